@@ -1,0 +1,243 @@
+"""Approaches that adapt the language model: a context builder combined, or not, with a tuner."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from advisor.approaches.answering import (
+    CONTENT_FREE,
+    Reading,
+    blank_prompts,
+    blank_values,
+    decoding_for,
+    trial_examples,
+)
+from advisor.approaches.contract import (
+    Approach,
+    ContextBuilder,
+    ContextSource,
+    Curriculum,
+    Facts,
+    Lesson,
+    Prediction,
+    Predictor,
+    Tuned,
+    Tuner,
+    Usage,
+)
+from advisor.models import Context, LanguageModel, Prompt, Scores, Weights
+from advisor.tasks import Example, Query, Task
+
+
+@dataclass(frozen=True)
+class Adapted(Approach):
+    """Context x weights: `builder` decides the prompt, `tuner` (or nobody) the weights."""
+
+    builder: ContextBuilder
+    tuner: Tuner | None = None
+
+    uses_model: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.builder.name if self.tuner is None else f"{self.builder.name}+{self.tuner.name}"
+
+    @property
+    def control(self) -> bool:  # type: ignore[override]
+        return self.builder.control
+
+    @property
+    def seeded(self) -> bool:  # type: ignore[override]
+        return self.builder.seeded or self.tuner is not None
+
+    def unsuited(self, task: Task) -> str:
+        """Why it cannot be used on `task`; empty where it can."""
+        if self.tuner is not None and not task.train:
+            return "there are no training examples"
+        return self.builder.unsuited(task)
+
+    def suggested(self, task: Task) -> bool:
+        """Whether it runs when the user names no approaches."""
+        return not self.unsuited(task) and self.builder.suggested(task)
+
+    def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
+        """Build the context, tune the weights if asked, and choose how labels are read."""
+        source = self.builder.build(task, model, seed)
+        tuned = None
+        if self.tuner is not None:
+            tuned = self.tuner.tune(_curriculum(task, source, seed), model, seed)
+        predictor = AdaptedPredictor(task, model, source, tuned)
+        if task.kind == "classification":
+            predictor.choose_reading(seed)
+        return predictor
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+        """Bring back what was saved, without building or tuning anything again."""
+        source = self.builder.restore(folder / "context", task, model)
+        tuned = self.tuner.restore(folder / "weights", model) if self.tuner is not None else None
+        predictor = AdaptedPredictor(task, model, source, tuned)
+        saved = json.loads((folder / "reading.json").read_text(encoding="utf-8"))
+        predictor.reading = Reading(**saved["reading"])
+        predictor.notes = tuple(saved["notes"])
+        return predictor
+
+
+class AdaptedPredictor(Predictor):
+    """Renders each query with its context and asks the model, with tuned weights where there are some.
+
+    Attributes:
+        reading: how label likelihoods become a choice (classification only).
+        notes: what was found while fitting.
+    """
+
+    def __init__(self, task: Task, model: LanguageModel, source: ContextSource, tuned: Tuned | None) -> None:
+        self.task = task
+        self.model = model
+        self.source = source
+        self.tuned = tuned
+        self.decoding = decoding_for(task, model)
+        self.reading = Reading()
+        self.notes: tuple[str, ...] = ()
+        self._blanks: dict[Context, list[float]] = {}
+
+    @property
+    def facts(self) -> Facts:  # type: ignore[override]
+        context = self.source.facts
+        weights = self.tuned.facts if self.tuned else Facts()
+        return Facts(
+            context.index_seconds,
+            context.artifact_bytes + weights.artifact_bytes,
+            context.trainable_parameters + weights.trainable_parameters,
+            context.notes + weights.notes + self.notes,
+        )
+
+    @property
+    def weights(self) -> Weights | None:
+        return self.tuned.weights if self.tuned else None
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """One prediction per query, in order."""
+        started = time.perf_counter()
+        contexts = self.source.contexts(queries)
+        prompts = [_prompt(self.task, q.input, c) for q, c in zip(queries, contexts, strict=True)]
+        called = time.perf_counter() - started
+        if self.task.kind == "classification":
+            answers = self._classify(prompts, called)
+        else:
+            answers = self._generate(prompts, called)
+        return [
+            replace(answer, id=query.id, evidence=tuple(p.source for p in context.passages))
+            for answer, query, context in zip(answers, queries, contexts, strict=True)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write context, weights and reading."""
+        (folder / "context").mkdir()
+        self.source.save(folder / "context")
+        if self.tuned is not None:
+            (folder / "weights").mkdir()
+            self.tuned.save(folder / "weights")
+        saved = {"reading": asdict(self.reading), "notes": self.notes}
+        (folder / "reading.json").write_text(json.dumps(saved), encoding="utf-8")
+
+    def choose_reading(self, seed: int) -> None:
+        """Choose how label likelihoods are read, by accuracy on dev or on training examples.
+
+        The plain reading divides by the label's length; another takes its place only where it is right more
+        often.
+        """
+        shown = self.source.contexts([Query("", "")]) if self.task.train else []
+        examples = trial_examples(self.task, seed, [s.input for c in shown if c.fixed for s in c.shots])
+        labels = self.task.labels
+        gold = [labels.index(e.target) if e.target in labels else -1 for e in examples]
+        if not examples:
+            self.notes = ("Labels were compared by likelihood per token; there were no examples to choose by.",)
+            return
+        prompts = [
+            _prompt(self.task, e.input, c)
+            for e, c in zip(examples, self.source.training_contexts(examples, seed), strict=True)
+        ]
+        scores = self.model.score(prompts, labels, self.weights)
+        readings = [Reading(), Reading(normalised=False)]
+        if self.tuned is None:
+            readings = [Reading(), Reading(unbiased=True)]
+        right = [self._right(reading, scores, prompts, gold) for reading in readings]
+        best = max(range(len(readings)), key=lambda i: (right[i], -i))
+        self.reading = readings[best]
+        self.notes = (_reading_note(readings, right, len(examples), best, bool(self.task.dev)),)
+
+    def _right(
+        self, reading: Reading, scores: Sequence[Scores], prompts: Sequence[Prompt], gold: Sequence[int]
+    ) -> int:
+        blanks = self._blanks_of(prompts, reading)
+        chosen = (reading.choose(s, blank)[0] for s, blank in zip(scores, blanks, strict=True))
+        return sum(c == g for c, g in zip(chosen, gold, strict=True))
+
+    def _blanks_of(self, prompts: Sequence[Prompt], reading: Reading) -> list[list[float]]:
+        """The model's liking for each label in each prompt's context; empty where `reading` does not ask.
+
+        A context that is the same for every query is asked once with all inputs that say nothing; one that
+        follows the query would have to be asked anew for each, so there a single such input has to do.
+        """
+        if not reading.unbiased:
+            return [[] for _ in prompts]
+        labels = self.task.labels
+        for prompt in prompts:
+            if prompt.context.fixed and prompt.context not in self._blanks:
+                scores = self.model.score(blank_prompts(prompt, CONTENT_FREE), labels, self.weights)
+                self._blanks[prompt.context] = blank_values(scores, reading)
+        own = [blank for p in prompts if not p.context.fixed for blank in blank_prompts(p, CONTENT_FREE[:1])]
+        asked = iter(self.model.score(own, labels, self.weights) if own else [])
+        return [
+            self._blanks[p.context] if p.context.fixed else blank_values([next(asked)], reading) for p in prompts
+        ]
+
+    def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
+        labels = self.task.labels
+        answers = []
+        scores = self.model.score(prompts, labels, self.weights)
+        blanks = self._blanks_of(prompts, self.reading)
+        for score, blank in zip(scores, blanks, strict=True):
+            number, confidence = self.reading.choose(score, blank)
+            usage = Usage(score.prompt_tokens, score.lengths[number], score.dropped, score.cut, called + score.seconds)
+            answers.append(Prediction("", labels[number], (), confidence, usage))
+        return answers
+
+    def _generate(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
+        answers = []
+        for g in self.model.generate(prompts, self.decoding, self.weights):
+            usage = Usage(g.prompt_tokens, g.completion_tokens, g.dropped, g.cut, called + g.ttft_seconds)
+            answers.append(Prediction("", g.text, (), None, usage))
+        return answers
+
+
+def _prompt(task: Task, text: str, context: Context) -> Prompt:
+    labels = task.labels if task.kind == "classification" else ()
+    return Prompt(task.instruction, text, labels, context)
+
+
+def _curriculum(task: Task, source: ContextSource, seed: int) -> Curriculum:
+    def lessons(examples: Sequence[Example]) -> tuple[Lesson, ...]:
+        contexts = source.training_contexts(examples, seed)
+        return tuple(Lesson(_prompt(task, e.input, c), e.target) for e, c in zip(examples, contexts, strict=True))
+
+    return Curriculum(lessons(task.train), lessons(task.dev))
+
+
+def _reading_note(readings: Sequence[Reading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
+    names = {
+        Reading(): "by likelihood per token",
+        Reading(normalised=False): "by likelihood of the whole label",
+        Reading(unbiased=True): "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
+    }
+    other = 1 - best
+    where = "dev" if dev else "training"
+    return (
+        f"Labels were compared {names[readings[best]]}: right on {right[best]} of {n} {where} examples, "
+        f"against {right[other]} {names[readings[other]]}."
+    )

@@ -1,0 +1,87 @@
+"""How answers to a task are read off a model: the same for every approach that uses one."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.models import Decoding, LanguageModel, Prompt, Scores
+from advisor.tasks import Example, Task
+
+# Zhao et al. 2021, "Calibrate Before Use", section 4: inputs that say nothing, averaged.
+CONTENT_FREE = ("N/A", "[MASK]", "")
+TRIAL_EXAMPLES = 48
+LONGEST_ANSWER = 1024
+
+
+def decoding_for(task: Task, model: LanguageModel) -> Decoding:
+    """Where a generated answer ends.
+
+    The cap is the 95th percentile of the training targets' lengths and a quarter more, so that no approach is
+    cut short of a usual answer and none is paid for rambling. A line break ends an answer where no training
+    target holds one.
+    """
+    lengths = sorted(model.count_tokens(e.target) for e in task.train) or [32]
+    usual = lengths[min(len(lengths) - 1, math.ceil(0.95 * len(lengths)) - 1)]
+    cap = min(math.ceil(1.25 * usual) + 4, LONGEST_ANSWER, model.context_window // 2)
+    one_line = not any("\n" in e.target for e in task.train)
+    return Decoding(cap, ("\n",) if one_line else ())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How label likelihoods are turned into a choice.
+
+    Attributes:
+        normalised: whether a label's log-likelihood is divided by its length in tokens.
+        unbiased: whether the model's liking for each label on inputs that say nothing is taken off first
+            (Zhao et al. 2021).
+    """
+
+    normalised: bool = True
+    unbiased: bool = False
+
+    def choose(self, scores: Scores, blank: Sequence[float]) -> tuple[int, float]:
+        """The number of the chosen label, and its probability among the labels."""
+        values = self.values(scores)
+        if self.unbiased:
+            values = [value - bias for value, bias in zip(values, blank, strict=True)]
+        top = max(range(len(values)), key=values.__getitem__)
+        return top, 1.0 / sum(math.exp(value - values[top]) for value in values)
+
+    def values(self, scores: Scores) -> list[float]:
+        """Log-likelihood of each label, per token where `normalised`."""
+        if not self.normalised:
+            return list(scores.totals)
+        return [total / length for total, length in zip(scores.totals, scores.lengths, strict=True)]
+
+
+def trial_examples(task: Task, seed: int, without: Sequence[str] = ()) -> list[Example]:
+    """Labelled examples, of dev or else of train, on which a way of reading is chosen.
+
+    Args:
+        without: inputs that are shown in the prompt already.
+    """
+    shown = set(without)
+    pool = [e for e in task.dev or task.train if e.input not in shown]
+    random.Random(seed).shuffle(pool)
+    return pool[:TRIAL_EXAMPLES]
+
+
+def blank_prompts(prompt: Prompt, inputs: Sequence[str]) -> list[Prompt]:
+    """The same prompt around inputs that say nothing."""
+    return [Prompt(prompt.instruction, text, prompt.labels, prompt.context) for text in inputs]
+
+
+def blank_values(scores: Sequence[Scores], reading: Reading) -> list[float]:
+    """The model's liking for each label on inputs that say nothing: the log of the mean probability among labels."""
+    totals: list[float] = []
+    for row in scores:
+        values = reading.values(row)
+        top = max(values)
+        size = sum(math.exp(v - top) for v in values)
+        share = [math.exp(v - top) / size for v in values]
+        totals = [a + b for a, b in zip(totals, share, strict=True)] if totals else share
+    return [math.log(max(total / len(scores), 1e-12)) for total in totals]

@@ -1,0 +1,91 @@
+"""Answers that need no learning: the most frequent one, and that of the most similar training example."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.approaches.neighbours import Neighbours
+from advisor.models import LanguageModel
+from advisor.tasks import Query, Task
+
+
+@dataclass(frozen=True)
+class Majority(Approach):
+    """Always the most frequent training answer; what must be beaten to have learned anything."""
+
+    name: ClassVar[str] = "majority"
+    control: ClassVar[bool] = True
+
+    def unsuited(self, task: Task) -> str:
+        """It needs training examples."""
+        return "" if task.train else "there are no training examples"
+
+    def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
+        """Count; of equally frequent answers the first in train is taken."""
+        return Constant(Counter(e.target for e in task.train).most_common(1)[0][0])
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+        """Read the answer."""
+        return Constant(json.loads((folder / "answer.json").read_text(encoding="utf-8")))
+
+
+class Constant(Predictor):
+    """Always the same answer."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.facts = Facts(artifact_bytes=len(answer.encode()))
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """The answer, whatever is asked."""
+        started = time.perf_counter()
+        return [Prediction(q.id, self.answer, usage=Usage(ttft_seconds=time.perf_counter() - started)) for q in queries]
+
+    def save(self, folder: Path) -> None:
+        """Write the answer."""
+        (folder / "answer.json").write_text(json.dumps(self.answer), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Nearest(Approach):
+    """The answer of the most similar training example, by embedding."""
+
+    name: ClassVar[str] = "nearest"
+
+    def unsuited(self, task: Task) -> str:
+        """It needs training examples."""
+        return "" if task.train else "there are no training examples"
+
+    def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
+        """Embed train."""
+        return Copy(Neighbours.of(task.train, model.embedder))
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+        """Read the vectors of train."""
+        return Copy(Neighbours.load(folder / "neighbours.npz", task.train, model.embedder))
+
+
+class Copy(Predictor):
+    """Copies the answer of the most similar example."""
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        self.neighbours = neighbours
+        self.facts = Facts(artifact_bytes=neighbours.bytes)
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Look each query up."""
+        started = time.perf_counter()
+        found = self.neighbours.search([q.input for q in queries], 1)
+        usage = Usage(ttft_seconds=time.perf_counter() - started)
+        return [Prediction(q.id, row[0].target, usage=usage) for q, row in zip(queries, found, strict=True)]
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors of train."""
+        self.neighbours.save(folder / "neighbours.npz")

@@ -1,0 +1,91 @@
+"""A linear head on frozen embeddings: the cheap rival that any fine-tune of a classifier must beat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.errors import NotApplicable
+from advisor.models import Embedder, LanguageModel
+from advisor.tasks import Query, Task
+
+
+@dataclass(frozen=True)
+class Head(Approach):
+    """Logistic regression on the embedder's vectors (scikit-learn, L2).
+
+    Attributes:
+        c: inverse of the strength of regularisation.
+    """
+
+    c: float = 10.0
+
+    name: ClassVar[str] = "head"
+
+    def unsuited(self, task: Task) -> str:
+        """It answers with labels only, and needs at least two to tell apart."""
+        if task.kind != "classification":
+            return "it answers with labels, and the task has none"
+        return "" if len({e.target for e in task.train}) > 1 else "train has fewer than two labels"
+
+    def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
+        """Embed train and fit."""
+        vectors = model.embedder.embed([e.input for e in task.train])
+        labels = sorted({e.target for e in task.train})
+        number = {label: i for i, label in enumerate(labels)}
+        learner = LogisticRegression(C=self.c, max_iter=2000)
+        learner.fit(vectors, [number[e.target] for e in task.train])
+        weights, biases = learner.coef_, learner.intercept_
+        if len(labels) == 2:  # scikit-learn keeps one row for two classes
+            weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
+        return Linear(labels, weights.astype(np.float32), biases.astype(np.float32), model.embedder)
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+        """Read the weights."""
+        with np.load(folder / "head.npz", allow_pickle=False) as saved:
+            labels = [str(label) for label in saved["labels"]]
+            return Linear(labels, saved["weights"], saved["biases"], model.embedder)
+
+
+class Linear(Predictor):
+    """Softmax over a linear map of the embedding.
+
+    Args:
+        weights: shape (labels, dimension); biases: shape (labels,).
+    """
+
+    def __init__(
+        self, labels: Sequence[str], weights: NDArray[np.float32], biases: NDArray[np.float32], embedder: Embedder
+    ) -> None:
+        if weights.shape != (len(labels), embedder.dimension):
+            raise NotApplicable(f"the saved head has shape {weights.shape}, the embedder gives {embedder.dimension}")
+        self.labels = list(labels)
+        self.weights = weights
+        self.biases = biases
+        self.embedder = embedder
+        size = weights.size + biases.size
+        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """The most probable label of each query, with its probability."""
+        started = time.perf_counter()
+        values = self.embedder.embed([q.input for q in queries]) @ self.weights.T + self.biases
+        shares = np.exp(values - values.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        usage = Usage(ttft_seconds=time.perf_counter() - started)
+        return [
+            Prediction(q.id, self.labels[int(row.argmax())], (), float(row.max()), usage)
+            for q, row in zip(queries, shares, strict=True)
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write labels, weights and biases."""
+        np.savez(folder / "head.npz", labels=np.array(self.labels), weights=self.weights, biases=self.biases)

@@ -1,0 +1,187 @@
+"""From specs such as `rag:k=3+lora:rank=16` to approaches, and back.
+
+Everything enters by one door, the entry point group `advisor.approaches`: what Advisor brings itself as well as
+what other packages add.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, fields
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, get_args, get_origin
+
+from advisor.approaches.adapted import Adapted
+from advisor.approaches.contract import Approach, ContextBuilder, Tuner
+from advisor.approaches.shots import ZeroShot
+from advisor.errors import UserError
+from advisor.tasks import Task
+
+GROUP = "advisor.approaches"
+ORDER = ("majority", "nearest", "head", "zero-shot", "few-shot", "rag", "oracle", "lora")
+Part = Approach | ContextBuilder | Tuner
+
+
+@cache
+def installed() -> dict[str, EntryPoint]:
+    """Entry points by name, Advisor's own first."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    names = [n for n in ORDER if n in found] + sorted(set(found) - set(ORDER))
+    return {name: found[name] for name in names}
+
+
+@cache
+def part(name: str) -> type[Part]:
+    """The class registered under `name`.
+
+    Raises:
+        UserError: nothing is registered under that name, or it is not an approach, builder or tuner.
+    """
+    points = installed()
+    if name not in points:
+        near = difflib.get_close_matches(name, points, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"approach {name!r} is unknown", f"{hint}installed are {', '.join(points)}")
+    loaded = points[name].load()
+    if not (isinstance(loaded, type) and issubclass(loaded, Approach | ContextBuilder | Tuner)):
+        raise UserError(f"{points[name].value} is registered as approach {name!r} but is none", "see CONTRIBUTING.md")
+    return loaded
+
+
+def parse(spec: str) -> Approach:
+    """The approach that `spec` describes: one part, or a context builder and a tuner joined by `+`.
+
+    Raises:
+        UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine.
+    """
+    parts = [_parse_part(text.strip(), spec) for text in spec.split("+")]
+    builders = [p for p in parts if isinstance(p, ContextBuilder)]
+    tuners = [p for p in parts if isinstance(p, Tuner)]
+    if len(parts) == 1 and isinstance(parts[0], Approach):
+        return parts[0]
+    if len(builders) > 1 or len(tuners) > 1 or len(builders) + len(tuners) != len(parts):
+        raise UserError(
+            f"approach {spec!r} does not combine",
+            "join one context builder and one tuner, for example rag:k=3+lora:rank=16",
+        )
+    return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
+
+
+def spec_of(approach: Approach) -> str:
+    """Canonical text of an approach: its parts with the parameters that differ from their defaults."""
+    if not isinstance(approach, Adapted):
+        return _part_spec(approach)
+    if approach.tuner is None:
+        return _part_spec(approach.builder)
+    tuner = _part_spec(approach.tuner)
+    return tuner if approach.builder == ZeroShot() else f"{_part_spec(approach.builder)}+{tuner}"
+
+
+def configuration(approach: Approach) -> dict[str, Any]:
+    """All hyper-parameters as they were resolved, by part."""
+    parts: Iterable[Any] = (approach,)
+    if isinstance(approach, Adapted):
+        parts = (approach.builder, *([approach.tuner] if approach.tuner else []))
+    return {p.name: {f.name: _plain(getattr(p, f.name)) for f in fields(p)} for p in parts}
+
+
+def suggested(task: Task) -> list[Approach]:
+    """What runs when the user names no approaches: all that apply, and the combinations worth knowing."""
+    singles = [parse(name) for name in installed()]
+    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
+    builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
+    pairs = [
+        Adapted(builder, tuner)
+        for tuner in tuners
+        for builder in builders
+        if builder.name in {"rag", "few-shot"} and not (builder.name == "few-shot" and task.documents)
+    ]
+    nearest = [parse("few-shot:select=nearest")] if "few-shot" in installed() else []
+    order = singles[:5] + nearest + singles[5:] + pairs
+    return [a for a in order if a.suggested(task)]
+
+
+def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
+    """Name, type and default of each hyper-parameter that a spec accepts."""
+    hints = typing.get_type_hints(kind)
+    return [
+        (f.name, _type_name(hints[f.name]), None if f.default is MISSING else f.default)
+        for f in fields(kind)
+        if _is_plain(hints[f.name])
+    ]
+
+
+def _parse_part(text: str, spec: str) -> Part:
+    name, _, rest = text.partition(":")
+    kind = part(name.strip())
+    known = {f.name: f for f in fields(kind)}
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for pair in filter(None, (p.strip() for p in rest.split(","))):
+        key, equals, value = (s.strip() for s in pair.partition("="))
+        if key not in known or not _is_plain(hints[key]):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            accepted = ", ".join(n for n, _, _ in parameters(kind)) or "none"
+            raise UserError(f"{spec!r}: {name} has no parameter {key!r}", f"{hint}it accepts: {accepted}")
+        if not equals or not value:
+            raise UserError(f"{spec!r}: parameter {key!r} has no value", f"{key}={_default(known[key])}")
+        values[key] = _convert(value, hints[key], f"{spec!r}: parameter {key!r}")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+
+
+def _convert(text: str, hint: Any, where: str) -> Any:
+    if get_origin(hint) in (types.UnionType, typing.Union):
+        if text.lower() == "none":
+            return None
+        hint = next(a for a in get_args(hint) if a is not type(None))
+    if get_origin(hint) is Literal:
+        if text not in get_args(hint):
+            raise UserError(f"{where} is {text!r}", "one of " + ", ".join(get_args(hint)))
+        return text
+    if hint is bool:
+        if text.lower() not in ("true", "false"):
+            raise UserError(f"{where} is {text!r}", "true or false")
+        return text.lower() == "true"
+    try:
+        return hint(text)
+    except ValueError:
+        raise UserError(f"{where} is {text!r}, not {_type_name(hint)}", "a number, for example 8") from None
+
+
+def _is_plain(hint: Any) -> bool:
+    if get_origin(hint) in (types.UnionType, typing.Union):
+        return all(a is type(None) or _is_plain(a) for a in get_args(hint))
+    return get_origin(hint) is Literal or hint in (int, float, str, bool)
+
+
+def _type_name(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "|".join(get_args(hint))
+    if get_origin(hint) in (types.UnionType, typing.Union):
+        return "|".join("none" if a is type(None) else _type_name(a) for a in get_args(hint))
+    return str(getattr(hint, "__name__", hint))
+
+
+def _default(field: Field[Any]) -> str:
+    return "VALUE" if field.default is MISSING else str(field.default)
+
+
+def _part_spec(part: Any) -> str:
+    changed = []
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if value != field.default:
+            changed.append(f"{field.name}={_plain(value)}")
+    return part.name + (":" + ",".join(changed) if changed else "")
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | bool | None) else f"{type(value).__name__}"

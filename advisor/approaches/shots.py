@@ -1,0 +1,138 @@
+"""Context builders that need no documents: nothing, and labelled examples."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from advisor.approaches.contract import ContextBuilder, ContextSource, Facts
+from advisor.approaches.neighbours import Neighbours
+from advisor.models import Context, LanguageModel, Shot
+from advisor.tasks import Example, Query, Task
+
+
+@dataclass(frozen=True)
+class ZeroShot(ContextBuilder):
+    """The instruction and the query, nothing else."""
+
+    name: ClassVar[str] = "zero-shot"
+
+    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
+        """Nothing to prepare."""
+        return FixedShots(())
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+        """Nothing was saved."""
+        return FixedShots(())
+
+
+@dataclass(frozen=True)
+class FewShot(ContextBuilder):
+    """Worked examples from train in the prompt.
+
+    Attributes:
+        k: how many.
+        select: `fixed`, the same for every query, drawn by seed and balanced over labels; or `nearest`, those
+            most similar to the query by embedding, the most similar last.
+    """
+
+    k: int = 8
+    select: Literal["fixed", "nearest"] = "fixed"
+
+    name: ClassVar[str] = "few-shot"
+    seeded: ClassVar[bool] = True
+
+    def unsuited(self, task: Task) -> str:
+        """It needs training examples."""
+        return "" if task.train else "there are no training examples"
+
+    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
+        """Draw the examples, or embed train so that they can be looked up."""
+        if self.select == "nearest":
+            return NearestShots(Neighbours.of(task.train, model.embedder), self.k)
+        return FixedShots(draw(task, self.k, seed))
+
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+        """Read which examples were drawn, or the vectors of train."""
+        if self.select == "nearest":
+            return NearestShots(Neighbours.load(folder / "neighbours.npz", task.train, model.embedder), self.k)
+        ids = json.loads((folder / "shots.json").read_text(encoding="utf-8"))
+        by_id = {e.id: e for e in task.train}
+        return FixedShots([by_id[i] for i in ids])
+
+
+def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
+    """`k` training examples by seed; for classification as many of each label as possible, in mixed order."""
+    rng = random.Random(seed)
+    pool = list(task.train)
+    rng.shuffle(pool)
+    if task.kind != "classification":
+        return tuple(pool[:k])
+    by_label: dict[str, list[Example]] = defaultdict(list)
+    for example in pool:
+        by_label[example.target].append(example)
+    queues = list(by_label.values())
+    rng.shuffle(queues)
+    drawn: list[Example] = []
+    while len(drawn) < min(k, len(pool)):
+        for queue in queues:
+            if queue and len(drawn) < k:
+                drawn.append(queue.pop())
+    rng.shuffle(drawn)
+    return tuple(drawn)
+
+
+class FixedShots(ContextSource):
+    """The same worked examples for every query."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = tuple(examples)
+        self.context = Context(tuple(_shot(e) for e in self.examples))
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """The same context for each."""
+        return [self.context] * len(queries)
+
+    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
+        """The same context without the example itself, which is replaced by nothing."""
+        found = []
+        for example in examples:
+            others = tuple(s for s in self.context.shots if s.input != example.input)
+            found.append(self.context if len(others) == len(self.context.shots) else Context(others))
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write the examples' ids."""
+        (folder / "shots.json").write_text(json.dumps([e.id for e in self.examples]), encoding="utf-8")
+
+
+class NearestShots(ContextSource):
+    """The most similar training examples of each query."""
+
+    def __init__(self, neighbours: Neighbours, k: int) -> None:
+        self.neighbours = neighbours
+        self.k = k
+        self.facts = Facts(artifact_bytes=neighbours.bytes)
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """The `k` most similar examples, best first."""
+        found = self.neighbours.search([q.input for q in queries], self.k)
+        return [Context(tuple(_shot(e) for e in row), fixed=False) for row in found]
+
+    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
+        """The `k` most similar examples that have another input."""
+        found = self.neighbours.search([e.input for e in examples], self.k, apart_from_itself=True)
+        return [Context(tuple(_shot(e) for e in row), fixed=False) for row in found]
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors of train."""
+        self.neighbours.save(folder / "neighbours.npz")
+
+
+def _shot(example: Example) -> Shot:
+    return Shot(example.input, example.target)

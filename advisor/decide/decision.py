@@ -1,0 +1,159 @@
+"""What is concluded from a comparison: one row per approach, the diagnosis and the choice. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.measure.records import Comparison, Status
+from advisor.tasks import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Paired difference to the best approach: this one's quality minus the best's.
+
+    Attributes:
+        p: two-sided permutation p-value, Holm-corrected for the number of approaches compared.
+        examples_needed: how many test examples in all would show a difference of this size (two-sided 5 %,
+            power 80 %); None where the difference is nought or already shown.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    examples_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars; None where a price is unknown, never 0."""
+
+    fit: float | None
+    per_1k_queries: float | None
+    over_horizon: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Milliseconds of requests sent one at a time, after warm-up."""
+
+    p50: float
+    p95: float
+    ttft_p50: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One approach, all seeds together.
+
+    Attributes:
+        eligible: whether it may be chosen: it ran, is no control and respects the limits.
+        violations: the limits that it breaks, in words; empty where it breaks none.
+        group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
+        prompt_tokens, completion_tokens: means per query.
+    """
+
+    spec: str
+    status: Status
+    error: str | None
+    control: bool
+    uses_model: bool
+    eligible: bool
+    violations: tuple[str, ...]
+    quality: Interval | None
+    n: int
+    group: str
+    versus_best: Versus | None
+    latency: LatencySummary | None
+    throughput_qps: float | None
+    prompt_tokens: float | None
+    completion_tokens: float | None
+    fit_seconds: float | None
+    index_seconds: float | None
+    peak_memory_bytes: int | None
+    artifact_bytes: int | None
+    trainable_parameters: int | None
+    recall_at_k: float | None
+    mrr: float | None
+    cost: Cost
+    dropped: int
+    cut: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis: a name, its interval and what it means in words."""
+
+    name: str
+    estimate: Interval
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Where two approaches cost the same.
+
+    Attributes:
+        variable: "queries" (in all, over the horizon) or "days between document changes".
+        at: the value of the variable at which they cost the same.
+        below, above: the cheaper approach on either side.
+    """
+
+    variable: str
+    at: float
+    below: str
+    above: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The choice.
+
+    Attributes:
+        approach: the chosen (or, where undecided, provisional) approach; None if nothing is eligible.
+        decided: whether it is shown to be the right choice.
+        alternatives: specs that cannot be told apart from it.
+        examples_needed: test examples in all that would settle an undecided choice; None where decided.
+        reasons, against, caveats, flips_when: full sentences.
+    """
+
+    approach: str | None
+    decided: bool
+    alternatives: tuple[str, ...]
+    examples_needed: int | None
+    reasons: tuple[str, ...]
+    against: tuple[str, ...]
+    caveats: tuple[str, ...]
+    flips_when: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A comparison, judged under limits and prices.
+
+    Attributes:
+        rows: best quality first; approaches without a quality last.
+        margin: of non-inferiority, in units of the metric.
+        prices: date and sources of the prices that were applied, for display.
+    """
+
+    comparison: Comparison
+    limits: Limits
+    margin: float
+    rows: tuple[Row, ...]
+    diagnosis: tuple[Finding, ...]
+    break_even: tuple[BreakEven, ...]
+    recommendation: Recommendation
+    prices: str

@@ -1,0 +1,104 @@
+"""Paired permutation tests: would the difference be as large if the two approaches' answers were swapped?
+
+Two-sided, by swapping the answers of two approaches example by example: exact over all swaps where at most 13
+examples differ, else by seeded random swaps, the same for all pairs, with p = (b + 1) / (m + 1) (Phipson &
+Smyth 2010). All seeds of an example are swapped together: the test speaks of the runs at hand, and what other
+seeds would change is in the intervals. For macro F1 the predictions are swapped and the metric recomputed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.decide.sample import Counts, Floats, Sample
+from advisor.measure.metrics import macro_f1
+
+PERMUTATIONS = 9_999
+MACRO_F1_PERMUTATIONS = 4_999
+EXACT_UP_TO = 13  # differing examples: all 2 ** 13 swaps are about as many as the random ones
+_TIE = 1e-6
+_SEED = 20_240_301
+_FLOATS_AT_ONCE = 4_000_000
+
+
+def p_values(pairs: Sequence[tuple[Sample, Sample]], seed: int = _SEED) -> list[float]:
+    """Uncorrected two-sided p-values of the paired differences, one for each pair, in order."""
+    if not pairs:
+        return []
+    if pairs[0][0].counts is None:
+        return _p_of_means([a.means - b.means for a, b in pairs], seed)
+    n = pairs[0][0].n
+    swaps = np.concatenate(list(_swaps(MACRO_F1_PERMUTATIONS, n, seed)))
+    return [_p_of_macro_f1(*_rounds(a, b), swaps) for a, b in pairs]
+
+
+def _p_of_means(differences: Sequence[Floats], seed: int) -> list[float]:
+    """Sign-flip tests of per-example differences, each of shape (examples,)."""
+    table = np.stack(differences)
+    sums = np.abs(table.sum(axis=1))
+    extreme = np.zeros(len(table), dtype=np.int64)
+    differing = np.count_nonzero(table, axis=1)
+    if (differing > EXACT_UP_TO).any():
+        for swaps in _swaps(PERMUTATIONS, table.shape[1], seed):
+            null = (1.0 - 2.0 * swaps) @ table.T
+            extreme += np.count_nonzero(np.abs(null) >= sums - _TIE, axis=0)
+    p = (extreme + 1) / (PERMUTATIONS + 1)
+    for i in np.flatnonzero(differing <= EXACT_UP_TO):
+        null = (1.0 - 2.0 * _all_swaps(differing[i])) @ table[i][table[i] != 0]
+        p[i] = np.mean(np.abs(null) >= sums[i] - _TIE)
+    return [float(value) for value in p]
+
+
+def _rounds(first: Sample, second: Sample) -> tuple[Counts, Counts]:
+    """The counts of both, repeated until the seeds pair off; shape (rounds, examples, 2, labels)."""
+    assert first.counts is not None
+    assert second.counts is not None
+    rounds = math.lcm(first.seeds, second.seeds)
+    return (
+        np.resize(first.counts, (rounds, *first.counts.shape[1:])),
+        np.resize(second.counts, (rounds, *second.counts.shape[1:])),
+    )
+
+
+def _p_of_macro_f1(one: Counts, two: Counts, swaps: Counts) -> float:
+    differing = np.flatnonzero((one != two).any(axis=(0, 2, 3)))
+    exact = differing.size <= EXACT_UP_TO
+    swaps = _all_swaps(differing.size) if exact else swaps[:, differing]
+    observed = float((macro_f1(one.sum(axis=1)) - macro_f1(two.sum(axis=1))).mean())
+    null = np.zeros(len(swaps))
+    for first, second in zip(one, two, strict=True):
+        null += _swapped_differences(first, second, differing, swaps) / len(one)
+    extreme = int(np.count_nonzero(np.abs(null) >= abs(observed) - _TIE))
+    return extreme / null.size if exact else (extreme + 1) / (null.size + 1)
+
+
+def _swapped_differences(one: Counts, two: Counts, differing: NDArray[np.intp], swaps: Counts) -> Floats:
+    """Differences in macro F1 under each swap; `one` and `two` have the shape (examples, 2, labels)."""
+    labels = np.flatnonzero((one + two).any(axis=(0, 1)))
+    moved = (two - one)[np.ix_(differing, np.arange(2), labels)].reshape(differing.size, -1)
+    first, second = (counts.sum(axis=0)[:, labels] for counts in (one, two))
+    step = max(1, _FLOATS_AT_ONCE // (2 * labels.size))
+    parts = []
+    for start in range(0, len(swaps), step):
+        shift = (swaps[start : start + step] @ moved).reshape(-1, 2, labels.size)
+        parts.append(macro_f1(first + shift) - macro_f1(second - shift))
+    return np.concatenate(parts)
+
+
+def _all_swaps(differing: int) -> Counts:
+    """Every way to swap `differing` examples (0 or 1); shape (2 ** differing, differing)."""
+    patterns = np.arange(2**differing)[:, None] >> np.arange(differing)
+    return (patterns & 1).astype(np.float32)
+
+
+def _swaps(permutations: int, n: int, seed: int) -> Iterator[Counts]:
+    """Random swaps of `n` examples (0 or 1); parts of shape (some permutations, n)."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _FLOATS_AT_ONCE // n)
+    for start in range(0, permutations, step):
+        shape = (min(step, permutations - start), n)
+        yield rng.integers(0, 2, shape, dtype=np.int8).astype(np.float32)

@@ -1,0 +1,83 @@
+"""The judged predictions of one approach: what intervals and tests are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.measure import metrics
+from advisor.measure.records import Answer, Run
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One approach's predictions, scored against the same test examples in the same order.
+
+    Attributes:
+        spec: of the approach.
+        scores: per-example scores between 0 and 1; shape (seeds, examples).
+        counts: `metrics.confusion` where the metric is macro F1, None for metrics that are means of scores;
+            shape (seeds, examples, 2, labels), the labels of all samples of the comparison in the same order.
+    """
+
+    spec: str
+    scores: Floats
+    counts: Counts | None = None
+
+    @property
+    def seeds(self) -> int:
+        return int(self.scores.shape[0])
+
+    @property
+    def n(self) -> int:
+        """Number of test examples."""
+        return int(self.scores.shape[1])
+
+    @cached_property
+    def means(self) -> Floats:
+        """Per-example scores averaged over the seeds; shape (examples,)."""
+        mean: Floats = self.scores.mean(axis=0)
+        return mean
+
+    @cached_property
+    def quality(self) -> float:
+        """The metric, averaged over the seeds."""
+        if self.counts is None:
+            return float(self.scores.mean())
+        return float(metrics.macro_f1(self.counts.sum(axis=1)).mean())
+
+    @property
+    def accuracy(self) -> Sample:
+        """The same predictions judged by the mean of their scores."""
+        return Sample(self.spec, self.scores)
+
+
+def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> list[Sample]:
+    """One sample for each approach, in order of appearance; `runs` are complete, one for each seed."""
+    ids = list(answers)
+    targets = [answers[i].targets for i in ids]
+    texts = [_texts(run, ids) for run in runs]
+    labels = _labels(texts, targets) if metric == "macro_f1" else ()
+    found = []
+    for spec in dict.fromkeys(run.spec for run in runs):
+        seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
+        scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
+        counts = np.stack([metrics.confusion(t, targets, labels) for t in seeds]) if labels else None
+        found.append(Sample(spec, scores, counts))
+    return found
+
+
+def _texts(run: Run, ids: Iterable[str]) -> list[str]:
+    by_id = {p.id: p.text for p in run.predictions}
+    return [by_id[i] for i in ids]
+
+
+def _labels(texts: Iterable[Sequence[str]], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(sorted({label for t in texts for label in metrics.label_set(t, targets)}))

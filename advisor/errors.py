@@ -1,0 +1,31 @@
+"""Errors that a person can act on: what was seen, where, and what mends it.
+
+This module lies below every room, so that each of them can raise the same kinds of error.
+"""
+
+from __future__ import annotations
+
+
+class AdvisorError(Exception):
+    """Base of every error that Advisor raises on purpose."""
+
+
+class UserError(AdvisorError):
+    """A mistake in the user's files, arguments or set-up; shown in two lines, never as a traceback.
+
+    Args:
+        what: what was seen, beginning with where (`train.jsonl:17: "target" is missing`).
+        mend: what mends it, as an instruction; may be empty.
+    """
+
+    def __init__(self, what: str, mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"error: {self.what}" + (f"\n  try: {self.mend}" if self.mend else "")
+
+
+class NotApplicable(AdvisorError):
+    """An approach that was asked for cannot be used on this task; the message says why."""

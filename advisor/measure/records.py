@@ -1,0 +1,267 @@
+"""Records: append-only JSON lines, one file a run, flushed and synced per prediction batch.
+
+A line is one JSON object with a `type`:
+
+- `run`: begins an attempt: spec, resolved configuration, seed, versions, hardware;
+- `fitted`: what fitting took and left behind;
+- `predictions`: one batch of test examples, with the seconds that it took;
+- `latency`: one request sent alone;
+- `finished` or `failed`: ends the attempt.
+
+A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
+fact: readers ignore it and the next writer cuts it off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Status = Literal["ok", "failed", "interrupted", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One answer as recorded.
+
+    Attributes:
+        id: of the test example.
+        text: the answer.
+        evidence: ids of the documents that were retrieved, best first; empty without retrieval.
+        confidence: probability of the answer among the labels, None where there is none.
+        prompt_tokens, completion_tokens: of this query.
+        dropped: pieces of context (passages or shots) left out to fit the context window.
+        cut: tokens of the input itself that did not fit even without context.
+    """
+
+    id: str
+    text: str
+    evidence: tuple[str, ...] = ()
+    confidence: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dropped: int = 0
+    cut: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRecord:
+    """One request sent alone, after warm-up.
+
+    Attributes:
+        ttft_seconds: until the first token of the answer, retrieval and tokenising included.
+        seconds: end to end.
+        completion_tokens: length of the answer.
+    """
+
+    id: str
+    ttft_seconds: float
+    seconds: float
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One approach x task x model x seed, as recorded.
+
+    Attributes:
+        spec: canonical text of the approach, for example `rag:k=3+lora:rank=16`.
+        control: whether it only serves diagnosis and is never chosen (`majority`, `oracle`).
+        error: why it failed or was skipped.
+        config: the resolved hyper-parameters.
+        notes: what the approach says about itself (steps trained, label bias removed, ...).
+        predictions: in the order of the test examples; incomplete unless `status` is "ok".
+        predict_seconds: for all predictions, in batches (throughput = len(predictions) / predict_seconds).
+        latencies: requests sent one at a time.
+        fit_seconds: all that happens once per training set, without indexing documents.
+        index_seconds: chunking, embedding and indexing documents; None without documents in use.
+        peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
+        artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
+        uses_model: whether the language model runs at all (False for majority, nearest, head).
+    """
+
+    spec: str
+    seed: int
+    status: Status
+    control: bool = False
+    error: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    predictions: tuple[PredictionRecord, ...] = ()
+    predict_seconds: float | None = None
+    latencies: tuple[LatencyRecord, ...] = ()
+    fit_seconds: float | None = None
+    index_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    artifact_bytes: int | None = None
+    trainable_parameters: int | None = None
+    uses_model: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of a test example when its predictions are judged."""
+
+    targets: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """The task as the record keeps it: enough to judge predictions without the task folder."""
+
+    name: str
+    fingerprint: str
+    kind: str
+    metric: str
+    labels: tuple[str, ...]
+    train: int
+    dev: int
+    test: int
+    documents: int
+    document_words: int
+    caveats: tuple[str, ...]
+    limits: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The weights that ran.
+
+    Attributes:
+        id: what the user asked for, resolved (`HuggingFaceTB/SmolLM2-135M-Instruct`).
+        revision: commit or content hash of the weights.
+        quantisation: how the stored weights were quantised (`Q4_1`), None for full precision.
+        source: where they came from: package, cache, hub, folder or file.
+        parameters: number of weights.
+        device: `cpu` or `cuda:0`; `device_name` is the processor's or GPU's name.
+        embedder: the embedder's id and revision.
+    """
+
+    id: str
+    revision: str
+    quantisation: str | None
+    source: str
+    dtype: str
+    device: str
+    device_name: str
+    parameters: int
+    context_window: int
+    embedder: str
+    caveats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that was recorded of one comparison: facts only, no money, no ranks.
+
+    Attributes:
+        folder: where the records lie.
+        answers: by id of the test example, in the test split's order.
+        runs: one per approach and seed.
+        seeds: how many seeds were asked for.
+        latency_examples: on how many test examples latency was measured.
+        settings: the comparison's settings as recorded, for display.
+        versions, hardware: as recorded.
+    """
+
+    folder: str
+    task: TaskFacts
+    model: ModelFacts
+    answers: Mapping[str, Answer]
+    runs: tuple[Run, ...]
+    seeds: int = 1
+    latency_examples: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+
+
+def append(path: Path, line: Mapping[str, Any]) -> None:
+    """Add one line and sync it to the disk; a torn last line left by a kill is cut off first."""
+    data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab+") as file:
+        _cut_torn_line(file.fileno())
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        block = os.pread(descriptor, end - start, start)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The complete lines of a record, in order; a torn last line is left out."""
+    if not path.exists():
+        return
+    for raw in path.read_bytes().split(b"\n")[:-1]:
+        yield json.loads(raw)
+
+
+def read_run(path: Path) -> Run | None:
+    """The last attempt recorded in `path`; None where nothing was recorded."""
+    head: dict[str, Any] | None = None
+    facts: dict[str, Any] = {}
+    predictions: list[PredictionRecord] = []
+    latencies: list[LatencyRecord] = []
+    status: Status = "interrupted"
+    seconds = 0.0
+    for line in lines(path):
+        match line.pop("type"):
+            case "run":
+                head, facts, predictions, latencies = line, {}, [], []
+                status, seconds = "interrupted", 0.0
+            case "fitted":
+                facts.update(line)
+            case "predictions":
+                predictions += [_prediction(p) for p in line["predictions"]]
+                seconds += line["seconds"]
+            case "latency":
+                latencies.append(LatencyRecord(**line))
+            case "failed" | "skipped" as ended:
+                status = "failed" if ended == "failed" else "skipped"
+                facts["error"] = line["error"]
+            case "finished":
+                status = "ok"
+                facts.update(line)
+    if head is None:
+        return None
+    return Run(
+        spec=head["spec"],
+        seed=head["seed"],
+        status=status,
+        control=head["control"],
+        error=facts.get("error"),
+        config=head["config"],
+        notes=tuple(facts.get("notes", ())),
+        predictions=tuple(predictions),
+        predict_seconds=seconds if predictions else None,
+        latencies=tuple(latencies),
+        fit_seconds=facts.get("fit_seconds"),
+        index_seconds=facts.get("index_seconds"),
+        peak_memory_bytes=facts.get("peak_memory_bytes"),
+        artifact_bytes=facts.get("artifact_bytes"),
+        trainable_parameters=facts.get("trainable_parameters"),
+        uses_model=head["uses_model"],
+    )
+
+
+def _prediction(line: dict[str, Any]) -> PredictionRecord:
+    return PredictionRecord(**{**line, "evidence": tuple(line.get("evidence", ()))})

@@ -1,0 +1,78 @@
+"""Which device and number format suit this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from advisor.errors import UserError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(asked: str | None) -> torch.device:
+    """The device asked for, else the first GPU, else the CPU.
+
+    Raises:
+        UserError: the device is unknown or not there.
+    """
+    if asked is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device {asked!r} cannot be used: {reason}", "--device cpu, or cuda:0 where a GPU is") from None
+    return device
+
+
+def choose_dtype(asked: str | None, device: torch.device) -> torch.dtype:
+    """The number format asked for, else bfloat16 where the hardware multiplies it natively, else float32.
+
+    A CPU without bfloat16 instructions emulates them, up to hundreds of times slower than float32.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    if asked is not None:
+        if asked not in DTYPES:
+            raise UserError(f"dtype {asked!r} is unknown", "--dtype " + " | ".join(DTYPES))
+        return DTYPES[asked]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu" and {"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags():
+        return torch.bfloat16
+    return torch.float32
+
+
+def cpu_flags() -> set[str]:
+    """Instruction set extensions as Linux names them; empty where it cannot be told."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    found = (line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features")))
+    return set(next(found, []))
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or GPU's name, as a person would look for it in a price list."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or f"{platform.machine()} CPU"
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,111 @@
+"""What every approach may ask of a language model, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from advisor.models.embedder import Embedder
+from advisor.models.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Tuned weights, as a model takes them in place of its own.
+
+    Attributes:
+        key: identifies them; two objects with the same key are the same weights.
+        merged: full replacement by parameter name, a tensor of the parameter's own shape, dtype and device.
+    """
+
+    key: str
+    merged: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Where an answer ends, the same for every approach to a task.
+
+    Attributes:
+        max_tokens: tokens of an answer at most.
+        stop: text that ends an answer, besides the model's own end of turn.
+    """
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One greedy answer.
+
+    Attributes:
+        text: without the stop text and special tokens, stripped.
+        ttft_seconds, seconds: since the call began, until this answer's first and last token.
+        dropped: pieces of context left out so that the prompt fits the context window.
+        cut: tokens cut from the input because it did not fit even without context.
+    """
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    ttft_seconds: float
+    seconds: float
+    dropped: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Log-likelihoods of the choices as continuations of one prompt.
+
+    Attributes:
+        totals: natural log of the probability of each choice's tokens, float32 arithmetic.
+        lengths: tokens of each choice.
+        seconds: since the call began.
+    """
+
+    totals: tuple[float, ...]
+    lengths: tuple[int, ...]
+    prompt_tokens: int
+    seconds: float
+    dropped: int
+    cut: int
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A causal language model with one prompt renderer and one decoding for all approaches.
+
+    Attributes:
+        name: resolved id of the weights.
+        revision: commit or content hash of the weights.
+        context_window: tokens that prompt and answer may take together.
+        embedder: the sentence embedder that goes with it, for everything that retrieves.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def context_window(self) -> int: ...
+    @property
+    def embedder(self) -> Embedder: ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` alone, without special tokens."""
+        ...
+
+    def generate(
+        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+    ) -> list[Generation]:
+        """Answer each prompt greedily, in the order of `prompts`."""
+        ...
+
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None
+    ) -> list[Scores]:
+        """Log-likelihood of every choice after every prompt, in the order of `prompts`."""
+        ...

@@ -1,0 +1,103 @@
+"""Loading: from a name to a language model that is ready to be asked."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers.utils import logging as transformers_logging
+
+from advisor.errors import UserError
+from advisor.models.device import choose_device, choose_dtype
+from advisor.models.embedder import SentenceEmbedder
+from advisor.models.engine import LocalModel
+from advisor.models.gguf import converted
+from advisor.models.packages import MINILM, SMOLLM2
+from advisor.models.render import Renderer
+from advisor.models.source import Source, find
+
+DEFAULT = "embedded"
+
+
+def load_model(
+    name: str = DEFAULT,
+    *,
+    embedder: str = DEFAULT,
+    device: str | None = None,
+    dtype: str | None = None,
+    trust_remote_code: bool = False,
+) -> LocalModel:
+    """Load a causal language model and the sentence embedder that goes with it.
+
+    Args:
+        name: `embedded` (SmolLM2-135M-Instruct in Q4_1 from its package), a public name, a local folder or a
+            `.gguf` file.
+        embedder: `embedded` (all-MiniLM-L6-v2 from its package), a public name or a local folder.
+        device, dtype: chosen for the machine where None.
+        trust_remote_code: whether code that comes with the weights may run.
+
+    Raises:
+        UserError: the weights cannot be had or are not those of a causal language model.
+    """
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    where = choose_device(device)
+    number_format = choose_dtype(dtype, where)
+    source = find(name, SMOLLM2)
+    folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        module = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=number_format, trust_remote_code=trust_remote_code, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{name}: cannot be loaded as a causal language model: {reason}",
+            "pass a causal model with safetensors weights and a tokenizer",
+        ) from error
+    module.to(where).eval().requires_grad_(False)
+    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+    return LocalModel(module, renderer, source, SentenceEmbedder(find(embedder, MINILM), where, number_format))
+
+
+def parameters(model: LocalModel) -> int:
+    """Number of weights, shared ones counted once."""
+    return sum(p.numel() for p in model.module.parameters())
+
+
+def facts(model: LocalModel) -> dict[str, Any]:
+    """What a record says of the model: the weights that ran, how and where."""
+    source: Source = model.source
+    return {
+        "id": source.id,
+        "revision": source.revision,
+        "quantisation": source.quantisation,
+        "source": source.origin,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "parameters": parameters(model),
+        "context_window": model.context_window,
+        "embedder": f"{model.embedder.name}@{model.embedder.revision}",
+        "caveats": list(source.caveats),
+    }
+
+
+def _window(config: Any, tokenizer: Any) -> int:
+    text = config.get_text_config(decoder=True)
+    window = int(getattr(text, "max_position_embeddings", 0) or getattr(text, "n_positions", 0) or 2048)
+    stated = int(getattr(tokenizer, "model_max_length", 0) or 0)
+    return min(window, stated) if 0 < stated < 10**9 else window
+
+
+def _end_ids(module: torch.nn.Module) -> list[int]:
+    generation: GenerationConfig = module.generation_config  # type: ignore[assignment]
+    text = module.config.get_text_config(decoder=True)  # type: ignore[union-attr]
+    for holder in (generation, text):
+        end = getattr(holder, "eos_token_id", None)
+        if end is not None:
+            return [int(e) for e in end] if isinstance(end, list) else [int(end)]
+    return []

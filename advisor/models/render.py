@@ -1,0 +1,152 @@
+"""The one renderer: from a prompt's parts to tokens, the same for every approach and for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from advisor.models.prompt import Prompt
+
+LABEL_SHARE = 8  # labels are named while they take at most this fraction of the context window
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A prompt as tokens.
+
+    Attributes:
+        ids: the whole prompt.
+        stem: how many leading tokens do not depend on the query, so that their computation can be shared.
+        dropped: pieces of context left out to fit the context window.
+        cut: tokens of the input left out because it did not fit even without context.
+    """
+
+    ids: tuple[int, ...]
+    stem: int
+    dropped: int = 0
+    cut: int = 0
+
+
+class Renderer:
+    """Renders prompts for one tokenizer, by its chat template where it has one, else as plain text.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        window: tokens that prompt and answer may take together.
+        end_ids: tokens that end an answer according to the model's configuration.
+    """
+
+    def __init__(self, tokenizer: Any, window: int, end_ids: Sequence[int]) -> None:
+        self.tokenizer = tokenizer
+        self.window = window
+        self.chat = bool(getattr(tokenizer, "chat_template", None))
+        self._system = self.chat and self._takes_system_role()
+        self.end_id = self._end_of_answer(end_ids)
+        self.stop_ids = frozenset(end_ids) | {self.end_id}
+
+    def encode(self, prompt: Prompt, room: int) -> Encoded:
+        """Tokens of `prompt`, leaving `room` tokens of the context window for the answer.
+
+        Context is dropped from its far end until the prompt fits; if the input alone is too long, its end is
+        cut. Both are counted, neither happens silently.
+        """
+        most = max(self.window - room, 16)
+        dropped = 0
+        encoded = self._tokens(prompt)
+        while len(encoded.ids) > most and prompt.context.size:
+            prompt = replace(prompt, context=prompt.context.without_last())
+            dropped += 1
+            encoded = self._tokens(prompt)
+        cut = 0
+        while len(encoded.ids) > most:
+            words = self.tokenizer(prompt.input, add_special_tokens=False)["input_ids"]
+            excess = min(len(encoded.ids) - most, len(words))
+            if excess == 0:
+                break
+            prompt = replace(prompt, input=self.tokenizer.decode(words[: len(words) - excess]))
+            cut += excess
+            encoded = self._tokens(prompt)
+        return replace(encoded, dropped=dropped, cut=cut)
+
+    def encode_answer(self, text: str) -> list[int]:
+        """Tokens of an answer as it continues a prompt, without the token that ends it."""
+        text = text if self.chat else " " + text
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _tokens(self, prompt: Prompt) -> Encoded:
+        text, stem = self.text(prompt)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"]
+        head: list[int] = self.tokenizer(text[:stem], add_special_tokens=not self.chat)["input_ids"]
+        shared = 0
+        for left, right in zip(ids[:-1], head, strict=False):
+            if left != right:
+                break
+            shared += 1
+        return Encoded(tuple(ids), shared)
+
+    def text(self, prompt: Prompt) -> tuple[str, int]:
+        """The prompt as text, and how many leading characters do not depend on the query."""
+        own = _own_part(prompt)
+        whole = self._chat_text(prompt, own) if self.chat else self._plain_text(prompt, own)
+        end_of_stem = whole.rfind(own) if own else len(whole)
+        if not prompt.context.fixed and prompt.context.shots:
+            first = prompt.context.shots[-1].input
+            end_of_stem = max(whole.find(first, len(self._task_text(prompt))), 0) if first else 0
+        return whole, max(end_of_stem, 0)
+
+    def _task_text(self, prompt: Prompt) -> str:
+        if not prompt.labels:
+            return prompt.instruction
+        line = "Labels: " + ", ".join(prompt.labels)
+        if len(self.tokenizer(line, add_special_tokens=False)["input_ids"]) > self.window // LABEL_SHARE:
+            return prompt.instruction
+        return f"{prompt.instruction}\n{line}"
+
+    def _chat_text(self, prompt: Prompt, own: str) -> str:
+        task = self._task_text(prompt)
+        messages: list[dict[str, str]] = []
+        for shot in reversed(prompt.context.shots):
+            messages.append({"role": "user", "content": shot.input})
+            messages.append({"role": "assistant", "content": shot.answer})
+        messages.append({"role": "user", "content": own})
+        if self._system:
+            messages.insert(0, {"role": "system", "content": task})
+        else:
+            messages[0]["content"] = f"{task}\n\n{messages[0]['content']}"
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return text
+
+    def _plain_text(self, prompt: Prompt, own: str) -> str:
+        shots = [f"Input: {s.input}\nAnswer: {s.answer}" for s in reversed(prompt.context.shots)]
+        return "\n\n".join([self._task_text(prompt), *shots, f"Input: {own}\nAnswer:"])
+
+    def _takes_system_role(self) -> bool:
+        messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
+        try:
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+        except Exception:  # templates refuse roles with whatever error their author chose
+            return False
+        return "a" in text
+
+    def _end_of_answer(self, end_ids: Sequence[int]) -> int:
+        """The token that ends an answer: what the chat template puts behind it, else the end of text."""
+        if self.chat:
+            mark = "advisor-answer"
+            messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
+            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
+            after = text[text.rfind(mark) + len(mark) :]
+            ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
+            if ids:
+                return int(ids[0])
+        eos = self.tokenizer.eos_token_id
+        return int(eos if eos is not None else end_ids[0])
+
+
+def _own_part(prompt: Prompt) -> str:
+    """The query's own part: passages, if any, then the input."""
+    if not prompt.context.passages:
+        return prompt.input
+    texts = [f"{p.title}: {p.text}" if p.title else p.text for p in prompt.context.passages]
+    return "\n\n".join(["Documents:", *texts, f"Query: {prompt.input}"])

@@ -1,0 +1,163 @@
+"""`results.json`, schema 1: what programs read. Keys may be added; none changes its meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from advisor.decide.decision import Decision, LatencySummary, Recommendation, Row, Versus
+from advisor.measure.records import ModelFacts, TaskFacts
+from advisor.report import figures
+
+SCHEMA = 1
+_DIGITS = 6
+"""Significant digits of every figure: more than any measurement holds, and the same on every machine."""
+
+
+def render_json(decision: Decision, *, encoding: str = "utf-8") -> str:
+    """The document as indented JSON with a line break at its end; never NaN or Infinity.
+
+    Args:
+        encoding: what it will be written in; other than UTF-8, all is escaped to ASCII.
+    """
+    ascii_only = encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
+    return json.dumps(document(decision), indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+
+
+def document(decision: Decision) -> dict[str, Any]:
+    """The decision as plain JSON values. What is not known is null, never 0."""
+    comparison = decision.comparison
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "task": _task(comparison.task),
+        "model": _model(comparison.model),
+        "approaches": [_approach(row) for row in decision.rows],
+        "recommendation": _recommendation(decision.recommendation),
+        "diagnosis": [
+            {"name": f.name, **dataclasses.asdict(f.estimate), "meaning": f.meaning} for f in decision.diagnosis
+        ],
+        "break_even": [dataclasses.asdict(point) for point in decision.break_even],
+        "limits": dataclasses.asdict(decision.limits),
+        "margin": decision.margin,
+        "prices": decision.prices,
+        "seeds": comparison.seeds,
+        "latency_examples": comparison.latency_examples,
+        "settings": comparison.settings,
+        "versions": comparison.versions,
+        "hardware": comparison.hardware,
+        "folder": comparison.folder,
+    }
+    cleaned = clean(found)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def clean(value: object) -> Any:
+    """The value in JSON's own types: floats rounded, NaN and infinities null, lone surrogates replaced."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return _rounded(value)
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case Mapping():
+            return {clean(str(key)): clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [clean(item) for item in value]
+        case set() | frozenset():
+            return [clean(item) for item in sorted(value, key=str)]
+    return clean(str(value))
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.{_DIGITS}g}") + 0.0 if math.isfinite(value) else None
+
+
+def _task(task: TaskFacts) -> dict[str, object]:
+    return {
+        "name": task.name,
+        "fingerprint": task.fingerprint,
+        "kind": task.kind,
+        "metric": task.metric,
+        "train": task.train,
+        "dev": task.dev,
+        "test": task.test,
+        "documents": task.documents,
+        "document_words": task.document_words,
+        "labels": task.labels,
+        "caveats": task.caveats,
+    }
+
+
+def _model(model: ModelFacts) -> dict[str, object]:
+    return {
+        "id": model.id,
+        "revision": model.revision or None,
+        "dtype": model.dtype,
+        "device": model.device,
+        "device_name": model.device_name or None,
+        "parameters": model.parameters or None,
+        "quantisation": model.quantisation,
+        "source": model.source or None,
+        "embedder": model.embedder or None,
+        "context_window": model.context_window or None,
+        "caveats": model.caveats,
+    }
+
+
+def _approach(row: Row) -> dict[str, object]:
+    return {
+        "spec": row.spec,
+        "status": row.status,
+        "error": row.error,
+        "control": row.control,
+        "uses_model": row.uses_model,
+        "eligible": row.eligible,
+        "violations": row.violations,
+        "group": row.group or None,
+        "quality": {**dataclasses.asdict(row.quality), "n": row.n} if row.quality else None,
+        "versus_best": _versus(row.versus_best),
+        "latency_ms": _latency(row.latency),
+        "throughput_qps": row.throughput_qps,
+        "tokens_per_query": _known(prompt=row.prompt_tokens, completion=row.completion_tokens),
+        "fit_seconds": row.fit_seconds,
+        "index_seconds": row.index_seconds,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "artifact_bytes": row.artifact_bytes,
+        "trainable_parameters": row.trainable_parameters,
+        "retrieval": _known(recall_at_k=row.recall_at_k, mrr=row.mrr),
+        "cost_usd": dataclasses.asdict(row.cost),
+        "dropped_context": row.dropped,
+        "truncated_inputs": row.cut,
+        "notes": row.notes,
+    }
+
+
+def _versus(versus: Versus | None) -> dict[str, object] | None:
+    return dataclasses.asdict(versus) if versus else None
+
+
+def _latency(summary: LatencySummary | None) -> dict[str, object] | None:
+    return dataclasses.asdict(summary) if summary else None
+
+
+def _known(**values: float | None) -> dict[str, object] | None:
+    """The values by name; None where not one of them is known."""
+    return dict(values) if any(figures.known(v) is not None for v in values.values()) else None
+
+
+def _recommendation(r: Recommendation) -> dict[str, object]:
+    return {
+        "approach": r.approach,
+        "decided": r.decided,
+        "alternatives": r.alternatives,
+        "examples_needed": r.examples_needed,
+        "reasons": r.reasons,
+        "against": r.against,
+        "caveats": r.caveats,
+        "flips_when": r.flips_when,
+    }

@@ -1,0 +1,146 @@
+"""Figures in words: durations, money, sizes, quality. What is not known reads "unknown", never 0."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from advisor.decide.decision import Interval, LatencySummary
+
+UNKNOWN = "unknown"
+SHOWN_BELOW = 0.05
+"""A corrected p-value below this shows a difference."""
+
+_LEAST_USD = 1e-4
+_LEAST_SECONDS = 0.05
+
+
+def known(value: float | None) -> float | None:
+    """The value; None where it is None, infinite or not a number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
+    """A figure with fixed decimals and without a negative nought: `0.612`; with a sign `+0.043`."""
+    if known(value) is None or value is None:
+        return UNKNOWN
+    rounded = round(value, digits) + 0.0
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
+
+
+def quality(interval: Interval | None) -> str:
+    """A value with its interval: `0.612 [0.51, 0.71]`."""
+    if interval is None or known(interval.value) is None:
+        return UNKNOWN
+    if known(interval.low) is None or known(interval.high) is None:
+        return decimals(interval.value)
+    return f"{decimals(interval.value)} [{decimals(interval.low, 2)}, {decimals(interval.high, 2)}]"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value to three decimals: `0.012`, `<0.001`."""
+    if known(p) is not None and p is not None and p < 0.001:
+        return "<0.001"
+    return decimals(p)
+
+
+def significant(value: float, digits: int = 2) -> float:
+    """The value rounded to so many significant digits."""
+    return float(f"{value:.{digits - 1}e}")
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands marked: `10,000`."""
+    return UNKNOWN if known(value) is None else f"{value:,.0f}"
+
+
+def amount(value: float | None) -> str:
+    """A number as a person writes it: `10,000`, `7`, `0.5`."""
+    if known(value) is None or value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def money(usd: float | None) -> str:
+    """US dollars with two significant digits: `$0.0042`, `$1,200`."""
+    if known(usd) is None or usd is None:
+        return UNKNOWN
+    if usd < 0:
+        return f"-{money(-usd)}"
+    if 0 < usd < _LEAST_USD:
+        return f"<${_LEAST_USD:.4f}"
+    rounded = significant(usd)
+    if rounded >= 10 or rounded == 0:
+        return f"${rounded:,.0f}"
+    return f"${rounded:.{1 - math.floor(math.log10(rounded))}f}"
+
+
+def duration(seconds: float | None, compact: bool = False) -> str:
+    """Seconds as a person says them: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
+    if known(seconds) is None or seconds is None:
+        return UNKNOWN
+    if seconds < _LEAST_SECONDS:
+        return "<0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    units = ("d", 86400, "h", 3600) if whole >= 86400 else ("h", 3600, "min", 60)
+    if whole < 3600:
+        units = ("min", 60, "s", 1)
+    large, size, small, part = units
+    if compact:
+        return f"{whole / size:.{1 if whole < 10 * size else 0}f} {large}"
+    rest = whole % size // part
+    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+
+
+def milliseconds(ms: float | None) -> str:
+    """Milliseconds with about two significant digits at least: `0.03`, `8.1`, `412`."""
+    if known(ms) is None or ms is None:
+        return UNKNOWN
+    if ms < 0.01:
+        return "<0.01" if ms > 0 else "0"
+    if ms < 0.995:
+        return f"{ms:.2f}"
+    return f"{ms:.1f}" if ms < 9.95 else f"{ms:.0f}"
+
+
+def latency(summary: LatencySummary | None, compact: bool = False) -> str:
+    """Median and 95th percentile in milliseconds: `81 / 120`; compact: `81/120`."""
+    if summary is None:
+        return UNKNOWN
+    words = [milliseconds(ms) if ms >= 1 else "<1" for ms in (summary.p50, summary.p95)]
+    return ("/" if compact else " / ").join(words)
+
+
+def size(octets: float | None) -> str:
+    """Bytes in the largest fitting unit: `1.2 GB` (powers of 1000)."""
+    if known(octets) is None or octets is None:
+        return UNKNOWN
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= 0.9995 * scale:
+            return f"{_three(octets / scale)} {unit}"
+    return f"{octets:.0f} B"
+
+
+def parameters(number: float | None) -> str:
+    """A number of weights: `135 M`, `1.5 B`; `unknown` where it is not known (or recorded as 0)."""
+    if known(number) is None or not number:
+        return UNKNOWN
+    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * scale:
+            return f"{_three(number / scale)} {unit}"
+    return f"{number:.0f}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Words as in a sentence: `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"

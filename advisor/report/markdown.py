@@ -1,0 +1,192 @@
+"""The report in Markdown: to paste into a pull request or to hand to the person who decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from advisor.decide.decision import Decision, Row
+from advisor.report import figures, statements
+from advisor.report.page import encodable, plain
+from advisor.report.table import mark
+
+_ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
+"""Marks with a meaning; an underscore inside a word has none."""
+
+
+def render_markdown(decision: Decision, *, encoding: str = "utf-8") -> str:
+    """The whole report in GitHub's Markdown; whatever comes from the user is shown literally."""
+    blocks = [
+        f"# Advisor: {text(decision.comparison.task.name) or 'unnamed task'}",
+        *_verdict(decision),
+        *_results(decision),
+        *_section("Diagnosis", _diagnosis(decision)),
+        *_costs(decision),
+        *_section("Notes", _notes(decision)),
+        *_section("Caveats", [text(c) for c in statements.caveats(decision)]),
+        "## Method",
+        _method(decision),
+        *_section("Setup", _setup(decision)),
+    ]
+    return encodable("\n\n".join(blocks) + "\n", encoding)
+
+
+def text(words: str) -> str:
+    """The words with every mark escaped that Markdown or HTML would act on."""
+    return _ACTIVE.sub(lambda found: "\\" + found[0], plain(words))
+
+
+def code(words: str) -> str:
+    """The words as inline code that is safe in a table too."""
+    words = plain(words)
+    if not words:
+        return ""
+    if "|" in words or "<" in words:
+        return text(words)
+    fence = "`" * (max(map(len, re.findall("`+", words)), default=0) + 1)
+    space = " " if "`" in words else ""
+    return f"{fence}{space}{words}{space}{fence}"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table; the first `left` columns are aligned left, the others right. Cells are written as they are."""
+    rule = [":--" if i < left else "--:" for i in range(len(titles))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
+
+
+def _section(title: str, bullets: Sequence[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {b}" for b in bullets)] if bullets else []
+
+
+def _verdict(decision: Decision) -> list[str]:
+    r = decision.recommendation
+    parts = [f"**{text(statements.verdict(r))}**", text(statements.still_needed(decision))]
+    parts += [text(reason) for reason in r.reasons]
+    blocks = [" ".join(part for part in parts if part)]
+    for title, sentences in (("Against it", r.against), ("It would flip", r.flips_when)):
+        if sentences:
+            blocks.append(f"{title}:\n\n" + "\n".join(f"- {text(s)}" for s in sentences))
+    return blocks
+
+
+def _results(decision: Decision) -> list[str]:
+    task, numbers = decision.comparison.task, statements.numbers(decision)
+    titles = ["", "approach", f"{text(task.metric)} [95 % interval]", "group", "difference to the best", "p"]
+    titles += ["p50 / p95 ms", "cost of 1,000 queries", "fit"]
+    measured = [r for r in decision.rows if r.quality is not None]
+    rows = [[numbers[r.spec], _named(r, decision), *_cells(r, decision)] for r in measured]
+    blocks = ["## Results", statements.sizes(task).join((f"{text(task.kind)}; ", "."))]
+    if rows:
+        blocks.append(table(titles, rows, left=2))
+    if sum(bool(row.group) for row in measured) > 1:
+        blocks.append("Approaches that share a group letter cannot be told apart.")
+    broken = [f"{code(r.spec)} breaks a limit: {text('; '.join(r.violations))}" for r in measured if r.violations]
+    broken += [f"{code(r.spec)} {text(statements.trouble(r))}" for r in decision.rows if r.quality is None]
+    return [*blocks, *(["\n".join(f"- {b}" for b in broken)] if broken else [])]
+
+
+def _named(row: Row, decision: Decision) -> str:
+    words = {">": "**recommended**", "?": "provisional", "c": "control", "!": "breaks a limit"}
+    note = words.get(mark(row, decision))
+    return code(row.spec) + (f" ({note})" if note else "")
+
+
+def _cells(row: Row, decision: Decision) -> list[str]:
+    versus = row.versus_best
+    if row is statements.best_row(decision):
+        difference, p = "best", ""
+    elif versus is None:
+        difference, p = "", ""
+    else:
+        low, high = (figures.decimals(v, 2, signed=True) for v in (versus.low, versus.high))
+        difference = f"{figures.decimals(versus.difference, signed=True)} [{low}, {high}]"
+        p = figures.p_value(versus.p)
+    return [
+        figures.quality(row.quality),
+        row.group,
+        difference,
+        p,
+        figures.latency(row.latency),
+        figures.money(row.cost.per_1k_queries),
+        figures.duration(row.fit_seconds),
+    ]
+
+
+def _diagnosis(decision: Decision) -> list[str]:
+    return [f"{text(f.name)}: {figures.quality(f.estimate)}. {text(f.meaning)}" for f in decision.diagnosis]
+
+
+def _costs(decision: Decision) -> list[str]:
+    measured = [r for r in decision.rows if r.quality is not None]
+    if not measured:
+        return []
+    days = decision.limits.horizon_days
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("approach", lambda r: code(r.spec)),
+        ("cost of fitting", lambda r: figures.money(r.cost.fit)),
+        (
+            f"cost over {figures.amount(days)} days" if days else "cost over the horizon",
+            lambda r: figures.money(r.cost.over_horizon),
+        ),
+        ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
+        ("answer tokens", lambda r: figures.count(r.completion_tokens)),
+        ("first token, p50 ms", lambda r: figures.milliseconds(r.latency.ttft_p50 if r.latency else None)),
+        ("queries per second", lambda r: figures.milliseconds(r.throughput_qps)),
+        ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
+        ("peak memory", lambda r: figures.size(r.peak_memory_bytes)),
+        ("left behind", lambda r: figures.size(r.artifact_bytes) if r.artifact_bytes is not None else ""),
+        ("trained parameters", lambda r: _trained(r.trainable_parameters)),
+    ]
+    cells = [[cell(row) for _, cell in columns] for row in measured]
+    blocks = ["## Costs", table([title for title, _ in columns], cells)]
+    if decision.break_even:
+        blocks.append("\n".join(f"- {text(statements.break_even(b))}" for b in decision.break_even))
+    return blocks
+
+
+def _trained(number: int | None) -> str:
+    return figures.parameters(number) if number else ""
+
+
+def _notes(decision: Decision) -> list[str]:
+    noted = [(row, statements.notes(row)) for row in decision.rows]
+    return [f"{code(row.spec)}: {text('; '.join(found))}" for row, found in noted if found]
+
+
+def _method(decision: Decision) -> str:
+    comparison = decision.comparison
+    seeds = "one seed" if comparison.seeds == 1 else f"{comparison.seeds} seeds, taken together"
+    counts = sorted({r.latency.n for r in decision.rows if r.latency})
+    requests = f" ({' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} each)" if counts else ""
+    sentences = [
+        "Every approach ran with the same weights, the same precision, the same prompts' renderer and the same "
+        f"decoding on the same test examples, with {seeds}.",
+        "Intervals are 95 % intervals over the test examples.",
+        "Differences to the best approach are paired by example and tested by a two-sided permutation test, with "
+        "p-values corrected for the number of approaches (Holm); a difference counts as shown below 0.05, "
+        f"and one below {figures.decimals(decision.margin)} as too small to matter.",
+        f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}.",
+        "Costs are computed from the measured times and tokens and from the prices"
+        + (f" ({decision.prices.rstrip('.')})" if decision.prices else "")
+        + "; where a price is not known, the cost is unknown, not nought.",
+        "Controls serve the diagnosis and are never chosen; a failed approach has no quality, rather than 0.",
+    ]
+    return text(" ".join(sentences))
+
+
+def _setup(decision: Decision) -> list[str]:
+    comparison = decision.comparison
+    model = comparison.model
+    rows = [
+        ("task fingerprint", comparison.task.fingerprint),
+        ("model", statements.model(model)),
+        ("device", statements.device(model)),
+        ("embedder", model.embedder),
+        ("limits", "; ".join(statements.limits(decision.limits))),
+        ("seeds", str(comparison.seeds)),
+        ("settings", statements.settings(comparison.settings.items())),
+        ("hardware", statements.settings(comparison.hardware.items())),
+        ("versions", statements.settings(comparison.versions.items())),
+        ("records", comparison.folder),
+    ]
+    return [f"{name}: {text(value)}" for name, value in rows if value]

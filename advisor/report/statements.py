@@ -1,0 +1,160 @@
+"""What the terminal and the Markdown report say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from advisor.decide.decision import BreakEven, Decision, Recommendation, Row
+from advisor.measure.records import ModelFacts, TaskFacts
+from advisor.report import figures
+from advisor.tasks import Limits
+
+
+def best_row(decision: Decision) -> Row | None:
+    """The row that the differences are taken to: the best quality that is no control's."""
+    return next((r for r in decision.rows if r.quality is not None and not r.control), None)
+
+
+def numbers(decision: Decision) -> dict[str, str]:
+    """By spec, the number that stands for it in the table and the picture; only rows with a quality."""
+    measured = [r.spec for r in decision.rows if r.quality is not None]
+    return {spec: str(i) for i, spec in enumerate(measured, start=1)}
+
+
+def sizes(task: TaskFacts) -> str:
+    """How much the task holds: `120 train, 100 test examples; 42 documents (8,100 words)`."""
+    parts = [f"{figures.count(n)} {name}" for n, name in ((task.train, "train"), (task.dev, "dev")) if n]
+    text = ", ".join([*parts, f"{figures.count(task.test)} test examples"])
+    if task.documents:
+        text += f"; {figures.count(task.documents)} documents ({figures.count(task.document_words)} words)"
+    return text
+
+
+def model(facts: ModelFacts, revision_digits: int | None = None) -> str:
+    """The weights that ran, in one line; `revision_digits` cuts the revision."""
+    revision = facts.revision[:revision_digits] or figures.UNKNOWN
+    return ", ".join(
+        [
+            f"{facts.id} (revision {revision})",
+            f"{figures.parameters(facts.parameters)} parameters",
+            f"quantised {facts.quantisation}" if facts.quantisation else "full precision",
+            f"from {facts.source}" if facts.source else "source unknown",
+        ]
+    )
+
+
+def device(facts: ModelFacts) -> str:
+    """Where and how the weights ran."""
+    name = f" ({facts.device_name})" if facts.device_name else ""
+    window = f", context window {figures.count(facts.context_window)} tokens" if facts.context_window else ""
+    return f"{facts.dtype} on {facts.device}{name}{window}"
+
+
+def limits(limits: Limits) -> list[str]:
+    """The limits that were set, in words; empty without any."""
+    named = (
+        ("p95 latency at most {} ms", figures.amount(limits.p95_ms), limits.p95_ms),
+        ("{} queries a day", figures.amount(limits.queries_per_day), limits.queries_per_day),
+        ("{} days in use", figures.amount(limits.horizon_days), limits.horizon_days),
+        (
+            "documents change every {} days",
+            figures.amount(limits.documents_change_every_days),
+            limits.documents_change_every_days,
+        ),
+        ("budget {}", figures.money(limits.budget_usd), limits.budget_usd),
+        ("quality at least {}", figures.amount(limits.min_quality), limits.min_quality),
+    )
+    return [text.format(shown) for text, shown, value in named if value is not None]
+
+
+def verdict(recommendation: Recommendation) -> str:
+    """The choice in one or two sentences."""
+    r = recommendation
+    if r.approach is None:
+        return "No approach can be recommended: none is eligible."
+    if r.decided:
+        return f"Use {r.approach}."
+    text = f"Not decided. Provisionally {r.approach}"
+    if r.alternatives:
+        text += f", which cannot be told apart from {figures.listed(r.alternatives)}"
+    return text + "."
+
+
+def still_needed(decision: Decision) -> str:
+    """What would settle an undecided choice; empty where decided or unknown."""
+    needed, have = decision.recommendation.examples_needed, decision.comparison.task.test
+    if decision.recommendation.decided or needed is None:
+        return ""
+    return f"About {figures.count(needed)} test examples in all would settle it; this comparison had {have}."
+
+
+def break_even(point: BreakEven) -> str:
+    """Where two approaches cost the same, as a sentence."""
+    at = figures.amount(figures.significant(point.at) if figures.known(point.at) is not None else None)
+    if point.variable.startswith("days"):
+        return (
+            f"If the documents change more often than every {at} days, {point.below} is cheaper; "
+            f"if less often, {point.above}."
+        )
+    if point.variable == "queries":
+        return f"Up to about {at} queries in all, {point.below} is cheaper; beyond, {point.above}."
+    return f"{point.variable}: below about {at}, {point.below} is cheaper; above, {point.above}."
+
+
+def trouble(row: Row) -> str:
+    """Why a row has no result, or what is wrong with it: `failed: out of memory`; empty where all is well."""
+    if row.status == "ok":
+        return "" if row.quality is not None else "no quality recorded"
+    if row.error:
+        return f"{row.status}: {row.error}"
+    return "interrupted: the same command goes on from there" if row.status == "interrupted" else row.status
+
+
+def notes(row: Row) -> list[str]:
+    """What is worth knowing of one approach: its own notes, retrieval, context that did not fit."""
+    found = list(row.notes)
+    if row.recall_at_k is not None or row.mrr is not None:
+        found.append(
+            f"retrieval: recall at k {figures.decimals(row.recall_at_k)}, "
+            f"mean reciprocal rank {figures.decimals(row.mrr)}"
+        )
+    if row.index_seconds is not None:
+        found.append(f"documents indexed in {figures.duration(row.index_seconds)}")
+    if row.dropped:
+        found.append(f"pieces of context left out because they did not fit: {figures.count(row.dropped)}")
+    if row.cut:
+        found.append(f"inputs cut because they did not fit: {figures.count(row.cut)}")
+    if row.quality is not None and trouble(row):
+        found.append(trouble(row))
+    return unique(found)
+
+
+def caveats(decision: Decision) -> list[str]:
+    """Every caveat once: of the choice, of the task, of the model."""
+    comparison = decision.comparison
+    return unique(
+        [*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats]
+    )
+
+
+def unique(words: Iterable[str]) -> list[str]:
+    """The words in order, each once."""
+    return list(dict.fromkeys(words))
+
+
+def settings(values: Iterable[tuple[str, object]]) -> str:
+    """Recorded settings, versions or hardware as `name value, name value`."""
+    return ", ".join(f"{name} {_setting(value)}" for name, value in values if value not in (None, "", [], ()))
+
+
+def _setting(value: object) -> str:
+    match value:
+        case list() | tuple():
+            return " ".join(_setting(v) for v in value)
+        case Mapping():
+            return f"({settings((str(name), v) for name, v in value.items())})"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return figures.amount(value)
+    return str(value)

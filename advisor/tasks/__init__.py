@@ -1,0 +1,47 @@
+"""What the user brings: tasks, examples, queries, documents and limits; reading and checking them."""
+
+from advisor.tasks.caveats import data_caveats
+from advisor.tasks.examples import default_labels
+from advisor.tasks.faults import Fault, Faults
+from advisor.tasks.loading import load_table, load_task
+from advisor.tasks.splits import subset
+from advisor.tasks.tables import TableSource
+from advisor.tasks.task import (
+    DEFAULT_METRIC,
+    KINDS,
+    METRICS,
+    UNANSWERABLE,
+    Defaults,
+    Document,
+    Example,
+    GroundedQuery,
+    Kind,
+    Limits,
+    Metric,
+    Query,
+    Task,
+)
+
+__all__ = [
+    "DEFAULT_METRIC",
+    "KINDS",
+    "METRICS",
+    "UNANSWERABLE",
+    "Defaults",
+    "Document",
+    "Example",
+    "Fault",
+    "Faults",
+    "GroundedQuery",
+    "Kind",
+    "Limits",
+    "Metric",
+    "Query",
+    "TableSource",
+    "Task",
+    "data_caveats",
+    "default_labels",
+    "load_table",
+    "load_task",
+    "subset",
+]

@@ -1,0 +1,108 @@
+"""Faults in the user's files: collected while reading, reported together."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.errors import UserError
+
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in one place.
+
+    Attributes:
+        file: the file as the user named it, or the argument's home (`TableSource`).
+        line: 1-based line of a text file, row of a Parquet file; None where no line is meant.
+        what: what was seen there.
+        mend: what mends it; empty for faults that are only counted in the report.
+    """
+
+    file: str
+    line: int | None
+    what: str
+    mend: str = ""
+
+    @property
+    def place(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        return f"error: {self.place}: {self.what}" + (f"\n  try: {self.mend}" if self.mend else "")
+
+
+class Faults(UserError):
+    """All faults of one reading, as one error; its text shows the first three and counts the rest."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        first = self.faults[0]
+        super().__init__(f"{first.place}: {first.what}", first.mend)
+
+    def __str__(self) -> str:
+        shown = [str(fault) for fault in self.faults[:SHOWN]]
+        rest = self.faults[SHOWN:]
+        return "\n".join([*shown, _counted(rest)] if rest else shown)
+
+
+class FaultLog:
+    """Collects faults; a mend given as a function is only worked out if the report will show it."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def __len__(self) -> int:
+        return len(self._faults)
+
+    def add(self, file: str | Path, line: int | None, what: str, mend: str | Callable[[], str] = "") -> None:
+        """Note one fault of `file`, in the order of reading."""
+        if callable(mend):
+            mend = mend() if len(self._faults) < SHOWN else ""
+        self._faults.append(Fault(str(file), line, what, mend))
+
+    def raise_if_any(self) -> None:
+        """Raise Faults if something was noted."""
+        if self._faults:
+            raise Faults(self._faults)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like `word`, without regard to case; None if none is near."""
+    by_fold = {item.casefold(): item for item in known}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    return by_fold[found[0]] if found else None
+
+
+def suggestion(word: str, known: Iterable[str], noun: str) -> str:
+    """A mend: the nearest known word, else the known ones listed after `noun`."""
+    known = tuple(known)
+    near = nearest(word, known)
+    return f'did you mean "{near}"?' if near else f"{noun}: {listed(known, 12)}"
+
+
+def listed(words: Iterable[str], most: int = 6) -> str:
+    """The words joined by commas, at most `most` of them, the rest counted."""
+    words = list(words)
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def quoted(value: object, width: int = 60) -> str:
+    """The value as JSON on one line, cut to `width` characters."""
+    if isinstance(value, str):
+        value = value if len(value) <= width else value[: width - 3] + "..."
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if isinstance(value, str) or len(text) <= width else text[: width - 3] + "..."
+
+
+def _counted(rest: tuple[Fault, ...]) -> str:
+    by_file = Counter(Path(fault.file).name for fault in rest)
+    counts = ", ".join(f"{count} in {file}" for file, count in by_file.items())
+    return f"... and {len(rest)} more fault{'s' if len(rest) > 1 else ''} ({counts})"

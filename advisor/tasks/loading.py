@@ -1,0 +1,226 @@
+"""Loading a task: from a task folder or from tables, through the same checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from advisor.errors import UserError
+from advisor.tasks.caveats import data_caveats
+from advisor.tasks.documents import read_documents
+from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
+from advisor.tasks.faults import FaultLog, listed
+from advisor.tasks.settings import Settings, check_settings, read_settings
+from advisor.tasks.splits import check_split, split_test
+from advisor.tasks.tables import ENDINGS, TableSource, read_table
+from advisor.tasks.task import Example, Task
+from advisor.tasks.textfile import Row, near_path, read_json_lines
+
+RowReader = Callable[[Path, FaultLog], list[Row] | None]
+_TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a task's parts are, how its rows are read, and what is told about it."""
+
+    settings: Settings
+    train: Path | None
+    test: Path | None
+    dev: Path | None
+    documents: Path | None
+    rows: RowReader
+    rules: Rules
+    origin: str
+
+
+def load_task(path: str | Path, *, split: float | None = None, seed: int = 0) -> Task:
+    """Read a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
+
+    Args:
+        path: the folder.
+        split: share of train to set aside as test where there is no test.jsonl, above 0 and below 1.
+        seed: of that split.
+
+    Returns:
+        The task; what a reader of its results should know is in `caveats`.
+
+    Raises:
+        UserError: no such folder, or a split that cannot be made.
+        Faults: mistakes in the files, all of them (a UserError too).
+    """
+    folder = Path(path)
+    check_split(split)
+    _check_folder(folder)
+    log = FaultLog()
+    settings = read_settings(folder / "task.toml", log)
+    train, test = _present(folder / "train.jsonl"), _present(folder / "test.jsonl")
+    if train is None:
+        log.add(folder / "train.jsonl", None, "no such file", _train_mend(folder))
+    if _test_wanted(test, split, log):
+        mend = "add it, or set a part of train.jsonl aside with --split 0.3"
+        log.add(folder / "test.jsonl", None, "no such file", mend)
+    source = _Source(
+        settings=settings,
+        train=train,
+        test=test,
+        dev=_present(folder / "dev.jsonl"),
+        documents=_folder_documents(folder, log),
+        rows=lambda file, log: read_json_lines(file, log, LINE),
+        rules=Rules(settings.kind, settings.labels),
+        origin=str(folder),
+    )
+    return _load(source, split, seed, log)
+
+
+def load_table(source: TableSource, *, split: float | None = None, seed: int = 0) -> Task:
+    """Read a task from tables: CSV, TSV, JSON lines or Parquet, told apart by their endings.
+
+    Args:
+        source: the files, the columns, and what task.toml would say.
+        split: share of train to set aside as test where no test table is given, above 0 and below 1.
+        seed: of that split.
+
+    Returns:
+        The task; what a reader of its results should know is in `caveats`.
+
+    Raises:
+        UserError: a split that cannot be made, or a Parquet file without pyarrow installed.
+        Faults: mistakes in the files or in `source`, all of them (a UserError too).
+    """
+    check_split(split)
+    log = FaultLog()
+    told = ("kind", "instruction", "metric", "labels")
+    values = {"name": source.task_name} | {key: getattr(source, key) for key in told}
+    settings = check_settings(values, "TableSource", log)
+    columns = (source.input, source.target)
+    if source.input == source.target:
+        log.add("TableSource", None, f'input and target are both "{source.input}"', "name two columns")
+    train, test = Path(source.train), _path(source.test)
+    if _test_wanted(test, split, log):
+        mend = "give a test table, or set a part of this one aside with --split 0.3"
+        log.add(train, None, "there are no test examples", mend)
+    parts = _Source(
+        settings=settings,
+        train=train,
+        test=test,
+        dev=_path(source.dev),
+        documents=_path(source.documents),
+        rows=lambda file, log: read_table(file, columns, log),
+        rules=Rules(settings.kind, settings.labels, None, *columns),
+        origin=str(train),
+    )
+    return _load(parts, split, seed, log)
+
+
+def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Task:
+    """Read documents and examples, raise all faults noted till then, and build the task."""
+    before = len(log)
+    documents = read_documents(source.documents, log) if source.documents else ()
+    if documents and len(log) == before:
+        known = frozenset(document.id for document in documents)
+        source = replace(source, rules=replace(source.rules, documents=known))
+    train, dev, test = (_examples(file, source, log) for file in (source.train, source.dev, source.test))
+    log.raise_if_any()
+    settings = source.settings
+    assert settings.kind and settings.metric  # else a fault was raised
+    labels = settings.labels
+    if settings.kind == "classification" and not labels:
+        labels = default_labels(train)
+    task = Task(
+        name=settings.name,
+        kind=settings.kind,
+        instruction=settings.instruction,
+        metric=settings.metric,
+        labels=labels,
+        train=train,
+        dev=dev,
+        test=test,
+        documents=documents,
+        limits=settings.limits,
+        defaults=settings.defaults,
+        caveats=settings.caveats,
+        origin=source.origin,
+    )
+    if not documents:
+        task = _without_evidence(task)
+    if split is not None and source.train:
+        task = split_test(task, split, seed, source.train)
+    return replace(task, caveats=task.caveats + data_caveats(task))
+
+
+def _examples(path: Path | None, source: _Source, log: FaultLog) -> tuple[Example, ...]:
+    if path is None:
+        return ()
+    before = len(log)
+    rows = source.rows(path, log)
+    if rows == [] and len(log) == before:
+        log.add(path, None, "the file holds no examples", f"write one example a line: {source.rules.line}")
+    return examples_from(rows or (), path, source.rules, log)
+
+
+def _test_wanted(test: Path | None, split: float | None, log: FaultLog) -> bool:
+    """Whether there is neither a test file nor a split; that both are there is noted."""
+    if test is not None and split is not None:
+        what = f"there is a test file, but --split {split:g} was given too"
+        log.add(test, None, what, "leave --split out, or move the test file away")
+    return test is None and split is None
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UserError unless the folder exists and looks like a task folder."""
+    if not folder.exists():
+        raise UserError(f"{folder}: no such folder", near_path(folder) or "check the path")
+    if not folder.is_dir():
+        if folder.suffix.lower() in ENDINGS and folder.name not in ("train.jsonl", "test.jsonl", "dev.jsonl"):
+            raise UserError(f"{folder}: a table, not a task folder", f"from Python: {_table_call(folder)}")
+        raise UserError(f"{folder}: a file, not a task folder", f"give the folder: {folder.parent}")
+    if (folder / "task.toml").exists() or (folder / "train.jsonl").exists():
+        return
+    inner = sorted(str(path.parent) for path in folder.glob("*/task.toml"))
+    if inner:
+        raise UserError(f"{folder}: not a task folder, but it holds some", f"give one: {listed(inner)}")
+    tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _TABLES)
+    if tables:
+        what = f"{folder}: tables, but no task.toml and no train.jsonl"
+        raise UserError(what, f"from Python: {_table_call(folder / tables[0])}")
+
+
+def _table_call(path: Path) -> str:
+    return f'load_table(TableSource("{path}", input=..., target=..., kind=..., instruction=...), split=0.3)'
+
+
+def _train_mend(folder: Path) -> str:
+    """What mends the lack of train.jsonl."""
+    others = sorted(path.name for path in folder.glob("train.*"))
+    if others:
+        return f"write {others[0]} as JSON lines, one example a line: {LINE}"
+    return near_path(folder / "train.jsonl") or f"add it, one example a line: {LINE}"
+
+
+def _present(path: Path) -> Path | None:
+    """The path if something is there, be it a broken link, which reading will then report."""
+    return path if path.exists() or path.is_symlink() else None
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _folder_documents(folder: Path, log: FaultLog) -> Path | None:
+    file, below = _present(folder / "documents.jsonl"), _present(folder / "documents")
+    if file and below:
+        log.add(folder, None, "there are both documents.jsonl and documents/", "move one of them away")
+    return file or below
+
+
+def _without_evidence(task: Task) -> Task:
+    """The task without the ids of documents that it does not have, with a caveat if there were some."""
+    splits = (task.train, task.dev, task.test)
+    named = sum(bool(example.evidence) for split in splits for example in split)
+    if not named:
+        return task
+    train, dev, test = (tuple(replace(example, evidence=()) for example in split) for split in splits)
+    caveat = f"there are no documents, so the evidence that examples name ({named}) is left out"
+    return replace(task, train=train, dev=dev, test=test, caveats=(*task.caveats, caveat))

@@ -1,0 +1,264 @@
+"""What a task is told about itself: `task.toml` and the same facts given from Python."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
+from advisor.tasks.task import DEFAULT_METRIC, KINDS, METRICS, Defaults, Kind, Limits, Metric
+from advisor.tasks.textfile import near_path, read_text
+
+_TASK_KEYS = ("name", "kind", "instruction", "metric", "labels")
+_REQUIRED = ("name", "kind", "instruction")
+_KNOWN = {
+    "task": _TASK_KEYS,
+    "limits": tuple(item.name for item in fields(Limits)),
+    "compare": tuple(item.name for item in fields(Defaults)),
+}
+_NEEDS_KIND: dict[str, Kind] = {
+    "accuracy": "classification",
+    "macro_f1": "classification",
+    "json_f1": "extraction",
+}
+_SAMPLE = {
+    "name": 'name = "helpdesk"',
+    "kind": 'kind = "qa"',
+    "instruction": 'instruction = "Answer the question in a few words."',
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A task without its examples and documents; `labels` is empty where none were given."""
+
+    name: str = ""
+    kind: Kind | None = None
+    instruction: str = ""
+    metric: Metric | None = None
+    labels: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    defaults: Defaults = field(default_factory=Defaults)
+    caveats: tuple[str, ...] = ()
+
+
+def read_settings(path: Path, log: FaultLog) -> Settings:
+    """The settings in a `task.toml`; what is faulty is noted and left at its default."""
+    if not path.exists():
+        sample = "; ".join(_SAMPLE.values())
+        log.add(
+            path,
+            None,
+            "no such file",
+            lambda: near_path(path) or f"write one: [task] and below it, each on its own line, {sample}",
+        )
+        return Settings()
+    text = read_text(path, log)
+    if text is None:
+        return Settings()
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        _log_bad_toml(path, text, error, log)
+        return Settings()
+    return _Checker(str(path), text, log).settings(content)
+
+
+def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> Settings:
+    """The settings in `values`, keyed as in `[task]`; faults are noted under the name `file`."""
+    return _Checker(file, "", log).settings({"task": dict(values)})
+
+
+class _Checker:
+    """Checks parsed settings and finds the lines of the faults in their text."""
+
+    def __init__(self, file: str, text: str, log: FaultLog) -> None:
+        self._file = file
+        self._text = text
+        self._log = log
+
+    def settings(self, content: Mapping[str, object]) -> Settings:
+        task = self._table(content, "task")
+        limits = self._table(content, "limits") or {}
+        compare = self._table(content, "compare") or {}
+        caveats = self._stray_tables(content)
+        if task is None:
+            loose = [key for key in _TASK_KEYS if key in content]
+            mend = f"add [task] with {listed(_REQUIRED)}"
+            if loose:
+                mend = f"write [task] on a line above {loose[0]}"
+            if "task" not in content:
+                self._log.add(self._file, None, "the table [task] is missing", mend)
+            return Settings()
+        self._missing(task)
+        kind = self._kind(task)
+        return Settings(
+            name=self._name(task),
+            kind=kind,
+            instruction=self._text_of(task, "task", "instruction") or "",
+            metric=self._metric(task, kind),
+            labels=self._labels(task, kind),
+            limits=Limits(**{key: self._limit(limits, key) for key in _KNOWN["limits"] if key in limits}),
+            defaults=self._defaults(compare),
+            caveats=caveats,
+        )
+
+    def _add(self, table: str, key: str, what: str, mend: str | Callable[[], str]) -> None:
+        self._log.add(self._file, line_of(self._text, table, key), what, mend)
+
+    def _table(self, content: Mapping[str, object], name: str) -> dict[str, object] | None:
+        table = content.get(name)
+        if table is None:
+            return None
+        if not isinstance(table, dict):
+            self._add("", name, f'"{name}" is not a table', f"write [{name}] on a line of its own")
+            return None
+        known = _KNOWN[name]
+        for key in table:
+            if key not in known:
+                mend = suggestion(key, known, f"the keys of [{name}]")
+                self._add(name, key, f'unknown key "{key}" in [{name}]', mend)
+        return table
+
+    def _stray_tables(self, content: Mapping[str, object]) -> tuple[str, ...]:
+        near = {key: nearest(key, _KNOWN) for key in content if key not in _KNOWN}
+        return tuple(
+            f"the table [{key}] of {Path(self._file).name} is not read; [{known}] would be"
+            for key, known in near.items()
+            if known and known not in content
+        )
+
+    def _missing(self, task: Mapping[str, object]) -> None:
+        misspelt = {nearest(key, _TASK_KEYS) for key in task if key not in _TASK_KEYS}
+        for key in _REQUIRED:
+            if key not in task and key not in misspelt:
+                self._log.add(
+                    self._file,
+                    line_of(self._text, "task", ""),
+                    f'"{key}" is missing in [task]',
+                    f"add a line such as {_SAMPLE[key]}",
+                )
+
+    def _text_of(self, table: Mapping[str, object], name: str, key: str) -> str | None:
+        value = table.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            what = f'"{key}" is {quoted(value)}, not a text'
+            self._add(name, key, what, f'write it in quotes: {key} = "..."')
+        elif not value.strip():
+            self._add(name, key, f'"{key}" is empty', f"write the {key} between the quotes")
+        else:
+            return value
+        return None
+
+    def _name(self, task: Mapping[str, object]) -> str:
+        name = self._text_of(task, "task", "name") or ""
+        if name in (".", "..") or re.search(r'[/\\:*?"<>|\x00-\x1f]', name):
+            mend = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", mend)
+        return name
+
+    def _kind(self, task: Mapping[str, object]) -> Kind | None:
+        given = self._text_of(task, "task", "kind")
+        for kind in KINDS:
+            if kind == given:
+                return kind
+        if given is not None:
+            mend = suggestion(given, KINDS, "the kinds")
+            mend = mend if mend.startswith("the kinds") else f"{mend} The kinds: {listed(KINDS)}"
+            self._add("task", "kind", f'unknown kind "{given}"', mend)
+        return None
+
+    def _metric(self, task: Mapping[str, object], kind: Kind | None) -> Metric | None:
+        given = self._text_of(task, "task", "metric")
+        if given is None:
+            return DEFAULT_METRIC[kind] if kind else None
+        metric = next((known for known in METRICS if known == given), None)
+        if metric is None:
+            near = nearest(given, METRICS)
+            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(METRICS, 9)}"
+            self._add("task", "metric", f'unknown metric "{given}"', mend)
+            return None
+        needed = _NEEDS_KIND.get(metric, kind)
+        if kind and needed != kind:
+            mend = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
+            self._add("task", "metric", f'the metric "{metric}" needs kind "{needed}", not "{kind}"', mend)
+        return metric
+
+    def _labels(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
+        given = task.get("labels")
+        if given is None:
+            return ()
+        if kind not in (None, "classification"):
+            mend = 'take the labels out, or use kind = "classification"'
+            self._add("task", "labels", f'labels are given, but the kind is "{kind}"', mend)
+            return ()
+        if not isinstance(given, list | tuple) or not all(isinstance(label, str) for label in given):
+            self._add("task", "labels", '"labels" is not a list of texts', 'write labels = ["yes", "no"]')
+            return ()
+        labels = tuple(label.strip() for label in given)
+        twice = [label for label, count in Counter(labels).items() if count > 1 and label]
+        if not labels:
+            self._add("task", "labels", '"labels" is empty', "leave labels out to take those in train")
+        if "" in labels:
+            self._add("task", "labels", "a label is empty", 'name every label, as in labels = ["yes", "no"]')
+        if twice:
+            mend = "name every label once"
+            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}", mend)
+        return labels
+
+    def _limit(self, limits: Mapping[str, object], key: str) -> float | None:
+        value = limits[key]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            what = f'"{key}" is {quoted(value)}, not a number'
+            self._add("limits", key, what, f"write a number without quotes: {key} = 1")
+        elif not math.isfinite(value) or value <= 0:
+            mend = "give a number above 0, or leave the line out where there is no limit"
+            self._add("limits", key, f'"{key}" is {value}, not above 0', mend)
+        elif key == "min_quality" and value > 1:
+            mend = f"metrics run from 0 to 1: min_quality = {value / 100:g}"
+            self._add("limits", key, f'"{key}" is {value}, above 1', mend)
+        else:
+            return value
+        return None
+
+    def _defaults(self, compare: Mapping[str, object]) -> Defaults:
+        model = self._text_of(compare, "compare", "model")
+        given = compare.get("approaches", [])
+        if isinstance(given, list) and all(isinstance(spec, str) and spec.strip() for spec in given):
+            return Defaults(model, tuple(given))
+        mend = 'write approaches = ["zero-shot", "few-shot"]'
+        self._add("compare", "approaches", '"approaches" is not a list of texts', mend)
+        return Defaults(model)
+
+
+def line_of(text: str, table: str, key: str) -> int | None:
+    """The 1-based line of `key` in `[table]` of a TOML text, of the table's head if key is empty."""
+    current = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        head = re.match(r"\s*\[\[?\s*([^\[\]]+?)\s*\]", line)
+        if head:
+            current = head[1].strip("\"'")
+            if current == table and not key:
+                return number
+        elif current == table and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+            return number
+    return None
+
+
+def _log_bad_toml(path: Path, text: str, error: tomllib.TOMLDecodeError, log: FaultLog) -> None:
+    message = str(error)
+    place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if place is None:
+        log.add(path, None, f"not valid TOML: {message}", "close the last bracket or quote")
+        return
+    number = int(place[1])
+    line = text.split("\n")[number - 1].strip()
+    what = f"not valid TOML: {message[: place.start()]} at column {place[2]}: {line[:80]}"
+    log.add(path, number, what, 'write key = "text", key = 1 or key = ["a", "b"]; texts need double quotes')

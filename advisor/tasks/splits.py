@@ -1,0 +1,114 @@
+"""Seeded choices among examples: a test split of train, and a smaller task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.errors import UserError
+from advisor.tasks.caveats import data_caveats
+from advisor.tasks.task import Example, Task
+
+
+def subset(task: Task, *, limit: int | None = None, train_limit: int | None = None, seed: int = 0) -> Task:
+    """The task with fewer examples, chosen by the seed; their order stays.
+
+    Classification keeps the share of each label, in train at least one example of each label where
+    `train_limit` allows. For one seed, the examples of a smaller limit are among those of a larger one.
+
+    Args:
+        task: what to take from.
+        limit: most test examples; None for all.
+        train_limit: most training examples; None for all.
+        seed: another seed takes others.
+
+    Raises:
+        UserError: a limit below 1.
+    """
+    for option, value in (("--limit", limit), ("--train-limit", train_limit)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} is {value}", f"give a number above 0, or leave {option} out for all")
+    stratified = task.kind == "classification"
+    train, test = task.train, task.test
+    notes = []
+    if limit is not None and limit < len(test):
+        test = _first(test, limit, _order(test, f"test:{seed}", stratified))
+        notes.append(f"measured on {limit} of {len(task.test)} test examples (--limit, seed {seed})")
+    if train_limit is not None and train_limit < len(train):
+        train = _first(train, train_limit, _order(train, f"train:{seed}", stratified, one_each=True))
+        sizes = f"{train_limit} of {len(task.train)} training examples"
+        notes.append(f"fitted on {sizes} (--train-limit, seed {seed})")
+    if not notes:
+        return task
+    smaller = replace(task, train=train, test=test)
+    stale = data_caveats(task)
+    kept = [caveat for caveat in task.caveats if caveat not in stale]
+    return replace(smaller, caveats=(*kept, *notes, *data_caveats(smaller)))
+
+
+def check_split(split: float | None) -> None:
+    """Raise UserError unless the share is None or between 0 and 1, both excluded."""
+    if split is not None and not 0 < split < 1:
+        mend = "give the share of train to test on, above 0 and below 1: --split 0.3"
+        raise UserError(f"--split is {split}", mend)
+
+
+def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
+    """The task with `split` of its training examples set aside as test, and a caveat that says so.
+
+    Classification keeps the share of each label, and at least one example of each in train.
+
+    Args:
+        task: a task without a test split.
+        split: the share of test, above 0 and below 1.
+        seed: another seed takes others.
+        train: the file of the training examples, for messages.
+
+    Raises:
+        UserError: there are too few examples.
+    """
+    stratified = task.kind == "classification"
+    examples = task.train
+    order = _order(examples, f"split:{seed}", stratified)
+    last = {examples[at].target if stratified else "": at for at in order}
+    kept = set(last.values())
+    spare = [at for at in order if at not in kept]
+    size = min(max(1, int(len(examples) * split + 0.5)), len(spare))
+    if size == 0:
+        what = f"{train}: {len(examples)} training examples are too few for --split {split:g}"
+        raise UserError(what, "add examples" + "; each label keeps one for training" * stratified)
+    test = _first(examples, size, spare)
+    chosen = set(spare[:size])
+    rest = tuple(example for at, example in enumerate(examples) if at not in chosen)
+    sizes = f"seed {seed}, {size} of {len(examples)} examples"
+    caveat = f"test is a seeded split: {100 * split:g} % of {train.name} ({sizes})"
+    return replace(task, train=rest, test=test, caveats=(*task.caveats, caveat))
+
+
+def _first(examples: tuple[Example, ...], size: int, order: Sequence[int]) -> tuple[Example, ...]:
+    return tuple(examples[at] for at in sorted(order[:size]))
+
+
+def _order(examples: Sequence[Example], salt: str, stratified: bool, one_each: bool = False) -> list[int]:
+    """Positions in the order in which to take them, so that every beginning is a fair sample.
+
+    Random by a digest of salt and id, so the same on every machine. Stratified, the r-th example of a
+    label with n of them (r from 0) stands at (r + 0.5) / n, which is Webster's method of rounding: every
+    beginning holds each label in proportion. With `one_each`, the first of every label come before all
+    others, those of frequent labels first.
+    """
+    ranks = [hashlib.sha256(f"{salt}:{example.id}".encode()).digest() for example in examples]
+    by_rank = sorted(range(len(examples)), key=ranks.__getitem__)
+    if not stratified:
+        return by_rank
+    sizes = Counter(example.target for example in examples)
+    taken: defaultdict[str, int] = defaultdict(int)
+    places: dict[int, tuple[bool, float]] = {}
+    for at in by_rank:
+        label = examples[at].target
+        places[at] = (one_each and taken[label] > 0, (taken[label] + 0.5) / sizes[label])
+        taken[label] += 1
+    return sorted(by_rank, key=places.__getitem__)

@@ -1,0 +1,167 @@
+"""The nouns of what the user brings: Example, Query, Document, Limits, Defaults and Task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+Kind = Literal["classification", "qa", "generation", "extraction"]
+Metric = Literal[
+    "accuracy", "macro_f1", "exact_match", "token_f1", "rouge_l", "chrf", "json_f1"
+]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+METRICS: tuple[Metric, ...] = get_args(Metric)
+DEFAULT_METRIC: dict[Kind, Metric] = {
+    "classification": "accuracy",
+    "qa": "token_f1",
+    "generation": "rouge_l",
+    "extraction": "json_f1",
+}
+UNANSWERABLE = "unanswerable"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An example without its answer: all that a predictor ever sees."""
+
+    id: str
+    input: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroundedQuery(Query):
+    """A query with the ids of the documents that hold its answer; given to controls alone."""
+
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled example.
+
+    Attributes:
+        id: unique within its split.
+        input: what the model is given.
+        target: the answer to learn and to show.
+        targets: all acceptable answers, `target` first.
+        evidence: ids of the documents that hold the answer; empty where unknown.
+    """
+
+    id: str
+    input: str
+    target: str
+    targets: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> Query:
+        return Query(self.id, self.input)
+
+    @property
+    def grounded(self) -> GroundedQuery:
+        return GroundedQuery(self.id, self.input, self.evidence)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All acceptable answers, never empty."""
+        return self.targets or (self.target,)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text of the user's corpus; `title` may be empty."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the answer must respect; None means no limit.
+
+    Attributes:
+        p95_ms: end-to-end latency of one request, 95th percentile, milliseconds.
+        queries_per_day: expected traffic.
+        horizon_days: how long the choice will be in use; the span over which costs are added up.
+        documents_change_every_days: how often the documents (or the rules behind the labels) change.
+        budget_usd: total cost over the horizon, US dollars.
+        min_quality: least acceptable value of the task's metric.
+    """
+
+    p95_ms: float | None = None
+    queries_per_day: float | None = None
+    horizon_days: float | None = None
+    documents_change_every_days: float | None = None
+    budget_usd: float | None = None
+    min_quality: float | None = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The `[compare]` table: defaults of the command line."""
+
+    model: str | None = None
+    approaches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the user brings, immutable.
+
+    Attributes:
+        caveats: warnings found while reading (labels that train lacks, inputs of test that are also in
+            train, a split that was made); repeated among the report's caveats.
+        origin: where it was read from, for messages only; not part of the fingerprint.
+    """
+
+    name: str
+    kind: Kind
+    instruction: str
+    metric: Metric
+    labels: tuple[str, ...] = ()
+    train: tuple[Example, ...] = ()
+    dev: tuple[Example, ...] = ()
+    test: tuple[Example, ...] = ()
+    documents: tuple[Document, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    defaults: Defaults = field(default_factory=Defaults)
+    caveats: tuple[str, ...] = ()
+    origin: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
+
+        The metric and the limits are left out on purpose: they are applied to records afterwards and never
+        make a run stale.
+        """
+        digest = hashlib.sha256()
+        head = [self.kind, self.instruction, list(self.labels)]
+        digest.update(json.dumps(head, ensure_ascii=False).encode())
+        for split in (self.train, self.dev, self.test):
+            digest.update(b"\x00split")
+            _update(digest, ([e.id, e.input, e.target, e.targets, e.evidence] for e in split))
+        digest.update(b"\x00documents")
+        _update(digest, ([d.id, d.title, d.text] for d in self.documents))
+        return digest.hexdigest()[:16]
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether the documents that hold the answer are known for some test or training example."""
+        return any(e.evidence for e in self.test) or any(e.evidence for e in self.train)
+
+    def for_fitting(self) -> Task:
+        """The same task without its test split: all that an approach may learn from."""
+        return replace(self, test=())
+
+
+def _update(digest: hashlib._Hash, rows: Iterable[object]) -> None:
+    for row in rows:
+        digest.update(json.dumps(row, ensure_ascii=False).encode())
+        digest.update(b"\n")

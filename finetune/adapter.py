@@ -1,0 +1,103 @@
+"""Low-rank adapters (Hu et al. 2021) on a local model: put in by PEFT, taken out again without a trace."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
+
+from advisor.models import Weights
+from advisor.models.engine import LocalModel
+
+State = dict[str, torch.Tensor]
+WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it
+
+
+@contextmanager
+def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
+    """The model with fresh adapters in it; afterwards it is bit for bit the model that it was.
+
+    The adapters are held in the model's dtype, so that a step computes in that dtype throughout.
+    """
+    with model.own_weights():
+        wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
+        try:
+            yield wrapped
+        finally:
+            wrapped.unload()
+            model.module.requires_grad_(False)
+            model.module.eval()
+            for leftover in ("peft_config", "_hf_peft_config_loaded"):
+                if hasattr(model.module, leftover):
+                    delattr(model.module, leftover)
+
+
+def configuration(rank: int, alpha: int, dropout: float) -> LoraConfig:
+    """LoRA on all linear layers but the output head."""
+    return LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
+def merged(model: LocalModel, config: LoraConfig, state: State) -> Weights:
+    """The model's weights with the adapter added, computed in float32 and rounded once.
+
+    Args:
+        state: the adapter's tensors in float32, named as PEFT names them.
+    """
+    replacements: dict[str, object] = {}
+    with inserted(model, config) as wrapped, torch.no_grad():
+        set_peft_model_state_dict(wrapped, state)
+        for name, layer in wrapped.named_modules():
+            if not isinstance(layer, LoraLayer):
+                continue
+            for half in (layer.lora_A, layer.lora_B):
+                half.float()
+            set_layer(layer, name, state)
+            weight = layer.get_base_layer().weight
+            total = weight.float() + layer.get_delta_weight("default").float()
+            replacements[name.removeprefix("base_model.model.") + ".weight"] = total.to(weight.dtype)
+    return Weights(key_of(state), replacements)
+
+
+def set_layer(layer: Any, name: str, state: State) -> None:
+    """Write the float32 tensors of `state` into one layer's adapter, which may have been rounded on the way in."""
+    for half, holder in (("lora_A", layer.lora_A), ("lora_B", layer.lora_B)):
+        weight = holder["default"].weight
+        weight.copy_(state[f"{name}.{half}.weight"].to(weight.device))
+
+
+def key_of(state: State) -> str:
+    """Content hash of an adapter."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].contiguous().cpu().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def state_of(wrapped: Any) -> State:
+    """The adapter's tensors, copied to the CPU in float32."""
+    return {name: t.detach().float().cpu().clone() for name, t in get_peft_model_state_dict(wrapped).items()}
+
+
+def save(folder: Path, config: LoraConfig, state: State) -> None:
+    """Write the adapter as PEFT would, for any tool that reads PEFT's format."""
+    save_file(state, folder / WEIGHTS_FILE)
+    config.save_pretrained(str(folder))
+
+
+def load(folder: Path) -> tuple[LoraConfig, State]:
+    """Read what `save` wrote."""
+    return LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS_FILE)

@@ -1,0 +1,158 @@
+"""Minibatches without padding: rows one behind the other, their common beginning computed once.
+
+A step sees the same tokens in the same rows as a padded batch, so its loss and gradients are the same; only the
+padding and the repetition are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from advisor.models.render import Encoded
+
+ATTENTION = "advisor_packed"
+SHORTEST_PREFIX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lesson as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
+    token that ends it."""
+
+    prompt: tuple[int, ...]
+    stem: int
+    answer: tuple[int, ...]
+
+    @classmethod
+    def of(cls, prompt: Encoded, answer: Sequence[int]) -> Row:
+        """Join an encoded prompt and its answer."""
+        return cls(prompt.ids, prompt.stem, tuple(answer))
+
+    @property
+    def tokens(self) -> int:
+        """Length of the row."""
+        return len(self.prompt) + len(self.answer)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Where the rows lie: the shared prefix, then each row's own part.
+
+    Attributes:
+        lengths: of the rows' own parts; with `prefix` they add up to the packed length.
+        masks: what each row's own tokens attend to, bool, shape (1, 1, length, prefix + length); empty without
+            a shared prefix, where every row is plainly causal.
+    """
+
+    prefix: int
+    lengths: tuple[int, ...]
+    masks: tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Rows ready for one forward pass.
+
+    Attributes:
+        ids, positions: shape (1, packed length).
+        predicting: numbers of the packed tokens that predict an answer's token.
+        targets: the tokens to predict, shape as `predicting`.
+        rows: to which row each target belongs.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    segments: Segments
+    predicting: torch.Tensor
+    targets: torch.Tensor
+    rows: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], device: torch.device) -> Pack:
+        """Pack the rows; at least one token of each prompt stays its own, since it predicts."""
+        prefix = _common(rows)
+        ids = list(rows[0].prompt[:prefix])
+        positions = list(range(prefix))
+        lengths, predicting, targets, owners = [], [], [], []
+        for number, row in enumerate(rows):
+            own = [*row.prompt[prefix:], *row.answer[:-1]]
+            first = len(ids) + len(row.prompt) - prefix - 1
+            predicting += range(first, first + len(row.answer))
+            targets += row.answer
+            owners += [number] * len(row.answer)
+            ids += own
+            positions += range(prefix, prefix + len(own))
+            lengths.append(len(own))
+        segments = Segments(prefix, tuple(lengths), _masks(prefix, lengths, device))
+        tensors = (torch.tensor(x, device=device) for x in (predicting, targets, owners))
+        return cls(
+            torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors
+        )
+
+
+def _common(rows: Sequence[Row]) -> int:
+    shared = min(min(row.stem, len(row.prompt) - 1) for row in rows) if len(rows) > 1 else 0
+    for row in rows[1:]:
+        while row.prompt[:shared] != rows[0].prompt[:shared]:
+            shared -= 1
+    return shared if shared >= SHORTEST_PREFIX else 0
+
+
+def _masks(prefix: int, lengths: Sequence[int], device: torch.device) -> tuple[torch.Tensor, ...]:
+    if not prefix:
+        return ()
+    known: dict[int, torch.Tensor] = {}
+    for length in lengths:
+        if length not in known:
+            own = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+            seen = torch.ones(length, prefix, dtype=torch.bool, device=device)
+            known[length] = torch.cat([seen, own], dim=1)[None, None]
+    return tuple(known[length] for length in lengths)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    segments: Segments | None = None,
+    **unused: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention within each row of a pack; the interface is Transformers' `AttentionInterface`.
+
+    Args:
+        query: shape (1, heads, packed length, size); key and value may have fewer heads.
+
+    Returns:
+        Shape (1, packed length, heads, size).
+    """
+    assert segments is not None
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
+    parts = [segments.prefix, *segments.lengths] if segments.prefix else list(segments.lengths)
+    queries, keys, values = (x.split(parts, dim=2) for x in (query, key, value))
+    outputs = []
+    first = 0
+    if segments.prefix:
+        outputs.append(scaled_dot_product_attention(queries[0], keys[0], values[0], is_causal=True, scale=scaling))
+        first = 1
+    for i in range(first, len(parts)):
+        if segments.prefix:
+            k, v = torch.cat([keys[0], keys[i]], dim=2), torch.cat([values[0], values[i]], dim=2)
+            mask = segments.masks[i - 1]
+            outputs.append(scaled_dot_product_attention(queries[i], k, v, attn_mask=mask, scale=scaling))
+        else:
+            outputs.append(scaled_dot_product_attention(queries[i], keys[i], values[i], is_causal=True, scale=scaling))
+    return torch.cat(outputs, dim=2).transpose(1, 2), None
+
+
+AttentionInterface.register(ATTENTION, attend)

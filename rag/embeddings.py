@@ -1,0 +1,22 @@
+"""Advisor's sentence embedder, as LangChain knows one."""
+
+from __future__ import annotations
+
+from langchain_core.embeddings import Embeddings
+
+from advisor.models import Embedder
+
+
+class EmbedderEmbeddings(Embeddings):
+    """LangChain's `Embeddings` over an `advisor.models.Embedder`, queries and documents alike."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One unit vector per text; an empty list for no texts."""
+        return [[float(x) for x in row] for row in self.embedder.embed(texts)] if texts else []
+
+    def embed_query(self, text: str) -> list[float]:
+        """A unit vector."""
+        return self.embed_documents([text])[0]

@@ -1,0 +1,125 @@
+"""Splits and limits: seeded, stratified, in order, and said."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from advisor.errors import UserError
+from advisor.tasks import Example, Task, load_task, subset
+
+
+def examples(**counts: int) -> tuple[Example, ...]:
+    rows = [(label, n) for label, count in counts.items() for n in range(count)]
+    return tuple(Example(f"{label}-{n}", f"input {label} {n}", label) for label, n in rows)
+
+
+def task(kind: str = "classification") -> Task:
+    train = examples(a=600, b=300, c=97, d=2, e=1)
+    test = tuple(Example(f"t{e.id}", f"test {e.input}", e.target) for e in examples(a=300, b=150, c=49, d=1))
+    return Task("t", kind, "i", "accuracy", ("a", "b", "c", "d", "e"), train, (), test)  # type: ignore[arg-type]
+
+
+def labels(rows: tuple[Example, ...]) -> Counter[str]:
+    return Counter(row.target for row in rows)
+
+
+def test_a_limit_keeps_shares_and_order_and_says_so():
+    small = subset(task(), limit=100, train_limit=None)
+    assert labels(small.test) == {"a": 60, "b": 30, "c": 10}
+    positions = [task().test.index(row) for row in small.test]
+    assert positions == sorted(positions)
+    assert small.train == task().train
+    assert small.caveats == ("measured on 100 of 500 test examples (--limit, seed 0)",)
+
+
+def test_a_train_limit_keeps_every_label_where_it_can():
+    assert labels(subset(task(), train_limit=50).train) == {"a": 29, "b": 14, "c": 5, "d": 1, "e": 1}
+    assert labels(subset(task(), train_limit=5).train) == {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
+    assert set(labels(subset(task(), train_limit=2).train)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("kind", ["classification", "qa"])
+def test_smaller_limits_are_nested(kind):
+    whole = task(kind)
+    inner: set[str] = set()
+    for limit in (1, 3, 10, 100, 499):
+        small = subset(whole, limit=limit)
+        assert len(small.test) == limit
+        outer = {row.id for row in small.test}
+        assert inner <= outer
+        inner = outer
+
+
+def test_the_choice_is_fixed_by_the_seed():
+    whole = task("qa")
+    assert [row.id for row in subset(whole, limit=4).test] == ["ta-87", "ta-112", "ta-182", "tb-42"]
+    assert subset(whole, limit=50, seed=1).test != subset(whole, limit=50).test
+
+
+def test_a_limit_above_the_size_changes_nothing():
+    whole = task()
+    assert subset(whole, limit=500, train_limit=5000) is whole
+    assert subset(whole, limit=None, train_limit=None) is whole
+
+
+@pytest.mark.parametrize(
+    ("limit", "train_limit", "option"), [(0, None, "--limit"), (None, -3, "--train-limit")]
+)
+def test_limits_below_one(limit, train_limit, option):
+    with pytest.raises(
+        UserError, match=rf"{option} is {limit if train_limit is None else train_limit}"
+    ) as caught:
+        subset(task(), limit=limit, train_limit=train_limit)
+    assert caught.value.mend == f"give a number above 0, or leave {option} out for all"
+
+
+def test_caveats_about_the_data_follow_the_examples_that_are_left():
+    small = subset(task(), train_limit=2)
+    assert small.caveats == (
+        "fitted on 2 of 1000 training examples (--train-limit, seed 0)",
+        '50 of 500 test examples have a label that no training example has: "c", "d"',
+    )
+    assert subset(small, limit=1).caveats == (
+        small.caveats[0],
+        "measured on 1 of 500 test examples (--limit, seed 0)",
+    )
+
+
+def write_examples(write, kind, rows):
+    return write(
+        kind=kind,
+        test_jsonl=None,
+        train_jsonl=[{"id": e.id, "input": e.input, "target": e.target} for e in rows],
+    )
+
+
+def test_a_split_of_train(write):
+    folder = write_examples(write, "classification", examples(a=300, b=98, c=2))
+    split = load_task(folder, split=0.3)
+    assert labels(split.test) == {"a": 90, "b": 29, "c": 1}
+    assert labels(split.train) == {"a": 210, "b": 69, "c": 1}
+    assert split.caveats == ("test is a seeded split: 30 % of train.jsonl (seed 0, 120 of 400 examples)",)
+    assert load_task(folder, split=0.3).fingerprint == split.fingerprint
+    assert load_task(folder, split=0.3, seed=1).fingerprint != split.fingerprint
+
+
+def test_a_large_split_leaves_one_of_each_label_in_train(write):
+    folder = write_examples(write, "classification", examples(a=8, b=2, c=1))
+    split = load_task(folder, split=0.99)
+    assert labels(split.train) == {"a": 1, "b": 1, "c": 1}
+    assert split.labels == ("a", "b", "c")
+
+
+def test_a_split_of_too_few_examples(write):
+    folder = write_examples(write, "qa", examples(a=1))
+    with pytest.raises(UserError, match=r"train\.jsonl: 1 training examples are too few for --split 0\.3"):
+        load_task(folder, split=0.3)
+
+
+@pytest.mark.parametrize("split", [0.0, 1.0, -0.5, 30, float("nan")])
+def test_a_split_out_of_range(write, split):
+    with pytest.raises(UserError, match="--split is") as caught:
+        load_task(write(test_jsonl=None), split=split)
+    assert caught.value.mend == "give the share of train to test on, above 0 and below 1: --split 0.3"
