@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,9 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
     The adapters are held in the model's dtype, so that a step computes in that dtype throughout.
     """
     with model.own_weights():
-        wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
+        with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
+            warnings.simplefilter("ignore", FutureWarning)
+            wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
         try:
             yield wrapped
         finally:
@@ -35,8 +38,7 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
             model.module.requires_grad_(False)
             model.module.eval()
             for leftover in ("peft_config", "_hf_peft_config_loaded"):
-                if hasattr(model.module, leftover):
-                    delattr(model.module, leftover)
+                vars(model.module).pop(leftover, None)
 
 
 def configuration(rank: int, alpha: int, dropout: float) -> LoraConfig:

@@ -163,9 +163,7 @@ class Trainer:
             predicting += range(first, first + len(row.answer))
             targets += row.answer
         device = self.model.device
-        output = self.model.module.base_model(
-            input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-        )
+        output = self.model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
         hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
         return hidden, torch.tensor(targets, device=device)
 

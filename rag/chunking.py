@@ -43,7 +43,8 @@ def document_chunks(documents: Iterable[Document], size: int, overlap: int) -> I
 
     Args:
         size: most words in a chunk.
-        overlap: most words that a chunk repeats from the end of the one before it; fewer than `size`.
+        overlap: most words that a chunk repeats from the end of the one before it; fewer than `size`. Only
+            whole paragraphs, lines or sentences are repeated, so that it is often none.
     """
     splitter = RecursiveCharacterTextSplitter(
         chunk_size=size,

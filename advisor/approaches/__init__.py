@@ -13,6 +13,7 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
+from advisor.approaches.registry import configuration, installed, parameters, parse, part, spec_of, suggested
 
 __all__ = [
     "Approach",
@@ -26,4 +27,11 @@ __all__ = [
     "Tuned",
     "Tuner",
     "Usage",
+    "configuration",
+    "installed",
+    "parameters",
+    "parse",
+    "part",
+    "spec_of",
+    "suggested",
 ]

@@ -171,9 +171,7 @@ class AdaptedPredictor(Predictor):
         self.reading = readings[best]
         self.notes = (_reading_note(readings, right, len(examples), best, bool(self.task.dev)),)
 
-    def _right(
-        self, reading: Reading, scores: Sequence[Scores], prompts: Sequence[Prompt], gold: Sequence[int]
-    ) -> int:
+    def _right(self, reading: Reading, scores: Sequence[Scores], prompts: Sequence[Prompt], gold: Sequence[int]) -> int:
         blanks = self._blanks_of(prompts, reading)
         chosen = (reading.choose(s, blank)[0] for s, blank in zip(scores, blanks, strict=True))
         return sum(c == g for c, g in zip(chosen, gold, strict=True))
@@ -193,9 +191,7 @@ class AdaptedPredictor(Predictor):
                 self._blanks[prompt.context] = blank_values(scores, reading)
         own = [blank for p in prompts if not p.context.fixed for blank in blank_prompts(p, CONTENT_FREE[:1])]
         asked = iter(self.model.score(own, labels, self.weights) if own else [])
-        return [
-            self._blanks[p.context] if p.context.fixed else blank_values([next(asked)], reading) for p in prompts
-        ]
+        return [self._blanks[p.context] if p.context.fixed else blank_values([next(asked)], reading) for p in prompts]
 
     def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
         labels = self.task.labels

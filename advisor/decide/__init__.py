@@ -1,1 +1,30 @@
-""""""
+"""What is concluded from measurements: statistics, costs, diagnosis and choice; pure functions of records."""
+
+from advisor.decide.decision import (
+    BreakEven,
+    Cost,
+    Decision,
+    Finding,
+    Interval,
+    LatencySummary,
+    Recommendation,
+    Row,
+    Versus,
+)
+from advisor.decide.judgement import decide
+from advisor.decide.prices import Prices, load_prices
+
+__all__ = [
+    "BreakEven",
+    "Cost",
+    "Decision",
+    "Finding",
+    "Interval",
+    "LatencySummary",
+    "Prices",
+    "Recommendation",
+    "Row",
+    "Versus",
+    "decide",
+    "load_prices",
+]

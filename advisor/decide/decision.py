@@ -23,8 +23,8 @@ class Versus:
 
     Attributes:
         p: two-sided permutation p-value, Holm-corrected for the number of approaches compared.
-        examples_needed: how many test examples in all would show a difference of this size (two-sided 5 %,
-            power 80 %); None where the difference is nought or already shown.
+        examples_needed: how many test examples in all would show a difference of this size (two-sided 5 %
+            over all pairs compared, power 80 %); None where the difference is nought or already shown.
     """
 
     difference: float
@@ -62,6 +62,11 @@ class Row:
         violations: the limits that it breaks, in words; empty where it breaks none.
         group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
         prompt_tokens, completion_tokens: means per query.
+        recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
+            first of it, over the examples whose evidence is known; None without retrieval and for controls.
+        dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
+        cut: test examples whose own input was cut for lack of room.
+        seeds: how many complete runs stand behind the numbers.
     """
 
     spec: str
@@ -90,6 +95,7 @@ class Row:
     dropped: int
     cut: int
     notes: tuple[str, ...]
+    seeds: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def _p_of_macro_f1(one: Counts, two: Counts, swaps: Counts) -> float:
 def _swapped_differences(one: Counts, two: Counts, differing: NDArray[np.intp], swaps: Counts) -> Floats:
     """Differences in macro F1 under each swap; `one` and `two` have the shape (examples, 2, labels)."""
     labels = np.flatnonzero((one + two).any(axis=(0, 1)))
-    moved = (two - one)[np.ix_(differing, np.arange(2), labels)].reshape(differing.size, -1)
+    moved = (two - one)[np.ix_(differing, np.arange(2), labels)].reshape(differing.size, 2 * labels.size)
     first, second = (counts.sum(axis=0)[:, labels] for counts in (one, two))
     step = max(1, _FLOATS_AT_ONCE // (2 * labels.size))
     parts = []

@@ -10,7 +10,7 @@ of 95 %; BCa was no better. Therefore:
   could have been seen, the idea of Agresti & Coull 1998 and, for paired differences, of Bonett & Price 2012
   carried over to resampling. The ends are as far away as the root mean square of the deviations seen and of
   one full-scale deviation, so that they matter where few answers deviate and vanish where many do. Simulated
-  coverage for 48 examples lies between 92 % and 99 %;
+  coverage for 48 examples is 92 % or more (91 % for macro F1 over 8 labels);
 - macro F1 is recomputed from the confusion counts of each resample; its interval is never narrower than that
   of the accuracy of the same predictions.
 
@@ -47,7 +47,8 @@ def wilson(mean: float, n: int) -> Interval:
 
 def rounded(value: float, low: float, high: float) -> Interval:
     """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
-    return Interval(round(value, 12), round(min(low, value), 6), round(max(high, value), 6))
+    # Adding 0.0 turns a minus nought into nought.
+    return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
 
 
 class Bootstrap:
@@ -73,9 +74,7 @@ class Bootstrap:
     def interval(self, sample: Sample) -> Interval:
         """The quality of one approach with its 95 % interval."""
         if sample.counts is not None:
-            return _widened(
-                sample.quality, self._quality[sample.spec], self.interval(sample.accuracy), (0.0, 1.0)
-            )
+            return _widened(sample.quality, self._quality[sample.spec], self.interval(sample.accuracy), (0.0, 1.0))
         if sample.seeds == 1 and np.isin(sample.scores, (0.0, 1.0)).all():
             return wilson(sample.quality, sample.n)
         ends = (1 - _size(1 - sample.means), _size(sample.means))
@@ -85,9 +84,7 @@ class Bootstrap:
         """The paired difference, first minus second, with its 95 % interval."""
         size = _size(first.means - second.means)
         scores = self._scores[first.spec] - self._scores[second.spec]
-        plain = self._percentiles(
-            first.accuracy.quality - second.accuracy.quality, scores, (-size, size), first.n
-        )
+        plain = self._percentiles(first.accuracy.quality - second.accuracy.quality, scores, (-size, size), first.n)
         if first.counts is None:
             return plain
         quality = self._quality[first.spec] - self._quality[second.spec]
@@ -110,8 +107,7 @@ class Bootstrap:
         n = scores.shape[1]
         step = max(1, _FLOATS_AT_ONCE // n)
         parts = [
-            self._weights[start : start + step, :n].astype(np.float64) @ scores.T
-            for start in range(0, RESAMPLES, step)
+            self._weights[start : start + step, :n].astype(np.float64) @ scores.T for start in range(0, RESAMPLES, step)
         ]
         return np.concatenate(parts)
 

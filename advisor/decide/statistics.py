@@ -1,4 +1,4 @@
-"""Which approaches differ: all pairs tested together and corrected, grouped by letters; sizes of test sets."""
+"""Which approaches differ: all pairs tested, corrected and grouped by letters; sizes of test sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from advisor.decide.decision import Interval
 from advisor.decide.permutation import p_values
-from advisor.decide.resampling import Bootstrap
+from advisor.decide.resampling import Bootstrap, rounded
 from advisor.decide.sample import Sample
 
 LEVEL = 0.05
@@ -54,7 +54,7 @@ class Contrast:
     def reversed(self) -> Contrast:
         """The same, second minus first."""
         d = self.difference
-        turned = Interval(-d.value, -d.high, -d.low)
+        turned = rounded(-d.value, -d.high, -d.low)
         return replace(self, first=self.second, second=self.first, difference=turned)
 
     def no_worse_by(self, margin: float) -> bool:
@@ -120,7 +120,7 @@ class Contrasts:
         if bootstrap is None:
             return
         both = list(combinations(samples, 2))
-        raw = p_values(both)
+        raw = {(a.spec, b.spec): p for (a, b), p in zip(both, p_values(both), strict=True)}
         inner = {pair: p for pair, p in raw.items() if controls.isdisjoint(pair)}
         corrected = {**holm(raw), **holm(inner)}
         for a, b in both:

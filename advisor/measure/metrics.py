@@ -70,9 +70,7 @@ def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[s
     return tuple(sorted(seen))
 
 
-def confusion(
-    texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Sequence[str]
-) -> NDArray[np.float32]:
+def confusion(texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Sequence[str]) -> NDArray[np.float32]:
     """Per example and label: whether it is a hit (0 or 1), and how often it is the true or the predicted one
     (0, 1 or 2); shape (examples, 2, labels). Sums over examples go into `macro_f1`.
 

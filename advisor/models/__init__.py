@@ -1,7 +1,6 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
-from advisor.models.embedder import Embedder, Vectors
-from advisor.models.language_model import Decoding, Generation, LanguageModel, Scores, Weights
+from advisor.models.language_model import Decoding, Embedder, Generation, LanguageModel, Scores, Vectors, Weights
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import platform
 from pathlib import Path
 
@@ -28,7 +28,9 @@ def choose_device(asked: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"device {asked!r} cannot be used: {reason}", "--device cpu, or cuda:0 where a GPU is") from None
+        raise UserError(
+            f"device {asked!r} cannot be used: {reason}", "--device cpu, or cuda:0 where a GPU is"
+        ) from None
     return device
 
 
@@ -73,6 +75,20 @@ def device_name(device: torch.device) -> str:
     return next(names, "") or f"{platform.machine()} CPU"
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to watch memory anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Highest memory since the reset, in bytes: allocated on a GPU, resident in the process on a CPU."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return None

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
+from advisor.models.language_model import Vectors
 from advisor.models.source import Source
 
-Vectors = NDArray[np.float32]
 BATCH = 32
-
-
-class Embedder(Protocol):
-    """Turns texts into vectors whose inner product is their cosine similarity."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def revision(self) -> str: ...
-    @property
-    def dimension(self) -> int: ...
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32, shape (len(texts), dimension)."""
-        ...
 
 
 class SentenceEmbedder:

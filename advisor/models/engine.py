@@ -6,15 +6,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache
 
-from advisor.models.embedder import Embedder
+from advisor.models.device import device_name, peak_memory, reset_peak_memory
 from advisor.models.kv import keep_rows, new_cache, only_full_attention, spread
-from advisor.models.language_model import Decoding, Generation, Scores, Weights
+from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 from advisor.models.scoring import ChoiceTree
@@ -104,9 +103,7 @@ class LocalModel:
         return [answers[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
-    def score(
-        self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None
-    ) -> list[Scores]:
+    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`."""
         started = time.perf_counter()
         self.activate(weights)
@@ -191,9 +188,30 @@ class LocalModel:
         self._prefixes.move_to_end(key)
         return self._prefixes[key]
 
-    def forget_prefixes(self) -> None:
-        """Drop the prefixes kept from earlier calls, so that the next call starts cold."""
+    def forget(self) -> None:
+        """Start cold: drop the prefixes kept from earlier calls, and begin to watch memory anew."""
         self._prefixes.clear()
+        reset_peak_memory(self.device)
+
+    def peak_memory_bytes(self) -> int | None:
+        """Highest memory since `forget`: allocated on a GPU, resident in the process on a CPU."""
+        return peak_memory(self.device)
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model: the weights that ran, how and where."""
+        return {
+            "id": self.source.id,
+            "revision": self.source.revision,
+            "quantisation": self.source.quantisation,
+            "source": self.source.origin,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": str(self.device),
+            "device_name": device_name(self.device),
+            "parameters": sum(p.numel() for p in self.module.parameters()),
+            "context_window": self.context_window,
+            "embedder": f"{self.embedder.name}@{self.embedder.revision}",
+            "caveats": list(self.source.caveats),
+        }
 
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
         nodes = len(tree.tokens)
@@ -236,16 +254,14 @@ class LocalModel:
     def own_weights(self) -> Iterator[None]:
         """The model's own weights while the block runs, for a trainer that works on the module itself."""
         self.activate(None)
-        self.forget_prefixes()
+        self._prefixes.clear()
         yield
 
 
 class _Decoding:
     """One batch of greedy decoding; rows leave as they finish."""
 
-    def __init__(
-        self, model: LocalModel, rows: Sequence[Encoded], decoding: Decoding, started: float
-    ) -> None:
+    def __init__(self, model: LocalModel, rows: Sequence[Encoded], decoding: Decoding, started: float) -> None:
         self.model = model
         self.rows = rows
         self.decoding = decoding

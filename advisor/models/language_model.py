@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from advisor.models.embedder import Embedder
+import numpy as np
+from numpy.typing import NDArray
+
 from advisor.models.prompt import Prompt
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose inner product is their cosine similarity."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32, shape (len(texts), dimension)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +123,18 @@ class LanguageModel(Protocol):
         """Answer each prompt greedily, in the order of `prompts`."""
         ...
 
-    def score(
-        self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None
-    ) -> list[Scores]:
+    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model: the fields of `ModelFacts`, as plain JSON values."""
+        ...
+
+    def forget(self) -> None:
+        """Start cold: drop what earlier calls left behind, and begin to watch memory anew."""
+        ...
+
+    def peak_memory_bytes(self) -> int | None:
+        """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         ...

@@ -16,7 +16,7 @@ from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.render import Renderer
-from advisor.models.source import Source, find
+from advisor.models.source import find
 
 DEFAULT = "embedded"
 
@@ -62,28 +62,6 @@ def load_model(
     module.to(where).eval().requires_grad_(False)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
     return LocalModel(module, renderer, source, SentenceEmbedder(find(embedder, MINILM), where, number_format))
-
-
-def parameters(model: LocalModel) -> int:
-    """Number of weights, shared ones counted once."""
-    return sum(p.numel() for p in model.module.parameters())
-
-
-def facts(model: LocalModel) -> dict[str, Any]:
-    """What a record says of the model: the weights that ran, how and where."""
-    source: Source = model.source
-    return {
-        "id": source.id,
-        "revision": source.revision,
-        "quantisation": source.quantisation,
-        "source": source.origin,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "device": str(model.device),
-        "parameters": parameters(model),
-        "context_window": model.context_window,
-        "embedder": f"{model.embedder.name}@{model.embedder.revision}",
-        "caveats": list(source.caveats),
-    }
 
 
 def _window(config: Any, tokenizer: Any) -> int:

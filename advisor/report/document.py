@@ -134,6 +134,7 @@ def _approach(row: Row) -> dict[str, object]:
         "dropped_context": row.dropped,
         "truncated_inputs": row.cut,
         "notes": row.notes,
+        "seeds": row.seeds,
     }
 
 

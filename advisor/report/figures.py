@@ -109,9 +109,9 @@ def milliseconds(ms: float | None) -> str:
 
 def latency(summary: LatencySummary | None, compact: bool = False) -> str:
     """Median and 95th percentile in milliseconds: `81 / 120`; compact: `81/120`."""
-    if summary is None:
+    if summary is None or known(summary.p50) is None or known(summary.p95) is None:
         return UNKNOWN
-    words = [milliseconds(ms) if ms >= 1 else "<1" for ms in (summary.p50, summary.p95)]
+    words = ["<1" if ms < 1 else milliseconds(ms) for ms in (summary.p50, summary.p95)]
     return ("/" if compact else " / ").join(words)
 
 

@@ -80,9 +80,9 @@ def _results(decision: Decision) -> list[str]:
         blocks.append(table(titles, rows, left=2))
     if sum(bool(row.group) for row in measured) > 1:
         blocks.append("Approaches that share a group letter cannot be told apart.")
-    broken = [f"{code(r.spec)} breaks a limit: {text('; '.join(r.violations))}" for r in measured if r.violations]
-    broken += [f"{code(r.spec)} {text(statements.trouble(r))}" for r in decision.rows if r.quality is None]
-    return [*blocks, *(["\n".join(f"- {b}" for b in broken)] if broken else [])]
+    below = [f"- {code(r.spec)} breaks a limit: {text('; '.join(r.violations))}" for r in measured if r.violations]
+    below += [f"- {code(r.spec)} {text(statements.trouble(r))}" for r in decision.rows if r.quality is None]
+    return [*blocks, *(["\n".join(below)] if below else [])]
 
 
 def _named(row: Row, decision: Decision) -> str:
@@ -157,14 +157,17 @@ def _method(decision: Decision) -> str:
     comparison = decision.comparison
     seeds = "one seed" if comparison.seeds == 1 else f"{comparison.seeds} seeds, taken together"
     counts = sorted({r.latency.n for r in decision.rows if r.latency})
-    requests = f" ({' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} each)" if counts else ""
+    span = " to ".join(str(n) for n in dict.fromkeys(counts[:1] + counts[-1:]))
+    requests = f" ({span} each)" if counts else ""
     sentences = [
-        "Every approach ran with the same weights, the same precision, the same prompts' renderer and the same "
-        f"decoding on the same test examples, with {seeds}.",
-        "Intervals are 95 % intervals over the test examples.",
-        "Differences to the best approach are paired by example and tested by a two-sided permutation test, with "
-        "p-values corrected for the number of approaches (Holm); a difference counts as shown below 0.05, "
-        f"and one below {figures.decimals(decision.margin)} as too small to matter.",
+        "Every approach ran with the same base model, the same precision, the same prompt renderer and the "
+        f"same decoding on the same test examples, with {seeds}.",
+        "Intervals hold 95 %: the Wilson score interval where every answer is right or wrong, else a "
+        "bootstrap over the test examples (and seeds).",
+        "Differences to the best approach are paired by example and tested by a two-sided permutation test, "
+        "with p-values corrected for the number of approaches (Holm); p below 0.05 counts as shown, and a "
+        f"difference in {decision.comparison.task.metric} within {figures.decimals(decision.margin)} as too "
+        "small to matter.",
         f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}.",
         "Costs are computed from the measured times and tokens and from the prices"
         + (f" ({decision.prices.rstrip('.')})" if decision.prices else "")

@@ -33,13 +33,11 @@ class Axis:
 
 
 _COST = Axis("cost of 1,000 queries, log scale", lambda r: r.cost.per_1k_queries, figures.money)
-_LATENCY = Axis(
-    "p50 latency in ms, log scale", lambda r: r.latency.p50 if r.latency else None, figures.milliseconds
-)
+_LATENCY = Axis("p50 latency in ms, log scale", lambda r: r.latency.p50 if r.latency else None, figures.milliseconds)
 
 
 def picture(decision: Decision, width: int = WIDTH) -> list[str]:
-    """The lines of the picture, `MARGIN` columns wider than `width`; none where fewer than two approaches can be placed."""
+    """The lines of the picture, `MARGIN` columns wider than `width`; none with fewer than two points."""
     by_cost, by_latency = _points(decision, _COST), _points(decision, _LATENCY)
     priced = len(by_cost) > 1 and 2 * len(by_cost) >= len(by_latency)
     axis, points = (_COST, by_cost) if priced else (_LATENCY, by_latency)
@@ -56,7 +54,11 @@ def picture(decision: Decision, width: int = WIDTH) -> list[str]:
         column = round((math.log10(point.x) - left) / (right - left) * (width - 1))
         row = round((top - point.y) / (top - bottom) * (HEIGHT - 1))
         grid[row].append((column, point.label))
-    return [*_body(grid, bottom, top, width), *_feet(left, right, axis, width), *_missing(decision, points, axis)]
+    return [
+        *_body(grid, bottom, top, width),
+        *_feet(left, right, axis, width),
+        *_missing(decision, points, axis),
+    ]
 
 
 def cluster(marks: Sequence[tuple[int, str]], width: int) -> list[tuple[int, str]]:
@@ -80,9 +82,9 @@ def _points(decision: Decision, axis: Axis) -> list[Point]:
     found = []
     for row in decision.rows:
         x, key = figures.known(axis.value(row)), statements.numbers(decision).get(row.spec)
-        if row.quality is None or figures.known(row.quality.value) is None or key is None or _baseline(row):
+        if row.quality is None or figures.known(row.quality.value) is None or _baseline(row):
             continue
-        if x is not None and x > 0:
+        if key is not None and x is not None and x > 0:
             found.append(Point(key, x, row.quality.value))
     return found
 
@@ -139,9 +141,7 @@ def _feet(left: float, right: float, axis: Axis, width: int) -> list[str]:
 def _ticks(left: float, right: float) -> list[float]:
     inside: list[float] = []
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
-        ticks = [
-            s * 10.0**power for power in range(math.floor(left), math.ceil(right) + 1) for s in steps
-        ]
+        ticks = [s * 10.0**power for power in range(math.floor(left), math.ceil(right) + 1) for s in steps]
         inside = [t for t in ticks if left <= math.log10(t) <= right]
         if len(inside) >= 3:
             return inside

@@ -9,14 +9,11 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
-from rich.progress import Progress as Bars
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from advisor.report.figures import duration
 from advisor.report.page import encodable, plain, shorten
-
-_LINE = 100
 
 
 class LiveProgress:
@@ -44,6 +41,7 @@ class LiveProgress:
         self._head, self._step = "", ""
         self._begun = self._step_begun = 0.0
         self._done = 0
+        self._announced = self._live
         self._bar: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -63,12 +61,14 @@ class LiveProgress:
         self._end_step()
         self._head = f"[{index}/{of}] {plain(spec)}"
         self._begun = self._clock()
-        if not self._live:
-            self._say(self._head)
+        self._announced = self._live
 
     def step(self, name: str, total: int | None) -> None:
         """A step of the approach starts; `total` examples or optimiser steps, if known."""
         self._end_step()
+        if not self._announced:
+            self._say(self._head)
+            self._announced = True
         self._step, self._done, self._step_begun = name, 0, self._clock()
         if self._bars:
             head = shorten(self._head, max(16, self._console.width - 62))
@@ -90,6 +90,7 @@ class LiveProgress:
     def _end_step(self) -> None:
         if self._bars and self._bar is not None:
             self._bars.remove_task(self._bar)
+            self._bars.refresh()
             self._bar = None
         elif self._step:
             seconds = self._clock() - self._step_begun
@@ -106,6 +107,14 @@ class LiveProgress:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._stream.write(encodable(line, encoding) + "\n")
         self._stream.flush()
+
+
+class _Count(ProgressColumn):
+    """How many of how many."""
+
+    def render(self, task: Task) -> Text:
+        of = f"/{task.total:.0f}" if task.total else ""
+        return Text(f"{task.completed:.0f}{of}" if task.completed or of else "")
 
 
 class _Rate(ProgressColumn):
@@ -125,8 +134,8 @@ class _Times(ProgressColumn):
         return Text(words + (f", {duration(left)} left" if left else ""), style="dim")
 
 
-def _bars(console: Console) -> Bars:
-    return Bars(
+def _bars(console: Console) -> Progress:
+    return Progress(
         SpinnerColumn("line"),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
@@ -138,14 +147,6 @@ def _bars(console: Console) -> Bars:
         redirect_stdout=False,
         redirect_stderr=console.file is sys.stderr,
     )
-
-
-class _Count(ProgressColumn):
-    """How many of how many."""
-
-    def render(self, task: Task) -> Text:
-        of = f"/{task.total:.0f}" if task.total else ""
-        return Text(f"{task.completed:.0f}{of}" if task.completed or of else "")
 
 
 def _pace(done: int, seconds: float) -> str:

@@ -11,8 +11,10 @@ from advisor.tasks import Limits
 
 
 def best_row(decision: Decision) -> Row | None:
-    """The row that the differences are taken to: the best quality that is no control's."""
-    return next((r for r in decision.rows if r.quality is not None and not r.control), None)
+    """The row that the differences are taken to: the first without one of its own, controls last."""
+    measured = [r for r in decision.rows if r.quality is not None]
+    without = [r for r in measured if r.versus_best is None or r.versus_best.difference == 0]
+    return min(without, key=lambda r: r.control, default=None)
 
 
 def numbers(decision: Decision) -> dict[str, str]:
@@ -132,9 +134,7 @@ def notes(row: Row) -> list[str]:
 def caveats(decision: Decision) -> list[str]:
     """Every caveat once: of the choice, of the task, of the model."""
     comparison = decision.comparison
-    return unique(
-        [*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats]
-    )
+    return unique([*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats])
 
 
 def unique(words: Iterable[str]) -> list[str]:

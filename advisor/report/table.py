@@ -115,11 +115,9 @@ def fit_columns(width: int, decision: Decision) -> Layout:
     gap = 1 if width < _NARROW else 2
     measured = [r for r in decision.rows if r.quality is not None]
     columns = [
-        c
-        for c in _columns(decision, compact=width < _NARROW)
-        if c.rank == 0 or any(c.cell(r) for r in measured)
+        c for c in _columns(decision, compact=width < _NARROW) if c.rank == 0 or any(c.cell(r) for r in measured)
     ]
-    least = 12 if width < _NARROW else 16
+    least = 12 if width < _NARROW else 20
     longest = max([cell_len(_APPROACH), *(cell_len(plain(r.spec)) for r in decision.rows)])
     while True:
         widths = [max([*map(len, c.title), *(cell_len(c.cell(r)) for r in measured)]) for c in columns]
@@ -131,7 +129,7 @@ def fit_columns(width: int, decision: Decision) -> Layout:
         columns.remove(last)
 
 
-_ALWAYS_TRIED = 3
+_ALWAYS_TRIED = 4
 """Columns of a higher rank appear only where the specs have ample room too."""
 
 
@@ -139,19 +137,19 @@ def _columns(decision: Decision, compact: bool) -> list[Column]:
     days = decision.limits.horizon_days
     found = [
         Column(("quality", "[95 % interval]"), lambda r: figures.quality(r.quality), left=True),
-        Column(("", "group"), lambda r: r.group, 2, left=True),
+        Column(("", "group"), lambda r: r.group, 3, left=True),
         Column(("to the", "best "), lambda r: difference(r, decision)),
-        Column(("", "p"), _p, 3),
-        Column(("p50/p95", "ms"), lambda r: figures.latency(r.latency, compact)),
+        Column(("", "p"), _p, 4),
+        Column(("p50/p95", "ms"), lambda r: figures.latency(r.latency, compact), 1),
         Column(("cost per", "1,000"), lambda r: figures.money(r.cost.per_1k_queries)),
-        Column(("", "fit"), lambda r: figures.duration(r.fit_seconds, compact), 1),
-        Column(("", "index"), lambda r: _index(r, compact), 5),
-        Column(("tokens", "in / out"), _tokens, 6),
-        Column(("queries", "per s"), lambda r: figures.milliseconds(r.throughput_qps), 7),
+        Column(("", "fit"), lambda r: figures.duration(r.fit_seconds, compact), 2),
+        Column(("", "index"), lambda r: _index(r, compact), 6),
+        Column(("tokens", "in / out"), _tokens, 7),
+        Column(("queries", "per s"), lambda r: figures.milliseconds(r.throughput_qps), 8),
     ]
     if days is not None:
         title = ("cost of", f"{figures.amount(days)} days")
-        found.insert(6, Column(title, lambda r: figures.money(r.cost.over_horizon), 4))
+        found.insert(6, Column(title, lambda r: figures.money(r.cost.over_horizon), 5))
     return found
 
 

@@ -25,9 +25,7 @@ _LABELS = 10
 """Columns of the names at the left of a section."""
 
 
-def render_terminal(
-    decision: Decision, *, width: int = 100, color: bool = False, encoding: str = "utf-8"
-) -> str:
+def render_terminal(decision: Decision, *, width: int = 100, color: bool = False, encoding: str = "utf-8") -> str:
     """The whole report as lines of at most `width` columns.
 
     Args:
@@ -83,7 +81,8 @@ def _legend(page: Page, decision: Decision, layout: Layout) -> None:
         page.item("Approaches that share a group letter cannot be told apart.")
     for row in decision.rows:
         if row.violations and row.quality is not None:
-            page.paragraph(f"{BREAKS} {_name(row.spec, decision)} breaks a limit: {'; '.join(row.violations)}")
+            broken = "; ".join(row.violations)
+            page.paragraph(f"{BREAKS} {_name(row.spec, decision)} breaks a limit: {broken}")
 
 
 def _did_not_run(page: Page, rows: Sequence[Row]) -> None:

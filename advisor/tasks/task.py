@@ -10,9 +10,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 Kind = Literal["classification", "qa", "generation", "extraction"]
-Metric = Literal[
-    "accuracy", "macro_f1", "exact_match", "token_f1", "rouge_l", "chrf", "json_f1"
-]
+Metric = Literal["accuracy", "macro_f1", "exact_match", "token_f1", "rouge_l", "chrf", "json_f1"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 METRICS: tuple[Metric, ...] = get_args(Metric)

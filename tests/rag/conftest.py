@@ -30,7 +30,7 @@ class WordEmbedder:
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=vectors, where=norms > 0)
+        return (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
 
 
 @dataclass

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_rag_finds_the_document(desk: Task, model: LanguageModel) -> None:
     assert all(context.size == 2 and not context.fixed for context in contexts)
 
 
-def test_queries_are_embedded_in_one_call(desk: Task, model: LanguageModel, embedder) -> None:  # type: ignore[no-untyped-def]
+def test_queries_are_embedded_in_one_call(desk: Task, model: LanguageModel, embedder: Any) -> None:
     source = Rag().build(desk, model, seed=0)
     embedder.seen.clear()
     source.contexts([example.query for example in desk.train])
@@ -77,8 +78,8 @@ def test_what_was_saved_gives_the_same_without_embedding_again(
     builder: ContextBuilder,
     manual: Task,
     model: LanguageModel,
-    embedder,
-    tmp_path: Path,  # type: ignore[no-untyped-def]
+    embedder: Any,
+    tmp_path: Path,
 ) -> None:
     built = builder.build(manual, model, seed=0)
     built.save(tmp_path)
@@ -97,7 +98,9 @@ def test_what_was_saved_gives_the_same_without_embedding_again(
     assert all(not path.read_bytes().startswith(b"\x80") for path in tmp_path.iterdir())  # how pickles begin
 
 
-def test_an_index_of_another_embedder(desk: Task, model: LanguageModel, embedder, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_an_index_of_another_embedder(
+    desk: Task, model: LanguageModel, embedder: Any, tmp_path: Path
+) -> None:
     Rag().build(desk, model, seed=0).save(tmp_path)
     embedder.revision = "2"
     with pytest.raises(UserError, match=r"from words \(1\), the embedder is words \(2\)"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ def test_vectors_of_any_length_are_searched_by_angle(embedder: Embedder) -> None
     vectors = np.array([[10, 10], [0, 0.1]], dtype=np.float32)
     store.add_embedded([Document("diagonal"), Document("up")], vectors)
     ((best, cosine),) = store.nearest(np.array([[0, 5]], dtype=np.float32), 1)[0]
-    assert (best.page_content, cosine) == ("up", pytest.approx(1.0))
+    assert best.page_content == "up"
+    assert cosine == pytest.approx(1.0)
 
 
 def test_search_among_and_without(store: FaissStore, embedder: Embedder) -> None:
@@ -153,7 +155,9 @@ def _renumber(path: Path) -> None:
         ("documents.jsonl", lambda path: path.write_text('{"schema": 9}\n'), "has schema 9"),
     ],
 )
-def test_a_damaged_store_says_so(store: FaissStore, tmp_path: Path, name: str, damage, seen: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_store_says_so(
+    store: FaissStore, tmp_path: Path, name: str, damage: Callable[[Path], object], seen: str
+) -> None:
     store.save_local(tmp_path)
     damage(tmp_path / name)
     with pytest.raises(UserError, match=seen) as caught:

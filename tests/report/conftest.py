@@ -17,13 +17,13 @@ from advisor.decide.decision import (
     Row,
     Versus,
 )
-from advisor.measure.records import Comparison, ModelFacts, TaskFacts
+from advisor.measure.records import Comparison, ModelFacts, Status, TaskFacts
 from advisor.tasks import Limits
 
 LONG = "few-shot:k=8,select=nearest+lora:rank=16,lr=0.0002"
 OUT_OF_MEMORY = (
-    "OutOfMemoryError: tried to allocate 2.00 GiB (device 0; 15.7 GiB in all, 14.2 GiB in use by this process); "
-    "a smaller batch or rank needs less"
+    "OutOfMemoryError: tried to allocate 2.00 GiB (device 0; 15.7 GiB in all, 14.2 GiB in use by this "
+    "process); a smaller batch or rank needs less"
 )
 
 
@@ -63,7 +63,7 @@ def measured(spec: str, value: float, difference: float | None = None, p: float 
     )
 
 
-def without_result(spec: str, status: str, error: str | None) -> Row:
+def without_result(spec: str, status: Status, error: str | None) -> Row:
     """A row of an approach that did not run to its end."""
     return replace(
         measured(spec, 0.5),
@@ -122,7 +122,8 @@ def rows() -> tuple[Row, ...]:
         cost=Cost(0.027, 0.013, 47.5),
         cut=3,
     )
-    unpriced = replace(measured("few-shot:k=4", 0.604, -0.105, 0.0004), group="b", cost=Cost(None, None, None))
+    unpriced = measured("few-shot:k=4", 0.604, -0.105, 0.0004)
+    unpriced = replace(unpriced, group="b", cost=Cost(None, None, None))
     zero = replace(measured("zero-shot", 0.31, -0.399, 0.0002), group="c", cost=Cost(0.0, 0.0019, 6.9))
     majority = replace(
         measured("majority", 0.11, -0.599, 0.0002),
@@ -199,9 +200,9 @@ def full() -> Decision:
         margin=0.02,
         rows=rows(),
         diagnosis=(
-            Finding("lost by retrieval", Interval(0.073, 0.01, 0.14), "A perfect retriever would gain this over rag:k=3."),
-            Finding("lost by the reader", Interval(0.259, 0.18, 0.34), "Given the right documents, this is still missing."),
-            Finding("known already", Interval(0.31, 0.23, 0.39), "What zero-shot answers without any context."),
+            Finding("lost by retrieval", Interval(0.073, 0.01, 0.14), "A perfect retriever would gain this."),
+            Finding("lost by the reader", Interval(0.259, 0.18, 0.34), "The right documents do not suffice."),
+            Finding("known already", Interval(0.31, 0.23, 0.39), "Zero-shot, without any context."),
         ),
         break_even=(
             BreakEven("queries", 104_311.0, trained, "few-shot:k=8"),
@@ -237,7 +238,8 @@ def nothing_eligible(full: Decision) -> Decision:
     """Two that break a limit and a control."""
     slow = replace(full.rows[3], spec="few-shot:k=8")
     kept = (slow, full.rows[6], full.rows[7])
-    choice = Recommendation(None, False, (), None, ("Every approach breaks a limit.",), (), (), ("If p95 may be 2.4 s.",))
+    reasons, flips = ("Every approach breaks a limit.",), ("If p95 may be 2.4 s.",)
+    choice = Recommendation(None, False, (), None, reasons, (), (), flips)
     return replace(full, rows=kept, diagnosis=(), break_even=(), recommendation=choice)
 
 

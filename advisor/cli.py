@@ -1,0 +1,215 @@
+"""The command line: `advisor compare | report | approaches`.
+
+Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
+error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from advisor.approaches import installed, parameters, part
+from advisor.decide import Decision, decide, load_prices
+from advisor.errors import UserError
+from advisor.measure.comparing import compare, read_comparison
+from advisor.measure.records import Comparison
+from advisor.report import FORMATS, LiveProgress, render_json, show
+from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
+
+LIMITS = tuple(f.name for f in fields(Limits))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="advisor",
+        description="Compare ways of adapting a language model to your task (prompting, examples, retrieval, LoRA) "
+        "on your own data, and learn which one to choose.",
+    )
+    parser.add_argument("--version", action="version", version=f"advisor {version('advisor')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_compare(commands)
+    report = commands.add_parser("report", help="print the report of a run folder again, without running anything")
+    report.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
+    report.add_argument("--format", choices=FORMATS, default="terminal")
+    _add_judging(report)
+    report.set_defaults(command=_report)
+    approaches = commands.add_parser("approaches", help="what is installed, with its parameters")
+    approaches.set_defaults(command=_approaches)
+    return parser
+
+
+def _add_compare(commands: Any) -> None:
+    compare_ = commands.add_parser(
+        "compare",
+        help="run approaches side by side on a task and report",
+        description="Run approaches side by side. The same command goes on where it stopped.",
+    )
+    compare_.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
+    table = compare_.add_argument_group("a task from tables (CSV, TSV, JSONL, Parquet) instead of a folder")
+    for name, text in (
+        ("train", "file of training examples"),
+        ("test", "file of test examples (or --split)"),
+        ("dev", "file of examples to stop training by"),
+        ("input", "column that holds the input"),
+        ("target", "column that holds the answer"),
+        ("instruction", "what the model is told to do"),
+        ("documents", "documents.jsonl, or a folder of .md and .txt"),
+        ("name", "name of the task"),
+    ):
+        table.add_argument(f"--{name}", metavar=name.upper(), help=text)
+    table.add_argument("--kind", choices=KINDS)
+    table.add_argument("--metric", choices=METRICS)
+    table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
+    measuring = compare_.add_argument_group("what to measure")
+    measuring.add_argument(
+        "--approach",
+        action="append",
+        metavar="SPEC",
+        help="for example rag:k=3+lora:rank=16; may be repeated; default: all that apply",
+    )
+    measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
+    measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
+    measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
+    measuring.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
+    running = compare_.add_argument_group("model and machine")
+    running.add_argument("--model", metavar="M", help="embedded, a public name, a folder or a .gguf file")
+    running.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
+    running.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    running.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
+    running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    running.add_argument("--out", metavar="DIR", help="run folder; default: runs/<task name>")
+    compare_.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
+    _add_judging(compare_)
+    compare_.set_defaults(command=_compare)
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    judging = parser.add_argument_group("how to judge; nothing runs again for these")
+    judging.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
+    judging.add_argument(
+        "--margin", type=float, default=0.02, metavar="M", help="how much worse a cheaper approach may be shown to be"
+    )
+    for name in LIMITS:
+        judging.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="limit, as in task.toml")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    task = _task(options)
+    approaches = options.approach or list(task.defaults.approaches) or None
+    load_model = import_module("advisor.models.load").load_model
+    with LiveProgress(silent=False) as progress:
+        model = load_model(
+            options.model or task.defaults.model or "embedded",
+            embedder=options.embedder,
+            device=options.device,
+            dtype=options.dtype,
+            trust_remote_code=options.trust_remote_code,
+        )
+        comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+    decision = _judge(comparison, options)
+    _write(Path(comparison.folder) / "results.json", render_json(decision))
+    if options.json:
+        print(render_json(decision), end="")
+    else:
+        show(decision, sys.stdout)
+    return 1 if any(run.status == "failed" for run in comparison.runs) else 0
+
+
+def _task(options: argparse.Namespace) -> Task:
+    if options.task and options.train:
+        raise UserError("both a task folder and --train were given", "pass one of them")
+    if options.task:
+        given = [n for n in ("test", "dev", "input", "target", "instruction", "kind") if getattr(options, n)]
+        if given:
+            raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
+        task = load_task(options.task, split=options.split)
+    elif options.train:
+        task = load_table(_table(options), split=options.split)
+    else:
+        raise UserError("no task was given", "advisor compare examples/handbook-qa, or --train data.csv ...")
+    if options.limit is None and options.train_limit is None:
+        return task
+    return subset(task, limit=options.limit, train_limit=options.train_limit)
+
+
+def _table(options: argparse.Namespace) -> TableSource:
+    missing = [n for n in ("input", "target", "kind", "instruction") if not getattr(options, n)]
+    if missing:
+        raise UserError(
+            f"--train needs --{', --'.join(missing)} too",
+            '--input question --target answer --kind qa --instruction "Answer the question."',
+        )
+    labels = tuple(label.strip() for label in options.labels.split(",")) if options.labels else None
+    return TableSource(
+        options.train,
+        input=options.input,
+        target=options.target,
+        kind=options.kind,
+        instruction=options.instruction,
+        test=options.test,
+        dev=options.dev,
+        metric=options.metric,
+        labels=labels,
+        documents=options.documents,
+        name=options.name,
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    decision = _judge(read_comparison(options.folder), options)
+    show(decision, sys.stdout, options.format)
+    return 0
+
+
+def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
+    given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
+    wrong = [name for name, value in given.items() if value <= 0]
+    if wrong:
+        raise UserError(f"--{wrong[0].replace('_', '-')} is {given[wrong[0]]:g}", "limits are positive numbers")
+    limits = replace(Limits(**comparison.task.limits), **given)
+    return decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin)
+
+
+def _approaches(options: argparse.Namespace) -> int:
+    for name in installed():
+        kind = part(name)
+        text = (kind.__doc__ or "").strip().splitlines()
+        print(f"{name}\n    {text[0] if text else ''}")
+        for parameter, type_name, default in parameters(kind):
+            print(f"    {parameter}={default}  ({type_name})")
+    print("\nJoin a context builder and a tuner with +, for example rag:k=3+lora:rank=16.")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    work = path.with_suffix(".writing")
+    work.write_text(text, encoding="utf-8")
+    os.replace(work, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

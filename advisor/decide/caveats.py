@@ -1,0 +1,110 @@
+"""What limits the validity of a comparison, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from statistics import median
+
+from advisor.decide import costs, words
+from advisor.decide.decision import Row
+from advisor.decide.prices import HourlyPrice
+from advisor.decide.statistics import Contrasts, detectable
+from advisor.measure.records import Comparison
+from advisor.tasks import Limits
+
+_FEW_EXAMPLES = 100
+
+
+def caveats(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    contrasts: Contrasts,
+    limits: Limits,
+    margin: float,
+    price: HourlyPrice | None,
+) -> tuple[str, ...]:
+    """All caveats, those of the task and the model first; each once."""
+    found = [
+        *comparison.task.caveats,
+        *comparison.model.caveats,
+        *_test_set(comparison, rows, contrasts, margin),
+        *_approaches(rows),
+        *_straddling(rows, limits),
+        *_latency(comparison, rows, limits),
+        *_money(comparison, rows, limits, price),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Iterator[str]:
+    n = len(comparison.answers)
+    candidates = [row.spec for row in rows if row.quality and not row.control]
+    spreads = [contrasts.between(a, b).deviation for a, b in combinations(candidates, 2)]
+    smallest = detectable(median(spreads), n) if spreads else 0.0
+    if smallest > margin:
+        yield (
+            f"Quality was measured on {words.many(n, 'test example')}: a difference below about "
+            f"{words.value(smallest)} between two approaches is likely to go unnoticed."
+        )
+    elif n < _FEW_EXAMPLES:
+        yield f"Quality was measured on {words.many(n, 'test example')} only."
+
+
+def _approaches(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.status != "ok":
+            yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
+    once = [row.spec for row in rows if row.quality and costs.is_trained(row) and row.seeds == 1]
+    if once:
+        yield (
+            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed: how much another "
+            "seed would change the quality is not known."
+        )
+    for row in rows:
+        if row.dropped:
+            yield (
+                f"{row.spec}: {words.many(row.dropped, 'piece')} of context did not fit into the prompt and "
+                f"{'was' if row.dropped == 1 else 'were'} left out."
+            )
+        if row.cut:
+            yield f"{row.spec}: the input of {words.many(row.cut, 'test example')} was cut to fit into the prompt."
+
+
+def _straddling(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
+    least = limits.min_quality
+    for row in rows:
+        if least is not None and row.quality and not row.control and row.quality.low < least <= row.quality.high:
+            side = "reaches" if row.quality.value >= least else "misses"
+            yield (
+                f"{row.spec} {side} the least quality of {least:g} by its point estimate, but its interval holds "
+                f"both sides of it: {words.interval(row.quality)}."
+            )
+
+
+def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Iterator[str]:
+    timed = [row for row in rows if row.latency]
+    if timed:
+        n = comparison.latency_examples or min(row.latency.n for row in timed if row.latency)
+        yield f"Latency was measured on {words.many(n, 'test example')}, one request at a time."
+    unknown = [row.spec for row in rows if row.eligible and row.latency is None]
+    if limits.p95_ms is not None and unknown:
+        yield f"The p95 limit could not be checked for {words.listed(unknown)}: no latency was recorded."
+
+
+def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: HourlyPrice | None) -> Iterator[str]:
+    if price is None:
+        device = comparison.model.device_name or comparison.model.device or "this machine"
+        yield f"No price is known for {device}: costs are unknown, which does not mean nought."
+    elif any(row.cost.per_1k_queries is not None for row in rows):
+        yield (
+            "Costs assume batched use at the measured throughput and an hourly price of "
+            f"{words.usd(price.usd)} ({price.name}) without idle time; one request at a time costs more."
+        )
+        if limits.queries_per_day is None:
+            yield "Costs over the horizon are unknown without queries_per_day."
+        elif limits.horizon_days is None:
+            yield f"Costs are added up over {costs.DEFAULT_HORIZON_DAYS:g} days, since no horizon_days was given."
+    unchecked = [row.spec for row in rows if row.eligible and row.cost.over_horizon is None]
+    if limits.budget_usd is not None and unchecked:
+        yield f"The budget could not be checked in full for {words.listed(unchecked)}."

@@ -1,0 +1,114 @@
+"""Where quality comes from and where it is lost: differences between approaches that vary in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from advisor.decide import words
+from advisor.decide.decision import Finding, Interval, Row
+from advisor.decide.resampling import rounded
+from advisor.decide.statistics import Contrast, Contrasts
+
+
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str) -> tuple[Finding, ...]:
+    """The findings for which the approaches were measured, in a fixed order.
+
+    Of several variants of an approach (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
+    `rag+lora` do not. Intervals are 95 % intervals of paired differences, not corrected.
+
+    Args:
+        rows: all rows, best quality first.
+        contrasts: of all complete approaches.
+        metric: the metric's name as recorded.
+    """
+    best = _best_of_each(rows)
+    name = words.metric(metric)
+    found = [
+        _known(best.get("zero-shot"), name),
+        _between(best, contrasts, ("zero-shot", "majority"), "above the majority answer", _above_majority),
+        _between(best, contrasts, ("few-shot", "zero-shot"), "added by examples", _added("examples in the prompt")),
+        _between(best, contrasts, ("rag", "zero-shot"), "added by retrieval", _added("retrieved documents")),
+        _between(best, contrasts, ("lora", "zero-shot"), "added by training", _added("training")),
+        _between(best, contrasts, ("oracle", "rag"), "lost by retrieval", _lost_by_retrieval),
+        _lost_by_reader(best.get("oracle"), name),
+    ]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _best_of_each(rows: Sequence[Row]) -> dict[str, Row]:
+    """The best row of each approach by its bare name, combinations left out."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        if row.quality is not None and "+" not in row.spec:
+            best.setdefault(row.spec.split(":")[0], row)
+    return best
+
+
+def _known(row: Row | None, metric: str) -> Finding | None:
+    if row is None or row.quality is None:
+        return None
+    meaning = f"What the model knew already: {row.spec} reaches {metric} {words.value(row.quality.value)}."
+    return Finding("known without help", row.quality, meaning)
+
+
+def _between(
+    best: dict[str, Row],
+    contrasts: Contrasts,
+    names: tuple[str, str],
+    title: str,
+    meaning: Callable[[Contrast], str],
+) -> Finding | None:
+    if not all(name in best for name in names):
+        return None
+    contrast = contrasts.between(best[names[0]].spec, best[names[1]].spec)
+    return Finding(title, contrast.difference, meaning(contrast))
+
+
+def _side(i: Interval) -> int:
+    """1 where the whole interval lies above nought, -1 where below, 0 where it holds nought."""
+    return (i.low > 0) - (i.high < 0)
+
+
+def _above_majority(c: Contrast) -> str:
+    by = words.value(abs(c.difference.value))
+    match _side(c.difference):
+        case 1:
+            return f"{c.first} is better than always giving the commonest answer ({c.second}), by {by}."
+        case -1:
+            return f"{c.first} is worse than always giving the commonest answer ({c.second}), by {by}."
+    return f"{c.first} is not shown to differ from always giving the commonest answer ({c.second})."
+
+
+def _added(what: str) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c.difference):
+            case 1:
+                return f"{what.capitalize()} ({c.first}) added {by} to {c.second}."
+            case -1:
+                return f"{what.capitalize()} ({c.first}) took {by} from {c.second}."
+        return f"{what.capitalize()} ({c.first}) changed nothing that this test set shows against {c.second}."
+
+    return meaning
+
+
+def _lost_by_retrieval(c: Contrast) -> str:
+    by = words.value(abs(c.difference.value))
+    match _side(c.difference):
+        case 1:
+            return f"Retrieval loses {by}: with the right documents ({c.first}) {c.second} would gain as much."
+        case -1:
+            return f"{c.second} is better than with the right documents alone ({c.first}), by {by}."
+    return f"No loss by retrieval is shown: {c.second} does about as well as with the right documents ({c.first})."
+
+
+def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:
+    if oracle is None or oracle.quality is None:
+        return None
+    q = oracle.quality
+    loss = rounded(1 - q.value, 1 - q.high, 1 - q.low)
+    meaning = (
+        f"Even with the right documents ({oracle.spec}) {words.value(loss.value)} is missing to the full {metric}: "
+        "that is lost in reading, not in retrieval."
+    )
+    return Finding("lost by the reader", loss, meaning)

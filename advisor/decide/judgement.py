@@ -1,0 +1,130 @@
+"""From a comparison to a decision: `decide` puts the steps of this room in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+from advisor.decide import costs
+from advisor.decide.caveats import caveats
+from advisor.decide.choice import choose, violations
+from advisor.decide.decision import Decision, Recommendation, Row, Versus
+from advisor.decide.diagnosis import diagnose
+from advisor.decide.prices import HourlyPrice, Prices, load_prices
+from advisor.decide.reasons import Wording
+from advisor.decide.rows import complete_runs, measured
+from advisor.decide.sample import samples
+from advisor.decide.statistics import Contrasts
+from advisor.errors import UserError
+from advisor.measure.records import Comparison
+from advisor.tasks import Limits
+
+
+def decide(
+    comparison: Comparison,
+    limits: Limits | None = None,
+    *,
+    prices: Prices | None = None,
+    margin: float = 0.02,
+) -> Decision:
+    """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
+
+    A pure function of its arguments: the same records give the same decision on any machine. The rules of
+    the choice are those of `advisor.decide.choice.choose`.
+
+    Args:
+        comparison: what was recorded.
+        limits: what the answer must respect; those recorded with the task by default.
+        prices: the price list; the built-in one by default.
+        margin: by how much a cheaper approach may be worse, in units of the metric.
+
+    Raises:
+        UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
+    """
+    limits = _recorded_limits(comparison) if limits is None else limits
+    _check(limits, margin)
+    prices = load_prices() if prices is None else prices
+    price = prices.hourly(comparison.model, comparison.hardware)
+    rows = measured(comparison)
+    contrasts = Contrasts(
+        samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
+        frozenset(row.spec for row in rows if row.control),
+    )
+    usd = price.usd if price else None
+    spent = {row.spec: e for row in rows if (e := costs.expenses(row, usd))}
+    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
+    rows = [_admitted(row, limits) for row in rows]
+    points = costs.break_even(rows, spent, limits)
+    choice = choose(rows, contrasts, margin)
+    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
+    return Decision(
+        comparison=comparison,
+        limits=limits,
+        margin=margin,
+        rows=tuple(rows),
+        diagnosis=diagnose(rows, contrasts, comparison.task.metric),
+        break_even=points,
+        recommendation=Recommendation(
+            approach=choice.chosen.spec if choice.chosen else None,
+            decided=choice.chosen is not None and not choice.alternatives,
+            alternatives=choice.alternatives,
+            examples_needed=choice.examples_needed,
+            reasons=wording.reasons(),
+            against=wording.against(),
+            caveats=caveats(comparison, rows, contrasts, limits, margin, price),
+            flips_when=wording.flips_when(points),
+        ),
+        prices=_prices_in_words(prices, price),
+    )
+
+
+def _recorded_limits(comparison: Comparison) -> Limits:
+    known = {field.name for field in fields(Limits)}
+    return Limits(**{name: value for name, value in comparison.task.limits.items() if name in known})
+
+
+def _check(limits: Limits, margin: float) -> None:
+    if not math.isfinite(margin) or margin < 0:
+        raise UserError(f"the margin is {margin}", "give a number of at least 0, in units of the metric")
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        if value is None:
+            continue
+        least_is_fine = field.name in ("min_quality", "budget_usd")
+        if not math.isfinite(value) or value < 0 or (value == 0 and not least_is_fine):
+            raise UserError(f"the limit {field.name} is {value}", "give a number above 0, or leave it out")
+
+
+def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
+    """Rows with quality, letters and the difference to the best, best first; the rest after them.
+
+    The best is that of the approaches that can be chosen in principle: no control.
+    """
+    letters = contrasts.letters()
+    judged = [replace(row, quality=contrasts.intervals.get(row.spec), group=letters.get(row.spec, "")) for row in rows]
+    judged.sort(key=lambda row: -row.quality.value if row.quality else math.inf)
+    best = next((row.spec for row in judged if row.quality and not row.control), None)
+    return [row if best is None else _versus(row, best, contrasts) for row in judged]
+
+
+def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
+    if row.quality is None or row.spec == best:
+        return row
+    contrast = contrasts.between(row.spec, best)
+    d = contrast.difference
+    versus = Versus(d.value, d.low, d.high, contrast.p, contrast.examples_needed)
+    return replace(row, versus_best=versus)
+
+
+def _admitted(row: Row, limits: Limits) -> Row:
+    if row.status != "ok" or row.quality is None:
+        return row
+    broken = () if row.control else violations(row, limits)
+    return replace(row, eligible=not row.control and not broken, violations=broken)
+
+
+def _prices_in_words(prices: Prices, price: HourlyPrice | None) -> str:
+    if price is None:
+        return f"no price known for this device in the price list of {prices.date}"
+    return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price list of {prices.date}"

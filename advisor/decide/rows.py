@@ -1,0 +1,129 @@
+"""From runs to rows: what was measured of each approach, all seeds together; no money and no ranks yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, median
+
+import numpy as np
+
+from advisor.decide.decision import Cost, LatencySummary, Row
+from advisor.measure.records import Answer, Comparison, Run, Status
+
+UNKNOWN_COST = Cost(fit=None, per_1k_queries=None, over_horizon=None)
+
+
+def complete_runs(comparison: Comparison) -> list[Run]:
+    """The runs that may be judged: every test example answered, and no other seed of the approach failed."""
+    return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
+
+
+def measured(comparison: Comparison) -> list[Row]:
+    """One row per approach in order of appearance, without quality, costs and eligibility."""
+    return [_row(comparison, spec) for spec in dict.fromkeys(run.spec for run in comparison.runs)]
+
+
+def _complete(comparison: Comparison, spec: str) -> list[Run]:
+    runs = [run for run in comparison.runs if run.spec == spec]
+    if any(run.status == "failed" for run in runs):
+        return []
+    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers)]
+
+
+def _answers_all(run: Run, answers: Mapping[str, Answer]) -> bool:
+    return bool(answers) and answers.keys() <= {p.id for p in run.predictions}
+
+
+def _row(comparison: Comparison, spec: str) -> Row:
+    runs = [run for run in comparison.runs if run.spec == spec]
+    good = _complete(comparison, spec)
+    status, error = ("ok", None) if good else _trouble(runs)
+    recall, mrr = _retrieval(good, comparison.answers)
+    predictions = [p for run in good for p in run.predictions]
+    notes = list(dict.fromkeys(note for run in runs for note in run.notes))
+    if good and len(good) < len(runs):
+        notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
+    return Row(
+        spec=spec,
+        status=status,
+        error=error,
+        control=runs[0].control,
+        uses_model=runs[0].uses_model,
+        eligible=False,
+        violations=(),
+        quality=None,
+        n=len(comparison.answers) if good else 0,
+        group="",
+        versus_best=None,
+        latency=_latency(good),
+        throughput_qps=_throughput(good),
+        prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
+        completion_tokens=fmean(p.completion_tokens for p in predictions) if predictions else None,
+        fit_seconds=_median(run.fit_seconds for run in good),
+        index_seconds=_median(run.index_seconds for run in good),
+        peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
+        artifact_bytes=_largest(run.artifact_bytes for run in good),
+        trainable_parameters=_largest(run.trainable_parameters for run in good),
+        recall_at_k=recall,
+        mrr=mrr,
+        cost=UNKNOWN_COST,
+        dropped=max((sum(p.dropped for p in run.predictions) for run in good), default=0),
+        cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
+        notes=tuple(notes),
+        seeds=len(good),
+    )
+
+
+def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
+    """The worst that happened to an approach without a complete run."""
+    order: tuple[Status, ...] = ("failed", "interrupted", "skipped")
+    for status in order:
+        for run in runs:
+            if run.status == status:
+                return status, run.error
+    return "interrupted", "not every test example was answered"
+
+
+def _latency(runs: Sequence[Run]) -> LatencySummary | None:
+    requests = [request for run in runs for request in run.latencies]
+    if not requests:
+        return None
+    p50, p95 = np.percentile([request.seconds for request in requests], (50, 95)) * 1000
+    ttft = np.percentile([request.ttft_seconds for request in requests], 50) * 1000
+    return LatencySummary(p50=float(p50), p95=float(p95), ttft_p50=float(ttft), n=len(requests))
+
+
+def _throughput(runs: Sequence[Run]) -> float | None:
+    timed = [(len(run.predictions), run.predict_seconds) for run in runs if run.predict_seconds]
+    seconds = sum(s for _, s in timed)
+    return sum(n for n, _ in timed) / seconds if seconds else None
+
+
+def _retrieval(runs: Sequence[Run], answers: Mapping[str, Answer]) -> tuple[float | None, float | None]:
+    """Recall@k and mean reciprocal rank over the examples whose evidence is known; None without retrieval.
+
+    Recall is the share of an example's evidence among the k documents retrieved for it; the reciprocal rank
+    is that of the first of them, 0 where none was found. A document counts once, at its best chunk's rank.
+    """
+    if not runs or runs[0].control:
+        return None, None
+    recalls, ranks = [], []
+    for run in runs:
+        if not any(p.evidence for p in run.predictions):
+            continue
+        for prediction in run.predictions:
+            gold = set(answers[prediction.id].evidence) if prediction.id in answers else set()
+            if gold:
+                found = list(dict.fromkeys(prediction.evidence))
+                recalls.append(len(gold.intersection(found)) / len(gold))
+                ranks.append(next((1 / rank for rank, d in enumerate(found, 1) if d in gold), 0.0))
+    return (fmean(recalls), fmean(ranks)) if recalls else (None, None)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

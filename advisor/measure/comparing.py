@@ -1,0 +1,187 @@
+"""A comparison: every approach on the same task, model, prompts and test examples; and reading it back."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from advisor.approaches import Approach, parse, spec_of, suggested
+from advisor.errors import UserError
+from advisor.measure.environment import hardware, versions
+from advisor.measure.progress import Progress, Silence
+from advisor.measure.records import Answer, Comparison, ModelFacts, Run, TaskFacts, append, lines, read_run
+from advisor.measure.runner import BATCH, Assignment, run
+from advisor.models import LanguageModel
+from advisor.tasks import Task
+
+JOURNAL = "comparisons.jsonl"
+LATENCY_EXAMPLES = 16
+
+
+def compare(
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach] | None = None,
+    *,
+    out: str | Path | None = None,
+    seeds: int = 1,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Measure each approach on the task's test examples, or go on where the same comparison stopped.
+
+    Args:
+        approaches: specs such as `rag:k=3+lora`, or objects; None takes those that the task names, else all
+            that apply.
+        out: the run folder, `runs/<task name>` by default.
+        seeds: how often approaches run that another seed can change.
+
+    Raises:
+        UserError: a spec is wrong, or another process works in the same folder.
+    """
+    if seeds < 1:
+        raise UserError(f"--seeds is {seeds}", "1 or more")
+    chosen = _chosen(task, approaches)
+    folder = Path(out) if out is not None else Path("runs") / task.name
+    shown = progress or Silence()
+    with _alone(folder):
+        head = _head(task, model, chosen, seeds)
+        place = folder / head["key"]
+        _write_answers(place / "answers.jsonl", task)
+        append(folder / JOURNAL, head)
+        for number, (spec, approach) in enumerate(chosen.items(), start=1):
+            shown.begin(spec, number, len(chosen))
+            for seed in range(seeds if approach.seeded else 1):
+                assignment = Assignment(approach, spec, seed, _path(place, spec, seed), LATENCY_EXAMPLES)
+                outcome = run(assignment, task, model, shown)
+            shown.end(spec, outcome)
+    return read_comparison(folder)
+
+
+def read_comparison(folder: str | Path) -> Comparison:
+    """The newest comparison recorded in a run folder.
+
+    Raises:
+        UserError: the folder holds no comparison.
+    """
+    folder = Path(folder)
+    heads = list(lines(folder / JOURNAL))
+    if not heads:
+        raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
+    head = heads[-1]
+    place = folder / head["key"]
+    answers = {
+        line["id"]: Answer(tuple(line["targets"]), tuple(line["evidence"])) for line in lines(place / "answers.jsonl")
+    }
+    order = {key: i for i, key in enumerate(answers)}
+    runs = []
+    for spec, seeds in head["runs"].items():
+        for seed in range(seeds):
+            found = read_run(_path(place, spec, seed)) or Run(spec, seed, "interrupted")
+            runs.append(replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id]))))
+    task, model = head["task"], head["model"]
+    return Comparison(
+        folder=str(folder),
+        task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
+        model=ModelFacts(**{**model, "caveats": tuple(model["caveats"])}),
+        answers=answers,
+        runs=tuple(runs),
+        seeds=head["seeds"],
+        latency_examples=head["latency_examples"],
+        settings=head["settings"],
+        versions=head["versions"],
+        hardware=head["hardware"],
+    )
+
+
+def _chosen(task: Task, approaches: Sequence[str | Approach] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once."""
+    named = approaches if approaches is not None else task.defaults.approaches
+    found = [parse(a) if isinstance(a, str) else a for a in named] or suggested(task)
+    if not task.test:
+        raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
+    return {spec_of(a): a for a in found}
+
+
+def _head(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], seeds: int) -> dict[str, Any]:
+    """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
+    described = model.describe()
+    settings = {"batch": BATCH, "latency_examples": LATENCY_EXAMPLES}
+    found = versions()
+    identity = {
+        "task": task.fingerprint,
+        "model": {k: described[k] for k in ("id", "revision", "dtype", "device", "context_window", "embedder")},
+        "settings": settings,
+        "advisor": found.get("advisor"),
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return {
+        "type": "comparison",
+        "key": key,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "runs": {spec: seeds if approach.seeded else 1 for spec, approach in chosen.items()},
+        "seeds": seeds,
+        "latency_examples": min(LATENCY_EXAMPLES, len(task.test)),
+        "task": asdict(_task_facts(task)),
+        "model": described,
+        "settings": settings,
+        "versions": found,
+        "hardware": hardware(described["device_name"]),
+    }
+
+
+def _task_facts(task: Task) -> TaskFacts:
+    return TaskFacts(
+        name=task.name,
+        fingerprint=task.fingerprint,
+        kind=task.kind,
+        metric=task.metric,
+        labels=task.labels,
+        train=len(task.train),
+        dev=len(task.dev),
+        test=len(task.test),
+        documents=len(task.documents),
+        document_words=sum(len(d.text.split()) for d in task.documents),
+        caveats=task.caveats,
+        limits={name: value for name, value in asdict(task.limits).items() if value is not None},
+    )
+
+
+def _path(place: Path, spec: str, seed: int) -> Path:
+    """The record of one run; names stay readable and, by a digest, distinct."""
+    plain = re.sub(r"[^\w.=+,-]", "_", spec)
+    if plain != spec.replace(":", "_") or len(plain) > 100:
+        plain = f"{plain[:100]}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
+    return place / f"{plain}.seed{seed}.jsonl"
+
+
+def _write_answers(path: Path, task: Task) -> None:
+    """The test answers, which the records need to be judged without the task folder."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
+    work = path.with_suffix(".writing")
+    work.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    os.replace(work, path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mend = "wait for it to end, or name another folder with --out"
+            raise UserError(f"{folder}: another comparison is running in this folder", mend) from None
+        yield

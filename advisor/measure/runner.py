@@ -1,0 +1,186 @@
+"""One approach under the clock: fit, predict each test example once, then send some alone for latency."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from advisor.approaches import Approach, Prediction, Predictor, configuration
+from advisor.errors import NotApplicable, UserError
+from advisor.measure.progress import Progress
+from advisor.measure.records import Run, append, read_run
+from advisor.models import LanguageModel
+from advisor.tasks import Query, Task
+
+BATCH = 32  # test examples a prediction batch; what a kill can cost at most
+WARM_UPS = 2
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One run to do: an approach by its spec, with a seed, recorded in `path`."""
+
+    approach: Approach
+    spec: str
+    seed: int
+    path: Path
+    latency_examples: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the fitted predictor is kept, beside the record."""
+        return self.path.with_suffix("")
+
+
+def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
+    """Do what of the run is not yet recorded; returns the outcome in words.
+
+    An exception of the approach is recorded as its failure and does not end the comparison. A killed run goes
+    on at the first batch that was not recorded, with the predictor that was fitted before.
+    """
+    before = read_run(assignment.path)
+    if before is not None and before.status == "ok":
+        return "already done"
+    reason = assignment.approach.unsuited(task)
+    if reason:
+        if before is None or before.status != "skipped":
+            _open(assignment)
+            append(assignment.path, {"type": "skipped", "error": reason})
+        return f"skipped: {reason}"
+    try:
+        _Measurement(assignment, task, model, progress).go(before)
+    except NotApplicable as error:
+        append(assignment.path, {"type": "skipped", "error": str(error)})
+        return f"skipped: {error}"
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a failed approach is a row that says why; the others go on
+        text = f"{type(error).__name__}: {error}".strip()
+        append(assignment.path, {"type": "failed", "error": text, "traceback": traceback.format_exc()})
+        return f"failed: {text}"
+    return "ok"
+
+
+class _Measurement:
+    def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
+        self.assignment = assignment
+        self.approach = assignment.approach
+        self.task = task
+        self.model = model
+        self.progress = progress
+
+    def go(self, before: Run | None) -> None:
+        """Fit or restore, predict what is missing, measure latency."""
+        self.model.forget()
+        resumed = before is not None and before.status == "interrupted" and before.fit_seconds is not None
+        predictor = self._restore() if resumed else self._fit()
+        try:
+            done = before if resumed and before is not None else Run(self.assignment.spec, self.assignment.seed, "ok")
+            self._predict(predictor, {p.id for p in done.predictions})
+            self._time_alone(predictor, {r.id for r in done.latencies})
+        finally:
+            predictor.close()
+        append(self.assignment.path, {"type": "finished", "peak_memory_bytes": self.model.peak_memory_bytes()})
+
+    def _fit(self) -> Predictor:
+        _open(self.assignment)
+        self.progress.step("fit", None)
+        started = time.perf_counter()
+        predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
+        seconds = time.perf_counter() - started
+        _keep(predictor, self.assignment.folder)
+        facts = asdict(predictor.facts)
+        fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
+        append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts})
+        return predictor
+
+    def _restore(self) -> Predictor:
+        self.progress.step("restore", None)
+        return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+
+    def _queries(self) -> list[Query]:
+        return [e.grounded if self.approach.control else e.query for e in self.task.test]
+
+    def _predict(self, predictor: Predictor, done: set[str]) -> None:
+        """Batches are the same whatever was done before, so that an answer cannot depend on an interruption."""
+        self.progress.step("predict", len(self.task.test))
+        for batch in _batches(self._queries()):
+            if batch[0].id not in done:
+                started = time.perf_counter()
+                predictions = predictor.predict(batch)
+                seconds = time.perf_counter() - started
+                rows = [_record(p) for p in predictions]
+                append(self.assignment.path, {"type": "predictions", "seconds": seconds, "predictions": rows})
+            self.progress.advance(len(batch))
+
+    def _time_alone(self, predictor: Predictor, done: set[str]) -> None:
+        queries = self._queries()
+        count = min(self.assignment.latency_examples, len(queries))
+        chosen = [queries[i * len(queries) // count] for i in range(count)]
+        self.progress.step("latency", count)
+        for query in chosen[:WARM_UPS]:
+            predictor.predict([query])
+        for query in chosen:
+            if query.id not in done:
+                started = time.perf_counter()
+                prediction = predictor.predict([query])[0]
+                seconds = time.perf_counter() - started
+                first = prediction.usage.ttft_seconds
+                line = {
+                    "id": query.id,
+                    "ttft_seconds": seconds if first is None else first,
+                    "seconds": seconds,
+                    "completion_tokens": prediction.usage.completion_tokens,
+                }
+                append(self.assignment.path, {"type": "latency", **line})
+            self.progress.advance()
+
+
+def _open(assignment: Assignment) -> None:
+    """Begin an attempt."""
+    approach = assignment.approach
+    head = {
+        "type": "run",
+        "spec": assignment.spec,
+        "seed": assignment.seed,
+        "control": approach.control,
+        "uses_model": approach.uses_model,
+        "config": configuration(approach),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    append(assignment.path, head)
+
+
+def _keep(predictor: Predictor, folder: Path) -> None:
+    """Save whole or not at all: a folder that is there is complete."""
+    work = folder.with_name(folder.name + ".saving")
+    for leftover in (work, folder):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    work.mkdir(parents=True)
+    predictor.save(work)
+    work.rename(folder)
+
+
+def _batches(queries: Sequence[Query]) -> list[list[Query]]:
+    """Queries of similar length together, longest first."""
+    order = sorted(queries, key=lambda q: (-len(q.input), q.id))
+    return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+
+
+def _record(prediction: Prediction) -> dict[str, object]:
+    usage = prediction.usage
+    return {
+        "id": prediction.id,
+        "text": prediction.text,
+        "evidence": list(prediction.evidence),
+        "confidence": prediction.confidence,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "dropped": usage.dropped,
+        "cut": usage.cut,
+    }

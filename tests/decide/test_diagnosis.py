@@ -1,0 +1,58 @@
+"""The table read as a diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from advisor.decide import decide
+from advisor.measure.records import Comparison, Run
+
+SHARES = {
+    "majority": 0.2,
+    "zero-shot": 0.4,
+    "few-shot:k=4": 0.5,
+    "few-shot:k=8": 0.6,
+    "rag:k=3": 0.7,
+    "lora": 0.8,
+    "rag:k=3+lora": 0.9,
+    "oracle": 0.95,
+}
+
+
+def nested(n: int, share: float) -> list[str]:
+    return ["yes" if i < round(n * share) else "no" for i in range(n)]
+
+
+def test_every_finding_in_its_order(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    runs = [run(spec, nested(200, share)) for spec, share in SHARES.items()]
+    findings = decide(comparison(runs)).diagnosis
+    assert [(f.name, round(f.estimate.value, 6)) for f in findings] == [
+        ("known without help", 0.4),
+        ("above the majority answer", 0.2),
+        ("added by examples", 0.2),
+        ("added by retrieval", 0.3),
+        ("added by training", 0.4),
+        ("lost by retrieval", 0.25),
+        ("lost by the reader", 0.05),
+    ]
+    for finding in findings:
+        assert finding.estimate.low < finding.estimate.value < finding.estimate.high
+        assert finding.meaning.endswith(".")
+    assert "few-shot:k=8" in findings[2].meaning
+    assert findings[-1].estimate.low == pytest.approx(1 - 0.973, abs=0.01)
+
+
+def test_a_difference_that_is_not_shown_is_said_to_be_none(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5)), run("majority", nested(20, 0.45)), run("few-shot", nested(20, 0.5))]
+    findings = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
+    assert "not shown to differ" in findings["above the majority answer"]
+    assert "changed nothing that this test set shows" in findings["added by examples"]
+
+
+def test_only_what_ran_is_diagnosed(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    names = [f.name for f in decide(comparison([run("rag", nested(20, 0.5)), run("lora", nested(20, 0.6))])).diagnosis]
+    assert names == []
