@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from advisor.models.render import Encoded
+from finetune.attention import causal
 
 ATTENTION = "advisor_packed"
 SHORTEST_PREFIX = 8
-SHORT_ROW = 256  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +46,10 @@ class Segments:
 
     Attributes:
         lengths: of the rows' own parts; with `prefix` they add up to the packed length.
-        masks: what each row's own tokens attend to, bool, shape (1, 1, length, prefix + length); empty without
-            a shared prefix, where every row is plainly causal.
     """
 
     prefix: int
     lengths: tuple[int, ...]
-    masks: tuple[torch.Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ class Pack:
             ids += own
             positions += range(prefix, prefix + len(own))
             lengths.append(len(own))
-        segments = Segments(prefix, tuple(lengths), _masks(prefix, lengths, device))
+        segments = Segments(prefix, tuple(lengths))
         tensors = (torch.tensor(x, device=device) for x in (predicting, targets, owners))
         return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
 
@@ -102,18 +97,6 @@ def _common(rows: Sequence[Row]) -> int:
         while row.prompt[:shared] != rows[0].prompt[:shared]:
             shared -= 1
     return shared if shared >= SHORTEST_PREFIX else 0
-
-
-def _masks(prefix: int, lengths: Sequence[int], device: torch.device) -> tuple[torch.Tensor, ...]:
-    if not prefix:
-        return ()
-    known: dict[int, torch.Tensor] = {}
-    for length in lengths:
-        if length not in known:
-            own = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-            seen = torch.ones(length, prefix, dtype=torch.bool, device=device)
-            known[length] = torch.cat([seen, own], dim=1)[None, None]
-    return tuple(known[length] for length in lengths)
 
 
 def attend(
@@ -135,45 +118,18 @@ def attend(
         Shape (1, packed length, heads, size).
     """
     assert segments is not None
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
-    with sdpa_kernel(_backends(query, segments)):
-        outputs = _attend_rows(query, key, value, segments, scaling)
-    return torch.cat(outputs, dim=2).transpose(1, 2), None
-
-
-def _backends(query: torch.Tensor, segments: Segments) -> list[SDPBackend]:
-    """Torch's own choice, except for short rows on a CPU, where its flash kernel's backward pass is half as fast
-    as plain matrix products."""
-    if query.device.type == "cpu" and max(segments.lengths) <= SHORT_ROW:
-        return [SDPBackend.MATH]
-    return [
-        SDPBackend.FLASH_ATTENTION,
-        SDPBackend.CUDNN_ATTENTION,
-        SDPBackend.EFFICIENT_ATTENTION,
-        SDPBackend.MATH,
-    ]
-
-
-def _attend_rows(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: Segments, scaling: float | None
-) -> list[torch.Tensor]:
     parts = [segments.prefix, *segments.lengths] if segments.prefix else list(segments.lengths)
-    queries, keys, values = (x.split(parts, dim=2) for x in (query, key, value))
-    outputs = []
-    first = 0
-    if segments.prefix:
-        outputs.append(scaled_dot_product_attention(queries[0], keys[0], values[0], is_causal=True, scale=scaling))
-        first = 1
-    for i in range(first, len(parts)):
+    queries, keys, values = (x[0].split(parts, dim=1) for x in (query, key, value))
+    outputs = [causal(queries[0], keys[0], values[0], scale)]
+    for q, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
         if segments.prefix:
-            k, v = torch.cat([keys[0], keys[i]], dim=2), torch.cat([values[0], values[i]], dim=2)
-            mask = segments.masks[i - 1]
-            outputs.append(scaled_dot_product_attention(queries[i], k, v, attn_mask=mask, scale=scaling))
-        else:
-            outputs.append(scaled_dot_product_attention(queries[i], keys[i], values[i], is_causal=True, scale=scaling))
-    return outputs
+            k, v = torch.cat([keys[0], k], dim=1), torch.cat([values[0], v], dim=1)
+        outputs.append(causal(q, k, v, scale))
+    return torch.cat(outputs, dim=1).transpose(0, 1)[None], None
 
 
 AttentionInterface.register(ATTENTION, attend)

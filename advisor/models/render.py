@@ -8,6 +8,9 @@ from typing import Any
 
 from advisor.models.prompt import Prompt
 
+# The answer's cue, in the model's turn. Without it a small chat model talks about the answer instead of giving it:
+# with SmolLM2-135M-Instruct zero-shot accuracy on trec6 rose from 0.20 to 0.43, few-shot from 0.43 to 0.55.
+CUE = "Answer:"
 LABEL_SHARE = 8  # labels are named while they take at most this fraction of the context window
 
 
@@ -71,8 +74,7 @@ class Renderer:
 
     def encode_answer(self, text: str) -> list[int]:
         """Tokens of an answer as it continues a prompt, without the token that ends it."""
-        text = text if self.chat else " " + text
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
         return ids
 
     def _tokens(self, prompt: Prompt) -> Encoded:
@@ -109,18 +111,18 @@ class Renderer:
         messages: list[dict[str, str]] = []
         for shot in reversed(prompt.context.shots):
             messages.append({"role": "user", "content": shot.input})
-            messages.append({"role": "assistant", "content": shot.answer})
+            messages.append({"role": "assistant", "content": f"{CUE} {shot.answer}"})
         messages.append({"role": "user", "content": own})
         if self._system:
             messages.insert(0, {"role": "system", "content": task})
         else:
             messages[0]["content"] = f"{task}\n\n{messages[0]['content']}"
         text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text
+        return text + CUE
 
     def _plain_text(self, prompt: Prompt, own: str) -> str:
-        shots = [f"Input: {s.input}\nAnswer: {s.answer}" for s in reversed(prompt.context.shots)]
-        return "\n\n".join([self._task_text(prompt), *shots, f"Input: {own}\nAnswer:"])
+        shots = [f"Input: {s.input}\n{CUE} {s.answer}" for s in reversed(prompt.context.shots)]
+        return "\n\n".join([self._task_text(prompt), *shots, f"Input: {own}\n{CUE}"])
 
     def _takes_system_role(self) -> bool:
         messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
