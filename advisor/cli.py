@@ -208,7 +208,7 @@ def _approaches(options: argparse.Namespace) -> int:
 def _write(path: Path, text: str) -> None:
     work = path.with_suffix(".writing")
     work.write_text(text, encoding="utf-8")
-    os.replace(work, path)
+    work.replace(path)
 
 
 if __name__ == "__main__":

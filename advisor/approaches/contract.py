@@ -82,7 +82,7 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write what `Approach.restore` needs into the existing, empty `folder`. No pickles."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what it holds."""
 
 

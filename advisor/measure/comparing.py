@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,14 +170,14 @@ def _write_answers(path: Path, task: Task) -> None:
     rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
     work = path.with_suffix(".writing")
     work.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    os.replace(work, path)
+    work.replace(path)
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as file:
+    with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

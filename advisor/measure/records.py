@@ -185,7 +185,7 @@ def append(path: Path, line: Mapping[str, Any]) -> None:
     """Add one line and sync it to the disk; a torn last line left by a kill is cut off first."""
     data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "ab+") as file:
+    with path.open("ab+") as file:
         _cut_torn_line(file.fileno())
         file.write(data)
         file.flush()

@@ -30,7 +30,7 @@ class BufferedLayer(DynamicLayer):
         layer = cls(room)
         layer.lazy_initialization(keys, values)
         shape = (batch, keys.shape[1], keys.shape[2] + room, keys.shape[3])
-        layer.buffers = (keys.new_empty(shape), values.new_empty(shape[:3] + (values.shape[3],)))
+        layer.buffers = (keys.new_empty(shape), values.new_empty((*shape[:3], values.shape[3])))
         layer.length = keys.shape[2]
         for buffer, seed in zip(layer.buffers, (keys, values), strict=True):
             buffer[:, :, : layer.length] = seed

@@ -83,5 +83,5 @@ MINILM = PackagedModel(
 
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's contents."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

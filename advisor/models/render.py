@@ -128,7 +128,7 @@ class Renderer:
         messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
         try:
             text = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except Exception:  # templates refuse roles with whatever error their author chose
+        except Exception:  # noqa: BLE001 - templates refuse roles with whatever error their author chose
             return False
         return "a" in text
 

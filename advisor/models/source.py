@@ -100,7 +100,7 @@ def _from_name(name: str, packaged: PackagedModel) -> Source:
         return Source(repository, path, "hub", path.name[:16], _stored_quantisation(path))
     except (RepositoryNotFoundError, GatedRepoError) as error:
         reason = "the hub does not know it" if not isinstance(error, GatedRepoError) else "the hub wants a log-in"
-    except Exception as error:  # whatever stands between this machine and the hub
+    except Exception as error:  # noqa: BLE001 - whatever stands between this machine and the hub
         reason = f"the hub cannot be reached ({type(error).__name__})"
     if repository == packaged.id and packaged.installed():
         return _from_package(packaged, _package_caveat(packaged))
