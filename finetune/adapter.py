@@ -61,9 +61,8 @@ def merged(model: LocalModel, config: LoraConfig, state: State) -> Weights:
     replacements: dict[str, object] = {}
     with inserted(model, config) as wrapped, torch.no_grad():
         set_peft_model_state_dict(wrapped, state)
-        for name, layer in wrapped.named_modules():
-            if not isinstance(layer, LoraLayer):
-                continue
+        layers: list[tuple[str, Any]] = [(n, m) for n, m in wrapped.named_modules() if isinstance(m, LoraLayer)]
+        for name, layer in layers:
             for half in (layer.lora_A, layer.lora_B):
                 half.float()
             set_layer(layer, name, state)

@@ -25,7 +25,7 @@ def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: f
         Shape of `query`.
     """
     if query.device.type == "cpu":
-        result: torch.Tensor = _Blocks.apply(query, key, value, scale)
+        result: torch.Tensor = _Blocks.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
         return result
     before = key.shape[1] - query.shape[1]
     if not before:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
+from peft import LoraConfig
 
 from advisor.approaches import Curriculum, Facts, Lesson, Tuned, Tuner
 from advisor.errors import NotApplicable
@@ -20,6 +21,11 @@ from finetune.trainer import Course, Schedule, Trainer
 
 SMALLEST_SLICE = 40  # lessons from which on a slice is held out where there is no dev split
 HELD_OUT = 64
+MOST_EPOCHS = 10
+EXAMPLES_SEEN = 800
+TOKENS_SEEN = 70_000
+LARGEST_BATCH = 8
+FEWEST_STEPS = 48
 
 
 @dataclass(frozen=True)
@@ -30,23 +36,25 @@ class Lora(Tuner):
         rank: of the update to each weight matrix.
         alpha: scale of the update, relative to `rank`.
         lr: peak learning rate.
-        epochs: passes over the training examples at most; 0 chooses by their number.
-        batch: examples a step.
+        epochs: passes over the training examples at most; 0 chooses by their number and length.
+        batch: examples a step; 0 chooses by the number of examples.
         dropout: on the adapter's input.
     """
 
     rank: int = 16
     alpha: int = 32
-    lr: float = 5e-4
+    lr: float = 1e-3
     epochs: int = 0
-    batch: int = 8
+    batch: int = 0
     dropout: float = 0.0
 
     name: ClassVar[str] = "lora"
 
     def __post_init__(self) -> None:
-        if min(self.rank, self.alpha, self.batch) < 1 or self.lr <= 0 or self.epochs < 0:
-            raise ValueError("rank, alpha, batch and lr must be positive, epochs not negative")
+        if min(self.rank, self.alpha) < 1 or self.lr <= 0 or min(self.epochs, self.batch) < 0:
+            raise ValueError("rank, alpha and lr must be positive, epochs and batch not negative")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must lie between 0 and 1")
 
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
         """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
@@ -54,11 +62,12 @@ class Lora(Tuner):
         lessons, held_out = _split(curriculum, seed)
         rows = [_row(lesson, local) for lesson in lessons]
         dev = [_row(lesson, local) for lesson in held_out]
-        epochs = self.epochs or default_epochs(len(rows))
+        epochs = self.epochs or default_epochs(rows)
+        batch = self.batch or default_batch(len(rows) * epochs)
         config = adapter.configuration(self.rank, self.alpha, self.dropout)
         torch.manual_seed(seed)
         with adapter.inserted(local, config) as wrapped:
-            trainer = Trainer(local, wrapped, Schedule(self.lr, epochs, self.batch))
+            trainer = Trainer(local, wrapped, Schedule(self.lr, epochs, batch))
             course = trainer.train(rows, dev, seed)
             state = adapter.state_of(wrapped)
             names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
@@ -75,7 +84,7 @@ class Lora(Tuner):
 class Adapter(Tuned):
     """A trained adapter, merged into the model's weights where it is used."""
 
-    def __init__(self, model: LocalModel, config: object, state: adapter.State, notes: tuple[str, ...]) -> None:
+    def __init__(self, model: LocalModel, config: LoraConfig, state: adapter.State, notes: tuple[str, ...]) -> None:
         self.config = config
         self.state = state
         self._weights = adapter.merged(model, config, state)
@@ -92,9 +101,17 @@ class Adapter(Tuned):
         adapter.save(folder, self.config, self.state)
 
 
-def default_epochs(examples: int) -> int:
-    """Passes over the training examples where the user names none."""
-    return max(2, min(20, round(600 / max(examples, 1))))
+def default_epochs(rows: Sequence[Row]) -> int:
+    """Passes over the training examples where the user names none: as many as their number needs, fewer where
+    they are so long that more would cost more time than they bring."""
+    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / len(rows))))
+    own = sum(row.tokens - row.stem for row in rows)  # what rows share is read once a step
+    return max(1, min(needed, TOKENS_SEEN // max(own, 1)))
+
+
+def default_batch(seen: int) -> int:
+    """Examples a step where the user names none: 8, fewer where that would leave too few steps to learn in."""
+    return max(2, min(LARGEST_BATCH, seen // FEWEST_STEPS))
 
 
 def _local(model: LanguageModel) -> LocalModel:

@@ -60,7 +60,6 @@ class Pack:
         ids, positions: shape (1, packed length).
         predicting: numbers of the packed tokens that predict an answer's token.
         targets: the tokens to predict, shape as `predicting`.
-        rows: to which row each target belongs.
     """
 
     ids: torch.Tensor
@@ -68,7 +67,6 @@ class Pack:
     segments: Segments
     predicting: torch.Tensor
     targets: torch.Tensor
-    rows: torch.Tensor
 
     @classmethod
     def of(cls, rows: Sequence[Row], device: torch.device) -> Pack:
@@ -76,18 +74,19 @@ class Pack:
         prefix = _common(rows)
         ids = list(rows[0].prompt[:prefix])
         positions = list(range(prefix))
-        lengths, predicting, targets, owners = [], [], [], []
-        for number, row in enumerate(rows):
+        lengths: list[int] = []
+        predicting: list[int] = []
+        targets: list[int] = []
+        for row in rows:
             own = [*row.prompt[prefix:], *row.answer[:-1]]
             first = len(ids) + len(row.prompt) - prefix - 1
             predicting += range(first, first + len(row.answer))
             targets += row.answer
-            owners += [number] * len(row.answer)
             ids += own
             positions += range(prefix, prefix + len(own))
             lengths.append(len(own))
         segments = Segments(prefix, tuple(lengths))
-        tensors = (torch.tensor(x, device=device) for x in (predicting, targets, owners))
+        tensors = (torch.tensor(x, device=device) for x in (predicting, targets))
         return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
 
 
@@ -123,7 +122,7 @@ def attend(
     if groups > 1:
         key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
     parts = [segments.prefix, *segments.lengths] if segments.prefix else list(segments.lengths)
-    queries, keys, values = (x[0].split(parts, dim=1) for x in (query, key, value))
+    queries, keys, values = (torch.split(x[0], parts, dim=1) for x in (query, key, value))
     outputs = [causal(queries[0], keys[0], values[0], scale)]
     for q, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
         if segments.prefix:

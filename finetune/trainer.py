@@ -109,7 +109,7 @@ class Trainer:
         loss = 0.0
         for part in _parts(batch):
             share = self._summed_loss(part) / tokens
-            share.backward()  # type: ignore[no-untyped-call]
+            share.backward()
             loss += share.item()
         for master, parameter in zip(self.masters, self.working, strict=True):
             master.grad = parameter.grad.float() if parameter.grad is not None else None
@@ -154,7 +154,8 @@ class Trainer:
         longest = max(row.tokens for row in rows) - 1
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        predicting, targets = [], []
+        predicting: list[int] = []
+        targets: list[int] = []
         for i, row in enumerate(rows):
             whole = (*row.prompt, *row.answer[:-1])
             ids[i, : len(whole)] = torch.tensor(whole)

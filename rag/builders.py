@@ -50,9 +50,7 @@ class Rag(ContextBuilder):
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
         if not 0 <= self.miss <= 1:
-            raise UserError(
-                f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2"
-            )
+            raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
     def unsuited(self, task: Task) -> str:
         """There has to be something to retrieve."""
@@ -159,9 +157,7 @@ class DocumentSource(ContextSource):
         """The index; nothing else was learned."""
         self.index.save(folder)
 
-    def _training_context(
-        self, example: Example, vector: Vectors, retrieved: list[Passage], seed: int
-    ) -> Context:
+    def _training_context(self, example: Example, vector: Vectors, retrieved: list[Passage], seed: int) -> Context:
         if not self.index.knows(example.evidence):
             return _context(retrieved)
         shown = training_passages(

@@ -170,9 +170,7 @@ class FaissStore(VectorStore):
         """Documents with their cosine similarity to `query`, best first; takes `filter`."""
         return self.similarity_search_with_score_by_vector(self._embedding.embed_query(query), k, **kwargs)
 
-    def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, **kwargs: Any
-    ) -> list[Document]:
+    def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """Documents most similar to a vector, best first; takes `filter`."""
         found = self.similarity_search_with_score_by_vector(embedding, k, **kwargs)
         return [document for document, _ in found]

@@ -175,12 +175,13 @@ def _default(field: Field[Any]) -> str:
 
 
 def _part_spec(part: Any) -> str:
+    name: str = part.name
     changed = []
     for field in fields(part):
         value = getattr(part, field.name)
         if value != field.default:
             changed.append(f"{field.name}={_plain(value)}")
-    return part.name + (":" + ",".join(changed) if changed else "")
+    return name + (":" + ",".join(changed) if changed else "")
 
 
 def _plain(value: Any) -> Any:

@@ -121,7 +121,7 @@ def _worth_it(rows: Sequence[Row], spent: dict[str, Expenses]) -> list[Row]:
 def _in_queries(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
     saved = spent[b].per_query - spent[a].per_query
     extra = spent[a].fixed(limits) - spent[b].fixed(limits)
-    if saved == 0 or extra / saved <= 0:
+    if saved == 0 or extra / saved < 1:  # below one query there is nothing to weigh
         return None
     few, many = (b, a) if extra > 0 else (a, b)
     return BreakEven(QUERIES, extra / saved, below=few, above=many)

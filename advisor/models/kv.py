@@ -19,7 +19,7 @@ class BufferedLayer(DynamicLayer):
     """
 
     def __init__(self, room: int = 0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.room = room
         self.length = 0
         self.buffers: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -50,8 +50,7 @@ class BufferedLayer(DynamicLayer):
         self.buffers[0][:, :, self.length : end] = key_states
         self.buffers[1][:, :, self.length : end] = value_states
         self.length = end
-        self._show()
-        return self.keys, self.values
+        return self._show()
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """Go on with these rows of the batch only."""
@@ -69,10 +68,11 @@ class BufferedLayer(DynamicLayer):
             for new, before in zip(self.buffers, old, strict=True):
                 new[:, :, : self.length] = before[:, :, : self.length]
 
-    def _show(self) -> None:
+    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.buffers is not None
-        self.keys = self.buffers[0][:, :, : self.length]
-        self.values = self.buffers[1][:, :, : self.length]
+        keys, values = (buffer[:, :, : self.length] for buffer in self.buffers)
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def only_full_attention(config: Any) -> bool:
@@ -95,12 +95,14 @@ def new_cache(config: Any, room: int) -> Cache:
 
 def spread(prefix: Cache, batch: int, room: int) -> Cache:
     """A cache for `batch` rows that all begin with the one row of `prefix`; `prefix` stays as it is."""
-    return Cache(layers=[BufferedLayer.seeded(layer.keys, layer.values, batch, room) for layer in prefix.layers])
+    layers: Any = prefix.layers
+    return Cache(layers=[BufferedLayer.seeded(layer.keys, layer.values, batch, room) for layer in layers])
 
 
 def keep_rows(cache: Cache, rows: torch.Tensor) -> None:
     """Drop all rows of the batch but these, in place."""
-    for layer in cache.layers:
+    layers: Any = cache.layers
+    for layer in layers:
         if isinstance(layer, BufferedLayer):
             layer.keep_rows(rows)
         else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
@@ -50,7 +49,7 @@ def load_model(
     folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        module = AutoModelForCausalLM.from_pretrained(
+        module: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=number_format, trust_remote_code=trust_remote_code, use_safetensors=True
         )
     except (OSError, ValueError, KeyError) as error:
@@ -71,10 +70,9 @@ def _window(config: Any, tokenizer: Any) -> int:
     return min(window, stated) if 0 < stated < 10**9 else window
 
 
-def _end_ids(module: torch.nn.Module) -> list[int]:
-    generation: GenerationConfig = module.generation_config  # type: ignore[assignment]
-    text = module.config.get_text_config(decoder=True)  # type: ignore[union-attr]
-    for holder in (generation, text):
+def _end_ids(module: Any) -> list[int]:
+    text = module.config.get_text_config(decoder=True)
+    for holder in (module.generation_config, text):
         end = getattr(holder, "eos_token_id", None)
         if end is not None:
             return [int(e) for e in end] if isinstance(end, list) else [int(end)]
