@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import installed, parameters, part
+from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -119,7 +119,8 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     task = _task(options)
-    approaches = options.approach or list(task.defaults.approaches) or None
+    # Specs are read before the model, so that a slip of the pen shows at once.
+    approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
     load_model = import_module("advisor.models.load").load_model
     with LiveProgress(silent=False) as progress:
         model = load_model(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
+from advisor.approaches import progress
 from advisor.models.engine import LocalModel
 from advisor.models.kv import only_full_attention
 from finetune.packing import ATTENTION, Pack, Row
@@ -84,8 +85,10 @@ class Trainer:
         steps_an_epoch = math.ceil(len(lessons) / self.schedule.batch)
         total = steps_an_epoch * self.schedule.epochs
         best, kept, idle = math.inf, None, 0
+        progress.step("train", len(lessons) * self.schedule.epochs)
         for step, batch in enumerate(_minibatches(lessons, self.schedule, seed), start=1):
             self._step(batch, step, total)
+            progress.advance(len(batch))
             if not held_out or step % steps_an_epoch:
                 continue
             loss = self.loss(held_out)

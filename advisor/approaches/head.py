@@ -30,6 +30,10 @@ class Head(Approach):
 
     name: ClassVar[str] = "head"
 
+    def __post_init__(self) -> None:
+        if not self.c > 0:
+            raise ValueError(f"c is {self.c:g}, and has to be above 0")
+
     def unsuited(self, task: Task) -> str:
         """It answers with labels only, and needs at least two to tell apart."""
         if task.kind != "classification":

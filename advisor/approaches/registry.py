@@ -7,6 +7,8 @@ what other packages add.
 from __future__ import annotations
 
 import difflib
+import math
+import re
 import types
 import typing
 from collections.abc import Iterable
@@ -46,9 +48,17 @@ def part(name: str) -> type[Part]:
         near = difflib.get_close_matches(name, points, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UserError(f"approach {name!r} is unknown", f"{hint}installed are {', '.join(points)}")
-    loaded = points[name].load()
+    where = points[name].value
+    try:
+        loaded = points[name].load()
+    except Exception as error:  # whatever another package's import raises
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"approach {name!r} ({where}) cannot be loaded: {reason}", "mend or uninstall it") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Approach | ContextBuilder | Tuner)):
-        raise UserError(f"{points[name].value} is registered as approach {name!r} but is none", "see CONTRIBUTING.md")
+        raise UserError(f"{where} is registered as approach {name!r} but is none", "see CONTRIBUTING.md")
+    if getattr(loaded, "name", None) != name:
+        called = getattr(loaded, "name", None)
+        raise UserError(f"{where} is registered as approach {name!r} but its name is {called!r}", f'name = "{name}"')
     return loaded
 
 
@@ -58,7 +68,7 @@ def parse(spec: str) -> Approach:
     Raises:
         UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine.
     """
-    parts = [_parse_part(text.strip(), spec) for text in spec.split("+")]
+    parts = [_parse_part(text.strip(), spec) for text in re.split(r"\+(?!\d)", spec)]  # 1e+16 is a number
     builders = [p for p in parts if isinstance(p, ContextBuilder)]
     tuners = [p for p in parts if isinstance(p, Tuner)]
     if len(parts) == 1 and isinstance(parts[0], Approach):
@@ -91,7 +101,7 @@ def configuration(approach: Approach) -> dict[str, Any]:
 
 def suggested(task: Task) -> list[Approach]:
     """What runs when the user names no approaches: all that apply, and the combinations worth knowing."""
-    singles = [parse(name) for name in installed()]
+    singles = [parse(name) for name in installed() if not _required(part(name))]
     tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
     builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
     pairs = [
@@ -130,11 +140,20 @@ def _parse_part(text: str, spec: str) -> Part:
             raise UserError(f"{spec!r}: {name} has no parameter {key!r}", f"{hint}it accepts: {accepted}")
         if not equals or not value:
             raise UserError(f"{spec!r}: parameter {key!r} has no value", f"{key}={_default(known[key])}")
+        if key in values:
+            raise UserError(f"{spec!r}: parameter {key!r} is given twice", "name every parameter once")
         values[key] = _convert(value, hints[key], f"{spec!r}: parameter {key!r}")
+    missing = [n for n in _required(kind) if n not in values]
+    if missing:
+        raise UserError(f"{spec!r}: {name} needs a value for {missing[0]!r}", f"{name}:{missing[0]}=VALUE")
     try:
         return kind(**values)
     except ValueError as error:
         raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+
+
+def _required(kind: type[Part]) -> list[str]:
+    return [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:
@@ -151,7 +170,10 @@ def _convert(text: str, hint: Any, where: str) -> Any:
             raise UserError(f"{where} is {text!r}", "true or false")
         return text.lower() == "true"
     try:
-        return hint(text)
+        value = hint(text)
+        if hint is float and not math.isfinite(value):
+            raise ValueError
+        return value
     except ValueError:
         raise UserError(f"{where} is {text!r}, not {_type_name(hint)}", "a number, for example 8") from None
 

@@ -47,6 +47,10 @@ class FewShot(ContextBuilder):
     name: ClassVar[str] = "few-shot"
     seeded: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}, and few-shot shows at least 1 example")
+
     def unsuited(self, task: Task) -> str:
         """It needs training examples."""
         return "" if task.train else "there are no training examples"

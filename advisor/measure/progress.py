@@ -12,7 +12,7 @@ class Progress(Protocol):
         """An approach starts; `index` counts from 1."""
 
     def step(self, name: str, total: int | None) -> None:
-        """A step of it starts: `fit`, `predict` or `latency`, with the number of examples if known."""
+        """A step of it starts: `fit`, `train`, `predict` or `latency`, with the number of examples if known."""
 
     def advance(self, n: int = 1) -> None:
         """`n` more examples of the step are done."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from advisor.approaches import Approach, Prediction, Predictor, configuration
+from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
 from advisor.measure.progress import Progress
 from advisor.measure.records import Run, append, read_run
@@ -90,7 +91,8 @@ class _Measurement:
         _open(self.assignment)
         self.progress.step("fit", None)
         started = time.perf_counter()
-        predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
+        with listening(self.progress):
+            predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = time.perf_counter() - started
         _keep(predictor, self.assignment.folder)
         facts = asdict(predictor.facts)

