@@ -1,6 +1,6 @@
 """Puts the report of a run folder into README.md, between its two marks, as the program prints it.
 
-    python -m benchmarks.readme runs/handbook-qa
+python -m benchmarks.readme runs/handbook-qa
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,23 +73,27 @@ class Lora(Tuner):
             names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
             for name, value in zip(names, trainer.state(), strict=True):
                 state[name.replace(".default", "")] = value.cpu()
-        return Adapter(local, config, state, (_course_note(course, epochs, len(rows), len(dev), bool(curriculum.dev)),))
+        tuned = Adapter(local, config, state)
+        note = _course_note(course, epochs, len(rows), len(dev), bool(curriculum.dev))
+        resolved = {self.name: {"epochs": epochs, "batch": batch}}
+        tuned.facts = replace(tuned.facts, notes=(note,), resolved=resolved)
+        return tuned
 
     def restore(self, folder: Path, model: LanguageModel) -> Tuned:
         """Read a saved adapter and merge it."""
         config, state = adapter.load(folder)
-        return Adapter(_local(model), config, state, ())
+        return Adapter(_local(model), config, state)
 
 
 class Adapter(Tuned):
     """A trained adapter, merged into the model's weights where it is used."""
 
-    def __init__(self, model: LocalModel, config: LoraConfig, state: adapter.State, notes: tuple[str, ...]) -> None:
+    def __init__(self, model: LocalModel, config: LoraConfig, state: adapter.State) -> None:
         self.config = config
         self.state = state
         self._weights = adapter.merged(model, config, state)
         size = sum(t.numel() for t in state.values())
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size, notes=notes)
+        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
 
     @property
     def weights(self) -> Weights:

@@ -1,5 +1,6 @@
 """The contract of approaches, the registry that finds them, and those that only prompt."""
 
+from advisor.approaches.adapted import Adapted
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
@@ -16,6 +17,7 @@ from advisor.approaches.contract import (
 from advisor.approaches.registry import configuration, installed, parameters, parse, part, spec_of, suggested
 
 __all__ = [
+    "Adapted",
     "Approach",
     "ContextBuilder",
     "ContextSource",

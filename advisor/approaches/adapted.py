@@ -114,6 +114,7 @@ class AdaptedPredictor(Predictor):
             context.artifact_bytes + weights.artifact_bytes,
             context.trainable_parameters + weights.trainable_parameters,
             context.notes + weights.notes + self.notes,
+            {**context.resolved, **weights.resolved},
         )
 
     @property

@@ -9,10 +9,10 @@ what the record stores and what the command line accepts.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from advisor.models import Context, LanguageModel, Prompt, Weights
 from advisor.tasks import Example, Query, Task
@@ -61,12 +61,15 @@ class Facts:
         artifact_bytes: size of what has to be kept to answer queries, besides the model.
         trainable_parameters: numbers that were learned by gradient or by optimisation.
         notes: what a reader of the report should know about this fit, in full sentences.
+        resolved: hyper-parameters that were left to the program and what it chose, by part:
+            `{"lora": {"epochs": 3}}`.
     """
 
     index_seconds: float | None = None
     artifact_bytes: int = 0
     trainable_parameters: int = 0
     notes: tuple[str, ...] = ()
+    resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Predictor(ABC):

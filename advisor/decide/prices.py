@@ -81,7 +81,9 @@ class Prices:
         cores = hardware.get("cores")
         if not on_cpu or self.core is None or not isinstance(cores, int | float) or cores <= 0:
             return None
-        return HourlyPrice(f"{cores:g} processor core{'' if cores == 1 else 's'}", self.core.usd_per_hour * cores, self.core.source)
+        return HourlyPrice(
+            f"{cores:g} processor core{'' if cores == 1 else 's'}", self.core.usd_per_hour * cores, self.core.source
+        )
 
     def hosted_model(self, name: str) -> HostedPrice | None:
         """The token prices of a hosted model; None where they are unknown."""

@@ -249,7 +249,7 @@ def read_run(path: Path) -> Run | None:
         status=status,
         control=head["control"],
         error=facts.get("error"),
-        config=head["config"],
+        config=_resolved(head["config"], facts.get("resolved", {})),
         notes=tuple(facts.get("notes", ())),
         predictions=tuple(predictions),
         predict_seconds=seconds if predictions else None,
@@ -261,6 +261,11 @@ def read_run(path: Path) -> Run | None:
         trainable_parameters=facts.get("trainable_parameters"),
         uses_model=head["uses_model"],
     )
+
+
+def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The hyper-parameters as asked for, with what fitting chose where that was left to it."""
+    return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
 
 
 def _prediction(line: dict[str, Any]) -> PredictionRecord:
