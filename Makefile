@@ -8,7 +8,7 @@ READY := .venv/ready
 demo: $(READY)
 	@$(BIN)/advisor compare examples/handbook-qa --out runs/handbook-qa \
 		--approach majority --approach nearest --approach zero-shot --approach few-shot \
-		--approach rag --approach oracle --approach lora --approach rag+lora
+		--approach rag --approach oracle --approach lora --approach rag+lora:epochs=1
 
 test: $(READY)
 	@$(BIN)/pytest

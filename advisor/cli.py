@@ -7,6 +7,7 @@ error.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -25,13 +26,16 @@ from advisor.report import FORMATS, LiveProgress, render_json, show
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
 
 LIMITS = tuple(f.name for f in fields(Limits))
+TABLE = ("test", "dev", "input", "target", "instruction", "documents", "name", "kind", "metric", "labels")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()  # not left to the interpreter's end, which complains where the reader is gone
+        return code
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
@@ -119,7 +123,9 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     task = _task(options)
-    # Specs are read before the model, so that a slip of the pen shows at once.
+    # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
+    _limits(options)
+    load_prices(options.prices)
     approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
     load_model = import_module("advisor.models.load").load_model
     with LiveProgress(silent=False) as progress:
@@ -133,10 +139,7 @@ def _compare(options: argparse.Namespace) -> int:
         comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
     decision = _judge(comparison, options)
     _write(Path(comparison.folder) / "results.json", render_json(decision))
-    if options.json:
-        print(render_json(decision), end="")
-    else:
-        show(decision, sys.stdout)
+    show(decision, sys.stdout, "json" if options.json else "terminal")
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 
 
@@ -144,7 +147,7 @@ def _task(options: argparse.Namespace) -> Task:
     if options.task and options.train:
         raise UserError("both a task folder and --train were given", "pass one of them")
     if options.task:
-        given = [n for n in ("test", "dev", "input", "target", "instruction", "kind") if getattr(options, n)]
+        given = [name for name in TABLE if getattr(options, name)]
         if given:
             raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
         task = load_task(options.task, split=options.split)
@@ -187,12 +190,22 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
-    given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
-    wrong = [name for name, value in given.items() if value <= 0]
-    if wrong:
-        raise UserError(f"--{wrong[0].replace('_', '-')} is {given[wrong[0]]:g}", "limits are positive numbers")
-    limits = replace(Limits(**comparison.task.limits), **given)
+    limits = replace(Limits(**comparison.task.limits), **_limits(options))
     return decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin)
+
+
+def _limits(options: argparse.Namespace) -> dict[str, float]:
+    """Those that were given, checked."""
+    given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if not 0 < value < math.inf:
+            raise UserError(f"{flag} is {value:g}", "limits are positive numbers")
+        if name == "min_quality" and value > 1:
+            raise UserError(f"{flag} is {value:g}", f"metrics run from 0 to 1: {flag} {value / 100:g}")
+    if not 0 <= options.margin < math.inf:
+        raise UserError(f"--margin is {options.margin:g}", "0 or more, in the metric's own unit: --margin 0.02")
+    return given
 
 
 def _approaches(options: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
     with model.own_weights():
         with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
             wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
         try:
             yield wrapped

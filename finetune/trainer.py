@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,10 +137,11 @@ class Trainer:
 
     @torch.no_grad()
     def loss(self, rows: Sequence[Row]) -> float:
-        """Mean loss per answer token."""
+        """Mean loss per answer token, without dropout."""
         tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
-        return sum(self._summed_loss(part).item() for part in _parts(ordered)) / tokens
+        with _at_rest(self.wrapped):
+            return sum(self._summed_loss(part).item() for part in _parts(ordered)) / tokens
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.packs else self._padded(rows)
@@ -170,6 +172,19 @@ class Trainer:
         output = self.model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
         hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
         return hidden, torch.tensor(targets, device=device)
+
+
+@contextmanager
+def _at_rest(wrapped: Any) -> Iterator[None]:
+    """Without the adapters' dropout; only they are in training mode, the model itself never is."""
+    active = [module for module in wrapped.modules() if module.training]
+    for module in active:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in active:
+            module.training = True
 
 
 def _takes_packs(module: Any) -> bool:

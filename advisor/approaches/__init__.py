@@ -14,7 +14,7 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.approaches.registry import combine, configuration, installed, parameters, parse, part, spec_of, suggested
+from advisor.approaches.registry import configuration, installed, parameters, parse, part, spec_of, suggested
 
 __all__ = [
     "Adapted",
@@ -29,7 +29,6 @@ __all__ = [
     "Tuned",
     "Tuner",
     "Usage",
-    "combine",
     "configuration",
     "installed",
     "parameters",

@@ -69,22 +69,13 @@ def parse(spec: str) -> Approach:
         UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine.
     """
     parts = [_parse_part(text.strip(), spec) for text in re.split(r"\+(?!\d)", spec)]  # 1e+16 is a number
-    return combine(*parts)
-
-
-def combine(*parts: Part) -> Approach:
-    """The approach made of `parts`: a whole one alone, or a context builder, a tuner or both.
-
-    Raises:
-        UserError: the parts do not combine.
-    """
-    if len(parts) == 1 and isinstance(parts[0], Approach):
-        return parts[0]
     builders = [p for p in parts if isinstance(p, ContextBuilder)]
     tuners = [p for p in parts if isinstance(p, Tuner)]
+    if len(parts) == 1 and isinstance(parts[0], Approach):
+        return parts[0]
     if len(builders) > 1 or len(tuners) > 1 or len(builders) + len(tuners) != len(parts):
         raise UserError(
-            f"approach {'+'.join(map(_name, parts))!r} does not combine",
+            f"approach {spec!r} does not combine",
             "join one context builder and one tuner, for example rag:k=3+lora:rank=16",
         )
     return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
@@ -132,10 +123,6 @@ def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
         for f in fields(kind)
         if _is_plain(hints[f.name])
     ]
-
-
-def _name(part: object) -> str:
-    return str(getattr(part, "name", type(part).__name__))
 
 
 def _parse_part(text: str, spec: str) -> Part:

@@ -58,10 +58,12 @@ def compare(
         append(folder / JOURNAL, head)
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
             shown.begin(spec, number, len(chosen))
+            outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = Assignment(approach, spec, seed, _path(place, spec, seed), LATENCY_EXAMPLES)
-                outcome = run(assignment, task, model, shown)
-            shown.end(spec, outcome)
+                outcomes.append(run(assignment, task, model, shown))
+            failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
+            shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
     return read_comparison(folder)
 
 
@@ -182,8 +184,13 @@ def _write_answers(path: Path, task: Task) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{folder}: cannot hold results: {reason}", "name another folder with --out") from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

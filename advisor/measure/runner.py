@@ -77,10 +77,11 @@ class _Measurement:
     def go(self, before: Run | None) -> None:
         """Fit or restore, predict what is missing, measure latency."""
         self.model.forget()
-        resumed = before is not None and before.status == "interrupted" and before.fit_seconds is not None
-        predictor = self._restore() if resumed else self._fit()
+        predictor = self._restored(before)
+        done = before if predictor is not None else None
+        if predictor is None or done is None:
+            done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit()
         try:
-            done = before if resumed and before is not None else Run(self.assignment.spec, self.assignment.seed, "ok")
             self._predict(predictor, {p.id for p in done.predictions})
             self._time_alone(predictor, {r.id for r in done.latencies})
         finally:
@@ -100,9 +101,15 @@ class _Measurement:
         append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts})
         return predictor
 
-    def _restore(self) -> Predictor:
+    def _restored(self, before: Run | None) -> Predictor | None:
+        """What a killed attempt had fitted; None where there is nothing, or it cannot be read any more."""
+        if before is None or before.status != "interrupted" or before.fit_seconds is None:
+            return None
         self.progress.step("restore", None)
-        return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+        try:
+            return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+        except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
+            return None
 
     def _queries(self) -> list[Query]:
         return [e.grounded if self.approach.control else e.query for e in self.task.test]
@@ -115,6 +122,7 @@ class _Measurement:
                 started = time.perf_counter()
                 predictions = predictor.predict(batch)
                 seconds = time.perf_counter() - started
+                _check(predictions, batch)
                 rows = [_record(p) for p in predictions]
                 append(self.assignment.path, {"type": "predictions", "seconds": seconds, "predictions": rows})
             self.progress.advance(len(batch))
@@ -172,6 +180,19 @@ def _batches(queries: Sequence[Query]) -> list[list[Query]]:
     """Queries of similar length together, longest first."""
     order = sorted(queries, key=lambda q: (-len(q.input), q.id))
     return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+
+
+def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
+    """Whether a predictor kept to its contract: an approach of another package may not."""
+    if [p.id for p in predictions] != [q.id for q in batch]:
+        raise ValueError(
+            f"predict was given {len(batch)} queries and returned {len(predictions)} predictions, "
+            "which are not one for each query in their order, by its id"
+        )
+    for prediction in predictions:
+        kind = type(prediction.text)
+        if kind is not str:
+            raise TypeError(f"the prediction for {prediction.id!r} has a text of type {kind.__name__}, not str")
 
 
 def _record(prediction: Prediction) -> dict[str, object]:

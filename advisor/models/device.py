@@ -25,7 +25,7 @@ def choose_device(asked: str | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(asked)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).item()  # the device "meta" makes tensors, but they hold nothing
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -47,20 +49,35 @@ def load_model(
     number_format = choose_dtype(dtype, where)
     source = find(name, SMOLLM2)
     folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        module: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=number_format, trust_remote_code=trust_remote_code, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{name}: cannot be loaded as a causal language model: {reason}",
-            "pass a causal model with safetensors weights and a tokenizer",
-        ) from error
+    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
     module.to(where).eval().requires_grad_(False)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
     return LocalModel(module, renderer, source, SentenceEmbedder(find(embedder, MINILM), where, number_format))
+
+
+def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
+    mend = "pass a causal model with safetensors weights and a tokenizer"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=number_format,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # whatever the readers of foreign files may raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", mend) from error
+    module, found = loaded
+    # Transformers only logs these, and goes on with random numbers in their place.
+    unfit = {str(entry[0]) for entry in found["mismatched_keys"]}
+    absent = sorted((set(found["missing_keys"]) | unfit) & set(dict(module.named_parameters())))
+    if absent:
+        what = "of the wrong shape" if absent[0] in unfit else "missing"
+        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", mend)
+    return tokenizer, module
 
 
 def _window(config: Any, tokenizer: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from advisor.errors import UserError
 from advisor.models.prompt import Prompt
 
 # The answer's cue, in the model's turn. Without it a small chat model talks about the answer instead of giving it:
@@ -45,6 +46,7 @@ class Renderer:
         self.window = window
         self.chat = bool(getattr(tokenizer, "chat_template", None))
         self._system = self.chat and self._takes_system_role()
+        self._tail = self._length_behind_query()
         self.end_id = self._end_of_answer(end_ids)
         self.stop_ids = frozenset(end_ids) | {self.end_id}
 
@@ -53,6 +55,9 @@ class Renderer:
 
         Context is dropped from its far end until the prompt fits; if the input alone is too long, its end is
         cut. Both are counted, neither happens silently.
+
+        Raises:
+            UserError: the instruction alone does not fit.
         """
         most = max(self.window - room, 16)
         dropped = 0
@@ -61,16 +66,24 @@ class Renderer:
             prompt = replace(prompt, context=prompt.context.without_last())
             dropped += 1
             encoded = self._tokens(prompt)
-        cut = 0
-        while len(encoded.ids) > most:
-            words = self.tokenizer(prompt.input, add_special_tokens=False)["input_ids"]
-            excess = min(len(encoded.ids) - most, len(words))
-            if excess == 0:
-                break
-            prompt = replace(prompt, input=self.tokenizer.decode(words[: len(words) - excess]))
-            cut += excess
-            encoded = self._tokens(prompt)
-        return replace(encoded, dropped=dropped, cut=cut)
+        if len(encoded.ids) > most:
+            encoded = self._cut(prompt, encoded, most)
+        return replace(encoded, dropped=dropped)
+
+    def _cut(self, prompt: Prompt, encoded: Encoded, most: int) -> Encoded:
+        words: list[int] = self.tokenizer(prompt.input, add_special_tokens=False)["input_ids"]
+        kept = len(words)
+        while len(encoded.ids) > most and kept:
+            kept = max(0, kept - (len(encoded.ids) - most))
+            text = self.tokenizer.decode(words[:kept]).rstrip("\ufffd")  # the cut may lie inside a character
+            encoded = self._tokens(replace(prompt, input=text))
+        if len(encoded.ids) > most:
+            raise UserError(
+                f"the instruction alone takes {len(encoded.ids)} tokens; the model's context window of {self.window} "
+                f"tokens leaves {most} beside the answer",
+                "shorten the instruction, or take a model with a larger context window",
+            )
+        return replace(encoded, cut=len(words) - kept)
 
     def encode_answer(self, text: str) -> list[int]:
         """Tokens of an answer as it continues a prompt, without the token that ends it."""
@@ -92,7 +105,10 @@ class Renderer:
         """The prompt as text, and how many leading characters do not depend on the query."""
         own = _own_part(prompt)
         whole = self._chat_text(prompt, own) if self.chat else self._plain_text(prompt, own)
-        end_of_stem = whole.rfind(own) if own else len(whole)
+        end = len(whole) - self._tail
+        end_of_stem = whole.rfind(own, 0, end)
+        if end_of_stem < 0:  # the template strips what it is given
+            end_of_stem = whole.rfind(own.strip(), 0, end)
         if not prompt.context.fixed and prompt.context.shots:
             first = prompt.context.shots[-1].input
             end_of_stem = max(whole.find(first, len(self._task_text(prompt))), 0) if first else 0
@@ -131,6 +147,13 @@ class Renderer:
         except Exception:  # noqa: BLE001 - templates refuse roles with whatever error their author chose
             return False
         return "a" in text
+
+    def _length_behind_query(self) -> int:
+        """Characters of a prompt behind the query's own part."""
+        mark = "advisor-query"
+        prompt = Prompt("", mark)
+        text = self._chat_text(prompt, mark) if self.chat else self._plain_text(prompt, mark)
+        return len(text) - text.rfind(mark) - len(mark)
 
     def _end_of_answer(self, end_ids: Sequence[int]) -> int:
         """The token that ends an answer: what the chat template puts behind it, else the end of text."""

@@ -143,8 +143,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _stored_quantisation(path: Path) -> str | None:
-    config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    method = (config.get("quantization_config") or {}).get("quant_method")
+    try:
+        config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        method = (config.get("quantization_config") or {}).get("quant_method")
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path / 'config.json'}: is not a model's configuration: {error}", "copy it anew") from None
     return str(method) if method else None
 
 

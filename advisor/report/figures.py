@@ -75,6 +75,11 @@ def money(usd: float | None) -> str:
     return f"${rounded:.{1 - math.floor(math.log10(rounded))}f}"
 
 
+def total(fit: float | None, index: float | None) -> float | None:
+    """Seconds until the first query can be answered: fitting, and indexing where there is any."""
+    return None if fit is None else fit + (index or 0.0)
+
+
 def duration(seconds: float | None, compact: bool = False) -> str:
     """Seconds as a person says them: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
     if known(seconds) is None or seconds is None:

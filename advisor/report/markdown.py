@@ -72,7 +72,7 @@ def _verdict(decision: Decision) -> list[str]:
 def _results(decision: Decision) -> list[str]:
     task, numbers = decision.comparison.task, statements.numbers(decision)
     titles = ["", "approach", f"{text(task.metric)} [95 % interval]", "group", "difference to the best", "p"]
-    titles += ["p50 / p95 ms", "cost of 1,000 queries", "fit"]
+    titles += ["p50 / p95 ms", "cost of 1,000 queries", "fit and index"]
     measured = [r for r in decision.rows if r.quality is not None]
     rows = [[numbers[r.spec], _named(r, decision), *_cells(r, decision)] for r in measured]
     blocks = ["## Results", statements.sizes(task).join((f"{text(task.kind)}; ", "."))]
@@ -108,7 +108,7 @@ def _cells(row: Row, decision: Decision) -> list[str]:
         p,
         figures.latency(row.latency),
         figures.money(row.cost.per_1k_queries),
-        figures.duration(row.fit_seconds),
+        figures.duration(figures.total(row.fit_seconds, row.index_seconds)),
     ]
 
 

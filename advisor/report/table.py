@@ -142,8 +142,9 @@ def _columns(decision: Decision, compact: bool) -> list[Column]:
         Column(("", "p"), _p, 4),
         Column(("p50/p95", "ms"), lambda r: figures.latency(r.latency, compact), 1),
         Column(("cost per", "1,000"), lambda r: figures.money(r.cost.per_1k_queries)),
-        Column(("", "fit"), lambda r: figures.duration(r.fit_seconds, compact), 2),
-        Column(("", "index"), lambda r: _index(r, compact), 6),
+        Column(
+            ("fit and", "index"), lambda r: figures.duration(figures.total(r.fit_seconds, r.index_seconds), compact), 2
+        ),
         Column(("tokens", "in / out"), _tokens, 7),
         Column(("queries", "per s"), lambda r: figures.milliseconds(r.throughput_qps), 8),
     ]
@@ -155,10 +156,6 @@ def _columns(decision: Decision, compact: bool) -> list[Column]:
 
 def _p(row: Row) -> str:
     return figures.p_value(row.versus_best.p) if row.versus_best else ""
-
-
-def _index(row: Row, compact: bool) -> str:
-    return figures.duration(row.index_seconds, compact) if row.index_seconds is not None else ""
 
 
 def _tokens(row: Row) -> str:

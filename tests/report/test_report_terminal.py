@@ -61,7 +61,7 @@ def test_marks_figures_and_unknown_costs(full: Decision) -> None:
     assert line_with(" 2 rag:k=3+lora", report).startswith("  ? 2")
     assert "0.709 [0.63, 0.79]" in line_with(" 2 rag:k=3+lora", report)
     assert "best" in line_with(" 2 rag:k=3+lora", report)
-    assert "31 min 10 s" in line_with(" 2 rag:k=3+lora", report)
+    assert "31 min 14 s" in line_with(" 2 rag:k=3+lora", report)  # fitting and indexing
     assert line_with(" 1 oracle", report).startswith("  c 1")
     assert "c control: for the diagnosis, never chosen" in report
     assert "-0.097*" in line_with("! 4 few-shot", report)

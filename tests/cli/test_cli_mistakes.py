@@ -1,0 +1,142 @@
+"""A user's mistake ends with 2 and says in two lines what was seen and what mends it; never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Advisor = Callable[..., Any]
+
+MISTAKES = [
+    ("compare", "no task was given"),
+    ("compare {tmp}/nowhere", "no such folder"),
+    ("compare {tmp}", "no task.toml"),
+    ("compare {task} --train {tmp}/data.csv", "both a task folder and --train"),
+    ("compare {task} --kind qa", "--kind goes with --train"),
+    ("compare {task} --metric exact_match", "--metric goes with --train"),
+    ("compare {task} --labels a,b", "--labels goes with --train"),
+    ("compare {task} --documents {tmp}", "--documents goes with --train"),
+    ("compare --train {tmp}/data.csv", "--train needs --input, --target, --kind, --instruction"),
+    ("compare --train {tmp}/no.csv --split 0.5 --input a --target b --kind qa --instruction Do", "no such file"),
+    ("compare {task} --split 0.5", "there is a test file"),
+    ("compare {task} --split 7", "--split is 7"),
+    ("compare {task} --limit 0", "--limit is 0"),
+    ("compare {task} --train-limit -3", "--train-limit is -3"),
+    ("compare {task} --approach few-shto", "'few-shto' is unknown"),
+    ("compare {task} --approach rag:kk=2", "no parameter 'kk'"),
+    ("compare {task} --approach few-shot:k=0", "k is 0"),
+    ("compare {task} --approach rag+oracle", "does not combine"),
+    ("compare {task} --p95-ms -5", "--p95-ms is -5"),
+    ("compare {task} --queries-per-day nan", "--queries-per-day is nan"),
+    ("compare {task} --min-quality 70", "--min-quality is 70"),
+    ("compare {task} --margin -1", "--margin is -1"),
+    ("compare {task} --prices {tmp}/none.toml", "price list cannot be read"),
+    ("compare {task} --device gpu9", "device 'gpu9' cannot be used"),
+    ("compare {task} --device cuda:99", "device 'cuda:99' cannot be used"),
+    ("compare {task} --dtype int4", "dtype 'int4' is unknown"),
+    ("compare {task} --model {tmp}/nowhere", "no such model folder"),
+    ("compare {task} --model {task}", "no config.json"),
+    ("compare {task} --model {tmp}/model.gguf", "no such model file"),
+    ("compare {task} {model} --embedder ./nowhere", "no such model folder"),
+    ("compare {task} {model} --seeds 0", "--seeds is 0"),
+    ("compare {task} {model} --out {tmp}/data.csv", "cannot hold results"),
+    ("report {tmp}", "holds no comparison"),
+    ("report {tmp}/nowhere", "holds no comparison"),
+    ("report {tmp}/data.csv", "holds no comparison"),
+    ("report {finished} --budget-usd 0", "--budget-usd is 0"),
+    ("report {finished} --prices {tmp}/data.csv", "not a TOML file"),
+]
+
+
+@pytest.fixture
+def fill(tmp_path: Path, tickets: Path, model: list[str], finished: Any) -> Callable[[str], list[str]]:
+    """The words of a command, with its places filled in."""
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+
+    def fill(command: str) -> list[str]:
+        places = {"tmp": tmp_path, "task": tickets, "finished": finished.folder, "model": "MODEL"}
+        words = command.format(**places).split()
+        return [part for word in words for part in (model if word == "MODEL" else [word])]
+
+    return fill
+
+
+@pytest.mark.parametrize(("command", "what"), MISTAKES)
+def test_a_mistake_is_told_in_two_lines(
+    advisor: Advisor, fill: Callable[[str], list[str]], command: str, what: str
+) -> None:
+    said = advisor(*fill(command))
+    assert said.code == 2, said.err
+    assert said.out == ""
+    assert what in said.err
+    assert said.err.startswith("error: ")
+    first, second = said.err.splitlines()
+    assert first.startswith("error: ")
+    assert second.startswith("  try: ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "compair {task}",
+        "compare {task} --seeds many",
+        "compare {task} --limitt 3",
+        "compare --train {tmp}/data.csv --kind sorting",
+        "report",
+        "report {finished} --format pdf",
+        "report {finished} --p95-ms fast",
+    ],
+)
+def test_a_wrong_option_shows_the_usage(advisor: Advisor, fill: Callable[[str], list[str]], command: str) -> None:
+    said = advisor(*fill(command))
+    assert said.code == 2
+    assert said.out == ""
+    assert said.err.startswith("usage: advisor")
+    assert "Traceback" not in said.err
+
+
+def test_an_unknown_model_gives_two_lines(
+    advisor: Advisor, tickets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a network, as on a machine behind a wall; a name that no hub has."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = advisor("compare", tickets, "--model", "no-such-owner/no-such-model", "--out", tmp_path / "run")
+    assert said.code == 2
+    first, second = said.err.splitlines()
+    assert first.startswith("error: model 'no-such-owner/no-such-model' is not in the local cache and the hub ")
+    assert "--model embedded" in second
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_mistakes_in_a_task_are_told_with_their_lines(advisor: Advisor, tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text('[task]\nname = "t"\nkind = "classifcation"\ninstruction = "Sort."\n')
+    (tmp_path / "train.jsonl").write_text('{"input": "a", "target": "b"}\n{"input": "c"}\n')
+    (tmp_path / "test.jsonl").write_text("not json\n")
+    said = advisor("compare", tmp_path)
+    assert said.code == 2
+    for place in ("task.toml:3:", "train.jsonl:2:", "test.jsonl:1:"):
+        assert f"{tmp_path}/{place}" in said.err
+    assert 'did you mean "classification"?' in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_a_run_folder_that_lost_something_is_still_reported(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path, damage: str
+) -> None:
+    specs = ("--approach", "majority", "--approach", "nearest")
+    assert advisor("compare", tickets, *model, *specs, "--out", tmp_path).code == 0
+    (path,) = tmp_path.glob("*/nearest.seed0.jsonl")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-20])
+    else:
+        path.unlink()
+    said = advisor("report", tmp_path, "--format", "json")
+    assert said.code == 0
+    found = {a["spec"]: a["status"] for a in json.loads(said.out)["approaches"]}
+    assert found == {"majority": "ok", "nearest": "interrupted"}

@@ -1,0 +1,78 @@
+"""Lessons on eight things, and the rows that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from advisor.approaches import Curriculum, Lesson
+from advisor.models import Prompt
+from advisor.models.engine import LocalModel
+from finetune.packing import Row
+
+THINGS = {
+    "the ripe tomato": "red",
+    "the fresh grass": "green",
+    "the clear sky": "dark blue",
+    "a rose": "red",
+    "a leaf in spring": "green",
+    "the sea": "dark blue",
+    "a fire engine": "red",
+    "an old frog": "green",
+}
+
+
+@pytest.fixture(scope="session")
+def lessons() -> tuple[Lesson, ...]:
+    instruction = "Say which colour the thing has."
+    return tuple(Lesson(Prompt(instruction, thing), colour) for thing, colour in THINGS.items())
+
+
+@pytest.fixture(scope="session")
+def curriculum(lessons: tuple[Lesson, ...]) -> Curriculum:
+    return Curriculum(lessons)
+
+
+@pytest.fixture(scope="session")
+def rows_of() -> Callable[[LocalModel, Sequence[Lesson]], list[Row]]:
+    def rows(model: LocalModel, lessons: Sequence[Lesson]) -> list[Row]:
+        found = []
+        for lesson in lessons:
+            answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]
+            found.append(Row.of(model.renderer.encode(lesson.prompt, len(answer)), answer))
+        return found
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def bits_of() -> Callable[[LocalModel], dict[str, torch.Tensor]]:
+    """All that a trainer could leave changed: parameters and buffers, by name."""
+
+    def bits(model: LocalModel) -> dict[str, torch.Tensor]:
+        module = model.module
+        return {name: t.detach().clone() for name, t in (*module.named_parameters(), *module.named_buffers())}
+
+    return bits
+
+
+@pytest.fixture(scope="session")
+def assert_untouched(
+    bits_of: Callable[[LocalModel], dict[str, torch.Tensor]],
+) -> Callable[[LocalModel, dict[str, torch.Tensor]], None]:
+    """The model is bit for bit what it was, with nothing added, nothing to train and no hooks."""
+
+    def check(model: LocalModel, before: dict[str, torch.Tensor]) -> None:
+        model.activate(None)
+        after = bits_of(model)
+        assert list(after) == list(before)
+        assert all(torch.equal(after[name], before[name]) for name in before)
+        assert not model.module.training
+        assert not any(p.requires_grad or p.grad is not None for p in model.module.parameters())
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.module.modules())
+        assert not hasattr(model.module, "peft_config")
+        assert model.module.config._attn_implementation in {"sdpa", "eager"}
+
+    return check

@@ -1,0 +1,172 @@
+"""Adapters go in and come out without a trace, are merged exactly, and are saved in PEFT's format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from advisor.approaches import Curriculum, Lesson
+from advisor.models import Decoding
+from advisor.models.engine import LocalModel
+from finetune import Lora, adapter
+from finetune.trainer import Trainer
+
+LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=4)
+IDS = torch.tensor([[40, 41, 42, 43, 44, 45, 46, 47]])
+
+Bits = dict[str, torch.Tensor]
+BitsOf = Callable[[LocalModel], Bits]
+Untouched = Callable[[LocalModel, Bits], None]
+
+
+def logits(module: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        return module(IDS).logits.clone()  # type: ignore[no-any-return]
+
+
+def test_the_model_is_untouched_by_training_and_by_its_tuned_weights(
+    any_model: LocalModel, lessons: Sequence[Lesson], bits_of: BitsOf, assert_untouched: Untouched
+) -> None:
+    before, answers = bits_of(any_model), logits(any_model.module)
+    tuned = LORA.tune(Curriculum(tuple(lessons), tuple(lessons[:2])), any_model, seed=0)
+    assert_untouched(any_model, before)
+    any_model.generate([lesson.prompt for lesson in lessons], Decoding(4), tuned.weights)
+    any_model.score([lesson.prompt for lesson in lessons], ["red", "green"], tuned.weights)
+    assert_untouched(any_model, before)
+    assert torch.equal(logits(any_model.module), answers)
+
+
+def test_a_bfloat16_model_is_untouched_too(
+    llama_folder: Path,
+    loaded: Callable[..., LocalModel],
+    curriculum: Curriculum,
+    bits_of: BitsOf,
+    assert_untouched: Untouched,
+) -> None:
+    model = loaded(llama_folder, "bfloat16")
+    before = bits_of(model)
+    tuned = LORA.tune(curriculum, model, seed=0)
+    model.generate([lesson.prompt for lesson in curriculum.lessons], Decoding(4), tuned.weights)
+    assert_untouched(model, before)
+    assert {t.dtype for t in tuned.weights.merged.values()} == {torch.bfloat16}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral"])
+def test_the_model_is_untouched_where_training_breaks_off(
+    name: str,
+    request: pytest.FixtureRequest,
+    curriculum: Curriculum,
+    bits_of: BitsOf,
+    assert_untouched: Untouched,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = request.getfixturevalue(name)
+    before = bits_of(model)
+    step = Trainer._step
+
+    def breaking(self: Trainer, batch: Any, number: int, total: int) -> None:
+        step(self, batch, number, total)
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            LORA.tune(curriculum, model, seed=0)
+    assert_untouched(model, before)
+    again = LORA.tune(curriculum, model, seed=0).weights.key
+    assert again == LORA.tune(curriculum, model, seed=0).weights.key
+
+
+def test_tuning_while_other_weights_are_active_starts_from_the_models_own(
+    llama: LocalModel, curriculum: Curriculum, bits_of: BitsOf, assert_untouched: Untouched
+) -> None:
+    before = bits_of(llama)
+    first = LORA.tune(curriculum, llama, seed=0)
+    llama.activate(first.weights)
+    assert LORA.tune(curriculum, llama, seed=0).weights.key == first.weights.key
+    assert_untouched(llama, before)
+
+
+def test_merged_weights_answer_as_the_adapter_beside_the_model(
+    any_model: LocalModel, curriculum: Curriculum, tmp_path: Path
+) -> None:
+    """Also for GPT-2, whose matrices are stored transposed."""
+    tuned = LORA.tune(curriculum, any_model, seed=0)
+    tuned.save(tmp_path)
+    config, state = adapter.load(tmp_path)
+    with adapter.inserted(any_model, config) as wrapped:
+        adapter.set_peft_model_state_dict(wrapped, state)
+        beside = logits(wrapped)
+    any_model.activate(tuned.weights)
+    merged = logits(any_model.module)
+    any_model.activate(None)
+    own = logits(any_model.module)
+    torch.testing.assert_close(merged, beside, atol=1e-4, rtol=1e-4)
+    assert (merged - own).abs().max() > 0.1
+
+
+def test_every_linear_layer_but_the_head_is_adapted(any_model: LocalModel, curriculum: Curriculum) -> None:
+    tuned = LORA.tune(curriculum, any_model, seed=0)
+    matrices = {
+        name
+        for name, p in any_model.module.named_parameters()
+        if p.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head"))
+    }
+    assert set(tuned.weights.merged) == matrices
+
+
+def test_facts_count_what_was_learned_and_what_is_kept(
+    llama: LocalModel, curriculum: Curriculum, tmp_path: Path
+) -> None:
+    tuned = LORA.tune(curriculum, llama, seed=0)
+    matrices = {n: p for n, p in llama.module.named_parameters() if n in tuned.weights.merged}
+    assert tuned.facts.trainable_parameters == sum(LORA.rank * sum(p.shape) for p in matrices.values())
+    tuned.save(tmp_path)
+    stored = (tmp_path / adapter.WEIGHTS_FILE).stat().st_size
+    assert tuned.facts.artifact_bytes == pytest.approx(stored, rel=0.3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_is_saved_comes_back_bit_for_bit(
+    dtype: str, llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: Curriculum, tmp_path: Path
+) -> None:
+    model = loaded(llama_folder, dtype)
+    tuned = LORA.tune(curriculum, model, seed=0)
+    tuned.save(tmp_path)
+    back = LORA.restore(tmp_path, model)
+    assert back.weights.key == tuned.weights.key
+    assert back.weights.merged.keys() == tuned.weights.merged.keys()
+    for name, tensor in tuned.weights.merged.items():
+        assert torch.equal(back.weights.merged[name], tensor)  # type: ignore[call-overload]
+    assert back.facts.trainable_parameters == tuned.facts.trainable_parameters
+    assert back.facts.artifact_bytes == tuned.facts.artifact_bytes
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_peft_reads_what_is_saved(
+    name: str, request: pytest.FixtureRequest, curriculum: Curriculum, tmp_path: Path
+) -> None:
+    model = request.getfixturevalue(name)
+    tuned = LORA.tune(curriculum, model, seed=0)
+    tuned.save(tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.suffix in {".pkl", ".bin", ".pt"}]
+    fresh = AutoModelForCausalLM.from_pretrained(model.source.path, dtype=torch.float32)
+    theirs = logits(PeftModel.from_pretrained(fresh, str(tmp_path)).eval())
+    model.activate(tuned.weights)
+    ours = logits(model.module)
+    model.activate(None)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_the_key_is_of_the_contents(llama: LocalModel, curriculum: Curriculum) -> None:
+    state = {"b": torch.ones(2, 3), "a": torch.zeros(4)}
+    assert adapter.key_of(state) == adapter.key_of(dict(reversed(state.items())))
+    assert adapter.key_of(state) != adapter.key_of(state | {"a": torch.full((4,), 1e-30)})

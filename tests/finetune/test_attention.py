@@ -1,0 +1,63 @@
+"""The training attention against torch's own, forth and back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from finetune.attention import BLOCK, causal
+
+SCALE = 0.35
+
+
+def tensors(queries: int, tokens: int, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(5)
+    lengths = (queries, tokens, tokens)
+    return [torch.randn(2, n, 4, generator=generator, dtype=dtype).requires_grad_() for n in lengths]
+
+
+def reference(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool).tril(key.shape[1] - query.shape[1])
+    return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=SCALE)
+
+
+SIZES = [(1, 1), (1, 9), (5, 5), (BLOCK, BLOCK), (BLOCK + 1, BLOCK + 1), (2 * BLOCK, 2 * BLOCK + 7), (3, 2 * BLOCK)]
+
+
+@pytest.mark.parametrize(("queries", "tokens"), SIZES)
+def test_outputs_and_gradients_are_torchs(queries: int, tokens: int) -> None:
+    inputs = tensors(queries, tokens)
+    ours, theirs = causal(*inputs, SCALE), reference(*inputs)
+    torch.testing.assert_close(ours, theirs)
+    weight = torch.randn(ours.shape, dtype=ours.dtype, generator=torch.Generator().manual_seed(6))
+    for left, right in zip(
+        torch.autograd.grad((ours * weight).sum(), inputs),
+        torch.autograd.grad((theirs * weight).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize(("queries", "tokens"), [(1, 1), (7, 7), (5, 8)])
+def test_gradients_are_the_numerical_ones(queries: int, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.attention.BLOCK", 3)  # several blocks, the last of them incomplete
+    assert torch.autograd.gradcheck(lambda *inputs: causal(*inputs, SCALE), tensors(queries, tokens))
+
+
+def test_no_token_sees_a_later_one() -> None:
+    query, key, value = (t.detach() for t in tensors(100, 100))
+    before = causal(query, key, value, SCALE)
+    key[:, 60:], value[:, 60:] = 7, -7
+    assert torch.equal(causal(query, key, value, SCALE)[:, :60], before[:, :60])
+
+
+def test_bfloat16_is_rounded_in_the_products_only() -> None:
+    """Shares are computed in float32: the error stays that of bfloat16's eight bits."""
+    inputs = tensors(100, 120, torch.bfloat16)
+    exact = reference(*(t.detach().double() for t in inputs))
+    ours = causal(*inputs, SCALE)
+    assert ours.dtype == torch.bfloat16
+    assert (ours.double() - exact).abs().max() < 0.02
+    ours.float().sum().backward()
+    assert all(t.grad is not None and t.grad.isfinite().all() for t in inputs)

@@ -1,0 +1,155 @@
+"""Training on a toy task: the loss falls, the tuned model answers, the best step is kept, seeds decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from advisor.approaches import Curriculum, Lesson
+from advisor.errors import NotApplicable
+from advisor.models import Decoding, Weights
+from advisor.models.engine import LocalModel
+from finetune import Lora, adapter
+from finetune.packing import Row
+from finetune.trainer import Course, Schedule, Trainer
+
+RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+LORA = Lora(rank=8, alpha=16, lr=2e-2, epochs=20, batch=4)
+QUICK = replace(LORA, epochs=2)
+# The losses of the first five steps on the tiny Llama: a change here changes what every user's training does.
+GOLDEN = (7.59913, 7.38067, 5.59822, 4.76658, 3.64952)
+
+
+def train(
+    model: LocalModel, rows: Sequence[Row], held_out: Sequence[Row] = (), seed: int = 0, epochs: int = 5
+) -> tuple[Course, float | None]:
+    """The course, and the loss on the held-out rows with the adapter that was kept."""
+    torch.manual_seed(seed)
+    with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
+        trainer = Trainer(model, wrapped, Schedule(1e-2, epochs, 4))
+        course = trainer.train(rows, held_out, seed)
+        trainer.packs = False  # the packed attention is in place only while training
+        return course, trainer.loss(held_out) if held_out else None
+
+
+def texts(model: LocalModel, lessons: Sequence[Lesson], weights: Weights | None) -> list[str]:
+    return [a.text for a in model.generate([lesson.prompt for lesson in lessons], Decoding(8), weights)]
+
+
+def test_the_losses_of_the_first_steps_are_the_known_ones(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    course, _ = train(llama, rows_of(llama, lessons))
+    assert course.losses[:5] == pytest.approx(GOLDEN, abs=1e-3)
+
+
+def test_a_tuned_model_answers_as_it_was_taught(any_model: LocalModel, lessons: Sequence[Lesson]) -> None:
+    """Packed, padded, with transposed weights, with and without a chat template."""
+    answers = [lesson.answer for lesson in lessons]
+    assert texts(any_model, lessons, None) != answers
+    tuned = LORA.tune(Curriculum(tuple(lessons)), any_model, seed=0)
+    assert texts(any_model, lessons, tuned.weights) == answers
+    prompts = [lesson.prompt for lesson in lessons]
+    choices = ["red", "green", "dark blue"]
+    scores = any_model.score(prompts, choices, tuned.weights)
+    likeliest = [max(zip(s.totals, s.lengths, choices, strict=True), key=lambda c: c[0] / c[1])[2] for s in scores]
+    assert likeliest == answers
+
+
+def test_the_loss_falls(any_model: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> None:
+    course, _ = train(any_model, rows_of(any_model, lessons))
+    assert len(course.losses) == 10
+    assert sum(course.losses[-2:]) < 0.7 * sum(course.losses[:2])
+    assert course.best_step == 10
+    assert course.tokens == 5 * sum(row.tokens for row in rows_of(any_model, lessons))
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral"])
+def test_the_adapter_of_the_best_step_is_kept(
+    name: str, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    """What is held out contradicts what is taught, so that learning too much makes it worse."""
+    model = request.getfixturevalue(name)
+    taught = rows_of(model, lessons)
+    contrary = rows_of(model, [replace(x, answer="red") for x in lessons])
+    course, kept = train(model, taught, contrary, epochs=20)
+    losses = [loss for _, loss in course.held_out]
+    assert kept == pytest.approx(min(losses), abs=1e-5)
+    assert (course.best_step, min(losses)) in course.held_out
+    assert course.best_step < len(course.losses)
+
+
+def test_training_stops_after_two_looks_without_a_gain(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    taught, contrary = rows_of(llama, lessons), rows_of(llama, [replace(x, answer="mat") for x in lessons])
+    course, _ = train(llama, taught, contrary, epochs=20)
+    losses = [loss for _, loss in course.held_out]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 20
+    assert [step for step, _ in course.held_out] == [2 * (look + 1) for look in range(len(losses))]
+    assert len(course.losses) == course.held_out[-1][0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_handful_of_examples_can_be_learned(llama: LocalModel, lessons: Sequence[Lesson], count: int) -> None:
+    tuned = replace(LORA, batch=0).tune(Curriculum(tuple(lessons[:count])), llama, seed=0)
+    expected = [lesson.answer for lesson in lessons[:count]]
+    assert texts(llama, lessons[:count], tuned.weights) == expected
+    assert "too few examples to hold some out" in tuned.facts.notes[0]
+
+
+def test_many_examples_hold_some_out(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    tuned = QUICK.tune(Curriculum(tuple(lessons) * 5), llama, seed=0)
+    assert "on 36 examples" in tuned.facts.notes[0]
+    assert "on 4 held-out training examples" in tuned.facts.notes[0]
+
+
+def test_a_dev_split_is_what_is_held_out(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    tuned = QUICK.tune(Curriculum(tuple(lessons), tuple(lessons[:3])), llama, seed=0)
+    assert "on 8 examples" in tuned.facts.notes[0]
+    assert "on 3 held-out dev examples" in tuned.facts.notes[0]
+
+
+def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(
+    llama: LocalModel, curriculum: Curriculum
+) -> None:
+    first, again, other = (QUICK.tune(curriculum, llama, seed=seed).weights.key for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_dropout_is_off_where_the_loss_is_only_looked_at(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    rows = rows_of(llama, lessons)
+    with adapter.inserted(llama, adapter.configuration(8, 16, 0.5)) as wrapped:
+        for parameter in wrapped.parameters():
+            if parameter.requires_grad:
+                torch.nn.init.normal_(parameter.data, std=0.1)
+        trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
+        trainer.packs = False
+        assert trainer.loss(rows) == trainer.loss(rows)
+
+
+def test_dropout_is_on_while_training(llama: LocalModel, curriculum: Curriculum) -> None:
+    with_dropout = replace(QUICK, dropout=0.5).tune(curriculum, llama, seed=1)
+    assert with_dropout.weights.key != QUICK.tune(curriculum, llama, seed=1).weights.key
+
+
+def test_a_model_that_is_not_here_cannot_be_tuned(curriculum: Curriculum) -> None:
+    class Remote:
+        name = "far-away"
+
+    with pytest.raises(NotApplicable, match="far-away"):
+        Lora().tune(curriculum, Remote(), seed=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rank": 0}, {"alpha": 0}, {"lr": 0}, {"epochs": -1}, {"batch": -1}, {"dropout": 1.0}]
+)
+def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError):
+        Lora(**wrong)  # type: ignore[arg-type]

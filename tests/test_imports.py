@@ -1,0 +1,250 @@
+"""The rules of the house: which module may import which, what starts without torch, and how large things may grow.
+
+They are read off the syntax trees, so that an import inside a function counts too.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("advisor", "rag", "finetune")
+ROOMS = ("errors", "tasks", "models", "approaches", "measure", "decide", "advise", "report", "cli", "__init__")
+OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")
+LAZY_DOORS = {"advisor", "advisor.cli"}  # these fetch `advisor.models.load` when it is first needed
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
+MOST_PARAMETERS = 6
+# Functions with more parameters, and why. What is here may not grow.
+MANY_PARAMETERS = {
+    "finetune.packing.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
+}
+
+HOMES = {
+    "transformers": ("advisor.models", "finetune"),
+    "huggingface_hub": ("advisor.models",),
+    "gguf": ("advisor.models",),
+    "sentence_transformers": ("advisor.models.embedder",),
+    "torch": ("advisor.models", "finetune"),
+    "peft": ("finetune",),
+    "faiss": ("rag.store",),
+    "langchain": ("rag",),
+    "langchain_core": ("rag",),
+    "langchain_text_splitters": ("rag",),
+    "rich": ("advisor.report", "advisor.cli"),
+    "sklearn": ("advisor.approaches", "advisor.advise"),
+}
+IN_ONE_FILE = ("sentence_transformers", "faiss")
+HEAVY = ("torch", "transformers", "sklearn", "faiss", "langchain", "langchain_core", "sentence_transformers", "peft")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: `module` imports `target`, at `line`, inside a function or not."""
+
+    module: str
+    target: str
+    line: int
+    inside: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """The syntax tree of every module that is shipped."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    return found
+
+
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found for name, tree in trees().items() for found in imports_of(name, tree))
+
+
+def imports_of(module: str, tree: ast.Module) -> Iterator[Import]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, id(node) in inside)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}:{node.lineno}: imports are absolute here"
+            for alias in node.names:
+                part = f"{node.module}.{alias.name}"
+                yield Import(module, part if part in trees() else str(node.module), node.lineno, id(node) in inside)
+
+
+def within(module: str, homes: tuple[str, ...]) -> bool:
+    return any(module == home or module.startswith(f"{home}.") for home in homes)
+
+
+def room(module: str) -> int:
+    """The number of the room in which a module of `advisor` lies; later rooms may import earlier ones."""
+    parts = module.split(".")
+    return ROOMS.index(parts[1] if len(parts) > 1 else "__init__")
+
+
+def test_the_house_is_read() -> None:
+    assert {name.split(".")[0] for name in trees()} == set(PACKAGES)
+    assert len(imports()) > 300
+    assert Import("finetune", "finetune.lora", 3, False) in imports()
+
+
+def test_every_module_of_advisor_lies_in_a_room() -> None:
+    names = [name for name in trees() if name.startswith("advisor.")]
+    assert not [name for name in names if name.split(".")[1] not in ROOMS]
+
+
+def test_a_room_imports_only_from_rooms_before_it() -> None:
+    own = [i for i in imports() if within(i.module, ("advisor",)) and within(i.target, ("advisor",))]
+    assert not [str(i) for i in own if room(i.target) > room(i.module)]
+
+
+def test_rooms_do_not_go_through_the_front_door() -> None:
+    """`import advisor` from inside would read everything to get at anything."""
+    assert not [str(i) for i in imports() if i.target == "advisor"]
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in trees()}
+    for found in imports():
+        if found.target in graph and found.target != found.module:
+            graph[found.module].add(found.target)
+    while leaves := [name for name, targets in graph.items() if not targets]:
+        for leaf in leaves:
+            del graph[leaf]
+        for targets in graph.values():
+            targets.difference_update(leaves)
+    assert not graph, f"a cycle among {sorted(graph)}"
+
+
+@pytest.mark.parametrize("package", ["rag", "finetune"])
+def test_approaches_import_the_hosts_open_rooms_and_never_each_other(package: str) -> None:
+    own = [i for i in imports() if within(i.module, (package,)) and within(i.target, PACKAGES)]
+    assert own
+    assert not [str(i) for i in own if not within(i.target, (package, *OPEN_TO_ALL))]
+
+
+def test_the_host_does_not_know_its_approaches() -> None:
+    assert not [str(i) for i in imports() if within(i.module, ("advisor",)) and within(i.target, ("rag", "finetune"))]
+
+
+def test_nobody_imports_benchmarks_or_tests() -> None:
+    assert not [str(i) for i in imports() if within(i.target, ("benchmarks", "tests", "examples"))]
+
+
+def test_own_code_is_imported_at_the_top_of_a_file() -> None:
+    assert not [str(i) for i in imports() if i.inside and within(i.target, PACKAGES)]
+
+
+def test_only_the_two_lazy_doors_import_by_name() -> None:
+    asked = {}
+    for name, tree in trees().items():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        for call in calls:
+            function = call.func
+            called = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+            if called in {"import_module", "__import__"}:
+                asked.setdefault(name, set()).add(ast.unparse(call.args[0]).strip("'"))
+    assert set(asked) <= LAZY_DOORS
+    assert set().union(*asked.values()) == {"advisor.models.load"}
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_heavy_library_has_one_home(library: str) -> None:
+    users = [i for i in imports() if within(i.target, (library,))]
+    assert not [str(i) for i in users if not within(i.module, HOMES[library])]
+    if library in IN_ONE_FILE:
+        assert len({i.module for i in users}) == 1
+
+
+def test_every_library_of_langchain_has_a_home() -> None:
+    used = {i.target.split(".")[0] for i in imports() if i.target.startswith("langchain")}
+    assert used <= set(HOMES)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False, timeout=60
+    )
+
+
+HELP = "import contextlib, advisor.cli\nwith contextlib.suppress(SystemExit): advisor.cli.main(['--help'])"
+
+
+@pytest.mark.parametrize("code", ["import advisor", HELP], ids=["import advisor", "advisor --help"])
+def test_starting_loads_no_heavy_library(code: str) -> None:
+    report = f"import sys; print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])"
+    done = run("-c", f"{code}\n{report}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_help_comes_at_once() -> None:
+    """Processor time of the best of three, since other work on the machine is not advisor's doing."""
+    code = f"{HELP}\nimport sys, time; print('seconds:', time.process_time(), file=sys.stderr)"
+    seconds = []
+    for _ in range(3):
+        done = run("-c", code)
+        assert "compare" in done.stdout
+        seconds.append(float(done.stderr.rsplit("seconds:", 1)[1]))
+    assert min(seconds) < 0.5
+
+
+def test_files_stay_short() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in shipped_files()}
+    assert not {str(path.relative_to(ROOT)): n for path, n in lengths.items() if n >= LONGEST_FILE}
+
+
+def test_functions_stay_short() -> None:
+    lengths = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    assert not {name: n for name, n in lengths.items() if n >= LONGEST_FUNCTION}
+
+
+def test_functions_take_few_parameters() -> None:
+    """Keyword-only ones count, `self` and `cls` do not; what is excepted keeps exactly its number."""
+    many = {name: n for name, node in functions() if (n := parameters(node)) > MOST_PARAMETERS}
+    assert many == MANY_PARAMETERS
+
+
+def shipped_files() -> list[Path]:
+    return [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Every function with its full name, methods and inner functions included."""
+    for module, tree in trees().items():
+        stack: list[tuple[str, ast.AST]] = [(module, tree)]
+        while stack:
+            prefix, node = stack.pop()
+            for child in ast.iter_child_nodes(node):
+                named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                name = f"{prefix}.{child.name}" if named else prefix  # type: ignore[attr-defined]
+                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield name, child
+                stack.append((name, child))
+
+
+def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    arguments = node.args
+    named = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return len([name for name in named if name not in {"self", "cls"}])
