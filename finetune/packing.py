@@ -20,6 +20,10 @@ ATTENTION = "advisor_packed"
 SHORTEST_PREFIX = 8
 
 
+class NotPassedOn(Exception):
+    """The architecture keeps from its attention what it is not asked for, so its rows cannot be packed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A lesson as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
@@ -115,8 +119,12 @@ def attend(
 
     Returns:
         Shape (1, packed length, heads, size).
+
+    Raises:
+        NotPassedOn: the segments did not come through.
     """
-    assert segments is not None
+    if segments is None:
+        raise NotPassedOn
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     groups = query.shape[1] // key.shape[1]
     if groups > 1:

@@ -15,6 +15,7 @@ from advisor.approaches.contract import (
     Usage,
 )
 from advisor.approaches.registry import configuration, installed, parameters, parse, part, spec_of, suggested
+from advisor.approaches.shots import ZeroShot
 
 __all__ = [
     "Adapted",
@@ -29,6 +30,7 @@ __all__ = [
     "Tuned",
     "Tuner",
     "Usage",
+    "ZeroShot",
     "configuration",
     "installed",
     "parameters",

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Adapted, Approach, ContextBuilder, parse, spec_of, suggested
+from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, parse, spec_of, suggested
 from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
 from advisor.measure.progress import Progress, Silence
@@ -29,7 +29,7 @@ LATENCY_EXAMPLES = 16
 def compare(
     task: Task,
     model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder] | None = None,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
     *,
     out: str | Path | None = None,
     seeds: int = 1,
@@ -38,7 +38,8 @@ def compare(
     """Measure each approach on the task's test examples, or go on where the same comparison stopped.
 
     Args:
-        approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights);
+        approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights, a
+            tuner alone without context);
             None takes those that the task names, else all that apply.
         out: the run folder, `runs/<task name>` by default.
         seeds: how often approaches run that another seed can change.
@@ -103,7 +104,7 @@ def read_comparison(folder: str | Path) -> Comparison:
     )
 
 
-def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder] | None) -> dict[str, Approach]:
+def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
     """Approaches by canonical spec, in the order asked for, each once."""
     named = approaches if approaches is not None else task.defaults.approaches
     found = [_approach(a) for a in named] or suggested(task)
@@ -112,10 +113,12 @@ def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder] | 
     return {spec_of(a): a for a in found}
 
 
-def _approach(given: str | Approach | ContextBuilder) -> Approach:
+def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
     if isinstance(given, str):
         return parse(given)
-    return Adapted(given) if isinstance(given, ContextBuilder) else given
+    if isinstance(given, ContextBuilder):
+        return Adapted(given)
+    return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
 
 
 def _head(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], seeds: int) -> dict[str, Any]:

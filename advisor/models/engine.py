@@ -12,7 +12,8 @@ import torch
 from transformers.cache_utils import Cache
 
 from advisor.models.device import device_name, peak_memory, reset_peak_memory
-from advisor.models.kv import keep_rows, new_cache, only_full_attention, spread
+from advisor.models.head import Head
+from advisor.models.kv import keep_rows, new_cache, only_full_attention, places_tokens, spread
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
@@ -20,7 +21,7 @@ from advisor.models.scoring import ChoiceTree
 from advisor.models.source import Source
 
 ROWS_AT_ONCE = 32
-TOKENS_AT_ONCE = 8192  # of one batch, padding included: bounds memory, and on a CPU larger gains nothing
+TOKENS_AT_ONCE = 24_576  # of one batch, padding included: bounds memory
 SHORTEST_PREFIX = 8
 PREFIXES_KEPT = 4
 
@@ -40,7 +41,8 @@ class LocalModel:
         self.renderer = renderer
         self.source = source
         self.embedder = embedder
-        self._shares_prefixes = only_full_attention(module.config)
+        self._head = Head(module)
+        self._shares_prefixes = only_full_attention(module.config) and places_tokens(module)
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Cache] = OrderedDict()
         self._active: Weights | None = None
         self._originals: dict[str, torch.Tensor] = {}
@@ -161,10 +163,7 @@ class LocalModel:
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""
-        # On a CPU a matrix product with a strided input is many times slower than with a packed one.
-        logits: torch.Tensor = self.module.get_output_embeddings()(hidden.contiguous())
-        cap = getattr(self.module.config.get_text_config(decoder=True), "final_logit_softcapping", None)
-        return torch.tanh(logits / cap) * cap if cap else logits
+        return self._head(hidden)
 
     def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
         if not self._shares_prefixes:
@@ -226,7 +225,10 @@ class LocalModel:
             own = tree.ancestors.to(self.device).expand(*size, nodes)
             positions = mask.sum(1, keepdim=True) + tree.depths.to(self.device)
             ids = tree.tokens.to(self.device).expand(len(rows), nodes)
-            branches = self.hidden(ids, torch.cat([before, own], dim=-1), positions, cache)
+            seen = torch.cat([before, own], dim=-1)
+            if self.module.config._attn_implementation != "sdpa":  # plain attention adds its mask
+                seen = torch.zeros_like(seen, dtype=self.dtype).masked_fill_(~seen, torch.finfo(self.dtype).min)
+            branches = self.hidden(ids, seen, positions, cache)
             hidden = torch.cat([hidden, branches], dim=1)
         return tree.totals(hidden, self.head)
 

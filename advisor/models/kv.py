@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -79,10 +80,18 @@ def only_full_attention(config: Any) -> bool:
     """Whether every layer attends to all earlier tokens, so that prefixes can be shared and rows packed."""
     text = config.get_text_config(decoder=True)
     kinds = getattr(text, "layer_types", None)
+    if "local" in (getattr(text, "attention_layers", None) or ()):  # GPT-Neo's name for a sliding window
+        return False
     if kinds is not None:
         return all(kind == "full_attention" for kind in kinds)
     state_space = any(hasattr(text, name) for name in ("ssm_cfg", "state_size", "mamba_d_state", "rescale_every"))
     return not state_space and getattr(text, "sliding_window", None) is None
+
+
+def places_tokens(module: Any) -> bool:
+    """Whether a token stands where `position_ids` says, not where it lies in the cache (ALiBi: Bloom, MPT)."""
+    alibi = getattr(module.config.get_text_config(decoder=True), "alibi", False)
+    return not alibi and "position_ids" in inspect.signature(module.base_model.forward).parameters
 
 
 def new_cache(config: Any, room: int) -> Cache:

@@ -174,7 +174,7 @@ def _check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: no such folder", near_path(folder) or "check the path")
     if not folder.is_dir():
         if folder.suffix.lower() in ENDINGS and folder.name not in ("train.jsonl", "test.jsonl", "dev.jsonl"):
-            raise UserError(f"{folder}: a table, not a task folder", f"from Python: {_table_call(folder)}")
+            raise UserError(f"{folder}: a table, not a task folder", _table_call(folder))
         raise UserError(f"{folder}: a file, not a task folder", f"give the folder: {folder.parent}")
     if (folder / "task.toml").exists() or (folder / "train.jsonl").exists():
         return
@@ -184,11 +184,11 @@ def _check_folder(folder: Path) -> None:
     tables = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _TABLES)
     if tables:
         what = f"{folder}: tables, but no task.toml and no train.jsonl"
-        raise UserError(what, f"from Python: {_table_call(folder / tables[0])}")
+        raise UserError(what, _table_call(folder / tables[0]))
 
 
 def _table_call(path: Path) -> str:
-    return f'load_table(TableSource("{path}", input=..., target=..., kind=..., instruction=...), split=0.3)'
+    return f'--train {path} --split 0.3 --input COLUMN --target COLUMN --kind qa --instruction "..."'
 
 
 def _train_mend(folder: Path) -> str:

@@ -45,14 +45,10 @@ class RetrievingModel:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
-    def generate(
-        self, prompts: Sequence[Prompt], max_tokens: int, weights: Weights | None = None
-    ) -> list[Generation]:
+    def generate(self, prompts: Sequence[Prompt], max_tokens: int, weights: Weights | None = None) -> list[Generation]:
         raise AssertionError("retrieval does not generate")
 
-    def score(
-        self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None
-    ) -> list[Scores]:
+    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         raise AssertionError("retrieval does not score")
 
 
@@ -93,8 +89,7 @@ def desk() -> Task:
     """Eight short documents, and one question to each."""
     documents = tuple(Document(topic, topic.title(), text) for topic, text in TOPICS.items())
     train = tuple(
-        Example(f"q-{topic}", question, f"answer {topic}", evidence=(topic,))
-        for topic, question in QUESTIONS.items()
+        Example(f"q-{topic}", question, f"answer {topic}", evidence=(topic,)) for topic, question in QUESTIONS.items()
     )
     return Task("desk", "qa", "Answer.", "token_f1", train=train, documents=documents)
 
@@ -102,9 +97,7 @@ def desk() -> Task:
 @pytest.fixture
 def manual() -> Task:
     """One long document about all topics, one short one beside it, and a question to both."""
-    sections = [
-        " ".join(f"{topic}{n} filler" for n in range(30)) + f". {text}" for topic, text in TOPICS.items()
-    ]
+    sections = [" ".join(f"{topic}{n} filler" for n in range(30)) + f". {text}" for topic, text in TOPICS.items()]
     documents = (
         Document("manual", "Manual", "\n\n".join(sections)),
         Document("leaflet", "Leaflet", "Refunds in short: ask at the counter."),

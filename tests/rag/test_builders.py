@@ -98,9 +98,7 @@ def test_what_was_saved_gives_the_same_without_embedding_again(
     assert all(not path.read_bytes().startswith(b"\x80") for path in tmp_path.iterdir())  # how pickles begin
 
 
-def test_an_index_of_another_embedder(
-    desk: Task, model: LanguageModel, embedder: Any, tmp_path: Path
-) -> None:
+def test_an_index_of_another_embedder(desk: Task, model: LanguageModel, embedder: Any, tmp_path: Path) -> None:
     Rag().build(desk, model, seed=0).save(tmp_path)
     embedder.revision = "2"
     with pytest.raises(UserError, match=r"from words \(1\), the embedder is words \(2\)"):
@@ -114,9 +112,7 @@ def test_a_damaged_index(desk: Task, model: LanguageModel, tmp_path: Path) -> No
         Rag().restore(tmp_path, desk, model)
 
 
-def test_labelled_examples_in_place_of_documents(
-    labelled: Task, model: LanguageModel, tmp_path: Path
-) -> None:
+def test_labelled_examples_in_place_of_documents(labelled: Task, model: LanguageModel, tmp_path: Path) -> None:
     source = Rag(k=2).build(labelled, model, seed=0)
     query = Query("new", "The new address, please")
     (context,) = source.contexts([query])
@@ -153,9 +149,7 @@ def test_the_oracle_shows_of_each_document_the_part_that_matters(manual: Task, m
     assert any("five working days" in passage.text for passage in (first, second))
 
 
-def test_the_oracle_does_not_give_away_that_nothing_holds_the_answer(
-    desk: Task, model: LanguageModel
-) -> None:
+def test_the_oracle_does_not_give_away_that_nothing_holds_the_answer(desk: Task, model: LanguageModel) -> None:
     rag, oracle = Rag().build(desk, model, seed=0), Oracle().build(desk, model, seed=0)
     text = "Who feeds the printer on the third floor?"
     expected = rag.contexts([Query("q", text)])
@@ -174,8 +168,6 @@ def test_empty_batches(desk: Task, labelled: Task, model: LanguageModel) -> None
 
 
 def test_documents_without_words(model: LanguageModel) -> None:
-    task = Task(
-        "t", "qa", "i", "token_f1", documents=(Document("a", "", ""), Document("b", "", "some words"))
-    )
+    task = Task("t", "qa", "i", "token_f1", documents=(Document("a", "", ""), Document("b", "", "some words")))
     (context,) = Rag(k=1).build(task, model, seed=0).contexts([Query("q", "words")])
     assert [passage.source for passage in context.passages] == ["b"]

@@ -18,9 +18,7 @@ def test_one_word_more_is_cut_and_nothing_is_lost() -> None:
     chunks = list(document_chunks([Document("d", "T", _words(9))], 4, 0))
     assert [count_words(chunk.text) for chunk in chunks] == [4, 4, 1]
     assert " ".join(chunk.text for chunk in chunks) == _words(9)
-    assert [(chunk.id, chunk.source, chunk.title) for chunk in chunks] == [
-        (f"d#{n}", "d", "T") for n in range(3)
-    ]
+    assert [(chunk.id, chunk.source, chunk.title) for chunk in chunks] == [(f"d#{n}", "d", "T") for n in range(3)]
 
 
 def test_neighbours_overlap_by_so_many_words() -> None:

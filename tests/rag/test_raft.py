@@ -38,9 +38,7 @@ def _share(examples: Sequence[Example], contexts: Sequence[Context]) -> float:
     return sum(not _shows_gold(e, c) for e, c in zip(examples, contexts, strict=True)) / len(examples)
 
 
-def test_the_right_passage_is_missing_in_about_miss_of_the_contexts(
-    desk: Task, source: ContextSource
-) -> None:
+def test_the_right_passage_is_missing_in_about_miss_of_the_contexts(desk: Task, source: ContextSource) -> None:
     found = _many(desk, 500)
     assert _share(found, source.training_contexts(found, 7)) == pytest.approx(0.25, abs=0.05)
 
@@ -48,15 +46,11 @@ def test_the_right_passage_is_missing_in_about_miss_of_the_contexts(
 def test_also_where_retrieval_never_finds_it(desk: Task, model: LanguageModel) -> None:
     lost = [example for example in _many(desk, 500, "laptops") if "laptops" not in example.input]
     builder = Rag(k=2, miss=0.25).build(desk, model, seed=0)
-    assert not any(
-        _shows_gold(e, c) for e, c in zip(lost, builder.contexts([e.query for e in lost]), strict=True)
-    )
+    assert not any(_shows_gold(e, c) for e, c in zip(lost, builder.contexts([e.query for e in lost]), strict=True))
     contexts = builder.training_contexts(lost, 7)
     assert _share(lost, contexts) == pytest.approx(0.25, abs=0.05)
     assert all(context.size == 2 for context in contexts)
-    ranks = Counter(
-        c.passages[0].source == "laptops" for e, c in zip(lost, contexts, strict=True) if _shows_gold(e, c)
-    )
+    ranks = Counter(c.passages[0].source == "laptops" for e, c in zip(lost, contexts, strict=True) if _shows_gold(e, c))
     assert 0.4 < ranks[True] / ranks.total() < 0.6
 
 
@@ -69,9 +63,7 @@ def test_what_is_left_out_is_filled_up_in_order(desk: Task, model: LanguageModel
 
 def test_otherwise_it_is_what_inference_brings(desk: Task, model: LanguageModel) -> None:
     source = Rag(miss=0).build(desk, model, seed=0)
-    assert source.training_contexts(desk.train, 0) == source.contexts(
-        [example.query for example in desk.train]
-    )
+    assert source.training_contexts(desk.train, 0) == source.contexts([example.query for example in desk.train])
 
 
 def test_of_a_long_document_the_part_that_matters_is_put_in(manual: Task, model: LanguageModel) -> None:

@@ -20,9 +20,7 @@ class SharedWords(BaseRetriever):
 
     documents: list[Document]
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
-    ) -> list[Document]:
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         words = set(query.lower().split())
         return sorted(self.documents, key=lambda d: -len(words & set(d.page_content.lower().split())))[:5]
 
@@ -45,9 +43,7 @@ def test_it_shows_what_the_retriever_returns(desk: Task, model: LanguageModel, t
     assert (context.size, context.fixed, context.passages[0].title) == (2, False, "Handbook")
     assert "my-words (SharedWords)" in source.facts.notes[0]
     source.save(tmp_path)
-    assert builder.restore(tmp_path, desk, model).contexts([Query("q", "visitors park on level two")]) == [
-        context
-    ]
+    assert builder.restore(tmp_path, desk, model).contexts([Query("q", "visitors park on level two")]) == [context]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +60,7 @@ def test_which_document_a_passage_is_from(
     metadata: dict[str, Any], own: str | None, expected: str, desk: Task, model: LanguageModel
 ) -> None:
     retriever = SharedWords(documents=[Document("text", id=own, metadata=metadata)])
-    (context,) = (
-        Rag().with_retriever(retriever, name="x").build(desk, model, 0).contexts([Query("q", "text")])
-    )
+    (context,) = Rag().with_retriever(retriever, name="x").build(desk, model, 0).contexts([Query("q", "text")])
     assert [passage.source for passage in context.passages] == [expected]
 
 

@@ -61,13 +61,9 @@ def test_filter_and_more_asked_than_there_is(store: FaissStore) -> None:
 
 def test_as_retriever_plain_and_diverse(store: FaissStore) -> None:
     assert [d.id for d in store.as_retriever(search_kwargs={"k": 1}).invoke("blue car")] == ["d"]
-    diverse = store.as_retriever(search_type="mmr", search_kwargs={"k": 2, "lambda_mult": 0.1}).invoke(
-        "green apple"
-    )
+    diverse = store.as_retriever(search_type="mmr", search_kwargs={"k": 2, "lambda_mult": 0.1}).invoke("green apple")
     assert [d.id for d in diverse] == ["b", "d"]
-    some = store.as_retriever(
-        search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.9}
-    )
+    some = store.as_retriever(search_type="similarity_score_threshold", search_kwargs={"score_threshold": 0.9})
     assert [d.id for d in some.invoke("red apple")] == ["a"]
 
 
@@ -96,9 +92,7 @@ def test_what_was_saved_comes_back_after_changes(store: FaissStore, tmp_path: Pa
     store.save_local(tmp_path)
     again = FaissStore.load_local(tmp_path, store.embeddings)
     assert again.documents == store.documents
-    assert again.similarity_search_with_score("green apple", 9) == store.similarity_search_with_score(
-        "green apple", 9
-    )
+    assert again.similarity_search_with_score("green apple", 9) == store.similarity_search_with_score("green apple", 9)
     again.add_texts(["more"], ids=["more"])
     assert again.similarity_search("more", k=1)[0].id == "more"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["documents.jsonl", "index.faiss"]
@@ -127,9 +121,7 @@ def _flip(path: Path) -> None:
 
 
 def _drop_last_line(path: Path) -> None:
-    path.write_text(
-        "".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8"
-    )
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
 
 
 def _renumber(path: Path) -> None:

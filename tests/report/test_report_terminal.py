@@ -131,9 +131,7 @@ def test_show_writes_a_file_plainly(full: Decision) -> None:
     assert stream.getvalue() == render(full)
 
 
-def test_show_fills_a_terminal_with_colour_unless_unwanted(
-    full: Decision, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_fills_a_terminal_with_colour_unless_unwanted(full: Decision, monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

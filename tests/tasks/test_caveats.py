@@ -27,9 +27,7 @@ def test_test_inputs_that_are_also_in_train(write):
 
 def test_inputs_with_different_targets(write):
     train = rows(("q", "yes"), ("Q", "no"), ("r", "yes"), ("r", "Yes"))
-    assert load_task(write(train_jsonl=train)).caveats == (
-        '1 input occurs in train with different targets: "q"',
-    )
+    assert load_task(write(train_jsonl=train)).caveats == ('1 input occurs in train with different targets: "q"',)
     assert load_task(write(kind="generation", train_jsonl=train)).caveats == ()
 
 

@@ -69,6 +69,4 @@ def test_faults_of_a_folder(write, report):
 
 
 def test_an_empty_file_of_documents(write, report):
-    assert report(write(documents_jsonl="\n")).startswith(
-        "error: documents.jsonl: the file holds no documents\n"
-    )
+    assert report(write(documents_jsonl="\n")).startswith("error: documents.jsonl: the file holds no documents\n")

@@ -88,16 +88,13 @@ def test_faults_of_a_line(write, report, line, what, mend):
 
 def test_a_file_that_is_one_list(write, report):
     text = report(write(train_jsonl=f"[\n{GOOD},\n{GOOD}\n]\n"))
-    assert text.startswith(
-        "error: train.jsonl:1: the file is one JSON list, not one object a line\n  try: write each"
-    )
+    assert text.startswith("error: train.jsonl:1: the file is one JSON list, not one object a line\n  try: write each")
 
 
 def test_an_id_used_twice_names_both_lines(write, report):
     rows = [{"id": name, "input": "x", "target": "y"} for name in ("a", "b", "a")]
     assert report(write(test_jsonl=rows)).startswith(
-        'error: test.jsonl:3: the id "a" is already used on line 1\n'
-        "  try: give every example of a file its own id"
+        'error: test.jsonl:3: the id "a" is already used on line 1\n  try: give every example of a file its own id'
     )
 
 
@@ -133,8 +130,7 @@ def test_evidence_that_names_no_document(write, report):
     row = {"input": "x", "target": "y", "evidence": ["refunds", "refnuds"]}
     documents = [{"id": "refunds", "text": "x"}]
     assert report(write(train_jsonl=[row], documents_jsonl=documents)) == (
-        'error: train.jsonl:1: the evidence "refnuds" is not the id of a document\n'
-        '  try: did you mean "refunds"?'
+        'error: train.jsonl:1: the evidence "refnuds" is not the id of a document\n  try: did you mean "refunds"?'
     )
 
 
@@ -161,10 +157,7 @@ def test_missing_files_are_reported_together(write, report):
     folder = write(task_toml=None, test_jsonl=None, train_jsonl='{"input": 3}')
     text = report(folder)
     assert "error: task.toml: no such file\n  try: write one: [task] and below it" in text
-    assert (
-        "error: test.jsonl: no such file\n  try: add it, or set a part of train.jsonl aside with --split 0.3"
-        in text
-    )
+    assert "error: test.jsonl: no such file\n  try: add it, or set a part of train.jsonl aside with --split 0.3" in text
     assert 'error: train.jsonl:1: "input" is 3, not a text' in text
     assert text.endswith("... and 1 more fault (1 in train.jsonl)")
 

@@ -18,9 +18,7 @@ def test_a_whole_folder(write):
             '[limits]\np95_ms = 500\nbudget_usd = 0.5\n[compare]\nmodel = "m"\napproaches = ["rag:k=3"]\n'
             '[source]\nanything = "goes"\n'
         ),
-        train_jsonl=[
-            {"id": "a", "input": "x", "target": "y", "targets": ["z", "y"], "evidence": ["d"], "colour": 1}
-        ],
+        train_jsonl=[{"id": "a", "input": "x", "target": "y", "targets": ["z", "y"], "evidence": ["d"], "colour": 1}],
         dev_jsonl=[{"input": "dev", "target": "y"}],
         documents_jsonl=[{"id": "d", "title": "T", "text": "words"}],
     )
@@ -60,9 +58,7 @@ def test_linked_files_are_read(write, tmp_path):
 
 def test_labels_default_to_those_in_train_sorted(write):
     rows = [{"input": label, "target": label} for label in ("spam", " ham ", "spam")]
-    task = load_task(
-        write(kind="classification", train_jsonl=rows, test_jsonl=[{"input": "x", "target": "ham"}])
-    )
+    task = load_task(write(kind="classification", train_jsonl=rows, test_jsonl=[{"input": "x", "target": "ham"}]))
     assert task.labels == ("ham", "spam")
     assert task.train[1].target == "ham"
 
@@ -105,7 +101,7 @@ def test_a_file_in_place_of_a_folder(write):
     (folder / "tickets.csv").write_text("a,b\n")
     with pytest.raises(UserError, match="a table, not a task folder") as caught:
         load_task(folder / "tickets.csv")
-    assert 'load_table(TableSource("' in caught.value.mend
+    assert caught.value.mend.startswith("--train ")
     with pytest.raises(UserError, match="a file, not a task folder") as caught:
         load_task(folder / "task.toml")
     assert caught.value.mend == f"give the folder: {folder}"
@@ -120,8 +116,7 @@ def test_a_folder_of_tables_names_load_table(tmp_path):
 
 def test_ten_thousand_rows_load_quickly(write):
     rows = [
-        {"id": f"q{n}", "input": f"question {n} " + "word " * 20, "target": f"label {n % 50}"}
-        for n in range(10_000)
+        {"id": f"q{n}", "input": f"question {n} " + "word " * 20, "target": f"label {n % 50}"} for n in range(10_000)
     ]
     folder = write(kind="classification", train_jsonl="".join(json.dumps(row) + "\n" for row in rows))
     start = time.perf_counter()

@@ -64,13 +64,9 @@ def test_a_limit_above_the_size_changes_nothing():
     assert subset(whole, limit=None, train_limit=None) is whole
 
 
-@pytest.mark.parametrize(
-    ("limit", "train_limit", "option"), [(0, None, "--limit"), (None, -3, "--train-limit")]
-)
+@pytest.mark.parametrize(("limit", "train_limit", "option"), [(0, None, "--limit"), (None, -3, "--train-limit")])
 def test_limits_below_one(limit, train_limit, option):
-    with pytest.raises(
-        UserError, match=rf"{option} is {limit if train_limit is None else train_limit}"
-    ) as caught:
+    with pytest.raises(UserError, match=rf"{option} is {limit if train_limit is None else train_limit}") as caught:
         subset(task(), limit=limit, train_limit=train_limit)
     assert caught.value.mend == f"give a number above 0, or leave {option} out for all"
 

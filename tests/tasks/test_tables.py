@@ -96,9 +96,7 @@ def test_faults_of_a_parquet_file(report, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     assert report("t.parquet", "no").startswith("error: t.parquet: not a readable Parquet file: ")
-    parquet.write_table(
-        pyarrow.table({"question": ["a", "b"], "answer": ["c", None]}), tmp_path / "u.parquet"
-    )
+    parquet.write_table(pyarrow.table({"question": ["a", "b"], "answer": ["c", None]}), tmp_path / "u.parquet")
     with pytest.raises(Faults, match=r'u\.parquet:2: "answer" is null'):
         load_table(replace(SOURCE, train=tmp_path / "u.parquet"), split=0.5)
 
