@@ -67,9 +67,11 @@ def merged(model: LocalModel, config: LoraConfig, state: State) -> Weights:
             for half in (layer.lora_A, layer.lora_B):
                 half.float()
             set_layer(layer, name, state)
-            weight = layer.get_base_layer().weight
+            part = getattr(layer, "parameter_name", "weight")  # experts hold several matrices, adapted one by one
+            weight = getattr(layer.get_base_layer(), part)
             total = weight.float() + layer.get_delta_weight("default").float()
-            replacements[name.removeprefix("base_model.model.") + ".weight"] = total.to(weight.dtype)
+            owner = name.removeprefix("base_model.model.").replace(".base_layer", "")
+            replacements[f"{owner}.{part}"] = total.to(weight.dtype)
     return Weights(key_of(state), replacements)
 
 

@@ -19,10 +19,10 @@ def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: f
 
     Args:
         query: shape (heads, queries, size): the last `queries` of the row's tokens.
-        key, value: shape (heads, tokens, size), tokens >= queries.
+        key, value: shape (heads, tokens, size), tokens >= queries; the values may have a size of their own.
 
     Returns:
-        Shape of `query`.
+        Shape (heads, queries, size of the values).
     """
     if query.device.type == "cpu":
         result: torch.Tensor = _Blocks.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ class _Blocks(torch.autograd.Function):
     def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
         queries, before = query.shape[1], key.shape[1] - query.shape[1]
         future = torch.ones(BLOCK, BLOCK, dtype=torch.bool).triu_(1)
-        output = torch.empty_like(query)
+        output = query.new_empty((*query.shape[:2], value.shape[2]))
         kept = []
         for start in range(0, queries, BLOCK):
             size = min(BLOCK, queries - start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -109,8 +110,9 @@ def default_epochs(rows: Sequence[Row]) -> int:
     """Passes over the training examples where the user names none: as many as their number needs, fewer where
     they are so long that more would cost more time than they bring."""
     needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / len(rows))))
-    own = sum(row.tokens - row.stem for row in rows)  # what rows share is read once a step
-    return max(1, min(needed, TOKENS_SEEN // max(own, 1)))
+    # What rows share is read once a step.
+    read = sum(row.tokens - row.stem for row in rows) + rows[0].stem * math.ceil(len(rows) / LARGEST_BATCH)
+    return max(1, min(needed, TOKENS_SEEN // read))
 
 
 def default_batch(seen: int) -> int:

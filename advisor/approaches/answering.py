@@ -13,6 +13,7 @@ from advisor.tasks import Example, Task
 # Zhao et al. 2021, "Calibrate Before Use", section 4: inputs that say nothing, averaged.
 CONTENT_FREE = ("N/A", "[MASK]", "")
 TRIAL_EXAMPLES = 48
+LONG_ANSWER = 160  # tokens
 LONGEST_ANSWER = 1024
 
 
@@ -20,12 +21,12 @@ def decoding_for(task: Task, model: LanguageModel) -> Decoding:
     """Where a generated answer ends.
 
     The cap is the 95th percentile of the training targets' lengths and a quarter more, so that no approach is
-    cut short of a usual answer and none is paid for rambling. A line break ends an answer where no training
-    target holds one.
+    cut short of a usual answer and none is paid for rambling; where answers are long, their 90th percentile,
+    since every further token costs every approach. A line break ends an answer where no training target holds one.
     """
     lengths = sorted(model.count_tokens(e.target) for e in task.train) or [32]
-    usual = lengths[min(len(lengths) - 1, math.ceil(0.95 * len(lengths)) - 1)]
-    cap = min(math.ceil(1.25 * usual) + 4, LONGEST_ANSWER, model.context_window // 2)
+    most, usual = (lengths[math.ceil(share * len(lengths)) - 1] for share in (0.95, 0.9))
+    cap = min(math.ceil(1.25 * most) + 4, max(LONG_ANSWER, usual), LONGEST_ANSWER, model.context_window // 2)
     one_line = not any("\n" in e.target for e in task.train)
     return Decoding(cap, ("\n",) if one_line else ())
 

@@ -83,10 +83,10 @@ def _straddling(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
 
 
 def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Iterator[str]:
-    timed = [row for row in rows if row.latency]
+    timed = [row.latency.n for row in rows if row.latency]
     if timed:
-        n = comparison.latency_examples or min(row.latency.n for row in timed if row.latency)
-        yield f"Latency was measured on {words.many(n, 'test example')}, one request at a time."
+        fewest = "" if min(timed) == max(timed) else f"{min(timed)} to "
+        yield f"Latency was measured on {fewest}{words.many(max(timed), 'test example')}, one request at a time."
     unknown = [row.spec for row in rows if row.eligible and row.latency is None]
     if limits.p95_ms is not None and unknown:
         yield f"The p95 limit could not be checked for {words.listed(unknown)}: no latency was recorded."

@@ -13,12 +13,14 @@ from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
 from advisor.measure.progress import Progress
-from advisor.measure.records import Run, append, read_run
+from advisor.measure.records import LatencyRecord, Run, append, read_run
 from advisor.models import LanguageModel
 from advisor.tasks import Query, Task
 
 BATCH = 32  # test examples a prediction batch; what a kill can cost at most
 WARM_UPS = 2
+LATENCY_SECONDS = 60.0  # after which fewer examples have to do, but not fewer than the next
+FEWEST_LATENCIES = 5
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class _Measurement:
             done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit()
         try:
             self._predict(predictor, {p.id for p in done.predictions})
-            self._time_alone(predictor, {r.id for r in done.latencies})
+            self._time_alone(predictor, done.latencies)
         finally:
             predictor.close()
         append(self.assignment.path, {"type": "finished", "peak_memory_bytes": self.model.peak_memory_bytes()})
@@ -127,18 +129,22 @@ class _Measurement:
                 append(self.assignment.path, {"type": "predictions", "seconds": seconds, "predictions": rows})
             self.progress.advance(len(batch))
 
-    def _time_alone(self, predictor: Predictor, done: set[str]) -> None:
+    def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
+        done, spent = {r.id for r in before}, sum(r.seconds for r in before)
         queries = self._queries()
         count = min(self.assignment.latency_examples, len(queries))
         chosen = [queries[i * len(queries) // count] for i in range(count)]
         self.progress.step("latency", count)
         for query in chosen[:WARM_UPS]:
             predictor.predict([query])
-        for query in chosen:
+        for number, query in enumerate(chosen):
+            if number >= FEWEST_LATENCIES and spent > LATENCY_SECONDS:
+                break
             if query.id not in done:
                 started = time.perf_counter()
                 prediction = predictor.predict([query])[0]
                 seconds = time.perf_counter() - started
+                spent += seconds
                 first = prediction.usage.ttft_seconds
                 line = {
                     "id": query.id,

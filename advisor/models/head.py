@@ -51,7 +51,10 @@ class Head:
         noise = NOISE * expected.abs().max()
         if (expected - changed)[:, :-1].abs().max() > noise:
             raise UserError(f"{name} reads what comes after a token too, so it cannot continue a text", MEND)
-        plain = self(self.module.base_model(input_ids=ids, use_cache=False).last_hidden_state).float()
+        hidden = getattr(self.module.base_model(input_ids=ids, use_cache=False), "last_hidden_state", None)
+        if hidden is None:
+            raise UserError(f"{name} does not tell its hidden states", MEND)
+        plain = self(hidden).float()
         factor = float((expected * plain).sum() / (plain * plain).sum())
         factor = 1.0 if abs(factor - 1) < 0.01 else factor
         if (expected - factor * plain).abs().max() > noise or (self.cap and factor != 1.0):

@@ -45,6 +45,20 @@ def test_gradients_are_the_numerical_ones(queries: int, tokens: int, monkeypatch
     assert torch.autograd.gradcheck(lambda *inputs: causal(*inputs, SCALE), tensors(queries, tokens))
 
 
+def test_values_may_be_of_another_size_than_keys() -> None:
+    """As in DeepSeek's latent attention."""
+    query, key, value = tensors(BLOCK + 5, BLOCK + 9)
+    narrow = value.detach()[:, :, :3].clone().requires_grad_()
+    ours, theirs = causal(query, key, narrow, SCALE), reference(query, key, narrow)
+    torch.testing.assert_close(ours, theirs)
+    for left, right in zip(
+        torch.autograd.grad(ours.square().sum(), (query, key, narrow)),
+        torch.autograd.grad(theirs.square().sum(), (query, key, narrow)),
+        strict=True,
+    ):
+        torch.testing.assert_close(left, right)
+
+
 def test_no_token_sees_a_later_one() -> None:
     query, key, value = (t.detach() for t in tensors(100, 100))
     before = causal(query, key, value, SCALE)
