@@ -31,7 +31,12 @@ FEWEST_STEPS = 48
 
 @dataclass(frozen=True)
 class Lora(Tuner):
-    """LoRA on all linear layers, loss on the answers alone.
+    """LoRA on all linear layers, loss on the answers alone (Hu et al. 2021).
+
+    The defaults rest on SmolLM2-135M-Instruct: at two epochs, rate 1e-3 reached a held-out loss of 0.27 on trec6
+    (300 examples; 5e-4: 0.43) and of 0.15 on restaurants8k (200 examples; 5e-4: 0.20); steps of 4 instead of 8
+    examples gave 0.26 and 0.14 for a third more time. Long rows (retrieved passages) get fewer epochs and smaller
+    steps; the adapter with the lowest held-out loss is kept.
 
     Attributes:
         rank: of the update to each weight matrix.

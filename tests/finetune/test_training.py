@@ -94,7 +94,7 @@ def test_training_stops_after_two_looks_without_a_gain(
     assert len(course.losses) == course.held_out[-1][0]
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("count", [1, 5])
 def test_a_handful_of_examples_can_be_learned(llama: LocalModel, lessons: Sequence[Lesson], count: int) -> None:
     tuned = replace(LORA, batch=0).tune(Curriculum(tuple(lessons[:count])), llama, seed=0)
     expected = [lesson.answer for lesson in lessons[:count]]
