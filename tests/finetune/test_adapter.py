@@ -112,6 +112,21 @@ def test_merged_weights_answer_as_the_adapter_beside_the_model(
     assert (merged - own).abs().max() > 0.1
 
 
+def test_merging_rounds_once(
+    llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: Curriculum, tmp_path: Path
+) -> None:
+    """The adapter is kept in float32; a bfloat16 model gets the sum rounded, not the sum of what was rounded."""
+    model = loaded(llama_folder, "bfloat16")
+    tuned = LORA.tune(curriculum, model, seed=0)
+    tuned.save(tmp_path)
+    _, state = adapter.load(tmp_path)
+    parameters = dict(model.module.named_parameters())
+    for name, merged in tuned.weights.merged.items():
+        stem = f"base_model.model.{name.removesuffix('.weight')}"
+        update = state[f"{stem}.lora_B.weight"] @ state[f"{stem}.lora_A.weight"] * (LORA.alpha / LORA.rank)
+        assert torch.equal(merged, (parameters[name].float() + update).to(torch.bfloat16))  # type: ignore[call-overload]
+
+
 def test_every_linear_layer_but_the_head_is_adapted(any_model: LocalModel, curriculum: Curriculum) -> None:
     tuned = LORA.tune(curriculum, any_model, seed=0)
     matrices = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -119,6 +120,30 @@ def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(
 ) -> None:
     first, again, other = (QUICK.tune(curriculum, llama, seed=seed).weights.key for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_the_seed_decides_where_the_adapter_starts(llama: LocalModel, curriculum: Curriculum, tmp_path: Path) -> None:
+    still = replace(LORA, epochs=1, lr=1e-9)
+    starts = []
+    for n, seed in enumerate((1, 1, 2)):
+        (tmp_path / str(n)).mkdir()
+        still.tune(curriculum, llama, seed).save(tmp_path / str(n))
+        _, state = adapter.load(tmp_path / str(n))
+        starts.append(torch.cat([t.flatten() for name, t in state.items() if "lora_A" in name]))
+    assert torch.allclose(starts[0], starts[1], atol=1e-6)
+    assert (starts[0] - starts[2]).abs().mean() > 0.01
+
+
+def test_the_seed_decides_the_order_of_the_examples(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    losses = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(0)
+        with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
+            trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
+            losses.append(trainer.train(rows_of(llama, lessons), (), seed).losses[0])
+    assert losses[0] == losses[1] != losses[2]
 
 
 def test_dropout_is_off_where_the_loss_is_only_looked_at(
