@@ -107,11 +107,11 @@ def test_a_file_in_place_of_a_folder(write):
     assert caught.value.mend == f"give the folder: {folder}"
 
 
-def test_a_folder_of_tables_names_load_table(tmp_path):
+def test_a_folder_of_tables_names_the_flags_for_tables(tmp_path):
     (tmp_path / "tickets.csv").write_text("a,b\n")
     with pytest.raises(UserError, match=r"tables, but no task\.toml") as caught:
         load_task(tmp_path)
-    assert f'TableSource("{tmp_path / "tickets.csv"}"' in caught.value.mend
+    assert f"--train {tmp_path / 'tickets.csv'}" in caught.value.mend
 
 
 def test_ten_thousand_rows_load_quickly(write):
