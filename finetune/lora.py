@@ -24,7 +24,7 @@ SMALLEST_SLICE = 40  # lessons from which on a slice is held out where there is 
 HELD_OUT = 64
 MOST_EPOCHS = 10
 EXAMPLES_SEEN = 800
-TOKENS_SEEN = 190_000
+TOKENS_SEEN = 70_000
 LARGEST_BATCH = 8
 FEWEST_STEPS = 48
 
