@@ -1,0 +1,86 @@
+"""The clock of a comparison: cold seconds, whatever was reused, and where they went.
+
+One process does one thing at a time here, so there is one clock. Whoever times a step reads `clock.now()` before and
+after; whoever finds a result ready made credits what making it took, so that no approach looks faster because
+another ran before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Span:
+    """One kind of work.
+
+    Attributes:
+        seconds: spent on it, without the spans that ran inside.
+        tokens: of the language model that were read, where that is what was done.
+    """
+
+    seconds: float = 0.0
+    tokens: int = 0
+
+
+@dataclass
+class Ledger:
+    """What happened between two drains.
+
+    Attributes:
+        spans: by kind of work, such as `embed`, `generate` or `train`; seconds that really passed.
+        reused: seconds that were not spent, by what was found ready made.
+    """
+
+    spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))
+    reused: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Clock:
+    """Cold time. `now` runs ahead of the wall by what reuse has saved so far."""
+
+    def __init__(self) -> None:
+        self._saved = 0.0
+        self._ledger = Ledger()
+        self._inner: list[float] = []
+
+    def now(self) -> float:
+        """Seconds on a clock that counts reused work as if it were done again."""
+        return time.perf_counter() + self._saved
+
+    def credit(self, what: str, seconds: float) -> None:
+        """Count work that was found ready made.
+
+        Args:
+            what: in the plural and in words, since the report names it: `embeddings`.
+            seconds: what it took when it was done.
+        """
+        self._saved += seconds
+        self._ledger.reused[what] += seconds
+
+    @contextmanager
+    def span(self, name: str, tokens: int = 0) -> Iterator[None]:
+        """Count what happens inside as `name`; of nested spans each counts only its own part."""
+        began = time.perf_counter()
+        self._inner.append(0.0)
+        try:
+            yield
+        finally:
+            passed = time.perf_counter() - began
+            span = self._ledger.spans[name]
+            span.seconds += passed - self._inner.pop()
+            span.tokens += tokens
+            if self._inner:
+                self._inner[-1] += passed
+
+    def drain(self) -> Ledger:
+        """What was counted since the last call; counting starts anew."""
+        ledger, self._ledger = self._ledger, Ledger()
+        return ledger
+
+
+clock = Clock()
