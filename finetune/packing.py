@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from transformers import AttentionInterface
 
 from advisor.models.render import Encoded
 from finetune.attention import causal
 
-ATTENTION = "advisor_packed"
 SHORTEST_PREFIX = 8
-
-
-class NotPassedOn(Exception):
-    """The architecture keeps from its attention what it is not asked for, so its rows cannot be packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,22 @@ class Segments:
 
     prefix: int
     lengths: tuple[int, ...]
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """Attention within each row; shapes as in `advisor.models.attention.Attending`."""
+        groups = query.shape[0] // key.shape[0]
+        if groups > 1:
+            key, value = (x.repeat_interleave(groups, dim=0) for x in (key, value))
+        parts = [self.prefix, *self.lengths] if self.prefix else list(self.lengths)
+        queries, keys, values = (torch.split(x, parts, dim=1) for x in (query, key, value))
+        outputs = [causal(queries[0], keys[0], values[0], scale)]
+        for q, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
+            if self.prefix:
+                k, v = torch.cat([keys[0], k], dim=1), torch.cat([values[0], v], dim=1)
+            outputs.append(causal(q, k, v, scale))
+        return torch.cat(outputs, dim=1).transpose(0, 1)
 
 
 @dataclass(frozen=True)
@@ -94,49 +103,15 @@ class Pack:
         return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
 
 
+def packed_length(rows: Sequence[Row]) -> int:
+    """Tokens that a pack of these rows has."""
+    prefix = _common(rows)
+    return prefix + sum(row.tokens - 1 - prefix for row in rows)
+
+
 def _common(rows: Sequence[Row]) -> int:
     shared = min(min(row.stem, len(row.prompt) - 1) for row in rows) if len(rows) > 1 else 0
     for row in rows[1:]:
         while row.prompt[:shared] != rows[0].prompt[:shared]:
             shared -= 1
     return shared if shared >= SHORTEST_PREFIX else 0
-
-
-def attend(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    segments: Segments | None = None,
-    **unused: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attention within each row of a pack; the interface is Transformers' `AttentionInterface`.
-
-    Args:
-        query: shape (1, heads, packed length, size); key and value may have fewer heads.
-
-    Returns:
-        Shape (1, packed length, heads, size).
-
-    Raises:
-        NotPassedOn: the segments did not come through.
-    """
-    if segments is None:
-        raise NotPassedOn
-    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
-    parts = [segments.prefix, *segments.lengths] if segments.prefix else list(segments.lengths)
-    queries, keys, values = (torch.split(x[0], parts, dim=1) for x in (query, key, value))
-    outputs = [causal(queries[0], keys[0], values[0], scale)]
-    for q, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
-        if segments.prefix:
-            k, v = torch.cat([keys[0], k], dim=1), torch.cat([values[0], v], dim=1)
-        outputs.append(causal(q, k, v, scale))
-    return torch.cat(outputs, dim=1).transpose(0, 1)[None], None
-
-
-AttentionInterface.register(ATTENTION, attend)

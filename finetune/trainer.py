@@ -13,13 +13,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from advisor.approaches import progress
+from advisor.models.attention import packed_attention
+from advisor.models.clock import clock
 from advisor.models.engine import LocalModel
-from advisor.models.kv import only_full_attention
-from finetune.packing import ATTENTION, NotPassedOn, Pack, Row
+from finetune.packing import Pack, Row, packed_length
 
 TOKENS_AT_ONCE = 4096  # of one forward and backward pass; a larger minibatch is taken in parts, exactly
 LARGEST_GRADIENT = 1.0
-ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,13 @@ class Trainer:
         self.masters = [p.detach().clone().float().requires_grad_() for p in self.working]
         self.optimiser = torch.optim.AdamW(self.masters, lr=schedule.rate, weight_decay=0.0)
         self.course = Course()
-        self.packs = _may_pack(model.module) and self._packing_agrees()
+        self.packs = model.packs
 
     def train(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> Course:
         """Train on `lessons`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
-        with self._packed_attention() if self.packs else nullcontext():
+        with packed_attention(self.model.module) if self.packs else nullcontext():
             self._run(lessons, held_out, seed)
         return self.course
-
-    @contextmanager
-    def _packed_attention(self) -> Iterator[None]:
-        implementation = self.model.module.config._attn_implementation
-        self.model.module.set_attn_implementation(ATTENTION)
-        try:
-            yield
-        finally:
-            self.model.module.set_attn_implementation(implementation)
 
     def _run(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
         steps_an_epoch = math.ceil(len(lessons) / self.schedule.batch)
@@ -93,7 +84,8 @@ class Trainer:
         best, kept, idle = math.inf, None, 0
         progress.step("train", len(lessons) * self.schedule.epochs)
         for step, batch in enumerate(_minibatches(lessons, self.schedule, seed), start=1):
-            self._step(batch, step, total)
+            with clock.span("train", sum(map(packed_length, _parts(batch)))):
+                self._step(batch, step, total)
             progress.advance(len(batch))
             if not held_out or step % steps_an_epoch:
                 continue
@@ -145,32 +137,19 @@ class Trainer:
         """Mean loss per answer token, without dropout."""
         tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
-        with _at_rest(self.wrapped):
-            return sum(self._summed_loss(part).item() for part in _parts(ordered)) / tokens
+        parts = list(_parts(ordered))
+        with clock.span("prefill", sum(map(packed_length, parts))), _at_rest(self.wrapped):
+            return sum(self._summed_loss(part).item() for part in parts) / tokens
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.packs else self._padded(rows)
         logits = self.model.head(hidden).float()
         return cross_entropy(logits, targets, reduction="sum")
 
-    @torch.no_grad()
-    def _packing_agrees(self) -> bool:
-        """Whether packed rows say what padded ones say: not every architecture passes on what packing needs."""
-        start = tuple(range(5, 15))
-        rows = [Row((*start, 15), len(start), (16, 17)), Row((*start, 18, 19), len(start), (20,))]
-        with _at_rest(self.wrapped):
-            expected, _ = self._padded(rows)
-            try:
-                with self._packed_attention():
-                    hidden, _ = self._packed(rows)
-            except NotPassedOn:
-                return False
-        return bool((hidden - expected).abs().max() < ROUNDING * expected.abs().max())
-
     def _packed(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
         output = self.model.module.base_model(
-            input_ids=pack.ids, position_ids=pack.positions, use_cache=False, segments=pack.segments
+            input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
         )
         return output.last_hidden_state[0, pack.predicting], pack.targets
 
@@ -204,12 +183,6 @@ def _at_rest(wrapped: Any) -> Iterator[None]:
     finally:
         for module in active:
             module.training = True
-
-
-def _may_pack(module: Any) -> bool:
-    text = module.config.get_text_config(decoder=True)
-    capped = getattr(text, "attn_logit_softcapping", None)
-    return only_full_attention(module.config) and not capped and getattr(module, "_supports_attention_backend", False)
 
 
 def _ramp(step: int, total: int) -> float:

@@ -27,7 +27,7 @@ LONGEST_FUNCTION = 60
 MOST_PARAMETERS = 6
 # Functions with more parameters, and why. What is here may not grow.
 MANY_PARAMETERS = {
-    "finetune.packing.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
+    "advisor.models.attention.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
 }
 
 HOMES = {

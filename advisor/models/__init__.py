@@ -1,6 +1,7 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
 from advisor.models.language_model import Decoding, Embedder, Generation, LanguageModel, Scores, Vectors, Weights
+from advisor.models.memory import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
 __all__ = [
@@ -16,3 +17,5 @@ __all__ = [
     "Vectors",
     "Weights",
 ]
+
+keep_memory()  # here, since this package is imported before torch is

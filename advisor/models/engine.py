@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache
 
-from advisor.models.device import device_name, peak_memory, reset_peak_memory
+from advisor.models.attention import NotPassedOn, packed_attention
+from advisor.models.clock import clock
+from advisor.models.device import device_name, free_memory, out_of_memory, peak_memory, reset_peak_memory
 from advisor.models.head import Head
-from advisor.models.kv import keep_rows, new_cache, only_full_attention, places_tokens, spread
+from advisor.models.kv import PaddedRows, may_pack
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
+from advisor.models.rows import Block, Packed, Prefix, Reading, Rows, chunks
 from advisor.models.scoring import ChoiceTree
 from advisor.models.source import Source
 
@@ -24,6 +26,7 @@ ROWS_AT_ONCE = 32
 TOKENS_AT_ONCE = 24_576  # of one batch, padding included: bounds memory
 SHORTEST_PREFIX = 8
 PREFIXES_KEPT = 4
+ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
 
 class LocalModel:
@@ -34,6 +37,9 @@ class LocalModel:
         renderer: of its tokenizer.
         source: where the weights came from.
         embedder: the sentence embedder that goes with it.
+
+    Attributes:
+        packs: whether its rows can be read without padding, one behind the other; else they are padded.
     """
 
     def __init__(self, module: Any, renderer: Renderer, source: Source, embedder: Embedder) -> None:
@@ -42,10 +48,10 @@ class LocalModel:
         self.source = source
         self.embedder = embedder
         self._head = Head(module)
-        self._shares_prefixes = only_full_attention(module.config) and places_tokens(module)
-        self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Cache] = OrderedDict()
+        self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._active: Weights | None = None
         self._originals: dict[str, torch.Tensor] = {}
+        self.packs = may_pack(module) and self._packing_agrees()
 
     @property
     def name(self) -> str:
@@ -99,9 +105,13 @@ class LocalModel:
         self.activate(weights)
         encoded = [self.renderer.encode(prompt, decoding.max_tokens) for prompt in prompts]
         answers: dict[int, Generation] = {}
+
+        def answer(batch: Sequence[int]) -> None:
+            found = _Decoding(self, [encoded[i] for i in batch], decoding, started).run()
+            answers.update(zip(batch, found, strict=True))
+
         for batch in _batches(encoded, extra=decoding.max_tokens):
-            rows = _Decoding(self, [encoded[i] for i in batch], decoding, started)
-            answers.update(zip(batch, rows.run(), strict=True))
+            _halving(batch, answer)
         return [answers[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
@@ -112,53 +122,49 @@ class LocalModel:
         tree = ChoiceTree.of([self.renderer.encode_answer(c) for c in choices], self.renderer.end_id)
         encoded = [self.renderer.encode(prompt, max(tree.lengths)) for prompt in prompts]
         scores: dict[int, Scores] = {}
-        for batch in _batches(encoded, extra=len(tree.tokens)):
+
+        def score(batch: Sequence[int]) -> None:
             totals = self._score_batch([encoded[i] for i in batch], tree).tolist()
             seconds = time.perf_counter() - started
             for i, row in zip(batch, totals, strict=True):
                 e = encoded[i]
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
+
+        for batch in _batches(encoded, extra=len(tree.tokens)):
+            _halving(batch, score)
         return [scores[i] for i in range(len(prompts))]
 
-    def prefill(self, rows: Sequence[Encoded], room: int) -> tuple[torch.Tensor, Cache, torch.Tensor]:
-        """Read the prompts, what they have in common only once.
+    def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
+        """Read the prompts in packed form, what they have in common only once.
 
         Returns:
-            The last hidden state of each row, shape (rows, size); the cache, with `room` tokens in reserve; the
-            attention mask of what was read, shape (rows, longest).
+            The hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes,
+            size); and the rows, with place for `room` tokens more, which `step` continues.
         """
         shared = self._shared_prefix(rows)
-        suffixes = [row.ids[shared:] for row in rows]
-        longest = max(map(len, suffixes))
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros(len(rows), shared + longest, dtype=torch.long)
-        mask[:, :shared] = 1
-        for i, suffix in enumerate(suffixes):
-            ids[i, longest - len(suffix) :] = torch.tensor(suffix)
-            mask[i, shared + longest - len(suffix) :] = 1
-        mask = mask.to(self.device)
-        if shared:
-            cache = spread(self._prefix(rows[0].ids[:shared]), len(rows), longest + room)
-        else:
-            cache = new_cache(self.module.config, longest + room)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
-        hidden = self.hidden(ids.to(self.device), mask, positions, cache)
-        return hidden[:, -1], cache, mask
+        prefix = self._prefix(rows[0].ids[:shared]) if shared else Prefix()
+        own = [row.ids[shared:] for row in rows]
+        kept = Rows(prefix, [len(o) for o in own], room, self.device)
+        nodes = len(tree.tokens) if tree is not None else 0
+        hidden = []
+        with clock.span("prefill", tokens=sum(map(len, own)) + nodes * len(own)):
+            for blocks in chunks([len(o) for o in own], nodes, self.device):
+                reading = Reading(blocks, prefix, tree, kept if room else None)
+                packed = Packed.of(blocks, own, shared, tree)
+                hidden.append(self._packed(packed.ids, packed.positions, reading)[packed.ends.to(self.device)])
+        return torch.cat(hidden).view(len(rows), 1 + nodes, -1), kept
 
-    def hidden(
-        self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Cache | None
-    ) -> torch.Tensor:
-        """Last hidden states of `ids`, shape (batch, tokens, size)."""
-        # A mask of nothing but ones says nothing, and without it attention takes its fastest path.
-        plain = mask.dim() == 2 and bool(mask.all())
+    def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
+        """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
+        positions = rows.begin_step()
+        return self._packed(tokens[None], positions[None], rows)
+
+    def _packed(self, ids: torch.Tensor, positions: torch.Tensor, attending: Reading | Rows) -> torch.Tensor:
+        """Last hidden states of a packed row, shape (packed length, size)."""
         output = self.module.base_model(
-            input_ids=ids,
-            attention_mask=None if plain else mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
+            input_ids=ids.to(self.device), position_ids=positions.to(self.device), use_cache=False, attending=attending
         )
-        hidden: torch.Tensor = output.last_hidden_state
+        hidden: torch.Tensor = output.last_hidden_state[0]
         return hidden
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -166,8 +172,6 @@ class LocalModel:
         return self._head(hidden)
 
     def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
-        if not self._shares_prefixes:
-            return 0
         shared = min(min(row.stem, len(row.ids) - 1) for row in rows)
         first = rows[0].ids
         for row in rows[1:]:
@@ -175,18 +179,42 @@ class LocalModel:
                 shared -= 1
         return shared if shared >= SHORTEST_PREFIX else 0
 
-    def _prefix(self, ids: tuple[int, ...]) -> Cache:
+    def _prefix(self, ids: tuple[int, ...]) -> Prefix:
         key = (self._active.key if self._active else "", ids)
         if key not in self._prefixes:
-            cache = new_cache(self.module.config, 0)
-            self.module.base_model(
-                input_ids=torch.tensor([ids], device=self.device), past_key_values=cache, use_cache=True
-            )
-            self._prefixes[key] = cache
+            rows = Rows(Prefix(), [len(ids)], 0, self.device)
+            blocks = [Block(0, 1, 0, len(ids), 0)]
+            packed = Packed.of(blocks, [ids], 0, None)
+            with clock.span("prefill", tokens=len(ids)):
+                self._packed(packed.ids, packed.positions, Reading(blocks, Prefix(), None, rows))
+            self._prefixes[key] = Prefix(len(ids), rows.layers)
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)
         self._prefixes.move_to_end(key)
         return self._prefixes[key]
+
+    @torch.inference_mode()
+    def _packing_agrees(self) -> bool:
+        """Whether packed rows say what each says alone: not every architecture passes on what packing needs."""
+        start = tuple(range(5, 15))
+        rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
+        expected = [self._alone((*row.ids, 19)) for row in rows]
+        try:
+            with packed_attention(self.module):
+                _, read = self.read(rows, None, 1)
+                found = self.step(read, torch.tensor([19, 19], device=self.device))
+        except NotPassedOn:
+            return False
+        finally:
+            self._prefixes.clear()
+        difference = max(float((f - e).abs().max()) for f, e in zip(found, expected, strict=True))
+        return difference < ROUNDING * max(float(e.abs().max()) for e in expected)
+
+    def _alone(self, ids: Sequence[int]) -> torch.Tensor:
+        """Last hidden state of a text as the model itself reads it, shape (size,)."""
+        output = self.module.base_model(input_ids=torch.tensor([ids], device=self.device), use_cache=False)
+        hidden: torch.Tensor = output.last_hidden_state[0, -1]
+        return hidden
 
     def forget(self) -> None:
         """Start cold: drop the prefixes kept from earlier calls, and begin to watch memory anew."""
@@ -214,26 +242,15 @@ class LocalModel:
         }
 
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        nodes = len(tree.tokens)
-        if nodes and not self._shares_prefixes:
+        if not self.packs:
             return self._score_in_full(rows, tree)
-        last, cache, mask = self.prefill(rows, nodes)
-        hidden = last[:, None]
-        if nodes:
-            size = (len(rows), 1, nodes)
-            before = mask.bool()[:, None, None, :].expand(*size, mask.shape[1])
-            own = tree.ancestors.to(self.device).expand(*size, nodes)
-            positions = mask.sum(1, keepdim=True) + tree.depths.to(self.device)
-            ids = tree.tokens.to(self.device).expand(len(rows), nodes)
-            seen = torch.cat([before, own], dim=-1)
-            if self.module.config._attn_implementation != "sdpa":  # plain attention adds its mask
-                seen = torch.zeros_like(seen, dtype=self.dtype).masked_fill_(~seen, torch.finfo(self.dtype).min)
-            branches = self.hidden(ids, seen, positions, cache)
-            hidden = torch.cat([hidden, branches], dim=1)
-        return tree.totals(hidden, self.head)
+        with packed_attention(self.module):
+            hidden, _ = self.read(rows, tree, 0)
+        with clock.span("score"):
+            return tree.totals(hidden, self.head)
 
     def _score_in_full(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        """For models whose layers do not all attend to everything: each choice in a row of its own."""
+        """For models that cannot be packed: each choice in a row of its own."""
         totals = []
         for row in rows:
             choices = [tuple(token for _, token in path) for path in tree.steps]
@@ -244,9 +261,10 @@ class LocalModel:
             for i, w in enumerate(whole):
                 ids[i, : len(w.ids)] = torch.tensor(w.ids)
                 mask[i, : len(w.ids)] = 1
-            positions = (mask.cumsum(1) - 1).clamp(min=0)
-            hidden = self.hidden(ids.to(self.device), mask.to(self.device), positions.to(self.device), None)
-            hidden = hidden[:, len(row.ids) - 1 :]
+            output = self.module.base_model(
+                input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
+            )
+            hidden = output.last_hidden_state[:, len(row.ids) - 1 :]
             for i, choice in enumerate(choices):
                 logits = self.head(hidden[i, : len(choice)]).float()
                 picked = logits.log_softmax(-1)[torch.arange(len(choice)), torch.tensor(choice)]
@@ -274,36 +292,52 @@ class _Decoding:
         self.last = [0.0] * len(rows)
 
     def run(self) -> list[Generation]:
-        hidden, cache, mask = self.model.prefill(self.rows, self.decoding.max_tokens)
+        with self._attention():
+            hidden, rows = self._read()
+            with clock.span("generate"):
+                self._go_on(hidden, rows)
+        return [self._answer(i) for i in range(len(self.rows))]
+
+    def _attention(self) -> AbstractContextManager[None]:
+        return packed_attention(self.model.module) if self.model.packs else nullcontext()
+
+    def _read(self) -> tuple[torch.Tensor, Rows | PaddedRows]:
+        room = self.decoding.max_tokens
+        if self.model.packs:
+            hidden, rows = self.model.read(self.rows, None, room)
+            return hidden[:, 0], rows
+        with clock.span("prefill", tokens=sum(len(row.ids) for row in self.rows)):
+            padded = PaddedRows(self.model.module, [row.ids for row in self.rows])
+            return padded.hidden, padded
+
+    def _go_on(self, hidden: torch.Tensor, rows: Rows | PaddedRows) -> None:
         alive = list(range(len(self.rows)))
         for _ in range(self.decoding.max_tokens):
             chosen = self.model.head(hidden).argmax(-1)
-            kept = self._take(alive, chosen.tolist())
-            if not kept:
+            finished = self._finished(alive, chosen.tolist())
+            if len(finished) == len(alive):
                 break
-            if len(kept) < len(alive):
-                index = torch.tensor(kept, device=chosen.device)
-                alive = [alive[i] for i in kept]
-                chosen, mask = chosen[index], mask[index]
-                keep_rows(cache, index)
-            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-            positions = mask.sum(1, keepdim=True) - 1
-            hidden = self.model.hidden(chosen[:, None], mask, positions, cache)[:, -1]
-        return [self._answer(i) for i in range(len(self.rows))]
+            for position in reversed(finished):
+                rows.drop(position)
+                alive[position] = alive[-1]
+                chosen[position] = chosen[-1]
+                alive, chosen = alive[:-1], chosen[:-1]
+            hidden = rows.step(chosen) if isinstance(rows, PaddedRows) else self.model.step(rows, chosen)
 
-    def _take(self, alive: Sequence[int], chosen: Sequence[int]) -> list[int]:
-        """Note the chosen tokens; returns which of the rows alive go on."""
+    def _finished(self, alive: Sequence[int], chosen: Sequence[int]) -> list[int]:
+        """Note the chosen tokens; returns which of the rows alive end here."""
         now = time.perf_counter() - self.started
-        kept = []
+        ended = []
         for position, (row, token) in enumerate(zip(alive, chosen, strict=True)):
             self.first[row] = self.first[row] or now
             self.last[row] = now
             if token in self.model.renderer.stop_ids:
+                ended.append(position)
                 continue
             self.tokens[row].append(token)
-            if not self._stopped(self.tokens[row]):
-                kept.append(position)
-        return kept
+            if self._stopped(self.tokens[row]):
+                ended.append(position)
+        return ended
 
     def _stopped(self, tokens: Sequence[int]) -> bool:
         if len(tokens) >= self.decoding.max_tokens:
@@ -339,3 +373,18 @@ def _batches(rows: Sequence[Encoded], extra: int) -> Iterator[list[int]]:
         batch.append(i)
     if batch:
         yield batch
+
+
+def _halving(batch: Sequence[int], work: Callable[[Sequence[int]], None]) -> None:
+    """Do the work on the batch, or on its halves where memory does not suffice for all of it."""
+    try:
+        work(batch)
+    except RuntimeError as error:
+        if len(batch) == 1 or not out_of_memory(error):
+            raise
+    else:
+        return
+    free_memory()
+    middle = len(batch) // 2
+    _halving(batch[:middle], work)
+    _halving(batch[middle:], work)

@@ -1,83 +1,24 @@
-"""The key-value cache behind generation and scoring: buffers written in place, and prefixes computed once."""
+"""What of a model's attention is known, and rows of models that cannot be packed: padded, with Transformers' cache."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 
-class BufferedLayer(DynamicLayer):
-    """A full-attention layer of the cache that writes into room reserved in advance.
-
-    `DynamicLayer` copies all keys and values at every token; at a few hundred tokens of prompt and a batch of
-    32 that copy costs more than the matrix products of a small model.
-
-    Args:
-        room: tokens to reserve beyond those present when the layer is first written.
-    """
-
-    def __init__(self, room: int = 0) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.room = room
-        self.length = 0
-        self.buffers: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    @classmethod
-    def seeded(cls, keys: torch.Tensor, values: torch.Tensor, batch: int, room: int) -> BufferedLayer:
-        """A layer that begins with the same (1, heads, length, size) keys and values in each of `batch` rows."""
-        layer = cls(room)
-        layer.lazy_initialization(keys, values)
-        shape = (batch, keys.shape[1], keys.shape[2] + room, keys.shape[3])
-        layer.buffers = (keys.new_empty(shape), values.new_empty((*shape[:3], values.shape[3])))
-        layer.length = keys.shape[2]
-        for buffer, seed in zip(layer.buffers, (keys, values), strict=True):
-            buffer[:, :, : layer.length] = seed
-        layer._show()
-        return layer
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append states of shape (batch, heads, new, size); returns views of all states so far."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        end = self.length + key_states.shape[2]
-        if self.buffers is None or end > self.buffers[0].shape[2]:
-            self._grow(key_states, value_states, end + self.room)
-        assert self.buffers is not None
-        self.buffers[0][:, :, self.length : end] = key_states
-        self.buffers[1][:, :, self.length : end] = value_states
-        self.length = end
-        return self._show()
-
-    def keep_rows(self, rows: torch.Tensor) -> None:
-        """Go on with these rows of the batch only."""
-        assert self.buffers is not None
-        self.buffers = (self.buffers[0].index_select(0, rows), self.buffers[1].index_select(0, rows))
-        self._show()
-
-    def _grow(self, keys: torch.Tensor, values: torch.Tensor, room: int) -> None:
-        old = self.buffers
-        self.buffers = (
-            keys.new_empty((*keys.shape[:2], room, keys.shape[3])),
-            values.new_empty((*values.shape[:2], room, values.shape[3])),
-        )
-        if old is not None:
-            for new, before in zip(self.buffers, old, strict=True):
-                new[:, :, : self.length] = before[:, :, : self.length]
-
-    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self.buffers is not None
-        keys, values = (buffer[:, :, : self.length] for buffer in self.buffers)
-        self.keys, self.values = keys, values
-        return keys, values
+def may_pack(module: Any) -> bool:
+    """Whether its rows might be read one behind the other; whether they can is seen by trying."""
+    capped = getattr(module.config.get_text_config(decoder=True), "attn_logit_softcapping", None)
+    attends = bool(getattr(module, "_supports_attention_backend", False))
+    return attends and not capped and only_full_attention(module.config) and places_tokens(module)
 
 
 def only_full_attention(config: Any) -> bool:
-    """Whether every layer attends to all earlier tokens, so that prefixes can be shared and rows packed."""
+    """Whether every layer attends to all earlier tokens."""
     text = config.get_text_config(decoder=True)
     kinds = getattr(text, "layer_types", None)
     if "local" in (getattr(text, "attention_layers", None) or ()):  # GPT-Neo's name for a sliding window
@@ -89,30 +30,49 @@ def only_full_attention(config: Any) -> bool:
 
 
 def places_tokens(module: Any) -> bool:
-    """Whether a token stands where `position_ids` says, not where it lies in the cache (ALiBi: Bloom, MPT)."""
+    """Whether a token stands where `position_ids` says, not where it lies in the row (ALiBi: Bloom, MPT)."""
     alibi = getattr(module.config.get_text_config(decoder=True), "alibi", False)
     return not alibi and "position_ids" in inspect.signature(module.base_model.forward).parameters
 
 
-def new_cache(config: Any, room: int) -> Cache:
-    """An empty cache for a batch; `room` tokens are reserved where the model allows it."""
-    if only_full_attention(config):
-        layers = config.get_text_config(decoder=True).num_hidden_layers
-        return Cache(layers=[BufferedLayer(room) for _ in range(layers)])
-    return DynamicCache(config=config)
+class PaddedRows:
+    """Rows of token ids, padded on the left, read and continued through the model's own cache.
 
+    Attributes:
+        hidden: the last hidden state of each row, shape (rows, size).
+    """
 
-def spread(prefix: Cache, batch: int, room: int) -> Cache:
-    """A cache for `batch` rows that all begin with the one row of `prefix`; `prefix` stays as it is."""
-    layers: Any = prefix.layers
-    return Cache(layers=[BufferedLayer.seeded(layer.keys, layer.values, batch, room) for layer in layers])
+    def __init__(self, module: Any, rows: Sequence[Sequence[int]]) -> None:
+        self.module = module
+        longest = max(map(len, rows))
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, row in enumerate(rows):
+            ids[i, longest - len(row) :] = torch.tensor(row)
+            mask[i, longest - len(row) :] = 1
+        self.mask = mask.to(module.device)
+        self.cache = DynamicCache(config=module.config)
+        positions = (self.mask.cumsum(1) - 1).clamp(min=0)
+        self.hidden = self._read(ids.to(module.device), positions)
 
+    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        return self._read(tokens[:, None], self.mask.sum(1, keepdim=True) - 1)
 
-def keep_rows(cache: Cache, rows: torch.Tensor) -> None:
-    """Drop all rows of the batch but these, in place."""
-    layers: Any = cache.layers
-    for layer in layers:
-        if isinstance(layer, BufferedLayer):
-            layer.keep_rows(rows)
-        else:
-            layer.reorder_cache(rows)
+    def drop(self, row: int) -> None:
+        """Give up one row; the last one takes its number."""
+        kept = list(range(len(self.mask)))
+        kept[row] = kept[-1]
+        index: Any = torch.tensor(kept[:-1], device=self.mask.device)  # a LongTensor, which torch has no type for
+        self.mask = self.mask[index]
+        self.cache.reorder_cache(index)
+
+    def _read(self, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        # A mask of nothing but ones says nothing, and without it attention takes its fastest path.
+        mask = None if bool(self.mask.all()) else self.mask
+        output = self.module.base_model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=self.cache, use_cache=True
+        )
+        hidden: torch.Tensor = output.last_hidden_state[:, -1]
+        return hidden

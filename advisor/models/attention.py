@@ -1,0 +1,132 @@
+"""Attention of packed rows: the door into Transformers' models, and exact attention in parts.
+
+Rows of a batch lie one behind the other in a single packed row, without padding, so that every matrix product works
+on real tokens. Transformers' `AttentionInterface` hands queries, keys and values of the packed row to whoever knows
+where its rows lie, passed as the keyword `attending`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+ATTENTION = "advisor_packed"
+
+Part = tuple[torch.Tensor, torch.Tensor]
+
+
+class NotPassedOn(Exception):
+    """The architecture keeps from its attention what it is not asked for, so its rows cannot be packed."""
+
+
+class Attending(Protocol):
+    """Whoever knows where the rows of a packed row lie."""
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """Attention within each row.
+
+        Args:
+            query: shape (heads, packed length, size); `key` and `value` may have fewer heads.
+
+        Returns:
+            Shape (packed length, heads, size of the values).
+        """
+        ...
+
+
+def attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    attending: Attending | None = None,
+    **unused: Any,
+) -> tuple[torch.Tensor, None]:
+    """What Transformers calls in each layer; shapes (1, heads, packed length, size).
+
+    Raises:
+        NotPassedOn: `attending` did not come through.
+    """
+    if attending is None:
+        raise NotPassedOn
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    layer: int = module.layer_idx  # type: ignore[assignment]
+    return attending.attend(layer, query[0], key[0], value[0], scale)[None], None
+
+
+AttentionInterface.register(ATTENTION, attend)
+
+
+@contextmanager
+def packed_attention(module: Any) -> Iterator[None]:
+    """The model attends by `attend` while the block runs."""
+    before = module.config._attn_implementation
+    module.set_attn_implementation(ATTENTION)
+    try:
+        yield
+    finally:
+        module.set_attn_implementation(before)
+
+
+def part(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scale: float,
+    *,
+    causal: bool = False,
+    mask: torch.Tensor | None = None,
+) -> Part:
+    """Attention to some of the keys, with what `joined` needs to join it with attention to the others.
+
+    Args:
+        query: shape (batch, heads, queries, size).
+        key, value: shape (batch, key heads, keys, size); each key head serves as many heads in turn.
+        causal: query i sees keys up to i.
+        mask: added to the logits, in the dtype of `query`, shape (batch or 1, 1, queries, keys).
+
+    Returns:
+        The attention, shape as `query`, and the log of the sum of the exponentiated logits in float32, shape
+        (batch, heads, queries).
+    """
+    if query.device.type == "cpu" and query.shape[-1] == value.shape[-1]:
+        result: Part = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, 0.0, causal, attn_mask=mask, scale=scale
+        )
+        return result
+    batch, heads, queries, size = query.shape
+    groups = heads // key.shape[1]
+    grouped = query.reshape(batch, key.shape[1], groups * queries, size)
+    logits = torch.matmul(grouped, key.transpose(2, 3)).float().mul_(scale).view(batch, heads, queries, -1)
+    if causal:
+        hidden = torch.ones(queries, logits.shape[-1], dtype=torch.bool, device=query.device).triu_(1)
+        logits.masked_fill_(hidden, -math.inf)
+    if mask is not None:
+        logits += mask
+    total = logits.logsumexp(-1)
+    shares = torch.exp(logits - total[..., None]).to(value.dtype)
+    attended = torch.matmul(shares.view(batch, key.shape[1], groups * queries, -1), value)
+    return attended.view(batch, heads, queries, -1), total
+
+
+def joined(first: Part, second: Part) -> torch.Tensor:
+    """Attention to the keys of both parts together, exactly; shape as each part's first tensor."""
+    total = torch.logaddexp(first[1], second[1])
+    left, right = (torch.exp(p[1] - total)[..., None].to(p[0].dtype) for p in (first, second))
+    return first[0] * left + second[0] * right
+
+
+def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    """Causal attention of rows of one length that attend to nothing else; shapes as in `part`."""
+    grouped = query.shape[1] != key.shape[1]
+    return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=grouped)

@@ -1,0 +1,262 @@
+"""A batch of rows that begin alike: read in packed form, then continued token by token or by a tree of choices.
+
+What the rows have in common is computed once and attended once for all of them: as one product over many queries
+instead of a copy in every row. The two parts of the attention are joined exactly by the sums of their exponentiated
+logits (as in Hydragen, Juravsky et al. 2024).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import torch
+
+from advisor.models.attention import causal_rows, joined, part
+from advisor.models.scoring import ChoiceTree
+
+PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
+PACKED_ON_GPU = 16_384
+
+Layer = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass
+class Prefix:
+    """Keys and values of a common beginning, by layer, shape (1, key heads, length, size)."""
+
+    length: int = 0
+    layers: list[Layer] = field(default_factory=list)
+
+    def part(self, layer: int, query: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention of any number of queries to all of the prefix.
+
+        Args:
+            query: shape (heads, queries, size).
+
+        Returns:
+            As `attention.part`, shapes (heads, queries, size) and (heads, queries).
+        """
+        key, value = self.layers[layer]
+        heads, queries, size = query.shape
+        folded = query.reshape(1, key.shape[1], -1, size)  # the heads of one key head are so many more queries
+        attended, total = part(folded, key, value, scale)
+        return attended.reshape(heads, queries, -1), total.reshape(heads, queries)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one length, packed one behind the other.
+
+    Attributes:
+        first, count: numbers of the rows.
+        start: where they begin in the packed row.
+        prompt: tokens of each row's own part.
+        nodes: tokens of the tree behind each.
+    """
+
+    first: int
+    count: int
+    start: int
+    prompt: int
+    nodes: int
+
+    @property
+    def length(self) -> int:
+        """Tokens of one row."""
+        return self.prompt + self.nodes
+
+    @property
+    def place(self) -> slice:
+        """Where the rows lie in the packed row."""
+        return slice(self.start, self.start + self.count * self.length)
+
+    def cut(self, packed: torch.Tensor) -> torch.Tensor:
+        """From (heads, packed length, size) to the rows, shape (count, heads, length, size)."""
+        rows: torch.Tensor = packed[:, self.place].unflatten(1, (self.count, self.length)).transpose(0, 1)
+        return rows
+
+
+class Rows:
+    """Keys and values of the rows' own parts, with room to go on.
+
+    Args:
+        prefix: what all rows begin with.
+        lengths: tokens of each row's own part.
+        room: tokens that may be added to each.
+    """
+
+    def __init__(self, prefix: Prefix, lengths: Sequence[int], room: int, device: torch.device) -> None:
+        self.prefix = prefix
+        self.lengths = torch.tensor(lengths, device=device)
+        self.count = len(lengths)
+        self.capacity = max(lengths) + room
+        self.layers: list[Layer] = []
+        self._hidden: torch.Tensor | None = None
+        self._longest = 0
+
+    def write(self, layer: int, block: Block, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Keep what was read of a block's rows; shape (rows, key heads, length, size)."""
+        if layer == len(self.layers):
+            shapes = [(self.count, t.shape[1], self.capacity, t.shape[3]) for t in (keys, values)]
+            self.layers.append((keys.new_zeros(shapes[0]), values.new_zeros(shapes[1])))
+        for kept, new in zip(self.layers[layer], (keys, values), strict=True):
+            kept[block.first : block.first + block.count, :, : block.length] = new
+
+    def begin_step(self) -> torch.Tensor:
+        """Make place for one token a row; returns where each stands, counted from the row's beginning."""
+        positions = self.prefix.length + self.lengths
+        self.lengths = self.lengths + 1
+        self._longest = int(self.lengths.max())
+        beyond = torch.arange(self._longest, device=self.lengths.device) >= self.lengths[:, None]
+        self._hidden = beyond[:, None, None] if bool(beyond.any()) else None
+        return positions
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """One new token a row: keeps its key and value, attends to all of its row."""
+        rows = torch.arange(self.count, device=query.device)
+        keys, values = (kept[: self.count] for kept in self.layers[layer])
+        keys[rows, :, self.lengths - 1] = key.transpose(0, 1)
+        values[rows, :, self.lengths - 1] = value.transpose(0, 1)
+        heads, _, size = query.shape
+        folded = query.transpose(0, 1).reshape(self.count, key.shape[0], -1, size)
+        mask = None
+        if self._hidden is not None:
+            mask = folded.new_zeros(self._hidden.shape).masked_fill_(self._hidden, -math.inf)
+        seen = slice(0, self._longest)
+        attended, total = part(folded, keys[:, :, seen], values[:, :, seen], scale, mask=mask)
+        own = attended.reshape(self.count, heads, -1), total.reshape(self.count, heads)
+        if not self.prefix.length:
+            return own[0]
+        before, sums = self.prefix.part(layer, query, scale)
+        return joined(own, (before.transpose(0, 1), sums.T))
+
+    def drop(self, row: int) -> None:
+        """Give up one row; the last one takes its number."""
+        self.count -= 1
+        if row != self.count:
+            for keys, values in self.layers:
+                keys[row], values[row] = keys[self.count], values[self.count]
+            self.lengths[row] = self.lengths[self.count]
+        self.lengths = self.lengths[: self.count]
+
+
+class Reading:
+    """Reads blocks of rows in one packed pass, each row with the tree's nodes behind it.
+
+    Args:
+        rows: where keys and values are kept; None where nothing follows.
+    """
+
+    def __init__(self, blocks: Sequence[Block], prefix: Prefix, tree: ChoiceTree | None, rows: Rows | None) -> None:
+        self.blocks = blocks
+        self.prefix = prefix
+        self.tree = tree
+        self.rows = rows
+        self._masks: dict[int, torch.Tensor] = {}
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> torch.Tensor:
+        """Each row's tokens see the prefix and, causally, their row; a node sees its prompt and its ancestors."""
+        attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
+        before = self.prefix.part(layer, query, scale) if self.prefix.length else None
+        for block in self.blocks:
+            queries, keys, values = (block.cut(packed) for packed in (query, key, value))
+            if self.rows is not None:
+                self.rows.write(layer, block, keys, values)
+            if before is None and not block.nodes:
+                own = causal_rows(queries, keys, values, scale)
+            else:
+                totals = self._parts(block, queries, keys, values, scale)
+                common = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in before or ())
+                own = joined(totals, (common[0], common[1][..., 0])) if common else totals[0]
+            attended[block.place] = own.transpose(1, 2).flatten(0, 1)
+        return attended
+
+    def _parts(
+        self, block: Block, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Attention of the rows of a block to themselves, with its sums."""
+        if not block.nodes:
+            return part(query, key, value, scale, causal=True)
+        n = block.prompt
+        prompts = part(query[:, :, :n], key[:, :, :n], value[:, :, :n], scale, causal=True)
+        nodes = part(query[:, :, n:], key, value, scale, mask=self._mask(n, query))
+        return torch.cat([prompts[0], nodes[0]], dim=2), torch.cat([prompts[1], nodes[1]], dim=2)
+
+    def _mask(self, prompt: int, like: torch.Tensor) -> torch.Tensor:
+        """For the tree behind a prompt of so many tokens, shape (1, 1, nodes, prompt + nodes)."""
+        assert self.tree is not None
+        if prompt not in self._masks:
+            own = like.new_zeros(self.tree.ancestors.shape)
+            own.masked_fill_(~self.tree.ancestors.to(like.device), -math.inf)
+            mask = torch.cat([own.new_zeros(len(own), prompt), own], dim=1)
+            self._masks[prompt] = mask[None, None]
+        return self._masks[prompt]
+
+
+def chunks(lengths: Sequence[int], nodes: int, device: torch.device) -> Iterator[list[Block]]:
+    """Blocks for one forward pass each; `lengths` are of the rows' own parts, of which like ones stand together.
+
+    On a GPU the rows of a chunk are padded to one length: a call for each length would leave it idle.
+    """
+    most = PACKED_ON_CPU if device.type == "cpu" else PACKED_ON_GPU
+    apart = device.type == "cpu" or nodes > 0  # nodes would see the padding between their prompt and them
+    chunk: list[int] = []
+    for row, length in enumerate(lengths):
+        if chunk and sum(lengths[r] + nodes for r in chunk) + length + nodes > most:
+            yield _blocks(chunk, lengths, nodes, apart)
+            chunk = []
+        chunk.append(row)
+    if chunk:
+        yield _blocks(chunk, lengths, nodes, apart)
+
+
+def _blocks(chunk: Sequence[int], lengths: Sequence[int], nodes: int, apart: bool) -> list[Block]:
+    longest = max(lengths[row] for row in chunk)
+    if not apart:
+        return [Block(chunk[0], len(chunk), 0, longest, nodes)]
+    blocks, start = [], 0
+    for length, rows in groupby(chunk, key=lambda row: lengths[row]):
+        members = list(rows)
+        blocks.append(Block(members[0], len(members), start, length, nodes))
+        start = blocks[-1].place.stop
+    return blocks
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Blocks as the model takes them.
+
+    Attributes:
+        ids, positions: shape (1, packed length).
+        ends: numbers of the packed tokens whose hidden states are wanted: for each row the last of its prompt, then
+            its nodes.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    ends: torch.Tensor
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block], own: Sequence[Sequence[int]], prefix: int, tree: ChoiceTree | None) -> Packed:
+        """Lay the rows of `blocks` out, whose own parts are `own`, behind a prefix of so many tokens."""
+        nodes = tree.tokens.tolist() if tree is not None else []
+        depths = tree.depths.tolist() if tree is not None else []
+        ids: list[int] = []
+        positions: list[int] = []
+        ends: list[int] = []
+        for block in blocks:
+            for row in own[block.first : block.first + block.count]:
+                start, size = len(ids), len(row)
+                padding = block.prompt - size
+                ids += [*row, *([0] * padding), *nodes]
+                positions += [*range(prefix, prefix + size), *([prefix + size - 1] * padding)]
+                positions += [prefix + size + depth for depth in depths]
+                ends += [start + size - 1, *range(start + block.prompt, start + block.length)]
+        return cls(torch.tensor([ids]), torch.tensor([positions]), torch.tensor(ends))

@@ -1,0 +1,54 @@
+"""A batch that does not fit is halved until it does; nothing is lost and nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+
+from advisor.models import Decoding, Prompt
+from advisor.models.engine import LocalModel
+
+PROMPTS = [Prompt("Say which.", f"the colour of {'very ' * i}old things") for i in range(6)]
+CHOICES = ("blue", "red as a rose")
+
+
+@contextmanager
+def room_for(tokens: int, model: LocalModel) -> Iterator[list[int]]:
+    """A device that has memory for so many tokens of one pass; yields the sizes that it refused."""
+    refused: list[int] = []
+
+    def look(module: Any, arguments: Any, named: dict[str, Any]) -> None:
+        if (size := named["input_ids"].numel()) > tokens:
+            refused.append(size)
+            raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
+
+    hook = model.module.base_model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield refused
+    finally:
+        hook.remove()
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_answers_are_those_of_a_device_with_room(
+    llama: LocalModel, packs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama, "packs", packs)
+    expected = [a.text for a in llama.generate(PROMPTS, Decoding(5))], [s.totals for s in llama.score(PROMPTS, CHOICES)]
+    llama.forget()
+    with room_for(150, llama) as refused:
+        answers = llama.generate(PROMPTS, Decoding(5))
+        scores = llama.score(PROMPTS, CHOICES)
+    assert refused
+    assert [a.text for a in answers] == expected[0]
+    for found, wanted in zip(scores, expected[1], strict=True):
+        assert found.totals == pytest.approx(wanted, abs=1e-4)
+
+
+def test_one_prompt_that_does_not_fit_is_an_error(llama: LocalModel) -> None:
+    with room_for(3, llama), pytest.raises(torch.OutOfMemoryError, match="tried to allocate"):
+        llama.generate(PROMPTS[:1], Decoding(5))
