@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from importlib import import_module
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from advisor.decide import Decision, decide, load_prices
 from advisor.errors import UserError
 from advisor.measure.comparing import compare, read_comparison
 from advisor.measure.records import Comparison
+from advisor.models.store import fresh
 from advisor.report import FORMATS, LiveProgress, render_json, show
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
 
@@ -106,6 +108,9 @@ def _add_compare(commands: Any) -> None:
     running.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     running.add_argument("--out", metavar="DIR", help="run folder; default: runs/<task name>")
+    running.add_argument(
+        "--fresh", action="store_true", help="take nothing over from earlier comparisons in other run folders"
+    )
     compare_.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
     _add_judging(compare_)
     compare_.set_defaults(command=_compare)
@@ -128,7 +133,7 @@ def _compare(options: argparse.Namespace) -> int:
     load_prices(options.prices)
     approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
     load_model = import_module("advisor.models.load").load_model
-    with LiveProgress(silent=False) as progress:
+    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load_model(
             options.model or task.defaults.model or "embedded",
             embedder=options.embedder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 from advisor.approaches import ContextBuilder, ContextSource
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
+from advisor.models.clock import clock
 from advisor.tasks import Example, GroundedQuery, Query, Task
 from rag.chunking import document_chunks, example_chunks
 from rag.index import PassageIndex
@@ -62,7 +62,7 @@ class Rag(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index; the same for every seed."""
-        began = time.perf_counter()
+        began = clock.now()
         documents = document_chunks(task.documents, self.chunk, self.overlap)
         chunks = documents if task.documents else example_chunks(task.train)
         return self._source(PassageIndex.over(chunks, model.embedder, began), task)
@@ -119,7 +119,7 @@ class Oracle(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index all documents; the same for every seed."""
-        began = time.perf_counter()
+        began = clock.now()
         chunks = document_chunks(task.documents, self.chunk, self.overlap)
         return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
 

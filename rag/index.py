@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from langchain_core.documents import Document
 from advisor.approaches import Facts
 from advisor.errors import UserError
 from advisor.models import Embedder, Passage, Vectors
+from advisor.models.clock import clock
 from rag.chunking import Chunk
 from rag.embeddings import EmbedderEmbeddings
 from rag.store import FaissStore
@@ -41,15 +41,15 @@ class PassageIndex:
         """Embed and index chunks.
 
         Args:
-            began: `time.perf_counter()` when the work on them began; now where None.
+            began: `clock.now()` when the work on them began; now where None.
         """
-        began = time.perf_counter() if began is None else began
+        began = clock.now() if began is None else began
         kept = list(chunks)
         store = FaissStore(EmbedderEmbeddings(embedder))
         if kept:
             vectors = embedder.embed([chunk.embedded for chunk in kept])
             store.add_embedded([_document(chunk) for chunk in kept], vectors)
-        facts = Facts(index_seconds=time.perf_counter() - began, artifact_bytes=store.size_bytes)
+        facts = Facts(index_seconds=clock.now() - began, artifact_bytes=store.size_bytes)
         return cls(store, embedder, _by_source(store), facts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:

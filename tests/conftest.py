@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,6 +64,14 @@ class HashingEmbedder:
             for word in re.findall(r"\w+", text.lower()) or [""]:
                 vectors[row, zlib.crc32(word.encode()) % self.dimension] += 1
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_kept() -> Iterator[None]:
+    """Tests neither find nor leave anything in the user's store; those of the store itself name one of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADVISOR_CACHE_GB", "0")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,17 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.approaches.registry import configuration, installed, parameters, parse, part, spec_of, suggested
+from advisor.approaches.registry import (
+    configuration,
+    installed,
+    is_described,
+    parameters,
+    parse,
+    part,
+    parts,
+    spec_of,
+    suggested,
+)
 from advisor.approaches.shots import ZeroShot
 
 __all__ = [
@@ -33,9 +43,11 @@ __all__ = [
     "ZeroShot",
     "configuration",
     "installed",
+    "is_described",
     "parameters",
     "parse",
     "part",
+    "parts",
     "spec_of",
     "suggested",
 ]

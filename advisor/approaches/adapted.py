@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from advisor.approaches.contract import (
     Usage,
 )
 from advisor.models import Context, LanguageModel, Prompt, Scores, Weights
+from advisor.models.clock import clock
 from advisor.tasks import Example, Query, Task
 
 
@@ -123,10 +123,10 @@ class AdaptedPredictor(Predictor):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One prediction per query, in order."""
-        started = time.perf_counter()
+        started = clock.now()
         contexts = self.source.contexts(queries)
         prompts = [_prompt(self.task, q.input, c) for q, c in zip(queries, contexts, strict=True)]
-        called = time.perf_counter() - started
+        called = clock.now() - started
         if self.task.kind == "classification":
             answers = self._classify(prompts, called)
         else:

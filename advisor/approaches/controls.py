@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import ClassVar
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.approaches.neighbours import Neighbours
 from advisor.models import LanguageModel
+from advisor.models.clock import clock
 from advisor.tasks import Query, Task
 
 
@@ -45,8 +45,8 @@ class Constant(Predictor):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The answer, whatever is asked."""
-        started = time.perf_counter()
-        return [Prediction(q.id, self.answer, usage=Usage(ttft_seconds=time.perf_counter() - started)) for q in queries]
+        started = clock.now()
+        return [Prediction(q.id, self.answer, usage=Usage(ttft_seconds=clock.now() - started)) for q in queries]
 
     def save(self, folder: Path) -> None:
         """Write the answer."""
@@ -81,9 +81,9 @@ class Copy(Predictor):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """Look each query up."""
-        started = time.perf_counter()
+        started = clock.now()
         found = self.neighbours.search([q.input for q in queries], 1)
-        usage = Usage(ttft_seconds=time.perf_counter() - started)
+        usage = Usage(ttft_seconds=clock.now() - started)
         return [Prediction(q.id, row[0].target, usage=usage) for q, row in zip(queries, found, strict=True)]
 
     def save(self, folder: Path) -> None:

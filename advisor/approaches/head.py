@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel
+from advisor.models.clock import clock
 from advisor.tasks import Query, Task
 
 
@@ -80,11 +80,11 @@ class Linear(Predictor):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
-        started = time.perf_counter()
+        started = clock.now()
         values = self.embedder.embed([q.input for q in queries]) @ self.weights.T + self.biases
         shares = np.exp(values - values.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        usage = Usage(ttft_seconds=time.perf_counter() - started)
+        usage = Usage(ttft_seconds=clock.now() - started)
         return [
             Prediction(q.id, self.labels[int(row.argmax())], (), float(row.max()), usage)
             for q, row in zip(queries, shares, strict=True)

@@ -11,7 +11,6 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterable
 from dataclasses import MISSING, Field, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -91,12 +90,24 @@ def spec_of(approach: Approach) -> str:
     return tuner if approach.builder == ZeroShot() else f"{_part_spec(approach.builder)}+{tuner}"
 
 
+def parts(approach: Approach) -> tuple[Part, ...]:
+    """What an approach is put together from: its context builder and its tuner, or itself."""
+    if not isinstance(approach, Adapted):
+        return (approach,)
+    return (approach.builder, *([approach.tuner] if approach.tuner else []))
+
+
 def configuration(approach: Approach) -> dict[str, Any]:
     """All hyper-parameters as they were resolved, by part."""
-    parts: Iterable[Any] = (approach,)
-    if isinstance(approach, Adapted):
-        parts = (approach.builder, *([approach.tuner] if approach.tuner else []))
-    return {p.name: {f.name: _plain(getattr(p, f.name)) for f in fields(p)} for p in parts}
+    return {p.name: {f.name: _plain(getattr(p, f.name)) for f in fields(p)} for p in parts(approach)}
+
+
+def is_described(approach: Approach) -> bool:
+    """Whether its spec says all there is to it: a retriever or a class given from Python is known by name only."""
+    try:
+        return parse(spec_of(approach)) == approach
+    except UserError:
+        return False
 
 
 def suggested(task: Task) -> list[Approach]:

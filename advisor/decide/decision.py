@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from advisor.measure.records import Comparison, Status
 from advisor.tasks import Limits
@@ -67,6 +68,8 @@ class Row:
         dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
         cut: test examples whose own input was cut for lack of room.
         seeds: how many complete runs stand behind the numbers.
+        reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
+        measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
     """
 
     spec: str
@@ -96,6 +99,8 @@ class Row:
     cut: int
     notes: tuple[str, ...]
     seeds: int = 1
+    reused: Mapping[str, float] = field(default_factory=dict)
+    measured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

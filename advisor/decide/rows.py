@@ -71,6 +71,8 @@ def _row(comparison: Comparison, spec: str) -> Row:
         cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
         notes=tuple(notes),
         seeds=len(good),
+        reused=_summed(run.reused for run in good),
+        measured=min((run.measured for run in good if run.measured), default=None),
     )
 
 
@@ -118,6 +120,14 @@ def _retrieval(runs: Sequence[Run], answers: Mapping[str, Answer]) -> tuple[floa
                 recalls.append(len(gold.intersection(found)) / len(gold))
                 ranks.append(next((1 / rank for rank, d in enumerate(found, 1) if d in gold), 0.0))
     return (fmean(recalls), fmean(ranks)) if recalls else (None, None)
+
+
+def _summed(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for count in counts:
+        for name, value in count.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -13,13 +13,25 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, parse, spec_of, suggested
+from advisor.approaches import (
+    Adapted,
+    Approach,
+    ContextBuilder,
+    Tuner,
+    ZeroShot,
+    is_described,
+    parse,
+    spec_of,
+    suggested,
+)
 from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
+from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Answer, Comparison, ModelFacts, Run, TaskFacts, append, lines, read_run
 from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
+from advisor.models.store import current, digest
 from advisor.tasks import Task
 
 JOURNAL = "comparisons.jsonl"
@@ -37,6 +49,9 @@ def compare(
 ) -> Comparison:
     """Measure each approach on the task's test examples, or go on where the same comparison stopped.
 
+    What an earlier comparison measured under the very same conditions, in whatever folder, is taken over and says so;
+    inside `with advisor.models.store.fresh():` everything is measured anew.
+
     Args:
         approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights, a
             tuner alone without context);
@@ -52,6 +67,7 @@ def compare(
     chosen = _chosen(task, approaches)
     folder = Path(out) if out is not None else Path("runs") / task.name
     shown = progress or Silence()
+    current()  # a setting of the store that cannot be read is told now, not in the middle
     with _alone(folder):
         head = _head(task, model, chosen, seeds)
         place = folder / head["key"]
@@ -61,7 +77,7 @@ def compare(
             shown.begin(spec, number, len(chosen))
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
-                assignment = Assignment(approach, spec, seed, _path(place, spec, seed), LATENCY_EXAMPLES)
+                assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
                 outcomes.append(run(assignment, task, model, shown))
             failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
             shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
@@ -146,6 +162,17 @@ def _head(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], seed
         "versions": found,
         "hardware": hardware(described["device_name"]),
     }
+
+
+def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any], path: Path, seed: int) -> Assignment:
+    """The run, and whether another comparison may share it: where name and revision say all there is to the model,
+    and the spec all there is to the approach, and on a machine of the same kind, since times are part of it."""
+    spec, program = spec_of(approach), program_of(approach, model)
+    described, cores = head["model"], head["hardware"]["cores"]
+    machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
+    known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
+    key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
+    return Assignment(approach, spec, seed, path, LATENCY_EXAMPLES, program, machine, key)
 
 
 def _task_facts(task: Task) -> TaskFacts:

@@ -2,11 +2,15 @@
 
 A line is one JSON object with a `type`:
 
-- `run`: begins an attempt: spec, resolved configuration, seed, versions, hardware;
+- `run`: begins an attempt: spec, resolved configuration, seed, and the program and machine that do it;
+- `reused`: what follows was measured for another comparison and copied;
 - `fitted`: what fitting took and left behind;
 - `predictions`: one batch of test examples, with the seconds that it took;
 - `latency`: one request sent alone;
-- `finished` or `failed`: ends the attempt.
+- `finished`, `failed` or `skipped`: ends the attempt.
+
+`fitted`, `predictions` and `finished` carry the ledger of the clock since the one before: `reused`, seconds that were
+not spent because a result was found ready made, and `spans`, where the time went. Every other figure of time is cold.
 
 A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
 fact: readers ignore it and the next writer cuts it off.
@@ -17,9 +21,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from advisor.models.clock import Ledger, Span
 
 Status = Literal["ok", "failed", "interrupted", "skipped"]
 
@@ -82,6 +88,10 @@ class Run:
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
         uses_model: whether the language model runs at all (False for majority, nearest, head).
+        program: digest of the program that did it; another one does not go on from here.
+        reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
+        spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
+        measured: when it was measured, for a run that was copied from an earlier comparison; else None.
     """
 
     spec: str
@@ -100,6 +110,10 @@ class Run:
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
     uses_model: bool = True
+    program: str = ""
+    reused: Mapping[str, float] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    measured: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +154,7 @@ class ModelFacts:
         parameters: number of weights.
         device: `cpu` or `cuda:0`; `device_name` is the processor's or GPU's name.
         embedder: the embedder's id and revision.
+        threads: that compute on the processor; None where the record does not say.
     """
 
     id: str
@@ -153,6 +168,7 @@ class ModelFacts:
     context_window: int
     embedder: str
     caveats: tuple[str, ...]
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,9 +197,9 @@ class Comparison:
     hardware: Mapping[str, Any] = field(default_factory=dict)
 
 
-def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one line and sync it to the disk; a torn last line left by a kill is cut off first."""
-    data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+def append(path: Path, *rows: Mapping[str, Any]) -> None:
+    """Add lines and sync them to the disk; a torn last line left by a kill is cut off first."""
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         _cut_torn_line(file.fileno())
@@ -223,12 +239,14 @@ def read_run(path: Path) -> Run | None:
     latencies: list[LatencyRecord] = []
     status: Status = "interrupted"
     seconds = 0.0
+    ledger = Ledger()
     for line in lines(path):
+        _count(line, ledger)
         match line.pop("type"):
             case "run":
                 head, facts, predictions, latencies = line, {}, [], []
-                status, seconds = "interrupted", 0.0
-            case "fitted":
+                status, seconds, ledger = "interrupted", 0.0, Ledger()
+            case "fitted" | "reused":
                 facts.update(line)
             case "predictions":
                 predictions += [_prediction(p) for p in line["predictions"]]
@@ -260,7 +278,26 @@ def read_run(path: Path) -> Run | None:
         artifact_bytes=facts.get("artifact_bytes"),
         trainable_parameters=facts.get("trainable_parameters"),
         uses_model=head["uses_model"],
+        program=head.get("program", ""),
+        reused=dict(ledger.reused),
+        spans=dict(ledger.spans),
+        measured=facts.get("measured"),
     )
+
+
+def counted(ledger: Ledger) -> dict[str, Any]:
+    """A ledger as a line of a record carries it: what is empty is left out."""
+    found = {"reused": dict(ledger.reused), "spans": {name: asdict(span) for name, span in ledger.spans.items()}}
+    return {key: value for key, value in found.items() if value}
+
+
+def _count(line: dict[str, Any], ledger: Ledger) -> None:
+    """Add what a line carries of the clock's ledger, and take it off the line."""
+    for what, seconds in line.pop("reused", {}).items():
+        ledger.reused[what] += seconds
+    for name, span in line.pop("spans", {}).items():
+        ledger.spans[name].seconds += span["seconds"]
+        ledger.spans[name].tokens += span["tokens"]
 
 
 def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from pathlib import Path
 from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
+from advisor.measure import shelf
 from advisor.measure.progress import Progress
-from advisor.measure.records import LatencyRecord, Run, append, read_run
+from advisor.measure.records import LatencyRecord, Run, append, counted, read_run
 from advisor.models import LanguageModel
+from advisor.models.clock import clock
+from advisor.models.store import wants_fresh
 from advisor.tasks import Query, Task
 
 BATCH = 32  # test examples a prediction batch; what a kill can cost at most
@@ -25,13 +28,21 @@ FEWEST_LATENCIES = 5
 
 @dataclass(frozen=True)
 class Assignment:
-    """One run to do: an approach by its spec, with a seed, recorded in `path`."""
+    """One run to do: an approach by its spec, with a seed, recorded in `path`.
+
+    Attributes:
+        program, machine: what does it; recorded.
+        key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
+    """
 
     approach: Approach
     spec: str
     seed: int
     path: Path
     latency_examples: int
+    program: str
+    machine: str
+    key: str
 
     @property
     def folder(self) -> Path:
@@ -43,9 +54,12 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     """Do what of the run is not yet recorded; returns the outcome in words.
 
     An exception of the approach is recorded as its failure and does not end the comparison. A killed run goes
-    on at the first batch that was not recorded, with the predictor that was fitted before.
+    on at the first batch that was not recorded, with the predictor that was fitted before. What another program
+    recorded, or what was copied where all has to be measured, is as good as not there.
     """
     before = read_run(assignment.path)
+    if before is not None and (before.program != assignment.program or (before.measured and wants_fresh())):
+        before = None
     if before is not None and before.status == "ok":
         return "already done"
     reason = assignment.approach.unsuited(task)
@@ -54,6 +68,8 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
             _open(assignment)
             append(assignment.path, {"type": "skipped", "error": reason})
         return f"skipped: {reason}"
+    if measured := shelf.take(assignment.key, assignment.path):
+        return f"reused, measured on {measured[:10]}"
     try:
         _Measurement(assignment, task, model, progress).go(before)
     except NotApplicable as error:
@@ -65,6 +81,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         text = f"{type(error).__name__}: {error}".strip()
         append(assignment.path, {"type": "failed", "error": text, "traceback": traceback.format_exc()})
         return f"failed: {text}"
+    shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
 
@@ -79,6 +96,7 @@ class _Measurement:
     def go(self, before: Run | None) -> None:
         """Fit or restore, predict what is missing, measure latency."""
         self.model.forget()
+        clock.drain()  # what was counted until now is not of this run
         predictor = self._restored(before)
         done = before if predictor is not None else None
         if predictor is None or done is None:
@@ -88,19 +106,20 @@ class _Measurement:
             self._time_alone(predictor, done.latencies)
         finally:
             predictor.close()
-        append(self.assignment.path, {"type": "finished", "peak_memory_bytes": self.model.peak_memory_bytes()})
+        memory = self.model.peak_memory_bytes()
+        append(self.assignment.path, {"type": "finished", "peak_memory_bytes": memory, **counted(clock.drain())})
 
     def _fit(self) -> Predictor:
         _open(self.assignment)
         self.progress.step("fit", None)
-        started = time.perf_counter()
+        started = clock.now()
         with listening(self.progress):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
-        seconds = time.perf_counter() - started
+        seconds = clock.now() - started
         _keep(predictor, self.assignment.folder)
         facts = asdict(predictor.facts)
         fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
-        append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts})
+        append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
         return predictor
 
     def _restored(self, before: Run | None) -> Predictor | None:
@@ -121,12 +140,13 @@ class _Measurement:
         self.progress.step("predict", len(self.task.test))
         for batch in _batches(self._queries()):
             if batch[0].id not in done:
-                started = time.perf_counter()
+                started = clock.now()
                 predictions = predictor.predict(batch)
-                seconds = time.perf_counter() - started
+                seconds = clock.now() - started
                 _check(predictions, batch)
                 rows = [_record(p) for p in predictions]
-                append(self.assignment.path, {"type": "predictions", "seconds": seconds, "predictions": rows})
+                line = {"type": "predictions", "seconds": seconds, "predictions": rows}
+                append(self.assignment.path, line | counted(clock.drain()))
             self.progress.advance(len(batch))
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
@@ -141,9 +161,9 @@ class _Measurement:
             if number >= FEWEST_LATENCIES and spent > LATENCY_SECONDS:
                 break
             if query.id not in done:
-                started = time.perf_counter()
+                started = clock.now()
                 prediction = predictor.predict([query])[0]
-                seconds = time.perf_counter() - started
+                seconds = clock.now() - started
                 spent += seconds
                 first = prediction.usage.ttft_seconds
                 line = {
@@ -166,6 +186,8 @@ def _open(assignment: Assignment) -> None:
         "control": approach.control,
         "uses_model": approach.uses_model,
         "config": configuration(approach),
+        "program": assignment.program,
+        "machine": assignment.machine,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     append(assignment.path, head)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import sentence_transformers
 import torch
+import transformers
 from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
+from advisor.models.clock import clock
+from advisor.models.device import device_name
 from advisor.models.language_model import Vectors
+from advisor.models.packages import file_sha256
 from advisor.models.source import Source
 
 BATCH = 32
@@ -38,7 +44,9 @@ class SentenceEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""
-        vectors = self._model.encode(
+        with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
+            model = self._model
+        vectors = model.encode(
             list(texts),
             batch_size=BATCH,
             show_progress_bar=False,
@@ -49,15 +57,29 @@ class SentenceEmbedder:
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
 
+    def recipe(self) -> dict[str, str]:
+        """What besides the weights decides the bits of a vector and the time that it takes."""
+        return {
+            "dtype": str(self._dtype),
+            "device": f"{self._device} ({device_name(self._device)})",
+            "threads": str(torch.get_num_threads()),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "sentence-transformers": sentence_transformers.__version__,
+            "code": file_sha256(Path(__file__)),
+        }
+
     @cached_property
     def _model(self) -> SentenceTransformer:
         try:
-            return SentenceTransformer(
+            model = SentenceTransformer(
                 str(self.source.path),
                 device=str(self._device),
                 model_kwargs={"dtype": self._dtype},
                 local_files_only=True,
             )
+            model.encode(["a first call readies the device"], show_progress_bar=False)
+            return model
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error

@@ -217,8 +217,9 @@ class LocalModel:
         return hidden
 
     def forget(self) -> None:
-        """Start cold: drop the prefixes kept from earlier calls, and begin to watch memory anew."""
+        """Start cold: drop the prefixes and texts kept from earlier calls, and begin to watch memory anew."""
         self._prefixes.clear()
+        self.renderer.forget()
         reset_peak_memory(self.device)
 
     def peak_memory_bytes(self) -> int | None:
@@ -235,6 +236,7 @@ class LocalModel:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": str(self.device),
             "device_name": device_name(self.device),
+            "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in self.module.parameters()),
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",

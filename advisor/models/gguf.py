@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from advisor.errors import UserError
 from advisor.models.packages import file_sha256
+from advisor.models.store import cache_folder
 
 FORMAT = 1  # of the converted folder; a higher number converts anew
 
@@ -40,13 +40,6 @@ def converted(file: Path) -> Path:
         return folder
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def cache_folder() -> Path:
-    """Where conversions are kept: `$ADVISOR_CACHE`, else `advisor` in the user's cache folder."""
-    if named := os.environ.get("ADVISOR_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
 
 
 def _convert(file: Path, folder: Path) -> None:

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 from advisor.errors import UserError
 from advisor.models.device import choose_device, choose_dtype
 from advisor.models.embedder import SentenceEmbedder
+from advisor.models.embeddings import CachedEmbedder
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.packages import MINILM, SMOLLM2
@@ -52,7 +53,8 @@ def load_model(
     tokenizer, module = _read(name, folder, number_format, trust_remote_code)
     module.to(where).eval().requires_grad_(False)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
-    return LocalModel(module, renderer, source, SentenceEmbedder(find(embedder, MINILM), where, number_format))
+    vectors = SentenceEmbedder(find(embedder, MINILM), where, number_format)
+    return LocalModel(module, renderer, source, CachedEmbedder(vectors, vectors.recipe))
 
 
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:

@@ -105,6 +105,7 @@ def _model(model: ModelFacts) -> dict[str, object]:
         "source": model.source or None,
         "embedder": model.embedder or None,
         "context_window": model.context_window or None,
+        "threads": model.threads,
         "caveats": model.caveats,
     }
 
@@ -135,6 +136,8 @@ def _approach(row: Row) -> dict[str, object]:
         "truncated_inputs": row.cut,
         "notes": row.notes,
         "seeds": row.seeds,
+        "reused": row.reused,
+        "measured": row.measured,
     }
 
 

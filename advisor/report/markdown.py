@@ -190,6 +190,7 @@ def _setup(decision: Decision) -> list[str]:
         ("settings", statements.settings(comparison.settings.items())),
         ("hardware", statements.settings(comparison.hardware.items())),
         ("versions", statements.settings(comparison.versions.items())),
+        ("reused", statements.reused(decision)),
         ("records", comparison.folder),
     ]
     return [f"{name}: {text(value)}" for name, value in rows if value]

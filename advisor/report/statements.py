@@ -131,6 +131,21 @@ def notes(row: Row) -> list[str]:
     return unique(found)
 
 
+def reused(decision: Decision) -> str:
+    """What was taken over from earlier work, and that no figure profits from it; empty where nothing was."""
+    before: dict[str, list[str]] = {}
+    saved: dict[str, float] = {}
+    for row in decision.rows:
+        if row.measured:
+            before.setdefault(row.measured[:10], []).append(row.spec)
+        else:
+            for what, seconds in row.reused.items():
+                saved[what] = saved.get(what, 0.0) + seconds
+    parts = [f"{figures.listed(specs)} (measured on {day})" for day, specs in sorted(before.items())]
+    parts += [f"{what} ({figures.duration(seconds)})" for what, seconds in saved.items()]
+    return f"{'; '.join(parts)}. Times and costs are as if nothing had been reused." if parts else ""
+
+
 def caveats(decision: Decision) -> list[str]:
     """Every caveat once: of the choice, of the task, of the model."""
     comparison = decision.comparison

@@ -140,6 +140,8 @@ def _remarks(page: Page, decision: Decision) -> None:
         for caveat in caveats:
             page.item(caveat, "- ")
     page.blank()
+    if reused := statements.reused(decision):
+        page.item(reused, "reused", _LABELS)
     if decision.prices:
         page.item(decision.prices, "costs", _LABELS)
     page.item(decision.comparison.folder, "records", _LABELS)

@@ -21,6 +21,7 @@ from advisor.models import LanguageModel
 from advisor.tasks import Document, Example, Query, Task
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 SCRIPTED = HERE.parent / "approaches" / "scripted.py"
 
 
@@ -175,7 +176,7 @@ def killing() -> Callable[..., subprocess.Popen[str]]:
     def start(mode: str, folder: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, str(HERE / "killed.py"), mode, str(folder)],
-            env={**os.environ, "PYTHONPATH": str(SCRIPTED.parent), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{SCRIPTED.parent}", "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             text=True,
         )
