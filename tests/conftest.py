@@ -74,6 +74,14 @@ def _nothing_is_kept() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of this test's own; where its entries lie."""
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ADVISOR_CACHE_GB", "1")
+    return tmp_path / "cache" / "store"
+
+
 @pytest.fixture(scope="session")
 def hashing_embedder() -> HashingEmbedder:
     return HashingEmbedder()

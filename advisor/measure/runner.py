@@ -68,7 +68,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
             _open(assignment)
             append(assignment.path, {"type": "skipped", "error": reason})
         return f"skipped: {reason}"
-    if measured := shelf.take(assignment.key, assignment.path):
+    if not _goes_on(before) and (measured := shelf.take(assignment.key, assignment.path)):
         return f"reused, measured on {measured[:10]}"
     try:
         _Measurement(assignment, task, model, progress).go(before)
@@ -83,6 +83,13 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         return f"failed: {text}"
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
+
+
+def _goes_on(before: Run | None) -> bool:
+    """Whether a killed attempt left something fitted, which is worth more than a copy of another measurement."""
+    if before is None or before.measured:
+        return False
+    return before.status == "interrupted" and before.fit_seconds is not None
 
 
 class _Measurement:
@@ -124,7 +131,7 @@ class _Measurement:
 
     def _restored(self, before: Run | None) -> Predictor | None:
         """What a killed attempt had fitted; None where there is nothing, or it cannot be read any more."""
-        if before is None or before.status != "interrupted" or before.fit_seconds is None:
+        if not _goes_on(before):
             return None
         self.progress.step("restore", None)
         try:

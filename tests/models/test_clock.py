@@ -36,3 +36,11 @@ def test_a_span_that_fails_is_still_counted() -> None:
     with pytest.raises(ValueError, match="broken"), clock.span("outer"), clock.span("inner"):
         raise ValueError("broken")
     assert set(clock.drain().spans) == {"outer", "inner"}
+
+
+def test_while_it_is_stopped_no_time_passes() -> None:
+    clock = Clock()
+    began = clock.now()
+    with clock.stopped():
+        time.sleep(0.2)
+    assert 0.0 <= clock.now() - began < 0.1
