@@ -21,8 +21,9 @@ from typing import Any
 from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import UserError
-from advisor.measure.comparing import compare, read_comparison
+from advisor.measure.comparing import compare, note_spans, read_comparison
 from advisor.measure.records import Comparison
+from advisor.models.clock import clock
 from advisor.models.store import fresh
 from advisor.report import FORMATS, LiveProgress, render_json, show
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
@@ -142,7 +143,9 @@ def _compare(options: argparse.Namespace) -> int:
             trust_remote_code=options.trust_remote_code,
         )
         comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
-    decision = _judge(comparison, options)
+    with clock.span("report"):
+        decision = _judge(comparison, options)
+    decision = replace(decision, comparison=note_spans(comparison))
     _write(Path(comparison.folder) / "results.json", render_json(decision))
     show(decision, sys.stdout, "json" if options.json else "terminal")
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0

@@ -63,9 +63,10 @@ class Rag(ContextBuilder):
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index; the same for every seed."""
         began = clock.now()
-        documents = document_chunks(task.documents, self.chunk, self.overlap)
-        chunks = documents if task.documents else example_chunks(task.train)
-        return self._source(PassageIndex.over(chunks, model.embedder, began), task)
+        with clock.span("index"):
+            documents = document_chunks(task.documents, self.chunk, self.overlap)
+            chunks = documents if task.documents else example_chunks(task.train)
+            return self._source(PassageIndex.over(chunks, model.embedder, began), task)
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
         """Read the index back; only queries are embedded from then on."""
@@ -120,8 +121,9 @@ class Oracle(ContextBuilder):
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index all documents; the same for every seed."""
         began = clock.now()
-        chunks = document_chunks(task.documents, self.chunk, self.overlap)
-        return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
+        with clock.span("index"):
+            chunks = document_chunks(task.documents, self.chunk, self.overlap)
+            return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
         """Read the index back; only queries are embedded from then on."""

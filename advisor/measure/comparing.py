@@ -28,9 +28,21 @@ from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
 from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
-from advisor.measure.records import Answer, Comparison, ModelFacts, Run, TaskFacts, append, lines, read_run
+from advisor.measure.records import (
+    Answer,
+    Comparison,
+    ModelFacts,
+    Run,
+    TaskFacts,
+    append,
+    count,
+    counted,
+    lines,
+    read_run,
+)
 from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
+from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
 from advisor.tasks import Task
 
@@ -72,7 +84,8 @@ def compare(
         head = _head(task, model, chosen, seeds)
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
-        append(folder / JOURNAL, head)
+        loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
+        append(folder / JOURNAL, head | counted(loaded))
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
             shown.begin(spec, number, len(chosen))
             outcomes = []
@@ -91,7 +104,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         UserError: the folder holds no comparison.
     """
     folder = Path(folder)
-    heads = list(lines(folder / JOURNAL))
+    heads = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
     if not heads:
         raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
     head = heads[-1]
@@ -117,7 +130,25 @@ def read_comparison(folder: str | Path) -> Comparison:
         settings=head["settings"],
         versions=head["versions"],
         hardware=head["hardware"],
+        spans=_spans(folder, head["key"]),
     )
+
+
+def note_spans(comparison: Comparison) -> Comparison:
+    """Record what the clock has counted since the last run, such as the report's making, and read it back."""
+    folder = Path(comparison.folder)
+    key = [line["key"] for line in lines(folder / JOURNAL)][-1]
+    append(folder / JOURNAL, {"type": "spans", "key": key, **counted(clock.drain())})
+    return replace(comparison, spans=_spans(folder, key))
+
+
+def _spans(folder: Path, key: str) -> dict[str, Span]:
+    """Where time went outside the runs, over all calls that were about the same."""
+    ledger = Ledger()
+    for line in lines(folder / JOURNAL):
+        if line["key"] == key:
+            count(line, ledger)
+    return dict(ledger.spans)
 
 
 def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:

@@ -9,8 +9,8 @@ A line is one JSON object with a `type`:
 - `latency`: one request sent alone;
 - `finished`, `failed` or `skipped`: ends the attempt.
 
-`fitted`, `predictions` and `finished` carry the ledger of the clock since the one before: `reused`, seconds that were
-not spent because a result was found ready made, and `spans`, where the time went. Every other figure of time is cold.
+All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because
+a result was found ready made, and `spans`, where the time went. Every other figure of time is cold.
 
 A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
 fact: readers ignore it and the next writer cuts it off.
@@ -155,6 +155,8 @@ class ModelFacts:
         device: `cpu` or `cuda:0`; `device_name` is the processor's or GPU's name.
         embedder: the embedder's id and revision.
         threads: that compute on the processor; None where the record does not say.
+        matrix_parameters: weights that every token is multiplied with; None where that cannot be told.
+        matrix_flops: operations a second that matrix products of these shapes reached here, in this dtype.
     """
 
     id: str
@@ -169,6 +171,8 @@ class ModelFacts:
     embedder: str
     caveats: tuple[str, ...]
     threads: int | None = None
+    matrix_parameters: int | None = None
+    matrix_flops: float | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ class Comparison:
         latency_examples: on how many test examples latency was measured.
         settings: the comparison's settings as recorded, for display.
         versions, hardware: as recorded.
+        spans: where time went outside the runs, each time that the comparison was called.
     """
 
     folder: str
@@ -195,6 +200,7 @@ class Comparison:
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
 
 
 def append(path: Path, *rows: Mapping[str, Any]) -> None:
@@ -241,7 +247,7 @@ def read_run(path: Path) -> Run | None:
     seconds = 0.0
     ledger = Ledger()
     for line in lines(path):
-        _count(line, ledger)
+        count(line, ledger)
         match line.pop("type"):
             case "run":
                 head, facts, predictions, latencies = line, {}, [], []
@@ -291,7 +297,7 @@ def counted(ledger: Ledger) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
-def _count(line: dict[str, Any], ledger: Ledger) -> None:
+def count(line: dict[str, Any], ledger: Ledger) -> None:
     """Add what a line carries of the clock's ledger, and take it off the line."""
     for what, seconds in line.pop("reused", {}).items():
         ledger.reused[what] += seconds

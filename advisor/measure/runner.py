@@ -24,6 +24,7 @@ BATCH = 32  # test examples a prediction batch; what a kill can cost at most
 WARM_UPS = 2
 LATENCY_SECONDS = 60.0  # after which fewer examples have to do, but not fewer than the next
 FEWEST_LATENCIES = 5
+OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,14 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     try:
         _Measurement(assignment, task, model, progress).go(before)
     except NotApplicable as error:
-        append(assignment.path, {"type": "skipped", "error": str(error)})
+        append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - a failed approach is a row that says why; the others go on
         text = f"{type(error).__name__}: {error}".strip()
-        append(assignment.path, {"type": "failed", "error": text, "traceback": traceback.format_exc()})
+        line = {"type": "failed", "error": text, "traceback": traceback.format_exc()}
+        append(assignment.path, line | counted(clock.drain()))
         return f"failed: {text}"
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
@@ -120,7 +122,7 @@ class _Measurement:
         _open(self.assignment)
         self.progress.step("fit", None)
         started = clock.now()
-        with listening(self.progress):
+        with listening(self.progress), clock.span(OTHER):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started
         _keep(predictor, self.assignment.folder)
@@ -135,7 +137,8 @@ class _Measurement:
             return None
         self.progress.step("restore", None)
         try:
-            return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+            with clock.span(OTHER):
+                return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
         except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
             return None
 
@@ -148,7 +151,8 @@ class _Measurement:
         for batch in _batches(self._queries()):
             if batch[0].id not in done:
                 started = clock.now()
-                predictions = predictor.predict(batch)
+                with clock.span(OTHER):
+                    predictions = predictor.predict(batch)
                 seconds = clock.now() - started
                 _check(predictions, batch)
                 rows = [_record(p) for p in predictions]
@@ -162,14 +166,16 @@ class _Measurement:
         count = min(self.assignment.latency_examples, len(queries))
         chosen = [queries[i * len(queries) // count] for i in range(count)]
         self.progress.step("latency", count)
-        for query in chosen[:WARM_UPS]:
-            predictor.predict([query])
+        with clock.span(OTHER):
+            for query in chosen[:WARM_UPS]:
+                predictor.predict([query])
         for number, query in enumerate(chosen):
             if number >= FEWEST_LATENCIES and spent > LATENCY_SECONDS:
                 break
             if query.id not in done:
                 started = clock.now()
-                prediction = predictor.predict([query])[0]
+                with clock.span(OTHER):
+                    prediction = predictor.predict([query])[0]
                 seconds = clock.now() - started
                 spent += seconds
                 first = prediction.usage.ttft_seconds
@@ -179,7 +185,7 @@ class _Measurement:
                     "seconds": seconds,
                     "completion_tokens": prediction.usage.completion_tokens,
                 }
-                append(self.assignment.path, {"type": "latency", **line})
+                append(self.assignment.path, {"type": "latency", **line, **counted(clock.drain())})
             self.progress.advance()
 
 

@@ -46,12 +46,13 @@ class SentenceEmbedder:
         """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""
         with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
             model = self._model
-        vectors = model.encode(
-            list(texts),
-            batch_size=BATCH,
-            show_progress_bar=False,
-            convert_to_tensor=True,
-        )
+        with clock.span("embed"):
+            vectors = model.encode(
+                list(texts),
+                batch_size=BATCH,
+                show_progress_bar=False,
+                convert_to_tensor=True,
+            )
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
@@ -72,14 +73,15 @@ class SentenceEmbedder:
     @cached_property
     def _model(self) -> SentenceTransformer:
         try:
-            model = SentenceTransformer(
-                str(self.source.path),
-                device=str(self._device),
-                model_kwargs={"dtype": self._dtype},
-                local_files_only=True,
-            )
-            model.encode(["a first call readies the device"], show_progress_bar=False)
-            return model
+            with clock.span("load"):
+                model = SentenceTransformer(
+                    str(self.source.path),
+                    device=str(self._device),
+                    model_kwargs={"dtype": self._dtype},
+                    local_files_only=True,
+                )
+                model.encode(["a first call readies the device"], show_progress_bar=False)
+                return model
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error

@@ -6,11 +6,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from advisor.models.attention import NotPassedOn, packed_attention
+from advisor.models.ceiling import Ceiling, measure
 from advisor.models.clock import clock
 from advisor.models.device import device_name, free_memory, out_of_memory, peak_memory, reset_peak_memory
 from advisor.models.head import Head
@@ -226,6 +228,10 @@ class LocalModel:
         """Highest memory since `forget`: allocated on a GPU, resident in the process on a CPU."""
         return peak_memory(self.device)
 
+    @cached_property
+    def _ceiling(self) -> Ceiling:
+        return measure(self.module)
+
     def describe(self) -> dict[str, Any]:
         """What a record says of the model: the weights that ran, how and where."""
         return {
@@ -238,6 +244,8 @@ class LocalModel:
             "device_name": device_name(self.device),
             "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in self.module.parameters()),
+            "matrix_parameters": self._ceiling.parameters,
+            "matrix_flops": self._ceiling.flops,
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": list(self.source.caveats),

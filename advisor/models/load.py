@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
+from advisor.models.clock import clock
 from advisor.models.device import choose_device, choose_dtype
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
@@ -48,13 +50,16 @@ def load_model(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     where = choose_device(device)
     number_format = choose_dtype(dtype, where)
-    source = find(name, SMOLLM2)
-    folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
-    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
-    module.to(where).eval().requires_grad_(False)
-    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
-    vectors = SentenceEmbedder(find(embedder, MINILM), where, number_format)
-    return LocalModel(module, renderer, source, CachedEmbedder(vectors, vectors.recipe))
+    if where.type == "cuda":
+        clock.settle = partial(torch.cuda.synchronize, where)
+    with clock.span("load"):
+        source = find(name, SMOLLM2)
+        folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
+        tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+        module.to(where).eval().requires_grad_(False)
+        renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+        vectors = SentenceEmbedder(find(embedder, MINILM), where, number_format)
+        return LocalModel(module, renderer, source, CachedEmbedder(vectors, vectors.recipe))
 
 
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:

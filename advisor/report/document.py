@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.decide.decision import Decision, LatencySummary, Recommendation, Row, Versus
-from advisor.measure.records import ModelFacts, TaskFacts
+from advisor.decide.effort import OPERATIONS, effort
+from advisor.measure.records import Comparison, ModelFacts, TaskFacts
 from advisor.report import figures
 
 SCHEMA = 1
@@ -49,6 +50,7 @@ def document(decision: Decision) -> dict[str, Any]:
         "versions": comparison.versions,
         "hardware": comparison.hardware,
         "folder": comparison.folder,
+        "time": _time(comparison),
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)
@@ -138,6 +140,17 @@ def _approach(row: Row) -> dict[str, object]:
         "seeds": row.seeds,
         "reused": row.reused,
         "measured": row.measured,
+    }
+
+
+def _time(comparison: Comparison) -> dict[str, object]:
+    found, model = effort(comparison), comparison.model
+    return {
+        "seconds": found.seconds,
+        "tokens": found.tokens,
+        "ceiling": {"flops": model.matrix_flops, "parameters": model.matrix_parameters, "dtype": model.dtype},
+        "share_of_ceiling": found.shares,
+        "operations": OPERATIONS,
     }
 
 

@@ -140,6 +140,12 @@ def parameters(number: float | None) -> str:
     return f"{number:.0f}"
 
 
+def rate(flops: float) -> str:
+    """Operations a second: `84 GFLOP/s`, `1.2 TFLOP/s`."""
+    unit, scale = ("TFLOP/s", 1e12) if flops >= 0.9995e12 else ("GFLOP/s", 1e9)
+    return f"{_three(flops / scale)} {unit}"
+
+
 def listed(words: Sequence[str], last: str = "and") -> str:
     """Words as in a sentence: `a, b and c`."""
     if len(words) < 2:

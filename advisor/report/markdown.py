@@ -191,6 +191,8 @@ def _setup(decision: Decision) -> list[str]:
         ("hardware", statements.settings(comparison.hardware.items())),
         ("versions", statements.settings(comparison.versions.items())),
         ("reused", statements.reused(decision)),
+        ("time", statements.time_spent(decision)),
+        ("share of ceiling", statements.share_of_ceiling(decision)),
         ("records", comparison.folder),
     ]
     return [f"{name}: {text(value)}" for name, value in rows if value]

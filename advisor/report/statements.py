@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from advisor.decide.decision import BreakEven, Decision, Recommendation, Row
+from advisor.decide.effort import OPERATIONS, effort
 from advisor.measure.records import ModelFacts, TaskFacts
 from advisor.report import figures
 from advisor.tasks import Limits
@@ -144,6 +145,31 @@ def reused(decision: Decision) -> str:
     parts = [f"{figures.listed(specs)} (measured on {day})" for day, specs in sorted(before.items())]
     parts += [f"{what} ({figures.duration(seconds)})" for what, seconds in saved.items()]
     return f"{'; '.join(parts)}. Times and costs are as if nothing had been reused." if parts else ""
+
+
+def time_spent(decision: Decision) -> str:
+    """Where the time went, most first; empty where the records do not say."""
+    found = effort(decision.comparison)
+    parts = []
+    for name, seconds in found.seconds.items():
+        read = f" ({figures.count(found.tokens[name])} tokens)" if name in found.tokens else ""
+        parts.append(f"{name} {figures.duration(seconds)}{read}")
+    return f"{', '.join(parts)}; {figures.duration(sum(found.seconds.values()))} in all" if parts else ""
+
+
+def share_of_ceiling(decision: Decision) -> str:
+    """How near the model's work came to the machine's rate of matrix products, and what was counted."""
+    found, model = effort(decision.comparison), decision.comparison.model
+    if not found.shares or not model.matrix_flops:
+        return ""
+    reached = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items())
+    counted = " and ".join(f"{OPERATIONS[name]} ({name})" for name in found.shares)
+    return (
+        f"{reached} of {figures.rate(model.matrix_flops)}, which matrix products of the model's shapes reached here in "
+        f"{model.dtype}. Counted are {counted} operations for each token and each of the "
+        f"{figures.parameters(model.matrix_parameters)} weights of the linear layers, not attention, the output layer "
+        "or an adapter."
+    )
 
 
 def caveats(decision: Decision) -> list[str]:

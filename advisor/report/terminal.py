@@ -142,6 +142,10 @@ def _remarks(page: Page, decision: Decision) -> None:
     page.blank()
     if reused := statements.reused(decision):
         page.item(reused, "reused", _LABELS)
+    if spent := statements.time_spent(decision):
+        page.item(spent, "time", _LABELS)
+    if reached := statements.share_of_ceiling(decision):
+        page.item(f"share of ceiling: {reached}", "", _LABELS)
     if decision.prices:
         page.item(decision.prices, "costs", _LABELS)
     page.item(decision.comparison.folder, "records", _LABELS)

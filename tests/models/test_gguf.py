@@ -107,6 +107,7 @@ def test_a_gguf_file_answers_as_the_folder_it_was_made_of(
         "revision": model.revision,
         "source": "file",
         "quantisation": "F32",
+        "matrix_flops": model.describe()["matrix_flops"],
         "embedder": "",
     }
     ours = model.score(prompts, ["red", "dark blue"])
