@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -22,18 +23,30 @@ class Ceiling:
     """The rate of matrix products alone.
 
     Attributes:
-        parameters: weights of the linear layers that every token passes, without embedding and head; reading a token
-            takes two operations for each. None where that is not so: of experts only some are passed.
-        flops: operations a second over the shapes of these layers; None where there are no such layers.
+        matrix_parameters: weights of the linear layers that every token passes, without embedding and head; reading a
+            token takes two operations for each. None where that is not so: of experts only some are passed.
+        matrix_flops: operations a second over the shapes of these layers; None where there are no such layers.
     """
 
-    parameters: int | None
-    flops: float | None
+    matrix_parameters: int | None
+    matrix_flops: float | None
+
+
+_measured: WeakKeyDictionary[nn.Module, Ceiling] = WeakKeyDictionary()
+
+
+def ceiling(module: Any) -> Ceiling:
+    """Multiply activations by matrices of every shape in `module`, in its dtype and on its device.
+
+    It takes half a second, once for each module.
+    """
+    if module not in _measured:
+        _measured[module] = _measure(module)
+    return _measured[module]
 
 
 @torch.inference_mode()
-def measure(module: Any) -> Ceiling:
-    """Multiply activations by matrices of every shape in `module`, in its dtype and on its device."""
+def _measure(module: Any) -> Ceiling:
     shapes, others = _shapes(module.base_model)
     passed = sum(outputs * inputs * count for (outputs, inputs), count in shapes.items())
     if not passed:

@@ -6,13 +6,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from advisor.models.attention import NotPassedOn, packed_attention
-from advisor.models.ceiling import Ceiling, measure
+from advisor.models.ceiling import ceiling
 from advisor.models.clock import clock
 from advisor.models.device import device_name, free_memory, out_of_memory, peak_memory, reset_peak_memory
 from advisor.models.head import Head
@@ -228,10 +228,6 @@ class LocalModel:
         """Highest memory since `forget`: allocated on a GPU, resident in the process on a CPU."""
         return peak_memory(self.device)
 
-    @cached_property
-    def _ceiling(self) -> Ceiling:
-        return measure(self.module)
-
     def describe(self) -> dict[str, Any]:
         """What a record says of the model: the weights that ran, how and where."""
         return {
@@ -244,8 +240,7 @@ class LocalModel:
             "device_name": device_name(self.device),
             "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in self.module.parameters()),
-            "matrix_parameters": self._ceiling.parameters,
-            "matrix_flops": self._ceiling.flops,
+            **asdict(ceiling(self.module)),
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": list(self.source.caveats),
