@@ -169,6 +169,12 @@ def faulty() -> type[Faulty]:
     return Faulty
 
 
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Of a process that finds this code and the scripted model."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{SCRIPTED.parent}", "OMP_NUM_THREADS": "1"}
+
+
 @pytest.fixture(scope="session")
 def killing() -> Callable[..., subprocess.Popen[str]]:
     """Starts killed.py."""
