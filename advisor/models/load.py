@@ -50,8 +50,8 @@ def load_model(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     where = choose_device(device)
     number_format = choose_dtype(dtype, where)
-    if where.type == "cuda":
-        clock.settle = partial(torch.cuda.synchronize, where)
+    if where.type != "cpu":
+        clock.settle = partial(torch.accelerator.synchronize, where)
     with clock.span("load"):
         source = find(name, SMOLLM2)
         folder = converted(source.path) if source.path.suffix == ".gguf" else source.path

@@ -15,6 +15,13 @@ import pytest
 Advisor = Callable[..., Any]
 
 
+def untimed(said: Any) -> dict[str, Any]:
+    """Results without where the time went, which every call adds to."""
+    found = results(said)
+    assert found.pop("time")["seconds"]["load"] > 0
+    return found
+
+
 def results(said: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(said.out)
     return found
@@ -66,12 +73,64 @@ def test_the_same_command_again_does_nothing_again(advisor: Advisor, finished: A
     before = records(finished.folder)
     again = advisor(*finished.command, "--json")
     assert again.code == 0
-    assert again.out == finished.said.out
+    assert untimed(again) == untimed(finished.said)
     assert again.err.count("already done") == 6
     assert records(finished.folder) == before
     text = advisor(*finished.command)
     assert "Recommendation" in text.out
     assert not text.out.startswith("{")
+
+
+def test_results_say_where_the_time_went(finished: Any, advisor: Advisor) -> None:
+    found = results(finished.said)["time"]
+    assert {"load", "embed", "prefill", "score", "train", "report", "other"} <= set(found["seconds"])
+    assert all(seconds > 0 for seconds in found["seconds"].values())
+    assert set(found["tokens"]) == set(found["share_of_ceiling"]) == {"prefill", "train"}
+    assert all(0 < share < 1 for share in found["share_of_ceiling"].values())
+    text = advisor("report", finished.folder).out
+    assert "share of ceiling: prefill " in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.usefixtures("kept")
+def test_another_run_folder_takes_over_what_did_not_change(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    def compare(folder: str, *specs: str, more: tuple[str, ...] = ()) -> Any:
+        approaches = [word for spec in specs for word in ("--approach", spec)]
+        return advisor("compare", tickets, *model, *approaches, "--out", tmp_path / folder, "--json", *more)
+
+    first = compare("a", "head", "lora:epochs=1,rank=2", "few-shot:k=2")
+    second = compare("b", "head", "lora:epochs=1,rank=2", "few-shot:k=1")
+    before, after = ({a["spec"]: a for a in results(said)["approaches"]} for said in (first, second))
+    for spec in ("head", "lora:rank=2,epochs=1"):
+        assert after[spec]["measured"]
+        for key in ("quality", "latency_ms", "fit_seconds", "throughput_qps", "cost_usd"):
+            assert after[spec][key] == before[spec][key]
+        assert f"{spec}: reused, measured on " in second.err
+    assert after["few-shot:k=1"]["measured"] is None
+    (told,) = (line for line in advisor("report", tmp_path / "b").out.splitlines() if line.startswith("  reused"))
+    assert all(spec in told for spec in ("head", "lora:rank=2,epochs=1", " (measured on "))
+    anew = compare("c", "head", "few-shot:k=1", more=("--fresh",))
+    assert [a["measured"] for a in results(anew)["approaches"]] == [None, None]
+    assert "reused" not in anew.err
+    (tmp_path / "cache" / "store").rename(tmp_path / "gone")
+    assert compare("d", "head").code == 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_reused_embeddings_cost_what_they_cost(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    found = []
+    for folder, spec in (("a", "few-shot:select=nearest"), ("b", "few-shot:k=3,select=nearest")):
+        said = advisor("compare", tickets, *model, "--approach", spec, "--out", tmp_path / folder, "--json")
+        found.append(results(said))
+    (first,), (second,) = (result["approaches"] for result in found)
+    assert first["reused"] == {}
+    assert second["reused"]["embeddings"] > 0
+    assert second["fit_seconds"] >= second["reused"]["embeddings"] / 2
+    assert found[1]["time"]["seconds"]["embed"] < found[0]["time"]["seconds"]["embed"]
 
 
 def test_nothing_that_could_run_code_is_left_behind(finished: Any) -> None:
