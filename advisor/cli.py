@@ -110,7 +110,9 @@ def _add_compare(commands: Any) -> None:
     running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     running.add_argument("--out", metavar="DIR", help="run folder; default: runs/<task name>")
     running.add_argument(
-        "--fresh", action="store_true", help="take nothing over from earlier comparisons in other run folders"
+        "--fresh",
+        action="store_true",
+        help="take nothing from the store of earlier results, which lies where ADVISOR_CACHE says",
     )
     compare_.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
     _add_judging(compare_)
