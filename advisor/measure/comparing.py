@@ -48,6 +48,7 @@ from advisor.tasks import Task
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
+NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
 def compare(
@@ -85,13 +86,17 @@ def compare(
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
-        append(folder / JOURNAL, head | counted(loaded))
+        append(folder / JOURNAL, head)
+        noted = False
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
             shown.begin(spec, number, len(chosen))
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
                 outcomes.append(run(assignment, task, model, shown))
+            if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
+                _note_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
+                noted = True
             failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
             shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
     return read_comparison(folder)
@@ -108,8 +113,7 @@ def read_comparison(folder: str | Path) -> Comparison:
     if not heads:
         raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
     head = heads[-1]
-    # Other work on the machine hides the ceiling from a measurement, so the highest that a call found counts.
-    rates = [h["model"].get("matrix_flops") for h in heads if h["key"] == head["key"]]
+    spans, ceiling = _spans(folder, head["key"])
     place = folder / head["key"]
     answers = {
         line["id"]: Answer(tuple(line["targets"]), tuple(line["evidence"])) for line in lines(place / "answers.jsonl")
@@ -120,7 +124,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         for seed in range(seeds):
             found = read_run(_path(place, spec, seed)) or Run(spec, seed, "interrupted")
             runs.append(replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id]))))
-    task, model = head["task"], head["model"] | {"matrix_flops": max(filter(None, rates), default=None)}
+    task, model = head["task"], head["model"] | {"matrix_flops": ceiling}
     return Comparison(
         folder=str(folder),
         task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
@@ -132,25 +136,37 @@ def read_comparison(folder: str | Path) -> Comparison:
         settings=head["settings"],
         versions=head["versions"],
         hardware=head["hardware"],
-        spans=_spans(folder, head["key"]),
+        spans=spans,
     )
 
 
 def note_spans(comparison: Comparison) -> Comparison:
-    """Record what the clock has counted since the last run, such as the report's making, and read it back."""
-    folder = Path(comparison.folder)
-    key = [line["key"] for line in lines(folder / JOURNAL)][-1]
-    append(folder / JOURNAL, {"type": "spans", "key": key, **counted(clock.drain())})
-    return replace(comparison, spans=_spans(folder, key))
+    """Record what the clock has counted since the last run, such as the report's making, and read it back.
+
+    After a call in which nothing was measured nothing is recorded: it says again what was said before.
+    """
+    folder, ledger = Path(comparison.folder), clock.drain()
+    last = list(lines(folder / JOURNAL))[-1]
+    if last["type"] != "comparison":
+        _note_spans(folder, last["key"], ledger, None)
+    return replace(comparison, spans=_spans(folder, last["key"])[0])
 
 
-def _spans(folder: Path, key: str) -> dict[str, Span]:
-    """Where time went outside the runs, over all calls that were about the same."""
-    ledger = Ledger()
+def _note_spans(folder: Path, key: str, ledger: Ledger, ceiling: float | None) -> None:
+    append(folder / JOURNAL, {"type": "spans", "key": key, "matrix_flops": ceiling, **counted(ledger)})
+
+
+def _spans(folder: Path, key: str) -> tuple[dict[str, Span], float | None]:
+    """Where time went outside the runs, over all calls that measured something, and the ceiling that they found.
+
+    Other work on the machine hides the ceiling from a measurement, so the highest counts.
+    """
+    ledger, rates = Ledger(), []
     for line in lines(folder / JOURNAL):
         if line["key"] == key:
             count(line, ledger)
-    return dict(ledger.spans)
+            rates.append(line.get("matrix_flops"))
+    return dict(ledger.spans), max(filter(None, rates), default=None)
 
 
 def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:

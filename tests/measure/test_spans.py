@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advisor.measure.comparing import compare, note_spans, read_comparison
-from advisor.measure.records import lines
+from advisor.measure.records import Comparison, lines
 from advisor.models import Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Task
@@ -63,20 +64,32 @@ def test_a_failure_keeps_what_was_counted(numbers: Task, busy: Any, tmp_path: Pa
     assert run.spans["generate"].tokens == 32
 
 
-def test_loading_and_reporting_are_added_up_over_all_calls(numbers: Task, busy: Any, tmp_path: Path) -> None:
+def call(task: Task, model: Any, specs: list[str], folder: Path) -> Comparison:
+    """As the command line does it: load, compare, report."""
+    with clock.span("load"):
+        time.sleep(PAUSE)
+    with clock.span("generate"):
+        time.sleep(PAUSE)
+    comparison = compare(task, model, specs, out=folder)
+    assert "generate" not in comparison.spans  # what a caller did with the model before is not of the comparison
+    with clock.span("report"):
+        time.sleep(PAUSE)
+    return note_spans(comparison)
+
+
+def test_loading_and_reporting_are_added_up_over_the_calls_that_measured(
+    numbers: Task, busy: Any, tmp_path: Path
+) -> None:
     clock.drain()
-    for _ in range(2):
-        with clock.span("load"):
-            time.sleep(PAUSE)
-        with clock.span("generate"):
-            time.sleep(PAUSE)
-        comparison = compare(numbers, busy, ["zero-shot"], out=tmp_path)
-        assert "generate" not in comparison.spans  # what a caller did with the model before is not of the comparison
-        with clock.span("report"):
-            time.sleep(PAUSE)
-        noted = note_spans(comparison)
-    assert 2 * PAUSE <= noted.spans["load"].seconds < 20 * PAUSE
-    assert 2 * PAUSE <= noted.spans["report"].seconds < 20 * PAUSE
-    assert read_comparison(tmp_path) == noted
-    other = compare(numbers, busy, ["zero-shot", "few-shot:k=1"], out=tmp_path / "other")
-    assert other.spans == {}
+    busy.facts["matrix_flops"] = 2e9
+    first = call(numbers, busy, ["zero-shot"], tmp_path)
+    busy.facts["matrix_flops"] = 3e9
+    assert call(numbers, busy, ["zero-shot"], tmp_path) == first  # nothing to do, nothing to say
+    busy.facts["matrix_flops"] = 1e9
+    second = call(numbers, busy, ["zero-shot", "few-shot:k=1"], tmp_path)
+    for name in ("load", "report"):
+        assert PAUSE <= first.spans[name].seconds < 10 * PAUSE
+        assert first.spans[name].seconds + PAUSE <= second.spans[name].seconds < 20 * PAUSE
+    assert (first.model.matrix_flops, second.model.matrix_flops) == (2e9, 2e9)  # the higher of those that measured
+    assert read_comparison(tmp_path) == second
+    assert compare(replace(numbers, instruction="Say it."), busy, ["zero-shot"], out=tmp_path).spans == {}
