@@ -1,0 +1,79 @@
+"""The models and prompts that several benchmarks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+
+from advisor.models import Context, Prompt, Shot
+from advisor.models.engine import LocalModel
+from advisor.models.gguf import converted
+from advisor.models.load import load_model
+from advisor.models.packages import SMOLLM2
+from advisor.models.source import find
+from advisor.tasks import Task
+from benchmarks.speed.options import Options
+
+ROOM = 64  # tokens of the context window left for an answer
+PREFIX = 512  # tokens that the prompts of the prefix benchmarks have in common, as near as whole examples allow
+
+
+def model_folder(options: Options) -> Path:
+    """A folder that Advisor and its peers load alike: the default model, or in a smoke run a tiny random one."""
+    packaged = converted(find("embedded", SMOLLM2).path)
+    if not options.smoke:
+        return packaged
+    folder = options.work / "tiny"
+    if not (folder / "config.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(packaged)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=2048,
+            tie_word_embeddings=True,
+            initializer_range=0.2,  # wide, so that the likeliest token wins by far more than rounding
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        torch.manual_seed(0)
+        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def advisor_model(options: Options, dtype: str) -> LocalModel:
+    """The model as Advisor loads it for a user."""
+    return load_model(str(model_folder(options)), dtype=dtype)
+
+
+def peer_model(options: Options, dtype: str) -> Any:
+    """The same weights in a module of the peer's own, untouched by Advisor."""
+    number_format: torch.dtype = getattr(torch, dtype)
+    return AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).eval()
+
+
+def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Sequence[str] = ()) -> list[Prompt]:
+    """`count` test inputs of a task behind the same worked examples, as many as bring the shared beginning nearest
+    to `PREFIX` tokens."""
+    queries = [Prompt(task.instruction, e.input, tuple(labels)) for e in task.test[:count]]
+    shots = tuple(Shot(e.input, e.target) for e in task.train)
+    best = min(range(1, min(len(shots), 64)), key=lambda k: abs(_shared(queries[0], shots[:k], model) - PREFIX))
+    return [replace(query, context=Context(shots[:best])) for query in queries]
+
+
+def shared_tokens(prompts: Sequence[Prompt], model: LocalModel) -> int:
+    """How many leading tokens do not depend on the query."""
+    return min(model.renderer.encode(prompt, ROOM).stem for prompt in prompts)
+
+
+def _shared(query: Prompt, shots: tuple[Shot, ...], model: LocalModel) -> int:
+    return model.renderer.encode(replace(query, context=Context(shots)), ROOM).stem
