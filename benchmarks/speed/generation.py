@@ -12,7 +12,7 @@ from advisor.models import Decoding, Generation
 from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.harness import Peer, Side, compare
-from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens
+from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
 
@@ -34,7 +34,7 @@ def run(options: Options, record: Record) -> None:
     ends = sorted(model.renderer.stop_ids)
     settings = GenerationConfig(max_new_tokens=cap, do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
     record.note(
-        model=model.describe(),
+        model=weights_facts(model),
         task=task.name,
         prompts=len(prompts),
         shared_tokens=shared_tokens(prompts, model),
@@ -62,6 +62,7 @@ def run(options: Options, record: Record) -> None:
                 2.5,
                 gate,
                 f"its defaults, which share the pages of a common prefix; {MEMORY:.0%} of free memory for pages",
+                optional=True,
             ),
         ],
         options.pairs,

@@ -46,12 +46,14 @@ class Peer:
         goal: how many times its speed Advisor should have.
         gate: judges Advisor's result and the peer's, in this order.
         note: what is set differently from Advisor, and why.
+        optional: whether it may be unable to run on this device; its claim then says why.
     """
 
     side: Side
     goal: float
     gate: Callable[[Any, Any], Gate]
     note: str = ""
+    optional: bool = False
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Timed:
 def compare(case: str, ours: Side, peers: Iterable[Peer], pairs: int, record: Record) -> None:
     """Time `ours` and every peer in turn, `pairs` times, and record a claim for each peer.
 
-    A peer that raises is not run again; its claim says why it has no value.
+    An optional peer that raises is not run again; its claim says why it has no value.
     """
     peers = tuple(peers)
     own = Timed()
@@ -75,7 +77,7 @@ def compare(case: str, ours: Side, peers: Iterable[Peer], pairs: int, record: Re
         result = _run(case, ours, pair, own, record)
         for number, (peer, timed) in enumerate(zip(peers, others, strict=True)):
             if not timed.failure:
-                found = _attempt(case, peer.side, pair, timed, record)
+                found = _attempt(case, peer, pair, timed, record)
                 if not timed.failure:
                     gates[number] = worse(gates[number], peer.gate(result, found))
             record.put(claim_of(case, own, peer, timed, gates[number]))
@@ -139,12 +141,14 @@ def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> Any:
     return result
 
 
-def _attempt(case: str, side: Side, pair: int, timed: Timed, record: Record) -> Any:
+def _attempt(case: str, peer: Peer, pair: int, timed: Timed, record: Record) -> Any:
     try:
-        return _run(case, side, pair, timed, record)
-    except Exception as error:  # noqa: BLE001 - another library's limits on this device are a finding, not an end
+        return _run(case, peer.side, pair, timed, record)
+    except Exception as error:  # another library's limits on this device are a finding, not an end
+        if not peer.optional:
+            raise
         timed.failure = f"{type(error).__name__}: {error}"
-        print(f"  {case}: {side.name}: {timed.failure}", file=sys.stderr, flush=True)
+        print(f"  {case}: {peer.side.name}: {timed.failure}", file=sys.stderr, flush=True)
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers.utils import logging as transformers_logging
 
 from advisor.models import Context, Prompt, Shot
 from advisor.models.engine import LocalModel
@@ -25,7 +27,7 @@ PREFIX = 512  # tokens that the prompts of the prefix benchmarks have in common,
 
 def model_folder(options: Options) -> Path:
     """A folder that Advisor and its peers load alike: the default model, or in a smoke run a tiny random one."""
-    packaged = converted(find("embedded", SMOLLM2).path)
+    packaged = _converted()
     if not options.smoke:
         return packaged
     folder = options.work / "tiny"
@@ -57,8 +59,18 @@ def advisor_model(options: Options, dtype: str) -> LocalModel:
 
 def peer_model(options: Options, dtype: str) -> Any:
     """The same weights in a module of the peer's own, untouched by Advisor."""
+    transformers_logging.disable_progress_bar()
     number_format: torch.dtype = getattr(torch, dtype)
     return AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).eval()
+
+
+def weights_facts(model: LocalModel) -> dict[str, Any]:
+    """What a record says of the model: not the folder on this machine, from which it was loaded."""
+    told = model.describe()
+    facts = {key: told[key] for key in ("dtype", "device", "device_name", "parameters")}
+    if Path(model.name).name == "tiny":
+        return {"id": "tiny random model", **facts}
+    return {"id": SMOLLM2.id, "revision": SMOLLM2.sha256[:16], "quantisation": SMOLLM2.quantisation, **facts}
 
 
 def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Sequence[str] = ()) -> list[Prompt]:
@@ -73,6 +85,16 @@ def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Seque
 def shared_tokens(prompts: Sequence[Prompt], model: LocalModel) -> int:
     """How many leading tokens do not depend on the query."""
     return min(model.renderer.encode(prompt, ROOM).stem for prompt in prompts)
+
+
+def _converted() -> Path:
+    """The default model's folder; it is made once, also where caches are switched off for what is measured."""
+    setting = os.environ.pop("ADVISOR_CACHE", None)
+    try:
+        return converted(find("embedded", SMOLLM2).path)
+    finally:
+        if setting is not None:
+            os.environ["ADVISOR_CACHE"] = setting
 
 
 def _shared(query: Prompt, shots: tuple[Shot, ...], model: LocalModel) -> int:

@@ -12,7 +12,7 @@ from advisor.models import Prompt, Scores
 from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.harness import Peer, Side, compare
-from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens
+from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
 
@@ -60,7 +60,7 @@ def run(options: Options, record: Record) -> None:
     """Labels of one token, all of which the harness reads off one pass, and of several, each a pass of its own."""
     model = advisor_model(options, "float32")
     harness = HFLM(pretrained=peer_model(options, "float32"), tokenizer=model.renderer.tokenizer)
-    record.note(model=model.describe(), lm_eval_batch_size=harness.batch_size)
+    record.note(model=weights_facts(model), lm_eval_batch_size=harness.batch_size)
     for case, folder, goal in (("labels of one token", "trec6", 6.0), ("labels of several tokens", "banking77", 20.0)):
         task = load_task(options.task_folder(folder, "ticket-routing"))
         labels = _labels(model, task.labels, several=folder == "banking77")
