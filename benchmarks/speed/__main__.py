@@ -1,11 +1,12 @@
 """Advisor's speed side by side with the libraries people use instead, installed from their packages.
 
-    python -m benchmarks.speed all [--pairs 5] [--threads N] [--smoke]
+    python -m benchmarks.speed all [--pairs 5] [--threads N] [--data FOLDER] [--smoke]
     python -m benchmarks.speed scoring generation ...
     python -m benchmarks.speed table
 
 Each benchmark writes `benchmarks/results/speed/<name>.json` after every pair; `table` writes `benchmarks/README.md`
-from those files. A smoke run takes tiny random models and one pair, and writes to `runs/bench-smoke`.
+from those files. A smoke run takes tiny random models and one pair, writes to `runs/bench-smoke` and passes over what
+needs a peer that is not installed.
 """
 
 from __future__ import annotations
@@ -15,50 +16,79 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results" / "speed"
-SMOKE = ROOT / "runs" / "bench-smoke"
-NAMES = ("scoring", "generation", "embedding", "training", "ceiling", "overhead", "whole")
+from benchmarks.speed import RESULTS, ROOT
+
+PEERS: dict[str, tuple[str, ...]] = {  # of the dependency group `bench`, which a benchmark needs
+    "scoring": ("lm_eval",),
+    "generation": (),
+    "embedding": (),
+    "training": ("trl", "datasets"),
+    "ceiling": (),
+    "overhead": (),
+    "whole": ("lm_eval", "trl", "datasets"),
+}
+NAMES = tuple(PEERS)
 
 
 def main() -> int:
     """Run what was asked for; exits with 1 where a benchmark failed or its sides did not agree."""
-    options = _parser().parse_args()
+    options = parser("python -m benchmarks.speed", __doc__ or "", NAMES).parse_args()
     if options.names == ["table"]:
-        return _table()
+        import_module("benchmarks.speed.table").write(RESULTS, ROOT / "benchmarks" / "README.md")
+        return 0
     names = list(NAMES) if options.names == ["all"] else options.names
     unknown = sorted(set(names) - set(NAMES))
     if unknown:
         print(f"error: there is no benchmark {unknown[0]!r}\n  try: {', '.join(NAMES)}, all or table", file=sys.stderr)
         return 2
-    _set_threads(options.threads)
-    if len(names) > 1:  # each in a process of its own: what one leaves in memory does not slow the next
+    settle(options.threads)
+    if len(names) > 1 and not options.smoke:  # what one leaves in memory does not slow the next
         return max(_alone(name) for name in names)
-    return _run(names[0], options)
+    return max(_run(name, options) for name in names)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def parser(prog: str, text: str, names: tuple[str, ...]) -> argparse.ArgumentParser:
+    """The options that all benchmarks have in common."""
+    found = argparse.ArgumentParser(
+        prog=prog, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(NAMES)}, all, or table")
-    parser.add_argument("--pairs", type=int, default=5, help="runs of each side; default 5, in a smoke run 1")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all usable cores")
-    parser.add_argument("--smoke", action="store_true", help="tiny sizes, one pair")
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "datasets", help="public task folders")
-    parser.add_argument("--out", type=Path, help=f"folder for the results; default {RESULTS.relative_to(ROOT)}")
-    return parser
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(names)}, all, or table")
+    found.add_argument("--pairs", type=int, default=5, help="runs of each side; default 5, in a smoke run 1")
+    found.add_argument("--minutes", type=float, default=15, help="a case begins no further pair after; default 15")
+    found.add_argument("--threads", type=int, default=cores, help="default: all usable cores")
+    found.add_argument("--smoke", action="store_true", help="tiny sizes, a tiny random model, one pair")
+    found.add_argument("--train", type=int, default=200, help="training examples of `whole`; default 200")
+    found.add_argument("--test", type=int, default=50, help="test examples of `whole`; default 50")
+    found.add_argument("--data", type=Path, help="folder of task folders; default: the project's examples")
+    found.add_argument("--out", type=Path, help=f"folder for the results; default {RESULTS.relative_to(ROOT)}")
+    return found
 
 
-def _set_threads(threads: int) -> None:
+def settle(threads: int) -> None:
     """Before torch is loaded, for this process and those it starts."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["ADVISOR_CACHE"] = "off"  # cold speed is what is measured
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler's own lines
+
+
+def absent(name: str, peers: tuple[str, ...], smoke: bool) -> int | None:
+    """The exit status where a peer that `name` needs is not installed, told in a line; None where all are."""
+    missing = [peer for peer in peers if find_spec(peer) is None]
+    if not missing:
+        return None
+    mend = "python -m pip install --group bench"
+    if smoke:
+        print(f"{name}: skipped, {' and '.join(missing)} not installed; {mend}", file=sys.stderr, flush=True)
+        return 0
+    print(f"error: {name} needs {' and '.join(missing)}, not installed here\n  try: {mend}", file=sys.stderr)
+    return 2
 
 
 def _alone(name: str) -> int:
@@ -67,28 +97,11 @@ def _alone(name: str) -> int:
 
 
 def _run(name: str, options: argparse.Namespace) -> int:
-    machine = import_module("benchmarks.speed.machine")
-    record_module = import_module("benchmarks.speed.record")
-    chosen = import_module("benchmarks.speed.options").Options(
-        pairs=1 if options.smoke else options.pairs,
-        smoke=options.smoke,
-        data=options.data,
-        work=SMOKE if options.smoke else ROOT / "runs" / "bench",
-    )
-    out = options.out or (SMOKE / "results" if options.smoke else RESULTS)
-    head = {"benchmark": name, "smoke": chosen.smoke, "pairs": chosen.pairs, **machine.describe()}
-    record = record_module.Record(out / f"{name}.json", head)
-    print(f"{name}: {chosen.pairs} pairs, {options.threads} threads", file=sys.stderr, flush=True)
-    import_module(f"benchmarks.speed.{name}").run(chosen, record)
-    record.finish()
-    for gate in record.broken_gates:
-        print(f"  {gate}: the sides do not agree", file=sys.stderr)
-    return 1 if record.broken_gates else 0
-
-
-def _table() -> int:
-    import_module("benchmarks.speed.table").write(RESULTS, ROOT / "benchmarks" / "README.md")
-    return 0
+    status = absent(name, PEERS[name], options.smoke)
+    if status is not None:
+        return status
+    job = import_module(f"benchmarks.speed.{name}").run
+    return int(import_module("benchmarks.speed.record").keep(name, job, options))
 
 
 if __name__ == "__main__":

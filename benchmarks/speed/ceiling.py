@@ -135,7 +135,7 @@ def _measure(case: str, goal: float, job: _Prefill | _Training, options: Options
 
     job.seconds()
     against = "the faster of a square matrix product and of the model's own shapes"
-    repeat(Claim(case, against, "share", goal, None, []), share, options.pairs, record)
+    repeat(Claim(case, against, "share", goal, None, []), share, options, record)
 
 
 def _shapes_speed(shape: Shape, rows: int, dtype: torch.dtype) -> float:
@@ -164,7 +164,7 @@ def _seconds(job: Callable[[], object]) -> float:
 
 def _prompts(options: Options) -> list[Prompt]:
     """Prompts of real words that begin differently, the instruction included."""
-    task = load_task(options.task_folder("squad2_dev", "handbook-qa"))
+    task = load_task(options.task_folder("questions"))
     words = " ".join(document.text for document in task.documents).split()
     count, size = (FEW_ROWS, FEW_WORDS) if options.smoke else (ROWS, WORDS)
     parts = [words[i * size : (i + 1) * size] for i in range(count)]

@@ -16,7 +16,7 @@ from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_w
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
 
-QUERIES, FEW_QUERIES = 32, 3
+QUERIES, FEW_QUERIES = 20, 3
 TOKENS, FEW_TOKENS = 32, 6
 MEMORY = 0.1  # of what is free, for the key-value pages of continuous batching: far more than these prompts need
 
@@ -27,7 +27,7 @@ def run(options: Options, record: Record) -> None:
     """Both peers get the tokens of the same prompts and answer greedily under the same end and cap."""
     model = advisor_model(options, "float32")
     module = peer_model(options, "float32")
-    task = load_task(options.task_folder("squad2_dev", "handbook-qa"))
+    task = load_task(options.task_folder("questions"))
     prompts = prompts_with_prefix(task, model, FEW_QUERIES if options.smoke else QUERIES)
     cap = FEW_TOKENS if options.smoke else TOKENS
     ids = [list(model.renderer.encode(prompt, ROOM).ids) for prompt in prompts]
@@ -43,7 +43,7 @@ def run(options: Options, record: Record) -> None:
     )
 
     def one_by_one() -> Tokens:
-        rows = (torch.tensor([row]) for row in ids)
+        rows = (torch.tensor([row], device=module.device) for row in ids)
         return [module.generate(row, generation_config=settings)[0, row.shape[1] :].tolist() for row in rows]
 
     def batched() -> Tokens:
@@ -65,7 +65,7 @@ def run(options: Options, record: Record) -> None:
                 optional=True,
             ),
         ],
-        options.pairs,
+        options,
         record,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.speed.machine import Effort, Reading
+from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Gate, Record
 
 Job = Callable[[], Any]
@@ -64,8 +66,8 @@ class Timed:
     failure: str = ""
 
 
-def compare(case: str, ours: Side, peers: Iterable[Peer], pairs: int, record: Record) -> None:
-    """Time `ours` and every peer in turn, `pairs` times, and record a claim for each peer.
+def compare(case: str, ours: Side, peers: Iterable[Peer], options: Options, record: Record) -> None:
+    """Time `ours` and every peer in turn, as often as `options` say, and record a claim for each peer.
 
     An optional peer that raises is not run again; its claim says why it has no value.
     """
@@ -73,7 +75,8 @@ def compare(case: str, ours: Side, peers: Iterable[Peer], pairs: int, record: Re
     own = Timed()
     others = [Timed() for _ in peers]
     gates: list[Gate | None] = [None] * len(peers)
-    for pair in range(pairs):
+    pair, began = 0, time.perf_counter()
+    while options.goes_on(pair, began):
         result = _run(case, ours, pair, own, record)
         for number, (peer, timed) in enumerate(zip(peers, others, strict=True)):
             if not timed.failure:
@@ -81,6 +84,7 @@ def compare(case: str, ours: Side, peers: Iterable[Peer], pairs: int, record: Re
                 if not timed.failure:
                     gates[number] = worse(gates[number], peer.gate(result, found))
             record.put(claim_of(case, own, peer, timed, gates[number]))
+        pair += 1
 
 
 def claim_of(case: str, own: Timed, peer: Peer, timed: Timed, gate: Gate | None) -> Claim:
@@ -105,21 +109,22 @@ def claim_of(case: str, own: Timed, peer: Peer, timed: Timed, gate: Gate | None)
     )
 
 
-def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], pairs: int, record: Record) -> None:
-    """Measure a share `pairs` times and record it; `job` returns the share and figures beside it.
+def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], options: Options, record: Record) -> None:
+    """Measure a share as often as `options` say and record it; `job` returns the share and figures beside it.
 
     Args:
         claim: case, unit and goal; its values are filled in here.
     """
     values: list[float] = []
     shares: list[float | None] = []
-    for pair in range(pairs):
+    began = time.perf_counter()
+    while options.goes_on(len(values), began):
         before = Reading.now()
         value, seen = job()
         effort = before.until(Reading.now())
         values.append(value)
         shares.append(effort.others)
-        record.add_run(case=claim.case, side="advisor", pair=pair, value=value, **_facts(effort), **seen)
+        record.add_run(case=claim.case, side="advisor", pair=len(values) - 1, value=value, **_facts(effort), **seen)
         _show(f"{claim.case}: {value:.3f}", effort)
         filled = {**vars(claim), "value": median(values), "values": list(values)}
         record.put(Claim(**{**filled, "others": {"advisor": _median(shares)}}))

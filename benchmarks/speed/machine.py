@@ -14,8 +14,8 @@ import torch
 
 from advisor.measure.environment import hardware, versions
 from advisor.models.device import choose_device, choose_dtype, cpu_flags, device_name
+from benchmarks.speed import ROOT
 
-ROOT = Path(__file__).parents[2]
 PEERS = ("lm_eval", "trl", "datasets", "accelerate", "tokenizers", "langchain-text-splitters")
 INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "bf16", "sve")
 BUSY = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal: proc(5), /proc/stat
@@ -49,7 +49,8 @@ class Reading:
 
     @classmethod
     def now(cls) -> Reading:
-        """Read all clocks."""
+        """Read all clocks, once a GPU has done what it was asked."""
+        synchronise()
         times = os.times()
         own = times.user + times.system + times.children_user + times.children_system
         busy, idle = _cores()
@@ -64,6 +65,12 @@ class Reading:
             if busy + idle > 0:
                 others = min(1.0, max(0.0, busy - own) / (busy + idle))
         return Effort(later.wall - self.wall, own, others)
+
+
+def synchronise() -> None:
+    """Wait for a GPU."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def _cores() -> tuple[float | None, float | None]:

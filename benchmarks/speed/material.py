@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 from transformers.utils import logging as transformers_logging
 
 from advisor.models import Context, Prompt, Shot
+from advisor.models.device import choose_device
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.load import load_model
@@ -61,7 +62,7 @@ def peer_model(options: Options, dtype: str) -> Any:
     """The same weights in a module of the peer's own, untouched by Advisor."""
     transformers_logging.disable_progress_bar()
     number_format: torch.dtype = getattr(torch, dtype)
-    return AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).eval()
+    return AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).to(choose_device(None)).eval()
 
 
 def weights_facts(model: LocalModel) -> dict[str, Any]:

@@ -41,8 +41,8 @@ Interval = tuple[float, float]
 def run(options: Options, record: Record) -> None:
     """The four things that a comparison is made of, and a comparison with its records."""
     model = advisor_model(options, native_dtype())
-    task = load_task(options.task_folder("trec6", "ticket-routing"))
-    documents = load_task(options.task_folder("squad2_dev", "handbook-qa")).documents
+    task = load_task(options.task_folder("short labels"))
+    documents = load_task(options.task_folder("questions")).documents
     few = options.smoke
     prompts = prompts_with_prefix(task, model, FEW_QUERIES if few else QUERIES, task.labels)
     rows = [_row(model, task, number) for number in range(FEW_ROWS if few else ROWS)]
@@ -60,7 +60,7 @@ def run(options: Options, record: Record) -> None:
         claim = Claim(case, "the model's passes and torch's kernels in the same call", "share", GOAL, None, [], True)
         measured = lambda job=job: outside(job, model)  # noqa: E731
         measured()
-        repeat(claim, measured, options.pairs, record)
+        repeat(claim, measured, options, record)
 
 
 def outside(job: Callable[[], object], model: LocalModel) -> tuple[float, dict[str, Any]]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from benchmarks.speed import RESULTS, SMOKE, WORK
+from benchmarks.speed.machine import describe
+from benchmarks.speed.options import Options
 
 SCHEMA = 1
 
@@ -110,3 +117,25 @@ class Record:
         work = self.path.with_suffix(".writing")
         work.write_text(json.dumps(self.content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         work.replace(self.path)
+
+
+def keep(name: str, job: Callable[[Options, Record], None], given: argparse.Namespace) -> int:
+    """Run a benchmark and keep its record; 1 where its sides did not agree, else 0."""
+    options = Options(
+        pairs=1 if given.smoke else given.pairs,
+        minutes=given.minutes,
+        smoke=given.smoke,
+        train=given.train,
+        test=given.test,
+        data=given.data,
+        work=SMOKE if given.smoke else WORK,
+    )
+    out = given.out or (SMOKE / "results" if given.smoke else RESULTS)
+    head = {"benchmark": name, "smoke": options.smoke, "pairs": options.pairs, **describe()}
+    record = Record(out / f"{name}.json", head)
+    print(f"{name}: {options.pairs} pairs, {given.threads} threads", file=sys.stderr, flush=True)
+    job(options, record)
+    record.finish()
+    for gate in record.broken_gates:
+        print(f"  {gate}: the sides do not agree", file=sys.stderr)
+    return 1 if record.broken_gates else 0

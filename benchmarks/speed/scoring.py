@@ -13,12 +13,17 @@ from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
-from benchmarks.speed.options import Options
+from benchmarks.speed.options import Options, Role
 from benchmarks.speed.record import Gate, Record
 
-QUERIES, FEW_QUERIES = 32, 3
+SHORT, LONG, FEW = 24, 8, 3  # prompts: the harness reads those with long labels once for each label
 MOST_LABELS = 6
 CLOSE = 1e-4  # nats between the log-likelihoods of a label
+
+CASES: tuple[tuple[str, Role, int, float], ...] = (
+    ("labels of one token", "short labels", SHORT, 6.0),
+    ("labels of several tokens", "long labels", LONG, 20.0),
+)
 
 Answers = list[tuple[float, bool]]
 
@@ -61,10 +66,10 @@ def run(options: Options, record: Record) -> None:
     model = advisor_model(options, "float32")
     harness = HFLM(pretrained=peer_model(options, "float32"), tokenizer=model.renderer.tokenizer)
     record.note(model=weights_facts(model), lm_eval_batch_size=harness.batch_size)
-    for case, folder, goal in (("labels of one token", "trec6", 6.0), ("labels of several tokens", "banking77", 20.0)):
-        task = load_task(options.task_folder(folder, "ticket-routing"))
-        labels = _labels(model, task.labels, several=folder == "banking77")
-        prompts = prompts_with_prefix(task, model, FEW_QUERIES if options.smoke else QUERIES, labels)
+    for case, role, count, goal in CASES:
+        task = load_task(options.task_folder(role))
+        labels = _labels(model, task.labels, several=role == "long labels")
+        prompts = prompts_with_prefix(task, model, FEW if options.smoke else count, labels)
         work = Labelling.of(model, prompts, labels)
         same = work.same_tokens(model, harness)
         shared = shared_tokens(prompts, model)
@@ -75,7 +80,7 @@ def run(options: Options, record: Record) -> None:
             lambda w=work: harness.loglikelihood(w.requests, disable_tqdm=True),
         )
         gate = lambda mine, found, same=same: agreement(mine, found, same)  # noqa: E731
-        compare(case, ours, [Peer(theirs, goal, gate)], options.pairs, record)
+        compare(case, ours, [Peer(theirs, goal, gate)], options, record)
 
 
 def agreement(mine: Sequence[Scores], found: Answers, same_tokens: bool) -> Gate:

@@ -6,31 +6,30 @@ import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from datasets import Dataset, disable_progress_bars
 from peft import LoraConfig, set_peft_model_state_dict
-from torch.optim.lr_scheduler import LambdaLR
-from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from trl import SFTConfig, SFTTrainer
 
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
-from advisor.tasks import load_task
+from advisor.tasks import Task, load_task
 from benchmarks.speed.harness import Job, Peer, Side, compare
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, peer_model, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
+from benchmarks.speed.stock import Lessons, losses, sft_trainer
 from finetune import adapter
 from finetune.packing import Row
 from finetune.trainer import Schedule, Trainer
+from rag import Rag
 
-STEPS, FEW_STEPS = 10, 2
-BATCH = 8
+STEPS, LONG_STEPS, FEW_STEPS = 4, 2, 2
+BATCH, LONG_BATCH = 8, 4  # of short rows, and of rows with retrieved passages
+DOCUMENTS = 40  # among which the passages are looked for
 RATE = 1e-3
 SEED = 0
 CLOSE = 0.01  # of a step's loss
@@ -42,16 +41,14 @@ class Course:
 
     Attributes:
         rows: in the order in which they are trained.
+        batch: rows a step.
         config, state: of the adapters; the tensors that both sides begin with.
     """
 
     rows: list[Row]
+    batch: int
     config: LoraConfig
     state: adapter.State
-
-    @property
-    def steps(self) -> int:
-        return len(self.rows) // BATCH
 
     def lessons(self) -> list[Row]:
         """The rows in such an order that the trainer's own shuffle with `SEED` puts them in that of `rows`."""
@@ -62,44 +59,35 @@ class Course:
             lessons[place] = row
         return lessons
 
-    def dataset(self) -> Dataset:
-        """The rows as TRL takes tokens: the completion alone has a loss."""
-        ids = [[*row.prompt, *row.answer] for row in self.rows]
-        masks = [[0] * len(row.prompt) + [1] * len(row.answer) for row in self.rows]
-        return Dataset.from_dict({"input_ids": ids, "completion_mask": masks})
-
 
 def run(options: Options, record: Record) -> None:
-    """One case in the order of a shuffle, one in minibatches of similar length, as grouping by length makes them."""
-    dtype = native_dtype()
-    model = advisor_model(options, dtype)
-    task = load_task(options.task_folder("trec6", "ticket-routing"))
-    count = BATCH * (FEW_STEPS if options.smoke else STEPS)
-    rows = [_row(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in task.train[:count]]
+    """Short rows and rows with retrieved passages; each in the order of a shuffle, and in minibatches of similar
+    length, as grouping by length makes them."""
+    model = advisor_model(options, native_dtype())
+    dtype = str(model.dtype).removeprefix("torch.")
     config = adapter.configuration(rank=16, alpha=32, dropout=0.0)
     state = _beginning(model, config)
-    record.note(
-        model=weights_facts(model),
-        task=task.name,
-        steps=count // BATCH,
-        batch=BATCH,
-        rate=RATE,
-        rank=16,
-        alpha=32,
-        tokens=sum(row.tokens for row in rows),
-        dtype=dtype if dtype == "bfloat16" else f"{dtype}, because this processor has no bfloat16 instructions",
-    )
+    record.note(model=weights_facts(model), rate=RATE, rank=16, alpha=32)
+    if dtype == "float32":
+        record.note(dtype="float32, because this processor has no bfloat16 instructions")
     note = "logs every step to tell its loss; schedule, clipping and minibatches set as Advisor's"
     if dtype != "bfloat16":
         note += "; without its default bf16, for which this processor has no instructions"
-    for case, order, name, goal, checkpointing in (
-        ("LoRA steps in shuffled order", _shuffled(rows), "TRL SFTTrainer, its defaults", 5.0, True),
-        ("LoRA steps grouped by length", _grouped(rows), "TRL SFTTrainer, no checkpointing, grouped", 2.5, False),
+    for what, rows, batch, goals in (
+        ("LoRA steps", _short_rows(options, model), BATCH, (5.0, 2.5)),
+        ("LoRA steps with retrieved passages", _long_rows(options, model), LONG_BATCH, (3.0, 1.8)),
     ):
-        course = Course(order, config, state)
-        ours = Side("advisor", _own(model, course))
-        theirs = Side(name, _trl(options, model, course, checkpointing))
-        compare(case, ours, [Peer(theirs, goal, same_losses, note)], options.pairs, record)
+        tokens = sum(row.tokens for row in rows)
+        record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens": tokens}})
+        for order, name, goal, checkpointing in (
+            (_shuffled(rows), "TRL SFTTrainer, its defaults", goals[0], True),
+            (_grouped(rows, batch), "TRL SFTTrainer, no checkpointing, grouped", goals[1], False),
+        ):
+            course = Course(order, batch, config, state)
+            ours = Side("advisor", _own(model, course))
+            theirs = Side(name, _trl(options, model, course, checkpointing))
+            case = what if checkpointing else f"{what}, grouped by length"
+            compare(case, ours, [Peer(theirs, goal, same_losses, note)], options, record)
 
 
 def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
@@ -110,20 +98,10 @@ def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
     return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
-def ramp(step: int, total: int) -> float:
-    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to nought; `step` from 1."""
-    warm = max(1, round(0.1 * total))
-    return step / warm if step <= warm else max(0.0, (total - step + 1) / (total - warm + 1))
-
-
-class _Scheduled(SFTTrainer):  # type: ignore[misc]
-    """TRL with Advisor's schedule, which begins at a rate above nought."""
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        if self.lr_scheduler is None:
-            rate = lambda done: ramp(done + 1, num_training_steps)  # noqa: E731
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)
-        return self.lr_scheduler
+def row_of(model: LocalModel, prompt: Prompt, target: str) -> Row:
+    """A prompt and its answer as both sides train them."""
+    answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
+    return Row.of(model.renderer.encode(prompt, len(answer)), answer)
 
 
 def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
@@ -131,7 +109,7 @@ def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
     def session() -> Iterator[Job]:
         with adapter.inserted(model, course.config) as wrapped:
             set_peft_model_state_dict(wrapped, course.state)
-            trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=BATCH))
+            trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=course.batch))
             lessons = course.lessons()
             yield lambda: trainer.train(lessons, (), SEED).losses
 
@@ -140,39 +118,25 @@ def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
 
 def _trl(options: Options, model: LocalModel, course: Course, checkpointing: bool) -> Callable[[], Any]:
     dtype = str(model.dtype).removeprefix("torch.")
-    disable_progress_bars()
 
     @contextmanager
     def session() -> Iterator[Job]:
         with tempfile.TemporaryDirectory() as folder:
-            settings = SFTConfig(
-                output_dir=folder,
-                learning_rate=RATE,
-                num_train_epochs=1,
-                per_device_train_batch_size=BATCH,
-                train_sampling_strategy="sequential",  # the rows come in the order wanted
-                completion_only_loss=True,
-                gradient_checkpointing=checkpointing,
-                bf16=dtype == "bfloat16",
-                logging_steps=1,
-                report_to="none",
-                save_strategy="no",
-                disable_tqdm=True,
-                use_cpu=model.device.type == "cpu",
+            lessons = Lessons(
+                course.rows,
+                folder,
+                RATE,
+                epochs=1,
+                batch=course.batch,
+                checkpointing=checkpointing,
+                sampling="sequential",  # the rows come in the order wanted
             )
-            trainer = _Scheduled(
-                peer_model(options, dtype),
-                args=settings,
-                train_dataset=course.dataset(),
-                processing_class=model.renderer.tokenizer,
-                peft_config=course.config,
-            )
-            trainer.remove_callback(PrinterCallback)
+            trainer = sft_trainer(peer_model(options, dtype), model.renderer.tokenizer, course.config, lessons)
             set_peft_model_state_dict(trainer.model, course.state)
 
             def job() -> list[float]:
                 trainer.train()
-                return [line["loss"] for line in trainer.state.log_history if "loss" in line]
+                return losses(trainer)
 
             yield job
 
@@ -185,9 +149,27 @@ def _beginning(model: LocalModel, config: LoraConfig) -> adapter.State:
         return adapter.state_of(wrapped)
 
 
-def _row(model: LocalModel, prompt: Prompt, target: str) -> Row:
-    answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
-    return Row.of(model.renderer.encode(prompt, len(answer)), answer)
+def _short_rows(options: Options, model: LocalModel) -> list[Row]:
+    """Questions with a label."""
+    task = load_task(options.task_folder("short labels"))
+    examples = task.train[: BATCH * (FEW_STEPS if options.smoke else STEPS)]
+    return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in examples]
+
+
+def _long_rows(options: Options, model: LocalModel) -> list[Row]:
+    """Questions behind the passages that `rag` would train on."""
+    task = _small(load_task(options.task_folder("questions")), LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS))
+    contexts = Rag().build(task, model, SEED).training_contexts(task.train, SEED)
+    prompts = [Prompt(task.instruction, e.input, (), c) for e, c in zip(task.train, contexts, strict=True)]
+    return [row_of(model, prompt, e.target) for prompt, e in zip(prompts, task.train, strict=True)]
+
+
+def _small(task: Task, examples: int) -> Task:
+    """The first examples, and few documents beside those that hold their answers."""
+    train = task.train[:examples]
+    wanted = {source for example in train for source in example.evidence}
+    documents = sorted(task.documents, key=lambda d: d.id not in wanted)[: max(DOCUMENTS, len(wanted))]
+    return replace(task, train=train, documents=tuple(documents))
 
 
 def _shuffled(rows: Sequence[Row]) -> list[Row]:
@@ -196,8 +178,8 @@ def _shuffled(rows: Sequence[Row]) -> list[Row]:
     return order
 
 
-def _grouped(rows: Sequence[Row]) -> list[Row]:
+def _grouped(rows: Sequence[Row], batch: int) -> list[Row]:
     """In the order that Transformers' `group_by_length` gives."""
     generator = torch.Generator().manual_seed(SEED)
-    sampler = LengthGroupedSampler(BATCH, lengths=[row.tokens for row in rows], generator=generator)
+    sampler = LengthGroupedSampler(batch, lengths=[row.tokens for row in rows], generator=generator)
     return [rows[place] for place in sampler]
