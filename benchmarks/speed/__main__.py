@@ -12,6 +12,7 @@ needs a peer that is not installed.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import subprocess
 import sys
@@ -52,9 +53,7 @@ def main() -> int:
 
 def parser(prog: str, text: str, names: tuple[str, ...]) -> argparse.ArgumentParser:
     """The options that all benchmarks have in common."""
-    found = argparse.ArgumentParser(
-        prog=prog, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    found = argparse.ArgumentParser(prog=prog, description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(names)}, all, or table")
     found.add_argument("--pairs", type=int, default=5, help="runs of each side; default 5, in a smoke run 1")
@@ -75,6 +74,7 @@ def settle(threads: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["ADVISOR_CACHE"] = "off"  # cold speed is what is measured
     os.environ["HF_HUB_OFFLINE"] = "1"
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it wonders at a model that is loaded already
     os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler's own lines
 
 

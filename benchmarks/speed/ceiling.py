@@ -1,4 +1,4 @@
-"""How much of the processor's measured matrix-product speed prefill and training reach, counting real tokens only.
+"""How much of the device's measured matrix-product speed prefill and training reach, counting real tokens only.
 
 The ceiling is the faster of a large square product and of the model's own shapes, measured in the same run. Prompts and
 rows begin differently, so that nothing is shared and every token counted is one that was computed.
@@ -6,6 +6,7 @@ rows begin differently, so that nothing is shared and every token counted is one
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,18 +18,17 @@ from advisor.models import Prompt
 from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.harness import repeat
-from benchmarks.speed.machine import native_dtype
-from benchmarks.speed.material import ROOM, advisor_model, weights_facts
+from benchmarks.speed.machine import native_dtype, synchronise
+from benchmarks.speed.material import ROOM, advisor_model, row_of, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
 from finetune import adapter
-from finetune.packing import Row
 from finetune.trainer import Schedule, Trainer
 
 SIDE, FEW_SIDE = 2048, 256  # of the square product
-ROWS, FEW_ROWS = 8, 2
+ROWS, GPU_ROWS, FEW_ROWS = 8, 64, 2
 WORDS, FEW_WORDS = 360, 40  # a prompt: about 500 tokens
-STEP_ROWS = 4
+STEP_ROWS, GPU_STEP_ROWS = 4, 16
 REPEATS = 3
 RANK = 16
 
@@ -82,11 +82,20 @@ def run(options: Options, record: Record) -> None:
     """Prefill in float32 and in the machine's own format where that is another; training in the latter."""
     for dtype in dict.fromkeys(("float32", native_dtype())):
         model = advisor_model(options, dtype)
-        prompts = _prompts(options)
-        record.note(model=weights_facts(model), **{f"tokens, {dtype}": _lengths(model, prompts)})
-        _measure(f"prefill, {dtype}", 0.5, _Prefill(model, prompts), options, record)
-        if dtype == native_dtype():
-            _measure(f"training, {dtype}", 0.3, _Training(model, prompts[:STEP_ROWS]), options, record)
+        record.note(model=weights_facts(model))
+        measure(dtype, model, dtype == native_dtype(), options, record)
+
+
+def measure(what: str, model: LocalModel, trains: bool, options: Options, record: Record) -> None:
+    """Prefill with a model, and, where it `trains`, a step of training."""
+    gpu = model.device.type != "cpu"
+    prompts = _prompts(options, GPU_ROWS if gpu else ROWS)
+    record.note(**{f"tokens, {what}": _lengths(model, prompts)})
+    _measure(f"prefill, {what}", 0.5, _Prefill(model, prompts), options, record)
+    if trains:
+        _measure(
+            f"training, {what}", 0.3, _Training(model, prompts[: GPU_STEP_ROWS if gpu else STEP_ROWS]), options, record
+        )
 
 
 class _Prefill:
@@ -109,8 +118,7 @@ class _Training:
 
     def __init__(self, model: LocalModel, prompts: list[Prompt]) -> None:
         self.model = model
-        answer = [*model.renderer.encode_answer("an answer of a few words"), model.renderer.end_id]
-        self.rows = [Row.of(model.renderer.encode(prompt, ROOM), answer) for prompt in prompts]
+        self.rows = [row_of(model, prompt, "an answer of a few words") for prompt in prompts]
         shape = Shape.of(model)
         self.work = sum(shape.training(row.tokens - 1, len(row.answer)) for row in self.rows)
 
@@ -123,12 +131,12 @@ class _Training:
 
 def _measure(case: str, goal: float, job: _Prefill | _Training, options: Options, record: Record) -> None:
     side = FEW_SIDE if options.smoke else SIDE
-    shape, dtype = Shape.of(job.model), job.model.dtype
+    shape = Shape.of(job.model)
     rows = sum(_lengths(job.model, job.prompts)) if isinstance(job, _Prefill) else sum(r.tokens for r in job.rows)
 
     def share() -> tuple[float, dict[str, Any]]:
-        square = _product_speed(side, side, side, dtype)
-        own = _shapes_speed(shape, rows, dtype)
+        square = _product_speed(side, side, side, job.model)
+        own = _shapes_speed(shape, rows, job.model)
         speed = job.work / job.seconds()
         seen = {"square": square / 1e9, "own_shapes": own / 1e9, "reached": speed / 1e9}
         return speed / max(square, own), {f"gflops_{name}": value for name, value in seen.items()}
@@ -138,18 +146,18 @@ def _measure(case: str, goal: float, job: _Prefill | _Training, options: Options
     repeat(Claim(case, against, "share", goal, None, []), share, options, record)
 
 
-def _shapes_speed(shape: Shape, rows: int, dtype: torch.dtype) -> float:
+def _shapes_speed(shape: Shape, rows: int, model: LocalModel) -> float:
     """Operations a second over one layer's products at `rows` tokens, each weighted by its work."""
     layer = shape.products[: len(shape.products) // shape.layers]
     work = [2.0 * rows * size_in * size_out for size_in, size_out in layer]
-    seconds = [w / _product_speed(rows, *sizes, dtype) for w, sizes in zip(work, layer, strict=True)]
+    seconds = [w / _product_speed(rows, *sizes, model) for w, sizes in zip(work, layer, strict=True)]
     return sum(work) / sum(seconds)
 
 
-def _product_speed(rows: int, size_in: int, size_out: int, dtype: torch.dtype) -> float:
+def _product_speed(rows: int, size_in: int, size_out: int, model: LocalModel) -> float:
     """Operations a second of the product of (rows, size_in) with a linear layer's weight, the best of a few."""
-    left = torch.randn(rows, size_in).to(dtype)
-    weight = torch.randn(size_out, size_in).to(dtype)
+    left = torch.randn(rows, size_in).to(model.device, model.dtype)
+    weight = torch.randn(size_out, size_in).to(model.device, model.dtype)
     with torch.inference_mode():
         torch.nn.functional.linear(left, weight)
         best = min(_seconds(lambda: torch.nn.functional.linear(left, weight)) for _ in range(REPEATS))
@@ -157,16 +165,19 @@ def _product_speed(rows: int, size_in: int, size_out: int, dtype: torch.dtype) -
 
 
 def _seconds(job: Callable[[], object]) -> float:
+    synchronise()
     began = time.perf_counter()
     job()
+    synchronise()
     return time.perf_counter() - began
 
 
-def _prompts(options: Options) -> list[Prompt]:
+def _prompts(options: Options, rows: int) -> list[Prompt]:
     """Prompts of real words that begin differently, the instruction included."""
     task = load_task(options.task_folder("questions"))
     words = " ".join(document.text for document in task.documents).split()
-    count, size = (FEW_ROWS, FEW_WORDS) if options.smoke else (ROWS, WORDS)
+    count, size = (FEW_ROWS, FEW_WORDS) if options.smoke else (rows, WORDS)
+    words *= math.ceil(count * size / len(words))
     parts = [words[i * size : (i + 1) * size] for i in range(count)]
     return [Prompt(f"{number} texts.", " ".join(part)) for number, part in enumerate(parts)]
 

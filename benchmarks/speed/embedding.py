@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from advisor.models.device import choose_device, choose_dtype
-from advisor.models.embedder import SentenceEmbedder
 from advisor.models.packages import MINILM
 from advisor.models.source import find
 from advisor.tasks import Task, load_task
 from benchmarks.speed.harness import Job, Peer, Side, compare
+from benchmarks.speed.machine import native_dtype
+from benchmarks.speed.material import own_embedder
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
 
@@ -31,13 +31,12 @@ def run(options: Options, record: Record) -> None:
     """Advisor embeds as it does for a user; the peer is loaded and called with nothing but its name."""
     task = load_task(options.task_folder("questions"))
     documents, queries = _texts(task, FEW if options.smoke else DOCUMENTS, FEW if options.smoke else QUERIES)
-    source, device = find("embedded", MINILM), choose_device(None)
-    dtype = choose_dtype(None, device)
+    source = find("embedded", MINILM)
     peer = SentenceTransformer(str(source.path), local_files_only=True)
     words = sum(len(text.split()) for text in (*documents, *queries))
     record.note(
         model=f"{source.id}@{source.revision}",
-        dtype={"advisor": str(dtype).removeprefix("torch."), "peer": "float32, its default"},
+        dtype={"advisor": native_dtype(), "peer": "float32, its default"},
         task=task.name,
         documents=len(documents),
         queries=len(queries),
@@ -47,7 +46,7 @@ def run(options: Options, record: Record) -> None:
 
     @contextmanager
     def session() -> Iterator[Job]:
-        embedder = SentenceEmbedder(source, device, dtype)  # a new one: what it embedded before must not help it
+        embedder = own_embedder()  # a new one: what it embedded before must not help it
         embedder.embed(WARM_UP)
         yield lambda: (embedder.embed(documents), embedder.embed(queries))
 

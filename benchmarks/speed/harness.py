@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
@@ -15,6 +15,7 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Gate, Record
 
 Job = Callable[[], Any]
+CLOSE = 0.01  # of a step's loss
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,14 @@ def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], option
         _show(f"{claim.case}: {value:.3f}", effort)
         filled = {**vars(claim), "value": median(values), "values": list(values)}
         record.put(Claim(**{**filled, "others": {"advisor": _median(shares)}}))
+
+
+def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
+    """Whether every step had the same loss."""
+    apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
+    holds = len(mine) == len(found) and max(apart) <= CLOSE
+    seen = {"steps": [len(mine), len(found)], "largest": max(apart), "first": mine[0], "last": mine[-1]}
+    return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
 def worse(before: Gate | None, now: Gate) -> Gate:

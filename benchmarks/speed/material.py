@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config
 from transformers.utils import logging as transformers_logging
 
 from advisor.models import Context, Prompt, Shot
-from advisor.models.device import choose_device
+from advisor.models.device import choose_device, choose_dtype
+from advisor.models.embedder import SentenceEmbedder
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.load import load_model
-from advisor.models.packages import SMOLLM2
-from advisor.models.source import find
+from advisor.models.packages import MINILM, SMOLLM2
+from advisor.models.render import Renderer
+from advisor.models.source import Source, find
 from advisor.tasks import Task
 from benchmarks.speed.options import Options
+from finetune.packing import Row
 
+RANDOM = "random weights"
 ROOM = 64  # tokens of the context window left for an answer
 PREFIX = 512  # tokens that the prompts of the prefix benchmarks have in common, as near as whole examples allow
 
@@ -62,16 +66,49 @@ def peer_model(options: Options, dtype: str) -> Any:
     """The same weights in a module of the peer's own, untouched by Advisor."""
     transformers_logging.disable_progress_bar()
     number_format: torch.dtype = getattr(torch, dtype)
-    return AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).to(choose_device(None)).eval()
+    return (
+        AutoModelForCausalLM.from_pretrained(model_folder(options), dtype=number_format).to(choose_device(None)).eval()
+    )
+
+
+def random_model(name: str, shape: dict[str, Any]) -> LocalModel:
+    """A model of Qwen2's architecture with random weights, in the device's own format, behind the default tokenizer.
+
+    Args:
+        shape: what Qwen2Config takes.
+    """
+    device = choose_device(None)
+    tokenizer = AutoTokenizer.from_pretrained(_converted())
+    config = Qwen2Config(**shape, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
+    torch.manual_seed(0)
+    with device:
+        module = AutoModelForCausalLM.from_config(config, dtype=choose_dtype(None, device))
+    module.eval().requires_grad_(False)
+    renderer = Renderer(tokenizer, config.max_position_embeddings, [tokenizer.eos_token_id])
+    return LocalModel(module, renderer, Source(name, Path(name), "folder", RANDOM), own_embedder())
+
+
+def own_embedder() -> SentenceEmbedder:
+    """The embedder as Advisor loads it for a user, without what keeps its results."""
+    device = choose_device(None)
+    return SentenceEmbedder(find("embedded", MINILM), device, choose_dtype(None, device))
 
 
 def weights_facts(model: LocalModel) -> dict[str, Any]:
     """What a record says of the model: not the folder on this machine, from which it was loaded."""
     told = model.describe()
     facts = {key: told[key] for key in ("dtype", "device", "device_name", "parameters")}
+    if model.revision == RANDOM:
+        return {"id": model.name, **facts}
     if Path(model.name).name == "tiny":
         return {"id": "tiny random model", **facts}
     return {"id": SMOLLM2.id, "revision": SMOLLM2.sha256[:16], "quantisation": SMOLLM2.quantisation, **facts}
+
+
+def row_of(model: LocalModel, prompt: Prompt, target: str) -> Row:
+    """A prompt and its answer as both sides train them."""
+    answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
+    return Row.of(model.renderer.encode(prompt, len(answer)), answer)
 
 
 def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Sequence[str] = ()) -> list[Prompt]:

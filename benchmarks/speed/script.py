@@ -22,8 +22,8 @@ from advisor.models.packages import MINILM
 from advisor.models.render import Renderer
 from advisor.models.source import find
 from advisor.tasks import Task
+from benchmarks.speed.material import row_of
 from benchmarks.speed.stock import Lessons, sft_trainer
-from benchmarks.speed.training import row_of
 from rag import Chunk, Rag, document_chunks, example_chunks
 
 ALONE, WARM_UPS = 16, 2  # queries sent alone for their latency, as Advisor sends them
@@ -238,4 +238,8 @@ def with_dev(task: Task, small: Task, size: int) -> Task:
     """
     used = {example.id for example in small.train}
     spare = tuple(example for example in task.dev or task.train if example.id not in used)
-    return replace(small, dev=spare[:size]) if spare else replace(small, train=small.train[:-size], dev=small.train[-size:])
+    return (
+        replace(small, dev=spare[:size])
+        if spare
+        else replace(small, train=small.train[:-size], dev=small.train[-size:])
+    )

@@ -16,11 +16,11 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
 from advisor.tasks import Task, load_task
-from benchmarks.speed.harness import Job, Peer, Side, compare
+from benchmarks.speed.harness import Job, Peer, Side, compare, same_losses
 from benchmarks.speed.machine import native_dtype
-from benchmarks.speed.material import advisor_model, peer_model, weights_facts
+from benchmarks.speed.material import advisor_model, peer_model, row_of, weights_facts
 from benchmarks.speed.options import Options
-from benchmarks.speed.record import Gate, Record
+from benchmarks.speed.record import Record
 from benchmarks.speed.stock import Lessons, losses, sft_trainer
 from finetune import adapter
 from finetune.packing import Row
@@ -32,7 +32,6 @@ BATCH, LONG_BATCH = 8, 4  # of short rows, and of rows with retrieved passages
 DOCUMENTS = 40  # among which the passages are looked for
 RATE = 1e-3
 SEED = 0
-CLOSE = 0.01  # of a step's loss
 
 
 @dataclass(frozen=True)
@@ -90,20 +89,6 @@ def run(options: Options, record: Record) -> None:
             compare(case, ours, [Peer(theirs, goal, same_losses, note)], options, record)
 
 
-def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
-    """Whether every step had the same loss."""
-    apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
-    holds = len(mine) == len(found) and max(apart) <= CLOSE
-    seen = {"steps": [len(mine), len(found)], "largest": max(apart), "first": mine[0], "last": mine[-1]}
-    return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
-
-
-def row_of(model: LocalModel, prompt: Prompt, target: str) -> Row:
-    """A prompt and its answer as both sides train them."""
-    answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
-    return Row.of(model.renderer.encode(prompt, len(answer)), answer)
-
-
 def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
     @contextmanager
     def session() -> Iterator[Job]:
@@ -158,7 +143,9 @@ def _short_rows(options: Options, model: LocalModel) -> list[Row]:
 
 def _long_rows(options: Options, model: LocalModel) -> list[Row]:
     """Questions behind the passages that `rag` would train on."""
-    task = _small(load_task(options.task_folder("questions")), LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS))
+    task = _small(
+        load_task(options.task_folder("questions")), LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS)
+    )
     contexts = Rag().build(task, model, SEED).training_contexts(task.train, SEED)
     prompts = [Prompt(task.instruction, e.input, (), c) for e, c in zip(task.train, contexts, strict=True)]
     return [row_of(model, prompt, e.target) for prompt, e in zip(prompts, task.train, strict=True)]
