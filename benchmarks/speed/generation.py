@@ -1,0 +1,98 @@
+"""Greedy generation behind a shared prefix, against Transformers' `generate` and its continuous batching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import ContinuousBatchingConfig, GenerationConfig
+
+from advisor.models import Decoding, Generation
+from advisor.models.engine import LocalModel
+from advisor.tasks import load_task
+from benchmarks.speed.harness import Peer, Side, compare
+from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
+from benchmarks.speed.options import Options
+from benchmarks.speed.record import Gate, Record
+
+QUERIES, FEW_QUERIES = 20, 3
+TOKENS, FEW_TOKENS = 32, 6
+MEMORY = 0.1  # of what is free, for the key-value pages of continuous batching: far more than these prompts need
+
+Tokens = list[list[int]]
+
+
+def run(options: Options, record: Record) -> None:
+    """Both peers get the tokens of the same prompts and answer greedily under the same end and cap."""
+    model = advisor_model(options, "float32")
+    module = peer_model(options, "float32")
+    task = load_task(options.task_folder("questions"))
+    prompts = prompts_with_prefix(task, model, FEW_QUERIES if options.smoke else QUERIES)
+    cap = FEW_TOKENS if options.smoke else TOKENS
+    ids = [list(model.renderer.encode(prompt, ROOM).ids) for prompt in prompts]
+    ends = sorted(model.renderer.stop_ids)
+    settings = GenerationConfig(max_new_tokens=cap, do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
+    record.note(
+        model=weights_facts(model),
+        task=task.name,
+        prompts=len(prompts),
+        shared_tokens=shared_tokens(prompts, model),
+        longest_prompt=max(map(len, ids)),
+        most_tokens=cap,
+    )
+
+    def one_by_one() -> Tokens:
+        rows = (torch.tensor([row], device=module.device) for row in ids)
+        return [module.generate(row, generation_config=settings)[0, row.shape[1] :].tolist() for row in rows]
+
+    def batched() -> Tokens:
+        return continuous(module, ids, settings)
+
+    def gate(mine: Sequence[Generation], found: Tokens) -> Gate:
+        return agreement(model, mine, found)
+
+    compare(
+        "generation behind a shared prefix",
+        Side.of("advisor", lambda: model.generate(prompts, Decoding(cap)), model.forget),
+        [
+            Peer(Side.of("transformers generate, one by one", one_by_one), 5.0, gate),
+            Peer(
+                Side.of("transformers continuous batching", batched),
+                2.5,
+                gate,
+                f"its defaults, which share the pages of a common prefix; {MEMORY:.0%} of free memory for pages",
+                optional=True,
+            ),
+        ],
+        options,
+        record,
+    )
+
+
+def continuous(module: Any, ids: Tokens, settings: GenerationConfig) -> Tokens:
+    """Answers of Transformers' continuous batching.
+
+    Raises:
+        RuntimeError: it ended without an answer to every prompt; it only logs why.
+    """
+    batching = ContinuousBatchingConfig(max_memory_percent=MEMORY)
+    found = module.generate_batch(inputs=ids, generation_config=settings, continuous_batching_config=batching)
+    outputs = list(found.values())
+    errors = [output.error for output in outputs if output.error]
+    if errors or len(outputs) != len(ids):
+        raise RuntimeError(errors[0] if errors else f"{len(outputs)} answers to {len(ids)} prompts")
+    return [list(output.generated_tokens) for output in outputs]
+
+
+def agreement(model: LocalModel, mine: Sequence[Generation], found: Tokens) -> Gate:
+    """Whether every answer is the same: its text, and its number of tokens."""
+    same = 0
+    for answer, row in zip(mine, found, strict=True):
+        ends = [place for place, token in enumerate(row) if token in model.renderer.stop_ids]
+        kept = row[: ends[0]] if ends else row
+        text = model.renderer.tokenizer.decode(kept, skip_special_tokens=True).strip()
+        same += (text, len(kept)) == (answer.text, answer.completion_tokens)
+    tokens = sum(answer.completion_tokens for answer in mine)
+    seen = {"same": same, "of": len(mine), "tokens": tokens}
+    return Gate("identical greedy answers", same == len(mine), seen)

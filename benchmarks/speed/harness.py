@@ -1,0 +1,181 @@
+"""Interleaved runs: every side once in each pair, so that what disturbs the machine disturbs all sides alike."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.speed.machine import Effort, Reading
+from benchmarks.speed.options import Options
+from benchmarks.speed.record import Claim, Gate, Record
+
+Job = Callable[[], Any]
+CLOSE = 0.01  # of a step's loss
+
+
+@dataclass(frozen=True)
+class Side:
+    """Something to be timed.
+
+    Attributes:
+        name: of the side, with what matters of its settings.
+        session: gives the job that is timed; what comes before and after it in the session is not.
+    """
+
+    name: str
+    session: Callable[[], AbstractContextManager[Job]]
+
+    @classmethod
+    def of(cls, name: str, job: Job, before: Callable[[], object] = lambda: None) -> Side:
+        """A side whose job can be called as it is, after `before`, which is not timed."""
+
+        def session() -> AbstractContextManager[Job]:
+            before()
+            return nullcontext(job)
+
+        return cls(name, session)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The other side of a claim.
+
+    Attributes:
+        goal: how many times its speed Advisor should have.
+        gate: judges Advisor's result and the peer's, in this order.
+        note: what is set differently from Advisor, and why.
+        optional: whether it may be unable to run on this device; its claim then says why.
+    """
+
+    side: Side
+    goal: float
+    gate: Callable[[Any, Any], Gate]
+    note: str = ""
+    optional: bool = False
+
+
+@dataclass
+class Timed:
+    """The runs of one side so far, one a pair."""
+
+    efforts: list[Effort] = field(default_factory=list)
+    failure: str = ""
+
+
+def compare(case: str, ours: Side, peers: Iterable[Peer], options: Options, record: Record) -> None:
+    """Time `ours` and every peer in turn, as often as `options` say, and record a claim for each peer.
+
+    An optional peer that raises is not run again; its claim says why it has no value.
+    """
+    peers = tuple(peers)
+    own = Timed()
+    others = [Timed() for _ in peers]
+    gates: list[Gate | None] = [None] * len(peers)
+    pair, began = 0, time.perf_counter()
+    while options.goes_on(pair, began):
+        result = _run(case, ours, pair, own, record)
+        for number, (peer, timed) in enumerate(zip(peers, others, strict=True)):
+            if not timed.failure:
+                found = _attempt(case, peer, pair, timed, record)
+                if not timed.failure:
+                    gates[number] = worse(gates[number], peer.gate(result, found))
+            record.put(claim_of(case, own, peer, timed, gates[number]))
+        pair += 1
+
+
+def claim_of(case: str, own: Timed, peer: Peer, timed: Timed, gate: Gate | None) -> Claim:
+    """What the pairs so far say."""
+    pairs = list(zip(own.efforts, timed.efforts, strict=False))
+    ratios = [theirs.seconds / mine.seconds for mine, theirs in pairs]
+    cpu = [theirs.cpu_seconds / mine.cpu_seconds for mine, theirs in pairs if mine.cpu_seconds > 0]
+    failed = bool(timed.failure) or not pairs
+    sides = {} if failed else {"advisor": own.efforts, peer.side.name: timed.efforts}
+    return Claim(
+        case=case,
+        against=peer.side.name,
+        unit="times",
+        goal=peer.goal,
+        value=None if failed else median(ratios),
+        values=[] if failed else ratios,
+        cpu_value=median(cpu) if cpu and not failed else None,
+        seconds={name: median(e.seconds for e in efforts) for name, efforts in sides.items()},
+        others={name: _median(e.others for e in efforts) for name, efforts in sides.items()},
+        gate=gate,
+        note=f"not possible on this device: {timed.failure}" if timed.failure else peer.note,
+    )
+
+
+def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], options: Options, record: Record) -> None:
+    """Measure a share as often as `options` say and record it; `job` returns the share and figures beside it.
+
+    Args:
+        claim: case, unit and goal; its values are filled in here.
+    """
+    values: list[float] = []
+    shares: list[float | None] = []
+    began = time.perf_counter()
+    while options.goes_on(len(values), began):
+        before = Reading.now()
+        value, seen = job()
+        effort = before.until(Reading.now())
+        values.append(value)
+        shares.append(effort.others)
+        record.add_run(case=claim.case, side="advisor", pair=len(values) - 1, value=value, **_facts(effort), **seen)
+        _show(f"{claim.case}: {value:.3f}", effort)
+        filled = {**vars(claim), "value": median(values), "values": list(values)}
+        record.put(Claim(**{**filled, "others": {"advisor": _median(shares)}}))
+
+
+def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
+    """Whether every step had the same loss."""
+    apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
+    holds = len(mine) == len(found) and max(apart) <= CLOSE
+    seen = {"steps": [len(mine), len(found)], "largest": max(apart), "first": mine[0], "last": mine[-1]}
+    return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
+
+
+def worse(before: Gate | None, now: Gate) -> Gate:
+    """A gate holds if it held in every pair; the first pair in which it did not is what is shown."""
+    return before if before is not None and before.holds is False else now
+
+
+def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> Any:
+    with side.session() as job:
+        before = Reading.now()
+        result = job()
+        effort = before.until(Reading.now())
+    timed.efforts.append(effort)
+    record.add_run(case=case, side=side.name, pair=pair, **_facts(effort))
+    _show(f"{case}: {side.name}", effort)
+    return result
+
+
+def _attempt(case: str, peer: Peer, pair: int, timed: Timed, record: Record) -> Any:
+    try:
+        return _run(case, peer.side, pair, timed, record)
+    except Exception as error:  # another library's limits on this device are a finding, not an end
+        if not peer.optional:
+            raise
+        timed.failure = f"{type(error).__name__}: {error}"
+        print(f"  {case}: {peer.side.name}: {timed.failure}", file=sys.stderr, flush=True)
+        return None
+
+
+def _facts(effort: Effort) -> dict[str, Any]:
+    return {"seconds": effort.seconds, "cpu_seconds": effort.cpu_seconds, "others": effort.others}
+
+
+def _show(what: str, effort: Effort) -> None:
+    others = "unknown" if effort.others is None else f"{effort.others:.0%}"
+    cpu = f"{effort.cpu_seconds:.2f} s CPU, others {others} of the usable cores"
+    print(f"  {what}: {effort.seconds:.2f} s ({cpu})", file=sys.stderr, flush=True)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -1,0 +1,100 @@
+"""The stock libraries, called as their own documentation shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset, disable_progress_bars
+from peft import LoraConfig
+from torch.optim.lr_scheduler import LambdaLR
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+
+from advisor.models.device import choose_device
+from finetune.packing import Row
+
+disable_progress_bars()
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What SFTTrainer is to do.
+
+    Attributes:
+        folder: which it asks for, though nothing is saved.
+        sampling: `random`, `sequential` or `group_by_length`, as Transformers calls them.
+    """
+
+    rows: Sequence[Row]
+    folder: str
+    rate: float
+    epochs: int
+    batch: int
+    checkpointing: bool
+    sampling: str
+
+
+def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, lessons: Lessons) -> SFTTrainer:
+    """TRL's trainer with its defaults, but for what `lessons` says and Advisor's schedule.
+
+    Its default bf16 goes where the model is not in bfloat16.
+    """
+    device = choose_device(None)
+    settings = SFTConfig(
+        output_dir=lessons.folder,
+        learning_rate=lessons.rate,
+        num_train_epochs=lessons.epochs,
+        per_device_train_batch_size=lessons.batch,
+        train_sampling_strategy=lessons.sampling,
+        completion_only_loss=True,
+        max_length=None,  # by default it would cut what is longer than 1,024 tokens, the answer first
+        gradient_checkpointing=lessons.checkpointing,
+        bf16=module.dtype == torch.bfloat16,
+        logging_steps=1,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        use_cpu=device.type == "cpu",
+    )
+    trainer = _Scheduled(
+        module,
+        args=settings,
+        train_dataset=dataset(lessons.rows),
+        processing_class=tokenizer,
+        peft_config=config,
+    )
+    with suppress(ValueError):
+        trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def losses(trainer: SFTTrainer) -> list[float]:
+    """Of every step so far."""
+    return [line["loss"] for line in trainer.state.log_history if "loss" in line]
+
+
+def dataset(rows: Sequence[Row]) -> Dataset:
+    """The rows as TRL takes tokens: the completion alone has a loss."""
+    ids = [[*row.prompt, *row.answer] for row in rows]
+    masks = [[0] * len(row.prompt) + [1] * len(row.answer) for row in rows]
+    return Dataset.from_dict({"input_ids": ids, "completion_mask": masks})
+
+
+def ramp(step: int, total: int) -> float:
+    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to nought; `step` from 1."""
+    warm = max(1, round(0.1 * total))
+    return step / warm if step <= warm else max(0.0, (total - step + 1) / (total - warm + 1))
+
+
+class _Scheduled(SFTTrainer):  # type: ignore[misc]
+    """TRL with Advisor's schedule, which begins at a rate above nought."""
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        if self.lr_scheduler is None:
+            rate = lambda done: ramp(done + 1, num_training_steps)  # noqa: E731
+            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)
+        return self.lr_scheduler
