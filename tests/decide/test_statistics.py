@@ -14,7 +14,7 @@ from advisor.decide.decision import Interval
 from advisor.decide.permutation import p_values
 from advisor.decide.resampling import Bootstrap, wilson
 from advisor.decide.sample import Sample
-from advisor.decide.statistics import Contrast, Contrasts, detectable, examples_for, holm, letters
+from advisor.decide.statistics import Contrast, Contrasts, holm, letters
 from advisor.measure import metrics
 
 RNG = np.random.default_rng
