@@ -20,7 +20,7 @@ from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Answer, Comparison, ModelFacts, Run, TaskFacts, append, lines, read_run
 from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
-from advisor.tasks import Task
+from advisor.tasks import Task, data_caveats
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
@@ -160,7 +160,7 @@ def _task_facts(task: Task) -> TaskFacts:
         test=len(task.test),
         documents=len(task.documents),
         document_words=sum(len(d.text.split()) for d in task.documents),
-        caveats=task.caveats,
+        caveats=(*task.caveats, *data_caveats(task)),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
     )
 

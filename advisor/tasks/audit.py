@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from advisor.tasks.balance import balance
-from advisor.tasks.duplicates import duplicates
+from advisor.tasks.duplicates import repeated_documents, repeated_inputs
 from advisor.tasks.findings import Finding, Severity
 from advisor.tasks.leaks import leaks
 from advisor.tasks.material import Material
@@ -17,7 +17,7 @@ _ORDER: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2}
 
 def audit(material: Material) -> tuple[Finding, ...]:
     """What may spoil a comparison, the gravest first."""
-    checks = (duplicates, leaks, balance, length_outliers, language_outliers, privacy)
+    checks = (repeated_inputs, repeated_documents, leaks, balance, length_outliers, language_outliers, privacy)
     return ranked(finding for check in checks for finding in check(material))
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
-from advisor.tasks.caveats import normalised
 from advisor.tasks.faults import listed, quoted
 from advisor.tasks.findings import Finding, counted, sights
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.power import SPREAD, detectable
 from advisor.tasks.task import Place, Task
-from advisor.tasks.twins import squeezed
+from advisor.tasks.twins import normalised, squeezed
 
 FEW_TO_LEARN = 5
 """Training examples below which a class is too small to learn."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from advisor.tasks.caveats import normalised
 from advisor.tasks.findings import Finding, Severity, counted, excerpt, sights
 from advisor.tasks.material import SPLITS, Entry, Material, Page, Split
 from advisor.tasks.task import Place, Task
-from advisor.tasks.twins import THRESHOLD, near_pairs, reworded, squeezed
+from advisor.tasks.twins import THRESHOLD, near_pairs, normalised, reworded
 
 _MANY, _FEW = 0.05, 0.01  # shares from which repeats weigh, and below which they hardly do
 _HALF = 57  # columns of either of two inputs
@@ -21,8 +20,8 @@ Groups = dict[str, list[Entry]]
 Twins = dict[int, list[Entry]]
 
 
-def duplicates(material: Material) -> Iterator[Finding]:
-    """What is found about repeated inputs and documents."""
+def repeated_inputs(material: Material) -> Iterator[Finding]:
+    """What is found about repeated inputs."""
     task, entries = material.task, material.entries
     exact: Groups = defaultdict(list)
     for entry in entries:
@@ -36,14 +35,14 @@ def duplicates(material: Material) -> Iterator[Finding]:
     for split in SPLITS:
         yield from _repeated(material.of(split), exact)
         yield from _nearly_repeated(material.of(split), exact, twins)
-    yield from _documents(material.pages)
 
 
 def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
-    found = []
+    found, where = [], set()
     for entry in held_out:
         others = [other for other in exact[entry.key] if other.split in _KNOWN[entry.split]]
         if others:
+            where |= {other.split for other in others}
             found.append(([entry.place, *(other.place for other in others)], entry.example.input))
     if not found:
         return
@@ -53,8 +52,7 @@ def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
         severity="high" if split == "test" and len(found) >= _FEW * len(held_out) else "medium",
         count=len(found),
         total=len(held_out),
-        what=f"{counted(len(found), len(held_out), f'{split} inputs')} also in "
-        f"{' or '.join(_KNOWN[split])}, word for word.",
+        what=f"{counted(len(found), len(held_out), f'{split} inputs')} also in {_either(where)}, word for word.",
         meaning="Train is also the pool of few-shot examples: what has seen them is judged by its memory, so LoRA, "
         "few-shot and nearest look better than they are on new inputs."
         if split == "test"
@@ -65,11 +63,12 @@ def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
 
 
 def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> Iterator[Finding]:
-    found = []
+    found, where = [], set()
     for entry in held_out:
         known = _KNOWN[entry.split]
         others = [other for other in twins.get(id(entry), ()) if other.split in known]
         if others and not any(other.split in known for other in exact[entry.key]):
+            where |= {other.split for other in others}
             found.append(([entry.place, *(other.place for other in others)], _both(entry, others[0])))
     if not found:
         return
@@ -82,11 +81,15 @@ def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> It
         count=len(found),
         total=len(held_out),
         what=f"{counted(len(found), len(held_out), f'{split} inputs')} nearly the same as one in "
-        f"{' or '.join(_KNOWN[split])} ({_NEARLY}).",
+        f"{_either(where)} ({_NEARLY}).",
         meaning="They reward memory of train, though less than exact copies do.",
         mend="Look at them; take out of train what is the same but for spelling or a word.",
         sights=sights(found),
     )
+
+
+def _either(splits: Collection[Split]) -> str:
+    return " or ".join(split for split in SPLITS if split in splits)
 
 
 def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
@@ -148,9 +151,7 @@ def _nearly_repeated(split: Sequence[Entry], exact: Groups, twins: Twins) -> Ite
         yield _repeats(f"near-repeated-{split[0].split}-input", found, split, f" nearly ({_NEARLY})")
 
 
-def _repeats(
-    code: str, found: Sequence[tuple[list[Place], str]], split: Sequence[Entry], nearly: str
-) -> Finding:
+def _repeats(code: str, found: Sequence[tuple[list[Place], str]], split: Sequence[Entry], nearly: str) -> Finding:
     name = split[0].split
     share = len(found) / len(split)
     severity: Severity = "low"
@@ -203,7 +204,9 @@ def _twins(entries: Sequence[Entry]) -> Twins:
     return found
 
 
-def _documents(pages: Sequence[Page]) -> Iterator[Finding]:
+def repeated_documents(material: Material) -> Iterator[Finding]:
+    """What is found about repeated documents."""
+    pages = material.pages
     first: dict[str, Page] = {}
     again = [
         ([page.place, before.place], page.document.text)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from advisor.tasks.caveats import normalised
 from advisor.tasks.language import Guess, guess, main_language
 from advisor.tasks.task import Document, Example, Place, Task
-from advisor.tasks.twins import squeezed
+from advisor.tasks.twins import normalised, squeezed
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -52,21 +51,26 @@ class Page:
 
 
 class Material:
-    """What all checks of a task look at.
-
-    Attributes:
-        entries: all examples, those of train first, then dev, then test.
-        pages: all documents.
-    """
+    """What all checks of a task look at; each form is worked out when it is first wanted."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.entries = [
-            _entry(split, example, number) for split in SPLITS for number, example in enumerate(getattr(task, split), 1)
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """All examples, those of train first, then dev, then test."""
+        return [
+            _entry(split, example, number)
+            for split in SPLITS
+            for number, example in enumerate(getattr(self.task, split), 1)
         ]
-        self.pages = [
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        """All documents."""
+        return [
             Page(document, document.place or Place("documents", number), squeezed(document.text))
-            for number, document in enumerate(task.documents, 1)
+            for number, document in enumerate(self.task.documents, 1)
         ]
 
     def of(self, split: Split) -> list[Entry]:

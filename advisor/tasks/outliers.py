@@ -49,7 +49,10 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
         f"than the others, of which half have {math.exp(low):.0f} to {math.exp(high):.0f} words.",
         meaning="Often two examples in one, a cut text or a wrong column; long ones also set latency and memory.",
         mend="Look at them.",
-        sights=sights(([entry.place], f"{count} word{'' if count == 1 else 's'}: {getattr(entry.example, _FIELD[noun])}") for entry, count in found),
+        sights=sights(
+            ([entry.place], f"{count} word{'' if count == 1 else 's'}: {getattr(entry.example, _FIELD[noun])}")
+            for entry, count in found
+        ),
     )
 
 

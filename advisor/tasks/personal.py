@@ -17,8 +17,34 @@ Sort = Literal["email", "phone", "card", "iban", "name"]
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b")
 _ROLES = frozenset(
-    "info contact support help helpdesk service sales office admin postmaster webmaster noreply no-reply press "
-    "media privacy jobs careers hello mail team news newsletter billing feedback kontakt".split()
+    [
+        "info",
+        "contact",
+        "support",
+        "help",
+        "helpdesk",
+        "service",
+        "sales",
+        "office",
+        "admin",
+        "postmaster",
+        "webmaster",
+        "noreply",
+        "no-reply",
+        "press",
+        "media",
+        "privacy",
+        "jobs",
+        "careers",
+        "hello",
+        "mail",
+        "team",
+        "news",
+        "newsletter",
+        "billing",
+        "feedback",
+        "kontakt",
+    ]
 )
 _DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w]|\.\d)")
 _ISSUERS = re.compile(r"4|5[1-5]|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)|3[47]|3(?:0[0-5]|[689])|6(?:011|4[4-9]|5)|35|62")
@@ -105,11 +131,9 @@ def mask(sort: Sort, value: str) -> str:
             return " ".join(f"{word[:1]}***" for word in value.split())
 
 
-def names(texts: Sequence[str]) -> list[list[Datum]] | None:
-    """Names of persons in each text, by Presidio and a spaCy model of English; None where they are not installed."""
+def names(texts: Sequence[str]) -> list[list[Datum]]:
+    """Names of persons in each of some English texts, by Presidio and a spaCy model; see `can_find_names`."""
     analyzer = _analyzer()
-    if analyzer is None:
-        return None
     found = []
     for text in texts:
         results = analyzer.analyze(text, language="en", entities=["PERSON"], score_threshold=0.8)
@@ -117,16 +141,22 @@ def names(texts: Sequence[str]) -> list[list[Datum]] | None:
     return found
 
 
+def can_find_names() -> bool:
+    """Whether Presidio and a spaCy model of English are installed."""
+    return find_spec("presidio_analyzer") is not None and _spacy_model() is not None
+
+
+def _spacy_model() -> str | None:
+    return next((name for name in _SPACY_MODELS if find_spec(name)), None)
+
+
 @cache
 def _analyzer() -> Any:
     """Presidio's analyzer with a spaCy model that is there; nothing is downloaded."""
-    model = next((name for name in _SPACY_MODELS if find_spec(name)), None)
-    if model is None or find_spec("presidio_analyzer") is None:
-        return None
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
-    settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
+    settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": _spacy_model()}]}
     return AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=settings).create_engine())
 
 

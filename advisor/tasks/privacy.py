@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.tasks.findings import SHOWN, Finding, sights
 from advisor.tasks.material import Material
-from advisor.tasks.personal import Datum, Sort, mask, masked, names, personal_data
+from advisor.tasks.personal import Datum, Sort, can_find_names, mask, masked, names, personal_data
 from advisor.tasks.task import Place
 
 _REACH = 25  # characters shown on either side
@@ -30,17 +30,16 @@ def privacy(material: Material) -> Iterator[Finding]:
     for place, text in texts:
         _note(found, place, text, personal_data(text, material.language))
     yield from (_finding(sort, seen, len(texts)) for sort, seen in found.items())
-    step = max(1, -(-len(texts) // _NAMED))
-    searched = texts[::step]
+    if material.language != "en" or not can_find_names():
+        return
+    searched = texts[:: max(1, -(-len(texts) // _NAMED))]
     with_names: dict[Sort, list[tuple[list[Place], str]]] = defaultdict(list)
-    for (place, text), persons in zip(searched, names([text for _, text in searched]) or (), strict=False):
+    for (place, text), persons in zip(searched, names([text for _, text in searched]), strict=True):
         _note(with_names, place, text, persons)
     yield from (_finding(sort, seen, len(searched)) for sort, seen in with_names.items())
 
 
-def _note(
-    found: dict[Sort, list[tuple[list[Place], str]]], place: Place, text: str, data: Sequence[Datum]
-) -> None:
+def _note(found: dict[Sort, list[tuple[list[Place], str]]], place: Place, text: str, data: Sequence[Datum]) -> None:
     """Note the first datum of each sort in a text."""
     for datum in {datum.sort: datum for datum in reversed(data)}.values():
         seen = found[datum.sort]

@@ -130,8 +130,8 @@ class Task:
     """What the user brings, immutable.
 
     Attributes:
-        caveats: warnings found while reading (labels that train lacks, inputs of test that are also in
-            train, a split that was made); repeated among the report's caveats.
+        caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
+            repeated among the report's caveats.
         origin: where it was read from, for messages only; not part of the fingerprint.
     """
 

@@ -46,6 +46,11 @@ def squeezed(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
+def normalised(text: str) -> str:
+    """The text without regard to case and spacing, as inputs are compared."""
+    return " ".join(text.casefold().split())
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two texts by their positions, `first` before `second`, and the Jaccard similarity of their shingles."""

@@ -16,6 +16,7 @@ from advisor.decide.resampling import Bootstrap, wilson
 from advisor.decide.sample import Sample
 from advisor.decide.statistics import Contrast, Contrasts, holm, letters
 from advisor.measure import metrics
+from advisor.tasks.power import detectable, examples_for
 
 RNG = np.random.default_rng
 

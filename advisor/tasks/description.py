@@ -1,4 +1,4 @@
-"""The profile of a task: plain numbers that describe it, without a model and without judging."""
+"""The description of a task: plain numbers, without a model and without judging."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class Description:
     """A task in numbers. Shares lie between 0 and 1; None where a number has no meaning for the task.
 
     Words are counted by white space for lengths; elsewhere texts are compared as words alone, without case and
@@ -50,6 +51,7 @@ class Profile:
         train, dev, test, documents: how many.
         input_words, target_words, document_words: lengths; inputs and targets of all splits.
         labels: classes of a classification, else 0.
+        label_counts: training examples by label, the most frequent first; empty but for classification.
         smallest_class: training examples of the smallest class.
         label_entropy: of the labels in train, 1 where all are as frequent, 0 where there is one.
         majority: share of the test examples that accept the most frequent training answer: the accuracy or exact
@@ -86,6 +88,7 @@ class Profile:
     target_words: Spread | None
     document_words: Spread | None
     labels: int
+    label_counts: dict[str, int]
     smallest_class: int | None
     label_entropy: float | None
     majority: float | None
@@ -113,13 +116,13 @@ class Profile:
     examples_to_halve: int
 
 
-def describe(material: Material) -> Profile:
-    """The profile of a task."""
+def describe(material: Material) -> Description:
+    """The description of a task."""
     task, entries = material.task, material.entries
     targets = [entry.example.target for entry in entries]
     language, language_share = main_language(material.input_languages)
     train, test = material.of("train"), material.of("test")
-    return Profile(
+    return Description(
         train=len(task.train),
         dev=len(task.dev),
         test=len(task.test),
@@ -151,17 +154,18 @@ def _share(hits: Iterable[bool]) -> float:
     return sum(listed) / len(listed) if listed else 0.0
 
 
-def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, float | int | None]:
-    counts = Counter(entry.example.target for entry in train)
+def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
+    counts = Counter({label: 0 for label in task.labels} | Counter(entry.example.target for entry in train))
     majority = _majority(train, test)
     if task.kind != "classification":
-        return {"labels": 0, "smallest_class": None, "label_entropy": None, "majority_macro_f1": None, **majority}
+        return {"labels": 0, "label_counts": {}, "smallest_class": None, "label_entropy": None, "majority_macro_f1": None, **majority}
     total = counts.total()
-    entropy = -sum(count / total * math.log(count / total) for count in counts.values())
+    entropy = -sum(count / total * math.log(count / total) for count in counts.values() if count)
     share = majority["majority"]
     tested = len({entry.example.target for entry in test} | {label for label, _ in counts.most_common(1)})
     return {
         "labels": len(task.labels),
+        "label_counts": dict(counts.most_common()),
         "smallest_class": min((counts[label] for label in task.labels), default=None),
         "label_entropy": entropy / math.log(len(task.labels)) if len(task.labels) > 1 else 0.0,
         "majority_macro_f1": None if share is None else 2 * share / (1 + share) / tested,
@@ -169,14 +173,14 @@ def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[s
     }
 
 
-def _majority(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, float | None]:
+def _majority(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
     if not train or not test:
         return {"majority": None}
     usual = Counter(entry.target for entry in train).most_common(1)[0][0]
     return {"majority": _share(usual in entry.answers for entry in test)}
 
 
-def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, float | None]:
+def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
     if not train:
         return {"distinct_answers": None, "answers_seen": None}
     known = {entry.target for entry in train}
@@ -184,7 +188,7 @@ def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, float |
     return {"distinct_answers": len(known) / len(train), "answers_seen": seen}
 
 
-def _occurrences(material: Material) -> dict[str, float | None]:
+def _occurrences(material: Material) -> dict[str, Any]:
     """Where answers stand word for word, and what inputs have in common with the documents."""
     task, entries = material.task, material.entries
     nothing = dict.fromkeys(
@@ -212,7 +216,7 @@ def _occurrences(material: Material) -> dict[str, float | None]:
     return found | _overlap(index, entries[::step], number)
 
 
-def _overlap(index: Occurrences, asked: Sequence[Entry], number: dict[str, int]) -> dict[str, float | None]:
+def _overlap(index: Occurrences, asked: Sequence[Entry], number: dict[str, int]) -> dict[str, Any]:
     best, own, first = [], [], []
     size = len(index.texts)
     for entry in asked:
