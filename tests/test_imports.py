@@ -48,7 +48,18 @@ HOMES = {
     "sklearn": ("advisor.approaches", "advisor.advise"),
 }
 IN_ONE_FILE = ("sentence_transformers", "faiss")
-HEAVY = ("torch", "transformers", "sklearn", "faiss", "langchain", "langchain_core", "sentence_transformers", "peft", "py3langid", "phonenumbers")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "faiss",
+    "langchain",
+    "langchain_core",
+    "sentence_transformers",
+    "peft",
+    "py3langid",
+    "phonenumbers",
+)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,11 @@ def _finding(finding: Finding) -> dict[str, object]:
 def _head(page: Page, profile: Profile) -> None:
     task, found = profile.task, profile.description
     page.add(shorten(f"Advisor: profile of {plain(task.name) or 'unnamed task'}", page.width), style="bold")
-    sizes = [f"{found.train:,} training", *([f"{found.dev:,} dev"] if found.dev else []), f"{found.test:,} test examples"]
+    sizes = [
+        f"{found.train:,} training",
+        *([f"{found.dev:,} dev"] if found.dev else []),
+        f"{found.test:,} test examples",
+    ]
     if found.documents:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
     page.item(f"{task.kind}, measured by {task.metric}", "task", _LEAD)
@@ -166,7 +170,11 @@ def _answers(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}"
     if kind != "classification":
         if found.distinct_answers is not None:
-            seen = "" if found.answers_seen is None else f"; {_percent(found.answers_seen)} of the test answers occur there"
+            seen = (
+                ""
+                if found.answers_seen is None
+                else f"; {_percent(found.answers_seen)} of the test answers occur there"
+            )
             yield "variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones{seen}"
         yield "form", _form(profile)
         if found.in_input is not None:

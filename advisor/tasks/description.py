@@ -155,10 +155,17 @@ def _share(hits: Iterable[bool]) -> float:
 
 
 def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
-    counts = Counter({label: 0 for label in task.labels} | Counter(entry.example.target for entry in train))
+    counts = Counter(dict.fromkeys(task.labels, 0) | Counter(entry.example.target for entry in train))
     majority = _majority(train, test)
     if task.kind != "classification":
-        return {"labels": 0, "label_counts": {}, "smallest_class": None, "label_entropy": None, "majority_macro_f1": None, **majority}
+        return {
+            "labels": 0,
+            "label_counts": {},
+            "smallest_class": None,
+            "label_entropy": None,
+            "majority_macro_f1": None,
+            **majority,
+        }
     total = counts.total()
     entropy = -sum(count / total * math.log(count / total) for count in counts.values() if count)
     share = majority["majority"]
