@@ -21,7 +21,8 @@ _LEAD = 12
 _SHOWN = 3
 """Places of a finding that the terminal shows; JSON has all."""
 _LABELS = 6
-_COLUMNS = ("mean", "5 %", "median", "95 %", "longest")
+_NAMES, _FIGURES = 20, 10
+"""Columns of the table of lengths."""
 _STYLES = {"high": "bold red", "medium": "yellow", "low": "dim"}
 
 
@@ -145,11 +146,13 @@ def _lengths(page: Page, profile: Profile) -> None:
             ("documents, tokens", tokens.documents),
         ]
     page.heading("Lengths")
-    page.add(f"{'':20}" + "".join(pad(title, 10, right=True) for title in _COLUMNS))
+    room = (page.width - _NAMES) // _FIGURES  # a narrow page shows the first of these
+    titles = ("median", "95 %", "longest", "mean", "5 %")[:room]
+    page.add(" " * _NAMES + "".join(pad(title, _FIGURES, right=True) for title in titles))
     for name, spread in rows:
         if spread:
-            values = (spread.mean, spread.p5, spread.p50, spread.p95, spread.largest)
-            page.add(pad(f"  {name}", 20) + "".join(pad(_length(value), 10, right=True) for value in values))
+            values = (spread.p50, spread.p95, spread.largest, spread.mean, spread.p5)[:room]
+            page.add(pad(f"  {name}", _NAMES) + "".join(pad(_length(value), _FIGURES, right=True) for value in values))
     if tokens:
         beside = f"{tokens.model}, {tokens.context_window:,} tokens"
         page.item(f"{_percent(tokens.too_long)} of the examples exceed the context window ({beside}) alone.")
@@ -170,12 +173,9 @@ def _answers(profile: Profile) -> Iterator[tuple[str, str]]:
         yield "baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}"
     if kind != "classification":
         if found.distinct_answers is not None:
-            seen = (
-                ""
-                if found.answers_seen is None
-                else f"; {_percent(found.answers_seen)} of the test answers occur there"
-            )
-            yield "variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones{seen}"
+            yield "variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones"
+        if found.answers_seen is not None:
+            yield "", f"{_percent(found.answers_seen)} of the test examples have an answer that occurs in train"
         yield "form", _form(profile)
         if found.in_input is not None:
             yield "in input", f"{_percent(found.in_input)} of the answers stand in their input word for word"

@@ -158,14 +158,8 @@ def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[s
     counts = Counter(dict.fromkeys(task.labels, 0) | Counter(entry.example.target for entry in train))
     majority = _majority(train, test)
     if task.kind != "classification":
-        return {
-            "labels": 0,
-            "label_counts": {},
-            "smallest_class": None,
-            "label_entropy": None,
-            "majority_macro_f1": None,
-            **majority,
-        }
+        nothing = dict.fromkeys(("smallest_class", "label_entropy", "majority_macro_f1"))
+        return {"labels": 0, "label_counts": {}, **nothing, **majority}
     total = counts.total()
     entropy = -sum(count / total * math.log(count / total) for count in counts.values() if count)
     share = majority["majority"]

@@ -40,7 +40,7 @@ class Finding:
         what: what was seen, with the count, as a sentence.
         meaning: what it does to a comparison.
         mend: what mends it.
-        sights: where, in the order of the files; for faults of labels, one for each label.
+        sights: where, in the order of the files or the likeliest first; for faults of labels, one for each label.
     """
 
     code: str

@@ -13,6 +13,7 @@ from advisor.tasks.task import Place
 _FENCE = 3.0  # times the range between the quartiles of log lengths: Tukey's "far out"
 _LONGER, _SHORTER = 5.0, 15.0  # times the nearer quartile at least: a single word is not much
 _RARE = 0.01  # share up to which unlike examples are outliers, not a kind of their own
+_FEW = 3  # unlike examples that are outliers, however few there are in all
 _FEWEST = 20  # examples that show what is usual
 _FIELD = {"input": "input", "answer": "target"}
 
@@ -38,7 +39,7 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
         for entry, count in zip(entries, words, strict=True)
         if not least <= math.log(max(count, 1)) <= most
     ]
-    if not found or len(found) > max(1, _RARE * len(entries)):
+    if not found or len(found) > max(_FEW, _RARE * len(entries)):
         return
     yield Finding(
         code=f"{noun}-of-unusual-length",

@@ -19,7 +19,7 @@ _PIECE = re.compile(r"[^\W_]+|[^\w\s]|_")
 
 def is_number(text: str) -> bool:
     """Whether a text is a number, with a unit or currency perhaps."""
-    return bool(_NUMBER.fullmatch(text.strip()))
+    return not is_json(text) and bool(_NUMBER.fullmatch(text.strip()))
 
 
 def is_code(text: str) -> bool:
