@@ -18,7 +18,7 @@ from advisor.tasks.shapes import is_code, is_json, is_number, rigidity
 from advisor.tasks.task import UNANSWERABLE, Task
 from advisor.tasks.twins import squeezed
 
-_ASKED = 1_000  # questions whose overlap with the documents is worked out
+_ASKED = 500  # questions whose overlap with the documents is worked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Description:
         in_evidence: the same in the documents named as evidence, among examples that name some.
         in_documents: the same anywhere in the documents.
         question_overlap: share of an input's words, weighted by their rarity, that the document with most of them
-            has; mean over at most 1,000 inputs.
+            has; mean over at most 500 inputs.
         evidence_overlap: the same for the documents named as evidence.
         evidence_first: share of the inputs with evidence for which the document with most of the words is evidence.
         rigidity: how fixed the form of the answers is (`advisor.tasks.shapes.rigidity`), 1 for labels.

@@ -13,6 +13,7 @@ _CODE = re.compile(
     r"|[A-Za-z_]\w*(?:\.\w+)+\(|[A-Za-z_]\w*\([^()]*=[^()]*\)|</\w+>|\)\s*[;{]\s*$|[=!]=|=>|\$\{|&&|\|\|",
     re.MULTILINE,
 )
+_LOOKED_AT = 2_000  # characters of an answer
 _FRAME = 0.5  # share of answers that hold a word which belongs to their frame
 _PIECE = re.compile(r"[^\W_]+|[^\w\s]|_")
 
@@ -24,7 +25,7 @@ def is_number(text: str) -> bool:
 
 def is_code(text: str) -> bool:
     """Whether a text looks like code: SQL, a call, an assignment, markup. JSON is not code."""
-    return not is_json(text) and bool(_CODE.search(text))
+    return not is_json(text) and bool(_CODE.search(text[:_LOOKED_AT]))
 
 
 def is_json(text: str) -> bool:

@@ -28,6 +28,7 @@ LARGEST_BUCKET = 60
 FRAME = 0.5
 """Shingles in more than this share of the texts are a template's frame and do not count."""
 _FEWEST_FRAMED = 20  # texts that show a frame at least
+_BLOCK = 65_536  # shingles that are turned at once, so that they stay in the processor's cache
 _SAMPLE = 500  # texts that the frame is read off
 
 _WORD = re.compile(r"[^\W_]+")
@@ -144,15 +145,19 @@ class _Shingles:
 
     def signatures(self) -> NDArray[np.uint32]:
         """Least value of every text under each of the permutations; shape (permutations, texts)."""
-        random = np.random.default_rng(0)
+        turns = np.random.default_rng(0).integers(0, 2**32, size=(BANDS * ROWS, 2), dtype=np.uint32)
         values = np.empty((BANDS * ROWS, len(self._starts)), dtype=np.uint32)
-        turned = np.empty_like(self._hashes)
-        for row in values:
-            factor, shift = random.integers(0, 2**32, size=2, dtype=np.uint32)
-            np.multiply(self._hashes, factor | np.uint32(1), out=turned)
-            turned += shift
-            turned ^= turned >> np.uint32(15)  # the high bits decide the least, the low ones hold the mixture
-            np.minimum.reduceat(turned, self._starts, out=row)
+        blocks = np.flatnonzero(np.diff(self._starts // _BLOCK, prepend=-1))  # texts with which a block begins
+        for first, end in zip(blocks, [*blocks[1:], len(self._starts)], strict=True):
+            begin = self._starts[first]
+            hashes = self._hashes[begin : self._ends[end - 1]]
+            starts = self._starts[first:end] - begin
+            turned = np.empty_like(hashes)
+            for row, (factor, shift) in zip(values, turns, strict=True):
+                np.multiply(hashes, factor | np.uint32(1), out=turned)
+                turned += shift
+                turned ^= turned >> np.uint32(15)  # the high bits decide the least, the low ones hold the mixture
+                row[first:end] = np.minimum.reduceat(turned, starts)
         return values
 
     def similarity(self, first: int, second: int) -> float:
