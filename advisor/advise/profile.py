@@ -64,17 +64,20 @@ def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder |
         tokens=tokens,
         labels=labels,
         findings=ranked(findings),
-        unchecked=tuple(_unchecked(material, tokens, labels)),
+        unchecked=tuple(_unchecked(material, tokens, labels, embedder is not None)),
     )
 
 
-def _unchecked(material: Material, tokens: Tokens | None, labels: LabelCheck | None) -> list[Unchecked]:
+def _unchecked(material: Material, tokens: Tokens | None, labels: LabelCheck | None, asked: bool) -> list[Unchecked]:
     found = []
     if tokens is None:
         found.append(Unchecked("lengths in tokens and what exceeds the context window", "name a model: --model M"))
-    if material.task.kind == "classification" and labels is None:
+    if material.task.kind != "classification":
+        if asked:
+            found.append(Unchecked("likely label errors", "only the labels of a classification can be judged"))
+    elif labels is None:
         found.append(Unchecked("likely label errors", "name an embedder: --embedder embedded"))
-    elif labels and not labels.capable:
+    elif not labels.capable:
         share = (
             f"a classifier on {labels.embedder} is right on {labels.accuracy:.0%}, and {LEAST_ACCURACY:.0%} are needed"
         )

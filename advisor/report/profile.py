@@ -14,6 +14,7 @@ from advisor.report.page import Page, encodable, pad, plain, shorten
 from advisor.report.render import WIDTH, surface
 from advisor.tasks.description import Spread
 from advisor.tasks.findings import Finding, Sight
+from advisor.tasks.language import UNKNOWN
 
 ProfileFormat = Literal["terminal", "json"]
 
@@ -125,11 +126,12 @@ def _head(page: Page, profile: Profile) -> None:
 
 def _languages(profile: Profile) -> str:
     found = profile.description
-    if found.language == "und":
-        inputs = "of the inputs not clear"
+    if found.language == UNKNOWN:
+        inputs = "that of the inputs is not clear"
     else:
         inputs = f"{found.language} ({_percent(found.language_share)} of the inputs whose language is clear)"
-    return inputs + (f"; documents {found.document_language}" if found.document_language else "")
+    written = "not clear" if found.document_language == UNKNOWN else found.document_language
+    return inputs + (f"; documents {written}" if written else "")
 
 
 def _lengths(page: Page, profile: Profile) -> None:
@@ -263,7 +265,7 @@ def _findings(page: Page, profile: Profile) -> None:
 
 
 def _sight(sight: Sight) -> str:
-    places = " = ".join(map(str, sight.places[:2]))
+    places = ", ".join(map(str, sight.places[:2]))
     more = f" and {len(sight.places) - 2} more" if len(sight.places) > 2 else ""
     return plain(f"{places}{more}") + (f"  {plain(sight.text)}" if sight.text else "")
 

@@ -82,7 +82,9 @@ def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> It
         total=len(held_out),
         what=f"{counted(len(found), len(held_out), f'{split} inputs')} nearly the same as one in "
         f"{_either(where)} ({_NEARLY}).",
-        meaning="They reward memory of train, though less than exact copies do.",
+        meaning="They reward memory of train, though less than exact copies do."
+        if split == "test"
+        else "Training would be stopped by examples that it has nearly seen.",
         mend="Look at them; take out of train what is the same but for spelling or a word.",
         sights=sights(found),
     )

@@ -96,7 +96,8 @@ def test_a_task_without_labels_has_none_to_judge() -> None:
     task = Task("t", "qa", "i", "token_f1", train=(Example("1", "a", "b"),), test=(Example("2", "c", "d"),))
     found = profile(task, embedder=Topics())
     assert found.labels is None
-    assert "label errors" not in unchecked(found)
+    assert "only the labels of a classification" in found.unchecked[1].mend
+    assert "label errors" not in unchecked(profile(task))
 
 
 def test_classes_too_small_to_be_judged_are_left_out() -> None:

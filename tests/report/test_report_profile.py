@@ -34,7 +34,7 @@ def test_no_line_is_wider_than_asked(hostile: Profile, width: int) -> None:
 
 def test_a_page_shows_some_places_and_counts_the_rest(hostile: Profile) -> None:
     page = render_profile(hostile)
-    assert "test:1 = train:1 and 1 more  red [bold]markup[/bold]" in page
+    assert "test:1, train:1 and 1 more  red [bold]markup[/bold]" in page
     assert "and 1 more (--json lists all)" in page
     assert "Not checked" in page
 
