@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from advisor.advise import Profile, profile
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -27,6 +28,7 @@ __all__ = [
     "Example",
     "Limits",
     "NotApplicable",
+    "Profile",
     "Query",
     "TableSource",
     "Task",
@@ -37,6 +39,7 @@ __all__ = [
     "load_prices",
     "load_table",
     "load_task",
+    "profile",
     "read_comparison",
     "report",
     "subset",

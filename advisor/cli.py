@@ -1,4 +1,4 @@
-"""The command line: `advisor compare | report | approaches`.
+"""The command line: `advisor profile | compare | report | approaches`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
 error.
@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from advisor.advise import profile
 from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import UserError
@@ -25,7 +26,7 @@ from advisor.measure.comparing import compare, note_spans, read_comparison
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, show
+from advisor.report import FORMATS, LiveProgress, render_json, show, show_profile
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
 
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"advisor {version('advisor')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_profile(commands)
     _add_compare(commands)
     report = commands.add_parser("report", help="print the report of a run folder again, without running anything")
     report.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
@@ -69,14 +71,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_compare(commands: Any) -> None:
-    compare_ = commands.add_parser(
-        "compare",
-        help="run approaches side by side on a task and report",
-        description="Run approaches side by side. The same command goes on where it stopped.",
+def _add_profile(commands: Any) -> None:
+    profile_ = commands.add_parser(
+        "profile",
+        help="describe a task, and what may spoil a comparison on it",
+        description="Describe a task and look for what may spoil a comparison on it: repeated and contradicting "
+        "examples, leaks, labels, personal data, outliers. Takes seconds; nothing is run.",
     )
-    compare_.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
-    table = compare_.add_argument_group("a task from tables (CSV, TSV, JSONL, Parquet) instead of a folder")
+    _add_task(profile_)
+    looking = profile_.add_argument_group("what needs weights")
+    looking.add_argument("--model", metavar="M", help="count its tokens: embedded, a public name, a folder or a .gguf")
+    looking.add_argument("--embedder", metavar="E", help="find likely label errors: embedded, a name or a folder")
+    looking.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    looking.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    profile_.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
+    profile_.set_defaults(command=_profile)
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    """What says which task: a folder or tables."""
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
+    table = parser.add_argument_group("a task from tables (CSV, TSV, JSONL, Parquet) instead of a folder")
     for name, text in (
         ("train", "file of training examples"),
         ("test", "file of test examples (or --split)"),
@@ -91,6 +106,16 @@ def _add_compare(commands: Any) -> None:
     table.add_argument("--kind", choices=KINDS)
     table.add_argument("--metric", choices=METRICS)
     table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
+    parser.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
+
+
+def _add_compare(commands: Any) -> None:
+    compare_ = commands.add_parser(
+        "compare",
+        help="run approaches side by side on a task and report",
+        description="Run approaches side by side. The same command goes on where it stopped.",
+    )
+    _add_task(compare_)
     measuring = compare_.add_argument_group("what to measure")
     measuring.add_argument(
         "--approach",
@@ -101,7 +126,6 @@ def _add_compare(commands: Any) -> None:
     measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
     measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
-    measuring.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
     running = compare_.add_argument_group("model and machine")
     running.add_argument("--model", metavar="M", help="embedded, a public name, a folder or a .gguf file")
     running.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
@@ -129,8 +153,22 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
         judging.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="limit, as in task.toml")
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _profile(options: argparse.Namespace) -> int:
     task = _task(options)
+    model = embedder = None
+    if options.model or options.embedder:
+        weights = import_module("advisor.models.load")
+        where = {"device": options.device}
+        if options.model:
+            model = weights.load_model(options.model, trust_remote_code=options.trust_remote_code, **where)
+        if options.embedder:
+            embedder = weights.load_embedder(options.embedder, **where)
+    show_profile(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    task = subset(_task(options), limit=options.limit, train_limit=options.train_limit)
     # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
     _limits(options)
     load_prices(options.prices)
@@ -160,14 +198,10 @@ def _task(options: argparse.Namespace) -> Task:
         given = [name for name in TABLE if getattr(options, name)]
         if given:
             raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
-        task = load_task(options.task, split=options.split)
-    elif options.train:
-        task = load_table(_table(options), split=options.split)
-    else:
-        raise UserError("no task was given", "advisor compare examples/handbook-qa, or --train data.csv ...")
-    if options.limit is None and options.train_limit is None:
-        return task
-    return subset(task, limit=options.limit, train_limit=options.train_limit)
+        return load_task(options.task, split=options.split)
+    if options.train:
+        return load_table(_table(options), split=options.split)
+    raise UserError("no task was given", "name a folder such as examples/handbook-qa, or --train data.csv ...")
 
 
 def _table(options: argparse.Namespace) -> TableSource:

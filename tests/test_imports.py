@@ -42,10 +42,24 @@ HOMES = {
     "langchain_core": ("rag",),
     "langchain_text_splitters": ("rag",),
     "rich": ("advisor.report", "advisor.cli"),
+    "py3langid": ("advisor.tasks.language",),
+    "phonenumbers": ("advisor.tasks.personal",),
+    "presidio_analyzer": ("advisor.tasks.personal",),
     "sklearn": ("advisor.approaches", "advisor.advise"),
 }
 IN_ONE_FILE = ("sentence_transformers", "faiss")
-HEAVY = ("torch", "transformers", "sklearn", "faiss", "langchain", "langchain_core", "sentence_transformers", "peft")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "faiss",
+    "langchain",
+    "langchain_core",
+    "sentence_transformers",
+    "peft",
+    "py3langid",
+    "phonenumbers",
+)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from statistics import median
 from advisor.decide import costs, words
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
-from advisor.decide.statistics import Contrasts, detectable
+from advisor.decide.statistics import Contrasts
 from advisor.measure.records import Comparison
 from advisor.tasks import Limits
+from advisor.tasks.power import detectable
 
 _FEW_EXAMPLES = 100
 

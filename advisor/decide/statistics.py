@@ -14,9 +14,8 @@ from advisor.decide.decision import Interval
 from advisor.decide.permutation import p_values
 from advisor.decide.resampling import Bootstrap, rounded
 from advisor.decide.sample import Sample
+from advisor.tasks.power import LEVEL, POWER, examples_for
 
-LEVEL = 0.05
-POWER = 0.80
 _INVERSE = NormalDist().inv_cdf
 
 K = TypeVar("K")
@@ -85,19 +84,6 @@ class Contrast:
         # With x = 1 / n, the variance of the mean is variance * x + 2 x^2; solve for it being as wanted.
         x = (math.sqrt(variance**2 + 8 * wanted) - variance) / 4
         return max(self.n + 1, math.ceil(1 / x))
-
-
-def examples_for(difference: float, deviation: float, level: float = LEVEL) -> int:
-    """Paired examples that show a difference in a two-sided test at `level` with 80 % power.
-
-    The normal approximation ((z_(1 - level/2) + z_0.8) * deviation / difference)^2, rounded up.
-    """
-    return math.ceil(((_INVERSE(1 - level / 2) + _INVERSE(POWER)) * deviation / difference) ** 2)
-
-
-def detectable(deviation: float, n: int) -> float:
-    """The smallest difference that `n` paired examples show with 80 % power, two-sided at 5 %."""
-    return (_INVERSE(1 - LEVEL / 2) + _INVERSE(POWER)) * deviation / math.sqrt(n)
 
 
 class Contrasts:

@@ -44,7 +44,7 @@ from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
-from advisor.tasks import Task
+from advisor.tasks import Task, data_caveats
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
@@ -236,7 +236,7 @@ def _task_facts(task: Task) -> TaskFacts:
         test=len(task.test),
         documents=len(task.documents),
         document_words=sum(len(d.text.split()) for d in task.documents),
-        caveats=task.caveats,
+        caveats=(*task.caveats, *data_caveats(task)),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
     )
 

@@ -62,6 +62,17 @@ def load_model(
         return LocalModel(module, renderer, source, CachedEmbedder(vectors, vectors.recipe))
 
 
+def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> SentenceEmbedder:
+    """Load a sentence embedder alone, as `load_model` does.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
+    transformers_logging.disable_progress_bar()
+    where = choose_device(device)
+    return SentenceEmbedder(find(name, MINILM), where, choose_dtype(dtype, where))
+
+
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
     mend = "pass a causal model with safetensors weights and a tokenizer"
     try:

@@ -44,8 +44,13 @@ def render(
 
 def show(decision: Decision, stream: TextIO, format: Format = "terminal") -> None:
     """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
+    width, color, encoding = surface(stream)
+    stream.write(render(decision, format, width=width, color=color, encoding=encoding))
+
+
+def surface(stream: TextIO) -> tuple[int, bool, str]:
+    """Columns of a stream, whether it takes colour, and its encoding."""
     terminal = stream.isatty()
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST) if terminal else WIDTH
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(render(decision, format, width=width, color=terminal and not plain, encoding=encoding))
+    return width, terminal and not plain, getattr(stream, "encoding", None) or "utf-8"

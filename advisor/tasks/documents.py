@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from advisor.tasks.faults import FaultLog, nearest, quoted
-from advisor.tasks.task import Document
+from advisor.tasks.task import Document, Place
 from advisor.tasks.textfile import Row, near_path, read_json_lines, read_text, type_name
 
 _LINE = '{"id": "...", "title": "...", "text": "..."}'
@@ -59,7 +60,7 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
         log.add(path, row.line, "the document is empty", 'write its "text", or take the line away')
     if len(log) > before:
         return None
-    return Document(str(identity), str(title or ""), str(text))
+    return Document(str(identity), str(title or ""), str(text), Place(path.name, row.line))
 
 
 def _near_text(row: Row) -> str | None:
@@ -81,7 +82,8 @@ def _read_folder(folder: Path, log: FaultLog) -> tuple[Document, ...]:
         seen.setdefault(identity, name)
         text = read_text(folder / name, log)
         if text is not None:
-            documents.append(_from_file(folder / name, identity, text, log))
+            document = _from_file(folder / name, identity, text, log)
+            documents.append(replace(document, place=Place(f"{folder.name}/{name}")))
     return tuple(documents)
 
 

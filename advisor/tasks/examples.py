@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
-from advisor.tasks.task import Example, Kind
+from advisor.tasks.task import Example, Kind, Place
 from advisor.tasks.textfile import Row, parse_json, type_name
 
 LINE = '{"input": "...", "target": "..."}'
@@ -65,6 +65,7 @@ class _Reader:
 
     def __init__(self, file: str, rules: Rules, log: FaultLog) -> None:
         self._file = file
+        self._name = Path(file).name
         self._rules = rules
         self._log = log
         self._labels = frozenset(rules.labels)
@@ -86,7 +87,7 @@ class _Reader:
             evidence = self._evidence(row)
         if len(self._log) > before:
             return None
-        return Example(identity, text, target, targets, evidence)
+        return Example(identity, text, target, targets, evidence, Place(self._name, row.line))
 
     def _add(self, row: Row, what: str, mend: str) -> None:
         self._log.add(self._file, row.line, what, mend)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.errors import UserError
-from advisor.tasks.caveats import data_caveats
 from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
@@ -147,7 +146,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         task = _without_evidence(task)
     if split is not None and source.train:
         task = split_test(task, split, seed, source.train)
-    return replace(task, caveats=task.caveats + data_caveats(task))
+    return task
 
 
 def _examples(path: Path | None, source: _Source, log: FaultLog) -> tuple[Example, ...]:

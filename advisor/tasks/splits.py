@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.errors import UserError
-from advisor.tasks.caveats import data_caveats
 from advisor.tasks.task import Example, Task
 
 
@@ -43,10 +42,7 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
         notes.append(f"fitted on {sizes} (--train-limit, seed {seed})")
     if not notes:
         return task
-    smaller = replace(task, train=train, test=test)
-    stale = data_caveats(task)
-    kept = [caveat for caveat in task.caveats if caveat not in stale]
-    return replace(smaller, caveats=(*kept, *notes, *data_caveats(smaller)))
+    return replace(task, train=train, test=test, caveats=(*task.caveats, *notes))
 
 
 def check_split(split: float | None) -> None:

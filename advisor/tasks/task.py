@@ -1,4 +1,4 @@
-"""The nouns of what the user brings: Example, Query, Document, Limits, Defaults and Task."""
+"""The nouns of what the user brings: Example, Query, Document, Place, Limits, Defaults and Task."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ DEFAULT_METRIC: dict[Kind, Metric] = {
     "extraction": "json_f1",
 }
 UNANSWERABLE = "unanswerable"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something was read: a file's name and its 1-based line (a row of a Parquet file).
+
+    The line is 0 where the whole file is meant.
+    """
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Example:
         target: the answer to learn and to show.
         targets: all acceptable answers, `target` first.
         evidence: ids of the documents that hold the answer; empty where unknown.
+        place: where it was read, None where it was made; not part of what it is.
     """
 
     id: str
@@ -55,6 +70,7 @@ class Example:
     target: str
     targets: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    place: Place | None = field(default=None, compare=False, repr=False)
 
     @property
     def query(self) -> Query:
@@ -72,11 +88,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text of the user's corpus; `title` may be empty."""
+    """One text of the user's corpus; `title` may be empty, `place` says where it was read."""
 
     id: str
     title: str
     text: str
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -113,8 +130,8 @@ class Task:
     """What the user brings, immutable.
 
     Attributes:
-        caveats: warnings found while reading (labels that train lacks, inputs of test that are also in
-            train, a split that was made); repeated among the report's caveats.
+        caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
+            repeated among the report's caveats.
         origin: where it was read from, for messages only; not part of the fingerprint.
     """
 

@@ -14,8 +14,9 @@ from advisor.decide.decision import Interval
 from advisor.decide.permutation import p_values
 from advisor.decide.resampling import Bootstrap, wilson
 from advisor.decide.sample import Sample
-from advisor.decide.statistics import Contrast, Contrasts, detectable, examples_for, holm, letters
+from advisor.decide.statistics import Contrast, Contrasts, holm, letters
 from advisor.measure import metrics
+from advisor.tasks.power import detectable, examples_for
 
 RNG = np.random.default_rng
 

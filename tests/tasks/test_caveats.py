@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from advisor.tasks import load_task
+from dataclasses import replace
+
+from advisor.tasks import Task, data_caveats, load_task
 
 
 def rows(*pairs: tuple[str, str]) -> list[dict[str, object]]:
@@ -12,26 +14,43 @@ def rows(*pairs: tuple[str, str]) -> list[dict[str, object]]:
 def test_labels_in_test_that_train_lacks(write):
     train = rows(("x", "a"), ("y", "b"))
     test = rows(*((str(n), label) for n, label in enumerate("abcdefc")))
-    assert load_task(write(kind="classification", train_jsonl=train, test_jsonl=test)).caveats == (
-        '5 of 7 test examples have a label that no training example has: "c", "d", "e" and 1 more',
+    assert data_caveats(load_task(write(kind="classification", train_jsonl=train, test_jsonl=test))) == (
+        '5 of 7 test examples are of a label that train lacks: "c" (2), "d" (1), "e" (1), "f" (1). See test.jsonl:3.',
     )
 
 
 def test_test_inputs_that_are_also_in_train(write):
     train = rows(("How  LATE is it?", "noon"), ("b", "c"))
     test = rows(("how late\nis it?", "noon"), ("d", "e"))
-    assert load_task(write(train_jsonl=train, test_jsonl=test)).caveats == (
-        '1 of 2 test inputs is also in train: "how late\\nis it?"',
+    assert data_caveats(load_task(write(train_jsonl=train, test_jsonl=test))) == (
+        "1 of 2 test inputs is also in train, word for word. See test.jsonl:1 and train.jsonl:1.",
     )
 
 
-def test_inputs_with_different_targets(write):
+def test_test_inputs_that_are_nearly_in_train(write):
+    train = rows(("At what hour does the office in Porto open?", "nine"), ("b", "c"))
+    test = rows(("d", "e"), ("At what hour does the office in Porto open", "nine"))
+    (caveat,) = data_caveats(load_task(write(train_jsonl=train, test_jsonl=test)))
+    assert caveat.startswith("1 of 2 test inputs is nearly the same as one in train")
+    assert caveat.endswith("See test.jsonl:2 and train.jsonl:1.")
+
+
+def test_inputs_with_answers_that_exclude_each_other(write):
     train = rows(("q", "yes"), ("Q", "no"), ("r", "yes"), ("r", "Yes"))
-    assert load_task(write(train_jsonl=train)).caveats == ('1 input occurs in train with different targets: "q"',)
-    assert load_task(write(kind="generation", train_jsonl=train)).caveats == ()
+    assert data_caveats(load_task(write(train_jsonl=train))) == (
+        "1 input occurs with answers that exclude each other (2 examples). See train.jsonl:1 and train.jsonl:2.",
+    )
+    assert data_caveats(load_task(write(kind="generation", train_jsonl=train))) == ()
 
 
 def test_labels_that_differ_only_in_case(write):
-    train = rows(("q", "Spam"), ("r", "spam"), ("s", "ham"))
+    train = rows(("q", "Spam"), ("r", "spam"), ("s", "spam"), ("u", "ham"))
     task = load_task(write(kind="classification", train_jsonl=train, test_jsonl=rows(("t", "ham"))))
-    assert task.caveats == ('some labels differ only in case or spacing: "Spam" and "spam"',)
+    (caveat,) = data_caveats(task)
+    assert caveat == ('Some labels differ in case, spacing or punctuation alone: "Spam" and "spam". See train.jsonl:1.')
+
+
+def test_labels_alike_that_no_example_has(write):
+    task: Task = load_task(write(kind="classification", train_jsonl=rows(("q", "a"), ("r", "b"))))
+    (caveat,) = [c for c in data_caveats(replace(task, labels=("a", "b", "C", "c"))) if "differ" in c]
+    assert caveat.endswith('"C" and "c".')

@@ -1,0 +1,139 @@
+"""Likely label errors: where a classifier that has not seen an example is sure of another label.
+
+Confident learning (Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels"):
+an example is suspect if its out-of-sample probability of another label reaches that label's mean among the examples
+that carry it. On its own that rule suspects every hard example; so the nearest neighbours have to contradict the
+label as well. Own code rather than `cleanlab`, which is the same rule in one line of NumPy here and brings pandas.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.models import Embedder, Vectors
+from advisor.tasks.faults import quoted
+from advisor.tasks.findings import Finding, sights
+from advisor.tasks.material import Entry, Material
+
+FOLDS = 5
+"""Every example is judged by a classifier fitted on the other four fifths; smaller classes are not judged."""
+MARGIN = 0.5
+"""How much more probable the other label has to be than the given one."""
+NEIGHBOURS, SUPPORT = 10, 1
+"""At most one of the ten nearest other inputs may carry the label of a suspect."""
+LEAST_ACCURACY = 0.6
+"""A classifier that is right less often knows too little of the task to suspect anything."""
+_MANY = 0.01
+_CHUNK = 1_024  # rows of similarities at a time
+
+Numbers = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCheck:
+    """The labels, judged by an embedder.
+
+    Attributes:
+        embedder: its name.
+        judged: examples whose label was judged: those of classes with at least `FOLDS` examples.
+        accuracy: share of these that the classifier labels as they are labelled, out of sample.
+        finding: the suspects, None if there are none or if the classifier is not good enough to say.
+    """
+
+    embedder: str
+    judged: int
+    accuracy: float
+    finding: Finding | None
+
+    @property
+    def capable(self) -> bool:
+        """Whether the classifier is good enough to suspect anything."""
+        return self.accuracy >= LEAST_ACCURACY
+
+
+def check_labels(material: Material, embedder: Embedder) -> LabelCheck:
+    """Judge the labels of all splits; the task is a classification."""
+    counts = Counter(entry.example.target for entry in material.entries)
+    judged = [entry for entry in material.entries if counts[entry.example.target] >= FOLDS]
+    names = sorted({entry.example.target for entry in judged})
+    if len(names) < 2:
+        return LabelCheck(embedder.name, 0, 0.0, None)
+    number = {name: at for at, name in enumerate(names)}
+    labels = np.array([number[entry.example.target] for entry in judged])
+    vectors = embedder.embed([entry.example.input for entry in judged])
+    shares = _out_of_sample(vectors, labels)
+    accuracy = float((shares.argmax(axis=1) == labels).mean())
+    finding = None
+    if accuracy >= LEAST_ACCURACY:
+        finding = _finding(judged, names, shares, suspects(vectors, labels, shares))
+    return LabelCheck(embedder.name, len(judged), accuracy, finding)
+
+
+def suspects(vectors: Vectors, labels: Numbers, shares: Probabilities) -> list[int]:
+    """Positions of likely label errors, the likeliest first.
+
+    Args:
+        vectors: unit vectors, shape (examples, dimension).
+        labels: numbers of the given labels, shape (examples,).
+        shares: out-of-sample probabilities, shape (examples, labels).
+    """
+    rows = np.arange(len(labels))
+    own = shares[rows, labels]
+    sums = np.bincount(labels, weights=own, minlength=shares.shape[1])
+    usual = sums / np.maximum(np.bincount(labels, minlength=shares.shape[1]), 1)
+    best = shares.argmax(axis=1)
+    margin = shares[rows, best] - own
+    suspect = (best != labels) & (shares[rows, best] >= usual[best]) & (margin >= MARGIN)
+    suspect &= _support(vectors, labels) <= SUPPORT
+    return [int(at) for at in np.argsort(-margin, kind="stable") if suspect[at]]
+
+
+def _out_of_sample(vectors: Vectors, labels: Numbers) -> Probabilities:
+    from sklearn.linear_model import LogisticRegression  # on first use: it takes a second, and is not always wanted
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    learner = LogisticRegression(C=10.0, max_iter=1_000)
+    found: Probabilities = cross_val_predict(learner, vectors, labels, cv=folds, method="predict_proba")
+    return found
+
+
+def _support(vectors: Vectors, labels: Numbers) -> Numbers:
+    """How many of the nearest other inputs carry the same label; shape (examples,)."""
+    found = np.zeros(len(labels), dtype=np.int64)
+    nearest = min(NEIGHBOURS, len(labels) - 1)
+    for start in range(0, len(labels), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(labels)))
+        alike = vectors[rows] @ vectors.T
+        alike[np.arange(len(rows)), rows] = -np.inf
+        neighbours = np.argpartition(-alike, nearest - 1, axis=1)[:, :nearest]
+        found[rows] = (labels[neighbours] == labels[rows, None]).sum(axis=1)
+    return found
+
+
+def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found: list[int]) -> Finding | None:
+    if not found:
+        return None
+    seen = [
+        ([judged[at].place], f"{judged[at].example.target} -> {names[shares[at].argmax()]}? {judged[at].example.input}")
+        for at in found
+    ]
+    (likeliest, *_), given = found, judged[found[0]].example.target
+    example = f"{quoted(given)} may be {quoted(names[shares[likeliest].argmax()])}"
+    verb = "has" if len(found) == 1 else "have"
+    return Finding(
+        code="likely-label-error",
+        severity="medium" if len(found) >= _MANY * len(judged) else "low",
+        count=len(found),
+        total=len(judged),
+        what=f"{len(found):,} of {len(judged):,} examples {verb} a label that the others contradict; first of all, "
+        f"{example} at {judged[likeliest].place}.",
+        meaning="Wrong labels in test cap what can be reached and blur differences; in train they teach noise.",
+        mend="Look at them in this order, the likeliest first; some will be right, but hard.",
+        sights=sights(seen),
+    )

@@ -1,0 +1,96 @@
+"""Test inputs and answers that stand in what the approaches may see, other than as a repeated input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from advisor.tasks.findings import Finding, counted, sights
+from advisor.tasks.material import LONG_ANSWER, Entry, Material
+from advisor.tasks.occurrences import Occurrences, holds
+from advisor.tasks.task import Task
+from advisor.tasks.twins import squeezed
+
+_LONG_INPUT = 8  # words from which an input is not part of another text by chance
+_PART = 0.8  # share of a longer input from which it is nearly the same instead
+_FEW = 0.01
+_INSTRUCTED = 4  # words of an input that stand in the instruction by no chance
+
+
+def leaks(material: Material) -> Iterator[Finding]:
+    """What is found about test inputs inside training texts, and long test answers among them."""
+    task, test = material.task, material.of("test")
+    known = [entry for entry in material.entries if entry.split != "test"]
+    inputs = Occurrences([entry.words for entry in known])
+    yield from _inside(test, known, inputs)
+    if task.kind in ("qa", "generation"):
+        yield from _answers(test, known, inputs)
+    yield from _instructed(task, test)
+
+
+def _inside(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) -> Iterator[Finding]:
+    found = []
+    for entry in test:
+        if len(entry.words.split()) < _LONG_INPUT:
+            continue
+        others = [known[at] for at in inputs.of(entry.words)]
+        others = [other for other in others if len(entry.words) < _PART * len(other.words)]
+        if others:
+            found.append(([entry.place, *(other.place for other in others)], entry.example.input))
+    if found:
+        yield Finding(
+            code="test-input-inside-train-input",
+            severity="low" if len(found) < _FEW * len(test) else "medium",
+            count=len(found),
+            total=len(test),
+            what=f"{counted(len(found), len(test), 'test inputs')} part of a longer input in train or dev.",
+            meaning="Few-shot may show the longer one with its answer, and training may have seen it.",
+            mend="Split by the whole text (the dialogue, the page, the customer), so that its parts stay together.",
+            sights=sights(found),
+        )
+
+
+def _answers(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) -> Iterator[Finding]:
+    owners = [(answer, entry) for entry in known for answer in entry.answers]
+    targets = Occurrences([answer for answer, _ in owners])
+    found = []
+    for entry in test:
+        long = [answer for answer in entry.answers if len(answer.split()) >= LONG_ANSWER]
+        places = {owners[at][1].place for answer in long for at in targets.of(answer)}
+        places |= {known[at].place for answer in long for at in inputs.of(answer)}
+        if places:
+            found.append(([entry.place, *sorted(places)], entry.example.target))
+    if found:
+        yield Finding(
+            code="test-answer-in-train",
+            severity="low" if len(found) < _FEW * len(test) else "medium",
+            count=len(found),
+            total=len(test),
+            what=f"The answers of {len(found):,} of {len(test):,} test examples stand in train or dev word for word "
+            f"({LONG_ANSWER} words or more).",
+            meaning="They can be copied from train: nearest, few-shot and LoRA look better than on questions with new "
+            "answers.",
+            mend="If answers will not come from a fixed list in use, split so that no answer is in both.",
+            sights=sights(found),
+        )
+
+
+def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
+    told = squeezed(task.instruction)
+    found = []
+    for entry in test:
+        phrases = [entry.words] if len(entry.words.split()) >= _INSTRUCTED else []
+        if task.kind in ("qa", "generation"):
+            phrases += [answer for answer in entry.answers if len(answer.split()) >= LONG_ANSWER]
+        if holds(told, phrases):
+            found.append(([entry.place], entry.example.input))
+    if found:
+        yield Finding(
+            code="test-example-in-instruction",
+            severity="high",
+            count=len(found),
+            total=len(test),
+            what=f"{counted(len(found), len(test), 'test examples')} part of the instruction.",
+            meaning="Every approach is told their answers.",
+            mend="Take the example out of the instruction, or out of test.",
+            sights=sights(found),
+        )

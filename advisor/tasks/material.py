@@ -1,0 +1,113 @@
+"""A task's examples and documents in the forms in which they are compared, worked out once for all checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from advisor.tasks.language import Guess, guess, main_language
+from advisor.tasks.task import Document, Example, Place, Task
+from advisor.tasks.twins import normalised, squeezed
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+LONG_ANSWER = 8
+"""Words from which two equal answers are no coincidence."""
+_SAME_TEXT = 0.8  # share of their words that two long answers have in common
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One example with what it is compared by.
+
+    Attributes:
+        key: the input without regard to case and spacing.
+        words: the input's words alone, without case and punctuation.
+        target: the target in the form of `words`, or whole where it has no word.
+        answers: all acceptable answers likewise.
+    """
+
+    split: Split
+    example: Example
+    place: Place
+    key: str
+    words: str
+    target: str
+    answers: frozenset[str]
+
+    def agrees_with(self, other: Entry) -> bool:
+        """Whether an answer of the one is acceptable for the other; long targets may differ in a few words."""
+        return not self.answers.isdisjoint(other.answers) or _same_text(self.target, other.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One document with what it is compared by: its text's words alone, without case and punctuation."""
+
+    document: Document
+    place: Place
+    words: str
+
+
+class Material:
+    """What all checks of a task look at; each form is worked out when it is first wanted."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """All examples, those of train first, then dev, then test."""
+        return [
+            _entry(split, example, number)
+            for split in SPLITS
+            for number, example in enumerate(getattr(self.task, split), 1)
+        ]
+
+    @cached_property
+    def pages(self) -> list[Page]:
+        """All documents."""
+        return [
+            Page(document, document.place or Place("documents", number), squeezed(document.text))
+            for number, document in enumerate(self.task.documents, 1)
+        ]
+
+    def of(self, split: Split) -> list[Entry]:
+        """The entries of one split."""
+        return [entry for entry in self.entries if entry.split == split]
+
+    @cached_property
+    def input_languages(self) -> list[Guess]:
+        """The language of each entry's input."""
+        return guess([entry.example.input for entry in self.entries])
+
+    @cached_property
+    def page_languages(self) -> list[Guess]:
+        """The language of each document."""
+        return guess([page.document.text for page in self.pages])
+
+    @cached_property
+    def language(self) -> str:
+        """The main language of the inputs."""
+        return main_language(self.input_languages)[0]
+
+
+def _entry(split: Split, example: Example, number: int) -> Entry:
+    forms = {answer: squeezed(answer) or answer for answer in (example.target, *example.answers)}
+    return Entry(
+        split=split,
+        example=example,
+        place=example.place or Place(split, number),
+        key=normalised(example.input),
+        words=squeezed(example.input),
+        target=forms[example.target],
+        answers=frozenset(forms[answer] for answer in example.answers),
+    )
+
+
+def _same_text(first: str, second: str) -> bool:
+    left, right = set(first.split()), set(second.split())
+    if min(len(left), len(right)) < LONG_ANSWER:
+        return False
+    return len(left & right) >= _SAME_TEXT * len(left | right)

@@ -1,0 +1,41 @@
+"""Where phrases occur word for word among many texts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+
+class Occurrences:
+    """An index over squeezed texts: a phrase is only looked for where its rarest word is.
+
+    Args:
+        texts: squeezed texts (`advisor.tasks.twins.squeezed`); a phrase is found in them by its position.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = [f" {text} " for text in texts]
+        self.holders: dict[str, list[int]] = defaultdict(list)
+        for at, text in enumerate(texts):
+            for word in set(text.split()):
+                self.holders[word].append(at)
+
+    def of(self, phrase: str) -> Iterator[int]:
+        """Positions of the texts that hold a squeezed phrase word for word; none for an empty phrase."""
+        rarest: Sequence[int] | None = None
+        for word in set(phrase.split()):
+            holders = self.holders.get(word, ())
+            if rarest is None or len(holders) < len(rarest):
+                rarest = holders
+        whole = f" {phrase} "
+        return (at for at in rarest or () if whole in self.texts[at])
+
+    def any(self, phrases: Iterable[str]) -> bool:
+        """Whether one of the phrases occurs in one of the texts."""
+        return any(True for phrase in phrases for _ in self.of(phrase))
+
+
+def holds(text: str, phrases: Iterable[str]) -> bool:
+    """Whether one of the squeezed phrases occurs in the squeezed text word for word; empty ones do not."""
+    whole = f" {text} "
+    return any(phrase and f" {phrase} " in whole for phrase in phrases)

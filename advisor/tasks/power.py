@@ -1,0 +1,41 @@
+"""What a test set of a given size can show: paired comparisons at 80 % power, two-sided at 5 %."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from advisor.tasks.task import Metric
+
+LEVEL = 0.05
+POWER = 0.80
+RIVALS_DIFFER = 0.2
+"""Assumed before measuring: share of the test examples that exactly one of two serious rivals gets right."""
+SPREAD: dict[Metric, float] = {
+    "accuracy": math.sqrt(RIVALS_DIFFER),
+    "macro_f1": math.sqrt(RIVALS_DIFFER),
+    "exact_match": math.sqrt(RIVALS_DIFFER),
+    "token_f1": 0.4,
+    "json_f1": 0.4,
+    "rouge_l": 0.15,
+    "chrf": 0.15,
+}
+"""Assumed standard deviation of the paired difference of two rivals' scores on one test example.
+
+Where answers are right or wrong, its square is at most the share on which the rivals differ. Graded answers that
+are short behave almost like that; those of long texts lie close together.
+"""
+_INVERSE = NormalDist().inv_cdf
+
+
+def examples_for(difference: float, deviation: float, level: float = LEVEL) -> int:
+    """Paired examples that show a difference in a two-sided test at `level` with 80 % power.
+
+    The normal approximation ((z_(1 - level/2) + z_0.8) * deviation / difference)^2, rounded up.
+    """
+    return math.ceil(((_INVERSE(1 - level / 2) + _INVERSE(POWER)) * deviation / difference) ** 2)
+
+
+def detectable(deviation: float, n: int) -> float:
+    """The smallest difference that `n` paired examples show with 80 % power, two-sided at 5 %."""
+    return (_INVERSE(1 - LEVEL / 2) + _INVERSE(POWER)) * deviation / math.sqrt(n)

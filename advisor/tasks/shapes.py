@@ -1,0 +1,66 @@
+"""What answers look like: numbers, code, JSON, and how rigid their format is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_NUMBER = re.compile(r"[^\w\s]{0,2}\d[\d.,:/ ]*\W{0,2}(?:\w{1,8})?\W?")
+_CODE = re.compile(
+    r"(?i:\bselect\b[^.]+\bfrom\b[^.]+(?:\bwhere\b|;))|\b(?:def|function) \w+\(|\bclass \w+[:({]|^import \w+$"
+    r"|[A-Za-z_]\w*(?:\.\w+)+\(|[A-Za-z_]\w*\([^()]*=[^()]*\)|</\w+>|\)\s*[;{]\s*$|[=!]=|=>|\$\{|&&|\|\|",
+    re.MULTILINE,
+)
+_LOOKED_AT = 2_000  # characters of an answer
+_FRAME = 0.5  # share of answers that hold a word which belongs to their frame
+_PIECE = re.compile(r"[^\W_]+|[^\w\s]|_")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, with a unit or currency perhaps."""
+    return not is_json(text) and bool(_NUMBER.fullmatch(text.strip()))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text looks like code: SQL, a call, an assignment, markup. JSON is not code."""
+    return not is_json(text) and bool(_CODE.search(text[:_LOOKED_AT]))
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a JSON object or list."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def rigidity(answers: Sequence[str]) -> float:
+    """How fixed the form of the answers is, from 0 (free text) to 1 (all of one form).
+
+    The largest of three shares: answers that are JSON; answers of the most frequent shape, where letters, digits and
+    other signs stand for themselves as kinds (`Jan 5, 1999` is `a 0, 0`); and words and signs of an answer that
+    stand in at least half of all answers.
+    """
+    if not answers:
+        return 0.0
+    shapes = Counter(map(_shape, answers))
+    pieces = [_PIECE.findall(answer.casefold()) for answer in answers]
+    held = Counter(piece for answer in pieces for piece in set(answer))
+    frame = {piece for piece, count in held.items() if count >= _FRAME * len(answers)}
+    shares = [sum(piece in frame for piece in answer) / len(answer) for answer in pieces if answer]
+    return max(
+        sum(map(is_json, answers)) / len(answers),
+        shapes.most_common(1)[0][1] / len(answers),
+        sum(shares) / len(answers),
+    )
+
+
+def _shape(text: str) -> str:
+    """Kinds of signs in their order; one or several words are one `a`, but free text has as many as it has words."""
+    shape = re.sub(r"\d+(?:[.,:]\d+)*", "0", re.sub(r"[^\W\d_]+", "a", text.strip()))
+    return re.sub(r"\s+", " ", shape)
