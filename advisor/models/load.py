@@ -58,19 +58,19 @@ def load_model(
         tokenizer, module = _read(name, folder, number_format, trust_remote_code)
         module.to(where).eval().requires_grad_(False)
         renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
-        vectors = SentenceEmbedder(find(embedder, MINILM), where, number_format)
-        return LocalModel(module, renderer, source, CachedEmbedder(vectors, vectors.recipe))
+        return LocalModel(module, renderer, source, load_embedder(embedder, device=device, dtype=dtype))
 
 
-def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> SentenceEmbedder:
-    """Load a sentence embedder alone, as `load_model` does.
+def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> CachedEmbedder:
+    """Load a sentence embedder alone: the one that `load_model` gives to a model.
 
     Raises:
         UserError: the weights cannot be had.
     """
     transformers_logging.disable_progress_bar()
     where = choose_device(device)
-    return SentenceEmbedder(find(name, MINILM), where, choose_dtype(dtype, where))
+    embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(dtype, where))
+    return CachedEmbedder(embedder, embedder.recipe)
 
 
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
