@@ -37,6 +37,7 @@ HOMES = {
     "sentence_transformers": ("advisor.models.embedder",),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune",),
+    "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "langchain": ("rag",),
     "langchain_core": ("rag",),
@@ -45,7 +46,17 @@ HOMES = {
     "sklearn": ("advisor.approaches", "advisor.advise"),
 }
 IN_ONE_FILE = ("sentence_transformers", "faiss")
-HEAVY = ("torch", "transformers", "sklearn", "faiss", "langchain", "langchain_core", "sentence_transformers", "peft")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "faiss",
+    "langchain",
+    "langchain_core",
+    "sentence_transformers",
+    "peft",
+    "optuna",
+)
 
 
 @dataclass(frozen=True)
