@@ -32,7 +32,6 @@ def train(
     with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
         trainer = Trainer(model, wrapped, Schedule(1e-2, epochs, 4))
         course = trainer.train(rows, held_out, seed)
-        trainer.packs = False  # the packed attention is in place only while training
         return course, trainer.loss(held_out) if held_out else None
 
 
@@ -100,7 +99,7 @@ def test_a_handful_of_examples_can_be_learned(llama: LocalModel, lessons: Sequen
     tuned = replace(LORA, batch=0).tune(Curriculum(tuple(lessons[:count])), llama, seed=0)
     expected = [lesson.answer for lesson in lessons[:count]]
     assert texts(llama, lessons[:count], tuned.weights) == expected
-    assert "too few examples to hold some out" in tuned.facts.notes[0]
+    assert "none held out for stopping early" in tuned.facts.notes[0]
 
 
 def test_many_examples_hold_some_out(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
@@ -155,7 +154,6 @@ def test_dropout_is_off_where_the_loss_is_only_looked_at(
             if parameter.requires_grad:
                 torch.nn.init.normal_(parameter.data, std=0.1)
         trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
-        trainer.packs = False
         assert trainer.loss(rows) == trainer.loss(rows)
 
 
@@ -178,3 +176,11 @@ def test_a_model_that_is_not_here_cannot_be_tuned(curriculum: Curriculum) -> Non
 def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError):
         Lora(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_single_epoch_learns_from_every_example(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    """A look at what is held out would come when nothing can be chosen any more."""
+    many = tuple(lessons) * 10
+    once, twice = (Lora(rank=4, alpha=8, epochs=n).tune(Curriculum(many), llama, seed=0) for n in (1, 2))
+    assert f"on {len(many)} examples" in once.facts.notes[0]
+    assert f"on {len(many) - len(many) // 10} examples" in twice.facts.notes[0]
