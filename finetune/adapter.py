@@ -19,6 +19,7 @@ from advisor.models.engine import LocalModel
 
 State = dict[str, torch.Tensor]
 WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it
+FIRST = "default"  # PEFT's name of a model's first adapter
 
 
 @contextmanager
@@ -28,9 +29,7 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
     The adapters are held in the model's dtype, so that a step computes in that dtype throughout.
     """
     with model.own_weights():
-        with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
+        with _quietly():
             wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
         try:
             yield wrapped
@@ -40,6 +39,21 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
             model.module.eval()
             for leftover in ("peft_config", "_hf_peft_config_loaded"):
                 vars(model.module).pop(leftover, None)
+
+
+def add(wrapped: Any, name: str, config: LoraConfig) -> None:
+    """A further adapter beside those in `wrapped`, from now on the active one; `inserted` takes it out too."""
+    with _quietly():
+        wrapped.add_adapter(name, config, autocast_adapter_dtype=False)
+    wrapped.set_adapter(name)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
+        yield
 
 
 def configuration(rank: int, alpha: int, dropout: float) -> LoraConfig:
@@ -91,9 +105,10 @@ def key_of(state: State) -> str:
     return digest.hexdigest()[:16]
 
 
-def state_of(wrapped: Any) -> State:
-    """The adapter's tensors, copied to the CPU in float32."""
-    return {name: t.detach().float().cpu().clone() for name, t in get_peft_model_state_dict(wrapped).items()}
+def state_of(wrapped: Any, name: str = FIRST) -> State:
+    """The tensors of the adapter `name`, copied to the CPU in float32."""
+    tensors = get_peft_model_state_dict(wrapped, adapter_name=name)
+    return {key: t.detach().float().cpu().clone() for key, t in tensors.items()}
 
 
 def save(folder: Path, config: LoraConfig, state: State) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,11 @@ from torch.nn.functional import cross_entropy
 from advisor.approaches import progress
 from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
+from advisor.models.device import free_memory, out_of_memory
 from advisor.models.engine import LocalModel
 from finetune.packing import Pack, Row, packed_length
 
-TOKENS_AT_ONCE = 4096  # of one forward and backward pass; a larger minibatch is taken in parts, exactly
+TOKENS_AT_ONCE = 4096
 LARGEST_GRADIENT = 1.0
 
 
@@ -60,6 +61,15 @@ class Trainer:
 
     The adapters work in the model's dtype; what the optimiser changes are float32 masters, since bfloat16
     rounds small changes away.
+
+    `train` does all of it. A search takes it in pieces (`begin`, `go_on` as often as it likes, `finish`), and
+    several trainers whose minibatches share a forward pass are driven by `take`, `update` and `look`.
+
+    Attributes:
+        at_once: tokens of one forward and backward pass; less from where memory ran out. A larger minibatch is
+            taken in parts, exactly.
+        total: steps of the whole course.
+        stopped: whether the held-out loss has ended it early.
     """
 
     def __init__(self, model: LocalModel, wrapped: Any, schedule: Schedule) -> None:
@@ -70,58 +80,93 @@ class Trainer:
         self.masters = [p.detach().clone().float().requires_grad_() for p in self.working]
         self.optimiser = torch.optim.AdamW(self.masters, lr=schedule.rate, weight_decay=0.0)
         self.course = Course()
-        self.packs = model.packs
+        self.at_once = TOKENS_AT_ONCE
+        self.held_out: Sequence[Row] = ()
+        self.total = 0
+        self.stopped = False
+        self._best, self._idle = math.inf, 0
+        self._kept: list[torch.Tensor] | None = None
 
     def train(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> Course:
         """Train on `lessons`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
-        with packed_attention(self.model.module) if self.packs else nullcontext():
-            self._run(lessons, held_out, seed)
+        self.begin(lessons, held_out, seed)
+        progress.step("train", len(lessons) * self.schedule.epochs)
+        self.go_on(self.total)
+        self.finish()
         return self.course
 
-    def _run(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
-        steps_an_epoch = math.ceil(len(lessons) / self.schedule.batch)
-        total = steps_an_epoch * self.schedule.epochs
-        best, kept, idle = math.inf, None, 0
-        progress.step("train", len(lessons) * self.schedule.epochs)
-        for step, batch in enumerate(_minibatches(lessons, self.schedule, seed), start=1):
-            with clock.span("train", sum(map(packed_length, _parts(batch)))):
-                self._step(batch, step, total)
-            progress.advance(len(batch))
-            if not held_out or step % steps_an_epoch:
-                continue
-            loss = self.loss(held_out)
-            self.course.held_out.append((step, loss))
-            if loss < best:
-                best, kept, idle = loss, [m.detach().clone() for m in self.masters], 0
-                self.course.best_step = step
-            else:
-                idle += 1
-                if idle >= self.schedule.patience:
-                    break
-        if kept is not None:
-            for master, value in zip(self.masters, kept, strict=True):
-                master.data.copy_(value)
-            self._publish()
-        else:
-            self.course.best_step = len(self.course.losses)
+    def begin(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
+        """Lay out the whole course without taking a step."""
+        self.held_out = held_out
+        self._steps_an_epoch = math.ceil(len(lessons) / self.schedule.batch)
+        self.total = self._steps_an_epoch * self.schedule.epochs
+        self._batches = _minibatches(lessons, self.schedule, seed)
 
-    def _step(self, batch: Sequence[Row], step: int, total: int) -> None:
+    def go_on(self, until: int) -> None:
+        """Take the steps up to number `until`, or to where training stops early."""
+        while batch := self.take(until):
+            self.update(self.gradients(batch), batch)
+            progress.advance(len(batch))
+            if self.looks:
+                self.look(self.loss(self.held_out))
+
+    def finish(self) -> None:
+        """Put back the adapter with the lowest held-out loss; without held-out lessons, the last stays."""
+        if self._kept is None:
+            self.course.best_step = self.steps
+            return
+        for master, value in zip(self.masters, self._kept, strict=True):
+            master.data.copy_(value)
+        self._publish()
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return len(self.course.losses)
+
+    @property
+    def looks(self) -> bool:
+        """Whether an epoch has just ended, and the held-out lessons are to be looked at."""
+        return bool(self.held_out) and self.steps % self._steps_an_epoch == 0
+
+    def take(self, until: int) -> list[Row]:
+        """The next step's minibatch; nothing where `until` is reached or training has stopped."""
+        return [] if self.stopped or self.steps >= min(until, self.total) else next(self._batches)
+
+    def gradients(self, batch: Sequence[Row]) -> float:
+        """A step's mean loss per answer token; its gradients lie in the working parameters afterwards."""
         tokens = sum(len(row.answer) for row in batch)
-        loss = 0.0
-        for part in _parts(batch):
+
+        def learn(part: Sequence[Row]) -> float:
             share = self._summed_loss(part) / tokens
             share.backward()
-            loss += share.item()
+            return share.item()
+
+        return self._in_parts("train", batch, learn)
+
+    def update(self, loss: float, batch: Sequence[Row]) -> None:
+        """Take the next step by the gradients that lie in the working parameters."""
         for master, parameter in zip(self.masters, self.working, strict=True):
             master.grad = parameter.grad.float() if parameter.grad is not None else None
             parameter.grad = None
-        torch.nn.utils.clip_grad_norm_(self.masters, LARGEST_GRADIENT)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate * _ramp(step, total)
-        self.optimiser.step()
-        self._publish()
+        with clock.span("train"):
+            torch.nn.utils.clip_grad_norm_(self.masters, LARGEST_GRADIENT)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.schedule.rate * _ramp(self.steps + 1, self.total)
+            self.optimiser.step()
+            self._publish()
         self.course.losses.append(loss)
         self.course.tokens += sum(row.tokens for row in batch)
+
+    def look(self, loss: float) -> None:
+        """Note a loss on the held-out lessons: keep the lowest one's adapter, stop where none was lower lately."""
+        self.course.held_out.append((self.steps, loss))
+        if loss < self._best:
+            self._best, self._kept, self._idle = loss, self.state(), 0
+            self.course.best_step = self.steps
+        else:
+            self._idle += 1
+            self.stopped = self._idle >= self.schedule.patience
 
     @torch.no_grad()
     def _publish(self) -> None:
@@ -137,20 +182,39 @@ class Trainer:
         """Mean loss per answer token, without dropout."""
         tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
-        parts = list(_parts(ordered))
-        with clock.span("prefill", sum(map(packed_length, parts))), _at_rest(self.wrapped):
-            return sum(self._summed_loss(part).item() for part in parts) / tokens
+        with _at_rest(self.wrapped):
+            return self._in_parts("prefill", ordered, lambda part: self._summed_loss(part).item()) / tokens
+
+    def _in_parts(self, kind: str, rows: Sequence[Row], work: Callable[[Sequence[Row]], float]) -> float:
+        """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
+        with clock.span(kind, sum(map(packed_length, parts_of(rows, self.at_once)))):
+            while True:
+                part: list[Row] = []
+                try:
+                    found = 0.0
+                    for part in parts_of(rows, self.at_once):
+                        found += work(part)
+                    return found
+                except RuntimeError as error:
+                    if len(part) == 1 or not out_of_memory(error):
+                        raise
+                # What the failed pass held is let go only here, where the error is gone.
+                self.at_once = sum(row.tokens for row in part) // 2
+                for parameter in self.working:
+                    parameter.grad = None
+                free_memory()
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
-        hidden, targets = self._packed(rows) if self.packs else self._padded(rows)
+        hidden, targets = self._packed(rows) if self.model.packs else self._padded(rows)
         logits = self.model.head(hidden).float()
         return cross_entropy(logits, targets, reduction="sum")
 
     def _packed(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
-        output = self.model.module.base_model(
-            input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
-        )
+        with packed_attention(self.model.module):
+            output = self.model.module.base_model(
+                input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
+            )
         return output.last_hidden_state[0, pack.predicting], pack.targets
 
     def _padded(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,10 +265,11 @@ def _minibatches(lessons: Sequence[Row], schedule: Schedule, seed: int) -> Itera
             yield order[first : first + schedule.batch]
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def parts_of(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+    """Rows in parts of at most so many tokens, padding left aside; a longer row is a part of its own."""
     part: list[Row] = []
     for row in rows:
-        if part and sum(r.tokens for r in part) + row.tokens > TOKENS_AT_ONCE:
+        if part and sum(r.tokens for r in part) + row.tokens > tokens:
             yield part
             part = []
         part.append(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -35,13 +36,11 @@ def step(model: LocalModel, rows: Sequence[Row], packs: bool | None = None) -> t
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         fill(wrapped)
         trainer = Trainer(model, wrapped, Schedule(1e-3, 1, len(rows)))
-        if packs is not None:
-            assert trainer.packs  # what can be packed is
-            trainer.packs = packs
         trainer.optimiser.register_step_pre_hook(
             lambda *_: gradients.extend(m.grad.clone() for m in trainer.masters if m.grad is not None)
         )
-        course = trainer.train(rows, (), seed=0)
+        with patch.object(model, "packs", model.packs if packs is None else packs):
+            course = trainer.train(rows, (), seed=0)
     return course.losses[0], gradients
 
 

@@ -32,7 +32,6 @@ def train(
     with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
         trainer = Trainer(model, wrapped, Schedule(1e-2, epochs, 4))
         course = trainer.train(rows, held_out, seed)
-        trainer.packs = False  # the packed attention is in place only while training
         return course, trainer.loss(held_out) if held_out else None
 
 
@@ -155,7 +154,6 @@ def test_dropout_is_off_where_the_loss_is_only_looked_at(
             if parameter.requires_grad:
                 torch.nn.init.normal_(parameter.data, std=0.1)
         trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
-        trainer.packs = False
         assert trainer.loss(rows) == trainer.loss(rows)
 
 
