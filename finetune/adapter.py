@@ -11,9 +11,10 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
+from peft.tuners.lora import LoraLayer, ParamWrapper
 from safetensors.torch import load_file, save_file
 
+from advisor.errors import NotApplicable
 from advisor.models import Weights
 from advisor.models.engine import LocalModel
 
@@ -42,7 +43,16 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
 
 
 def add(wrapped: Any, name: str, config: LoraConfig) -> None:
-    """A further adapter beside those in `wrapped`, from now on the active one; `inserted` takes it out too."""
+    """A further adapter beside those in `wrapped`, from now on the active one; `inserted` takes it out too.
+
+    Raises:
+        NotApplicable: PEFT can lay only one adapter on the parameters of experts.
+    """
+    if any(isinstance(module, ParamWrapper) for module in wrapped.modules()):
+        raise NotApplicable(
+            "this model has experts, whose adapters cannot stand beside others in a search; "
+            "name the configurations one by one instead (--approach lora:rank=8 --approach lora:lr=3e-4)"
+        )
     with _quietly():
         wrapped.add_adapter(name, config, autocast_adapter_dtype=False)
     wrapped.set_adapter(name)

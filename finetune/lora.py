@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
-import torch
 from peft import LoraConfig
 
 from advisor.approaches import Curriculum, Facts, Lesson, Tuned, Tuner
@@ -17,8 +16,11 @@ from advisor.errors import NotApplicable
 from advisor.models import LanguageModel, Weights
 from advisor.models.engine import LocalModel
 from finetune import adapter
+from finetune.candidate import Recipe, entered
 from finetune.packing import Row
-from finetune.trainer import Course, Schedule, Trainer
+from finetune.search import halved, sampled
+from finetune.search import notes as search_notes
+from finetune.trainer import Course
 
 SMALLEST_SLICE = 40  # lessons from which on a slice is held out where there is no dev split
 HELD_OUT = 64
@@ -45,6 +47,9 @@ class Lora(Tuner):
         epochs: passes over the training examples at most; 0 chooses by their number and length.
         batch: examples a step; 0 chooses by the number of examples.
         dropout: on the adapter's input.
+        search: configurations to search among, at least 2; 0 takes this one. The others vary `lr`, `rank` (and
+            `alpha` with it), `batch` and `dropout`; what differs from its default here is kept in all of them.
+            What wins has the lowest loss on held-out lessons after ever longer training (`finetune.search`).
     """
 
     rank: int = 16
@@ -53,6 +58,7 @@ class Lora(Tuner):
     epochs: int = 0
     batch: int = 0
     dropout: float = 0.0
+    search: int = 0
 
     name: ClassVar[str] = "lora"
 
@@ -61,6 +67,8 @@ class Lora(Tuner):
             raise ValueError("rank, alpha and lr must be positive, epochs and batch not negative")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must lie between 0 and 1")
+        if self.search < 0 or self.search == 1:
+            raise ValueError("search must be at least 2 configurations, or 0 for none")
 
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
         """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
@@ -68,22 +76,38 @@ class Lora(Tuner):
         lessons, held_out = _split(curriculum, seed)
         rows = [_row(lesson, local) for lesson in lessons]
         dev = [_row(lesson, local) for lesson in held_out]
+        if self.search and not dev:
+            raise NotApplicable(
+                f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
+                f"configurations on; lora without search needs neither"
+            )
+        recipes = self._recipes(rows, seed)
+        notes: tuple[str, ...] = ()
+        with entered(local, recipes, seed) as candidates:
+            winner = candidates[0]
+            if self.search:
+                winner, rungs = halved(candidates, rows, dev, seed)
+                notes = search_notes(rungs, winner.recipe, _where(curriculum, dev))
+            else:
+                with winner.active():
+                    winner.trainer.train(rows, dev, seed)
+            state = winner.state()
+        recipe = winner.recipe
+        tuned = Adapter(local, recipe.config, state)
+        note = _course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
+        chosen = asdict(recipe) if self.search else {"epochs": recipe.epochs, "batch": recipe.batch}
+        tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={self.name: chosen})
+        return tuned
+
+    def _recipes(self, rows: Sequence[Row], seed: int) -> list[Recipe]:
+        """The configuration as given, what it leaves open chosen, and what is searched beside it."""
         epochs = self.epochs or default_epochs(rows)
         batch = self.batch or default_batch(len(rows) * epochs)
-        config = adapter.configuration(self.rank, self.alpha, self.dropout)
-        torch.manual_seed(seed)
-        with adapter.inserted(local, config) as wrapped:
-            trainer = Trainer(local, wrapped, Schedule(self.lr, epochs, batch))
-            course = trainer.train(rows, dev, seed)
-            state = adapter.state_of(wrapped)
-            names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
-            for name, value in zip(names, trainer.state(), strict=True):
-                state[name.replace(".default", "")] = value.cpu()
-        tuned = Adapter(local, config, state)
-        note = _course_note(course, epochs, len(rows), len(dev), bool(curriculum.dev))
-        resolved = {self.name: {"epochs": epochs, "batch": batch}}
-        tuned.facts = replace(tuned.facts, notes=(note,), resolved=resolved)
-        return tuned
+        given = Recipe(self.rank, self.alpha, self.lr, epochs, batch, self.dropout)
+        if not self.search:
+            return [given]
+        fixed = [f.name for f in fields(Recipe) if getattr(self, f.name) != getattr(Lora, f.name)]
+        return sampled(given, fixed, self.search, seed)
 
     def restore(self, folder: Path, model: LanguageModel) -> Tuned:
         """Read a saved adapter and merge it."""
@@ -151,11 +175,14 @@ def _split(curriculum: Curriculum, seed: int) -> tuple[Sequence[Lesson], Sequenc
     return lessons[size:], lessons[:size]
 
 
-def _course_note(course: Course, epochs: int, lessons: int, held_out: int, dev: bool) -> str:
+def _where(curriculum: Curriculum, held_out: Sequence[Row]) -> str:
+    return f"{len(held_out)} held-out {'dev' if curriculum.dev else 'training'} examples"
+
+
+def _course_note(course: Course, epochs: int, lessons: int, where: str) -> str:
     steps = len(course.losses)
     note = f"Trained {steps} steps on {lessons} examples ({epochs} epochs at most)"
-    if not held_out:
+    if not course.held_out:
         return note + "; too few examples to hold some out for stopping early."
-    where = "dev" if dev else "training"
     loss = min(loss for _, loss in course.held_out)
-    return note + f"; kept step {course.best_step}, loss {loss:.3f} on {held_out} held-out {where} examples."
+    return note + f"; kept step {course.best_step}, loss {loss:.3f} on {where}."

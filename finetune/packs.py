@@ -149,4 +149,5 @@ def _layout(packs: Sequence[Pack], width: int, device: torch.device) -> Layout:
 
 def _take(tokens: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     """Shape (all tokens, heads, size) to (spans, heads, tokens of a span, size)."""
-    return tokens.index_select(0, numbers.flatten()).unflatten(0, numbers.shape).transpose(1, 2)
+    taken: torch.Tensor = tokens.index_select(0, numbers.flatten()).unflatten(0, numbers.shape)
+    return taken.transpose(1, 2)

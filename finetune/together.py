@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from peft.tuners.lora import Linear, LoraLayer
@@ -159,7 +159,8 @@ class Stack:
         self.candidates = candidates
         first = candidates[0].model
         rank = 8 * math.ceil(max(c.recipe.rank for c in candidates) / 8)  # what tensor cores multiply fast
-        shapes = [(len(candidates), rank, size) for layer in layers for size in (layer.in_features, layer.out_features)]
+        widths: list[Any] = [width for layer in layers for width in (layer.in_features, layer.out_features)]
+        shapes = [(len(candidates), rank, width) for width in widths]
         flat = torch.zeros(sum(map(math.prod, shapes)), device=first.device, dtype=first.dtype)
         parts = flat.split([math.prod(shape) for shape in shapes])
         leaves = [part.view(shape).requires_grad_() for part, shape in zip(parts, shapes, strict=True)]
@@ -172,7 +173,7 @@ class Stack:
         for layer, (a, b) in zip(layers, self.halves, strict=True):
             for k, candidate in enumerate(candidates):
                 own += [a[k, : candidate.recipe.rank], b[k, : candidate.recipe.rank]]
-                theirs += [layer.lora_A[candidate.name].weight, layer.lora_B[candidate.name].weight.T]
+                theirs += [layer.lora_A[candidate.name].weight, layer.lora_B[candidate.name].weight.T]  # type: ignore[list-item]
         torch._foreach_copy_(own, theirs)
 
     def hand_over(self) -> None:
@@ -193,7 +194,7 @@ class Stack:
         try:
             for layer, halves in zip(self.layers, self.halves, strict=True):
                 a, b, scaling = (x if chosen is None else x[chosen] for x in (*halves, self.scaling))
-                layer.forward = _Joined(layer.base_layer, a, b, scaling, packs, drops)
+                vars(layer)["forward"] = _Joined(layer.base_layer, a, b, scaling, packs, drops)
             yield
         finally:
             for layer in self.layers:

@@ -37,6 +37,7 @@ HOMES = {
     "sentence_transformers": ("advisor.models.embedder",),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune",),
+    "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "langchain": ("rag",),
     "langchain_core": ("rag",),

@@ -68,15 +68,15 @@ def test_the_model_is_untouched_where_training_breaks_off(
 ) -> None:
     model = request.getfixturevalue(name)
     before = bits_of(model)
-    step = Trainer._step
+    update = Trainer.update
 
-    def breaking(self: Trainer, batch: Any, number: int, total: int) -> None:
-        step(self, batch, number, total)
-        if number == 3:
+    def breaking(self: Trainer, loss: float, batch: Any) -> None:
+        update(self, loss, batch)
+        if self.steps == 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_step", breaking)
+        patch.setattr(Trainer, "update", breaking)
         with pytest.raises(KeyboardInterrupt):
             LORA.tune(curriculum, model, seed=0)
     assert_untouched(model, before)

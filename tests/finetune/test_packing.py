@@ -39,6 +39,7 @@ def step(model: LocalModel, rows: Sequence[Row], packs: bool | None = None) -> t
         trainer.optimiser.register_step_pre_hook(
             lambda *_: gradients.extend(m.grad.clone() for m in trainer.masters if m.grad is not None)
         )
+        assert model.packs or not packs  # what can be packed is
         with patch.object(model, "packs", model.packs if packs is None else packs):
             course = trainer.train(rows, (), seed=0)
     return course.losses[0], gradients

@@ -12,7 +12,7 @@ import torch
 from advisor.approaches import Lesson
 from advisor.models.engine import LocalModel
 from finetune.adapter import State
-from finetune.candidate import Candidate, Recipe, entered
+from finetune.candidate import Recipe, entered
 from finetune.packing import Row
 from finetune.together import Together
 from finetune.trainer import Course
