@@ -1,0 +1,162 @@
+"""The search for a configuration: sampled by Optuna, judged by successive halving on the held-out lessons.
+
+All candidates are trained for a small share of their course, the better half of them for twice that share, and so
+on, until one is left, which is trained to its end (Jamieson and Talwalkar 2016). A candidate that goes on does so
+where it stopped, with the learning rate of its whole course, so the winner is what training it alone would give.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+
+from advisor.approaches import progress
+from finetune.candidate import Candidate, Recipe
+from finetune.packing import Row
+from finetune.together import Together, at_once
+
+RATES = (2e-4, 5e-3)
+RANKS = (4, 8, 16, 32, 64)
+DROPOUTS = (0.0, 0.05, 0.1)
+SMALLEST_SHARE = 1 / 8  # of a course; before that the learning rate is hardly where it should be
+SHARES = {1 / 8: "an eighth", 1 / 4: "a quarter", 1 / 2: "half"}
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What was seen when all candidates still running had come to one share of their course.
+
+    Attributes:
+        share: of the course.
+        steps: that each had taken.
+        losses: lowest held-out loss of each so far, in the same order, the order of the candidates.
+    """
+
+    share: float
+    recipes: tuple[Recipe, ...]
+    steps: tuple[int, ...]
+    losses: tuple[float, ...]
+
+
+def sampled(first: Recipe, fixed: Collection[str], count: int, seed: int) -> list[Recipe]:
+    """`first` and `count` - 1 others, spread evenly over what is searched; the same for the same seed.
+
+    Args:
+        fixed: names of the recipe's fields that all have in common with `first`.
+    """
+    import optuna  # takes a second, and only a search needs it
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the version is pinned
+        # All are asked for before anything is known of any, so what counts is that they lie far apart.
+        sampler = optuna.samplers.QMCSampler(scramble=True, seed=seed)
+    study = optuna.create_study(sampler=sampler)
+    batches = sorted({max(1, first.batch // 2), first.batch, 2 * first.batch})
+    found = []
+    for _ in range(count):
+        trial = study.ask()
+        rate = trial.suggest_float("lr", *RATES, log=True)
+        recipe = Recipe(
+            rank=trial.suggest_categorical("rank", RANKS),
+            alpha=first.alpha,
+            lr=float(f"{rate:.1e}"),  # two digits say all there is to say
+            epochs=first.epochs,
+            batch=trial.suggest_categorical("batch", batches),
+            dropout=trial.suggest_categorical("dropout", DROPOUTS),
+        )
+        recipe = replace(recipe, **{name: getattr(first, name) for name in fixed})
+        if "alpha" not in fixed:  # the strength of an update shall not depend on its rank
+            recipe = replace(recipe, alpha=max(1, round(first.alpha * recipe.rank / first.rank)))
+        found.append(recipe)
+    return [first, *found[1:]]  # from the first trial the sampler learns what there is to sample
+
+
+def halved(
+    candidates: list[Candidate], lessons: Sequence[Row], held_out: Sequence[Row], seed: int
+) -> tuple[Candidate, list[Rung]]:
+    """Train until one is left, and that one to its end; what falls out is taken out of `candidates`.
+
+    Returns:
+        The winner, with the adapter of its lowest held-out loss, and what was seen on the way.
+    """
+    shares = shares_for(len(candidates))
+    for candidate in candidates:
+        candidate.trainer.begin(lessons, held_out, seed)
+    progress.step("train", round(trainings(len(candidates)) * len(lessons) * candidates[0].recipe.epochs))
+    together = Together(candidates, at_once(candidates, lessons))
+    rungs = [_rung(candidates, together, share) for share in shares]
+    (winner,) = candidates
+    together.go_on({winner: winner.trainer.total})
+    winner.trainer.finish()
+    return winner, rungs
+
+
+def shares_for(count: int) -> list[float]:
+    """Shares of the course after which so many candidates are looked at."""
+    first = max(SMALLEST_SHARE, 0.5 ** math.ceil(math.log2(count)))
+    return [share for share in SHARES if share >= first]
+
+
+def staying(share: float) -> int:
+    """Candidates that go on after so much of the course."""
+    return round(0.5 / share)
+
+
+def trainings(count: int) -> float:
+    """What the search among so many candidates costs, in trainings of one."""
+    cost, done = 0.0, 0.0
+    for share in shares_for(count):
+        cost += count * (share - done)
+        count, done = staying(share), share
+    return cost + 1 - done
+
+
+def _rung(candidates: list[Candidate], together: Together, share: float) -> Rung:
+    together.go_on({c: max(1, round(share * c.trainer.total)) for c in candidates})
+    unseen = [
+        c for c in candidates if not c.trainer.course.held_out or c.trainer.course.held_out[-1][0] < c.trainer.steps
+    ]
+    now = together.losses(unseen)
+    losses = []
+    for candidate in candidates:
+        seen = [loss for _, loss in candidate.trainer.course.held_out]
+        if candidate in now:
+            seen.append(now[candidate])
+        losses.append(min((loss for loss in seen if math.isfinite(loss)), default=math.inf))
+    rung = Rung(share, tuple(c.recipe for c in candidates), tuple(c.trainer.steps for c in candidates), tuple(losses))
+    order = sorted(range(len(candidates)), key=lambda n: losses[n])
+    candidates[:] = [candidates[n] for n in sorted(order[: staying(share)])]
+    return rung
+
+
+def notes(rungs: Sequence[Rung], winner: Recipe, held_out: str) -> tuple[str, str]:
+    """For the report: what was searched and for how long, and what won against the configuration as given."""
+    first = rungs[0].recipes[0]
+    counts = ", ".join(
+        f"{len(r.recipes)} {'took' if n == 0 else 'went on to'} {_steps(r)} steps ({SHARES[r.share]} of training)"
+        for n, r in enumerate(rungs)
+    )
+    searched = (
+        f"Searched {len(rungs[0].recipes)} configurations by successive halving on {held_out}: {counts}, 1 to the end."
+    )
+    last = next(r for r in reversed(rungs) if first in r.recipes)
+    of = dict(zip(last.recipes, last.losses, strict=True))
+    if winner == first:
+        return searched, f"The configuration as given won ({described(first)})."
+    return searched, (
+        f"{described(winner)} won: after {SHARES[last.share]} of training its loss was {of[winner]:.3f}, "
+        f"that of the configuration as given ({described(first)}) {of[first]:.3f}."
+    )
+
+
+def described(recipe: Recipe) -> str:
+    """As it can be asked for on the command line."""
+    return "lora:" + ",".join(f"{f.name}={value:g}" for f, value in zip(fields(recipe), astuple(recipe), strict=True))
+
+
+def _steps(rung: Rung) -> str:
+    low, high = min(rung.steps), max(rung.steps)
+    return f"{low}" if low == high else f"{low} to {high}"
