@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -287,3 +288,26 @@ def _llama() -> LlamaConfig:
         max_position_embeddings=WINDOW,
         **SHAPE,
     )
+
+
+@pytest.fixture(scope="session")
+def room_for() -> Callable[[int, LocalModel], AbstractContextManager[list[int]]]:
+    """A device that has memory for so many tokens of one pass; yields the sizes that it refused."""
+    import torch
+
+    @contextmanager
+    def room(tokens: int, model: LocalModel) -> Iterator[list[int]]:
+        refused: list[int] = []
+
+        def look(module: Any, arguments: Any, named: dict[str, Any]) -> None:
+            if (size := named["input_ids"].numel()) > tokens:
+                refused.append(size)
+                raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
+
+        hook = model.module.base_model.register_forward_pre_hook(look, with_kwargs=True)
+        try:
+            yield refused
+        finally:
+            hook.remove()
+
+    return room

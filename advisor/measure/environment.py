@@ -12,6 +12,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "peft",
+    "optuna",
     "sentence-transformers",
     "faiss-cpu",
     "langchain-core",

@@ -15,7 +15,7 @@ from advisor.models.store import digest
 
 HOST = "advisor"
 ROOMS = ("errors.py", "tasks", "models", "approaches", "measure")  # later rooms only judge what these recorded
-LIBRARIES = ("torch", "transformers", "peft", "sentence-transformers", "faiss-cpu", "scikit-learn")
+LIBRARIES = ("torch", "transformers", "peft", "optuna", "sentence-transformers", "faiss-cpu", "scikit-learn")
 
 
 def program_of(approach: Approach, model: LanguageModel) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +16,11 @@ from advisor.models.engine import LocalModel
 from finetune.adapter import State
 from finetune.candidate import Recipe, entered
 from finetune.packing import Row
-from finetune.together import Together
+from finetune.together import Together, at_once, joinable
 from finetune.trainer import Course
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 PLAIN = Recipe(rank=8, alpha=16, lr=5e-4, epochs=2, batch=4, dropout=0.0)
 RECIPES = [
     PLAIN,
@@ -65,10 +68,67 @@ def test_every_step_and_every_look_is_as_alone(
     joint = together(model, RECIPES, rows, rows[:3], size)
     for recipe, (course, state) in zip(RECIPES, joint, strict=True):
         expected, wanted = alone(model, recipe, rows, rows[:3])
-        assert course.losses == pytest.approx(expected.losses, rel=near)
-        assert [step for step, _ in course.held_out] == [step for step, _ in expected.held_out]
-        assert [loss for _, loss in course.held_out] == pytest.approx([x for _, x in expected.held_out], rel=near)
-        assert (course.best_step, course.tokens) == (expected.best_step, expected.tokens)
-        assert state.keys() == wanted.keys()
-        for key, tensor in state.items():
-            assert (tensor - wanted[key]).abs().mean() < near  # Adam turns noise about nought into whole steps
+        assert_same((course, state), (expected, wanted), near)
+
+
+def assert_same(found: tuple[Course, State], expected: tuple[Course, State], near: float) -> None:
+    course, wanted = found[0], expected[0]
+    assert course.losses == pytest.approx(wanted.losses, rel=near)
+    assert [step for step, _ in course.held_out] == [step for step, _ in wanted.held_out]
+    assert [x for _, x in course.held_out] == pytest.approx([x for _, x in wanted.held_out], rel=near)
+    assert (course.best_step, course.tokens) == (wanted.best_step, wanted.tokens)
+    assert found[1].keys() == expected[1].keys()
+    for key, tensor in found[1].items():
+        assert (tensor - expected[1][key]).abs().mean() < near  # Adam turns noise about nought into whole steps
+
+
+def test_candidates_can_be_left_and_resumed_and_looked_at_between(
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    """Who falls out changes nothing for those who go on, and looks between the epochs leave no trace."""
+    rows = rows_of(exact, lessons)
+    with entered(exact, RECIPES, seed=5) as candidates:
+        for candidate in candidates:
+            candidate.trainer.begin(rows, rows[:3], seed=7)
+        joint = Together(candidates, 4)
+        joint.go_on(dict.fromkeys(candidates, 1))
+        losses = joint.losses(candidates)
+        for candidate in candidates:
+            with candidate.active():
+                assert losses[candidate] == pytest.approx(candidate.trainer.loss(rows[:3]), rel=1e-6)
+        last = candidates[1:]
+        joint.go_on({c: c.trainer.total for c in last})
+        for candidate in last:
+            candidate.trainer.finish()
+        found = [(c.trainer.course, c.state()) for c in last]
+    for recipe, one in zip(RECIPES[1:], found, strict=True):
+        assert_same(one, alone(exact, recipe, rows, rows[:3]), 1e-6)
+
+
+def test_fewer_at_once_where_memory_runs_out(
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+) -> None:
+    """With dropout too: what a failed pass has drawn is drawn again."""
+    rows = rows_of(exact, lessons)
+    recipes = [replace(PLAIN, dropout=0.3), *RECIPES]
+    with room_for(250, exact) as refused:
+        found = together(exact, recipes, rows, rows[:3], 5)
+    assert refused
+    for recipe, one in zip(recipes, found, strict=True):
+        assert_same(one, alone(exact, recipe, rows, rows[:3]), 1e-6)
+
+
+def test_one_that_breaks_down_does_not_touch_the_others(
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    rows = rows_of(exact, lessons)
+    broken, sound = together(exact, [replace(PLAIN, lr=1e38), PLAIN], rows, rows[:3], 2)
+    assert not all(map(math.isfinite, broken[0].losses))
+    assert_same(sound, alone(exact, PLAIN, rows, rows[:3]), 1e-6)
+
+
+def test_on_a_cpu_each_is_trained_by_itself(exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> None:
+    """A CPU is busy with one."""
+    with entered(exact, RECIPES, seed=5) as candidates:
+        assert joinable(candidates)
+        assert at_once(candidates, rows_of(exact, lessons)) == 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 import torch
@@ -16,26 +15,12 @@ PROMPTS = [Prompt("Say which.", f"the colour of {'very ' * i}old things") for i 
 CHOICES = ("blue", "red as a rose")
 
 
-@contextmanager
-def room_for(tokens: int, model: LocalModel) -> Iterator[list[int]]:
-    """A device that has memory for so many tokens of one pass; yields the sizes that it refused."""
-    refused: list[int] = []
-
-    def look(module: Any, arguments: Any, named: dict[str, Any]) -> None:
-        if (size := named["input_ids"].numel()) > tokens:
-            refused.append(size)
-            raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
-
-    hook = model.module.base_model.register_forward_pre_hook(look, with_kwargs=True)
-    try:
-        yield refused
-    finally:
-        hook.remove()
+RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 
 
 @pytest.mark.parametrize("packs", [True, False])
 def test_answers_are_those_of_a_device_with_room(
-    llama: LocalModel, packs: bool, monkeypatch: pytest.MonkeyPatch
+    llama: LocalModel, packs: bool, room_for: RoomFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(llama, "packs", packs)
     expected = [a.text for a in llama.generate(PROMPTS, Decoding(5))], [s.totals for s in llama.score(PROMPTS, CHOICES)]
@@ -49,6 +34,6 @@ def test_answers_are_those_of_a_device_with_room(
         assert found.totals == pytest.approx(wanted, abs=1e-4)
 
 
-def test_one_prompt_that_does_not_fit_is_an_error(llama: LocalModel) -> None:
+def test_one_prompt_that_does_not_fit_is_an_error(llama: LocalModel, room_for: RoomFor) -> None:
     with room_for(3, llama), pytest.raises(torch.OutOfMemoryError, match="tried to allocate"):
         llama.generate(PROMPTS[:1], Decoding(5))

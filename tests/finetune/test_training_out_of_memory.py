@@ -1,0 +1,104 @@
+"""A step that does not fit is taken in smaller parts; nothing is lost and nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+
+from advisor.approaches import Lesson
+from advisor.models.engine import LocalModel
+from finetune import adapter
+from finetune.packing import Row
+from finetune.trainer import Course, Schedule, Trainer
+
+RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
+
+
+def train(model: LocalModel, rows: Sequence[Row], at_once: int | None = None) -> tuple[Course, list[torch.Tensor], int]:
+    """The course, the adapter, and how many tokens were taken at once in the end."""
+    torch.manual_seed(0)
+    with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
+        trainer = Trainer(model, wrapped, Schedule(1e-3, epochs=3, batch=8))
+        trainer.at_once = at_once or trainer.at_once
+        course = trainer.train(rows, rows[:4], seed=0)
+        return course, trainer.state(), trainer.at_once
+
+
+def assert_same(
+    found: tuple[Course, list[torch.Tensor], int], expected: tuple[Course, list[torch.Tensor], int]
+) -> None:
+    assert found[0].losses == pytest.approx(expected[0].losses, abs=1e-4)
+    assert [step for step, _ in found[0].held_out] == [step for step, _ in expected[0].held_out]
+    assert [x for _, x in found[0].held_out] == pytest.approx([x for _, x in expected[0].held_out], abs=1e-4)
+    assert (found[0].best_step, found[0].tokens) == (expected[0].best_step, expected[0].tokens)
+    for mine, wanted in zip(found[1], expected[1], strict=True):
+        assert (mine - wanted).abs().mean() < 1e-5  # Adam turns noise about nought into whole steps
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_losses_and_adapter_are_those_of_a_device_with_room(
+    llama: LocalModel,
+    rows_of: RowsOf,
+    lessons: Sequence[Lesson],
+    room_for: RoomFor,
+    packs: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rows have 20 to 30 tokens, a step has eight of them."""
+    rows = rows_of(llama, lessons)
+    monkeypatch.setattr(llama, "packs", packs)
+    expected = train(llama, rows)
+    with room_for(70, llama) as refused:
+        found = train(llama, rows)
+    assert 0 < len(refused) < 4  # what was learned once is kept
+    assert found[2] < expected[2]
+    assert_same(found, expected)
+
+
+def test_what_the_parts_before_have_left_is_not_counted_twice(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+) -> None:
+    """The first parts fit; the gradients that they left are dropped with the part that does not."""
+    short = rows_of(llama, lessons)
+    rows = [*short[:4], *(Row((*row.prompt, *row.prompt[1:]), 0, row.answer) for row in short[4:])]
+    expected = train(llama, rows)
+    longest = max(row.tokens for row in rows)
+    with room_for(longest, llama) as refused:
+        found = train(llama, rows, at_once=2 * longest)
+    assert refused
+    assert_same(found, expected)
+
+
+def test_memory_that_runs_out_on_the_way_back_halves_too(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    rows = rows_of(llama, lessons)
+    expected = train(llama, rows)
+    refused: list[int] = []
+
+    def look(module: object, given: object, output: torch.Tensor) -> None:
+        if output.requires_grad and output.shape[1] > 70:
+            output.register_hook(lambda gradient: refuse(gradient.shape[1]))
+
+    def refuse(size: int) -> None:
+        refused.append(size)
+        raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
+
+    hook = llama.module.base_model.layers[0].mlp.register_forward_hook(look)
+    try:
+        found = train(llama, rows)
+    finally:
+        hook.remove()
+    assert refused
+    assert_same(found, expected)
+
+
+def test_one_row_that_does_not_fit_is_an_error(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+) -> None:
+    with room_for(3, llama), pytest.raises(torch.OutOfMemoryError, match="tried to allocate"):
+        train(llama, rows_of(llama, lessons))
