@@ -143,12 +143,17 @@ def notes(rungs: Sequence[Rung], winner: Recipe, held_out: str) -> tuple[str, st
         f"Searched {len(rungs[0].recipes)} configurations by successive halving on {held_out}: {counts}, 1 to the end."
     )
     last = next(r for r in reversed(rungs) if first in r.recipes)
-    of = dict(zip(last.recipes, last.losses, strict=True))
+    losses = dict(zip(last.recipes, last.losses, strict=True))
+    given = f"the configuration as given ({described(first)})"
     if winner == first:
-        return searched, f"The configuration as given won ({described(first)})."
+        other = min((r for r in losses if r != first), key=losses.__getitem__)
+        won, lost = given, f"the next best ({described(other)})"
+    else:
+        other = first
+        won, lost = described(winner), given
     return searched, (
-        f"{described(winner)} won: after {SHARES[last.share]} of training its loss was {of[winner]:.3f}, "
-        f"that of the configuration as given ({described(first)}) {of[first]:.3f}."
+        f"What won was {won}: after {SHARES[last.share]} of training its loss was {losses[winner]:.3f}, "
+        f"that of {lost} {losses[other]:.3f}."
     )
 
 

@@ -58,6 +58,7 @@ HEAVY = (
     "langchain_core",
     "sentence_transformers",
     "peft",
+    "optuna",
     "py3langid",
     "phonenumbers",
 )

@@ -131,7 +131,8 @@ def test_a_search_without_dev_judges_on_held_out_training_examples(
 def test_a_search_with_dev_judges_on_dev(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
     tuned = replace(LORA, search=2).tune(Curriculum(tuple(lessons), tuple(lessons[:3])), llama, seed=0)
     assert "on 3 held-out dev examples: 2 took" in tuned.facts.notes[0]
-    assert "loss" in tuned.facts.notes[1] or "as given won" in tuned.facts.notes[1]
+    assert tuned.facts.notes[1].startswith("What won was ")
+    assert "the configuration as given (lora:rank=8,alpha=16,lr=0.001,epochs=1," in tuned.facts.notes[1]
 
 
 def test_the_seed_decides_the_search_and_its_winner_alone_gives_the_same_weights(
