@@ -216,14 +216,17 @@ def test_starting_loads_no_heavy_library(code: str) -> None:
 
 
 def test_help_comes_at_once() -> None:
-    """Processor time of the best of eight, since other work on the machine is not advisor's doing."""
+    """Processor time of the best of eight, since other work on the machine is not advisor's doing;
+    on a slow one, the start of Python alone is the measure."""
     code = f"{HELP}\nimport sys, time; print('seconds:', time.process_time(), file=sys.stderr)"
-    seconds = []
+    bare = "import sys, time; print('seconds:', time.process_time(), file=sys.stderr)"
+    seconds, starts = [], []
     for _ in range(8):
         done = run("-c", code)
         assert "compare" in done.stdout
         seconds.append(float(done.stderr.rsplit("seconds:", 1)[1]))
-    assert min(seconds) < 0.5
+        starts.append(float(run("-c", bare).stderr.rsplit("seconds:", 1)[1]))
+    assert min(seconds) < max(0.5, 25 * min(starts))
 
 
 def test_files_stay_short() -> None:
