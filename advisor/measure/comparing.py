@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,21 @@ LATENCY_EXAMPLES = 16
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a comparison is recorded, and how much is measured.
+
+    Attributes:
+        folder: the run folder.
+        seeds: how often approaches run that another seed can change.
+        latency_examples: test examples that are sent alone for latency at most; 0 measures none.
+    """
+
+    folder: Path
+    seeds: int = 1
+    latency_examples: int = LATENCY_EXAMPLES
+
+
 def compare(
     task: Task,
     model: LanguageModel,
@@ -77,12 +92,24 @@ def compare(
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}", "1 or more")
-    chosen = _chosen(task, approaches)
     folder = Path(out) if out is not None else Path("runs") / task.name
+    return carry_out(Plan(folder, seeds), task, model, approaches, progress)
+
+
+def carry_out(
+    plan: Plan,
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """`compare` for callers that do not measure all there is, such as latency, everywhere."""
+    chosen = _chosen(task, approaches)
+    folder, seeds = plan.folder, plan.seeds
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
     with _alone(folder):
-        head = _head(task, model, chosen, seeds)
+        head = _head(plan, task, model, chosen)
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
@@ -186,10 +213,10 @@ def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
     return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
 
 
-def _head(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], seeds: int) -> dict[str, Any]:
+def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
-    settings = {"batch": BATCH, "latency_examples": LATENCY_EXAMPLES}
+    settings = {"batch": BATCH, "latency_examples": plan.latency_examples}
     found = versions()
     identity = {
         "task": task.fingerprint,
@@ -202,9 +229,9 @@ def _head(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], seed
         "type": "comparison",
         "key": key,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "runs": {spec: seeds if approach.seeded else 1 for spec, approach in chosen.items()},
-        "seeds": seeds,
-        "latency_examples": min(LATENCY_EXAMPLES, len(task.test)),
+        "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
+        "seeds": plan.seeds,
+        "latency_examples": min(plan.latency_examples, len(task.test)),
         "task": asdict(_task_facts(task)),
         "model": described,
         "settings": settings,
@@ -221,7 +248,7 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
     known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
-    return Assignment(approach, spec, seed, path, LATENCY_EXAMPLES, program, machine, key)
+    return Assignment(approach, spec, seed, path, head["settings"]["latency_examples"], program, machine, key)
 
 
 def _task_facts(task: Task) -> TaskFacts:

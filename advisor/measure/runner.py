@@ -161,9 +161,11 @@ class _Measurement:
             self.progress.advance(len(batch))
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
-        done, spent = {r.id for r in before}, sum(r.seconds for r in before)
         queries = self._queries()
         count = min(self.assignment.latency_examples, len(queries))
+        if not count:
+            return
+        done, spent = {r.id for r in before}, sum(r.seconds for r in before)
         chosen = [queries[i * len(queries) // count] for i in range(count)]
         self.progress.step("latency", count)
         with clock.span(OTHER):

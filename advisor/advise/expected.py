@@ -1,0 +1,28 @@
+"""The quality to expect of an approach before it is run. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Basis = Literal["measured", "learned", "rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an approach is expected to reach on the test set, in the task's metric, with its 95 % interval.
+
+    Attributes:
+        spec: the approach, for example `rag+lora`.
+        basis: `measured` by a probe of this very approach with the training examples at hand; `learned` from
+            comparisons on other tasks (`advisor.advise.learned`); `rule`: no similar task was measured, so that the
+            rules of the literature are all there is.
+        why: what the figure rests on, one sentence.
+    """
+
+    spec: str
+    value: float
+    low: float
+    high: float
+    basis: Basis
+    why: str

@@ -1,0 +1,70 @@
+"""What cheap probes of a model found out about a task. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One figure with its 95 % interval.
+
+    Attributes:
+        name: what was measured: the spec of an approach (`zero-shot`, `few-shot:k=4`, `oracle`, `rag`, `nearest`,
+            `head`), or `recall@3`, `perplexity of inputs`, `perplexity of documents`.
+        value: in the task's metric for approaches; recall from 0 to 1; perplexity per word, from 1.
+        n: examples (or documents) behind it.
+        train: training examples that what was measured had at hand.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    train: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast this model runs on this machine, in tokens a second; None where it was not measured.
+
+    Attributes:
+        prefill: prompt tokens read, many prompts together.
+        prefill_alone: the same for a prompt that is alone.
+        decode: tokens generated, many answers together.
+        decode_alone: the same for an answer that is alone.
+        train: tokens of training rows.
+        embed: words embedded, many texts together.
+    """
+
+    prefill: float | None = None
+    prefill_alone: float | None = None
+    decode: float | None = None
+    decode_alone: float | None = None
+    train: float | None = None
+    embed: float | None = None
+
+
+@dataclass(frozen=True)
+class Probes:
+    """All that was probed, on examples of train or dev alone.
+
+    Attributes:
+        readings: approaches and retrieval, with all the training examples that the probe used.
+        curve: the cheap learners (`nearest`, `head`) with fewer training examples, smallest first.
+        split: where the probed examples come from, `dev` or `train`.
+        left_out: what was not probed and why, in full sentences.
+        seconds: that all of it took.
+    """
+
+    readings: tuple[Reading, ...]
+    curve: tuple[Reading, ...]
+    rates: Rates
+    split: str
+    left_out: tuple[str, ...]
+    seconds: float
+
+    def value(self, name: str) -> float | None:
+        """The value of a reading; None where it was not probed."""
+        return next((reading.value for reading in self.readings if reading.name == name), None)
