@@ -173,7 +173,8 @@ def _table(
 
 def _cell(point: Point) -> tuple[str, str]:
     if point.quality is None:
-        return point.trouble.partition(":")[0].partition(" ")[0], ""
+        word, reason, _ = point.trouble.partition(":")
+        return word if reason else "-", ""
     value, _, span = figures.quality(point.quality).partition(" ")
     return value, span
 
