@@ -37,11 +37,21 @@ class Sizes:
         folder: holds a run folder for each size and draw.
         asked: numbers of training examples, in any order; what exceeds those that there are means all of them.
         draws: samples of the training examples for each size.
+
+    Raises:
+        UserError: a size or the number of draws makes no sense.
     """
 
     folder: Path
     asked: tuple[int, ...]
     draws: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.asked or min(self.asked) < 1:
+            given = ",".join(map(str, self.asked)) or "empty"
+            raise UserError(f"--sizes is {given}", "numbers from 1 on: --sizes 8,32,128,512")
+        if self.draws < 1:
+            raise UserError(f"--seeds is {self.draws}", "1 or more")
 
     def measured(self, train: int) -> tuple[int, ...]:
         """The sizes that can be had of so many training examples, rising."""
@@ -86,12 +96,8 @@ def grow(
     """Compare the approaches at each size, without latency, or go on where the same call stopped.
 
     Raises:
-        UserError: a size or the number of draws makes no sense, or as for `compare`.
+        UserError: there are no training examples, or as for `compare`.
     """
-    if not sizes.asked or min(sizes.asked) < 1:
-        raise UserError(f"--sizes is {_listed(sizes.asked) or 'empty'}", "numbers from 1 on: --sizes 8,32,128,512")
-    if sizes.draws < 1:
-        raise UserError(f"--seeds is {sizes.draws}", "1 or more")
     if not task.train:
         raise UserError(f"{task.name}: has no training examples", "add train.jsonl")
     measured = sizes.measured(len(task.train))
@@ -176,10 +182,6 @@ def _name(size: int, draw: int) -> str:
 
 def _size(name: str) -> int:
     return int(name.partition(".")[0])
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return ",".join(map(str, sizes))
 
 
 class _Steps:
