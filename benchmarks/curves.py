@@ -1,6 +1,6 @@
 """Simulates learning curves whose truth is known, and counts how often the intervals of `advisor curve` hold it.
 
-    python -m benchmarks.curves [--runs 1000] [--resamples 1000] [--out benchmarks/results]
+    python -m benchmarks.curves [--runs 400] [--resamples 500] [--out benchmarks/results]
 
 Two approaches have known curves, of the family that is fitted or of another. Test examples differ in how hard they are,
 alike for both approaches and all sizes, and answers are right or wrong by chance. In some cases every sample of the
@@ -123,8 +123,8 @@ class Coverage:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate all cases, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--resamples", type=int, default=500)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     found = []
