@@ -21,17 +21,17 @@ from typing import Any
 
 from advisor import curve_command
 from advisor.advise import profile
+from advisor.advise.growing import holds_growth, read_growth
 from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
 from advisor.decide.curves import judge
 from advisor.errors import UserError
 from advisor.measure.comparing import compare, note_spans, read_comparison
-from advisor.measure.growing import holds_growth, read_growth
-from advisor.measure.records import Comparison, write_whole
+from advisor.measure.records import Comparison
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, show, show_curves, show_profile
+from advisor.report import FORMATS, LiveProgress, render_json, save, show, show_curves, show_profile
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
 
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -199,7 +199,7 @@ def _compare(options: argparse.Namespace) -> int:
     with clock.span("report"):
         decision = _judge(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
+    save(render_json(decision), Path(comparison.folder) / "results.json")
     show(decision, sys.stdout, "json" if options.json else "terminal")
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 

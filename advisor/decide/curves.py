@@ -15,11 +15,11 @@ import numpy as np
 
 from advisor.decide.crossings import Crossing, crossing, flat_from, percentiles
 from advisor.decide.decision import Interval
+from advisor.decide.growth import Growth
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import Floats, Sample, samples
 from advisor.decide.saturation import Fitted, fit
-from advisor.measure.growing import Growth
 from advisor.measure.metrics import macro_f1
 from advisor.measure.records import Run
 

@@ -11,8 +11,8 @@ import pytest
 
 from advisor.decide.crossings import crossing, flat_from, last_change
 from advisor.decide.curves import FARTHEST, LABELS, Curve, Curves, judge
+from advisor.decide.growth import Growth
 from advisor.decide.saturation import fit
-from advisor.measure.growing import Growth
 from advisor.measure.records import Comparison, Run
 
 SIZES = (8, 32, 128, 512)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from advisor.decide.crossings import Crossing
 from advisor.decide.curves import Curve, Curves, Gain, Leader, Point, Shape
 from advisor.decide.decision import Decision, Interval
-from advisor.measure.growing import Growth
+from advisor.decide.growth import Growth
 from advisor.report import curve_statements, curves_document, render_curves
 
 SIZES = (8, 32, 128, 512)

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advisor.advise.growing import Sizes, grow, holds_growth, read_growth
+from advisor.approaches import parse
+from advisor.decide.growth import Growth
 from advisor.errors import UserError
 from advisor.measure.comparing import read_comparison
-from advisor.measure.growing import Sizes, grow, holds_growth, read_growth
-from advisor.tasks import Task
+from advisor.tasks import Example, Task
 
 SPECS = ["nearest", "few-shot:k=2"]
+SCRIPTED = Path(__file__).parents[1] / "approaches" / "scripted.py"
+
+
+@pytest.fixture(scope="module")
+def make_model() -> Callable[..., Any]:
+    """Makes a scripted model; keywords as its fields."""
+    spec = importlib.util.spec_from_file_location("scripted_for_growing", SCRIPTED)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.ScriptedModel  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def model(make_model: Callable[..., Any]) -> Any:
+    return make_model()
+
+
+@pytest.fixture
+def numbers() -> Task:
+    """Twelve training and seventy test questions."""
+    train = tuple(Example(f"t{i}", f"what is number {i}", f"it is {i}") for i in range(12))
+    test = tuple(Example(f"q{i}", f"and what is number {i}", f"it is {i}") for i in range(70))
+    return Task("numbers", "qa", "Answer.", "token_f1", train=train, test=test)
+
+
+def grown(sizes: Sizes, task: Task, model: Any, specs: Sequence[str], told: Told | None = None) -> Growth:
+    return grow(sizes, task, model, [parse(spec) for spec in specs], told)
 
 
 class Told:
@@ -49,7 +82,7 @@ def shown(folder: Path) -> set[str]:
 
 def test_each_size_is_a_comparison_without_latency(numbers: Task, model: Any, tmp_path: Path) -> None:
     told = Told()
-    found = grow(Sizes(tmp_path, (8, 2, 4)), numbers, model, SPECS, told)
+    found = grown(Sizes(tmp_path, (8, 2, 4)), numbers, model, SPECS, told)
     assert (found.sizes, found.asked, found.draws) == ((2, 4, 8), (8, 2, 4), 1)
     assert found.specs == ("nearest", "few-shot:k=2")
     assert (found.task.train, found.task.test) == (12, 70)
@@ -68,14 +101,14 @@ def test_each_size_is_a_comparison_without_latency(numbers: Task, model: Any, tm
 
 
 def test_the_examples_of_a_smaller_size_are_among_those_of_a_larger(numbers: Task, model: Any, tmp_path: Path) -> None:
-    grow(Sizes(tmp_path, (2, 3)), numbers, model, ["few-shot:k=9"])
+    grown(Sizes(tmp_path, (2, 3)), numbers, model, ["few-shot:k=9"])
     two, three = shown(tmp_path / "2"), shown(tmp_path / "3")
     assert (len(two), len(three)) == (2, 3)
     assert two < three
 
 
 def test_draws_are_other_samples_and_with_all_examples_other_seeds(numbers: Task, model: Any, tmp_path: Path) -> None:
-    found = grow(Sizes(tmp_path, (2, 12), draws=3), numbers, model, ["few-shot:k=2", "nearest"])
+    found = grown(Sizes(tmp_path, (2, 12), draws=3), numbers, model, ["few-shot:k=2", "nearest"])
     assert [len(found.comparisons[size]) for size in found.sizes] == [3, 1]
     drawn = [frozenset(shown(tmp_path / name)) for name in ("2", "2.draw1", "2.draw2")]
     assert len(set(drawn)) > 1
@@ -86,7 +119,7 @@ def test_draws_are_other_samples_and_with_all_examples_other_seeds(numbers: Task
 
 
 def test_more_than_there_are_means_all(numbers: Task, model: Any, tmp_path: Path) -> None:
-    found = grow(Sizes(tmp_path, (4, 50, 500)), numbers, model, ["nearest"])
+    found = grown(Sizes(tmp_path, (4, 50, 500)), numbers, model, ["nearest"])
     assert (found.sizes, found.asked) == ((4, 12), (4, 50, 500))
 
 
@@ -94,16 +127,16 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_again(
     numbers: Task, make_model: Callable[..., Any], tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        grow(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS, Told("few-shot:k=2 with 4 examples"))
+        grown(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS, Told("few-shot:k=2 with 4 examples"))
     partly = read_growth(tmp_path)
     assert sorted(partly.comparisons) == [2, 4]
     assert [run.status for run in partly.comparisons[4][0].runs] == ["ok", "interrupted"]
     told = Told()
-    found = grow(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS, told)
+    found = grown(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS, told)
     assert told.outcomes == ["already done"] * 3 + ["ok"] * 3
     calls: list[str] = []
     idle = make_model(told=lambda call, texts, size: calls.append(call))
-    assert grow(Sizes(tmp_path, (2, 4, 8)), numbers, idle, SPECS) == found == read_growth(tmp_path)
+    assert grown(Sizes(tmp_path, (2, 4, 8)), numbers, idle, SPECS) == found == read_growth(tmp_path)
     assert calls == []
 
 
@@ -111,11 +144,11 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_again(
 def test_what_another_task_or_model_left_is_not_mixed_in(
     numbers: Task, make_model: Callable[..., Any], tmp_path: Path, change: str
 ) -> None:
-    grow(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS)
+    grown(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS)
     task = replace(numbers, test=numbers.test[:30]) if change == "task" else numbers
     model = make_model(revision="r2") if change == "model" else make_model()
     with pytest.raises(KeyboardInterrupt):
-        grow(Sizes(tmp_path, (2, 4, 8)), task, model, SPECS, Told("few-shot:k=2 with 2 examples"))
+        grown(Sizes(tmp_path, (2, 4, 8)), task, model, SPECS, Told("few-shot:k=2 with 2 examples"))
     assert sorted(read_growth(tmp_path).comparisons) == [2]
 
 
@@ -127,7 +160,10 @@ def test_mistakes_are_told(numbers: Task, model: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--seeds is 0"):
         Sizes(tmp_path, (4,), draws=0)
     with pytest.raises(UserError, match="no training examples"):
-        grow(Sizes(tmp_path, (4,)), replace(numbers, train=()), model, ["zero-shot"])
+        grown(Sizes(tmp_path, (4,)), replace(numbers, train=()), model, ["zero-shot"])
     assert not holds_growth(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot hold results"):
+        grown(Sizes(tmp_path / "file", (4,)), numbers, model, ["nearest"])
     with pytest.raises(UserError, match="holds no learning curve"):
         read_growth(tmp_path)

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Approach, ContextBuilder, Tuner
+from advisor.approaches import Approach, spec_of
+from advisor.decide.growth import Growth
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, read_comparison, task_facts
+from advisor.measure.comparing import Plan, carry_out, read_comparison
 from advisor.measure.progress import Progress, Silence
-from advisor.measure.records import Comparison, ModelFacts, TaskFacts, append, lines
+from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
-from advisor.tasks import Task, subset
+from advisor.tasks import Task, data_caveats, subset
 
 JOURNAL = "curves.jsonl"
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
@@ -58,39 +59,11 @@ class Sizes:
         return tuple(sorted({min(size, train) for size in self.asked}))
 
 
-@dataclass(frozen=True)
-class Growth:
-    """What was recorded at each size: facts only.
-
-    Attributes:
-        folder: where the records lie.
-        task: all of it, with every training example.
-        asked, draws: as in `Sizes`.
-        sizes: what was to be measured, rising.
-        specs: of the approaches.
-        comparisons: by size, one for each draw, as many as were begun; where all examples are used there is one,
-            with a run for each draw.
-    """
-
-    folder: str
-    task: TaskFacts
-    asked: tuple[int, ...]
-    sizes: tuple[int, ...]
-    draws: int
-    specs: tuple[str, ...]
-    comparisons: Mapping[int, tuple[Comparison, ...]]
-
-    @property
-    def model(self) -> ModelFacts:
-        """The model that all ran with, as the largest comparison describes it."""
-        return self.comparisons[max(self.comparisons)][0].model
-
-
 def grow(
     sizes: Sizes,
     task: Task,
     model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    approaches: Sequence[Approach],
     progress: Progress | None = None,
 ) -> Growth:
     """Compare the approaches at each size, without latency, or go on where the same call stopped.
@@ -101,7 +74,7 @@ def grow(
     if not task.train:
         raise UserError(f"{task.name}: has no training examples", "add train.jsonl")
     measured = sizes.measured(len(task.train))
-    specs = tuple(chosen_of(task, approaches))
+    specs = tuple(dict.fromkeys(spec_of(approach) for approach in approaches))
     parts = {
         (size, draw): subset(task, train_limit=size, seed=draw)
         for size in measured
@@ -114,17 +87,18 @@ def grow(
         "sizes": measured,
         "draws": sizes.draws,
         "specs": specs,
-        "task": asdict(task_facts(task)),
+        "train": len(task.train),
+        "fingerprint": task.fingerprint,
+        "caveats": (*task.caveats, *data_caveats(task)),
         "model": {name: model.describe()[name] for name in _SAME_MODEL},
         "fingerprints": {_name(size, draw): part.fingerprint for (size, draw), part in parts.items()},
     }
     shown = _Steps(progress or Silence(), len(specs), len(parts))
-    with alone(sizes.folder):
-        append(sizes.folder / JOURNAL, head)
-        for (size, draw), part in parts.items():
-            seeds = sizes.draws if size == len(task.train) else 1
-            shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
-            carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
+    _begin(sizes.folder, head)
+    for (size, draw), part in parts.items():
+        seeds = sizes.draws if size == len(task.train) else 1
+        shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
+        carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
     return read_growth(sizes.folder)
 
 
@@ -150,16 +124,24 @@ def read_growth(folder: str | Path) -> Growth:
             found.setdefault(_size(name), []).append(comparison)
     if not found:
         raise UserError(f"{folder}: nothing was measured yet", "the same command goes on where it stopped")
-    task = head["task"]
+    whole = {key: head[key] for key in ("train", "fingerprint")}
     return Growth(
         folder=str(folder),
-        task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
+        task=replace(found[max(found)][0].task, caveats=tuple(head["caveats"]), **whole),
         asked=tuple(head["asked"]),
         sizes=tuple(head["sizes"]),
         draws=head["draws"],
         specs=tuple(head["specs"]),
         comparisons={size: tuple(draws) for size, draws in found.items()},
     )
+
+
+def _begin(folder: Path, head: Mapping[str, Any]) -> None:
+    try:
+        append(folder / JOURNAL, head)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{folder}: cannot hold results: {reason}", "name another folder with --out") from error
 
 
 def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterator[Comparison]:
