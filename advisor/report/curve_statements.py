@@ -176,6 +176,6 @@ def method(curves: Curves) -> str:
         f"Every approach was measured on the same {figures.count(curves.test)} test examples at every size{drawn}, "
         "without latency; the training examples of a smaller size are among those of a larger one. "
         f"{ASSUMPTION} Intervals hold 95 %, by a bootstrap over the test examples, paired over approaches and sizes. "
-        "Gains beyond the largest size rest on the family of curves: where simulated truth was of another one, intervals "
-        f"of gains held it in 88 % of the cases. Nothing is said beyond {figures.count(curves.farthest)} labels."
+        "Gains beyond the largest size rest on the family of curves: where simulated truth was of another one, their "
+        f"intervals held it in 88 % of the cases. Nothing is said beyond {figures.count(curves.farthest)} labels."
     )
