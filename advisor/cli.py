@@ -22,6 +22,7 @@ from advisor.advise import profile
 from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import UserError
+from advisor.interrupts import insisting
 from advisor.measure.comparing import compare, note_spans, read_comparison
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        code = int(options.command(options))
+        with insisting():
+            code = int(options.command(options))
         sys.stdout.flush()  # not left to the interpreter's end, which complains where the reader is gone
         return code
     except UserError as error:
