@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from advisor.advise.rules import advised_by_tree
 
 from advisor.advise.expected import Expected
 from advisor.advise.features import features
 from advisor.advise.learned import APPROACHES, Knowledge, expect_from, learn
 from advisor.advise.learning import Case
-from advisor.advise.rules import advised_by_tree
 from benchmarks.decisions.table import Measured
 
 QUERIES = 10_000  # that the cost of fitting is spread over
@@ -177,7 +177,7 @@ def _margin(found: Sequence[Advised], policy: str) -> float:
 
 
 def coverage(found: Sequence[Advised]) -> dict[str, tuple[float, float, int]]:
-    """By approach, and over all of them: share of the intervals that hold what was measured, their mean width, number."""
+    """By approach, and over all: share of the intervals that hold what was measured, mean width, number."""
     rows: dict[str, list[tuple[bool, float]]] = {"all": []}
     for one in found:
         for spec, quality in one.qualities.items():

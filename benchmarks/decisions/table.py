@@ -92,7 +92,7 @@ def write(found: Iterable[Measured], path: Path = TABLE) -> None:
         before = kept.get((cell.task, cell.train))
         kept[cell.task, cell.train] = replace(cell, probes=cell.probes or (before.probes if before else None))
     rows = (asdict(kept[key]) for key in sorted(kept))
-    path.write_text("".join(json.dumps(_short(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(short(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def read(path: Path = TABLE) -> list[Measured]:
@@ -108,19 +108,20 @@ def _measured(row: dict[str, Any]) -> Measured:
         spec: Outcome(**{**o, "quality": Interval(**o["quality"]), "tokens": tuple(o["tokens"])})
         for spec, o in row["outcomes"].items()
     }
-    probes = _probes(row["probes"]) if row["probes"] else None
+    probes = probes_from(row["probes"]) if row["probes"] else None
     return Measured(**{**row, "description": Description(**described), "probes": probes, "outcomes": outcomes})
 
 
-def _probes(row: dict[str, Any]) -> Probes:
+def probes_from(row: dict[str, Any]) -> Probes:
+    """Probes from their plain form."""
     readings = {name: tuple(Reading(**one) for one in row[name]) for name in ("readings", "curve")}
     return Probes(**{**row, **readings, "rates": Rates(**row["rates"]), "left_out": tuple(row["left_out"])})
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     """Numbers with five digits, which is more than they are good for."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):
-        return {key: _short(inner) for key, inner in value.items()}
-    return [_short(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {key: short(inner) for key, inner in value.items()}
+    return [short(inner) for inner in value] if isinstance(value, list | tuple) else value
