@@ -35,6 +35,7 @@ LEARNS_NOTHING = ("zero-shot", "rag", "oracle")
 """Without labels to weigh these are the same whatever the training set (but for the cap on answers, which follows from
 its targets), so they are measured once, at `FLAT_SIZE` or below."""
 FLAT_SIZE = 32
+SHOTS = 8  # of few-shot by default: up to so many training examples the nearest are all of them
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def _of(task: Task, out: Path) -> Iterator[Cell]:
 def _applying(task: Task) -> list[str]:
     here = [s for s in APPROACHES if all(name.partition(":")[0] in installed() for name in s.split("+"))]
     found = [spec for spec in here if parse(spec).suggested(task)]
+    if len(task.train) <= SHOTS:
+        found = [spec for spec in found if "select=nearest" not in spec]
     return [spec for spec in found if spec != "oracle" or any(e.evidence for e in task.test)]
 
 
