@@ -10,7 +10,7 @@ jackknife+ and CV+ of Barber et al. 2021, with tasks in place of single rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from advisor.advise.features import Features
 
 Floats = NDArray[np.float64]
-ANCHORS = ("", "zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
+ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
 STRENGTHS = tuple(float(x) for x in np.geomspace(0.03, 30, 13))
 """Of the shrinkage, beside standardised features whose own squares sum up to about 1."""
 COVERAGE = 0.95
 FEWEST_TASKS = 5
+_CONSTANT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,21 @@ def fit(spec: str, cases: Sequence[Case]) -> Fitted | None:
     if len(tasks) < FEWEST_TASKS:
         return None
     problem = _Problem(spec, cases)
-    settings = [(anchor, strength) for anchor in ANCHORS if problem.has(anchor) for strength in STRENGTHS]
-    errors = {setting: problem.left_out(*setting) for setting in settings}
-    anchor, strength = min(settings, key=lambda s: float(np.average(errors[s] ** 2, weights=problem.weights)))
-    left_out = errors[anchor, strength]
-    intercept, weights = problem.solve(anchor, strength, np.ones(len(cases), dtype=bool))
+    errors = problem.left_out()
+    squares = np.average(errors**2, axis=2, weights=problem.weights)
+    best, strength = np.unravel_index(int(squares.argmin()), squares.shape)
+    left_out = errors[best, strength]
+    intercept, weights = problem.solve(np.ones(len(cases), dtype=bool))
     return Fitted(
         spec=spec,
-        anchor=anchor,
-        strength=strength,
-        intercept=intercept,
+        anchor=problem.anchors[best],
+        strength=STRENGTHS[strength],
+        intercept=float(intercept[best, strength]),
         weights={
             name: Weight(float(mean), float(scale), float(weight))
-            for name, mean, scale, weight in zip(problem.names, problem.means, problem.scales, weights, strict=True)
+            for name, mean, scale, weight in zip(
+                problem.names, problem.means, problem.scales, weights[best, strength], strict=True
+            )
         },
         within=conformal(np.abs(left_out)),
         error=float(np.sqrt(np.average(left_out**2, weights=problem.weights))),
@@ -118,51 +121,44 @@ def conformal(sizes: Floats) -> float:
 
 
 class _Problem:
-    """The rows of one approach as matrices."""
+    """The rows of one approach as matrices; all anchors and strengths are solved for together."""
 
     def __init__(self, spec: str, cases: Sequence[Case]) -> None:
         names = list(dict.fromkeys(name for case in cases for name in case.features))
         table = np.array([[_number(case.features.get(name)) for name in names] for case in cases])
-        used = [i for i in range(len(names)) if np.nanstd(table[:, i]) > 1e-9] if len(names) else []
-        self.names = [names[i] for i in used]
-        self.raw = table
-        self.column = {name: i for i, name in enumerate(names)}
-        known = table[:, used]
-        self.means, self.scales = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
-        self.x = np.nan_to_num((known - self.means) / self.scales)  # what is not known counts as usual
+        known = {name: table[:, i] for i, name in enumerate(names) if np.isfinite(table[:, i]).any()}
+        self.names = [name for name, column in known.items() if np.nanstd(column) > _CONSTANT]
+        used = np.array([known[name] for name in self.names]).reshape(len(self.names), len(cases)).T
+        self.means, self.scales = np.nanmean(used, axis=0), np.nanstd(used, axis=0)
+        self.x = np.nan_to_num((used - self.means) / self.scales)  # what is not known counts as usual
         self.y = np.array([case.qualities[spec] for case in cases])
         self.tasks = np.array([case.task for case in cases])
         sizes = {task: int(np.sum(self.tasks == task)) for task in set(self.tasks)}
         self.weights = np.array([1 / sizes[task] / len(sizes) for task in self.tasks])
+        # An anchor that is missing for some rows could stand for nothing there.
+        self.anchors = ["", *(name for name in ANCHORS if name in known and np.isfinite(known[name]).all())]
+        self.base = np.array([known.get(name, np.zeros(len(cases))) for name in self.anchors])
 
-    def has(self, anchor: str) -> bool:
-        """Whether it was measured for almost all rows; it could stand for nothing otherwise."""
-        return not anchor or (anchor in self.column and float(np.mean(np.isfinite(self._anchor(anchor)))) > 0.9)
+    def solve(self, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Intercepts, shape (anchors, strengths), and weights, shape (anchors, strengths, features)."""
+        x, w = self.x[rows], self.weights[rows] / self.weights[rows].sum()
+        y = self.y[rows] - self.base[:, rows]
+        center, middle = w @ x, y @ w
+        values, vectors = np.linalg.eigh((x - center).T * w @ (x - center))
+        turned = ((y - middle[:, None]) * w @ (x - center)) @ vectors
+        shrunk = turned[:, None, :] / (values + np.array(STRENGTHS)[:, None])
+        weights = shrunk @ vectors.T
+        return middle[:, None] - weights @ center, weights
 
-    def _anchor(self, anchor: str) -> Floats:
-        return self.raw[:, self.column[anchor]] if anchor else np.zeros(len(self.y))
-
-    def solve(self, anchor: str, strength: float, rows: NDArray[np.bool_]) -> tuple[float, Floats]:
-        x, w = self.x[rows], self.weights[rows]
-        y = self.y[rows] - np.nan_to_num(self._anchor(anchor)[rows])
-        center, middle = np.average(x, axis=0, weights=w), float(np.average(y, weights=w))
-        inner = (x - center).T * (w / w.sum())
-        weights = np.linalg.solve(inner @ (x - center) + strength * np.eye(x.shape[1]), inner @ (y - middle))
-        return middle - float(center @ weights), weights
-
-    def left_out(self, anchor: str, strength: float) -> Floats:
-        """Errors (measured minus predicted) of each row, learned from the other tasks."""
-        errors = np.empty(len(self.y))
-        base = np.nan_to_num(self._anchor(anchor))
-        for inside in self._tasks():
-            intercept, weights = self.solve(anchor, strength, ~inside)
-            predicted = np.clip(intercept + self.x[inside] @ weights + base[inside], 0, 1)
-            errors[inside] = self.y[inside] - predicted
-        return errors
-
-    def _tasks(self) -> Iterator[NDArray[np.bool_]]:
+    def left_out(self) -> Floats:
+        """Errors (measured minus predicted) of each row, learned from the other tasks; (anchors, strengths, rows)."""
+        errors = np.empty((len(self.anchors), len(STRENGTHS), len(self.y)))
         for task in dict.fromkeys(self.tasks):
-            yield self.tasks == task
+            inside = self.tasks == task
+            intercept, weights = self.solve(~inside)
+            predicted = intercept[..., None] + weights @ self.x[inside].T + self.base[:, None, inside]
+            errors[..., inside] = self.y[inside] - np.clip(predicted, 0, 1)
+        return errors
 
 
 def _number(value: float | None) -> float:
