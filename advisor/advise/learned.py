@@ -17,7 +17,7 @@ from advisor.advise.features import Features, features, of_profile
 from advisor.advise.learning import Case, Fitted, Weight, fit
 from advisor.advise.local import local_cases
 from advisor.advise.readings import Probes
-from advisor.advise.rules import expect_by_rules
+from advisor.advise.rules import expect_by_rules, family
 from advisor.tasks.description import Description
 
 COEFFICIENTS = "learned.json"
@@ -43,7 +43,7 @@ class Knowledge:
     def expected(self, found: Features, spec: str) -> Expected | None:
         """The expectation for one approach; None where it was not learned."""
         probed = "zero-shot" in found
-        fitted = (self.probed if probed else self.profiled).get(_family(spec))
+        fitted = (self.probed if probed else self.profiled).get(family(spec))
         if fitted is None:
             return None
         value = fitted.predict(found)
@@ -157,9 +157,3 @@ def from_json(found: Mapping[str, Any]) -> Knowledge:
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:
     return Fitted(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})
-
-
-def _family(spec: str) -> str:
-    """The approach without the parameters that hardly change what it is: all but the choice of shots."""
-    parts = [part.partition(":") for part in spec.split("+")]
-    return "+".join(name + ":select=nearest" * ("select=nearest" in given) for name, _, given in parts)
