@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Profile, profile
+from advisor.advise import Probes, Profile, probe, profile
 from advisor.decide import Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -28,6 +28,7 @@ __all__ = [
     "Example",
     "Limits",
     "NotApplicable",
+    "Probes",
     "Profile",
     "Query",
     "TableSource",
@@ -39,6 +40,7 @@ __all__ = [
     "load_prices",
     "load_table",
     "load_task",
+    "probe",
     "profile",
     "read_comparison",
     "report",

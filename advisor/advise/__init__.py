@@ -1,7 +1,9 @@
-"""Before spending: the profile of a task, and what may spoil a comparison on it."""
+"""Before spending: the profile of a task, what may spoil a comparison on it, and cheap probes of a model."""
 
 from advisor.advise.mislabelled import LabelCheck
+from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, Unchecked, profile
+from advisor.advise.readings import Probes, Rates, Reading
 from advisor.advise.tokens import Tokens
 
-__all__ = ["LabelCheck", "Profile", "Tokens", "Unchecked", "profile"]
+__all__ = ["LabelCheck", "Probes", "Profile", "Rates", "Reading", "Tokens", "Unchecked", "probe", "profile"]
