@@ -12,8 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Probes, Profile, probe, profile
-from advisor.decide import Decision, decide, load_prices
+from advisor.advise import Probes, Profile, curve, probe, profile
+from advisor.decide import Curves, Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
 from advisor.measure.records import Comparison
@@ -23,6 +23,7 @@ from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, l
 __all__ = [
     "AdvisorError",
     "Comparison",
+    "Curves",
     "Decision",
     "Document",
     "Example",
@@ -35,6 +36,7 @@ __all__ = [
     "Task",
     "UserError",
     "compare",
+    "curve",
     "decide",
     "load_model",
     "load_prices",

@@ -1,4 +1,4 @@
-"""The command line: `advisor profile | compare | report | approaches`.
+"""The command line: `advisor profile | compare | curve | report | approaches`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
 error.
@@ -13,21 +13,26 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import fields, replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from advisor import curve_command
 from advisor.advise import profile
 from advisor.approaches import installed, parameters, parse, part
 from advisor.decide import Decision, decide, load_prices
+from advisor.decide.curves import judge
 from advisor.errors import UserError
 from advisor.interrupts import insisting
 from advisor.measure.comparing import compare, note_spans, read_comparison
-from advisor.measure.records import Comparison
+from advisor.measure.growing import holds_growth, read_growth
+from advisor.measure.records import Comparison, write_whole
+from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, show, show_profile
+from advisor.report import FORMATS, LiveProgress, render_json, show, show_curves, show_profile
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task, subset
 
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -63,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_profile(commands)
     _add_compare(commands)
+    curve = commands.add_parser(
+        "curve",
+        help="measure quality against the number of training examples, and where one approach overtakes another",
+        description="Measure the approaches with more and more training examples; say where one overtakes another and "
+        "what the next labels would buy. The same command goes on where it stopped.",
+    )
+    _add_task(curve)
+    curve_command.add_options(curve)
+    _add_running(curve, "runs/<task name>/curve")
+    curve.set_defaults(command=_curve)
     report = commands.add_parser("report", help="print the report of a run folder again, without running anything")
     report.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
     report.add_argument("--format", choices=FORMATS, default="terminal")
@@ -128,21 +143,26 @@ def _add_compare(commands: Any) -> None:
     measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
     measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
-    running = compare_.add_argument_group("model and machine")
+    _add_running(compare_, "runs/<task name>")
+    compare_.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
+    _add_judging(compare_)
+    compare_.set_defaults(command=_compare)
+
+
+def _add_running(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Which model runs where, and where it is recorded: in `folder` by default."""
+    running = parser.add_argument_group("model and machine")
     running.add_argument("--model", metavar="M", help="embedded, a public name, a folder or a .gguf file")
     running.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
     running.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     running.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
-    running.add_argument("--out", metavar="DIR", help="run folder; default: runs/<task name>")
+    running.add_argument("--out", metavar="DIR", help=f"run folder; default: {folder}")
     running.add_argument(
         "--fresh",
         action="store_true",
         help="take nothing from the store of earlier results, which lies where ADVISOR_CACHE says",
     )
-    compare_.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
-    _add_judging(compare_)
-    compare_.set_defaults(command=_compare)
 
 
 def _add_judging(parser: argparse.ArgumentParser) -> None:
@@ -175,22 +195,30 @@ def _compare(options: argparse.Namespace) -> int:
     _limits(options)
     load_prices(options.prices)
     approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
-    load_model = import_module("advisor.models.load").load_model
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
-        model = load_model(
-            options.model or task.defaults.model or "embedded",
-            embedder=options.embedder,
-            device=options.device,
-            dtype=options.dtype,
-            trust_remote_code=options.trust_remote_code,
-        )
+        model = _load(options, task)
         comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
     with clock.span("report"):
         decision = _judge(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    _write(Path(comparison.folder) / "results.json", render_json(decision))
+    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
     show(decision, sys.stdout, "json" if options.json else "terminal")
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
+
+
+def _curve(options: argparse.Namespace) -> int:
+    return curve_command.run(options, _task(options), partial(_load, options))
+
+
+def _load(options: argparse.Namespace, task: Task) -> LanguageModel:
+    model: LanguageModel = import_module("advisor.models.load").load_model(
+        options.model or task.defaults.model or "embedded",
+        embedder=options.embedder,
+        device=options.device,
+        dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
+    )
+    return model
 
 
 def _task(options: argparse.Namespace) -> Task:
@@ -230,6 +258,9 @@ def _table(options: argparse.Namespace) -> TableSource:
 
 
 def _report(options: argparse.Namespace) -> int:
+    if holds_growth(options.folder):
+        show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
+        return 0
     decision = _judge(read_comparison(options.folder), options)
     show(decision, sys.stdout, options.format)
     return 0
@@ -263,12 +294,6 @@ def _approaches(options: argparse.Namespace) -> int:
             print(f"    {parameter}={default}  ({type_name})")
     print("\nJoin a context builder and a tuner with +, for example rag:k=3+lora:rank=16.")
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    work = path.with_suffix(".writing")
-    work.write_text(text, encoding="utf-8")
-    work.replace(path)
 
 
 if __name__ == "__main__":
