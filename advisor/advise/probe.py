@@ -109,8 +109,8 @@ def _of_documents(bench: Bench, left_out: list[str]) -> list[Probe]:
 def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress) -> None:
     """Each probe one step further, again and again, until all is measured or nothing fits the time that is left.
 
-    A step may take a part of what is left, so that the first probes leave time for the others. It may take all where
-    it would be the first of a probe that had too little in its turn, and at last, when nothing fits a part any more.
+    A step may take a part of what is left, so that the first probes leave time for the others; at last, when nothing
+    fits a part any more, all of it. What had too little time for its first step comes before second steps of others.
     """
     active = [one for one in probes if not one.late]
     late = [one for one in probes if one.late]
@@ -118,9 +118,10 @@ def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress
     while active:
         moved = bool(late)
         for one in active:
-            share = 1.0 if one.refused and not one.done else part
+            share = 1.0 if one.refused and not one.done else part  # better one probe than none
             moved = _advance(one, share * allowance.left, progress) or moved
-        active, late = [one for one in (*active, *late) if one.open and not one.failed], []
+        rest = [one for one in (*active, *late) if one.open and not one.failed]
+        active, late = sorted(rest, key=lambda one: not one.behind), []
         if not moved and part == 1.0:
             return
         part = part if moved else 1.0
@@ -134,7 +135,7 @@ def _advance(one: Probe, seconds: float, progress: Progress) -> bool:
             if not _measured(one, size, progress):
                 break
         for size in one.fewer():
-            if one.done or one.failed or _measured(one, size, progress):
+            if one.done > before or one.failed or _measured(one, size, progress):
                 break
     return one.done > before
 

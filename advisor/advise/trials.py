@@ -92,6 +92,11 @@ class Probe(ABC):
         """Sizes that are not measured yet."""
         return [size for size in self.sizes() if size > self.done]
 
+    @property
+    def behind(self) -> bool:
+        """Whether it had its first turn and did not get as far as it should in that."""
+        return not self.late and self.done < next(iter(self.sizes()), 0)
+
     def fewer(self) -> list[int]:
         """Smaller numbers than the first, for where even that takes too long."""
         return []
@@ -147,7 +152,7 @@ class AnswerProbe(Probe):
     def fewer(self) -> list[int]:
         """A handful tells little, but its interval says how little."""
         first = next(iter(self.sizes()), 0)
-        return [size for size in FEWEST if size < first]
+        return [size for size in FEWEST if self.done < size < first]
 
     def measure(self, size: int) -> None:
         """The first `size` examples, or those of as many folds as there is time for."""
