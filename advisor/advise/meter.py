@@ -175,10 +175,11 @@ class MeteredModel:
             self._count_generated(batch, found, ledger, seconds, decoding)
             return found
 
-        def cost(batch: Sequence[Prompt]) -> float:
-            return self._reading.of(_characters(batch)) + self._decoding(len(batch), decoding)
+        def reading(batch: Sequence[Prompt]) -> float:
+            return self._reading.of(_characters(batch))
 
-        return self._answers(prompts, self._known["generate", decoding, weights and weights.key], ask, cost)
+        known = self._known["generate", decoding, weights and weights.key]
+        return self._answers(prompts, known, ask, reading, lambda rows: self._decoding(rows, decoding))
 
     def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
@@ -256,14 +257,21 @@ class MeteredModel:
         known: dict[Any, T],
         ask: Callable[[Sequence[Any]], list[T]],
         cost: Callable[[Sequence[Any]], float],
+        fixed: Callable[[int], float] = lambda rows: 0.0,
     ) -> list[T]:
-        """Ask what is not known yet, the longest first, in batches that end in time."""
+        """Ask what is not known yet, the longest first, in batches that end in time.
+
+        Args:
+            cost: seconds that reading some of it takes.
+            fixed: seconds that so many rows take beside it. Smaller batches hardly lessen them, so that it is only
+                split where reading takes much longer.
+        """
         fresh = sorted((one for one in dict.fromkeys(asked) if one not in known), key=_length, reverse=True)
-        self.allowance.require(cost(fresh))
+        self.allowance.require(cost(fresh) + fixed(len(fresh)))
         while fresh:
-            size = _largest(fresh, cost, self.allowance)
+            size = _largest(fresh, lambda some: max(0.0, cost(some) - fixed(len(some))), self.allowance)
             batch, fresh = fresh[:size], fresh[size:]
-            self.allowance.require(cost(batch))
+            self.allowance.require(cost(batch) + fixed(len(batch)))
             known.update(zip(batch, ask(batch), strict=True))
         return [known[one] for one in asked]
 

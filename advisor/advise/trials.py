@@ -55,7 +55,6 @@ class Probe(ABC):
 
     Attributes:
         name: of its readings.
-        weight: how much time it may take beside the others.
         burst: sizes that it measures in its first turn.
         late: whether its first turn is in the second round.
         readings: what was measured, in the order of the sizes.
@@ -64,7 +63,6 @@ class Probe(ABC):
         failed: why it cannot be measured, or not further, whatever the time.
     """
 
-    weight: float = 1.0
     burst: int = 1
     late: bool = False
 
@@ -93,6 +91,11 @@ class Probe(ABC):
     def open(self) -> list[int]:
         """Sizes that are not measured yet."""
         return [size for size in self.sizes() if size > self.done]
+
+    @property
+    def behind(self) -> bool:
+        """Whether it had its first turn and did not get as far as it should in that."""
+        return not self.late and self.done < next(iter(self.sizes()), 0)
 
     def fewer(self) -> list[int]:
         """Smaller numbers than the first, for where even that takes too long."""
@@ -130,8 +133,6 @@ class AnswerProbe(Probe):
         most: examples at most, asked when it is its turn.
     """
 
-    weight = 2.0
-
     def __init__(
         self,
         bench: Bench,
@@ -151,7 +152,7 @@ class AnswerProbe(Probe):
     def fewer(self) -> list[int]:
         """A handful tells little, but its interval says how little."""
         first = next(iter(self.sizes()), 0)
-        return [size for size in FEWEST if size < first]
+        return [size for size in FEWEST if self.done < size < first]
 
     def measure(self, size: int) -> None:
         """The first `size` examples, or those of as many folds as there is time for."""
@@ -162,7 +163,8 @@ class AnswerProbe(Probe):
             began = allowance.spent
             task = replace(self.bench.task, train=fold.train, dev=fold.trial, documents=documents)
             try:
-                allowance.require(took)  # the last fold's time, since only what it asks for is known in advance
+                if not fold.trial:  # where labels are tried out, the first fold has asked most of the second
+                    allowance.require(took)
                 answers |= _answers(self.approach, task, fold.judged, self.bench.model)
             except OutOfTime:
                 if len(answers) <= self.done:
@@ -181,7 +183,6 @@ class Corpus(Probe):
         picked: the documents; None before its turn.
     """
 
-    weight = 3.0
     k = 3
 
     def __init__(self, bench: Bench) -> None:
@@ -284,7 +285,7 @@ class Perplexity(Probe):
 
 
 class Alone(Probe):
-    """How fast a prompt is answered that is alone; comes first, since all plans of time rest on it."""
+    """How fast a prompt is answered that is alone. What else asks the model comes later and plans by it."""
 
     def sizes(self) -> Sequence[int]:
         """One go."""
