@@ -15,13 +15,16 @@ from benchmarks.decisions.cells import Cell, finished
 from benchmarks.decisions.table import probes_from
 
 
+SECONDS = 60.0  # half of what `advisor recommend` takes by default: there are many cells
+
+
 def probed(found: Sequence[Cell], model: LanguageModel) -> None:
     """Probe what is measured and not probed yet."""
     for cell in found:
         path = _path(cell)
         if path.exists() or not finished(cell):
             continue
-        probes = probe(cell.task, model)
+        probes = probe(cell.task, model, SECONDS)
         work = path.with_suffix(".writing")
         work.write_text(json.dumps(asdict(probes), indent=1), encoding="utf-8")
         work.replace(path)
