@@ -14,7 +14,6 @@ from advisor.models import LanguageModel
 from benchmarks.decisions.cells import Cell, finished
 from benchmarks.decisions.table import probes_from
 
-
 SECONDS = 60.0  # half of what `advisor recommend` takes by default: there are many cells
 
 
