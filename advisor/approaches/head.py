@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.errors import NotApplicable
@@ -43,6 +42,8 @@ class Head(Approach):
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
+        from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
+
         vectors = model.embedder.embed([e.input for e in task.train])
         labels = sorted({e.target for e in task.train})
         number = {label: i for i, label in enumerate(labels)}
