@@ -13,10 +13,12 @@ import advisor
 
 PUBLIC = [
     "AdvisorError",
+    "Answers",
     "Comparison",
     "Curves",
     "Decision",
     "Document",
+    "Estimate",
     "Example",
     "Limits",
     "NotApplicable",
@@ -26,6 +28,7 @@ PUBLIC = [
     "TableSource",
     "Task",
     "UserError",
+    "ask",
     "compare",
     "curve",
     "decide",
@@ -36,6 +39,7 @@ PUBLIC = [
     "probe",
     "profile",
     "read_comparison",
+    "recommend",
     "report",
     "subset",
 ]

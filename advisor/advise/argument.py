@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from advisor.advise.estimate import Change, Option, Reason, Step
 from advisor.advise.foresight import FACTOR
@@ -38,6 +39,7 @@ def reasons(
         *_cheap_rivals(mine, by_spec, probes),
         *_price(mine, options),
         *_form(mine, described, kind),
+        (_LEAST / 2, Reason("So say the figures as a whole.", f"{mine.spec}: {mine.expected.why}")),
     ]
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
 
@@ -68,8 +70,9 @@ def _against_prompting(mine: Option, by_spec: dict[str, Option]) -> Iterator[_We
 
 
 def _labels(mine: Option, by_spec: dict[str, Option], described: Description) -> Iterator[_Weighed]:
-    each = f", {described.train / described.labels:.0f} for each of {described.labels} classes" * bool(described.labels)
-    fact = f"{described.train:,} training examples{each}"
+    fact = f"{described.train:,} training examples"
+    if described.labels:
+        fact += f", {described.train / described.labels:.0f} for each of {described.labels} classes"
     gain = _gain(mine, by_spec, "lora")
     if _trained(mine):
         prompted = [_gain(mine, by_spec, spec) for spec in ("few-shot", "few-shot:select=nearest", "rag")]
@@ -165,7 +168,7 @@ def steps(options: Sequence[Option], chosen: Preference, described: Profile, wit
     """In order, the cheapest that may suffice first."""
     task = described.task
     grave = [finding for finding in described.findings if finding.severity == "high"]
-    folder = "TASK"
+    folder = task.origin if Path(task.origin).is_dir() else "TASK"
     if grave:
         yield Step(
             f"Mend the data first: {grave[0].what}" + f" And {len(grave) - 1} more." * (len(grave) > 1),
@@ -173,10 +176,10 @@ def steps(options: Sequence[Option], chosen: Preference, described: Profile, wit
         )
     if not with_model:
         yield Step("Let a model be probed: two minutes.", f"advisor recommend {folder} --model embedded")
-    cheap = [one for one in options if one.spec in CHEAP]
+    cheap = sorted((one for one in options if one.spec in CHEAP), key=lambda one: CHEAP.index(one.spec))
     limit = f" --limit {ENOUGH_TEST}" if len(task.test) > ENOUGH_TEST else ""
     if cheap:
-        goal = f"stop if one reaches {words.value(task.limits.min_quality)}" if task.limits.min_quality else "a floor"
+        goal = f"stop if one reaches {words.value(task.limits.min_quality)}" if task.limits.min_quality else "the floor"
         specs = " ".join(f"--approach {one.spec}" for one in cheap)
         yield Step(
             f"Measure what costs little ({goal}){_time(cheap, task)}.", f"advisor compare {folder} {specs}{limit}"

@@ -125,7 +125,18 @@ def expect_from(
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if not known.similar(found):
         return by_rules
-    return {spec: known.expected(found, spec) or by_rules[spec] for spec in specs}
+    learned = {spec: one for spec in specs if (one := known.expected(found, spec))}
+    return {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+
+
+def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
+    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better."""
+    like = "lora" if "+" in rule.spec else "zero-shot"
+    if rule.basis != "rule" or like not in learned:
+        return rule
+    shift = learned[like].value - by_rules[like].value
+    value, low, high = (min(1.0, max(0.0, one + shift)) for one in (rule.value, rule.low, rule.high))
+    return replace(rule, value=value, low=low, high=high)
 
 
 def knowledge() -> Knowledge:

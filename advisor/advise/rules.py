@@ -80,7 +80,7 @@ _RULES: dict[str, _Rule] = {
         lambda f: 0.3 + 0.06 * math.log2(1 + f.labels_each) if f.kind == "classification" else 0.5 * _seen(f),
         "the answer of the most similar example: good where answers repeat",
     ),
-    "majority": (lambda f: f.task.majority or 0.0, "the most frequent answer, counted"),
+    "majority": (lambda f: f.task.majority or 0.0, "the most frequent answer"),
     "oracle": (lambda f: f.start + 0.25, "the right documents in the prompt"),
     "oracle+lora": (lambda f: f.start + 0.25 + 0.45 * f.learned, "the right documents, and training to read them"),
 }
@@ -107,7 +107,7 @@ def expect_by_rules(
     half = PROBED_HALF if probes else HALF
     found = {}
     for spec in specs:
-        measured = _measured(spec, description, probes)
+        measured = _counted(spec, description, metric) or _measured(spec, description, probes)
         if measured:
             found[spec] = measured
             continue
@@ -134,6 +134,14 @@ def advised_by_tree(description: Description, documents_change: bool) -> str:
     if description.train:
         return "few-shot" if not enough or description.labels else "lora"
     return "zero-shot"
+
+
+def _counted(spec: str, description: Description, metric: str) -> Expected | None:
+    """The most frequent answer can be counted without asking anybody."""
+    if spec != "majority":
+        return None
+    value = description.majority_macro_f1 if metric == "macro_f1" else description.majority
+    return None if value is None else Expected(spec, value, value, value, "measured", "counted")
 
 
 def _measured(spec: str, description: Description, probes: Probes | None) -> Expected | None:

@@ -41,6 +41,8 @@ def _interview() -> Answers:
         found = sys.stdin.readline()
         if not found:
             raise UserError("the answers ended before the questions", "one line for each question, or --answers FILE")
+        if not sys.stdin.isatty():
+            print(found.strip(), file=sys.stderr)
         return found
 
     return read_interview(line, lambda text: print(text, file=sys.stderr))

@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from advisor.advise import probe
+from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
@@ -35,6 +37,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
     measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
     add_running(parser, "runs/<task name>")
+    parser.add_argument(
+        "--learn",
+        action="store_true",
+        help="let later advice learn from this comparison; it stays on this machine, where ADVISOR_CASES says",
+    )
     parser.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
     add_judging(parser)
 
@@ -49,11 +56,14 @@ def run(options: argparse.Namespace) -> int:
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load(options, task)
         comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+        probes = probe(task, model, progress=progress) if options.learn else None
     with clock.span("report"):
         decision = _judge(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
     write_whole(Path(comparison.folder) / "results.json", render_json(decision))
     show(decision, sys.stdout, "json" if options.json else "terminal")
+    if options.learn:
+        print(f"learned from: kept in {keep(case_of(task, decision, probes))}", file=sys.stderr)
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 
 

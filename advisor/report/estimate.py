@@ -17,9 +17,9 @@ from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, plain, 
 from advisor.report.render import WIDTH, Format, surface
 
 _LEAD = 10
-_BASES = {"measured": "probe", "learned": "learned", "rule": "rule"}
+_BASES = {"measured": "measured", "learned": "learned", "rule": "rule"}
 _LEGEND = (
-    "probe: measured on your examples; learned: from comparisons on other tasks; rule: of thumb, from the literature. "
+    "measured: on your own examples; learned: from comparisons on other tasks; rule: of thumb, from the literature. "
     "Times and costs are extrapolated."
 )
 
@@ -248,7 +248,7 @@ def _markdown(estimate: Estimate) -> str:
     parts = [
         f"# What to expect of {text(estimate.name)}",
         "\n".join(f"- {lead or 'machine'}: {text(line)}" for lead, line in _head(estimate)),
-        "\n".join(table(titles, rows)),
+        table(titles, rows),
         text(_LEGEND),
         f"## Advice\n\n{text(_advice(estimate))}",
         "\n".join(f"- {text(reason.claim)} ({text(reason.fact)})" for reason in estimate.reasons),
