@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Probes, Profile, curve, probe, profile
+from advisor.advise import Answers, Estimate, Probes, Profile, ask, curve, probe, profile, recommend
 from advisor.decide import Curves, Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -22,10 +22,12 @@ from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, l
 
 __all__ = [
     "AdvisorError",
+    "Answers",
     "Comparison",
     "Curves",
     "Decision",
     "Document",
+    "Estimate",
     "Example",
     "Limits",
     "NotApplicable",
@@ -35,6 +37,7 @@ __all__ = [
     "TableSource",
     "Task",
     "UserError",
+    "ask",
     "compare",
     "curve",
     "decide",
@@ -45,6 +48,7 @@ __all__ = [
     "probe",
     "profile",
     "read_comparison",
+    "recommend",
     "report",
     "subset",
 ]

@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
     *("errors", "interrupts", "tasks", "models", "approaches", "measure", "decide", "advise", "report"),
-    *("curve_command", "cli", "__init__"),
+    *("commands", "cli", "__init__"),
 )
 OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")
-LAZY_DOORS = {"advisor", "advisor.cli"}  # these fetch `advisor.models.load` when it is first needed
+LAZY_DOORS = {"advisor", "advisor.commands.options"}  # these fetch `advisor.models.load` when it is first needed
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

@@ -2,10 +2,28 @@
 labels would buy."""
 
 from advisor.advise.curve import curve
+from advisor.advise.estimate import Estimate
+from advisor.advise.interview import Answers, ask
 from advisor.advise.mislabelled import LabelCheck
 from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, Unchecked, profile
 from advisor.advise.readings import Probes, Rates, Reading
+from advisor.advise.recommend import recommend
 from advisor.advise.tokens import Tokens
 
-__all__ = ["LabelCheck", "Probes", "Profile", "Rates", "Reading", "Tokens", "Unchecked", "curve", "probe", "profile"]
+__all__ = [
+    "Answers",
+    "Estimate",
+    "LabelCheck",
+    "Probes",
+    "Profile",
+    "Rates",
+    "Reading",
+    "Tokens",
+    "Unchecked",
+    "ask",
+    "curve",
+    "probe",
+    "profile",
+    "recommend",
+]

@@ -87,13 +87,23 @@ _RULES: dict[str, _Rule] = {
 
 
 def expect_by_rules(
-    description: Description, kind: str, metric: str, probes: Probes | None, specs: Sequence[str]
+    description: Description,
+    kind: str,
+    metric: str,
+    probes: Probes | None,
+    specs: Sequence[str],
+    start: float | None = None,
 ) -> dict[str, Expected]:
     """The expected quality of each approach by the rules alone, by spec.
 
     Where a probe measured the very approach, its reading stands in for the rule, widened to what the test set may add.
+
+    Args:
+        start: what the model does without help, where somebody knows; None takes the probe's word, or the form's.
     """
-    facts = _Facts(description, kind, _start(description, kind, metric, probes), _grounded(description, kind))
+    if start is None:
+        start = _start(description, kind, metric, probes)
+    facts = _Facts(description, kind, start, _grounded(description, kind))
     half = PROBED_HALF if probes else HALF
     found = {}
     for spec in specs:

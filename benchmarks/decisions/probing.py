@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from advisor.advise.probe import probe
-
 from advisor.advise.readings import Probes
 from advisor.models import LanguageModel
 from benchmarks.decisions.cells import Cell, finished

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from advisor.advise.rules import advised_by_tree
 
 from advisor.advise.expected import Expected
 from advisor.advise.features import features
 from advisor.advise.learned import APPROACHES, Knowledge, expect_from, learn
 from advisor.advise.learning import Case
+from advisor.advise.rules import advised_by_tree
 from benchmarks.decisions.table import Measured
 
 QUERIES = 10_000  # that the cost of fitting is spread over
