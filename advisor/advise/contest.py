@@ -11,7 +11,7 @@ from pathlib import Path
 
 from advisor.advise.budget import Budget
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.racing import CAUTION, Finish, race
+from advisor.advise.racing import CAUTION, Finish, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
 from advisor.approaches import Approach, ContextBuilder, Tuner
@@ -48,7 +48,7 @@ class Terms:
     seeds: int = 1
 
 
-def contest(
+def race(
     task: Task,
     model: LanguageModel,
     approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
@@ -129,7 +129,7 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            finish = race(self.track, self.seconds, LEVEL, self.terms.margin / unit, GAIN / unit)
+            finish = run_race(self.track, self.seconds, LEVEL, self.terms.margin / unit, GAIN / unit)
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
@@ -174,9 +174,8 @@ class _Contest:
 
     def _known(self, spec: str) -> float:
         """Seconds that measuring it took in earlier calls."""
-        return sum(
-            float(x["seconds"]) for x in self.track.records() if (x["type"], x.get("spec")) == ("measured", spec)
-        )
+        measured = (line for line in self.track.records() if line["type"] == "measured")
+        return sum(float(line["seconds"]) for line in measured if line["spec"] == spec)
 
     def _record(self, finish: Finish, late: Sequence[str], raced: float, comparison: Comparison) -> None:
         """Unless the same call said the same before."""

@@ -146,7 +146,7 @@ class Finish:
         return tuple(_entrant(form) for form in ranked)
 
 
-def race(field_: Field, budget: float, level: float, margin: float, gain: float = GAIN) -> Finish:
+def run_race(field_: Field, budget: float, level: float, margin: float, gain: float = GAIN) -> Finish:
     """Hold a race.
 
     Args:

@@ -75,7 +75,7 @@ class Track:
         self.conditions = conditions
         self.guard = guard
         self.spent = 0.0
-        self._place = {spec: 0 for spec in self.approaches}
+        self._place = dict.fromkeys(self.approaches, 0)
         described = model.describe()
         raced = replace(aside.task, test=aside.pool)
         self.key = digest(raced.fingerprint, aside.task.fingerprint, {name: described[name] for name in SAME_MODEL})[
