@@ -12,7 +12,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Answers, Estimate, Probes, Profile, ask, curve, probe, profile, recommend
+from advisor.advise import (
+    Answers,
+    Budget,
+    Estimate,
+    Probes,
+    Profile,
+    Terms,
+    ask,
+    curve,
+    probe,
+    profile,
+    race,
+    recommend,
+    with_race,
+)
 from advisor.decide import Curves, Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -23,6 +37,7 @@ from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, l
 __all__ = [
     "AdvisorError",
     "Answers",
+    "Budget",
     "Comparison",
     "Curves",
     "Decision",
@@ -36,6 +51,7 @@ __all__ = [
     "Query",
     "TableSource",
     "Task",
+    "Terms",
     "UserError",
     "ask",
     "compare",
@@ -47,10 +63,12 @@ __all__ = [
     "load_task",
     "probe",
     "profile",
+    "race",
     "read_comparison",
     "recommend",
     "report",
     "subset",
+    "with_race",
 ]
 
 

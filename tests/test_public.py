@@ -14,6 +14,7 @@ import advisor
 PUBLIC = [
     "AdvisorError",
     "Answers",
+    "Budget",
     "Comparison",
     "Curves",
     "Decision",
@@ -27,6 +28,7 @@ PUBLIC = [
     "Query",
     "TableSource",
     "Task",
+    "Terms",
     "UserError",
     "ask",
     "compare",
@@ -38,10 +40,12 @@ PUBLIC = [
     "load_task",
     "probe",
     "profile",
+    "race",
     "read_comparison",
     "recommend",
     "report",
     "subset",
+    "with_race",
 ]
 TYPES = [name for name in PUBLIC if name[0].isupper()]
 FUNCTIONS = [name for name in PUBLIC if name[0].islower()]

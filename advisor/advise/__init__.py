@@ -1,6 +1,8 @@
 """Before spending: the profile of a task and what may spoil a comparison on it, cheap probes of a model, and what more
 labels would buy."""
 
+from advisor.advise.budget import Budget
+from advisor.advise.contest import Terms, race, with_race
 from advisor.advise.curve import curve
 from advisor.advise.estimate import Estimate
 from advisor.advise.interview import Answers, ask
@@ -13,17 +15,21 @@ from advisor.advise.tokens import Tokens
 
 __all__ = [
     "Answers",
+    "Budget",
     "Estimate",
     "LabelCheck",
     "Probes",
     "Profile",
     "Rates",
     "Reading",
+    "Terms",
     "Tokens",
     "Unchecked",
     "ask",
     "curve",
     "probe",
     "profile",
+    "race",
     "recommend",
+    "with_race",
 ]

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.advise import probe
+from advisor.advise import Budget, Terms, probe, race, with_race
 from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
@@ -36,6 +36,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
     measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
+    measuring.add_argument(
+        "--budget",
+        metavar="B",
+        help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
+    )
     add_running(parser, "runs/<task name>")
     parser.add_argument(
         "--learn",
@@ -50,12 +55,17 @@ def run(options: argparse.Namespace) -> int:
     """Measure or go on, write `results.json`, and print; returns the exit code."""
     task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
     # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
-    limits_of(options)
-    load_prices(options.prices)
+    limits = replace(task.limits, **limits_of(options))
+    prices = load_prices(options.prices)
+    budget = Budget.parse(options.budget) if options.budget is not None else None
     approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load(options, task)
-        comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+        if budget:
+            terms = Terms(budget, limits, prices, options.margin, options.seeds)
+            comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
+        else:
+            comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
         probes = probe(task, model, progress=progress) if options.learn else None
     with clock.span("report"):
         decision = _judge(comparison, options)
@@ -86,4 +96,4 @@ def run_report(options: argparse.Namespace) -> int:
 
 def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
     limits = replace(Limits(**comparison.task.limits), **limits_of(options))
-    return decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin)
+    return with_race(decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin))

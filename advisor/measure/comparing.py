@@ -26,6 +26,7 @@ from advisor.approaches import (
 )
 from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
+from advisor.measure.fits import hand_on
 from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import (
@@ -49,6 +50,7 @@ from advisor.tasks import Task, data_caveats
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
+SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
@@ -60,11 +62,13 @@ class Plan:
         folder: the run folder.
         seeds: how often approaches run that another seed can change.
         latency_examples: test examples that are sent alone for latency at most; 0 measures none.
+        fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
     """
 
     folder: Path
     seeds: int = 1
     latency_examples: int = LATENCY_EXAMPLES
+    fits: tuple[Path, ...] = ()
 
 
 def compare(
@@ -121,6 +125,8 @@ def carry_out(
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
+                for other in plan.fits:
+                    _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
                 _note_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
@@ -197,6 +203,18 @@ def _spans(folder: Path, key: str) -> tuple[dict[str, Span], float | None]:
     return dict(ledger.spans), max(filter(None, rates), default=None)
 
 
+def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
+    """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
+    for line in lines(folder / JOURNAL):
+        if line["type"] == "comparison" and _fitted_by(line) == _fitted_by(head):
+            hand_on(_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
+
+
+def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit depends on, beside the approach, its seed and the program."""
+    return {"examples": head.get("fitting"), **{name: head["model"][name] for name in SAME_MODEL}}
+
+
 def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
     """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
     named = approaches if approaches is not None else task.defaults.approaches
@@ -221,7 +239,7 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
     found = versions()
     identity = {
         "task": task.fingerprint,
-        "model": {k: described[k] for k in ("id", "revision", "dtype", "device", "context_window", "embedder")},
+        "model": {k: described[k] for k in SAME_MODEL},
         "settings": settings,
         "advisor": found.get("advisor"),
     }
@@ -234,6 +252,7 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
         "seeds": plan.seeds,
         "latency_examples": min(plan.latency_examples, len(task.test)),
         "task": asdict(task_facts(task)),
+        "fitting": task.for_fitting().fingerprint,
         "model": described,
         "settings": settings,
         "versions": found,
