@@ -28,6 +28,8 @@ STEM, TAIL, TURN = 8, 9, 12
 RAMBLING = 1.5  # how much longer than a usual answer one of weights that were never trained on the task is
 TRIED_TWICE = 2  # a context that follows the query is read once more, without it, to see how the labels are biased
 TRAINING_SHARE = 3.0  # how much longer training on a token lasts than reading it, where it was not timed
+WRITING_SHARE = 4.0  # the same for writing one among many answers
+EMBEDDING_SHARE = 0.2  # the same for embedding a word
 PASS_TOKENS = 16  # reading so many tokens takes as long as fetching the weights does, where that was not timed
 LOOK_UP_SECONDS = 0.008  # an embedder's own time for a text that comes alone
 PROGRAM = 0.55e9  # bytes of the program and its libraries
@@ -95,6 +97,8 @@ class Foreseen:
         throughput_qps: queries a second in batches.
         memory_bytes: at most, while it is fitted or answers.
         trained: whether the model's weights are.
+        work_to_fit, work_to_index, work_per_query: what stands for costs where no rate and no price is known, in tokens
+            that would take as long to read.
         ranges: of each figure that is known, by the names that the JSON report has for them.
     """
 
@@ -106,6 +110,9 @@ class Foreseen:
     index_seconds: float | None
     memory_bytes: int | None
     trained: bool
+    work_to_fit: float
+    work_to_index: float
+    work_per_query: float
     ranges: dict[str, Range] = field(default_factory=dict)
 
 
@@ -129,6 +136,9 @@ def foresee(approach: Approach, task: Task, lengths: Lengths, rates: Rates, mode
             index_seconds=_over(shots.indexed, rates.embed) if shots.indexed and shots.words else None,
             memory_bytes=_memory(model, _step_tokens(query, lengths) if approach.tuner else 0.0),
             trained=approach.tuner is not None,
+            work_to_fit=_work_to_fit(approach, task, query, lengths),
+            work_to_index=EMBEDDING_SHARE * shots.indexed,
+            work_per_query=query.read + WRITING_SHARE * query.written + EMBEDDING_SHARE * query.looked_up,
         ),
         lengths,
     )
@@ -197,26 +207,44 @@ def _without_model(approach: Approach, task: Task, rates: Rates, model: ModelFac
         index_seconds=None,
         memory_bytes=_memory(model, 0.0),
         trained=approach.name == "head",
+        work_to_fit=EMBEDDING_SHARE * words * embeds,
+        work_to_index=0.0,
+        work_per_query=EMBEDDING_SHARE * query * embeds,
     )
 
 
 def _training(approach: Adapted, task: Task, query: _Query, lengths: Lengths, rates: Rates) -> float | None:
     """Seconds in which the weights are trained."""
+    rate = rates.train or (rates.prefill / TRAINING_SHARE if rates.prefill else None)
+    return _over(_trained_on(approach, task, query, lengths), rate)
+
+
+def _trained_on(approach: Adapted, task: Task, query: _Query, lengths: Lengths) -> float:
+    """Tokens of training, repetitions counted."""
     if approach.tuner is None:
         return 0.0
-    rate = rates.train or (rates.prefill / TRAINING_SHARE if rates.prefill else None)
     own, shared = _row(query, lengths)
-    return _over(approach.tuner.reads(len(task.train), own, shared), rate)
+    return approach.tuner.reads(len(task.train), own, shared)
+
+
+def _work_to_fit(approach: Adapted, task: Task, query: _Query, lengths: Lengths) -> float:
+    return TRAINING_SHARE * _trained_on(approach, task, query, lengths) + query.read * _tried(approach, task, query)
 
 
 def _choosing(approach: Adapted, task: Task, query: _Query, rates: Rates) -> float | None:
     """Seconds in which it is tried out how the labels are best compared."""
-    if task.kind != "classification":
+    tried, seconds = _tried(approach, task, query), query.seconds(rates)
+    if not tried:
         return 0.0
-    tried = min(TRIAL_EXAMPLES, len(task.dev or task.train))
+    return None if seconds is None else tried * seconds
+
+
+def _tried(approach: Adapted, task: Task, query: _Query) -> int:
+    """Prompts by which that is tried out."""
+    if task.kind != "classification":
+        return 0
     twice = 1 if query.fixed or approach.tuner else TRIED_TWICE
-    seconds = query.seconds(rates)
-    return None if seconds is None else twice * tried * seconds
+    return twice * min(TRIAL_EXAMPLES, len(task.dev or task.train))
 
 
 def _row(query: _Query, lengths: Lengths) -> tuple[float, int]:
@@ -283,11 +311,12 @@ def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:
     """With the ranges of what is known."""
     counted = "counted in up to 200 examples" if lengths.counted else f"{TOKENS_A_WORD:g} tokens a word"
     rates = "from tokens and the rates of the probe"
-    known = {
+    latency = found.latency
+    known: dict[str, tuple[float | None, float, str]] = {
         "prompt_tokens": (found.prompt_tokens, PROMPT_FACTOR, counted),
         "completion_tokens": (found.completion_tokens, FACTOR, f"training answers, {counted}"),
-        "p50_ms": (found.latency and found.latency.p50, FACTOR, rates),
-        "p95_ms": (found.latency and found.latency.p95, FACTOR, rates),
+        "p50_ms": (latency.p50 if latency else None, FACTOR, rates),
+        "p95_ms": (latency.p95 if latency else None, FACTOR, rates),
         "throughput_qps": (found.throughput_qps, FACTOR, rates),
         "fit_seconds": (found.fit_seconds, FACTOR, rates),
         "index_seconds": (found.index_seconds, FACTOR, "words of the documents and the embedder's rate"),

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from advisor.advise import Answers, ask
-from advisor.advise.interview import QUESTIONS, answers_of, read_interview, skeleton
+from advisor.advise.interview import QUESTIONS, answers_of, read_interview
+from advisor.advise.skeleton import skeleton
 from advisor.errors import UserError
 
 LABELS = Answers(output="label", classes=12, labelled=600, manages="some")
