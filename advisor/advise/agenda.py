@@ -21,6 +21,7 @@ CHEAP = ("nearest", "head", "zero-shot", "few-shot")
 ENOUGH_TEST = 100
 SENT_ALONE, ALONE_SECONDS = 16, 60.0
 """Test examples that are sent alone for latency, and the time after which fewer have to do."""
+_LEARN_NOTHING = ("zero-shot", "rag")
 PROBING = 120.0  # seconds that probes take unless told otherwise
 
 
@@ -119,7 +120,7 @@ class Agenda:
     def _measuring(self) -> Iterator[Step]:
         if not self.asked:
             return
-        advised, open_ = self.chosen.advised, self.chosen.open
+        advised, open_ = self.chosen.advised or self.chosen.nearest, self.chosen.open
         there = {one.spec: one for one in self.options if not one.control}
         cheap = [spec for spec in CHEAP if spec in there]
         wanted = [spec for spec in (advised, *open_) if spec and spec not in cheap]
@@ -146,11 +147,11 @@ class Agenda:
     def _learning(self, changes: Sequence[Change]) -> Iterator[Step]:
         """A learning curve, where more labels are expected to bring something."""
         more = changes[0] if changes else None
-        learners = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and "lora" in spec]
         if more is None or more.advised is None or not self.asked:
             return
-        if more.advised != self.chosen.advised or learners:
-            specs = dict.fromkeys([*learners, more.advised])
+        rivals = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and spec not in _LEARN_NOTHING]
+        if more.advised != self.chosen.advised or any("lora" in spec for spec in rivals):
+            specs = dict.fromkeys([*rivals, more.advised])
             asked = " ".join(f"--approach {shlex.quote(spec)}" for spec in specs)
             command = self.names.command("curve", asked, self.names.running)
             yield Step("Before you label more, see what more labels bring.", command)

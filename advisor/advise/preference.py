@@ -65,7 +65,7 @@ def option(
     row = _row(expected, foreseen)
     spent = cost(expenses(row, usd_per_hour), limits)
     row = _row(expected, foreseen, spent)
-    return Option(expected.spec, control, expected, foreseen, spent, violations(row, limits))
+    return Option(expected.spec, control, expected, foreseen, spent, () if control else violations(row, limits))
 
 
 def prefer(options: Sequence[Option], limits: Limits) -> Preference:

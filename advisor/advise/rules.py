@@ -21,6 +21,8 @@ FEW_LABELS = 50
 (2021) and Mosbach et al. (2023) see fine-tuning and prompting change places are a few dozens to a few hundreds."""
 MANY_LABELS = 20
 """Classes that a prompt hardly explains: with more, training comes out ahead of prompts (Milios et al. 2023)."""
+A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an approach that was probed with fewer
+_PROBED_AS = {"head": "head", "nearest": "nearest", "few-shot": "few-shot:k=4"}
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
@@ -114,6 +116,10 @@ def expect_by_rules(
         if measured:
             found[spec] = measured
             continue
+        grown = _grown(spec, description, probes)
+        if grown:
+            found[spec] = grown
+            continue
         rule, source = _RULES.get(family(spec), (_rest, "no rule of the literature is known for it"))
         value = min(0.98, max(0.0, rule(facts)))
         low, high = max(0.0, value - half), min(1.0, value + half)
@@ -154,6 +160,21 @@ def _measured(spec: str, description: Description, probes: Probes | None) -> Exp
             low, high = max(0.0, reading.value + widened[0]), min(1.0, reading.value + widened[1])
             return Expected(spec, reading.value, low, high, "measured", f"probed on {reading.n} examples")
     return None
+
+
+def _grown(spec: str, description: Description, probes: Probes | None) -> Expected | None:
+    """What a probe measured of the same approach with fewer examples, and a little for each doubling since."""
+    name = _PROBED_AS.get(spec)
+    reading = next((one for one in probes.readings if one.name == name), None) if probes else None
+    if reading is None:
+        return None
+    more = max(0.0, math.log2(description.train / reading.train)) if reading.train and name == spec else 1.0
+    value = min(0.98, reading.value + A_DOUBLING * more)
+    half = max(reading.high - reading.value, reading.value - reading.low) * math.sqrt(2) + A_DOUBLING * more
+    why = (
+        f"measured at {reading.value:.2f} on {reading.n} examples as {reading.name} with {reading.train} to learn from"
+    )
+    return Expected(spec, value, max(0.0, value - half), min(1.0, value + half), "rule", why)
 
 
 def _start(task: Description, kind: str, metric: str, probes: Probes | None) -> float:

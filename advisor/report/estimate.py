@@ -217,7 +217,9 @@ def _advice(estimate: Estimate) -> list[str]:
     if estimate.advised is None:
         said = ["Nothing is expected to respect the limits."]
         if estimate.nearest:
-            said.append(f"Nearest to them comes {estimate.nearest}.")
+            expected = estimate.option(estimate.nearest).expected
+            at = f"{expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
+            said.append(f"Nearest to them comes {estimate.nearest}, expected at {at}.")
         return [*said, *filter(None, [estimate.settling])]
     expected = estimate.option(estimate.advised).expected
     at = f"expected at {expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
@@ -284,9 +286,19 @@ def _table(page: Page, estimate: Estimate) -> None:
         page.add(" " * INDENT + f"{_mark(option, estimate)} {pad(first, name)}  {figures_}", style=style)
         for more in rest:
             page.add(" " * INDENT + f"  {more}", style=style)
+    for broken, specs in _broken(estimate).items():
+        page.item(f"! {words.listed(specs)}: {broken}")
+
+
+def _broken(estimate: Estimate) -> dict[str, list[str]]:
+    """What breaks limits, by how; all that are only too bad, together."""
+    found: dict[str, list[str]] = {}
+    least = estimate.limits.min_quality
     for option in estimate.options:
         if option.violations:
-            page.item(f"! {option.spec}: {'; '.join(option.violations)}")
+            too_bad = least is not None and len(option.violations) == 1 and option.expected.value < least
+            found.setdefault(f"below {least:g}" if too_bad else "; ".join(option.violations), []).append(option.spec)
+    return found
 
 
 def _mark(option: Option, estimate: Estimate) -> str:
