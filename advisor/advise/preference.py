@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -48,16 +48,27 @@ def prefer(options: Sequence[Option], margin: float = MARGIN) -> Preference:
     fit = [one for one in options if not one.control and not one.violations]
     if not fit:
         return Preference(None, ())
-    best = max(fit, key=lambda one: one.expected.value)
-    near = [one for one in fit if one.expected.value >= best.expected.value - margin]
+    worth = worths({one.spec: one.expected for one in fit})
+    best = max(worth, key=lambda spec: worth[spec].value)
+    near = [one for one in fit if worth[one.spec].value >= worth[best].value - margin]
     prices = {one.spec: _price(one) for one in near}
-    chosen = min(near, key=lambda one: (prices[one.spec], -one.expected.value))
-    chances = {one.spec: _better(one.expected, chosen.expected) for one in fit if one is not chosen}
+    chosen = min(near, key=lambda one: (prices[one.spec], -worth[one.spec].value))
+    chances = {one.spec: _better(worth[one.spec], worth[chosen.spec]) for one in fit if one is not chosen}
     likely = sorted((spec for spec, p in chances.items() if p >= OPEN), key=lambda spec: -chances[spec])
     return Preference(chosen.spec, tuple(likely))
 
 
-def _better(one: Expected, other: Expected) -> float:
+def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:
+    """What a choice compares: how much better each is than the reference; the values where that is not known of all."""
+    found = {}
+    for spec, one in expected.items():
+        if one.edge is None:
+            return {spec: Interval(one.value, one.low, one.high) for spec, one in expected.items()}
+        found[spec] = Interval(one.edge, one.edge - one.unsure, one.edge + one.unsure)
+    return found
+
+
+def _better(one: Interval, other: Interval) -> float:
     spread = math.hypot(*((e.high - e.low) / (2 * _Z) for e in (one, other)))
     if not spread:
         return float(one.value > other.value)
