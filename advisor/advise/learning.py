@@ -47,11 +47,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Weight:
-    """One feature: how it is standardised, and what a standard deviation of it adds."""
+    """One feature: how it is standardised, what a standard deviation of it adds, and between which values it was seen;
+    beyond them it adds no more."""
 
     mean: float
     scale: float
     weight: float
+    least: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class Fitted:
         for name, weight in self.weights.items():
             value = features.get(name)
             if value is not None:
-                total += weight.weight * (value - weight.mean) / weight.scale
+                seen = min(weight.most, max(weight.least, value))
+                total += weight.weight * (seen - weight.mean) / weight.scale
         return total
 
 
@@ -119,9 +123,9 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
         strength=STRENGTHS[strength],
         intercept=float(intercept[best, strength]),
         weights={
-            name: Weight(float(mean), float(scale), float(weight))
-            for name, mean, scale, weight in zip(
-                problem.names, problem.means, problem.scales, weights[best, strength], strict=True
+            name: Weight(*map(float, numbers))
+            for name, *numbers in zip(
+                problem.names, problem.means, problem.scales, weights[best, strength], *problem.seen, strict=True
             )
         },
         within=conformal(np.abs(left_out), problem.weights, len(tasks)),
@@ -157,6 +161,7 @@ class _Problem:
         self.names = [name for name, column in known.items() if np.nanstd(column) > _CONSTANT]
         used = np.array([known[name] for name in self.names]).reshape(len(self.names), len(cases)).T
         self.means, self.scales = np.nanmean(used, axis=0), np.nanstd(used, axis=0)
+        self.seen = np.nanmin(used, axis=0), np.nanmax(used, axis=0)
         self.x = np.nan_to_num((used - self.means) / self.scales)  # what is not known counts as usual
         self.y = np.array([case.qualities[spec] for case in cases])
         self.tasks = np.array([case.task for case in cases])
@@ -194,7 +199,9 @@ class _Problem:
         for task in dict.fromkeys(self.tasks):
             inside = self.tasks == task
             intercept, weights = self.solve(~inside)
-            predicted = intercept[..., None] + weights @ self.x[inside].T + self.base[:, None, inside]
+            learned = self.x[~inside]
+            x = np.clip(self.x[inside], learned.min(axis=0), learned.max(axis=0))
+            predicted = intercept[..., None] + weights @ x.T + self.base[:, None, inside]
             errors[..., inside] = self.y[inside] - np.clip(predicted, self.least, 1)
         return errors
 

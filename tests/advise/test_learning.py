@@ -48,8 +48,15 @@ def test_what_is_not_known_counts_as_usual() -> None:
 def test_an_expectation_stays_a_quality() -> None:
     fitted = fit("lora", made_up(0))
     assert fitted is not None
-    assert fitted.predict({"train": 200.0, "head": 0.9}) == 1.0
-    assert fitted.predict({"train": -200.0, "head": 0.1}) == 0.0
+    assert fitted.predict({"train": 7.0, "head": 1.4}) == 1.0
+    assert fitted.predict({"train": 3.0, "head": -0.4}) == 0.0
+
+
+def test_beyond_what_was_seen_a_feature_adds_no_more() -> None:
+    fitted = fit("lora", made_up(0))
+    assert fitted is not None
+    largest = float(np.log2(1 + max(SIZES)))
+    assert fitted.predict({"train": 200.0, "head": 0.4}) == fitted.predict({"train": largest, "head": 0.4})
 
 
 def test_too_few_tasks_teach_nothing() -> None:
