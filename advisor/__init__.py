@@ -12,8 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Probes, Profile, probe, profile
-from advisor.decide import Decision, decide, load_prices
+from advisor.advise import Answers, Estimate, Probes, Profile, ask, curve, probe, profile, recommend
+from advisor.decide import Curves, Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
 from advisor.measure.records import Comparison
@@ -22,9 +22,12 @@ from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, l
 
 __all__ = [
     "AdvisorError",
+    "Answers",
     "Comparison",
+    "Curves",
     "Decision",
     "Document",
+    "Estimate",
     "Example",
     "Limits",
     "NotApplicable",
@@ -34,7 +37,9 @@ __all__ = [
     "TableSource",
     "Task",
     "UserError",
+    "ask",
     "compare",
+    "curve",
     "decide",
     "load_model",
     "load_prices",
@@ -43,6 +48,7 @@ __all__ = [
     "probe",
     "profile",
     "read_comparison",
+    "recommend",
     "report",
     "subset",
 ]

@@ -70,6 +70,10 @@ class Lora(Tuner):
         if self.search < 0 or self.search == 1:
             raise ValueError("search must be at least 2 configurations, or 0 for none")
 
+    def passes(self, examples: int, own: float, shared: int) -> int:
+        """Epochs; what held-out examples cost besides is left aside."""
+        return self.epochs or _epochs(examples, own * examples, shared)
+
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
         """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
         local = _local(model)
@@ -141,10 +145,14 @@ class Adapter(Tuned):
 def default_epochs(rows: Sequence[Row]) -> int:
     """Passes over the training examples where the user names none: as many as their number needs, fewer where
     they are so long that more would cost more time than they bring."""
-    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / len(rows))))
-    # What rows share is read once a step.
-    read = sum(row.tokens - row.stem for row in rows) + rows[0].stem * math.ceil(len(rows) / LARGEST_BATCH)
-    return max(1, min(needed, TOKENS_SEEN // read))
+    return _epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
+
+
+def _epochs(examples: int, own: float, shared: int) -> int:
+    """The same for so many examples, all tokens that are their own, and those that they share."""
+    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / examples)))
+    read = own + shared * math.ceil(examples / LARGEST_BATCH)  # what rows share is read once a step
+    return max(1, min(needed, int(TOKENS_SEEN // read)))
 
 
 def default_batch(seen: int) -> int:

@@ -14,6 +14,7 @@ import advisor
 PUBLIC = [
     "AdvisorError",
     "Comparison",
+    "Curves",
     "Decision",
     "Document",
     "Example",
@@ -26,6 +27,7 @@ PUBLIC = [
     "Task",
     "UserError",
     "compare",
+    "curve",
     "decide",
     "load_model",
     "load_prices",

@@ -1,9 +1,29 @@
-"""Before spending: the profile of a task, what may spoil a comparison on it, and cheap probes of a model."""
+"""Before spending: the profile of a task and what may spoil a comparison on it, cheap probes of a model, and what more
+labels would buy."""
 
+from advisor.advise.curve import curve
+from advisor.advise.estimate import Estimate
+from advisor.advise.interview import Answers, ask
 from advisor.advise.mislabelled import LabelCheck
 from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, Unchecked, profile
 from advisor.advise.readings import Probes, Rates, Reading
+from advisor.advise.recommend import recommend
 from advisor.advise.tokens import Tokens
 
-__all__ = ["LabelCheck", "Probes", "Profile", "Rates", "Reading", "Tokens", "Unchecked", "probe", "profile"]
+__all__ = [
+    "Answers",
+    "Estimate",
+    "LabelCheck",
+    "Probes",
+    "Profile",
+    "Rates",
+    "Reading",
+    "Tokens",
+    "Unchecked",
+    "ask",
+    "curve",
+    "probe",
+    "profile",
+    "recommend",
+]

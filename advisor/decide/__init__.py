@@ -1,5 +1,6 @@
 """What is concluded from measurements: statistics, costs, diagnosis and choice; pure functions of records."""
 
+from advisor.decide.curves import Curves
 from advisor.decide.decision import (
     BreakEven,
     Cost,
@@ -17,6 +18,7 @@ from advisor.decide.prices import Prices, load_prices
 __all__ = [
     "BreakEven",
     "Cost",
+    "Curves",
     "Decision",
     "Finding",
     "Interval",

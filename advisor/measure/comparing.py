@@ -39,6 +39,7 @@ from advisor.measure.records import (
     counted,
     lines,
     read_run,
+    write_whole,
 )
 from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
@@ -104,11 +105,11 @@ def carry_out(
     progress: Progress | None = None,
 ) -> Comparison:
     """`compare` for callers that do not measure all there is, such as latency, everywhere."""
-    chosen = _chosen(task, approaches)
+    chosen = chosen_of(task, approaches)
     folder, seeds = plan.folder, plan.seeds
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
-    with _alone(folder):
+    with alone(folder):
         head = _head(plan, task, model, chosen)
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
@@ -196,8 +197,8 @@ def _spans(folder: Path, key: str) -> tuple[dict[str, Span], float | None]:
     return dict(ledger.spans), max(filter(None, rates), default=None)
 
 
-def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
-    """Approaches by canonical spec, in the order asked for, each once."""
+def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
     named = approaches if approaches is not None else task.defaults.approaches
     found = [_approach(a) for a in named] or suggested(task)
     if not task.test:
@@ -232,7 +233,7 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
         "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
         "seeds": plan.seeds,
         "latency_examples": min(plan.latency_examples, len(task.test)),
-        "task": asdict(_task_facts(task)),
+        "task": asdict(task_facts(task)),
         "model": described,
         "settings": settings,
         "versions": found,
@@ -251,7 +252,8 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     return Assignment(approach, spec, seed, path, head["settings"]["latency_examples"], program, machine, key)
 
 
-def _task_facts(task: Task) -> TaskFacts:
+def task_facts(task: Task) -> TaskFacts:
+    """The task as records keep it, with what its data may spoil among the caveats."""
     return TaskFacts(
         name=task.name,
         fingerprint=task.fingerprint,
@@ -282,13 +284,11 @@ def _write_answers(path: Path, task: Task) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
-    work = path.with_suffix(".writing")
-    work.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    work.replace(path)
+    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ def picture(decision: Decision, width: int = WIDTH) -> list[str]:
     highest = max(p.x for p in points)
     if highest < lowest * 1.5:
         lowest, highest = lowest / 1.25, highest * 1.25
-    bottom, top = _span([p.y for p in points])
+    bottom, top = span([p.y for p in points])
     left, right = math.log10(lowest), math.log10(highest)
     grid: list[list[tuple[int, str]]] = [[] for _ in range(HEIGHT)]
     for point in points:
@@ -105,7 +105,8 @@ def _floored(points: list[Point], least: float) -> tuple[list[Point], float]:
     return [p if p.x >= floor else Point(f"<{p.label}", floor, p.y) for p in points], floor
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
+def span(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a vertical axis that shows the values."""
     low, high = min(values), max(values)
     if high - low < 0.02:
         middle = (low + high) / 2

@@ -1,0 +1,79 @@
+"""The commands `advisor compare` and `advisor report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.approaches import parse
+from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
+from advisor.decide import Decision, decide, load_prices
+from advisor.decide.curves import judge
+from advisor.measure.comparing import compare, note_spans, read_comparison
+from advisor.measure.growing import holds_growth, read_growth
+from advisor.measure.records import Comparison, write_whole
+from advisor.models.clock import clock
+from advisor.models.store import fresh
+from advisor.report import FORMATS, LiveProgress, render_json, show, show_curves
+from advisor.tasks import Limits, subset
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to measure, with what, and how to judge."""
+    add_task(parser)
+    measuring = parser.add_argument_group("what to measure")
+    measuring.add_argument(
+        "--approach",
+        action="append",
+        metavar="SPEC",
+        help="for example rag:k=3+lora:rank=16; may be repeated; default: all that apply",
+    )
+    measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
+    measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
+    measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
+    add_running(parser, "runs/<task name>")
+    parser.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
+    add_judging(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure or go on, write `results.json`, and print; returns the exit code."""
+    task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
+    # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
+    limits_of(options)
+    load_prices(options.prices)
+    approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
+    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
+        model = load(options, task)
+        comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+    with clock.span("report"):
+        decision = _judge(comparison, options)
+    decision = replace(decision, comparison=note_spans(comparison))
+    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
+    show(decision, sys.stdout, "json" if options.json else "terminal")
+    return 1 if any(run.status == "failed" for run in comparison.runs) else 0
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Which run folder, in which form."""
+    parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
+    parser.add_argument("--format", choices=FORMATS, default="terminal")
+    add_judging(parser)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Print what a run folder holds; returns the exit code."""
+    if holds_growth(options.folder):
+        show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
+        return 0
+    decision = _judge(read_comparison(options.folder), options)
+    show(decision, sys.stdout, options.format)
+    return 0
+
+
+def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
+    limits = replace(Limits(**comparison.task.limits), **limits_of(options))
+    return decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin)

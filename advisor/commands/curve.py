@@ -1,0 +1,71 @@
+"""The command `advisor curve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from advisor.advise.curve import SIZES, default_folder, learners
+from advisor.approaches import parse
+from advisor.commands.options import add_running, add_task, load, task_of
+from advisor.decide.curves import judge
+from advisor.errors import UserError
+from advisor.measure.growing import Sizes, grow
+from advisor.measure.records import write_whole
+from advisor.models.store import fresh
+from advisor.report import LiveProgress, render_curves, show_curves
+from advisor.tasks import subset
+
+RESULT = "curve.json"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to measure, with what."""
+    add_task(parser)
+    measuring = parser.add_argument_group("what to measure")
+    measuring.add_argument(
+        "--sizes",
+        default=",".join(map(str, SIZES)),
+        metavar="N,N,...",
+        help=f"numbers of training examples; default: {','.join(map(str, SIZES))}",
+    )
+    measuring.add_argument(
+        "--approach",
+        action="append",
+        metavar="SPEC",
+        help="may be repeated; default: zero-shot, and all that apply and learn from training examples",
+    )
+    measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
+    measuring.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="samples of the training examples to draw at each size; where all are used, seeds of the approaches",
+    )
+    add_running(parser, "runs/<task name>/curve")
+    parser.add_argument("--json", action="store_true", help="print curve.json and nothing else to stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure or go on, write `curve.json`, and print; returns the exit code."""
+    task = subset(task_of(options), limit=options.limit)
+    out = Path(options.out) if options.out else default_folder(task)
+    sizes = Sizes(out, _sizes(options.sizes), options.seeds)
+    approaches = [parse(spec) for spec in options.approach or ()] or learners(task)
+    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
+        growth = grow(sizes, task, load(options, task), approaches, progress)
+    curves = judge(growth)
+    write_whole(Path(growth.folder) / RESULT, render_curves(curves, "json"))
+    show_curves(curves, sys.stdout, "json" if options.json else "terminal")
+    runs = [run for draws in growth.comparisons.values() for comparison in draws for run in comparison.runs]
+    return 1 if any(run.status == "failed" for run in runs) else 0
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--sizes is {text!r}", "numbers with commas between them: --sizes 8,32,128,512") from None
