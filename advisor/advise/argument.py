@@ -77,7 +77,11 @@ class _Case:
         return f"{one.spec} {basis} at {words.value(one.expected.value)}"
 
     def both(self, other: Option) -> str:
-        return f"{self.of(self.mine)}, {self.of(other)}"
+        """The advised approach and another; how far they are apart, where that was learned by itself."""
+        said, ahead = f"{self.of(self.mine)}, {self.of(other)}", self.ahead(other)
+        if abs(ahead - (self.mine.expected.value - other.expected.value)) < _LEAST:
+            return said
+        return f"{said}; compared on other tasks, better by {words.value(ahead)}"
 
     def ahead(self, other: Option) -> float:
         """By how much the advised approach is expected to be better, as the choice compared them."""

@@ -248,8 +248,8 @@ class MeteredModel:
         return self.model.peak_memory_bytes()
 
     def training_seconds(self, texts: Sequence[str]) -> float:
-        """About what one training step on these texts would take: four times as long as reading them."""
-        return 4 * self._reading.of(sum(map(len, texts)))
+        """About what a pass of training over these texts takes: two to five times as long as reading, and the start."""
+        return 6 * self._reading.of(sum(map(len, texts)))
 
     def _answers(
         self,

@@ -133,8 +133,9 @@ def _outcome(
         return f"{said}, which could not be had; expected at {value}"
     if other.violations:
         return f"{said}, which would break a limit ({'; '.join(other.violations)})"
-    if mine.expected.value > other.expected.value:
-        return f"{said}: expected at {value} against {words.value(other.expected.value)}"
+    ahead = now.worth[mine.spec].value - now.worth[other.spec].value
+    if ahead > 0:
+        return f"{said}: expected at {value}, better by {words.value(ahead)}"
     if mine.cost.over_horizon is not None and other.cost.over_horizon is not None:
         sums = f"{words.usd(mine.cost.over_horizon)} against {words.usd(other.cost.over_horizon)}"
         return f"{said}: about as good, and cheaper over the horizon ({sums})"

@@ -123,8 +123,13 @@ def _right(values: Floats, prices: Floats) -> NDArray[np.int64]:
 
 
 def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:
-    """What a choice compares."""
-    return {spec: Interval(one.value, one.low, one.high) for spec, one in expected.items()}
+    """What a choice compares: how much better each is than the reference; the values where that is not known of all."""
+    found = {}
+    for spec, one in expected.items():
+        if one.edge is None:
+            return {spec: Interval(one.value, one.low, one.high) for spec, one in expected.items()}
+        found[spec] = Interval(one.edge, one.edge - one.unsure, one.edge + one.unsure)
+    return found
 
 
 def _drawn(worth: Sequence[Interval]) -> Floats:

@@ -27,6 +27,8 @@ from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Task
 
+PLANNED = 0.95
+"""Share of the time that is planned with; the rest is for plans that a slower moment upsets."""
 ONE_STEP = 0.3
 """Share of the time left that one step may take."""
 
@@ -54,7 +56,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = 120.0, progress: Pr
     if not slices.judged:
         raise UserError(f"{task.name}: there are no examples in train or dev to probe on", "add labelled examples")
     began, progress = time.perf_counter(), progress or Silence()
-    allowance = Allowance(seconds)
+    allowance = Allowance(PLANNED * seconds)
     bench = Bench(task.for_fitting(), slices, MeteredModel(model, allowance), allowance)
     progress.begin("probe", 1, 1)
     probes, left_out = _probes(bench)

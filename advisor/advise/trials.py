@@ -27,6 +27,8 @@ WORDS_READ = 128
 """Words of a text that its perplexity is read from."""
 SPARE = 8  # tokens of the context window left beside a plain text
 LESSONS = 8
+FEWEST_DOCUMENTS = 30
+"""Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
 ALONE_TOKENS = 12
 PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
 
@@ -207,8 +209,8 @@ class Corpus(Probe):
         words = _power_of_two(embedder.words_in(self.bench.allowance.left_now / 1.5))
         while True:
             found = self.shortlister.within(words)
-            if not found.questions:
-                raise OutOfTime("there was no time to embed the documents of a single question")
+            if not found.questions or len(found.documents) < min(FEWEST_DOCUMENTS, len(self.bench.task.documents)):
+                raise OutOfTime("there was no time to embed as many documents as retrieval can go wrong among")
             try:
                 reading = self._recall(found)
             except OutOfTime:

@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.advise import Budget, Terms, probe, race, with_race
+from advisor.advise.growing import holds_growth, read_growth
 from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
 from advisor.decide.curves import judge
 from advisor.measure.comparing import compare, note_spans, read_comparison
-from advisor.measure.growing import holds_growth, read_growth
-from advisor.measure.records import Comparison, write_whole
+from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, show, show_curves
+from advisor.report import FORMATS, LiveProgress, render_json, save, show, show_curves
 from advisor.tasks import Limits, subset
 
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     with clock.span("report"):
         decision = _judge(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
+    save(render_json(decision), Path(comparison.folder) / "results.json")
     show(decision, sys.stdout, "json" if options.json else "terminal")
     if options.learn:
         print(f"learned from: kept in {keep(case_of(task, decision, probes))}", file=sys.stderr)

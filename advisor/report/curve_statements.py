@@ -120,7 +120,7 @@ def caveats(curves: Curves) -> list[str]:
     found = [*growth.model.caveats, *growth.task.caveats]
     if too_many := [figures.count(size) for size in growth.asked if size > growth.task.train]:
         there = figures.count(growth.task.train)
-        found.append(f"{figures.listed(too_many)} training examples were asked for; there are {there}, all were used.")
+        found.append(f"{figures.listed(too_many)} training examples were asked for; there are {there}: all were used.")
     if growth.task.dev:
         found.append(
             f"The {figures.count(growth.task.dev)} dev examples were at hand at every size, beside the others."
