@@ -46,7 +46,9 @@ def reasons(
         *case.price(),
         *case.likeness(),
         *case.form(kind),
+        *case.above_commonest(),
         (_LEAST / 2, Reason("It comes first in the figures as a whole.", f"{case.of(case.mine)}: {case.why}")),
+        (_LEAST / 4, Reason("What can be learned depends on the labelled examples that there are.", case.labelled)),
     ]
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
 
@@ -76,6 +78,13 @@ class _Case:
         basis = "measured" if one.expected.basis == "measured" else "expected"
         return f"{one.spec} {basis} at {words.value(one.expected.value)}"
 
+    @property
+    def labelled(self) -> str:
+        """`240 labelled examples, about 30 for each of 8 labels`."""
+        n, classes = self.described.train, self.described.labels
+        each = f", about {n / classes:.0f} for each of {classes} labels" if classes and n else ""
+        return f"{n:,} labelled examples{each}"
+
     def both(self, other: Option) -> str:
         """The advised approach and another; how far they are apart, where that was learned by itself."""
         said, ahead = f"{self.of(self.mine)}, {self.of(other)}", self.ahead(other)
@@ -97,6 +106,11 @@ class _Case:
             return None
         return other, self.ahead(other)
 
+    def behind(self, spec: str) -> tuple[Option, float] | None:
+        """Another approach that is expected to be worse, and by how much, unless it is left open."""
+        found = self.lead(spec)
+        return found if found and found[1] >= _LEAST and spec not in self.chosen.open else None
+
     def against_asking(self) -> Iterator[_Weighed]:
         """The model simply asked."""
         if self.mine.spec == "zero-shot":
@@ -104,7 +118,7 @@ class _Case:
             best = max(rivals, key=lambda one: one.expected.value, default=None)
             fact = self.both(best) if best else self.of(self.mine)
             yield 0.5, Reason("The model does this already when it is simply asked.", fact)
-        elif self.mine.uses_model and (found := self.lead("zero-shot")) and found[1] >= _LEAST:
+        elif self.mine.uses_model and (found := self.behind("zero-shot")):
             yield found[1], Reason("Simply asking the model is not good enough.", self.both(found[0]))
 
     def labels(self) -> Iterator[_Weighed]:
@@ -123,7 +137,7 @@ class _Case:
             yield 0.05, Reason("A simple learner has enough examples of each label to learn from.", fact)
         elif not n:
             yield 0.1, Reason("There are no labelled examples that anything could learn from.", "training set: empty")
-        elif (found := self.lead("lora")) and found[1] >= _LEAST and "lora" not in self.chosen.open:
+        elif found := self.behind("lora"):
             claim = "Training the model is not expected to pay with the labelled examples there are."
             yield found[1], Reason(claim, f"{fact}; {self.of(found[0])}")
 
@@ -143,7 +157,7 @@ class _Case:
             found = self.lead(plain)
             claim = "The answers are in the documents, so the model has to be shown them."
             yield max(found[1] if found else 0.0, _LEAST), Reason(claim, fact or self.of(self.mine))
-        elif (found := self.lead("rag")) and found[1] >= _LEAST:
+        elif found := self.behind("rag"):
             claim = "Showing the model passages of the documents is not expected to help enough."
             yield found[1], Reason(claim, "; ".join(filter(None, (self.of(found[0]), fact))))
 
@@ -155,9 +169,10 @@ class _Case:
             fact = self.both(best) if best else self.of(self.mine)
             yield 0.4, Reason("No language model is needed for this.", fact)
             return
-        bare = [found for spec in _BARE if (found := self.lead(spec))]
-        if bare and min(found[1] for found in bare) >= _LEAST:
-            other, lead = min(bare, key=lambda found: found[1])
+        bare = [self.behind(spec) for spec in _BARE if spec in self.by_spec]
+        known = [found for found in bare if found]
+        if known and len(known) == len(bare):
+            other, lead = min(known, key=lambda found: found[1])
             yield lead / 2, Reason("What works without a language model falls short.", self.of(other))
 
     def limits(self) -> Iterator[_Weighed]:
@@ -192,9 +207,17 @@ class _Case:
 
     def likeness(self) -> Iterator[_Weighed]:
         """Examples that resemble the query against fixed ones."""
-        if "select=nearest" in self.mine.spec and (found := self.lead("few-shot")) and found[1] >= _LEAST:
+        if "select=nearest" in self.mine.spec and (found := self.behind("few-shot")):
             claim = "Showing the examples that resemble a query helps more than showing always the same."
             yield 0.7 * found[1], Reason(claim, self.both(found[0]))
+
+    def above_commonest(self) -> Iterator[_Weighed]:
+        """Always the same answer, which everything has to beat."""
+        other = self.by_spec.get("majority")
+        lead = self.mine.expected.value - other.expected.value if other else 0.0
+        if other and lead >= _LEAST:
+            claim = "It is expected to be well above always giving the commonest answer."
+            yield lead / 20, Reason(claim, self.both(other))
 
     def form(self, kind: str) -> Iterator[_Weighed]:
         """Answers of a fixed form."""

@@ -89,8 +89,8 @@ class Estimate:
         probes: None where nothing was measured.
         options: best expected quality first.
         advised: the spec to begin with; None where nothing respects the limits.
-        open: others that may well turn out to be the right choice, likeliest first; empty where it is settled.
-        chances: of being the right choice once all is measured, by spec.
+        open: others that may well turn out to be the better choice, likeliest first; empty where it is settled.
+        chances: of the others of turning out to be the better choice, by spec, of what respects the limits.
         at_stake: quality that is lost on average if the advised approach is taken unmeasured.
         settling: the cheapest measurement that may settle it, in a sentence; empty where nothing is open.
         nearest: what comes nearest to the limits, where nothing respects them.

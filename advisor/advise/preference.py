@@ -2,7 +2,7 @@
 
 After measuring, the best within the limits is chosen, or what is cheaper and no worse by a margin
 (`advisor.decide.choice`). Here the same rule is applied to the expected qualities, and then to many draws of what the
-intervals allow: how often each approach comes out of them is its chance to be the right choice.
+intervals allow: how often a rival comes out ahead of the advised approach is its chance to be the better choice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from advisor.tasks import Limits
 
 MARGIN = 0.02
 """A cheaper approach is named in place of one that is expected to be better by no more than this."""
-OPEN = 0.5  # of the chance of the advised approach, from which on a rival is left open
+OPEN = 0.25  # chance of being the better choice from which on a rival is left open
 MOST_OPEN = 3
 DRAWS = 4_000
 USUAL_QUERIES = 365_000.0  # over the horizon, where nobody says: a thousand a day for a year
@@ -42,7 +42,7 @@ class Preference:
     Attributes:
         advised: None where nothing is expected to respect the limits.
         open: those that may well turn out to be the right choice, likeliest first.
-        chances: of being the right choice once all is measured, by spec, of what respects the limits.
+        chances: of each rival within the limits of turning out to be the better choice, by spec.
         at_stake: quality that is lost on average by taking the advised one unmeasured.
         worth: what was compared, by spec: qualities, or how much better each is than what all have in common.
         gaps: in each draw, by how much the best of the advised and the open ones is better than the next of them.
@@ -81,19 +81,21 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
         return Preference(None, nearest=nearest.spec if nearest else None)
     prices = np.array([price(one, limits) for one in fit])
     worth = worths({one.spec: one.expected for one in fit})
-    advised = int(_right(np.array([[found.value for found in worth.values()]]), prices)[0])
+    advised = _right(np.array([found.value for found in worth.values()]), prices)
     drawn = _drawn(list(worth.values()))
-    right = _right(drawn, prices)
-    shares = np.bincount(right, minlength=len(fit)) / DRAWS
-    likely = [i for i in np.argsort(-shares, kind="stable") if i != advised and shares[i] >= OPEN * shares[advised]]
+    ahead = drawn - drawn[:, [advised]]
+    shares = (ahead > np.where(prices < prices[advised], -MARGIN, MARGIN)).mean(axis=0)
+    likely = [int(i) for i in np.argsort(-shares, kind="stable") if i != advised and shares[i] >= OPEN]
     named = [advised, *likely[:MOST_OPEN]]
     best = np.sort(drawn[:, named], axis=1)
     return Preference(
         advised=fit[advised].spec,
         open=tuple(fit[i].spec for i in named[1:]),
-        chances={one.spec: float(share) for one, share in zip(fit, shares, strict=True)},
+        chances={
+            one.spec: float(share) for i, (one, share) in enumerate(zip(fit, shares, strict=True)) if i != advised
+        },
         worth=worth,
-        at_stake=float(np.maximum(0.0, drawn[np.arange(DRAWS), right] - drawn[:, advised]).mean()),
+        at_stake=float(np.maximum(0.0, ahead.max(axis=1)).mean()),
         gaps=best[:, -1] - best[:, -2] if len(named) > 1 else np.zeros(0),
     )
 
@@ -112,14 +114,10 @@ def price(one: Option, limits: Limits) -> float:
     return once + foreseen.work_per_query * (USUAL_QUERIES if asked is None else asked)
 
 
-def _right(values: Floats, prices: Floats) -> NDArray[np.int64]:
-    """For each row of qualities, shape (rows, approaches), which one the rule chooses."""
-    near = values >= values.max(axis=1, keepdims=True) - MARGIN
-    cheapest: NDArray[np.int64] = np.where(near, prices[None], np.inf).argmin(axis=1)
-    dearness = prices[cheapest][:, None]
-    tied = near & (prices[None] <= dearness)  # of equally cheap ones the better
-    found: NDArray[np.int64] = np.where(tied, values, -np.inf).argmax(axis=1)
-    return found
+def _right(values: Floats, prices: Floats) -> int:
+    """Which one the rule chooses; of equally cheap ones the better."""
+    near = np.flatnonzero(values >= values.max() - MARGIN)
+    return int(min(near, key=lambda i: (prices[i], -values[i])))
 
 
 def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:

@@ -18,6 +18,7 @@ from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, plain, 
 from advisor.report.render import WIDTH, Format, surface
 
 _LEAD = 10
+_LEAST_NAME = 12
 _LEGEND = {
     "measured": "measured: on your own examples",
     "learned": "learned: from comparisons on other tasks",
@@ -104,7 +105,7 @@ def _option(option: Option, estimate: Estimate) -> dict[str, object]:
         "spec": option.spec,
         "control": option.control,
         "quality": {name: getattr(expected, name) for name in ("value", "low", "high", "basis", "why")},
-        "chance": estimate.chances.get(option.spec),
+        "chance_to_be_better": estimate.chances.get(option.spec),
         "latency_ms": {"p50": latency.p50, "p95": latency.p95, "ttft_p50": latency.ttft_p50} if latency else None,
         "throughput_qps": foreseen.throughput_qps if foreseen else None,
         "tokens_per_query": tokens,
@@ -225,12 +226,11 @@ def _advice(estimate: Estimate) -> list[str]:
     at = f"expected at {expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
     if not estimate.open:
         return [f"Begin with {estimate.advised}: {at}.", *filter(None, [estimate.settling])]
-    rivals = [estimate.advised, *estimate.open]
-    chances = words.listed([f"{spec} {100 * estimate.chances.get(spec, 0.0):.0f} %" for spec in rivals])
+    chances = words.listed([f"{spec} {100 * estimate.chances[spec]:.0f} %" for spec in estimate.open])
     return [
-        f"Undecided between {words.listed(rivals)}. Begin with {estimate.advised}: {at}.",
-        f"Chances to be the right choice once all is measured: {chances}. Taking {estimate.advised} without measuring "
-        f"would cost {estimate.at_stake:.2f} of quality on average.",
+        f"Undecided between {words.listed([estimate.advised, *estimate.open])}. Begin with {estimate.advised}: {at}.",
+        f"Chances to turn out the better choice: {chances}. Taking {estimate.advised} without measuring would cost "
+        f"{estimate.at_stake:.2f} of quality on average.",
         *filter(None, [estimate.settling]),
     ]
 
@@ -269,10 +269,16 @@ def _fitting(option: Option) -> float | None:
 
 def _table(page: Page, estimate: Estimate) -> None:
     cells = _cells(estimate)
-    rows = [[cell(option) for _, _, cell in cells] for option in estimate.options]
-    widths = [max(len(above), len(below), *(len(row[i]) for row in rows)) for i, (above, below, _) in enumerate(cells)]
-    room = max(12, page.width - INDENT - 2 - sum(width + 2 for width in widths))
-    name = max(8, min(room, max(len(plain(option.spec)) for option in estimate.options)))
+    while True:  # the columns at the right go first where there is no room for all
+        rows = [[cell(option) for _, _, cell in cells] for option in estimate.options]
+        widths = [
+            max(len(above), len(below), *(len(row[i]) for row in rows)) for i, (above, below, _) in enumerate(cells)
+        ]
+        room = page.width - INDENT - 2 - sum(width + 2 for width in widths)
+        if room >= _LEAST_NAME or len(cells) == 1:
+            break
+        cells = cells[:-1]
+    name = max(_LEAST_NAME, min(room, max(len(plain(option.spec)) for option in estimate.options)))
     for line in (0, 1):
         titles = "  ".join(
             pad((above, below)[line], width, right=True) for (above, below, _), width in zip(cells, widths, strict=True)

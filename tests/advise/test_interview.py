@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from advisor.advise import Answers, ask
 from advisor.advise.interview import QUESTIONS, answers_of, read_interview
-from advisor.advise.skeleton import skeleton
+from advisor.advise.skeleton import skeleton, write_skeleton
 from advisor.errors import UserError
+from advisor.tasks import load_task
 
 LABELS = Answers(output="label", classes=12, labelled=600, manages="some")
 FACTS = Answers(output="short", documents=True, changes="weekly", labelled=0)
@@ -20,7 +22,7 @@ def test_facts_in_documents_call_for_retrieval() -> None:
     found = ask(FACTS)
     assert found.advised == "rag"
     assert {option.expected.basis for option in found.options} == {"rule"}
-    assert "nothing was measured" in found.caveats[0]
+    assert "without data" in found.caveats[0]
     assert found.limits.documents_change_every_days == 7
 
 
@@ -33,8 +35,11 @@ def test_many_labels_call_for_learning() -> None:
 def test_weights_that_cannot_be_had_are_not_trained() -> None:
     found = ask({"output": "label", "classes": 12, "labelled": 600, "hardware": "api", "private": True})
     assert not any("lora" in option.spec for option in found.options)
-    assert any("exclude each other" in caveat for caveat in found.caveats)
-    assert any("weights" in change.circumstance for change in found.changes)
+    assert "exclude each other" in found.settling
+    assert all(option.violations for option in found.options if option.uses_model)
+    assert found.advised in {"head", "nearest"}
+    (with_weights,) = [change for change in found.changes if "weights" in change.circumstance]
+    assert with_weights.advised in {"lora", "few-shot+lora", "head"}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,74 @@ def every_path() -> Iterator[int]:
 
 def test_no_path_has_more_than_ten_questions() -> None:
     assert max(every_path()) == 10
+
+
+@pytest.mark.parametrize(
+    ("field", "line", "value"),
+    [
+        ("labelled", "5k", 5_000),
+        ("labelled", "about 1,200", 1_200),
+        ("p95_ms", "2 s", 2_000),
+        ("p95_ms", "350ms", 350),
+        ("p95_ms", "none", None),
+        ("queries_per_day", "", None),
+        ("changes", "", "never"),
+        ("changes", "W", "weekly"),
+        ("documents", "y", True),
+    ],
+)
+def test_answers_are_read_as_people_write_them(field: str, line: str, value: object) -> None:
+    (question,) = [question for question in QUESTIONS if question.field == field]
+    assert question.read(line) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [("labelled", ""), ("labelled", "many"), ("classes", "1"), ("changes", "often"), ("output", ""), ("p95_ms", "0")],
+)
+def test_what_is_no_answer_is_told_with_the_question(field: str, line: str) -> None:
+    (question,) = [question for question in QUESTIONS if question.field == field]
+    with pytest.raises(UserError) as told:
+        question.read(line)
+    assert question.text in told.value.what
+    assert told.value.mend == question.wanted
+
+
+def test_the_answers_are_kept_with_their_questions() -> None:
+    found = dict(ask(FACTS).told)
+    assert found["How often do the facts behind right answers change?"] == "weekly"
+    assert found["How many queries a day will there be?"] == "none"
+    assert not any("How many labels" in question for question in found)
+
+
+def test_the_judgement_is_decided_anew_for_other_circumstances() -> None:
+    found = ask(Answers(output="short", labelled=20, manages="none"))
+    changes = {change.circumstance: change.advised for change in found.changes}
+    assert set(changes.values()) != {found.advised}
+    assert any("200 labelled examples" in circumstance for circumstance in changes)
+    assert any("API" in circumstance for circumstance in changes)
+
+
+def test_a_folder_that_is_there_is_named_in_what_to_do() -> None:
+    made, new = ask(FACTS, folder="my tasks/desk"), ask(FACTS)
+    assert new.steps[0].command == "advisor ask --write my-task"
+    assert not any("--write" in step.command for step in made.steps)
+    assert any("'my tasks/desk'" in step.command for step in made.steps)
+
+
+def test_a_skeleton_is_filled_in_and_then_loads(tmp_path: Path) -> None:
+    folder = tmp_path / "desk: 2"
+    write_skeleton(Answers(output="fields", queries_per_day=500), folder)
+    with pytest.raises(UserError, match="holds no examples"):
+        load_task(folder)
+    for split in ("train", "test"):
+        (folder / f"{split}.jsonl").write_text('{"input": "a", "target": "{}"}\n')
+    task = load_task(folder)
+    assert (task.name, task.kind, task.limits.queries_per_day) == ("desk- 2", "extraction", 500)
+    with pytest.raises(UserError, match="not empty"):
+        write_skeleton(Answers(), folder)
+    with pytest.raises(UserError, match="is a file"):
+        write_skeleton(Answers(), folder / "task.toml")
 
 
 def test_a_skeleton_holds_what_is_known() -> None:
