@@ -15,6 +15,7 @@ from advisor.advise.racing import CAUTION, Finish, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
 from advisor.approaches import Approach, ContextBuilder, Tuner
+from advisor.decide import words
 from advisor.decide.decision import Decision
 from advisor.decide.prices import Prices, load_prices
 from advisor.decide.race import WHY, Entrant, Race, State
@@ -93,8 +94,22 @@ def read_race(comparison: Comparison) -> Race | None:
 
 
 def with_race(decision: Decision) -> Decision:
-    """The decision with the race that chose its approaches, where there was one."""
-    return replace(decision, race=read_race(decision.comparison))
+    """The decision with the race that chose its approaches, where there was one.
+
+    What the race could not measure for lack of time leaves the choice open.
+    """
+    found = read_race(decision.comparison)
+    if found is None:
+        return decision
+    lost = [e.spec for e in found.entrants if e.state in ("unmeasured", "no time")]
+    choice = decision.recommendation
+    if lost and choice.approach is not None:
+        need = "a larger --budget goes on from here"
+        caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
+        alternatives = tuple(dict.fromkeys((*choice.alternatives, *lost)))
+        caveats = (caveat, *choice.caveats)
+        choice = replace(choice, decided=False, alternatives=alternatives, caveats=caveats)
+    return replace(decision, race=found, recommendation=choice)
 
 
 class _Contest:

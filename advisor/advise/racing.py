@@ -8,10 +8,14 @@ one that is measured afterwards: nothing is fitted twice. The one exception is a
 set: it is first tried with an eighth of it, and out if it falls short of a rival by more than an eighth could explain;
 that rests on the assumption which `standings` names. Those trials also decide who is fitted first.
 
-The race ends where the winner is certain, where the examples are used up, where the next round would cost more than
-it could spare (half of what the others' test runs would take), or where the budget does not allow it. No turn is begun
-that is not expected to end within the budget; what turns out to take longer while it runs is broken off. The time of
-the leader's test run is not to be had by anybody else.
+Time is spent where it can be spared: after the first round only the leader goes on, and those who are likely to be
+beaten, as the evidence grows, for less than half of what their test runs would take. Who is level with the leader is
+measured with it.
+
+The race ends where the winner is certain, where the examples are used up, where nobody's going on would spare
+anything, or where the budget does not allow it. No turn is begun that is not expected to end within the budget; what
+turns out to take longer while it runs is broken off. The time of the leader's test run is not to be had by anybody
+else; an approach whose test run the budget does not allow cannot win, unless it allows nobody's.
 """
 
 from __future__ import annotations
@@ -24,7 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.race import Entrant, State, Stopped
-from advisor.decide.standings import GAIN, Beaten, Tests, beaten, certain, leader, within_margin
+from advisor.decide.standings import (
+    GAIN,
+    Beaten,
+    Tests,
+    beaten,
+    certain,
+    estimates,
+    examples_to_beat,
+    within_margin,
+)
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +46,7 @@ LARGE_TRAIN = 1024  # training examples from which on a trained approach is trie
 TRIAL_SHARE = 8
 CAUTION = 1.25
 """Work is taken to last this many times as long as what was measured lets one expect: others share the machine."""
-HOPE = 0.5  # of the test runs of the others, what a round may spare at best
+WORTH = 0.5  # of its test run, what it may cost to beat an approach before it
 
 
 class OutOfTime(Exception):
@@ -183,8 +196,8 @@ class _Race:
 
     @property
     def leader(self) -> Form | None:
-        found = leader([form.spec for form in self.fitted], self.scores)
-        return self.forms[found] if found else None
+        worth = estimates([form.spec for form in self.fitted], self.scores)
+        return self.forms[max(worth, key=worth.__getitem__)] if worth else None
 
     def go(self) -> Finish:
         stopped: Stopped = "examples"
@@ -201,10 +214,16 @@ class _Race:
         return Finish(stopped, self._finalists(stopped), tuple(self.forms.values()))
 
     def _round(self, until: int) -> bool:
-        """Everybody answers up to `until`; returns whether the time was too short for somebody."""
+        """Who is to go on answers up to `until`; returns whether the time was too short for somebody."""
         short = False
+        chased = self._chased(until)
         for form in self._order():
-            if form.running and self._tried(form, until) and not self._turn(form, until):
+            if (
+                (not form.scores.size or form in chased)
+                and form.running
+                and self._tried(form, until)
+                and not self._turn(form, until)
+            ):
                 short = True
         return short
 
@@ -292,45 +311,63 @@ class _Race:
             return "budget"  # nobody came any further
         if next_ is None:
             return "budget" if short else "examples"
-        price = sum(self._per_example(form) * (next_ - form.scores.size) for form in self.fitted)
-        spared = sum(self._test(form) for form in others if form.scores.size)
-        if price >= HOPE * spared:
+        if not self._chased(next_):
             return "budget" if short else "saving"
         return None
+
+    def _chased(self, until: int) -> list[Form]:
+        """The leader and those who are worth racing on; nobody where there is none of these."""
+        best = self.leader
+        chased = [form for form in self.fitted if form is not best and self._worth_chasing(form)]
+        return [best, *chased] if best and chased else []
+
+    def _worth_chasing(self, form: Form) -> bool:
+        needed = examples_to_beat(form.spec, self.scores, self.tests)
+        price = self._per_example(form) * (needed - form.scores.size)
+        return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self._per_example(form))
 
     def _finalists(self, stopped: Stopped) -> tuple[str, ...]:
         """The winner, and what cannot be told apart from it, as far as the time allows."""
         for form in self.running:
             if not form.scores.size:
                 self._out(form, "no time")
-        best = self.leader or self._least_bad()
+        ranked = self._ranked()
+        best = next((form for form in ranked if self._test(form) <= self.left), ranked[0] if ranked else None)
         if best is None:
             return ()
         best.state = "winner"
         chosen, left = [best], self.left - self._test(best)
-        for form in sorted(self.fitted, key=lambda form: -form.mean):
+        for form in (form for form in ranked if form.running):
             cheaper = self._per_example(form) < self._per_example(best)
             if stopped == "certain" and not cheaper and within_margin(form.spec, best.spec, self.scores, self.tests):
                 form.state = "passed over"
             elif self._test(form) > left:
                 form.state = "unmeasured"
+                form.why = f"its test run would take about {self._test(form):.0f} s, and {max(left, 0):.0f} s were left"
             else:
                 form.state = "finalist"
                 chosen.append(form)
                 left -= self._test(form)
         return tuple(form.spec for form in chosen)
 
-    def _least_bad(self) -> Form | None:
-        """Where every approach breaks a limit: the best of them, so that there is something to report."""
-        known = {form.spec: form.scores for form in self.forms.values() if form.state == "over a limit"}
-        found = leader(list(known), known)
-        return self.forms[found] if found else None
+    def _ranked(self) -> list[Form]:
+        """Who may be measured, the best first; where every approach breaks a limit, those that do."""
+        found = self.fitted or [form for form in self.forms.values() if form.state == "over a limit"]
+        worth = estimates([form.spec for form in found], self.scores)
+        return sorted(found, key=lambda form: -worth[form.spec])
 
     def _allowed(self, form: Form) -> float:
-        """Seconds for its next turn: what is left without the test run of whoever may win after it."""
+        """Seconds for its next turn: what is left without the test run of whoever may win after it.
+
+        The training of weights says how far it has come, so that one that would take too long is found out early.
+        Other fits do not, so they get no more than an equal share.
+        """
         best = self.leader
-        reserve = max(self._test(form), self._test(best) if best else 0.0)
-        return self.left - reserve
+        left = self.left - max(self._test(form), self._test(best) if best else 0.0)
+        if form.scores.size or self.field.trains(form.spec):
+            return left
+        waiting = sum(not other.scores.size for other in self.running)
+        return left / waiting  # how long this fit takes cannot be told, and others want theirs
 
     def _test(self, form: Form) -> float:
         return CAUTION * self.field.test_seconds(self._per_example(form))

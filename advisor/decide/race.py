@@ -11,7 +11,7 @@ Stopped = Literal["certain", "examples", "saving", "budget", "alone"]
 WHY: dict[Stopped, str] = {
     "certain": "the winner is certain enough",
     "examples": "the examples of the race are used up",
-    "saving": "racing on would cost more than it could spare",
+    "saving": "racing on would spare nothing",
     "budget": "the budget allows no more",
     "alone": "there is nothing to race against",
 }
@@ -59,7 +59,7 @@ class Race:
         usd: what the budget was in US dollars, where it was given so.
         racing, measuring: seconds spent in the race and on the finalists, over all calls.
         stopped: why the race ended: the winner was `certain`; there were no more `examples`; racing on would have
-            cost more than it could have spared (`saving`); the `budget`; or there was but one approach (`alone`).
+            spared nothing (`saving`); the `budget`; or there was but one approach (`alone`).
         split: where its examples came from, `dev` or `train`; nobody learned from them.
         pool: examples that were set aside for it.
         train: training examples that were left to learn from.

@@ -30,6 +30,7 @@ its expected score by no more than that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -99,11 +100,24 @@ def within_margin(spec: str, winner: str, scores: Mapping[str, Floats], tests: T
     return _against(spec, winner, scores, -tests.margin).evidence >= tests.threshold
 
 
-def leader(specs: Sequence[str], scores: Mapping[str, Floats]) -> str | None:
-    """The approach with the highest mean on the examples that all of `specs` answered; the first of equals."""
+def estimates(specs: Sequence[str], scores: Mapping[str, Floats]) -> dict[str, float]:
+    """What each approach is taken to score: those that answered fewer examples by their difference, on these, to the
+    one that answered most, since the others may have been harder."""
     known = [spec for spec in specs if spec in scores and scores[spec].size]
-    common = min((scores[spec].size for spec in known), default=0)
-    return max(known, key=lambda spec: (scores[spec][:common].mean(), scores[spec].mean()), default=None)
+    if not known:
+        return {}
+    most = max(known, key=lambda spec: (scores[spec].size, scores[spec].mean()))
+    base = float(scores[most].mean())
+    return {spec: base + _against(spec, most, scores, 0.0).difference for spec in known}
+
+
+def examples_to_beat(spec: str, scores: Mapping[str, Floats], tests: Tests) -> float:
+    """How many examples it is likely to take in all until an approach is beaten, if the evidence that is strongest now
+    goes on growing as it did; infinite where nothing points that way. A forecast: nothing is concluded from it."""
+    found = [_against(spec, rival, scores, 0.0) for rival in scores if rival != spec]
+    rates = [math.log(each.evidence) / each.examples for each in found if each.examples]
+    fastest = max(rates, default=0.0)
+    return math.log(tests.threshold) / fastest if fastest > 0 else math.inf
 
 
 def certain(winner: str, others: Sequence[str], scores: Mapping[str, Floats], tests: Tests) -> bool:
