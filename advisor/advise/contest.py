@@ -11,7 +11,7 @@ from pathlib import Path
 
 from advisor.advise.budget import Budget
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.racing import CAUTION, Finish, run_race
+from advisor.advise.racing import CAUTION, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
 from advisor.approaches import Approach, ContextBuilder, Tuner
@@ -144,7 +144,7 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            finish = run_race(self.track, self.seconds, LEVEL, self.terms.margin / unit, GAIN / unit)
+            finish = run_race(self.track, Rules(self.seconds, self.terms.margin / unit, GAIN / unit))
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
@@ -209,6 +209,7 @@ class _Contest:
             rivals=max(1, len(self.racing) - 1),
             score="balanced accuracy" if self.aside.task.metric == "macro_f1" else "mean score",
             gain=GAIN,
+            favourite=finish.favourite,
             entrants=tuple(_in_quality(entrant, unit, late) for entrant in finish.entrants()),
         )
         facts = asdict(found) | {

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from advisor.advise.field import Leg, OutOfTime
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.racing import Leg, OutOfTime
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Adapted, Approach, spec_of
 from advisor.decide import costs

@@ -25,8 +25,9 @@ class Entrant:
     Attributes:
         state: `winner` and `finalist` were measured on the test set; `unmeasured` could not be told apart from the
             winner, but there was no time to measure it; `passed over`: shown not to be better than the winner by the
-            margin, and dearer; `beaten`: shown to be worse than another; `over a limit`; `no time`: it was not fitted,
-            since that or its predictions would not have ended in time; `failed` or did not apply.
+            margin, and dearer; `beaten`: shown to be worse than another; `over a limit`; `no time`: it was not fitted
+            on all training examples, since that or its predictions would not have ended in time; `failed`, or did not
+            apply.
         examples: of the race that it answered.
         score: mean over them; None without any.
         trained_on: training examples it was judged with, where that was fewer than there are; else None.
@@ -68,6 +69,7 @@ class Race:
         rivals: of each approach when it began.
         score: what the race was about: `mean score`, or `balanced accuracy` in place of macro F1.
         gain: what a larger training set is assumed to add at most.
+        favourite: the approach that seemed the best on the race's examples, measured afterwards or not.
         entrants: the winner first, then the finalists, the last to leave before the first.
     """
 
@@ -84,6 +86,7 @@ class Race:
     rivals: int
     score: str
     gain: float
+    favourite: str | None
     entrants: tuple[Entrant, ...]
 
     @property

@@ -13,9 +13,12 @@ apart from what the full comparison chose (corrected for all pairs). Times are t
 examples to race on as the half, and as many test examples as there are in all: the full comparison takes every fit and
 all predictions, the race its fits, its turns and the finalists' predictions. Each is held on several halves.
 
-Three ways: with all the time it wants; with a budget of two fifths of what the full comparison took; and with two fifths
-for the race alone, whose leader is the choice, measuring it not counted. Beside the shares of the time stands what
-fitting and measuring the full comparison's choice took of it: no race can take less and measure it.
+Where the time does not allow a fit on all training examples, a race tries it with a quarter of them: that is read from
+the comparison of the same task with so many, if it is among the folders.
+
+Three ways: with all the time it wants; with a budget of two fifths of what the full comparison took; and with two
+fifths for the race alone, whose favourite is the choice, measuring it not counted. Beside the shares of the time stands
+what fitting and measuring the full comparison's choice took of it: no race can take less and measure it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ from statistics import fmean, median
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.advise.racing import Finish, Leg, OutOfTime, run_race
+from advisor.advise.field import Leg, OutOfTime
+from advisor.advise.racing import TRIAL_SHARE, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Adapted, parse, spec_of
 from advisor.decide import Decision, decide
@@ -87,20 +91,19 @@ class Recorded:
     """The field of a race, read off a comparison; a `Field`.
 
     Args:
+        smaller: the comparison with a quarter of the training examples, if there is one.
         order: positions of the examples to race on.
-        measures: whether time is to be kept for measuring the finalists.
     """
 
-    def __init__(
-        self, comparison: Comparison, runs: dict[str, Run], order: Sequence[int], scores: Scores, measures: bool
-    ) -> None:
+    def __init__(self, comparison: Comparison, smaller: Comparison | None, order: Sequence[int]) -> None:
         self.comparison = comparison
-        self.runs = runs
+        self.runs = racing(comparison)
+        self.tried = racing(smaller) if smaller else {}
         self.order = list(order)
-        self.all_scores = scores
-        self.measures = measures
+        self.scores = _scores(comparison)
+        self.tried_scores = _scores(smaller) if smaller else {}
         self.spent = 0.0
-        self._place = dict.fromkeys(runs, 0)
+        self._place = dict.fromkeys(self.runs, 0)
 
     @property
     def specs(self) -> Sequence[str]:
@@ -114,8 +117,8 @@ class Recorded:
 
     @property
     def train(self) -> int:
-        """Nothing was fitted on fewer examples, so that nothing can be tried with them."""
-        return 0
+        """As recorded; none that could be spared where nothing was fitted on fewer."""
+        return self.comparison.task.train if self.tried else 0
 
     def trains(self, spec: str) -> bool:
         """Whether weights are trained."""
@@ -130,24 +133,25 @@ class Recorded:
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """What was recorded; a fit that is too long is broken off after a twentieth, as when training tells its pace,
         or, where nothing tells, when the time is over."""
-        start, run = self._place[spec], self.runs[spec]
+        if train is not None and spec not in self.tried:
+            raise OutOfTime("not recorded")
+        run, scores = (
+            (self.runs[spec], self.scores[spec]) if train is None else (self.tried[spec], self.tried_scores[spec])
+        )
+        start = self._place[spec] if train is None else 0
         fit = 0.0 if start else fit_seconds(run)
-        predict = self.per_example(spec) * (until - start)
+        predict = (run.predict_seconds or 0.0) / len(run.predictions) * (until - start)
         if fit + predict > seconds:
             self.spent += 0.05 * fit if self.trains(spec) else max(seconds, 0.0)
             raise OutOfTime("too long")
         self.spent += fit + predict
-        self._place[spec] = until
-        return Leg(self.all_scores[spec][self.order[start:until]], fit, predict)
-
-    def per_example(self, spec: str) -> float:
-        """Seconds."""
-        run = self.runs[spec]
-        return (run.predict_seconds or 0.0) / len(run.predictions)
+        if train is None:
+            self._place[spec] = until
+        return Leg(scores[self.order[start:until]], fit, predict)
 
     def test_seconds(self, per_example: float) -> float:
         """As many test examples as were recorded."""
-        return per_example * len(self.comparison.answers) if self.measures else 0.0
+        return per_example * len(self.comparison.answers)
 
     def tell(self, news: str) -> None:
         """Nobody listens."""
@@ -163,7 +167,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--halves", type=int, default=10)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
-    found = [replay for comparison in _comparisons(options.folders) for replay in replays(comparison, options.halves)]
+    comparisons = list(_comparisons(options.folders))
+    found = [
+        replay
+        for comparison in comparisons
+        for replay in replays(comparison, _smaller(comparison, comparisons), options.halves)
+    ]
     if not found:
         sys.exit("no finished comparison with enough examples and approaches was found")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -185,13 +194,25 @@ def _comparisons(folders: Sequence[Path]) -> Iterator[Comparison]:
             yield comparison
 
 
-def replays(comparison: Comparison, halves: int) -> Iterator[Replay]:
+def _smaller(comparison: Comparison, others: Sequence[Comparison]) -> Comparison | None:
+    """The same test examples with a quarter of the training examples."""
+    for other in others:
+        same = other.task.name == comparison.task.name and other.answers == comparison.answers
+        if same and other.task.train == comparison.task.train // TRIAL_SHARE:
+            return other
+    return None
+
+
+def racing(comparison: Comparison) -> dict[str, Run]:
+    """The runs of approaches that can be chosen."""
+    return {run.spec: run for run in complete_runs(comparison) if run.seed == 0 and not run.control}
+
+
+def replays(comparison: Comparison, smaller: Comparison | None, halves: int) -> Iterator[Replay]:
     """The races on random halves of one comparison, in each way."""
-    runs = {run.spec: run for run in complete_runs(comparison) if run.seed == 0 and not run.control}
     size = len(comparison.answers)
-    if len(runs) < FEWEST or size < SMALLEST:
+    if len(racing(comparison)) < FEWEST or size < SMALLEST:
         return
-    scores = _scores(comparison)
     for half in range(halves):
         order = np.random.default_rng(half).permutation(size)
         raced, rest = [int(i) for i in order[: size // 2]], [int(i) for i in order[size // 2 :]]
@@ -199,9 +220,9 @@ def replays(comparison: Comparison, halves: int) -> Iterator[Replay]:
         full = decide(judged, margin=MARGIN)
         whole = sum(fit_seconds(run) + _test(run) for run in comparison.runs if run.status == "ok")
         for way, share in WAYS.items():
-            field = Recorded(comparison, runs, raced, scores, way != CHOOSING)
+            field = Recorded(comparison, smaller, raced)
             unit = _aside(comparison).unit
-            finish = run_race(field, share * whole, LEVEL, MARGIN / unit, GAIN / unit)
+            finish = run_race(field, Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING))
             yield _replay(comparison, judged, full, finish, (way, half, field.spent, whole))
 
 
@@ -210,7 +231,7 @@ def _replay(
 ) -> Replay:
     way, half, spent, whole = held
     runs = {run.spec: run for run in comparison.runs}
-    finalists = finish.finalists[:1] if way == CHOOSING else finish.finalists
+    finalists = (finish.favourite,) if way == CHOOSING else finish.finalists
     kept = replace(judged, runs=tuple(run for run in judged.runs if run.spec in finalists))
     chosen, best = decide(kept, margin=MARGIN).recommendation.approach, full.recommendation.approach
     assert chosen is not None
@@ -220,7 +241,7 @@ def _replay(
         samples(judged.task.metric, judged.answers, complete_runs(judged)),
         frozenset(row.spec for row in full.rows if row.control),
     )
-    measuring = sum(_test(runs[spec]) for spec in finalists) if way != CHOOSING else 0.0
+    measuring = sum(_test(runs[spec]) for spec in finish.finalists) if way != CHOOSING else 0.0
     return Replay(
         task=comparison.task.name,
         train=comparison.task.train,
@@ -281,10 +302,10 @@ def table(found: Sequence[Replay], halves: int) -> str:
         "",
         f"`python -m benchmarks.racing.replay`, {halves} random halves of the test examples each; level {LEVEL:g},",
         f"margin {MARGIN:g}. *Right*: the race's choice is the full comparison's or cannot be told apart from it, on",
-        "the half that was not raced on. *Time*: median share of the full comparison's that race and finalists took, in",
-        "brackets the race alone; *own*: what fitting and measuring the full comparison's choice takes of it, below",
-        "which no race can measure it. *Two fifths to choose*: that much for the race alone, whose leader is the choice;",
-        "its test run is not counted.",
+        "the half that was not raced on. *Time*: median share of the full comparison's that race and finalists took,",
+        "in brackets the race alone; *own*: what fitting and measuring the full comparison's choice takes of it, below",
+        "which no race can measure it. *Two fifths to choose*: that much for the race alone, whose favourite is its",
+        "choice; the test run is not counted.",
         "",
         "| task | train | approaches | own | " + " | ".join(f"{way}: right | time" for way in WAYS) + " |",
         "|:--|--:|--:|--:|" + "--:|--:|" * len(WAYS),
