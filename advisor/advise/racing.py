@@ -33,7 +33,7 @@ from advisor.decide.race import Entrant, State, Stopped
 from advisor.decide.standings import (
     GAIN,
     LEVEL,
-    Tests,
+    Standard,
     beaten,
     certain,
     estimates,
@@ -47,6 +47,7 @@ FIRST = 16  # examples of the first round; fewer can hardly show anything after 
 LARGE_TRAIN = 2048  # training examples from which on a trained approach is tried with fewer before it is fitted
 TRIAL_SHARE = 4
 SMALLEST_TRIAL = 8  # training examples
+TRIAL_ANSWERS = 64  # examples of the race: the fit is what a trial costs
 CAUTION = 1.25
 """Work is taken to last this many times as long as what was measured lets one expect: others share the machine."""
 WORTH = 0.5  # of its test run, what it may cost to beat an approach before it
@@ -103,7 +104,7 @@ class _Race:
     def __init__(self, field_: Field, rules: Rules) -> None:
         self.field = field_
         self.rules = rules
-        self.tests = Tests(max(1, len(field_.specs) - 1), rules.level, rules.margin)
+        self.standard = Standard(max(1, len(field_.specs) - 1), rules.level, rules.margin)
         self.forms = {spec: Form(spec) for spec in field_.specs}
 
     @property
@@ -120,7 +121,9 @@ class _Race:
 
     @property
     def scores(self) -> dict[str, Floats]:
-        return {form.spec: form.scores for form in self.forms.values() if form.scores.size}
+        """Of all who can win or could, and so may beat others."""
+        out = ("over a limit", "unmeasured")
+        return {f.spec: f.scores for f in self.forms.values() if f.scores.size and f.state not in out}
 
     @property
     def leader(self) -> Form | None:
@@ -169,16 +172,16 @@ class _Race:
     def _turn(self, form: Form, until: int) -> bool:
         """Returns False where the time does not allow it."""
         if self.field.train >= LARGE_TRAIN and self._can_be_tried(form):
-            self._try(form, until)
+            self._try(form)
         new = until - form.scores.size
         if new <= 0 or not form.running:
             return True
         if self._per_example(form) * new * CAUTION > self._allowed(form):
-            return self._no_time(form, until, "")
+            return self._no_time(form, "")
         try:
             leg = self.field.run(form.spec, until, self._allowed(form))
         except OutOfTime as error:
-            return self._no_time(form, until, str(error))
+            return self._no_time(form, str(error))
         form.seconds += leg.fit_seconds + leg.predict_seconds
         if leg.trouble:
             self._out(form, "failed", leg.trouble)
@@ -187,15 +190,20 @@ class _Race:
         form.per_example = leg.predict_seconds / new
         if leg.violation:
             self._out(form, "over a limit", leg.violation)
+        elif self._test(form) > self.left:
+            self._out(form, "unmeasured", self._too_long(form, self.left))
         self._drop()
         return True
 
-    def _no_time(self, form: Form, until: int, why: str) -> bool:
+    def _too_long(self, form: Form, left: float) -> str:
+        return f"its test run would take about {self._test(form):.0f} s, and {max(left, 0):.0f} s were left for it"
+
+    def _no_time(self, form: Form, why: str) -> bool:
         """What was not fitted has no second try, since less time will be left; but it is tried with fewer examples."""
         if form.scores.size:
             return False
         if self._can_be_tried(form):
-            self._try(form, until)
+            self._try(form)
         if form.running:
             self._out(form, "no time", why)
         return False
@@ -205,10 +213,11 @@ class _Race:
         untried = not form.scores.size and not form.trial.size
         return self.field.trains(form.spec) and small_enough and untried and self.leader is not None
 
-    def _try(self, form: Form, until: int) -> None:
+    def _try(self, form: Form) -> None:
         """Fit it on a part of the training examples."""
         size = self.field.train // TRIAL_SHARE
         try:
+            until = min(TRIAL_ANSWERS, self.field.pool)
             leg = self.field.run(form.spec, until, self._allowed(form), train=size)
         except OutOfTime:
             return
@@ -217,13 +226,13 @@ class _Race:
             self._out(form, "failed", leg.trouble)
             return
         form.trial, form.tried_with = leg.scores, size
-        form.beaten = beaten(form.spec, {**self.scores, form.spec: form.trial}, self.tests, self.rules.gain)
+        form.beaten = beaten(form.spec, {**self.scores, form.spec: form.trial}, self.standard, self.rules.gain)
         if form.beaten:
             self._out(form, "beaten")
 
     def _drop(self) -> None:
         for form in self.fitted:
-            form.beaten = beaten(form.spec, self.scores, self.tests)
+            form.beaten = beaten(form.spec, self.scores, self.standard)
             if form.beaten:
                 self._out(form, "beaten")
 
@@ -238,7 +247,7 @@ class _Race:
     def _ended(self, until: int, next_: int | None, short: bool) -> Stopped | None:
         best = self.leader
         others = [form for form in self.running if form is not best]
-        if best is not None and certain(best.spec, [form.spec for form in others], self.scores, self.tests):
+        if best is not None and certain(best.spec, [form.spec for form in others], self.scores, self.standard):
             return "budget" if any(form.state == "no time" for form in self.forms.values()) else "certain"
         if short and all(form.scores.size < until for form in self.running):
             return "budget"  # nobody came any further
@@ -256,7 +265,7 @@ class _Race:
         return [best, *chased] if best and chased else []
 
     def _worth_chasing(self, form: Form) -> bool:
-        needed = examples_to_beat(form.spec, self.scores, self.tests)
+        needed = examples_to_beat(form.spec, self.scores, self.standard)
         price = self._per_example(form) * (needed - form.scores.size)
         return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self._per_example(form))
 
@@ -266,18 +275,18 @@ class _Race:
             if not form.scores.size:
                 self._out(form, "no time")
         ranked = self._ranked()
-        best = next((form for form in ranked if self._test(form) <= self.left), ranked[0] if ranked else None)
-        if best is None:
+        if not ranked:
             return ()
+        best = ranked[0]
         best.state = "winner"
         chosen, left = [best], self.left - self._test(best)
         for form in (form for form in ranked if form.running):
             cheaper = self._per_example(form) < self._per_example(best)
-            if stopped == "certain" and not cheaper and within_margin(form.spec, best.spec, self.scores, self.tests):
+            if stopped == "certain" and not cheaper and within_margin(form.spec, best.spec, self.scores, self.standard):
                 form.state = "passed over"
             elif self._test(form) > left:
                 form.state = "unmeasured"
-                form.why = f"its test run would take about {self._test(form):.0f} s, and {max(left, 0):.0f} s were left"
+                form.why = self._too_long(form, left)
             else:
                 form.state = "finalist"
                 chosen.append(form)
@@ -286,17 +295,17 @@ class _Race:
 
     def _favourite(self, finalists: tuple[str, ...]) -> str | None:
         """By its scores on the examples that all answered; the training that a trial lacked is not guessed at."""
-        tried = {f.spec: f.trial for f in self.forms.values() if f.state == "no time" and f.trial.size}
-        worth = estimates(
-            [*finalists, *(f.spec for f in self.forms.values() if f.state == "unmeasured"), *tried],
-            {**self.scores, **tried},
-        )
+        others = (f for f in self.forms.values() if f.state in ("no time", "unmeasured"))
+        tried = {f.spec: f.scores if f.scores.size else f.trial for f in others if f.scores.size or f.trial.size}
+        worth = estimates([*finalists, *tried], {**self.scores, **tried})
         return max(worth, key=worth.__getitem__, default=None)
 
     def _ranked(self) -> list[Form]:
-        """Who may be measured, the best first; where every approach breaks a limit, those that do."""
-        found = self.fitted or [form for form in self.forms.values() if form.state == "over a limit"]
-        worth = estimates([form.spec for form in found], self.scores)
+        """Who may be measured, the best first; where nobody is left, those without the time for it or over a limit."""
+        found = self.fitted
+        for state in ("unmeasured", "over a limit"):
+            found = found or [form for form in self.forms.values() if form.state == state]
+        worth = estimates([form.spec for form in found], {form.spec: form.scores for form in found})
         return sorted(found, key=lambda form: -worth[form.spec])
 
     def _allowed(self, form: Form) -> float:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.betting import capital
-from advisor.decide.standings import LEVEL, Tests
+from advisor.decide.standings import LEVEL, Standard
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator
@@ -155,7 +155,7 @@ def simulate(shape: Shape, races: int) -> list[Outcome]:
 def raced(scores: Floats, method: str) -> tuple[bool, int | None, int]:
     """Whether the best was lost; at which example one was left, None if there were more; answers asked."""
     evidence = _evidence(scores, method)
-    threshold = Tests(len(scores) - 1).threshold if method == E_PROCESS else Z[method]
+    threshold = Standard(len(scores) - 1).threshold if method == E_PROCESS else Z[method]
     left = set(range(len(scores)))
     answers, single = 0, None
     done = 0
