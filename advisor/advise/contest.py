@@ -11,10 +11,11 @@ from pathlib import Path
 
 from advisor.advise.budget import Budget
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.racing import CAUTION, Finish, run_race
+from advisor.advise.racing import CAUTION, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
 from advisor.approaches import Approach, ContextBuilder, Tuner
+from advisor.decide import words
 from advisor.decide.decision import Decision
 from advisor.decide.prices import Prices, load_prices
 from advisor.decide.race import WHY, Entrant, Race, State
@@ -93,8 +94,22 @@ def read_race(comparison: Comparison) -> Race | None:
 
 
 def with_race(decision: Decision) -> Decision:
-    """The decision with the race that chose its approaches, where there was one."""
-    return replace(decision, race=read_race(decision.comparison))
+    """The decision with the race that chose its approaches, where there was one.
+
+    What the race could not measure for lack of time leaves the choice open.
+    """
+    found = read_race(decision.comparison)
+    if found is None:
+        return decision
+    lost = [e.spec for e in found.entrants if e.state in ("unmeasured", "no time")]
+    choice = decision.recommendation
+    if lost and choice.approach is not None:
+        need = "a larger --budget goes on from here"
+        caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
+        alternatives = tuple(dict.fromkeys((*choice.alternatives, *lost)))
+        caveats = (caveat, *choice.caveats)
+        choice = replace(choice, decided=False, alternatives=alternatives, caveats=caveats)
+    return replace(decision, race=found, recommendation=choice)
 
 
 class _Contest:
@@ -129,7 +144,7 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            finish = run_race(self.track, self.seconds, LEVEL, self.terms.margin / unit, GAIN / unit)
+            finish = run_race(self.track, Rules(self.seconds, self.terms.margin / unit, GAIN / unit))
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
@@ -194,6 +209,7 @@ class _Contest:
             rivals=max(1, len(self.racing) - 1),
             score="balanced accuracy" if self.aside.task.metric == "macro_f1" else "mean score",
             gain=GAIN,
+            favourite=finish.favourite,
             entrants=tuple(_in_quality(entrant, unit, late) for entrant in finish.entrants()),
         )
         facts = asdict(found) | {

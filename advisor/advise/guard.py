@@ -1,4 +1,5 @@
-"""Listens to a run and breaks it off where it would not end in time."""
+"""Listens to a run and breaks it off where it would not end in time: at a word of progress or where the clock of the
+comparison begins a span, so between two pieces of work and never within one."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from advisor.measure.progress import Progress
+from advisor.models.clock import clock
 
 _TELLING = 0.05  # the share of a step after which its pace tells when it will end
 
@@ -15,11 +17,11 @@ class BrokenOff(BaseException):
     """A run would have taken too long. Like Ctrl-C it is no failure of the approach, so it is no `Exception`.
 
     Attributes:
-        needed: seconds that it would have taken, as far as could be told.
+        needed: seconds that it would have taken, as far as could be told; at least those that passed.
     """
 
     def __init__(self, needed: float) -> None:
-        super().__init__(f"about {needed:.0f} s")
+        super().__init__(f"at least {needed:.0f} s")
         self.needed = needed
 
 
@@ -56,9 +58,11 @@ class Guard:
         """
         self._seconds, self._number, self._words = seconds, number, words
         self._begun, self.worked = time.monotonic(), False
+        before, clock.alarm = clock.alarm, self._check
         try:
             yield
         finally:
+            clock.alarm = before
             self._seconds = float("inf")
 
     def tell(self, what: str, news: str) -> None:
@@ -82,11 +86,13 @@ class Guard:
         """So many more are done."""
         self._inner.advance(n)
         self._done += n
-        now = time.monotonic()
-        needed = now - self._begun
-        if self._total and self._done >= _TELLING * self._total:
-            needed += (now - self._step_begun) * max(0.0, self._total / self._done - 1)
-        if needed > self._seconds and self._done != self._total:
+        if self._total and self._total > self._done >= _TELLING * self._total:
+            self._check((time.monotonic() - self._step_begun) * (self._total / self._done - 1))
+
+    def _check(self, more: float = 0.0) -> None:
+        """Raise where the time that passed, and `more` seconds that are still needed, are too much."""
+        needed = time.monotonic() - self._begun + more
+        if needed > self._seconds:
             raise BrokenOff(needed)
 
     def end(self, spec: str, outcome: str) -> None:

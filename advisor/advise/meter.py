@@ -183,23 +183,19 @@ class MeteredModel:
 
     def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
-        tree = sum(map(len, choices))
 
         def ask(batch: Sequence[Prompt]) -> list[Scores]:
             found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, weights))
-            self._reading.add(seconds, cost_in_characters(batch))
+            self._reading.add(seconds, _characters(batch, choices))
             self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
             return found
 
-        def cost_in_characters(batch: Sequence[Prompt]) -> float:
-            return _characters(batch) + tree * len(batch)
+        known = self._known["score", tuple(choices), weights and weights.key]
+        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
 
-        return self._answers(
-            prompts,
-            self._known["score", tuple(choices), weights and weights.key],
-            ask,
-            lambda batch: self._reading.of(cost_in_characters(batch)),
-        )
+    def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
+        """What scoring them is expected to take; nought before anything was asked."""
+        return self._reading.of(_characters(prompts, choices))
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         """Natural log of the probability of each text; raises `OutOfTime`, or `TypeError` for a model without it."""
@@ -331,12 +327,12 @@ def _length(asked: Prompt | str) -> int:
     return len(asked) if isinstance(asked, str) else _characters([asked])
 
 
-def _characters(prompts: Sequence[Prompt]) -> int:
-    """What has to be read for them: what they have in common once, the rest of each."""
+def _characters(prompts: Sequence[Prompt], choices: Sequence[str] = ()) -> int:
+    """What has to be read for them: what they have in common once, the rest of each, and the choices behind each."""
     common = {
         (prompt.instruction, prompt.labels, prompt.context if prompt.context.fixed else None) for prompt in prompts
     }
-    total = sum(len(prompt.input) for prompt in prompts)
+    total = sum(len(prompt.input) for prompt in prompts) + sum(map(len, choices)) * len(prompts)
     for instruction, labels, context in common:
         total += len(instruction) + sum(map(len, labels)) + (_context(context) if context else 0)
     return total + sum(_context(prompt.context) for prompt in prompts if not prompt.context.fixed)

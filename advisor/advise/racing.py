@@ -4,124 +4,53 @@ All approaches answer the same examples in the same random order, 16 at first, t
 each turn those that are beaten (`advisor.decide.standings`, where the tests and their guarantee are stated) are out.
 What needs no training goes first, since it may make the dear fits of the others unnecessary or show what they have to
 beat. Evidence is gathered on approaches as they are fitted on the whole training set, and the fit of the race is the
-one that is measured afterwards: nothing is fitted twice. The one exception is a trained approach with a large training
-set: it is first tried with an eighth of it, and out if it falls short of a rival by more than an eighth could explain;
-that rests on the assumption which `standings` names. Those trials also decide who is fitted first.
+one that is measured afterwards: nothing is fitted twice. The exception is the trial of a trained approach with a
+quarter of the training set: before the fit on all of it where the training set is large, and in place of it where the
+time does not allow it. It is out if it falls short of a rival by more than the other three quarters could explain; that
+rests on the assumption which `standings` names. Where it was tried for lack of time and was better than the winner, the
+report says so and calls nothing decided. Trials also decide who is fitted first.
 
-The race ends where the winner is certain, where the examples are used up, where the next round would cost more than
-it could spare (half of what the others' test runs would take), or where the budget does not allow it. No turn is begun
-that is not expected to end within the budget; what turns out to take longer while it runs is broken off. The time of
-the leader's test run is not to be had by anybody else.
+Time is spent where it can be spared: after the first round only the leader goes on, and those who are likely to be
+beaten, as the evidence grows, for less than half of what their test runs would take. Who is level with the leader is
+measured with it; only where the budget does not allow that, all go on, since it has to be seen whom it is spent on.
+
+The race ends where the winner is certain, where the examples are used up, where nobody's going on would spare
+anything, or where the budget does not allow it. No turn is begun that is not expected to end within the budget; what
+turns out to take longer while it runs is broken off. The time of the leader's test run is not to be had by anybody
+else; an approach whose test run the budget does not allow cannot win, unless it allows nobody's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.advise.field import Field, Form, OutOfTime
 from advisor.decide.race import Entrant, State, Stopped
-from advisor.decide.standings import GAIN, Beaten, Tests, beaten, certain, leader, within_margin
+from advisor.decide.standings import (
+    GAIN,
+    LEVEL,
+    Standard,
+    beaten,
+    certain,
+    estimates,
+    examples_to_beat,
+    within_margin,
+)
 
 Floats = NDArray[np.float64]
 
 FIRST = 16  # examples of the first round; fewer can hardly show anything after correction
-LARGE_TRAIN = 1024  # training examples from which on a trained approach is tried with fewer
-TRIAL_SHARE = 8
+LARGE_TRAIN = 2048  # training examples from which on a trained approach is tried with fewer before it is fitted
+TRIAL_SHARE = 4
+SMALLEST_TRIAL = 8  # training examples
+TRIAL_ANSWERS = 64  # examples of the race: the fit is what a trial costs
 CAUTION = 1.25
 """Work is taken to last this many times as long as what was measured lets one expect: others share the machine."""
-HOPE = 0.5  # of the test runs of the others, what a round may spare at best
-
-
-class OutOfTime(Exception):
-    """A turn was broken off, since it would not have ended in the time that it was given."""
-
-
-@dataclass(frozen=True)
-class Leg:
-    """What came of one turn.
-
-    Attributes:
-        scores: of the examples that were new, in the order of the race.
-        fit_seconds: of fitting and indexing, if that was part of it.
-        predict_seconds: for all the new examples.
-        trouble: why there are no scores: it failed or does not apply.
-        violation: a limit that it breaks, in words.
-    """
-
-    scores: Floats
-    fit_seconds: float = 0.0
-    predict_seconds: float = 0.0
-    trouble: str = ""
-    violation: str = ""
-
-
-class Field(Protocol):
-    """The approaches and the examples of a race."""
-
-    @property
-    def specs(self) -> Sequence[str]:
-        """Of the approaches, in the order in which they were named."""
-
-    @property
-    def pool(self) -> int:
-        """Examples to race on."""
-
-    @property
-    def train(self) -> int:
-        """Training examples."""
-
-    @property
-    def spent(self) -> float:
-        """Seconds, the calls before this one included."""
-
-    def trains(self, spec: str) -> bool:
-        """Whether fitting is what it takes its time for."""
-
-    def kin(self, spec: str) -> str | None:
-        """An approach that answers about as slowly and needs no training; None where there is none."""
-
-    def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """Fit `spec` if that was not done, on `train` examples only where that is given, and let it answer the race's
-        examples up to number `until`.
-
-        Raises:
-            OutOfTime: it would take longer than `seconds`.
-        """
-
-    def test_seconds(self, per_example: float) -> float:
-        """What measuring a fitted approach on the test set is expected to take."""
-
-    def tell(self, news: str) -> None:
-        """Say what happened."""
-
-
-@dataclass
-class Form:
-    """An approach in the race, as far as it has come."""
-
-    spec: str
-    scores: Floats = field(default_factory=lambda: np.zeros(0))
-    trial: Floats = field(default_factory=lambda: np.zeros(0))
-    seconds: float = 0.0
-    per_example: float | None = None
-    state: State | None = None
-    beaten: Beaten | None = None
-    trained_on: int | None = None
-    left_at: float | None = None
-    why: str = ""
-
-    @property
-    def running(self) -> bool:
-        return self.state is None
-
-    @property
-    def mean(self) -> float:
-        scores = self.scores if self.scores.size else self.trial
-        return float(scores.mean()) if scores.size else 0.0
+WORTH = 0.5  # of its test run, what it may cost to beat an approach before it
 
 
 @dataclass(frozen=True)
@@ -131,11 +60,13 @@ class Finish:
     Attributes:
         stopped: as in `advisor.decide.race.Race`.
         finalists: to be measured on the test set, the winner first; empty where nothing could be judged.
+        favourite: the approach that seems to be the best, one that was tried with fewer training examples included.
         forms: all approaches.
     """
 
     stopped: Stopped
     finalists: tuple[str, ...]
+    favourite: str | None
     forms: tuple[Form, ...]
 
     def entrants(self) -> tuple[Entrant, ...]:
@@ -146,28 +77,39 @@ class Finish:
         return tuple(_entrant(form) for form in ranked)
 
 
-def run_race(field_: Field, budget: float, level: float, margin: float, gain: float = GAIN) -> Finish:
-    """Hold a race.
+@dataclass(frozen=True)
+class Rules:
+    """Of a race.
 
-    Args:
-        budget: seconds for all of it and for measuring the finalists; infinite for as long as it takes.
-        level: chance that the best approach is lost, or a winner called certain that is not within `margin` of it.
+    Attributes:
+        budget: seconds; infinite for as long as it takes.
         margin, gain: as in `advisor.decide.standings`, in units of the scores.
+        level: chance that the best approach is lost, or a winner called certain that is not within `margin` of it.
+        measures: whether the budget has to do for the finalists' test runs too.
     """
-    return _Race(field_, budget, Tests(max(1, len(field_.specs) - 1), level, margin), gain).go()
+
+    budget: float
+    margin: float
+    gain: float = GAIN
+    level: float = LEVEL
+    measures: bool = True
+
+
+def run_race(field_: Field, rules: Rules) -> Finish:
+    """Hold a race."""
+    return _Race(field_, rules).go()
 
 
 class _Race:
-    def __init__(self, field_: Field, budget: float, tests: Tests, gain: float) -> None:
+    def __init__(self, field_: Field, rules: Rules) -> None:
         self.field = field_
-        self.budget = budget
-        self.tests = tests
-        self.gain = gain
+        self.rules = rules
+        self.standard = Standard(max(1, len(field_.specs) - 1), rules.level, rules.margin)
         self.forms = {spec: Form(spec) for spec in field_.specs}
 
     @property
     def left(self) -> float:
-        return self.budget - self.field.spent
+        return self.rules.budget - self.field.spent
 
     @property
     def running(self) -> list[Form]:
@@ -179,18 +121,19 @@ class _Race:
 
     @property
     def scores(self) -> dict[str, Floats]:
-        return {form.spec: form.scores for form in self.forms.values() if form.scores.size}
+        """Of all who can win or could, and so may beat others."""
+        out = ("over a limit", "unmeasured")
+        return {f.spec: f.scores for f in self.forms.values() if f.scores.size and f.state not in out}
 
     @property
     def leader(self) -> Form | None:
-        found = leader([form.spec for form in self.fitted], self.scores)
-        return self.forms[found] if found else None
+        worth = estimates([form.spec for form in self.fitted], self.scores)
+        return self.forms[max(worth, key=worth.__getitem__)] if worth else None
 
     def go(self) -> Finish:
-        stopped: Stopped = "examples"
         if len(self.forms) == 1 or not self.field.pool:
-            stopped = "alone" if len(self.forms) == 1 else "examples"
-            return Finish(stopped, tuple(self.forms), tuple(self.forms.values()))
+            return self._all()
+        stopped: Stopped = "examples"
         for until, next_ in _rounds(self.field.pool):
             short = self._round(until)
             ended = self._ended(until, next_, short)
@@ -198,14 +141,23 @@ class _Race:
                 stopped = ended
                 break
             self.field.tell(f"{until} examples answered; still in it: {', '.join(form.spec for form in self.running)}")
-        return Finish(stopped, self._finalists(stopped), tuple(self.forms.values()))
+        finalists = self._finalists(stopped)
+        return Finish(stopped, finalists, self._favourite(finalists), tuple(self.forms.values()))
+
+    def _all(self) -> Finish:
+        """Nobody to race against, or nothing to race on: what needs no training is measured first."""
+        for form in self.forms.values():
+            form.state = "finalist"
+        order = tuple(sorted(self.forms, key=self.field.trains))
+        return Finish("alone" if len(order) == 1 else "examples", order, None, tuple(self.forms.values()))
 
     def _round(self, until: int) -> bool:
-        """Everybody answers up to `until`; returns whether the time was too short for somebody."""
+        """Who is to go on answers up to `until`; returns whether the time was too short for somebody."""
         short = False
+        chased = self._chased()
         for form in self._order():
-            if form.running and self._tried(form, until) and not self._turn(form, until):
-                short = True
+            if form.running and (form in chased or not form.scores.size):
+                short |= not self._turn(form, until)
         return short
 
     def _order(self) -> list[Form]:
@@ -217,34 +169,14 @@ class _Race:
         fitted = [form for form in self.running if form.scores.size]
         return fitted + sorted((form for form in self.running if not form.scores.size), key=key)
 
-    def _tried(self, form: Form, until: int) -> bool:
-        """Whether it is still in the race after a trial with fewer training examples, where there is to be one."""
-        size = self.field.train // TRIAL_SHARE
-        best = self.leader
-        if form.scores.size or self.field.train < LARGE_TRAIN or not self.field.trains(form.spec) or best is None:
-            return True
-        try:
-            leg = self.field.run(form.spec, until, self._allowed(form), train=size)
-        except OutOfTime:
-            return True  # the fit on all of it is forecast by what it is heard to take
-        form.seconds += leg.fit_seconds + leg.predict_seconds
-        form.trial = leg.scores
-        if leg.trouble:
-            self._out(form, "failed", leg.trouble)
-            return False
-        form.beaten = beaten(form.spec, {**self.scores, form.spec: form.trial}, self.tests, self.gain)
-        if form.beaten:
-            form.trained_on = size
-            self._out(form, "beaten")
-        return form.running
-
     def _turn(self, form: Form, until: int) -> bool:
         """Returns False where the time does not allow it."""
+        if self.field.train >= LARGE_TRAIN and self._can_be_tried(form):
+            self._try(form)
         new = until - form.scores.size
-        if new <= 0:
+        if new <= 0 or not form.running:
             return True
-        expected = self._per_example(form) * new * CAUTION
-        if expected > self._allowed(form):
+        if self._per_example(form) * new * CAUTION > self._allowed(form):
             return self._no_time(form, "")
         try:
             leg = self.field.run(form.spec, until, self._allowed(form))
@@ -258,18 +190,49 @@ class _Race:
         form.per_example = leg.predict_seconds / new
         if leg.violation:
             self._out(form, "over a limit", leg.violation)
+        elif self._test(form) > self.left:
+            self._out(form, "unmeasured", self._too_long(form, self.left))
         self._drop()
         return True
 
+    def _too_long(self, form: Form, left: float) -> str:
+        return f"its test run would take about {self._test(form):.0f} s, and {max(left, 0):.0f} s were left for it"
+
     def _no_time(self, form: Form, why: str) -> bool:
-        """What was not fitted has no second try: less time will be left."""
-        if not form.scores.size:
+        """What was not fitted has no second try, since less time will be left; but it is tried with fewer examples."""
+        if form.scores.size:
+            return False
+        if self._can_be_tried(form):
+            self._try(form)
+        if form.running:
             self._out(form, "no time", why)
         return False
 
+    def _can_be_tried(self, form: Form) -> bool:
+        small_enough = self.field.train // TRIAL_SHARE >= SMALLEST_TRIAL
+        untried = not form.scores.size and not form.trial.size
+        return self.field.trains(form.spec) and small_enough and untried and self.leader is not None
+
+    def _try(self, form: Form) -> None:
+        """Fit it on a part of the training examples."""
+        size = self.field.train // TRIAL_SHARE
+        try:
+            until = min(TRIAL_ANSWERS, self.field.pool)
+            leg = self.field.run(form.spec, until, self._allowed(form), train=size)
+        except OutOfTime:
+            return
+        form.seconds += leg.fit_seconds + leg.predict_seconds
+        if leg.trouble:
+            self._out(form, "failed", leg.trouble)
+            return
+        form.trial, form.tried_with = leg.scores, size
+        form.beaten = beaten(form.spec, {**self.scores, form.spec: form.trial}, self.standard, self.rules.gain)
+        if form.beaten:
+            self._out(form, "beaten")
+
     def _drop(self) -> None:
         for form in self.fitted:
-            form.beaten = beaten(form.spec, self.scores, self.tests)
+            form.beaten = beaten(form.spec, self.scores, self.standard)
             if form.beaten:
                 self._out(form, "beaten")
 
@@ -284,56 +247,83 @@ class _Race:
     def _ended(self, until: int, next_: int | None, short: bool) -> Stopped | None:
         best = self.leader
         others = [form for form in self.running if form is not best]
-        if best is not None and not others:
-            return "certain"
-        if best is not None and certain(best.spec, [form.spec for form in others], self.scores, self.tests):
-            return "certain"
+        if best is not None and certain(best.spec, [form.spec for form in others], self.scores, self.standard):
+            return "budget" if any(form.state == "no time" for form in self.forms.values()) else "certain"
         if short and all(form.scores.size < until for form in self.running):
             return "budget"  # nobody came any further
         if next_ is None:
             return "budget" if short else "examples"
-        price = sum(self._per_example(form) * (next_ - form.scores.size) for form in self.fitted)
-        spared = sum(self._test(form) for form in others if form.scores.size)
-        if price >= HOPE * spared:
+        if not self._chased():
             return "budget" if short else "saving"
         return None
+
+    def _chased(self) -> list[Form]:
+        """The leader and those who are worth racing on; nobody where there is none of these."""
+        best, fitted = self.leader, self.fitted
+        scarce = not self.rules.measures or sum(map(self._test, fitted)) > self.left
+        chased = [form for form in fitted if form is not best and (scarce or self._worth_chasing(form))]
+        return [best, *chased] if best and chased else []
+
+    def _worth_chasing(self, form: Form) -> bool:
+        needed = examples_to_beat(form.spec, self.scores, self.standard)
+        price = self._per_example(form) * (needed - form.scores.size)
+        return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self._per_example(form))
 
     def _finalists(self, stopped: Stopped) -> tuple[str, ...]:
         """The winner, and what cannot be told apart from it, as far as the time allows."""
         for form in self.running:
             if not form.scores.size:
                 self._out(form, "no time")
-        best = self.leader or self._least_bad()
-        if best is None:
+        ranked = self._ranked()
+        if not ranked:
             return ()
+        best = ranked[0]
         best.state = "winner"
         chosen, left = [best], self.left - self._test(best)
-        for form in sorted(self.fitted, key=lambda form: -form.mean):
+        for form in (form for form in ranked if form.running):
             cheaper = self._per_example(form) < self._per_example(best)
-            if stopped == "certain" and not cheaper and within_margin(form.spec, best.spec, self.scores, self.tests):
+            if stopped == "certain" and not cheaper and within_margin(form.spec, best.spec, self.scores, self.standard):
                 form.state = "passed over"
             elif self._test(form) > left:
                 form.state = "unmeasured"
+                form.why = self._too_long(form, left)
             else:
                 form.state = "finalist"
                 chosen.append(form)
                 left -= self._test(form)
         return tuple(form.spec for form in chosen)
 
-    def _least_bad(self) -> Form | None:
-        """Where every approach breaks a limit: the best of them, so that there is something to report."""
-        known = {form.spec: form.scores for form in self.forms.values() if form.state == "over a limit"}
-        found = leader(list(known), known)
-        return self.forms[found] if found else None
+    def _favourite(self, finalists: tuple[str, ...]) -> str | None:
+        """By its scores on the examples that all answered; the training that a trial lacked is not guessed at."""
+        others = (f for f in self.forms.values() if f.state in ("no time", "unmeasured"))
+        tried = {f.spec: f.scores if f.scores.size else f.trial for f in others if f.scores.size or f.trial.size}
+        worth = estimates([*finalists, *tried], {**self.scores, **tried})
+        return max(worth, key=worth.__getitem__, default=None)
+
+    def _ranked(self) -> list[Form]:
+        """Who may be measured, the best first; where nobody is left, those without the time for it or over a limit."""
+        found = self.fitted
+        for state in ("unmeasured", "over a limit"):
+            found = found or [form for form in self.forms.values() if form.state == state]
+        worth = estimates([form.spec for form in found], {form.spec: form.scores for form in found})
+        return sorted(found, key=lambda form: -worth[form.spec])
 
     def _allowed(self, form: Form) -> float:
-        """Seconds for its next turn: what is left without the test run of whoever may win after it."""
+        """Seconds for its next turn: what is left without the test run of whoever may win after it.
+
+        The training of weights says how far it has come, so that one that would take too long is found out early.
+        Other fits do not, so they get no more than an equal share.
+        """
         best = self.leader
-        reserve = max(self._test(form), self._test(best) if best else 0.0)
-        return self.left - reserve
+        left = self.left - max(self._test(form), self._test(best) if best else 0.0)
+        if form.scores.size or self.field.trains(form.spec):
+            return left
+        waiting = sum(not other.scores.size for other in self.running)
+        return left / waiting  # how long this fit takes cannot be told, and others want theirs
 
     def _test(self, form: Form) -> float:
-        return CAUTION * self.field.test_seconds(self._per_example(form))
+        """Seconds to be kept for its test run."""
+        return CAUTION * self.field.test_seconds(self._per_example(form)) if self.rules.measures else 0.0
 
     def _per_example(self, form: Form) -> float:
         """Seconds, measured or those of its kin; 0 while nothing is known."""
@@ -359,14 +349,14 @@ def _rank(form: Form) -> tuple[int, float]:
 
 def _entrant(form: Form) -> Entrant:
     by = form.beaten if form.state == "beaten" else None
-    scores = form.scores if form.trained_on is None else form.trial
+    scores = form.scores if form.scores.size else form.trial
     assert form.state is not None
     return Entrant(
         spec=form.spec,
         state=form.state,
         examples=scores.size,
         score=float(scores.mean()) if scores.size else None,
-        trained_on=form.trained_on,
+        trained_on=form.tried_with if scores is form.trial else None,
         by=by.by if by else None,
         evidence=by.evidence if by else None,
         difference=by.difference if by else None,

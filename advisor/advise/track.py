@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from advisor.advise.field import Leg, OutOfTime
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.racing import Leg, OutOfTime
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Adapted, Approach, spec_of
 from advisor.decide import costs
@@ -171,7 +171,7 @@ class Track:
         except BrokenOff as error:
             took = time.monotonic() - began
             self.spent += took
-            why = f"it would have taken about {error.needed:.0f} s, and {max(seconds, 0):.0f} s were left for it"
+            why = f"it would have taken {error}, and {max(seconds, 0):.0f} s were left for it"
             self.note("broken off", **where, seconds=took, needed=error.needed, why=why)
             self.guard.end(spec, f"broken off: {why}")
             raise OutOfTime(why) from None

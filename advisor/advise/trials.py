@@ -14,6 +14,7 @@ from advisor.advise.readings import Reading
 from advisor.advise.shortlist import Shortlist, Shortlister
 from advisor.advise.slices import PROBED, Slices
 from advisor.approaches import Adapted, Approach, Curriculum, Lesson, parse
+from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
 from advisor.models.clock import clock
@@ -159,6 +160,7 @@ class AnswerProbe(Probe):
     def measure(self, size: int) -> None:
         """The first `size` examples, or those of as many folds as there is time for."""
         documents, allowance = self.documents(size), self.bench.allowance
+        allowance.require(self._least(size))
         answers: dict[str, str] = {}
         trains, took = [], 0.0
         for fold in self.bench.slices.folds(size):
@@ -176,6 +178,16 @@ class AnswerProbe(Probe):
             took = allowance.spent - began
         judged = [example for example in self.bench.slices.judged[:size] if example.id in answers]
         self.note(len(judged), _quality(self.bench, self.name, answers, judged, min(trains)))
+
+    def _least(self, size: int) -> float:
+        """Seconds that it takes at least, where labels are compared: they are in several calls, of which the model
+        sees one at a time. Inputs that say nothing come on top the first time."""
+        bench = self.bench
+        if bench.task.kind != "classification":
+            return 0.0
+        asked = [bench.prompt(example) for example in bench.slices.judged[self.done : size]]
+        blanks = [] if self.done else [replace(asked[0], input=text) for text in CONTENT_FREE]
+        return bench.model.scoring_seconds([*asked, *blanks], bench.task.labels)
 
 
 class Corpus(Probe):

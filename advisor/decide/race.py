@@ -11,7 +11,7 @@ Stopped = Literal["certain", "examples", "saving", "budget", "alone"]
 WHY: dict[Stopped, str] = {
     "certain": "the winner is certain enough",
     "examples": "the examples of the race are used up",
-    "saving": "racing on would cost more than it could spare",
+    "saving": "racing on would spare nothing",
     "budget": "the budget allows no more",
     "alone": "there is nothing to race against",
 }
@@ -25,8 +25,9 @@ class Entrant:
     Attributes:
         state: `winner` and `finalist` were measured on the test set; `unmeasured` could not be told apart from the
             winner, but there was no time to measure it; `passed over`: shown not to be better than the winner by the
-            margin, and dearer; `beaten`: shown to be worse than another; `over a limit`; `no time`: it was not fitted,
-            since that or its predictions would not have ended in time; `failed` or did not apply.
+            margin, and dearer; `beaten`: shown to be worse than another; `over a limit`; `no time`: it was not fitted
+            on all training examples, since that or its predictions would not have ended in time; `failed`, or did not
+            apply.
         examples: of the race that it answered.
         score: mean over them; None without any.
         trained_on: training examples it was judged with, where that was fewer than there are; else None.
@@ -59,7 +60,7 @@ class Race:
         usd: what the budget was in US dollars, where it was given so.
         racing, measuring: seconds spent in the race and on the finalists, over all calls.
         stopped: why the race ended: the winner was `certain`; there were no more `examples`; racing on would have
-            cost more than it could have spared (`saving`); the `budget`; or there was but one approach (`alone`).
+            spared nothing (`saving`); the `budget`; or there was but one approach (`alone`).
         split: where its examples came from, `dev` or `train`; nobody learned from them.
         pool: examples that were set aside for it.
         train: training examples that were left to learn from.
@@ -68,6 +69,7 @@ class Race:
         rivals: of each approach when it began.
         score: what the race was about: `mean score`, or `balanced accuracy` in place of macro F1.
         gain: what a larger training set is assumed to add at most.
+        favourite: the approach that seemed the best on the race's examples, measured afterwards or not.
         entrants: the winner first, then the finalists, the last to leave before the first.
     """
 
@@ -84,6 +86,7 @@ class Race:
     rivals: int
     score: str
     gain: float
+    favourite: str | None
     entrants: tuple[Entrant, ...]
 
     @property

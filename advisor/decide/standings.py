@@ -30,6 +30,7 @@ its expected score by no more than that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ class Beaten:
 
 
 @dataclass(frozen=True)
-class Tests:
+class Standard:
     """What the evidence has to exceed.
 
     Attributes:
@@ -82,7 +83,7 @@ class Tests:
         return self.rivals / self.level
 
 
-def beaten(spec: str, scores: Mapping[str, Floats], tests: Tests, gain: float = 0.0) -> Beaten | None:
+def beaten(spec: str, scores: Mapping[str, Floats], standard: Standard, gain: float = 0.0) -> Beaten | None:
     """Whether an approach is beaten by any other, out of the race or not.
 
     Args:
@@ -91,24 +92,37 @@ def beaten(spec: str, scores: Mapping[str, Floats], tests: Tests, gain: float = 
     """
     found = [_against(spec, rival, scores, gain) for rival in scores if rival != spec]
     strongest = max(found, key=lambda f: f.evidence, default=None)
-    return strongest if strongest is not None and strongest.evidence >= tests.threshold else None
+    return strongest if strongest is not None and strongest.evidence >= standard.threshold else None
 
 
-def within_margin(spec: str, winner: str, scores: Mapping[str, Floats], tests: Tests) -> bool:
+def within_margin(spec: str, winner: str, scores: Mapping[str, Floats], standard: Standard) -> bool:
     """Whether it is shown that `spec` is not better than `winner` by the margin or more."""
-    return _against(spec, winner, scores, -tests.margin).evidence >= tests.threshold
+    return _against(spec, winner, scores, -standard.margin).evidence >= standard.threshold
 
 
-def leader(specs: Sequence[str], scores: Mapping[str, Floats]) -> str | None:
-    """The approach with the highest mean on the examples that all of `specs` answered; the first of equals."""
+def estimates(specs: Sequence[str], scores: Mapping[str, Floats]) -> dict[str, float]:
+    """What each approach is taken to score: those that answered fewer examples by their difference, on these, to the
+    one that answered most, since the others may have been harder."""
     known = [spec for spec in specs if spec in scores and scores[spec].size]
-    common = min((scores[spec].size for spec in known), default=0)
-    return max(known, key=lambda spec: (scores[spec][:common].mean(), scores[spec].mean()), default=None)
+    if not known:
+        return {}
+    most = max(known, key=lambda spec: (scores[spec].size, scores[spec].mean()))
+    base = float(scores[most].mean())
+    return {spec: base + _against(spec, most, scores, 0.0).difference for spec in known}
 
 
-def certain(winner: str, others: Sequence[str], scores: Mapping[str, Floats], tests: Tests) -> bool:
+def examples_to_beat(spec: str, scores: Mapping[str, Floats], standard: Standard) -> float:
+    """How many examples it is likely to take in all until an approach is beaten, if the evidence that is strongest now
+    goes on growing as it did; infinite where nothing points that way. A forecast: nothing is concluded from it."""
+    found = [_against(spec, rival, scores, 0.0) for rival in scores if rival != spec]
+    rates = [math.log(each.evidence) / each.examples for each in found if each.examples]
+    fastest = max(rates, default=0.0)
+    return math.log(standard.threshold) / fastest if fastest > 0 else math.inf
+
+
+def certain(winner: str, others: Sequence[str], scores: Mapping[str, Floats], standard: Standard) -> bool:
     """Whether no other approach that is still in the race is better than `winner` by the margin or more."""
-    return all(spec in scores and within_margin(spec, winner, scores, tests) for spec in others if spec != winner)
+    return all(spec in scores and within_margin(spec, winner, scores, standard) for spec in others if spec != winner)
 
 
 def _against(spec: str, rival: str, scores: Mapping[str, Floats], allowance: float) -> Beaten:

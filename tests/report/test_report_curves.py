@@ -129,6 +129,21 @@ def test_pairs_that_cannot_be_told_apart_are_named_together(curves: Curves) -> N
     assert any("3 pairs were looked at" in caveat for caveat in curve_statements.caveats(many))
 
 
+def test_one_that_is_ahead_of_several_throughout_is_named_once(curves: Curves) -> None:
+    ahead = replace(CROSSING, at=None, low=None, high=8.0)
+    many = replace(curves, crossings=(ahead, replace(ahead, earlier="head"), CROSSING))
+    assert curve_statements.crossings(many) == [
+        curve_statements.crossing(CROSSING),
+        "lora is ahead of nearest and head at every number of labels from 8 to 512.",
+    ]
+
+
+def test_who_leads_among_what_was_measured_in_part_is_said_so(curves: Curves) -> None:
+    assert curve_statements.leaders(curves).startswith("Ahead among those measured there, by the fitted curves: ")
+    alike = replace(curves, curves=curves.curves[:1])
+    assert curve_statements.leaders(alike).startswith("Ahead, by the fitted curves: ")
+
+
 def test_json_is_plain_and_complete(curves: Curves) -> None:
     text = render_curves(curves, "json")
     found = json.loads(text, parse_constant=lambda word: pytest.fail(word))
