@@ -223,10 +223,8 @@ class _Case:
         """Answers of a fixed form."""
         rigid = self.described.rigidity
         if self.mine.trained and kind != "classification" and rigid >= RIGID:
-            yield (
-                0.05,
-                Reason("Answers have to keep a form, which training teaches best.", f"rigidity {rigid:.2f} of 1"),
-            )
+            fact = f"rigidity of the answers {rigid:.2f}; 1 is all of one form"
+            yield 0.05, Reason("Answers have to keep a form, which training teaches best.", fact)
 
 
 def _effort(one: Option, priced: bool) -> float:

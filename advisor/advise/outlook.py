@@ -140,7 +140,7 @@ def _outcome(
         sums = f"{words.usd(mine.cost.over_horizon)} against {words.usd(other.cost.over_horizon)}"
         return f"{said}: about as good, and cheaper over the horizon ({sums})"
     times = price(other, limits) / max(price(mine, limits), 1e-9)
-    return f"{said}: about as good, for {100 / times:.2g} % of the work"
+    return f"{said}: about as good" + (f", for {100 / times:.0f} % of the work" if times > 1.05 else "")
 
 
 def _with_labels(now: Circumstances, more: int) -> Circumstances:

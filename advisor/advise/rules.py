@@ -82,7 +82,7 @@ _RULES: dict[str, _Rule] = {
         "a linear classifier on embeddings is strong from a few labels of each class on (SetFit, Tunstall et al. 2022)",
     ),
     "nearest": (
-        lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else 0.5 * _seen(f),
+        lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),
         "the answer of the most similar example: good where answers repeat",
     ),
     "majority": (lambda f: f.task.majority or 0.0, "the most frequent answer"),
@@ -195,8 +195,9 @@ def _head(facts: _Facts) -> float:
     return max(facts.task.majority or 0.0, 0.3) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
 
 
-def _seen(facts: _Facts) -> float:
-    return facts.task.answers_seen or 0.0
+def _copied(facts: _Facts) -> float:
+    """Answers that occur in train may be copied from there; numbers that happen to be the same are not."""
+    return 0.3 * (facts.task.answers_seen or 0.0) * (1 - facts.task.numeric_answers)
 
 
 def _rest(facts: _Facts) -> float:
