@@ -23,6 +23,7 @@ def summary(race: Race) -> list[str]:
             f"from; {figures.count(race.train)} training examples were left."
         )
         sentences.append(f"The race ended because {WHY[race.stopped]}.")
+        sentences += _favourite(race)
     elif race.stopped == "alone":
         sentences.append("There was nothing to race against.")
     else:
@@ -57,6 +58,18 @@ def guarantee(race: Race) -> list[str]:
     if lost:
         sentences.append(f"Nothing is known of {figures.listed(lost)}, for which there was no time.")
     return sentences
+
+
+def _favourite(race: Race) -> list[str]:
+    """Said where it is not the winner."""
+    found = next((e for e in race.entrants if e.spec == race.favourite), None)
+    if found is None or found.state in ("winner", "finalist"):
+        return []
+    fewer = f", with only {figures.count(found.trained_on)} training examples," if found.trained_on else ""
+    return [
+        f"{found.spec}{fewer} seemed the best on the race's examples, and there was no time to measure it: a larger "
+        "budget goes on from here."
+    ]
 
 
 def as_json(race: Race | None) -> dict[str, object] | None:

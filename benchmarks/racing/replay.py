@@ -1,6 +1,6 @@
 """Races held again from the records of finished comparisons: what they choose, and at what share of the time.
 
-    python -m benchmarks.racing.replay RUNFOLDER [RUNFOLDER ...] [--halves 10] [--out benchmarks/results]
+    python -m benchmarks.racing.replay RUNFOLDER [RUNFOLDER ...] [--races 10] [--out benchmarks/results]
 
 Every run folder (found below those that are named) holds a full comparison: the answers of each approach to the same
 test examples, the seconds of each fit, of all predictions and, where it was measured, of the requests sent alone. The
@@ -12,6 +12,10 @@ that of all approaches. It counts as right where both choose the same, or where 
 apart from what the full comparison chose (corrected for all pairs). Times are those of a task with as many
 examples to race on as the half, and as many test examples as there are in all: the full comparison takes every fit and
 all predictions, the race its fits, its turns and the finalists' predictions. Each is held on several halves.
+
+A test set of a hundred is small beside one fit. A second table is therefore of test sets of 500 examples and 250 to
+race on, both drawn with replacement from those that were recorded: times of predictions grow, times of fits stay. These
+are no measurements but what the recorded answers lead one to expect of larger test sets.
 
 Where the time does not allow a fit on all training examples, a race tries it with a quarter of them: that is read from
 the comparison of the same task with so many, if it is among the folders.
@@ -25,12 +29,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean, median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,49 +44,31 @@ from advisor.approaches import Adapted, parse, spec_of
 from advisor.decide import Decision, decide
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import samples
-from advisor.decide.standings import GAIN, LEVEL
+from advisor.decide.standings import GAIN
 from advisor.decide.statistics import Contrasts
 from advisor.errors import UserError
 from advisor.measure.comparing import JOURNAL, read_comparison
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Example, Task
+from benchmarks.racing.outcomes import CHOOSING, LARGER, MARGIN, WAYS, Replay, text_of
 
 RESULTS = Path(__file__).parents[1] / "results"
-SHARE = 0.4
-MARGIN = 0.02
 SMALLEST = 40  # test examples in a comparison that can be halved
 FEWEST = 3  # approaches that can be chosen
-WAYS = {"all the time": math.inf, "two fifths": SHARE, "two fifths to choose": SHARE}
-CHOOSING = "two fifths to choose"
 
 
 @dataclass(frozen=True)
-class Replay:
-    """One race on one half.
+class Course:
+    """The examples of a race, by their positions in the comparison.
 
     Attributes:
-        full, chosen: specs that the full comparison and the finalists' choose on the other half.
-        right: whether they are the same, or cannot be told apart there.
-        lost: quality of the full comparison's choice minus that of the race's, on the other half.
-        share: of the full comparison's time that race and finalists took; `race_share` without the finalists.
-        floor: what fitting and measuring the full comparison's choice takes, as a share of the same.
-        finalists, approaches: how many there were.
+        raced, judged: to race on, and to judge by.
+        test: how many test examples times are of.
     """
 
-    task: str
-    train: int
-    way: str
-    half: int
-    full: str
-    chosen: str
-    right: bool
-    lost: float
-    share: float
-    race_share: float
-    floor: float
-    stopped: str
-    finalists: int
-    approaches: int
+    raced: tuple[int, ...]
+    judged: tuple[int, ...]
+    test: int
 
 
 class Recorded:
@@ -92,14 +76,14 @@ class Recorded:
 
     Args:
         smaller: the comparison with a quarter of the training examples, if there is one.
-        order: positions of the examples to race on.
+        course: the examples.
     """
 
-    def __init__(self, comparison: Comparison, smaller: Comparison | None, order: Sequence[int]) -> None:
+    def __init__(self, comparison: Comparison, smaller: Comparison | None, course: Course) -> None:
         self.comparison = comparison
         self.runs = racing(comparison)
         self.tried = racing(smaller) if smaller else {}
-        self.order = list(order)
+        self.course = course
         self.scores = _scores(comparison)
         self.tried_scores = _scores(smaller) if smaller else {}
         self.spent = 0.0
@@ -113,7 +97,7 @@ class Recorded:
     @property
     def pool(self) -> int:
         """Examples to race on."""
-        return len(self.order)
+        return len(self.course.raced)
 
     @property
     def train(self) -> int:
@@ -147,11 +131,11 @@ class Recorded:
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until
-        return Leg(scores[self.order[start:until]], fit, predict)
+        return Leg(scores[list(self.course.raced[start:until])], fit, predict)
 
     def test_seconds(self, per_example: float) -> float:
         """As many test examples as were recorded."""
-        return per_example * len(self.comparison.answers)
+        return per_example * self.course.test
 
     def tell(self, news: str) -> None:
         """Nobody listens."""
@@ -164,22 +148,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Replay, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--halves", type=int, default=10)
+    parser.add_argument("--races", type=int, default=10, help="on as many halves, and on a fifth as many larger sets")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     comparisons = list(_comparisons(options.folders))
-    found = [
-        replay
-        for comparison in comparisons
-        for replay in replays(comparison, _smaller(comparison, comparisons), options.halves)
-    ]
+    pairs = [(comparison, _smaller(comparison, comparisons)) for comparison in comparisons]
+    found = [r for pair in pairs for n in range(options.races) for r in replays(*pair, n, halved)]
+    larger = [r for pair in pairs for n in range(max(1, options.races // 5)) for r in replays(*pair, n, drawn)]
     if not found:
         sys.exit("no finished comparison with enough examples and approaches was found")
     options.out.mkdir(parents=True, exist_ok=True)
-    text = table(found, options.halves)
+    text = text_of(found, larger)
     (options.out / "racing-replay.md").write_text(text, encoding="utf-8")
-    rows = [asdict(replay) for replay in found]
-    (options.out / "racing-replay.json").write_text(json.dumps(_short(rows), indent=0) + "\n", encoding="utf-8")
+    rows = {"halves": _short(found), "larger": _short(larger)}
+    (options.out / "racing-replay.json").write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
     print(text)
 
 
@@ -208,30 +190,52 @@ def racing(comparison: Comparison) -> dict[str, Run]:
     return {run.spec: run for run in complete_runs(comparison) if run.seed == 0 and not run.control}
 
 
-def replays(comparison: Comparison, smaller: Comparison | None, halves: int) -> Iterator[Replay]:
-    """The races on random halves of one comparison, in each way."""
+def halved(size: int, number: int) -> Course:
+    """Half of the examples to race on, the other to judge by."""
+    order = [int(i) for i in np.random.default_rng(number).permutation(size)]
+    return Course(tuple(order[: size // 2]), tuple(order[size // 2 :]), size)
+
+
+def drawn(size: int, number: int) -> Course:
+    """More examples than there are, drawn with replacement."""
+    random = np.random.default_rng(number)
+    raced, judged = (tuple(int(i) for i in random.integers(size, size=n)) for n in (LARGER // 2, LARGER))
+    return Course(raced, judged, LARGER)
+
+
+def replays(
+    comparison: Comparison, smaller: Comparison | None, number: int, chosen: Callable[[int, int], Course]
+) -> Iterator[Replay]:
+    """The race of that number on one comparison, in each way."""
     size = len(comparison.answers)
     if len(racing(comparison)) < FEWEST or size < SMALLEST:
         return
-    for half in range(halves):
-        order = np.random.default_rng(half).permutation(size)
-        raced, rest = [int(i) for i in order[: size // 2]], [int(i) for i in order[size // 2 :]]
-        judged = _on(comparison, rest)
-        full = decide(judged, margin=MARGIN)
-        whole = sum(fit_seconds(run) + _test(run) for run in comparison.runs if run.status == "ok")
-        for way, share in WAYS.items():
-            field = Recorded(comparison, smaller, raced)
-            unit = _aside(comparison).unit
-            finish = run_race(field, Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING))
-            yield _replay(comparison, judged, full, finish, (way, half, field.spent, whole))
+    course = chosen(size, number)
+    judged = _on(comparison, course.judged)
+    full = decide(judged, margin=MARGIN)
+    whole = sum(fit_seconds(run) + _test(run, course) for run in comparison.runs if run.status == "ok")
+    unit = _aside(comparison).unit
+    for way, share in WAYS.items():
+        field = Recorded(comparison, smaller, course)
+        rules = Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING)
+        finish = run_race(field, rules)
+        times = {run.spec: (fit_seconds(run), _test(run, course)) for run in comparison.runs}
+        yield _replay(judged, full, finish, Held(way, number, field.spent, whole, times))
 
 
-def _replay(
-    comparison: Comparison, judged: Comparison, full: Decision, finish: Finish, held: tuple[str, int, float, float]
-) -> Replay:
-    way, half, spent, whole = held
-    runs = {run.spec: run for run in comparison.runs}
-    finalists = (finish.favourite,) if way == CHOOSING else finish.finalists
+@dataclass(frozen=True)
+class Held:
+    """How a race was held: its seconds, those of the full comparison, and of each fit and test run."""
+
+    way: str
+    number: int
+    spent: float
+    whole: float
+    times: Mapping[str, tuple[float, float]]
+
+
+def _replay(judged: Comparison, full: Decision, finish: Finish, held: Held) -> Replay:
+    finalists = (finish.favourite,) if held.way == CHOOSING else finish.finalists
     kept = replace(judged, runs=tuple(run for run in judged.runs if run.spec in finalists))
     chosen, best = decide(kept, margin=MARGIN).recommendation.approach, full.recommendation.approach
     assert chosen is not None
@@ -241,19 +245,19 @@ def _replay(
         samples(judged.task.metric, judged.answers, complete_runs(judged)),
         frozenset(row.spec for row in full.rows if row.control),
     )
-    measuring = sum(_test(runs[spec]) for spec in finish.finalists) if way != CHOOSING else 0.0
+    measuring = sum(held.times[spec][1] for spec in finish.finalists) if held.way != CHOOSING else 0.0
     return Replay(
-        task=comparison.task.name,
-        train=comparison.task.train,
-        way=way,
-        half=half,
+        task=judged.task.name,
+        train=judged.task.train,
+        way=held.way,
+        number=held.number,
         full=best,
         chosen=chosen,
         right=chosen == best or not contrasts.between(chosen, best).shown,
         lost=quality[best] - quality[chosen],
-        share=(spent + measuring) / whole,
-        race_share=spent / whole,
-        floor=(fit_seconds(runs[best]) + _test(runs[best])) / whole,
+        share=(held.spent + measuring) / held.whole,
+        race_share=held.spent / held.whole,
+        floor=sum(held.times[best]) / held.whole,
         stopped=finish.stopped,
         finalists=len(finalists),
         approaches=len(finish.forms),
@@ -265,20 +269,23 @@ def fit_seconds(run: Run) -> float:
     return (run.fit_seconds or 0.0) + (run.index_seconds or 0.0)
 
 
-def _test(run: Run) -> float:
+def _test(run: Run, course: Course) -> float:
     """Predicting all test examples, and the requests sent alone."""
-    return (run.predict_seconds or 0.0) + sum(request.seconds for request in run.latencies)
+    each = (run.predict_seconds or 0.0) / max(1, len(run.predictions))
+    return each * course.test + sum(request.seconds for request in run.latencies)
 
 
 def _on(comparison: Comparison, positions: Sequence[int]) -> Comparison:
-    """The same comparison on some of its test examples."""
+    """The same comparison on some of its test examples, the same one more than once perhaps."""
     ids = list(comparison.answers)
-    kept = {ids[i] for i in sorted(positions)}
-    return replace(
-        comparison,
-        answers={i: answer for i, answer in comparison.answers.items() if i in kept},
-        runs=tuple(replace(r, predictions=tuple(p for p in r.predictions if p.id in kept)) for r in comparison.runs),
-    )
+    names = {f"{ids[at]}#{number}": ids[at] for number, at in enumerate(positions)}
+    runs = []
+    for run in comparison.runs:
+        answers = {p.id: p for p in run.predictions}
+        predictions = tuple(replace(answers[i], id=name) for name, i in names.items() if i in answers)
+        runs.append(replace(run, predictions=predictions))
+    answers_ = {name: comparison.answers[i] for name, i in names.items()}
+    return replace(comparison, answers=answers_, runs=tuple(runs))
 
 
 def _scores(comparison: Comparison) -> Scores:
@@ -295,57 +302,8 @@ def _aside(comparison: Comparison) -> SetAside:
     return SetAside(task, examples, "train", len(examples))
 
 
-def table(found: Sequence[Replay], halves: int) -> str:
-    """One row a comparison; then all of them."""
-    lines = [
-        "# Races held again from finished comparisons",
-        "",
-        f"`python -m benchmarks.racing.replay`, {halves} random halves of the test examples each; level {LEVEL:g},",
-        f"margin {MARGIN:g}. *Right*: the race's choice is the full comparison's or cannot be told apart from it, on",
-        "the half that was not raced on. *Time*: median share of the full comparison's that race and finalists took,",
-        "in brackets the race alone; *own*: what fitting and measuring the full comparison's choice takes of it, below",
-        "which no race can measure it. *Two fifths to choose*: that much for the race alone, whose favourite is its",
-        "choice; the test run is not counted.",
-        "",
-        "| task | train | approaches | own | " + " | ".join(f"{way}: right | time" for way in WAYS) + " |",
-        "|:--|--:|--:|--:|" + "--:|--:|" * len(WAYS),
-    ]
-    cells = list(dict.fromkeys((replay.task, replay.train) for replay in found))
-    for task, train in cells:
-        rows = [replay for replay in found if (replay.task, replay.train) == (task, train)]
-        parts = [_cell([row for row in rows if row.way == way]) for way in WAYS]
-        own = median(row.floor for row in rows)
-        lines.append(f"| {task} | {train} | {rows[0].approaches} | {own:.0%} | " + " | ".join(parts) + " |")
-    tasks = len({task for task, _ in cells})
-    lines += ["", f"All {len(cells)} comparisons of {tasks} tasks:", ""]
-    for way in WAYS:
-        lines.append(f"- {way}: {_words([row for row in found if row.way == way])}")
-    cheap = [row for row in found if row.floor <= SHARE]
-    if cheap:
-        lines += ["", f"Where the full comparison's choice alone takes at most {SHARE:.0%} of the time:", ""]
-        for way in WAYS:
-            lines.append(f"- {way}: {_words([row for row in cheap if row.way == way])}")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(rows: Sequence[Replay]) -> str:
-    right = fmean(row.right for row in rows)
-    return f"{right:.0%} | {median(r.share for r in rows):.0%} ({median(r.race_share for r in rows):.0%})"
-
-
-def _words(rows: Sequence[Replay]) -> str:
-    within = fmean(row.right and row.share <= SHARE for row in rows)
-    return (
-        f"right in {fmean(row.right for row in rows):.1%} of {len(rows)} races (the very same choice in "
-        f"{fmean(row.chosen == row.full for row in rows):.1%}), mean loss of quality "
-        f"{fmean(row.lost for row in rows):.4f}; mean time {fmean(row.share for row in rows):.0%} of the full "
-        f"comparison's (median {median(row.share for row in rows):.0%}), the race alone "
-        f"{fmean(row.race_share for row in rows):.0%}; right and within {SHARE:.0%} of the time in {within:.1%}"
-    )
-
-
-def _short(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    return [{k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+def _short(rows: Sequence[Replay]) -> list[dict[str, object]]:
+    return [{k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(row).items()} for row in rows]
 
 
 if __name__ == "__main__":
