@@ -16,6 +16,7 @@ from advisor.advise.expected import Expected
 from advisor.advise.features import Features, features, of_profile
 from advisor.advise.learning import ANCHORS, Case, Fitted, Weight, differences, fit
 from advisor.advise.local import local_cases
+from advisor.advise.observed import observed
 from advisor.advise.readings import Probes
 from advisor.advise.rules import expect_by_rules, family
 from advisor.tasks.description import Description
@@ -142,7 +143,8 @@ def expect_from(
     if not known.similar(found):
         return by_rules
     learned = {spec: one for spec in specs if (one := known.expected(found, spec))}
-    return {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+    joined = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+    return observed(joined, probes, description.train)
 
 
 def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
