@@ -13,10 +13,13 @@ import advisor
 
 PUBLIC = [
     "AdvisorError",
+    "Answers",
+    "Budget",
     "Comparison",
     "Curves",
     "Decision",
     "Document",
+    "Estimate",
     "Example",
     "Limits",
     "NotApplicable",
@@ -25,7 +28,9 @@ PUBLIC = [
     "Query",
     "TableSource",
     "Task",
+    "Terms",
     "UserError",
+    "ask",
     "compare",
     "curve",
     "decide",
@@ -35,9 +40,12 @@ PUBLIC = [
     "load_task",
     "probe",
     "profile",
+    "race",
     "read_comparison",
+    "recommend",
     "report",
     "subset",
+    "with_race",
 ]
 TYPES = [name for name in PUBLIC if name[0].isupper()]
 FUNCTIONS = [name for name in PUBLIC if name[0].islower()]

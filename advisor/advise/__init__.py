@@ -1,11 +1,12 @@
 """Before spending: the profile of a task and what may spoil a comparison on it, cheap probes of a model, and what more
 labels would buy."""
 
+from advisor.advise.ask import ask
 from advisor.advise.budget import Budget
 from advisor.advise.contest import Terms, race, with_race
 from advisor.advise.curve import curve
 from advisor.advise.estimate import Estimate
-from advisor.advise.interview import Answers, ask
+from advisor.advise.interview import Answers
 from advisor.advise.mislabelled import LabelCheck
 from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, Unchecked, profile

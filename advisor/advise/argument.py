@@ -1,226 +1,234 @@
-"""Why, what would change it, and what to do first: sentences for somebody who decides, each with its fact."""
+"""Why: the reasons for an advice that weigh most, for somebody who decides, each with the fact behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from advisor.advise.estimate import Change, Option, Reason, Step
-from advisor.advise.foresight import FACTOR
-from advisor.advise.preference import MARGIN, Preference, prefer
-from advisor.advise.profile import Profile
+from advisor.advise.estimate import Option, Reason
+from advisor.advise.preference import MARGIN, Preference
 from advisor.advise.readings import Probes
 from advisor.decide import words
-from advisor.measure.records import ModelFacts
-from advisor.tasks import Task
 from advisor.tasks.description import Description
 
 REASONS = 3
-CHEAP = ("majority", "nearest", "head", "zero-shot", "few-shot")
-"""Approaches that cost minutes; a comparison begins with them."""
-ENOUGH_TEST = 100
+ENOUGH_LABELS = 50
+"""Training examples below which nobody would say that there are enough."""
+RIGID = 0.6  # from which on the form of answers is worth a word
 _LEAST = 0.01  # difference in expected quality that is worth a word
+_BARE = ("head", "nearest")
+_PROMPTED = ("few-shot", "few-shot:select=nearest", "rag")
 
 _Weighed = tuple[float, Reason]
 
 
 def reasons(
-    options: Sequence[Option], chosen: Preference, described: Description, probes: Probes | None, kind: str
+    options: Sequence[Option],
+    chosen: Preference,
+    described: Description,
+    probes: Probes | None,
+    kind: str,
+    told: bool = False,
 ) -> tuple[Reason, ...]:
-    """The three that weigh most, by the expected quality that each is about."""
+    """The three that weigh most, by the expected quality that each is about.
+
+    Args:
+        told: whether the description was told by a person, and is not read off data.
+    """
     if chosen.advised is None:
-        return ()
-    by_spec = {option.spec: option for option in options}
-    mine = by_spec[chosen.advised]
+        return _none_fits(options, chosen)
+    case = _Case(options, chosen, described, probes)
     found = [
-        *_against_prompting(mine, by_spec),
-        *_labels(mine, by_spec, described),
-        *_documents(mine, by_spec, described),
-        *_cheap_rivals(mine, by_spec, probes),
-        *_price(mine, options),
-        *_form(mine, described, kind),
+        *case.against_asking(),
+        *case.labels(),
+        *case.documents(told),
+        *case.without_model(),
+        *case.limits(),
+        *case.price(),
+        *case.likeness(),
+        *case.form(kind),
+        *case.above_commonest(),
+        (_LEAST / 2, Reason("It comes first in the figures as a whole.", f"{case.of(case.mine)}: {case.why}")),
+        (_LEAST / 4, Reason("What can be learned depends on the labelled examples that there are.", case.labelled)),
     ]
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
 
 
-def _gain(mine: Option, by_spec: dict[str, Option], spec: str) -> float | None:
-    other = by_spec.get(spec)
-    return None if other is None or other is mine else mine.expected.value - other.expected.value
+def _none_fits(options: Sequence[Option], chosen: Preference) -> tuple[Reason, ...]:
+    barred = [one for one in options if one.violations and not one.control]
+    barred.sort(key=lambda one: one.spec != chosen.nearest)
+    return tuple(Reason(f"{one.spec} is out.", "; ".join(one.violations)) for one in barred[:REASONS])
 
 
-def _trained(option: Option) -> bool:
-    return option.foreseen.trained if option.foreseen else "lora" in option.spec
+class _Case:
+    """The advised approach beside the others."""
 
+    def __init__(
+        self, options: Sequence[Option], chosen: Preference, described: Description, probes: Probes | None
+    ) -> None:
+        self.options = [one for one in options if not one.control]
+        self.by_spec: Mapping[str, Option] = {one.spec: one for one in options}
+        self.mine = self.by_spec[chosen.advised or ""]
+        self.chosen = chosen
+        self.described = described
+        self.probes = probes
+        self.why = self.mine.expected.why
 
-def _against_prompting(mine: Option, by_spec: dict[str, Option]) -> Iterator[_Weighed]:
-    zero = by_spec.get("zero-shot")
-    if zero is None:
-        return
-    basis = "measured by a probe" if zero.expected.basis == "measured" else "expected"
-    value = words.value(zero.expected.value)
-    if mine is zero:
-        fact = f"zero-shot is {basis} at {value}; nothing else is expected to be better by more than {MARGIN:g}"
-        yield 0.5, Reason("The model does this without help.", fact)
-        return
-    gain = mine.expected.value - zero.expected.value
-    if gain >= _LEAST:
-        fact = f"{mine.spec} is expected at {words.value(mine.expected.value)}, the model alone at {value}"
-        yield gain, Reason("The model alone does not do it well enough.", fact)
+    def of(self, one: Option) -> str:
+        """`lora expected at 0.612`, `zero-shot measured at 0.430`."""
+        basis = "measured" if one.expected.basis == "measured" else "expected"
+        return f"{one.spec} {basis} at {words.value(one.expected.value)}"
 
+    @property
+    def labelled(self) -> str:
+        """`240 labelled examples, about 30 for each of 8 labels`."""
+        n, classes = self.described.train, self.described.labels
+        each = f", about {n / classes:.0f} for each of {classes} labels" if classes and n else ""
+        return f"{n:,} labelled examples{each}"
 
-def _labels(mine: Option, by_spec: dict[str, Option], described: Description) -> Iterator[_Weighed]:
-    each = f", {described.train / described.labels:.0f} for each of {described.labels} classes" * bool(described.labels)
-    fact = f"{described.train:,} training examples{each}"
-    gain = _gain(mine, by_spec, "lora")
-    if _trained(mine):
-        prompted = [_gain(mine, by_spec, spec) for spec in ("few-shot", "few-shot:select=nearest", "rag")]
-        least = min([one for one in prompted if one is not None], default=0.0)
-        yield max(least, _LEAST), Reason("There are enough labelled examples to learn from.", fact)
-    elif gain is not None and gain >= _LEAST:
-        yield gain, Reason("Training the model is not expected to pay with the labels there are.", fact)
+    def both(self, other: Option) -> str:
+        """The advised approach and another; how far they are apart, where that was learned by itself."""
+        said, ahead = f"{self.of(self.mine)}, {self.of(other)}", self.ahead(other)
+        if abs(ahead - (self.mine.expected.value - other.expected.value)) < _LEAST:
+            return said
+        return f"{said}; compared on other tasks, better by {words.value(ahead)}"
 
+    def ahead(self, other: Option) -> float:
+        """By how much the advised approach is expected to be better, as the choice compared them."""
+        worth = self.chosen.worth
+        if other.spec in worth:
+            return worth[self.mine.spec].value - worth[other.spec].value
+        return self.mine.expected.value - other.expected.value
 
-def _documents(mine: Option, by_spec: dict[str, Option], described: Description) -> Iterator[_Weighed]:
-    if not described.documents:
-        return
-    share = described.in_documents
-    fact = f"{share:.0%} of the answers stand word for word in the documents" if share is not None else "no answer does"
-    if "rag" in mine.spec:
-        plain = mine.spec.replace("rag+", "").replace("rag", "zero-shot")
-        yield (
-            max(_gain(mine, by_spec, plain) or 0.0, _LEAST),
-            Reason("The answers have to come from the documents.", fact),
+    def lead(self, spec: str) -> tuple[Option, float] | None:
+        """Another approach, and by how much the advised one is expected to be better; None where there is none such."""
+        other = self.by_spec.get(spec)
+        if other is None or other is self.mine:
+            return None
+        return other, self.ahead(other)
+
+    def behind(self, spec: str) -> tuple[Option, float] | None:
+        """Another approach that is expected to be worse, and by how much, unless it is left open."""
+        found = self.lead(spec)
+        return found if found and found[1] >= _LEAST and spec not in self.chosen.open else None
+
+    def against_asking(self) -> Iterator[_Weighed]:
+        """The model simply asked."""
+        if self.mine.spec == "zero-shot":
+            rivals = [one for one in self.options if one is not self.mine]
+            best = max(rivals, key=lambda one: one.expected.value, default=None)
+            fact = self.both(best) if best else self.of(self.mine)
+            yield 0.5, Reason("The model does this already when it is simply asked.", fact)
+        elif self.mine.uses_model and (found := self.behind("zero-shot")):
+            yield found[1], Reason("Simply asking the model is not good enough.", self.both(found[0]))
+
+    def labels(self) -> Iterator[_Weighed]:
+        """Labelled examples, and what training makes of them."""
+        n, classes = self.described.train, self.described.labels
+        fact = f"{n:,} labelled examples" + (
+            f", about {n / classes:.0f} for each of {classes} labels" if classes else ""
         )
-        return
-    gain = _gain(mine, by_spec, "rag")
-    if gain is not None and gain >= _LEAST:
-        yield gain, Reason("Looking things up in the documents is not expected to help this model enough.", fact)
+        if self.mine.trained:
+            prompted = [found[1] for spec in _PROMPTED if (found := self.lead(spec))]
+            claim = "There are enough labelled examples to train the model on."
+            if n < ENOUGH_LABELS:
+                claim = "Few as they are, the labelled examples are expected to be worth training on."
+            yield max(_LEAST, min(prompted, default=_LEAST)), Reason(claim, fact)
+        elif not self.mine.uses_model and classes:
+            yield 0.05, Reason("A simple learner has enough examples of each label to learn from.", fact)
+        elif not n:
+            yield 0.1, Reason("There are no labelled examples that anything could learn from.", "training set: empty")
+        elif found := self.behind("lora"):
+            claim = "Training the model is not expected to pay with the labelled examples there are."
+            yield found[1], Reason(claim, f"{fact}; {self.of(found[0])}")
+
+    def documents(self, told: bool) -> Iterator[_Weighed]:
+        """Whether answers are to be had from documents."""
+        if not self.described.documents:
+            return
+        share = self.described.in_documents
+        fact = "" if share is None else f"{share:.0%} of the answers stand in the documents word for word"
+        if told:
+            fact = "you said that answers come from documents"
+        recall = self.probes.value("recall@3") if self.probes else None
+        if recall is not None:
+            fact += f"{'; ' * bool(fact)}three passages hold the right document for {recall:.0%} of the questions"
+        if "rag" in self.mine.spec:
+            plain = "lora" if self.mine.trained else "zero-shot"
+            found = self.lead(plain)
+            claim = "The answers are in the documents, so the model has to be shown them."
+            yield max(found[1] if found else 0.0, _LEAST), Reason(claim, fact or self.of(self.mine))
+        elif found := self.behind("rag"):
+            claim = "Showing the model passages of the documents is not expected to help enough."
+            yield found[1], Reason(claim, "; ".join(filter(None, (self.of(found[0]), fact))))
+
+    def without_model(self) -> Iterator[_Weighed]:
+        """Learners that need no language model."""
+        if not self.mine.uses_model:
+            rivals = [one for one in self.options if one.uses_model]
+            best = max(rivals, key=lambda one: one.expected.value, default=None)
+            fact = self.both(best) if best else self.of(self.mine)
+            yield 0.4, Reason("No language model is needed for this.", fact)
+            return
+        bare = [self.behind(spec) for spec in _BARE if spec in self.by_spec]
+        known = [found for found in bare if found]
+        if known and len(known) == len(bare):
+            other, lead = min(known, key=lambda found: found[1])
+            yield lead / 2, Reason("What works without a language model falls short.", self.of(other))
+
+    def limits(self) -> Iterator[_Weighed]:
+        """What is expected to be better and is barred."""
+        for one in self.options:
+            lead = -self.ahead(one)
+            if one.violations and lead >= _LEAST:
+                fact = f"{self.of(one)}; {'; '.join(one.violations)}"
+                yield lead + 0.1, Reason(f"{one.spec} would be better, but breaks a limit.", fact)
+                return
+
+    def price(self) -> Iterator[_Weighed]:
+        """What is dearer, or takes more work where no price is known, and is expected to bring little more."""
+        priced = self.mine.cost.per_1k_queries is not None
+        own = _effort(self.mine, priced)
+        dearer = [
+            one
+            for one in self.options
+            if one is not self.mine and _effort(one, priced) > 2 * own and -self.ahead(one) <= MARGIN
+        ]
+        other = min(dearer, key=self.ahead, default=None)
+        if other is None:
+            return
+        theirs = _effort(other, priced)
+        if priced:
+            fact = f"about {words.usd(own)} per 1,000 queries against {words.usd(theirs)} for {other.spec}"
+        else:
+            fact = f"each query takes about {100 * own / theirs:.2g} % of the work of {other.spec}"
+        overtaken = self.ahead(other) < 0
+        claim = "What is dearer is not expected to be better by enough."
+        yield 0.3 if overtaken else 0.03, Reason(claim, f"{fact}; {self.of(other)}")
+
+    def likeness(self) -> Iterator[_Weighed]:
+        """Examples that resemble the query against fixed ones."""
+        if "select=nearest" in self.mine.spec and (found := self.behind("few-shot")):
+            claim = "Showing the examples that resemble a query helps more than showing always the same."
+            yield 0.7 * found[1], Reason(claim, self.both(found[0]))
+
+    def above_commonest(self) -> Iterator[_Weighed]:
+        """Always the same answer, which everything has to beat."""
+        other = self.by_spec.get("majority")
+        lead = self.mine.expected.value - other.expected.value if other else 0.0
+        if other and lead >= _LEAST:
+            claim = "It is expected to be well above always giving the commonest answer."
+            yield lead / 20, Reason(claim, self.both(other))
+
+    def form(self, kind: str) -> Iterator[_Weighed]:
+        """Answers of a fixed form."""
+        rigid = self.described.rigidity
+        if self.mine.trained and kind != "classification" and rigid >= RIGID:
+            fact = f"rigidity of the answers {rigid:.2f}; 1 is all of one form"
+            yield 0.05, Reason("Answers have to keep a form, which training teaches best.", fact)
 
 
-def _cheap_rivals(mine: Option, by_spec: dict[str, Option], probes: Probes | None) -> Iterator[_Weighed]:
-    uses_model = mine.foreseen is None or mine.foreseen.prompt_tokens > 0
-    for spec in ("head", "nearest"):
-        other = by_spec.get(spec)
-        if other is None or (mine is other and uses_model):
-            continue
-        reading = next((r for r in probes.readings if r.name == spec), None) if probes else None
-        measured = f", measured at {words.value(reading.value)} on {reading.n} examples" if reading else ""
-        if mine is other:
-            fact = f"{spec} is expected at {words.value(mine.expected.value)}{measured}"
-            yield 0.4, Reason("It does not take a language model to do this.", fact)
-        elif (gain := mine.expected.value - other.expected.value) >= _LEAST:
-            fact = f"{spec} is expected at {words.value(other.expected.value)}{measured}"
-            yield gain / 2, Reason("Cheap learners without a language model are expected to fall short.", fact)
-        return
-
-
-def _price(mine: Option, options: Sequence[Option]) -> Iterator[_Weighed]:
-    """What is dearer and expected to bring little more."""
-    own = mine.cost.per_1k_queries
-    dearer = [
-        one
-        for one in options
-        if one is not mine
-        and not one.control
-        and own is not None
-        and one.cost.per_1k_queries is not None
-        and one.cost.per_1k_queries > 2 * own
-        and one.expected.value - mine.expected.value <= MARGIN
-    ]
-    if dearer and own is not None:
-        other = max(dearer, key=lambda one: one.expected.value)
-        fact = (
-            f"about {words.usd(own)} per 1,000 queries against {words.usd(other.cost.per_1k_queries or 0.0)} for "
-            f"{other.spec}, which is expected at {words.value(other.expected.value)}"
-        )
-        yield 0.05, Reason("What costs more is not expected to be better by enough.", fact)
-
-
-def _form(mine: Option, described: Description, kind: str) -> Iterator[_Weighed]:
-    if _trained(mine) and kind != "classification" and described.rigidity >= 0.5:
-        fact = f"the answers' form is {described.rigidity:.0%} rigid"
-        yield 0.05, Reason("Answers have to keep a form, which training teaches best.", fact)
-
-
-def change(circumstance: str, chosen: Preference, options: Sequence[Option]) -> Change:
-    """What would be advised then."""
-    then = prefer(options)
-    if then.advised is None:
-        return Change(circumstance, "nothing would respect the limits any more")
-    mine = next(one for one in options if one.spec == then.advised)
-    expected = f"expected at {words.value(mine.expected.value)}"
-    if then.advised == chosen.advised:
-        return Change(circumstance, f"still {then.advised}, {expected}")
-    return Change(circumstance, f"{then.advised} in place of {chosen.advised}, {expected}")
-
-
-def privacy(options: Sequence[Option], chosen: Preference, facts: ModelFacts | None) -> Change:
-    """Whether anything leaves the machine."""
-    circumstance = "nothing may leave your machines (no API)"
-    if facts is None:
-        return Change(circumstance, f"still {chosen.advised}, with a model whose weights you can have")
-    return Change(circumstance, f"still {chosen.advised}: {facts.id} runs on your own machine")
-
-
-def steps(options: Sequence[Option], chosen: Preference, described: Profile, with_model: bool) -> Iterator[Step]:
-    """In order, the cheapest that may suffice first."""
-    task = described.task
-    grave = [finding for finding in described.findings if finding.severity == "high"]
-    folder = "TASK"
-    if grave:
-        yield Step(
-            f"Mend the data first: {grave[0].what}" + f" And {len(grave) - 1} more." * (len(grave) > 1),
-            f"advisor profile {folder}",
-        )
-    if not with_model:
-        yield Step("Let a model be probed: two minutes.", f"advisor recommend {folder} --model embedded")
-    cheap = [one for one in options if one.spec in CHEAP]
-    limit = f" --limit {ENOUGH_TEST}" if len(task.test) > ENOUGH_TEST else ""
-    if cheap:
-        goal = f"stop if one reaches {words.value(task.limits.min_quality)}" if task.limits.min_quality else "a floor"
-        specs = " ".join(f"--approach {one.spec}" for one in cheap)
-        yield Step(
-            f"Measure what costs little ({goal}){_time(cheap, task)}.", f"advisor compare {folder} {specs}{limit}"
-        )
-    rest = [spec for spec in (chosen.advised, *chosen.open[:2]) if spec and spec not in CHEAP]
-    if rest:
-        asked = [one for one in options if one.spec in rest]
-        specs = " ".join(f"--approach {spec}" for spec in rest)
-        yield Step(
-            f"Then measure what is expected to be best{_time(asked, task)}.", f"advisor compare {folder} {specs}{limit}"
-        )
-    shown = described.description.detectable
-    if shown is not None and chosen.open:
-        yield Step(
-            f"If these cannot be told apart: {len(task.test)} test examples show differences from about {shown:.2f} "
-            f"on; {described.description.examples_to_halve:,} would halve that."
-        )
-
-
-def _time(asked: Sequence[Option], task: Task) -> str:
-    """About how long measuring takes, on so many test examples and 16 alone."""
-    total, n = 0.0, min(len(task.test), ENOUGH_TEST)
-    for one in asked:
-        found = one.foreseen
-        if found is None or found.fit_seconds is None or not found.throughput_qps or found.latency is None:
-            return ""
-        total += found.fit_seconds + (found.index_seconds or 0.0) + n / found.throughput_qps
-        total += min(60.0, 16 * found.latency.p50 / 1000)
-    return f", about {max(1, round(total / 60))} min here"
-
-
-def caveats(options: Sequence[Option], probes: Probes | None, with_model: bool) -> Iterator[str]:
-    """What to keep in mind."""
-    bases = {one.expected.basis for one in options if not one.control}
-    if "rule" in bases:
-        rules = [one.spec for one in options if one.expected.basis == "rule" and not one.control]
-        yield (
-            f"For {words.listed(rules)} nothing similar was ever measured: rules of the literature stand in, and say "
-            f"little."
-        )
-    if "learned" in bases:
-        yield "What is expected was learned from comparisons with a small model (SmolLM2-135M) on other tasks."
-    if not with_model:
-        yield "No model was named: what it costs and how long it takes is unknown, and no quality was measured."
-    else:
-        yield f"Times and costs are extrapolated from short probes: right within a factor of about {FACTOR:g}."
-    yield from probes.left_out if probes else ()
+def _effort(one: Option, priced: bool) -> float:
+    """Of a query: dollars per 1,000, or work."""
+    if priced:
+        return one.cost.per_1k_queries or 0.0
+    return one.foreseen.work_per_query if one.foreseen else 0.0

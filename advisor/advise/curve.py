@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import Approach, ContextBuilder, Tuner, parse, suggested
+from advisor.advise.growing import Sizes, grow
+from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, parse, suggested
 from advisor.decide.curves import Curves, judge
 from advisor.errors import UserError
-from advisor.measure.growing import Sizes, grow
 from advisor.models import LanguageModel
 from advisor.tasks import Task
 
@@ -41,7 +41,8 @@ def curve(
         UserError: a size or a spec is wrong, nothing learns from examples, or another process works in the folder.
     """
     folder = Path(out) if out is not None else default_folder(task)
-    return judge(grow(Sizes(folder, tuple(sizes), seeds), task, model, approaches or learners(task)))
+    chosen = [_whole(approach) for approach in approaches] if approaches else learners(task)
+    return judge(grow(Sizes(folder, tuple(sizes), seeds), task, model, chosen))
 
 
 def default_folder(task: Task) -> Path:
@@ -61,3 +62,11 @@ def learners(task: Task) -> list[Approach]:
     if not found:
         raise UserError(f"{task.name}: no approach learns from training examples here", "name one: --approach lora")
     return [parse(FLAT_LINE), *found]
+
+
+def _whole(given: str | Approach | ContextBuilder | Tuner) -> Approach:
+    if isinstance(given, str):
+        return parse(given)
+    if isinstance(given, Approach):
+        return given
+    return Adapted(given) if isinstance(given, ContextBuilder) else Adapted(ZeroShot(), given)

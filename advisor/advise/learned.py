@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from advisor.advise.expected import Expected
 from advisor.advise.features import Features, features, of_profile
-from advisor.advise.learning import Case, Fitted, Weight, fit
+from advisor.advise.learning import ANCHORS, Case, Fitted, Weight, differences, fit
 from advisor.advise.local import local_cases
 from advisor.advise.readings import Probes
 from advisor.advise.rules import expect_by_rules, family
@@ -23,7 +23,8 @@ from advisor.tasks.description import Description
 COEFFICIENTS = "learned.json"
 APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
 """What is learned: all that the table has measured and that may be chosen."""
-REACH = 1.25
+REFERENCE = "lora"  # measured on every task
+REACH = 1.5
 """A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
 
 
@@ -33,11 +34,14 @@ class Knowledge:
 
     Attributes:
         probed, profiled: by spec, from profile and probes, and from the profile alone.
+        edges, blind_edges: likewise, what each has more than the reference.
         cases: what it was learned from, to which the user's own are added.
     """
 
     probed: Mapping[str, Fitted]
     profiled: Mapping[str, Fitted]
+    edges: Mapping[str, Fitted]
+    blind_edges: Mapping[str, Fitted]
     cases: tuple[Case, ...]
 
     def expected(self, found: Features, spec: str) -> Expected | None:
@@ -50,7 +54,12 @@ class Knowledge:
         low, high = max(0.0, value - fitted.within), min(1.0, value + fitted.within)
         source = "profile and probes" if probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
-        return Expected(spec, value, low, high, "learned", why)
+        edge = (self.edges if probed else self.blind_edges).get(family(spec))
+        if family(spec) == REFERENCE:
+            return Expected(spec, value, low, high, "learned", why, 0.0)
+        if edge is None:
+            return Expected(spec, value, low, high, "learned", why)
+        return Expected(spec, value, low, high, "learned", why, edge.total(found), edge.within)
 
     def similar(self, found: Features) -> bool:
         """Whether a task was measured that this one is like, by its profile."""
@@ -61,7 +70,8 @@ class Knowledge:
 
     @cached_property
     def _names(self) -> list[str]:
-        return list(of_profile(self.cases[0].features))
+        named = of_profile(self.cases[0].features)
+        return [name for name in named if any(case.features.get(name) is not None for case in self.cases)]
 
     @cached_property
     def _raw(self) -> NDArray[np.float64]:
@@ -96,10 +106,16 @@ def learn(cases: Sequence[Case]) -> Knowledge:
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
     probed = [case for case in cases if "zero-shot" in case.features]
     return Knowledge(
-        {spec: found for spec in APPROACHES if (found := fit(spec, probed))},
-        {spec: found for spec in APPROACHES if (found := fit(spec, plain))},
-        tuple(cases),
+        probed=_fitted_to(probed, ANCHORS),
+        profiled=_fitted_to(plain, ANCHORS),
+        edges=_fitted_to(differences(probed, REFERENCE), ()),
+        blind_edges=_fitted_to(differences(plain, REFERENCE), ()),
+        cases=tuple(cases),
     )
+
+
+def _fitted_to(cases: Sequence[Case], anchors: Sequence[str]) -> dict[str, Fitted]:
+    return {spec: found for spec in APPROACHES if (found := fit(spec, cases, anchors))}
 
 
 def expect(
@@ -125,7 +141,21 @@ def expect_from(
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if not known.similar(found):
         return by_rules
-    return {spec: known.expected(found, spec) or by_rules[spec] for spec in specs}
+    learned = {spec: one for spec in specs if (one := known.expected(found, spec))}
+    return {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+
+
+def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
+    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better."""
+    like = "lora" if "+" in rule.spec else "zero-shot"
+    if rule.basis != "rule" or like not in learned:
+        return rule
+    shift = learned[like].value - by_rules[like].value
+    value, low, high = (min(1.0, max(0.0, one + shift)) for one in (rule.value, rule.low, rule.high))
+    edge = learned[like].edge
+    if edge is not None:
+        edge += rule.value - by_rules[like].value
+    return replace(rule, value=value, low=low, high=high, edge=edge, unsure=(rule.high - rule.low) / 2)
 
 
 def knowledge() -> Knowledge:
@@ -148,11 +178,11 @@ def to_json(known: Knowledge) -> dict[str, Any]:
 
 def from_json(found: Mapping[str, Any]) -> Knowledge:
     """What `to_json` gave."""
-    return Knowledge(
-        {spec: _fitted(one) for spec, one in found["probed"].items()},
-        {spec: _fitted(one) for spec, one in found["profiled"].items()},
-        tuple(Case(**case) for case in found["cases"]),
-    )
+    learned = {name: {spec: _fitted(one) for spec, one in found[name].items()} for name in _LEARNED}
+    return Knowledge(**learned, cases=tuple(Case(**case) for case in found["cases"]))
+
+
+_LEARNED = ("probed", "profiled", "edges", "blind_edges")
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

@@ -7,8 +7,15 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+from advisor.advise.features import features
 from advisor.advise.learning import Case
+from advisor.advise.readings import Probes
+from advisor.advise.rules import family
+from advisor.decide import Decision
 from advisor.errors import UserError
+from advisor.tasks import Task
+from advisor.tasks.description import describe
+from advisor.tasks.material import Material
 
 
 def place() -> Path:
@@ -54,3 +61,14 @@ def keep(case: Case) -> Path:
         mend = "name another file in ADVISOR_CASES, or leave --learn out"
         raise UserError(f"{path}: cannot be written: {error.strerror}", mend) from error
     return path
+
+
+def case_of(task: Task, decision: Decision, probes: Probes | None) -> Case:
+    """What a finished comparison on a task teaches: the qualities of the approaches that were complete."""
+    described = describe(Material(task))
+    qualities = {
+        family(row.spec): row.quality.value
+        for row in reversed(decision.rows)  # of several with other parameters the best counts
+        if row.status == "ok" and row.quality is not None and not row.control
+    }
+    return Case(task.name, features(described, task.kind, task.metric, probes), qualities)

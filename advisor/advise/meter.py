@@ -175,30 +175,27 @@ class MeteredModel:
             self._count_generated(batch, found, ledger, seconds, decoding)
             return found
 
-        def cost(batch: Sequence[Prompt]) -> float:
-            return self._reading.of(_characters(batch)) + self._decoding(len(batch), decoding)
+        def reading(batch: Sequence[Prompt]) -> float:
+            return self._reading.of(_characters(batch))
 
-        return self._answers(prompts, self._known["generate", decoding, weights and weights.key], ask, cost)
+        known = self._known["generate", decoding, weights and weights.key]
+        return self._answers(prompts, known, ask, reading, lambda rows: self._decoding(rows, decoding))
 
     def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
-        tree = sum(map(len, choices))
 
         def ask(batch: Sequence[Prompt]) -> list[Scores]:
             found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, weights))
-            self._reading.add(seconds, cost_in_characters(batch))
+            self._reading.add(seconds, _characters(batch, choices))
             self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
             return found
 
-        def cost_in_characters(batch: Sequence[Prompt]) -> float:
-            return _characters(batch) + tree * len(batch)
+        known = self._known["score", tuple(choices), weights and weights.key]
+        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
 
-        return self._answers(
-            prompts,
-            self._known["score", tuple(choices), weights and weights.key],
-            ask,
-            lambda batch: self._reading.of(cost_in_characters(batch)),
-        )
+    def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
+        """What scoring them is expected to take; nought before anything was asked."""
+        return self._reading.of(_characters(prompts, choices))
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         """Natural log of the probability of each text; raises `OutOfTime`, or `TypeError` for a model without it."""
@@ -247,8 +244,8 @@ class MeteredModel:
         return self.model.peak_memory_bytes()
 
     def training_seconds(self, texts: Sequence[str]) -> float:
-        """About what one training step on these texts would take: four times as long as reading them."""
-        return 4 * self._reading.of(sum(map(len, texts)))
+        """About what a pass of training over these texts takes: two to five times as long as reading, and the start."""
+        return 6 * self._reading.of(sum(map(len, texts)))
 
     def _answers(
         self,
@@ -256,14 +253,21 @@ class MeteredModel:
         known: dict[Any, T],
         ask: Callable[[Sequence[Any]], list[T]],
         cost: Callable[[Sequence[Any]], float],
+        fixed: Callable[[int], float] = lambda rows: 0.0,
     ) -> list[T]:
-        """Ask what is not known yet, the longest first, in batches that end in time."""
+        """Ask what is not known yet, the longest first, in batches that end in time.
+
+        Args:
+            cost: seconds that reading some of it takes.
+            fixed: seconds that so many rows take beside it. Smaller batches hardly lessen them, so that it is only
+                split where reading takes much longer.
+        """
         fresh = sorted((one for one in dict.fromkeys(asked) if one not in known), key=_length, reverse=True)
-        self.allowance.require(cost(fresh))
+        self.allowance.require(cost(fresh) + fixed(len(fresh)))
         while fresh:
-            size = _largest(fresh, cost, self.allowance)
+            size = _largest(fresh, lambda some: max(0.0, cost(some) - fixed(len(some))), self.allowance)
             batch, fresh = fresh[:size], fresh[size:]
-            self.allowance.require(cost(batch))
+            self.allowance.require(cost(batch) + fixed(len(batch)))
             known.update(zip(batch, ask(batch), strict=True))
         return [known[one] for one in asked]
 
@@ -323,12 +327,12 @@ def _length(asked: Prompt | str) -> int:
     return len(asked) if isinstance(asked, str) else _characters([asked])
 
 
-def _characters(prompts: Sequence[Prompt]) -> int:
-    """What has to be read for them: what they have in common once, the rest of each."""
+def _characters(prompts: Sequence[Prompt], choices: Sequence[str] = ()) -> int:
+    """What has to be read for them: what they have in common once, the rest of each, and the choices behind each."""
     common = {
         (prompt.instruction, prompt.labels, prompt.context if prompt.context.fixed else None) for prompt in prompts
     }
-    total = sum(len(prompt.input) for prompt in prompts)
+    total = sum(len(prompt.input) for prompt in prompts) + sum(map(len, choices)) * len(prompts)
     for instruction, labels, context in common:
         total += len(instruction) + sum(map(len, labels)) + (_context(context) if context else 0)
     return total + sum(_context(prompt.context) for prompt in prompts if not prompt.context.fixed)

@@ -27,8 +27,10 @@ from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Task
 
-FIRST_LOOK = 0.12  # share of the time that learning how slow the model is may take
-ONE_STEP = 0.3  # of the time that is left, which one step may take even if others are kept from theirs by it
+PLANNED = 0.95
+"""Share of the time that is planned with; the rest is for plans that a slower moment upsets."""
+ONE_STEP = 0.3
+"""Share of the time left that one step may take."""
 
 
 def probe(task: Task, model: LanguageModel, seconds: float = 120.0, progress: Progress | None = None) -> Probes:
@@ -54,11 +56,10 @@ def probe(task: Task, model: LanguageModel, seconds: float = 120.0, progress: Pr
     if not slices.judged:
         raise UserError(f"{task.name}: there are no examples in train or dev to probe on", "add labelled examples")
     began, progress = time.perf_counter(), progress or Silence()
-    allowance = Allowance(seconds)
+    allowance = Allowance(PLANNED * seconds)
     bench = Bench(task.for_fitting(), slices, MeteredModel(model, allowance), allowance)
     progress.begin("probe", 1, 1)
-    alone, probes, left_out = Alone(bench, "the speed of one prompt"), *_probes(bench)
-    _advance(alone, FIRST_LOOK * seconds, progress)
+    probes, left_out = _probes(bench)
     _in_rounds(probes, allowance, progress)
     model.forget()
     clock.drain()
@@ -68,7 +69,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = 120.0, progress: Pr
         curve=tuple(reading for one in probes for reading in _curve(one)),
         rates=_rates(bench.model, probes),
         split=slices.split,
-        left_out=(*left_out, *_notes(slices), *(text for one in (alone, *probes) for text in _said(one))),
+        left_out=(*left_out, *_notes(slices), *(text for one in probes for text in _said(one))),
         seconds=time.perf_counter() - began,
     )
 
@@ -82,7 +83,7 @@ def _probes(bench: Bench) -> tuple[list[Probe], list[str]]:
         left_out.append("few-shot, nearest and head were not probed: there are no training examples.")
     else:
         probes += [CheapProbe(bench, spec) for spec in ("nearest", "head") if not parse(spec).unsuited(task)]
-    probes.append(AnswerProbe(bench, "zero-shot"))
+    probes += [Alone(bench, "the speed of one prompt"), AnswerProbe(bench, "zero-shot")]
     if task.documents:
         probes += _of_documents(bench, left_out)
     if slices.train:
@@ -108,15 +109,24 @@ def _of_documents(bench: Bench, left_out: list[str]) -> list[Probe]:
 
 
 def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress) -> None:
-    """Each probe one step further, again and again, until all is measured or nothing fits the time that is left."""
-    active, moved = [one for one in probes if not one.late], True
+    """Each probe one step further, again and again, until all is measured or nothing fits the time that is left.
+
+    A step may take a part of what is left, so that the first probes leave time for the others; at last, when nothing
+    fits a part any more, all of it. What had too little time for its first step comes before second steps of others.
+    """
+    active = [one for one in probes if not one.late]
     late = [one for one in probes if one.late]
-    while active and moved:
+    part = ONE_STEP
+    while active:
         moved = bool(late)
-        for at, one in enumerate(active):
-            share = max(one.weight / sum(other.weight for other in active[at:]), ONE_STEP)
+        for one in active:
+            share = 1.0 if one.refused and not one.done else part  # better one probe than none
             moved = _advance(one, share * allowance.left, progress) or moved
-        active, late = [one for one in (*active, *late) if one.open and not one.failed], []
+        rest = [one for one in (*active, *late) if one.open and not one.failed]
+        active, late = sorted(rest, key=lambda one: not one.behind), []
+        if not moved and part == 1.0:
+            return
+        part = part if moved else 1.0
 
 
 def _advance(one: Probe, seconds: float, progress: Progress) -> bool:
@@ -127,7 +137,7 @@ def _advance(one: Probe, seconds: float, progress: Progress) -> bool:
             if not _measured(one, size, progress):
                 break
         for size in one.fewer():
-            if one.done or one.failed or _measured(one, size, progress):
+            if one.done > before or one.failed or _measured(one, size, progress):
                 break
     return one.done > before
 
@@ -175,7 +185,7 @@ def _notes(slices: Slices) -> list[str]:
         folds = (
             f"each was judged by what had learned from the other folds, {FOLDS} of them ({CHEAP_FOLDS} without a model)"
         )
-    return [f"No training examples were set aside, since there are only {n}: {folds}."]
+    return [f"There are only {n} training examples, so none were set aside for all probes: {folds}."]
 
 
 def _said(one: Probe) -> list[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from advisor.advise import argument
-from advisor.advise.estimate import Change, Estimate, Option
-from advisor.advise.foresight import Lengths, foresee
+from advisor.advise.agenda import Agenda, Invocation, caveats
+from advisor.advise.estimate import Estimate
+from advisor.advise.expected import Expected
+from advisor.advise.foresight import Lengths
 from advisor.advise.learned import expect
-from advisor.advise.preference import Preference, option, prefer
+from advisor.advise.outlook import Circumstances, Outlook
+from advisor.advise.preference import prefer
 from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, profile
 from advisor.advise.readings import Probes, Rates
-from advisor.approaches import Approach, spec_of, suggested
 from advisor.decide import Prices, load_prices
 from advisor.measure.environment import hardware
 from advisor.measure.progress import Progress
@@ -21,10 +22,6 @@ from advisor.measure.records import ModelFacts
 from advisor.models import LanguageModel
 from advisor.tasks import Limits, Task
 from advisor.tasks.description import Description
-
-MORE_LABELS = 10
-MORE_TRAFFIC = 10
-WEEK = 7.0
 
 
 def recommend(
@@ -38,91 +35,78 @@ def recommend(
 ) -> Estimate:
     """Say which approach to expect most of, before anything is spent.
 
-    Without a model, from the task's profile alone, in seconds. With one, cheap probes of it come first; they look at
-    train and dev only.
+    Without a model, from the task's profile alone, in seconds and without torch. With one, cheap probes of it come
+    first; they look at train and dev only.
 
     Args:
         limits: what the answer must respect; None takes those of the task.
         prices: None takes the built-in list.
         seconds: that the probes may take.
+
+    Raises:
+        UserError: there is nothing to probe on, or the time is not above 0.
     """
     probes = probe(task, model, seconds, progress) if model else None
     return estimate(profile(task, model), probes, model, limits or task.limits, prices or load_prices())
 
 
 def estimate(
-    described: Profile, probes: Probes | None, model: LanguageModel | None, limits: Limits, prices: Prices
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    limits: Limits,
+    prices: Prices,
+    names: Invocation | None = None,
 ) -> Estimate:
-    """The advice that follows from a profile and probes."""
-    case = _Case(described, probes, model, prices)
-    options = case.options(case.task, described.description, limits)
-    chosen = prefer(options)
+    """The advice that follows from a profile and probes.
+
+    Args:
+        names: how the command line names task and model; told from the task where None.
+    """
+    task, facts = described.task, _facts(model) if model else None
+    price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
+    outlook = _outlook(described, probes, model, facts, price.usd if price else None)
+    now = Circumstances(task, described.description, limits)
+    options = outlook.options(now)
+    chosen = prefer(options, limits)
+    changes = outlook.changes(now, options, chosen)
+    agenda = Agenda(options, chosen, described, names or Invocation.of(task, facts.id if facts else ""))
     return Estimate(
-        name=case.task.name,
-        metric=case.task.metric,
+        name=task.name,
+        metric=task.metric,
         limits=limits,
-        model=case.facts,
+        model=facts,
         profile=described,
         probes=probes,
         options=tuple(options),
         advised=chosen.advised,
         open=chosen.open,
-        reasons=argument.reasons(options, chosen, described.description, probes, case.task.kind),
-        changes=tuple(case.changes(options, chosen, limits)),
-        steps=tuple(argument.steps(options, chosen, described, model is not None)),
-        caveats=tuple(argument.caveats(options, probes, model is not None)),
+        chances=chosen.chances,
+        at_stake=chosen.at_stake,
+        settling=agenda.settling(),
+        nearest=chosen.nearest,
+        reasons=argument.reasons(options, chosen, described.description, probes, task.kind),
+        changes=changes,
+        steps=tuple(agenda.steps(changes)),
+        caveats=tuple(caveats(options, probes, model is not None)),
+        prices=prices.in_words(price) if facts else "",
     )
 
 
-class _Case:
-    """All that expectations and costs are worked out from, so that they can be worked out again for other facts."""
+def _outlook(
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    facts: ModelFacts | None,
+    usd_per_hour: float | None,
+) -> Outlook:
+    task = described.task
 
-    def __init__(self, described: Profile, probes: Probes | None, model: LanguageModel | None, prices: Prices) -> None:
-        self.task, self.description, self.probes = described.task, described.description, probes
-        self.lengths = Lengths.of(self.task, model.count_tokens if model else None)
-        self.rates = probes.rates if probes else Rates()
-        self.facts = _facts(model) if model else None
-        price = prices.hourly(self.facts, hardware(self.facts.device_name)) if self.facts else None
-        self.usd_per_hour = price.usd if price else None
+    def expecting(description: Description, specs: Sequence[str]) -> Mapping[str, Expected]:
+        return expect(description, task.kind, task.metric, probes, specs)
 
-    def options(self, task: Task, description: Description, limits: Limits) -> list[Option]:
-        """Every approach that applies, best expected quality first."""
-        approaches: dict[str, Approach] = {spec_of(one): one for one in suggested(task)}
-        found = expect(description, task.kind, task.metric, self.probes, list(approaches))
-        options = [
-            option(
-                one.control or spec == "majority",
-                found[spec],
-                foresee(one, task, self.lengths, self.rates, self.facts),
-                self.usd_per_hour,
-                limits,
-            )
-            for spec, one in approaches.items()
-        ]
-        return sorted(options, key=lambda one: (-one.expected.value, one.spec))
-
-    def changes(self, options: Sequence[Option], chosen: Preference, limits: Limits) -> list[Change]:
-        """The advice again, under what may become different."""
-        more = replace(
-            self.description,
-            train=MORE_LABELS * self.description.train,
-            label_counts={label: MORE_LABELS * n for label, n in self.description.label_counts.items()},
-        )
-        weekly = replace(limits, documents_change_every_days=WEEK)
-        busy = replace(limits, queries_per_day=MORE_TRAFFIC * (limits.queries_per_day or 1_000))
-        labelled = self.options(_grown(self.task), more, limits)
-        found = [argument.change(f"{more.train:,} labelled examples, not {self.description.train:,}", chosen, labelled)]
-        if self.usd_per_hour is not None:
-            what = "the documents change every week" if self.task.documents else "the rules change every week"
-            found.append(argument.change(what, chosen, self.options(self.task, self.description, weekly)))
-            traffic = f"{busy.queries_per_day:,.0f} queries a day"
-            found.append(argument.change(traffic, chosen, self.options(self.task, self.description, busy)))
-        return [*found, argument.privacy(options, chosen, self.facts)]
-
-
-def _grown(task: Task) -> Task:
-    """The task as if there were more labels, as far as the costs of fitting go."""
-    return replace(task, train=task.train * MORE_LABELS)
+    lengths = Lengths.of(task, model.count_tokens if model else None)
+    return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, usd_per_hour)
 
 
 def _facts(model: LanguageModel) -> ModelFacts:

@@ -74,14 +74,16 @@ class Slices:
         return cls("train", train, train, True, labelled)
 
     def folds(self, n: int) -> list[Fold]:
-        """The first `n` judged examples, for an approach that asks the model."""
-        if self.crossed:
-            return self._folds(n, self._parts(FOLDS))
-        return self._folds(n, min(2, n) if self.labelled else 1)
+        """The first `n` judged examples, for an approach that asks the model; `n` is at most `PROBED`."""
+        if self.crossed and len(self.judged) < 2 * PROBED:
+            return self._folds(n, self._parts(FOLDS), None)
+        return self._folds(n, min(2, n) if self.labelled else 1, self.judged[:PROBED] if self.crossed else self.judged)
 
     def cheap_folds(self, n: int) -> list[Fold]:
         """The same for an approach that costs next to nothing once its texts are embedded."""
-        return self._folds(n, self._parts(CHEAP_FOLDS) if self.crossed else 1)
+        if self.crossed:
+            return self._folds(n, self._parts(CHEAP_FOLDS), None)
+        return self._folds(n, 1, self.judged)
 
     @property
     def cheap(self) -> int:
@@ -99,17 +101,18 @@ class Slices:
         """Folds of train: where it is tiny, each example is judged by what saw all others."""
         return len(self.judged) if len(self.judged) <= TINY else usual
 
-    def _folds(self, n: int, parts: int) -> list[Fold]:
+    def _folds(self, n: int, parts: int, apart: Sequence[Example] | None) -> list[Fold]:
+        """The first `n` in so many folds; nothing is learned from those set apart, or else from the own fold."""
         places = self._places(parts)
         found = []
         for part in range(parts):
-            mine = [example for example, place in zip(self.judged, places, strict=True) if place == part]
             own = tuple(example for example, place in zip(self.judged[:n], places, strict=False) if place == part)
-            others = (example for example, place in zip(self.judged[:n], places, strict=False) if place != part)
-            hidden = {normalised(example.input) for example in (mine if self.crossed else self.judged)}
+            others = tuple(example for example, place in zip(self.judged[:n], places, strict=False) if place != part)
+            mine = [example for example, place in zip(self.judged, places, strict=True) if place == part]
+            hidden = {normalised(example.input) for example in (mine if apart is None else apart)}
             train = tuple(example for example in self.train if normalised(example.input) not in hidden)
             if own:
-                found.append(Fold(own, train, tuple(others)[:TRIALS] if self.labelled else ()))
+                found.append(Fold(own, train, others[:TRIALS] if self.labelled else ()))
         return found
 
     def _places(self, parts: int) -> list[int]:

@@ -14,6 +14,7 @@ from advisor.advise.readings import Reading
 from advisor.advise.shortlist import Shortlist, Shortlister
 from advisor.advise.slices import PROBED, Slices
 from advisor.approaches import Adapted, Approach, Curriculum, Lesson, parse
+from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
 from advisor.models.clock import clock
@@ -27,6 +28,8 @@ WORDS_READ = 128
 """Words of a text that its perplexity is read from."""
 SPARE = 8  # tokens of the context window left beside a plain text
 LESSONS = 8
+FEWEST_DOCUMENTS = 30
+"""Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
 ALONE_TOKENS = 12
 PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
 
@@ -55,7 +58,6 @@ class Probe(ABC):
 
     Attributes:
         name: of its readings.
-        weight: how much time it may take beside the others.
         burst: sizes that it measures in its first turn.
         late: whether its first turn is in the second round.
         readings: what was measured, in the order of the sizes.
@@ -64,7 +66,6 @@ class Probe(ABC):
         failed: why it cannot be measured, or not further, whatever the time.
     """
 
-    weight: float = 1.0
     burst: int = 1
     late: bool = False
 
@@ -93,6 +94,11 @@ class Probe(ABC):
     def open(self) -> list[int]:
         """Sizes that are not measured yet."""
         return [size for size in self.sizes() if size > self.done]
+
+    @property
+    def behind(self) -> bool:
+        """Whether it had its first turn and did not get as far as it should in that."""
+        return not self.late and self.done < next(iter(self.sizes()), 0)
 
     def fewer(self) -> list[int]:
         """Smaller numbers than the first, for where even that takes too long."""
@@ -130,8 +136,6 @@ class AnswerProbe(Probe):
         most: examples at most, asked when it is its turn.
     """
 
-    weight = 2.0
-
     def __init__(
         self,
         bench: Bench,
@@ -151,18 +155,20 @@ class AnswerProbe(Probe):
     def fewer(self) -> list[int]:
         """A handful tells little, but its interval says how little."""
         first = next(iter(self.sizes()), 0)
-        return [size for size in FEWEST if size < first]
+        return [size for size in FEWEST if self.done < size < first]
 
     def measure(self, size: int) -> None:
         """The first `size` examples, or those of as many folds as there is time for."""
         documents, allowance = self.documents(size), self.bench.allowance
+        allowance.require(self._least(size))
         answers: dict[str, str] = {}
         trains, took = [], 0.0
         for fold in self.bench.slices.folds(size):
             began = allowance.spent
             task = replace(self.bench.task, train=fold.train, dev=fold.trial, documents=documents)
             try:
-                allowance.require(took)  # the last fold's time, since only what it asks for is known in advance
+                if not fold.trial:  # where labels are tried out, the first fold has asked most of the second
+                    allowance.require(took)
                 answers |= _answers(self.approach, task, fold.judged, self.bench.model)
             except OutOfTime:
                 if len(answers) <= self.done:
@@ -173,6 +179,16 @@ class AnswerProbe(Probe):
         judged = [example for example in self.bench.slices.judged[:size] if example.id in answers]
         self.note(len(judged), _quality(self.bench, self.name, answers, judged, min(trains)))
 
+    def _least(self, size: int) -> float:
+        """Seconds that it takes at least, where labels are compared: they are in several calls, of which the model
+        sees one at a time. Inputs that say nothing come on top the first time."""
+        bench = self.bench
+        if bench.task.kind != "classification":
+            return 0.0
+        asked = [bench.prompt(example) for example in bench.slices.judged[self.done : size]]
+        blanks = [] if self.done else [replace(asked[0], input=text) for text in CONTENT_FREE]
+        return bench.model.scoring_seconds([*asked, *blanks], bench.task.labels)
+
 
 class Corpus(Probe):
     """Retrieval from as many documents as can be indexed in time; what it picks, `oracle` and `rag` use too.
@@ -181,7 +197,6 @@ class Corpus(Probe):
         picked: the documents; None before its turn.
     """
 
-    weight = 3.0
     k = 3
 
     def __init__(self, bench: Bench) -> None:
@@ -206,8 +221,8 @@ class Corpus(Probe):
         words = _power_of_two(embedder.words_in(self.bench.allowance.left_now / 1.5))
         while True:
             found = self.shortlister.within(words)
-            if not found.questions:
-                raise OutOfTime("there was no time to embed the documents of a single question")
+            if not found.questions or len(found.documents) < min(FEWEST_DOCUMENTS, len(self.bench.task.documents)):
+                raise OutOfTime("there was no time to embed as many documents as retrieval can go wrong among")
             try:
                 reading = self._recall(found)
             except OutOfTime:
@@ -284,7 +299,7 @@ class Perplexity(Probe):
 
 
 class Alone(Probe):
-    """How fast a prompt is answered that is alone; comes first, since all plans of time rest on it."""
+    """How fast a prompt is answered that is alone. What else asks the model comes later and plans by it."""
 
     def sizes(self) -> Sequence[int]:
         """One go."""

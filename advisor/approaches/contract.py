@@ -228,13 +228,13 @@ class Tuner(ABC):
 
     name: ClassVar[str]
 
-    def passes(self, examples: int, own: float, shared: int) -> int:
-        """How often it will read each of so many training examples; what costs are foreseen by.
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
 
         Args:
             own, shared: tokens of an example that are its own, and that all have in common.
         """
-        return 1
+        return examples * (own + shared)
 
     @abstractmethod
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:

@@ -8,17 +8,18 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.advise import Budget, Terms, race, with_race
+from advisor.advise import Budget, Terms, probe, race, with_race
+from advisor.advise.growing import holds_growth, read_growth
+from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
 from advisor.decide.curves import judge
 from advisor.measure.comparing import compare, note_spans, read_comparison
-from advisor.measure.growing import holds_growth, read_growth
-from advisor.measure.records import Comparison, write_whole
+from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, show, show_curves
+from advisor.report import FORMATS, LiveProgress, render_json, save, show, show_curves
 from advisor.tasks import Limits, subset
 
 
@@ -41,6 +42,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
     )
     add_running(parser, "runs/<task name>")
+    parser.add_argument(
+        "--learn",
+        action="store_true",
+        help="let later advice learn from this comparison; it stays on this machine, where ADVISOR_CASES says",
+    )
     parser.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
     add_judging(parser)
 
@@ -60,11 +66,14 @@ def run(options: argparse.Namespace) -> int:
             comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
         else:
             comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+        probes = probe(task, model, progress=progress) if options.learn else None
     with clock.span("report"):
         decision = _judge(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
+    save(render_json(decision), Path(comparison.folder) / "results.json")
     show(decision, sys.stdout, "json" if options.json else "terminal")
+    if options.learn:
+        print(f"learned from: kept in {keep(case_of(task, decision, probes))}", file=sys.stderr)
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 
 

@@ -8,14 +8,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from advisor.advise.curve import SIZES, default_folder, learners
+from advisor.advise.growing import Sizes, grow
 from advisor.approaches import parse
 from advisor.commands.options import add_running, add_task, load, task_of
 from advisor.decide.curves import judge
 from advisor.errors import UserError
-from advisor.measure.growing import Sizes, grow
-from advisor.measure.records import write_whole
 from advisor.models.store import fresh
-from advisor.report import LiveProgress, render_curves, show_curves
+from advisor.report import LiveProgress, render_curves, save, show_curves
 from advisor.tasks import subset
 
 RESULT = "curve.json"
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
-    write_whole(Path(growth.folder) / RESULT, render_curves(curves, "json"))
+    save(render_curves(curves, "json"), Path(growth.folder) / RESULT)
     show_curves(curves, sys.stdout, "json" if options.json else "terminal")
     runs = [run for draws in growth.comparisons.values() for comparison in draws for run in comparison.runs]
     return 1 if any(run.status == "failed" for run in runs) else 0

@@ -54,14 +54,20 @@ def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
-    """Prices and limits."""
-    judging = parser.add_argument_group("how to judge; nothing runs again for these")
-    judging.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
+    """Prices, limits and the margin."""
+    judging = add_limits(parser)
     judging.add_argument(
         "--margin", type=float, default=0.02, metavar="M", help="how much worse a cheaper approach may be shown to be"
     )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> Any:
+    """Prices and limits; returns the group."""
+    judging = parser.add_argument_group("how to judge; nothing runs again for these")
+    judging.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
     for name in LIMITS:
         judging.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="limit, as in task.toml")
+    return judging
 
 
 def task_of(options: argparse.Namespace) -> Task:
@@ -131,6 +137,7 @@ def limits_of(options: argparse.Namespace) -> dict[str, float]:
             raise UserError(f"{flag} is {value:g}", "limits are positive numbers")
         if name == "min_quality" and value > 1:
             raise UserError(f"{flag} is {value:g}", f"metrics run from 0 to 1: {flag} {value / 100:g}")
-    if not 0 <= options.margin < math.inf:
-        raise UserError(f"--margin is {options.margin:g}", "0 or more, in the metric's own unit: --margin 0.02")
+    margin = getattr(options, "margin", 0.0)
+    if not 0 <= margin < math.inf:
+        raise UserError(f"--margin is {margin:g}", "0 or more, in the metric's own unit: --margin 0.02")
     return given

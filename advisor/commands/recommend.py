@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 
-from advisor.advise import recommend
-from advisor.commands.options import add_judging, add_task, limits_of, task_of, weights
+from advisor.advise import probe, profile
+from advisor.advise.agenda import Invocation
+from advisor.advise.recommend import estimate
+from advisor.commands.options import TABLE, add_limits, add_task, limits_of, task_of, weights
 from advisor.decide import load_prices
 from advisor.errors import UserError
 from advisor.report import LiveProgress, show_estimate
@@ -27,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="for the probes; default: 120")
     parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
-    add_judging(parser)
+    add_limits(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,6 +50,24 @@ def run(options: argparse.Namespace) -> int:
                 dtype=options.dtype,
                 trust_remote_code=options.trust_remote_code,
             )
-        found = recommend(task, model, limits=limits, prices=prices, seconds=options.seconds, progress=progress)
+        probes = probe(task, model, options.seconds, progress) if model else None
+        found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
     show_estimate(found, sys.stdout, "json" if options.json else options.format)
     return 0
+
+
+def _named(options: argparse.Namespace) -> Invocation:
+    """Task, model and machine as they were typed, for the commands that are advised."""
+    task = [options.task] if options.task else []
+    for name in ("train", *TABLE, "split"):
+        value = getattr(options, name)
+        if value is not None:
+            task += [f"--{name}", str(value)]
+    running = []
+    if options.model:
+        for name in ("model", "embedder", "device", "dtype"):
+            value = getattr(options, name)
+            if value is not None and (name, value) != ("embedder", "embedded"):
+                running += [f"--{name}", str(value)]
+        running += ["--trust-remote-code"] * options.trust_remote_code
+    return Invocation(shlex.join(task), shlex.join(running))

@@ -15,11 +15,11 @@ import numpy as np
 
 from advisor.decide.crossings import Crossing, crossing, flat_from, percentiles
 from advisor.decide.decision import Interval
+from advisor.decide.growth import Growth
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import Floats, Sample, samples
 from advisor.decide.saturation import Fitted, fit
-from advisor.measure.growing import Growth
 from advisor.measure.metrics import macro_f1
 from advisor.measure.records import Run
 
@@ -136,7 +136,7 @@ def judge(growth: Growth, resamples: int = RESAMPLES) -> Curves:
     """
     cells = {size: _cells(growth, size) for size in growth.sizes}
     test = len(next(iter(growth.comparisons.values()))[0].answers)
-    resampling = _Resampling(test, growth.draws, resamples)
+    resampling = Resampling(test, growth.draws, resamples)
     intervals = {size: _intervals(list(found.values())) for size, found in cells.items()}
     largest = max((size for size, found in cells.items() if found), default=growth.sizes[-1])
     grid = np.unique(np.append(np.geomspace(growth.sizes[0], FARTHEST * largest, _GRID), growth.sizes))
@@ -168,11 +168,15 @@ class _Line:
     largest: int
 
 
-class _Resampling:
-    """The same resamples of test examples and draws for all approaches and sizes."""
+class Resampling:
+    """The same resamples of test examples and draws for all approaches and sizes.
 
-    def __init__(self, test: int, draws: int, resamples: int) -> None:
-        rng = np.random.default_rng(_SEED)
+    Args:
+        test: how many test examples there are; `draws`: how many samples of the training examples.
+    """
+
+    def __init__(self, test: int, draws: int, resamples: int = RESAMPLES, seed: int = _SEED) -> None:
+        rng = np.random.default_rng(seed)
         self._examples: Floats = rng.multinomial(test, np.full(test, 1 / test), resamples) / test
         fewer = max(1, draws - 1)
         self._draws: Floats = rng.multinomial(fewer, np.full(draws, 1 / draws), resamples) / fewer

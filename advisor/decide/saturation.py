@@ -111,10 +111,11 @@ class _Grid:
         self.size = len(self.half)
         middle = math.exp(np.log(sizes).mean())
         # Coordinates in which the usual range is a standard normal distribution.
-        self._place = np.stack([np.log(self.half / middle) / _HALF, np.log(self.steepness) / _STEEPNESS])
-        weight = np.exp(-(self._place**2).sum(axis=0) / 2)
+        place = np.stack([np.log(self.half / middle) / _HALF, np.log(self.steepness) / _STEEPNESS])
+        self._apart = ((place[:, :, None] - place[:, None]) ** 2).sum(axis=0)
+        weight = np.exp(-(place**2).sum(axis=0) / 2)
         self.shares: Floats = weight / weight.sum()
-        self.centre = int((self._place**2).sum(axis=0).argmin())
+        self.centre = int(weight.argmax())
         fall = _fall(sizes, self.half[:, None], self.steepness[:, None])
         self.first_fall: Floats = fall[:, 0]
         self._rise: Floats = 1 - fall / fall[:, :1]
@@ -148,7 +149,6 @@ class _Grid:
         first = np.where(fine, first, np.choose(which, [edge[0] for edge in edges]))
         gain = np.where(fine, gain, np.choose(which, [edge[1] for edge in edges]))
         cost = np.where(fine, misfit(first, gain), costs.min(axis=0))
-        away = self._place[:, None, :] - self._place[:, held][:, :, None]
-        chosen = (cost + max(noise, 1e-9) * (away**2).sum(axis=0)).argmin(axis=1)
+        chosen = (cost + max(noise, 1e-9) * self._apart[held]).argmin(axis=1)
         rows = np.arange(len(q))
         return first[rows, chosen], gain[rows, chosen], chosen

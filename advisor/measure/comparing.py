@@ -40,7 +40,6 @@ from advisor.measure.records import (
     counted,
     lines,
     read_run,
-    write_whole,
 )
 from advisor.measure.runner import BATCH, Assignment, run
 from advisor.models import LanguageModel
@@ -303,7 +302,9 @@ def _write_answers(path: Path, task: Task) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
-    write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    work = path.with_suffix(".writing")
+    work.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    work.replace(path)
 
 
 @contextmanager

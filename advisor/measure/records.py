@@ -214,13 +214,6 @@ def append(path: Path, *rows: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, whenever this is killed, finds the old one or all of the new one."""
-    work = path.with_suffix(".writing")
-    work.write_text(text, encoding="utf-8")
-    work.replace(path)
-
-
 def _cut_torn_line(descriptor: int) -> None:
     size = os.fstat(descriptor).st_size
     end = size

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from advisor.decide.crossings import Crossing
-from advisor.decide.curves import FLAT, Curve, Curves, Leader
+from advisor.decide.curves import FLAT, LABELS, Curve, Curves, Leader
 from advisor.decide.saturation import ASSUMPTION
 from advisor.report import figures
 
@@ -24,10 +24,12 @@ def leaders(curves: Curves) -> str:
     if not found:
         return ""
     first, last = figures.count(found[0].start), figures.count(found[-1].end)
+    reach = {(curve.line[0][0], curve.doubling.start) for curve in curves.curves if curve.line and curve.doubling}
+    among = " among those measured there" if len(reach) > 1 else ""
     if len(found) == 1:
-        return f"{found[0].spec} is ahead from {first} to {last} labels, by the fitted curves."
+        return f"{found[0].spec} is ahead{among} from {first} to {last} labels, by the fitted curves."
     words = [_stretch(leader, number, found) for number, leader in enumerate(found)]
-    return f"Ahead by the fitted curves: {figures.listed(words)}. The crossings say how sure that is."
+    return f"Ahead{among}, by the fitted curves: {figures.listed(words)}. The crossings say how sure that is."
 
 
 def _stretch(leader: Leader, number: int, found: Sequence[Leader]) -> str:
@@ -38,14 +40,28 @@ def _stretch(leader: Leader, number: int, found: Sequence[Leader]) -> str:
 
 
 def crossings(curves: Curves) -> list[str]:
-    """One sentence for each pair that can be told apart somewhere, overtakings first, and one for all the others."""
+    """Overtakings first, one sentence each; then who is ahead throughout; last the pairs that cannot be told apart."""
     told = [c for c in curves.crossings if not _untold(c)]
     told.sort(key=lambda c: (c.at is None, c.extrapolated, c.at or 0.0))
-    sentences = [crossing(c) for c in told]
+    sentences = [crossing(c) for c in told if not _throughout(c)]
+    always: dict[tuple[str, float, int], list[str]] = {}
+    for c in filter(_throughout, told):
+        always.setdefault((c.later, c.start, c.end), []).append(c.earlier)
+    sentences += [_ahead(later, figures.listed(behind), start, end) for (later, start, end), behind in always.items()]
     rest = [f"{c.later} and {c.earlier}" for c in curves.crossings if _untold(c)]
     if rest:
         sentences.append(f"Cannot be told apart with these test examples: {'; '.join(rest)}.")
     return sentences
+
+
+def _throughout(c: Crossing) -> bool:
+    return c.at is None and c.high is not None and c.high <= c.start
+
+
+def _ahead(later: str, earlier: str, start: float, end: int) -> str:
+    return (
+        f"{later} is ahead of {earlier} at every number of labels from {figures.count(start)} to {figures.count(end)}."
+    )
 
 
 def _untold(c: Crossing) -> bool:
@@ -58,9 +74,9 @@ def crossing(c: Crossing) -> str:
     if _untold(c):
         return f"{c.later} and {c.earlier} cannot be told apart with these test examples."
     if c.at is None:
-        if c.high is not None and c.high > c.start:
-            return f"{c.later} is ahead of {c.earlier}; that is shown from about {about(c.high)} labels on."
-        return f"{c.later} is ahead of {c.earlier} at every number of labels from {start} to {end}."
+        if _throughout(c):
+            return _ahead(c.later, c.earlier, c.start, c.end)
+        return f"{c.later} is ahead of {c.earlier}; that is shown from about {about(c.high or c.end)} labels on."
     if c.extrapolated:
         return _extrapolated(c)
     head = f"{c.later} passes {c.earlier} at about {about(c.at)} labels"
@@ -96,7 +112,7 @@ def next_labels(curves: Curves) -> str:
     """How many more labels are priced, in words; sizes differ only where approaches could not be measured alike."""
     spans = {(c.more.start, c.more.end) for c in curves.curves if c.more}
     if len(spans) != 1:
-        return "the next labels"
+        return f"up to {LABELS} more labels than the most measured of each"
     ((start, end),) = spans
     return f"{figures.count(end - start)} more labels than {figures.count(start)}"
 
@@ -120,7 +136,7 @@ def caveats(curves: Curves) -> list[str]:
     found = [*growth.model.caveats, *growth.task.caveats]
     if too_many := [figures.count(size) for size in growth.asked if size > growth.task.train]:
         there = figures.count(growth.task.train)
-        found.append(f"{figures.listed(too_many)} training examples were asked for; there are {there}, all were used.")
+        found.append(f"{figures.listed(too_many)} training examples were asked for; there are {there}: all were used.")
     if growth.task.dev:
         found.append(
             f"The {figures.count(growth.task.dev)} dev examples were at hand at every size, beside the others."

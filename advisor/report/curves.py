@@ -103,7 +103,7 @@ def _terminal(curves: Curves, width: int) -> Page:
     page.item(f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}", "task", _LABELS)
     page.item(statements.model(growth.model, 12), "model", _LABELS)
     page.item(statements.device(growth.model), "", _LABELS)
-    page.heading(f"Quality ({plain(task.metric)}) by number of training examples, with 95 % intervals")
+    page.heading(f"Quality ({plain(task.metric)}) by training examples, with 95 % intervals")
     _qualities(page, curves)
     if troubles := say.troubles(curves):
         page.blank()
@@ -173,7 +173,8 @@ def _table(
 
 def _cell(point: Point) -> tuple[str, str]:
     if point.quality is None:
-        return point.trouble.partition(":")[0].partition(" ")[0], ""
+        word, reason, _ = point.trouble.partition(":")
+        return word if reason else "-", ""
     value, _, span = figures.quality(point.quality).partition(" ")
     return value, span
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from advisor.advise.estimate import Estimate, Option
+from advisor.advise.estimate import Estimate, Option, Step
+from advisor.advise.foresight import FACTOR
 from advisor.advise.readings import Reading
 from advisor.decide import Interval, words
 from advisor.report import figures, statements
@@ -17,12 +18,18 @@ from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, plain, 
 from advisor.report.render import WIDTH, Format, surface
 
 _LEAD = 10
-_BASES = {"measured": "probe", "learned": "learned", "rule": "rule"}
-_LEGEND = (
-    "probe: measured on your examples; learned: from comparisons on other tasks; rule: of thumb, from the literature. "
-    "Times and costs are extrapolated."
-)
-
+_LEAST_NAME = 12
+_LEGEND = {
+    "measured": "measured: on your own examples",
+    "learned": "learned: from comparisons on other tasks",
+    "rule": "rule: of thumb, from the literature",
+}
+_MARKS = {
+    ">": "> to begin with",
+    "?": "? may turn out better",
+    "!": "! breaks a limit",
+    "c": "c control: for the diagnosis, never advised",
+}
 _Cell = tuple[str, str, Callable[[Option], str]]
 
 
@@ -69,38 +76,58 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
         "model": dataclasses.asdict(estimate.model) if estimate.model else None,
         "limits": {k: v for k, v in dataclasses.asdict(estimate.limits).items() if v is not None},
         "probes": dataclasses.asdict(estimate.probes) if estimate.probes else None,
-        "approaches": [_option(option) for option in estimate.options],
+        "approaches": [_option(option, estimate) for option in estimate.options],
         "advice": {
             "approach": estimate.advised,
+            "decided": estimate.advised is not None and not estimate.open,
             "open": estimate.open,
+            "at_stake": estimate.at_stake if estimate.advised else None,
+            "settling": estimate.settling or None,
+            "nearest_to_limits": estimate.nearest,
             "reasons": [dataclasses.asdict(reason) for reason in estimate.reasons],
             "changes": [dataclasses.asdict(change) for change in estimate.changes],
             "steps": [dataclasses.asdict(step) for step in estimate.steps],
             "caveats": estimate.caveats,
         },
+        "prices": estimate.prices or None,
+        "answers": [{"question": question, "answer": answer} for question, answer in estimate.told] or None,
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)
     return cleaned
 
 
-def _option(option: Option) -> dict[str, object]:
+def _option(option: Option, estimate: Estimate) -> dict[str, object]:
     expected, foreseen = option.expected, option.foreseen
     latency = foreseen.latency if foreseen else None
+    tokens = {"prompt": foreseen.prompt_tokens, "completion": foreseen.completion_tokens} if foreseen else None
     return {
         "spec": option.spec,
         "control": option.control,
         "quality": {name: getattr(expected, name) for name in ("value", "low", "high", "basis", "why")},
+        "chance_to_be_better": estimate.chances.get(option.spec),
         "latency_ms": {"p50": latency.p50, "p95": latency.p95, "ttft_p50": latency.ttft_p50} if latency else None,
         "throughput_qps": foreseen.throughput_qps if foreseen else None,
-        "tokens_per_query": {"prompt": foreseen.prompt_tokens, "completion": foreseen.completion_tokens}
-        if foreseen
-        else None,
+        "tokens_per_query": tokens,
         "fit_seconds": foreseen.fit_seconds if foreseen else None,
         "index_seconds": foreseen.index_seconds if foreseen else None,
         "memory_bytes": foreseen.memory_bytes if foreseen else None,
         "cost_usd": dataclasses.asdict(option.cost),
+        "extrapolated": _ranges(option),
         "violations": option.violations,
+    }
+
+
+def _ranges(option: Option) -> dict[str, object]:
+    """Between what each figure that was worked out is likely to lie, and what it rests on; quality has its own."""
+    found = dict(option.foreseen.ranges) if option.foreseen else {}
+    costs = {f"cost_{name}": value for name, value in dataclasses.asdict(option.cost).items() if value is not None}
+    return {
+        **{name: dataclasses.asdict(one) for name, one in found.items()},
+        **{
+            name: {"low": value / FACTOR, "high": value * FACTOR, "basis": "times as above, and the price list"}
+            for name, value in costs.items()
+        },
     }
 
 
@@ -109,29 +136,65 @@ def _terminal(estimate: Estimate, width: int) -> Page:
     page.add(shorten(f"Advisor: what to expect of {plain(estimate.name)}", page.width), style="bold")
     for lead, line in _head(estimate):
         page.item(line, lead, _LEAD)
-    page.heading(f"Expected quality ({plain(words.metric(estimate.metric))}), times and costs, before anything is run")
+    page.heading(_title(estimate))
     _table(page, estimate)
-    page.item(_LEGEND, style="dim")
+    for line in _legend(estimate):
+        page.item(line, style="dim")
     page.heading("Advice")
-    page.item(_advice(estimate), style="bold")
+    first, *rest = _advice(estimate)
+    page.item(first, style="bold")
+    for sentence in rest:
+        page.item(sentence)
+    if estimate.reasons:
+        page.heading("Why")
     for number, reason in enumerate(estimate.reasons, start=1):
-        page.item(f"{reason.claim} ({reason.fact})", "why" if number == 1 else "", _LEAD)
+        page.item(reason.claim, f"{number}.", 4)
+        page.item(reason.fact, "", 4, style="dim")
     page.heading("What would change it")
     for change in estimate.changes:
-        page.item(f"{change.circumstance}: {change.outcome}")
+        page.item(f"{change.circumstance}: {change.outcome}.", "-", 2)
     page.heading("What to do first")
     for number, step in enumerate(estimate.steps, start=1):
-        page.item(step.what, f"{number}.", 4)
+        page.item(_step(step), f"{number}.", 4)
         if step.command:
             page.item(step.command, "", 4, style="dim")
     if estimate.probes:
         page.heading(f"What was probed, on examples of {estimate.probes.split}")
         for line in _readings(estimate):
             page.item(line)
+    if estimate.told:
+        page.heading("What you said")
+        for question, answer in estimate.told:
+            page.item(f"{question} {answer}", "-", 2)
     page.heading("Caveats")
     for caveat in estimate.caveats:
         page.item(caveat, "-", 2)
+    if estimate.prices:
+        page.blank()
+        page.item(estimate.prices, "costs", _LEAD)
     return page
+
+
+def _title(estimate: Estimate) -> str:
+    beside = ", times and costs" if estimate.model else " and tokens per query"
+    return f"Expected quality ({plain(words.metric(estimate.metric))}){beside}, before anything is run"
+
+
+def _legend(estimate: Estimate) -> Iterator[str]:
+    marks = {_mark(option, estimate) for option in estimate.options}
+    bases = {option.expected.basis for option in estimate.options}
+    yield "; ".join(text for mark, text in _MARKS.items() if mark in marks) or "no approach stands out"
+    yield "; ".join(text for basis, text in _LEGEND.items() if basis in bases)
+    if estimate.model:
+        yield f"Times, memory and costs are worked out from the probe: right within a factor of about {FACTOR:g}."
+    else:
+        yield "Times, memory and costs are unknown until a model is named."
+
+
+def _step(step: Step) -> str:
+    if step.seconds is None:
+        return step.what
+    return f"{step.what} About {figures.duration(max(step.seconds, 1.0), compact=True)}."
 
 
 def _head(estimate: Estimate) -> Iterator[tuple[str, str]]:
@@ -146,34 +209,50 @@ def _head(estimate: Estimate) -> Iterator[tuple[str, str]]:
     if estimate.model:
         yield "model", statements.model(estimate.model, 12)
         yield "", statements.device(estimate.model)
-    limits = {k: v for k, v in dataclasses.asdict(estimate.limits).items() if v is not None}
-    if limits:
-        yield "limits", "; ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in limits.items())
+    if limits := statements.limits(estimate.limits):
+        yield "limits", "; ".join(limits)
 
 
-def _advice(estimate: Estimate) -> str:
+def _advice(estimate: Estimate) -> list[str]:
+    """What to begin with, and how sure that is; each sentence or two a paragraph."""
     if estimate.advised is None:
-        return "Nothing is expected to respect the limits."
+        said = ["Nothing is expected to respect the limits."]
+        if estimate.nearest:
+            expected = estimate.option(estimate.nearest).expected
+            at = f"{expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
+            said.append(f"Nearest to them comes {estimate.nearest}, expected at {at}.")
+        return [*said, *filter(None, [estimate.settling])]
     expected = estimate.option(estimate.advised).expected
-    interval = f"{expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
-    said = f"Begin with {estimate.advised}: expected at {interval}."
-    if estimate.open:
-        said += f" It is not settled: {words.listed(estimate.open)} may turn out better."
-    return said
+    at = f"expected at {expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
+    if not estimate.open:
+        return [f"Begin with {estimate.advised}: {at}.", *filter(None, [estimate.settling])]
+    chances = words.listed([f"{spec} {100 * estimate.chances[spec]:.0f} %" for spec in estimate.open])
+    return [
+        f"Undecided between {words.listed([estimate.advised, *estimate.open])}. Begin with {estimate.advised}: {at}.",
+        f"Chances to turn out the better choice: {chances}. Taking {estimate.advised} without measuring would cost "
+        f"{estimate.at_stake:.2f} of quality on average.",
+        *filter(None, [estimate.settling]),
+    ]
 
 
 def _cells(estimate: Estimate) -> list[_Cell]:
     found: list[_Cell] = [
         ("expected", "[95 %]", lambda o: figures.quality(_interval(o))),
-        ("", "from", lambda o: _BASES[o.expected.basis]),
+        ("", "from", lambda o: o.expected.basis),
     ]
-    if any(option.foreseen for option in estimate.options):
-        found += [
+    if estimate.model:
+        return [
+            *found,
             ("p50/p95", "ms", lambda o: figures.latency(o.foreseen.latency if o.foreseen else None, True)),
             ("cost per", "1,000", lambda o: figures.money(o.cost.per_1k_queries)),
             ("to set", "up", lambda o: figures.money(o.cost.fit)),
             ("time", "to fit", lambda o: figures.duration(_fitting(o), True)),
             ("", "memory", lambda o: figures.size(o.foreseen.memory_bytes if o.foreseen else None)),
+        ]
+    if any(option.foreseen for option in estimate.options):
+        found += [
+            ("tokens", "read", lambda o: figures.count(o.foreseen.prompt_tokens if o.foreseen else None)),
+            ("and", "written", lambda o: figures.count(o.foreseen.completion_tokens if o.foreseen else None)),
         ]
     return found
 
@@ -190,10 +269,16 @@ def _fitting(option: Option) -> float | None:
 
 def _table(page: Page, estimate: Estimate) -> None:
     cells = _cells(estimate)
-    rows = [[cell(option) for _, _, cell in cells] for option in estimate.options]
-    widths = [max(len(above), len(below), *(len(row[i]) for row in rows)) for i, (above, below, _) in enumerate(cells)]
-    room = max(12, page.width - INDENT - 2 - sum(width + 2 for width in widths))
-    name = max(8, min(room, max(len(plain(option.spec)) for option in estimate.options)))
+    while True:  # the columns at the right go first where there is no room for all
+        rows = [[cell(option) for _, _, cell in cells] for option in estimate.options]
+        widths = [
+            max(len(above), len(below), *(len(row[i]) for row in rows)) for i, (above, below, _) in enumerate(cells)
+        ]
+        room = page.width - INDENT - 2 - sum(width + 2 for width in widths)
+        if room >= _LEAST_NAME or len(cells) == 1:
+            break
+        cells = cells[:-1]
+    name = max(_LEAST_NAME, min(room, max(len(plain(option.spec)) for option in estimate.options)))
     for line in (0, 1):
         titles = "  ".join(
             pad((above, below)[line], width, right=True) for (above, below, _), width in zip(cells, widths, strict=True)
@@ -207,9 +292,19 @@ def _table(page: Page, estimate: Estimate) -> None:
         page.add(" " * INDENT + f"{_mark(option, estimate)} {pad(first, name)}  {figures_}", style=style)
         for more in rest:
             page.add(" " * INDENT + f"  {more}", style=style)
+    for broken, specs in _broken(estimate).items():
+        page.item(f"! {words.listed(specs)}: {broken}")
+
+
+def _broken(estimate: Estimate) -> dict[str, list[str]]:
+    """What breaks limits, by how; all that are only too bad, together."""
+    found: dict[str, list[str]] = {}
+    least = estimate.limits.min_quality
     for option in estimate.options:
         if option.violations:
-            page.item(f"! {option.spec}: {'; '.join(option.violations)}")
+            too_bad = least is not None and len(option.violations) == 1 and option.expected.value < least
+            found.setdefault(f"below {least:g}" if too_bad else "; ".join(option.violations), []).append(option.spec)
+    return found
 
 
 def _mark(option: Option, estimate: Estimate) -> str:
@@ -248,18 +343,28 @@ def _markdown(estimate: Estimate) -> str:
     parts = [
         f"# What to expect of {text(estimate.name)}",
         "\n".join(f"- {lead or 'machine'}: {text(line)}" for lead, line in _head(estimate)),
-        "\n".join(table(titles, rows)),
-        text(_LEGEND),
-        f"## Advice\n\n{text(_advice(estimate))}",
-        "\n".join(f"- {text(reason.claim)} ({text(reason.fact)})" for reason in estimate.reasons),
-        "## What would change it",
-        "\n".join(f"- {text(change.circumstance)}: {text(change.outcome)}" for change in estimate.changes),
+        f"## {text(_title(estimate))}",
+        table(titles, rows),
+        text(" ".join(f"{line.rstrip('.')}." for line in list(_legend(estimate))[1:])),
+        "## Advice",
+        *(f"**{text(said)}**" if number == 0 else text(said) for number, said in enumerate(_advice(estimate))),
+        *_section("Why", [f"{text(reason.claim)} ({text(reason.fact)})" for reason in estimate.reasons]),
+        *_section(
+            "What would change it",
+            [f"{text(change.circumstance)}: {text(change.outcome)}." for change in estimate.changes],
+        ),
         "## What to do first",
         "\n".join(
-            f"{number}. {text(step.what)}" + (f" `{step.command}`" if step.command else "")
+            f"{number}. {text(_step(step))}" + (f" {code(step.command)}" if step.command else "")
             for number, step in enumerate(estimate.steps, start=1)
         ),
-        "## Caveats",
-        "\n".join(f"- {text(caveat)}" for caveat in estimate.caveats),
+        *_section("What was probed", [text(line) for line in _readings(estimate)]),
+        *_section("What you said", [f"{text(question)} {text(answer)}" for question, answer in estimate.told]),
+        *_section("Caveats", [text(caveat) for caveat in estimate.caveats]),
+        *([f"Costs: {text(estimate.prices)}"] if estimate.prices else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(title: str, lines: list[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []

@@ -88,7 +88,7 @@ class Page:
     def heading(self, title: str) -> None:
         """Begins a section."""
         self.blank()
-        self.add(Text(title, style="bold"))
+        self.add(Text(shorten(title, self.width), style="bold"))
 
     def item(self, text: str, lead: str = "", hang: int = 0, style: str = "") -> None:
         """A paragraph, indented; `lead` stands before its first line, the others hang below its end.

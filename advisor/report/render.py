@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Literal, TextIO, get_args
 
 from advisor.decide.decision import Decision
@@ -46,6 +47,13 @@ def show(decision: Decision, stream: TextIO, format: Format = "terminal") -> Non
     """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
     width, color, encoding = surface(stream)
     stream.write(render(decision, format, width=width, color=color, encoding=encoding))
+
+
+def save(text: str, path: Path) -> None:
+    """Writes a report to a file: whoever reads it, whenever this is killed, finds the old one or all of the new one."""
+    work = path.with_suffix(".writing")
+    work.write_text(text, encoding="utf-8")
+    work.replace(path)
 
 
 def surface(stream: TextIO) -> tuple[int, bool, str]:

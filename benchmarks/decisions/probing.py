@@ -14,6 +14,8 @@ from advisor.models import LanguageModel
 from benchmarks.decisions.cells import Cell, finished
 from benchmarks.decisions.table import probes_from
 
+SECONDS = 60.0  # half of what `advisor recommend` takes by default: there are many cells
+
 
 def probed(found: Sequence[Cell], model: LanguageModel) -> None:
     """Probe what is measured and not probed yet."""
@@ -21,7 +23,7 @@ def probed(found: Sequence[Cell], model: LanguageModel) -> None:
         path = _path(cell)
         if path.exists() or not finished(cell):
             continue
-        probes = probe(cell.task, model)
+        probes = probe(cell.task, model, SECONDS)
         work = path.with_suffix(".writing")
         work.write_text(json.dumps(asdict(probes), indent=1), encoding="utf-8")
         work.replace(path)

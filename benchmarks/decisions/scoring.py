@@ -12,7 +12,9 @@ from advisor.advise.expected import Expected
 from advisor.advise.features import features
 from advisor.advise.learned import APPROACHES, Knowledge, expect_from, learn
 from advisor.advise.learning import Case
+from advisor.advise.preference import worths
 from advisor.advise.rules import advised_by_tree
+from advisor.decide import Interval
 from benchmarks.decisions.table import Measured
 
 QUERIES = 10_000  # that the cost of fitting is spread over
@@ -70,17 +72,18 @@ def _advise(cell: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
     specs = list(eligible(cell))
     expected = expect_from(known, cell.description, cell.kind, cell.metric, cell.probes, specs)
     blind = expect_from(known, cell.description, cell.kind, cell.metric, None, specs)
+    worth, blind_worth = worths(expected), worths(blind)
     choices, regrets = {}, {}
     for profile in PROFILES:
 
-        def guess(spec: str, table: Mapping[str, Expected], profile: str = profile) -> float:
+        def guess(spec: str, table: Mapping[str, Interval], profile: str = profile) -> float:
             return table[spec].value - seconds.penalty(profile, spec, None)
 
         truth = {spec: q - seconds.penalty(profile, spec, cell) for spec, q in eligible(cell).items()}
         best = max(truth.values())
         named = {
-            "advice": max(specs, key=lambda s: guess(s, expected)),
-            "profile without probes": max(specs, key=lambda s: guess(s, blind)),
+            "advice": max(specs, key=lambda s: guess(s, worth)),
+            "profile without probes": max(specs, key=lambda s: guess(s, blind_worth)),
             "rule tree": _at_hand(advised_by_tree(cell.description, documents_change=False), specs),
             **{f"always {spec}": _at_hand(spec, specs) for spec in CONSTANT},
         }

@@ -10,8 +10,8 @@ from typing import Any
 
 from advisor.advise.readings import Probes, Rates, Reading
 from advisor.decide import Interval, decide
+from advisor.errors import UserError
 from advisor.measure.comparing import read_comparison
-from advisor.measure.records import Comparison
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
 from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
@@ -52,13 +52,14 @@ class Measured:
 
 def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
     """The cells that are finished, the outcomes of what learns nothing carried over to all sizes of its task."""
-    done = [cell for cell in cells if finished(cell)]
-    outcomes = {(cell.task.name, cell.size): _outcomes(read_comparison(cell.folder)) for cell in done}
+    outcomes = {(cell.task.name, cell.size): _outcomes(cell) for cell in cells}
     found = []
-    for cell in done:
+    for cell in filter(finished, cells):
         name = cell.task.name
-        flat = max((s for t, s in outcomes if t == name and s <= FLAT_SIZE), default=cell.size)
-        carried = {k: o for k, o in outcomes.get((name, flat), {}).items() if k in LEARNS_NOTHING}
+        flat = max((c.size for c in cells if c.task.name == name and c.size <= FLAT_SIZE), default=cell.size)
+        carried = {k: o for k, o in outcomes[name, flat].items() if k in LEARNS_NOTHING}
+        if not carried and cell.task.kind != "classification":
+            continue  # until what learns nothing is measured, at another size
         found.append(
             Measured(
                 name,
@@ -73,7 +74,12 @@ def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> l
     return found
 
 
-def _outcomes(comparison: Comparison) -> dict[str, Outcome]:
+def _outcomes(cell: Cell) -> dict[str, Outcome]:
+    """Of all that is complete, the whole cell or not."""
+    try:
+        comparison = read_comparison(cell.folder)
+    except UserError:
+        return {}
     found = {}
     for row in decide(comparison).rows:
         if row.status != "ok" or row.quality is None or not row.throughput_qps:

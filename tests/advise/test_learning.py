@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from advisor.advise.learning import Case, conformal, fit
+from advisor.advise.learning import Case, conformal, differences, fit
 
 TASKS, SIZES, NOISE = 24, (8, 32, 128), 0.03
 
@@ -47,8 +48,15 @@ def test_what_is_not_known_counts_as_usual() -> None:
 def test_an_expectation_stays_a_quality() -> None:
     fitted = fit("lora", made_up(0))
     assert fitted is not None
-    assert fitted.predict({"train": 200.0, "head": 0.9}) == 1.0
-    assert fitted.predict({"train": -200.0, "head": 0.1}) == 0.0
+    assert fitted.predict({"train": 7.0, "head": 1.4}) == 1.0
+    assert fitted.predict({"train": 3.0, "head": -0.4}) == 0.0
+
+
+def test_beyond_what_was_seen_a_feature_adds_no_more() -> None:
+    fitted = fit("lora", made_up(0))
+    assert fitted is not None
+    largest = float(np.log2(1 + max(SIZES)))
+    assert fitted.predict({"train": 200.0, "head": 0.4}) == fitted.predict({"train": largest, "head": 0.4})
 
 
 def test_too_few_tasks_teach_nothing() -> None:
@@ -67,7 +75,22 @@ def test_intervals_hold_what_they_say_on_tasks_that_were_not_learned_from() -> N
     assert 0.92 <= np.mean(held) <= 0.99
 
 
-def test_the_quantile_is_the_finite_sample_one() -> None:
-    assert conformal(np.arange(1.0, 20.0)) == 19.0
-    assert conformal(np.arange(1.0, 40.0)) == 38.0
-    assert conformal(np.arange(1.0, 11.0)) == 15.0
+def test_the_quantile_is_that_of_groups() -> None:
+    sizes, even = np.arange(1.0, 41.0), np.full(40, 1 / 40)
+    assert conformal(sizes, even, tasks=39) == 39.0  # 0.95 of 40 fortieths, and a 39th of it more
+    assert conformal(sizes, even, tasks=10**6) == 39.0
+    assert conformal(sizes[:10], np.full(10, 0.1), tasks=10) == 12.5
+    heavy = np.array([*np.full(39, 0.5 / 39), 0.5])
+    assert conformal(sizes, heavy, tasks=10**6) == 40.0
+
+
+def test_differences_are_learned_without_the_tasks_difficulty() -> None:
+    cases = [
+        replace(case, qualities={**case.qualities, "few-shot": case.qualities["lora"] - 0.2}) for case in made_up(0)
+    ]
+    fitted = fit("few-shot", differences(cases, "lora"), ())
+    assert fitted is not None
+    assert fitted.anchor == ""
+    assert fitted.total({"train": 5.0, "head": 0.4}) == pytest.approx(-0.2, abs=0.01)
+    assert fitted.within < 0.01
+    assert not differences(cases, "oracle")

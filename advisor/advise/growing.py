@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Approach, ContextBuilder, Tuner
+from advisor.approaches import Approach, spec_of
+from advisor.decide.growth import Growth
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, read_comparison, task_facts
+from advisor.measure.comparing import Plan, carry_out, read_comparison
 from advisor.measure.progress import Progress, Silence
-from advisor.measure.records import Comparison, ModelFacts, TaskFacts, append, lines
+from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
-from advisor.tasks import Task, subset
+from advisor.tasks import Task, data_caveats, subset
 
 JOURNAL = "curves.jsonl"
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
@@ -37,65 +38,43 @@ class Sizes:
         folder: holds a run folder for each size and draw.
         asked: numbers of training examples, in any order; what exceeds those that there are means all of them.
         draws: samples of the training examples for each size.
+
+    Raises:
+        UserError: a size or the number of draws makes no sense.
     """
 
     folder: Path
     asked: tuple[int, ...]
     draws: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.asked or min(self.asked) < 1:
+            given = ",".join(map(str, self.asked)) or "empty"
+            raise UserError(f"--sizes is {given}", "numbers from 1 on: --sizes 8,32,128,512")
+        if self.draws < 1:
+            raise UserError(f"--seeds is {self.draws}", "1 or more")
+
     def measured(self, train: int) -> tuple[int, ...]:
         """The sizes that can be had of so many training examples, rising."""
         return tuple(sorted({min(size, train) for size in self.asked}))
-
-
-@dataclass(frozen=True)
-class Growth:
-    """What was recorded at each size: facts only.
-
-    Attributes:
-        folder: where the records lie.
-        task: all of it, with every training example.
-        asked, draws: as in `Sizes`.
-        sizes: what was to be measured, rising.
-        specs: of the approaches.
-        comparisons: by size, one for each draw, as many as were begun; where all examples are used there is one,
-            with a run for each draw.
-    """
-
-    folder: str
-    task: TaskFacts
-    asked: tuple[int, ...]
-    sizes: tuple[int, ...]
-    draws: int
-    specs: tuple[str, ...]
-    comparisons: Mapping[int, tuple[Comparison, ...]]
-
-    @property
-    def model(self) -> ModelFacts:
-        """The model that all ran with, as the largest comparison describes it."""
-        return self.comparisons[max(self.comparisons)][0].model
 
 
 def grow(
     sizes: Sizes,
     task: Task,
     model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    approaches: Sequence[Approach],
     progress: Progress | None = None,
 ) -> Growth:
     """Compare the approaches at each size, without latency, or go on where the same call stopped.
 
     Raises:
-        UserError: a size or the number of draws makes no sense, or as for `compare`.
+        UserError: there are no training examples, or as for `compare`.
     """
-    if not sizes.asked or min(sizes.asked) < 1:
-        raise UserError(f"--sizes is {_listed(sizes.asked) or 'empty'}", "numbers from 1 on: --sizes 8,32,128,512")
-    if sizes.draws < 1:
-        raise UserError(f"--seeds is {sizes.draws}", "1 or more")
     if not task.train:
         raise UserError(f"{task.name}: has no training examples", "add train.jsonl")
     measured = sizes.measured(len(task.train))
-    specs = tuple(chosen_of(task, approaches))
+    specs = tuple(dict.fromkeys(spec_of(approach) for approach in approaches))
     parts = {
         (size, draw): subset(task, train_limit=size, seed=draw)
         for size in measured
@@ -108,17 +87,18 @@ def grow(
         "sizes": measured,
         "draws": sizes.draws,
         "specs": specs,
-        "task": asdict(task_facts(task)),
+        "train": len(task.train),
+        "fingerprint": task.fingerprint,
+        "caveats": (*task.caveats, *data_caveats(task)),
         "model": {name: model.describe()[name] for name in _SAME_MODEL},
         "fingerprints": {_name(size, draw): part.fingerprint for (size, draw), part in parts.items()},
     }
     shown = _Steps(progress or Silence(), len(specs), len(parts))
-    with alone(sizes.folder):
-        append(sizes.folder / JOURNAL, head)
-        for (size, draw), part in parts.items():
-            seeds = sizes.draws if size == len(task.train) else 1
-            shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
-            carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
+    _begin(sizes.folder, head)
+    for (size, draw), part in parts.items():
+        seeds = sizes.draws if size == len(task.train) else 1
+        shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
+        carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
     return read_growth(sizes.folder)
 
 
@@ -144,16 +124,24 @@ def read_growth(folder: str | Path) -> Growth:
             found.setdefault(_size(name), []).append(comparison)
     if not found:
         raise UserError(f"{folder}: nothing was measured yet", "the same command goes on where it stopped")
-    task = head["task"]
+    whole = {key: head[key] for key in ("train", "fingerprint")}
     return Growth(
         folder=str(folder),
-        task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
+        task=replace(found[max(found)][0].task, caveats=tuple(head["caveats"]), **whole),
         asked=tuple(head["asked"]),
         sizes=tuple(head["sizes"]),
         draws=head["draws"],
         specs=tuple(head["specs"]),
         comparisons={size: tuple(draws) for size, draws in found.items()},
     )
+
+
+def _begin(folder: Path, head: Mapping[str, Any]) -> None:
+    try:
+        append(folder / JOURNAL, head)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{folder}: cannot hold results: {reason}", "name another folder with --out") from error
 
 
 def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterator[Comparison]:
@@ -176,10 +164,6 @@ def _name(size: int, draw: int) -> str:
 
 def _size(name: str) -> int:
     return int(name.partition(".")[0])
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return ",".join(map(str, sizes))
 
 
 class _Steps:
