@@ -216,6 +216,8 @@ class _Race:
     def _try(self, form: Form) -> None:
         """Fit it on a part of the training examples."""
         size = self.field.train // TRIAL_SHARE
+        if self._allowed(form) <= 0:
+            return
         try:
             until = min(TRIAL_ANSWERS, self.field.pool)
             leg = self.field.run(form.spec, until, self._allowed(form), train=size)

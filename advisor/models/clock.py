@@ -46,7 +46,7 @@ class Clock:
     Attributes:
         settle: returns when all that was begun is done; a model on a device that works on its own sets it, since a
             span would else count how long it took to give the work away.
-        alarm: called before every piece of work; who has a deadline to keep sets it, and raises there.
+        alarm: called between pieces of work; who has a deadline to keep sets it, and raises there.
     """
 
     def __init__(self) -> None:

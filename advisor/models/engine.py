@@ -165,6 +165,7 @@ class LocalModel:
         hidden = []
         with clock.span("prefill", tokens=sum(map(len, own)) + nodes * len(own)):
             for blocks in chunks([len(o) for o in own], nodes, self.device):
+                clock.alarm()
                 reading = Reading(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading)[packed.ends.to(self.device)])
@@ -332,6 +333,7 @@ class _Decoding:
     def _go_on(self, hidden: torch.Tensor, rows: Rows | PaddedRows) -> None:
         alive = list(range(len(self.rows)))
         for _ in range(self.decoding.max_tokens):
+            clock.alarm()
             chosen = self.model.head(hidden).argmax(-1)
             finished = self._finished(alive, chosen.tolist())
             if len(finished) == len(alive):

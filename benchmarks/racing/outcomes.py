@@ -12,6 +12,7 @@ from advisor.decide.standings import LEVEL
 SHARE = 0.4
 MARGIN = 0.02
 LARGER = 500  # test examples
+ENOUGH = 32
 WAYS = {"all the time": math.inf, "two fifths": SHARE, "two fifths to choose": SHARE}
 CHOOSING = "two fifths to choose"
 
@@ -84,13 +85,20 @@ def table(found: Sequence[Replay]) -> list[str]:
         parts = [_cell([row for row in rows if row.way == way]) for way in WAYS]
         own = median(row.floor for row in rows)
         lines.append(f"| {task} | {train} | {rows[0].approaches} | {own:.0%} | " + " | ".join(parts) + " |")
-    tasks = len({task for task, _ in cells})
-    lines += ["", f"All {len(cells)} comparisons of {tasks} tasks:", ""]
-    lines += [f"- {way}: {_words([row for row in found if row.way == way])}" for way in WAYS]
-    cheap = [row for row in found if row.floor <= SHARE]
-    if cheap:
-        lines += ["", f"Where the full comparison's choice alone takes at most {SHARE:.0%} of the time:", ""]
-        lines += [f"- {way}: {_words([row for row in cheap if row.way == way])}" for way in WAYS]
+    groups = {
+        "All": found,
+        f"With {ENOUGH} training examples or more (fewer leave none to race on, unless there is a dev split)": [
+            row for row in found if row.train >= ENOUGH
+        ],
+        f"Where the full comparison's choice alone takes at most {SHARE:.0%} of the time": [
+            row for row in found if row.floor <= SHARE
+        ],
+    }
+    for title, rows in groups.items():
+        if rows:
+            tasks, many = len({row.task for row in rows}), len({(row.task, row.train) for row in rows})
+            lines += ["", f"{title}; {many} comparisons of {tasks} tasks:", ""]
+            lines += [f"- {way}: {_words([row for row in rows if row.way == way])}" for way in WAYS]
     return lines
 
 
