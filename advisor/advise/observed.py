@@ -2,9 +2,8 @@
 
 A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
 reading is taken as uncertain as `WIDER` times its interval. Expectation and reading are then weighed by their
-precision. How approaches stand to each other is moved only among those that were measured: a reading says little of how
-far what was not measured is ahead of them (tried, the joint update of all of them made the advice worse:
-benchmarks/LOG.md).
+precision. How approaches stand to each other is left as it was learned: what was measured on a few examples moved
+the choice to the worse (benchmarks/LOG.md).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
 from advisor.advise.expected import Expected
 from advisor.advise.readings import Probes, Reading
@@ -42,9 +41,6 @@ def observed(expected: Mapping[str, Expected], probes: Probes | None, train: int
     found = dict(expected)
     for spec, reading in readings.items():
         found[spec] = _joined(expected[spec], reading)
-    ranked = {spec: reading for spec, reading in readings.items() if expected[spec].edge is not None}
-    if len(ranked) > 1:
-        found |= _ranked(found, ranked)
     return found
 
 
@@ -61,19 +57,6 @@ def _joined(one: Expected, reading: Reading) -> Expected:
     why = f"measured at {reading.value:.2f} on {reading.n} examples, joined with what was {one.basis}"
     basis = "measured" if share >= MOSTLY else one.basis
     return replace(one, value=value, low=max(0.0, value - half), high=min(1.0, value + half), basis=basis, why=why)
-
-
-def _ranked(found: Mapping[str, Expected], readings: Mapping[str, Reading]) -> dict[str, Expected]:
-    """Those that were measured, moved among each other; their mean stays where it is."""
-    edges = {spec: found[spec].edge or 0.0 for spec in readings}
-    middle, seen = fmean(edges.values()), fmean(reading.value for reading in readings.values())
-    moved = {}
-    for spec, reading in readings.items():
-        before, noise = max(_LEAST, found[spec].unsure / _Z) ** 2, _variance(reading)
-        share = before / (before + noise)
-        edge = middle + share * (reading.value - seen) + (1 - share) * (edges[spec] - middle)
-        moved[spec] = replace(found[spec], edge=edge)
-    return moved
 
 
 def _variance(reading: Reading) -> float:
