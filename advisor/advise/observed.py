@@ -36,7 +36,7 @@ def observed(expected: Mapping[str, Expected], probes: Probes | None, train: int
     readings = {
         one.name: one
         for one in (probes.readings if probes else ())
-        if one.name in expected and expected[one.name].basis != "measured" and _is_of_it(one, train)
+        if one.name in expected and expected[one.name].basis != "measured" and _tells(one, expected[one.name], train)
     }
     found = dict(expected)
     for spec, reading in readings.items():
@@ -44,9 +44,10 @@ def observed(expected: Mapping[str, Expected], probes: Probes | None, train: int
     return found
 
 
-def _is_of_it(reading: Reading, train: int) -> bool:
+def _tells(reading: Reading, one: Expected, train: int) -> bool:
+    """Whether it is of this very approach, or of one that knew less and still did better than expected."""
     enough = reading.train >= NEARLY_ALL * train or reading.name in LEARN_NOTHING
-    return enough and reading.n >= FEWEST
+    return reading.n >= FEWEST and (enough or reading.value > one.value)
 
 
 def _joined(one: Expected, reading: Reading) -> Expected:

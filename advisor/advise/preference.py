@@ -102,9 +102,11 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
 
 def price(one: Option, limits: Limits) -> float:
     """What is certain to be spent, in dollars; where a price is unknown, in work over the horizon."""
-    known = one.cost.over_horizon if one.cost.over_horizon is not None else one.cost.per_1k_queries
-    if known is not None:
-        return known
+    spent = one.cost
+    if spent.over_horizon is not None:
+        return spent.over_horizon
+    if spent.fit is not None and spent.per_1k_queries is not None:
+        return spent.fit + spent.per_1k_queries * USUAL_QUERIES / 1_000
     foreseen = one.foreseen
     if foreseen is None:
         return 0.0

@@ -40,12 +40,17 @@ def test_the_order_stays_as_it_was_learned() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [reading("head", 0.75, n=8), reading("head", 0.75, train=64), reading("few-shot:k=4", 0.75)],
+    [reading("head", 0.75, n=8), reading("head", 0.4, train=64), reading("few-shot:k=4", 0.75)],
     ids=["few examples", "few to learn from", "another approach"],
 )
 def test_a_reading_that_says_too_little_changes_nothing(other: Reading) -> None:
     assert observed(ALL, probed(other), 240) == ALL
     assert observed(ALL, None, 240) == ALL
+
+
+def test_with_fewer_examples_a_reading_can_only_raise() -> None:
+    found = observed(ALL, probed(reading("head", 0.75, train=64)), 240)
+    assert found["head"].value > HEAD.value
 
 
 def test_what_is_measured_already_stays() -> None:
