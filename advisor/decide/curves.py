@@ -3,7 +3,9 @@
 Uncertainty is that of a bootstrap over the test examples, the same resamples for every approach and size, so that
 approaches and sizes stay paired; where several samples of the training examples were drawn, they are resampled too,
 S - 1 of S at a time, which keeps the variance unbiased (Rao & Wu 1988). A curve is fitted to each resample
-(`advisor.decide.saturation`), and every statement is a percentile interval over those curves.
+(`advisor.decide.saturation`), and every statement is a percentile interval over those curves. How often these hold a
+known truth is simulated by `benchmarks/curves.py`: that of a crossing in 95 % or more, that of further gains in 88 % or
+more, least where the truth is of another family.
 """
 
 from __future__ import annotations
