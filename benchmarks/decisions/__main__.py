@@ -8,7 +8,7 @@
     python -m benchmarks.decisions all --data FOLDER
 
 `measure` and `probe` begin with the cheap cells; they can be killed and called again, and several processes may share
-the work. `collect` adds what is finished to the committed table; `learn` and `score` need nothing but that table.
+the work; cells that the committed table holds are not measured again. `collect` adds what is finished to the committed table; `learn` and `score` need nothing but that table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def main() -> None:
     options = parser.parse_args()
     for step in STEPS if options.step == "all" else (options.step,):
         if step == "measure":
-            measure(_cells(parser, options), advisor.load_model("embedded"))
+            known = {(cell.task, cell.train) for cell in table.read()} if table.TABLE.exists() else set()
+            missing = [one for one in _cells(parser, options) if (one.task.name, one.size) not in known]
+            measure(missing, advisor.load_model("embedded"))
         elif step == "probe":
             probed(_cells(parser, options), advisor.load_model("embedded"))
         elif step == "collect":
