@@ -8,7 +8,8 @@
     python -m benchmarks.decisions all --data FOLDER
 
 `measure` and `probe` begin with the cheap cells; they can be killed and called again, and several processes may share
-the work; cells that the committed table holds are not measured again. `collect` adds what is finished to the committed table; `learn` and `score` need nothing but that table.
+the work; cells that the committed table holds are not measured again. `collect` adds what is finished to that table;
+`learn` and `score` need nothing else.
 """
 
 from __future__ import annotations
