@@ -12,7 +12,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from advisor.advise import Profile, curve, profile
+from advisor.advise import (
+    Answers,
+    Budget,
+    Estimate,
+    Probes,
+    Profile,
+    Terms,
+    ask,
+    curve,
+    probe,
+    profile,
+    race,
+    recommend,
+    with_race,
+)
 from advisor.decide import Curves, Decision, decide, load_prices
 from advisor.errors import AdvisorError, NotApplicable, UserError
 from advisor.measure.comparing import compare, read_comparison
@@ -22,18 +36,24 @@ from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, l
 
 __all__ = [
     "AdvisorError",
+    "Answers",
+    "Budget",
     "Comparison",
     "Curves",
     "Decision",
     "Document",
+    "Estimate",
     "Example",
     "Limits",
     "NotApplicable",
+    "Probes",
     "Profile",
     "Query",
     "TableSource",
     "Task",
+    "Terms",
     "UserError",
+    "ask",
     "compare",
     "curve",
     "decide",
@@ -41,10 +61,14 @@ __all__ = [
     "load_prices",
     "load_table",
     "load_task",
+    "probe",
     "profile",
+    "race",
     "read_comparison",
+    "recommend",
     "report",
     "subset",
+    "with_race",
 ]
 
 

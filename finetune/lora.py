@@ -1,29 +1,19 @@
-"""The `lora` tuner."""
+"""The `lora` tuner as it is named and configured; what it does when it trains is in `finetune.tuning`.
+
+The two are apart so that an approach can be named, and its costs foreseen, without importing torch.
+"""
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from peft import LoraConfig
+from advisor.approaches import Curriculum, Tuned, Tuner
+from advisor.models import LanguageModel
 
-from advisor.approaches import Curriculum, Facts, Lesson, Tuned, Tuner
-from advisor.errors import NotApplicable
-from advisor.models import LanguageModel, Weights
-from advisor.models.engine import LocalModel
-from finetune import adapter
-from finetune.candidate import Recipe, entered
-from finetune.packing import Row
-from finetune.search import halved, sampled
-from finetune.search import notes as search_notes
-from finetune.trainer import Course
-
-SMALLEST_SLICE = 40  # lessons from which on a slice is held out where there is no dev split
-HELD_OUT = 64
 MOST_EPOCHS = 10
 EXAMPLES_SEEN = 800
 TOKENS_SEEN = 70_000
@@ -70,81 +60,34 @@ class Lora(Tuner):
         if self.search < 0 or self.search == 1:
             raise ValueError("search must be at least 2 configurations, or 0 for none")
 
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """All epochs, what examples have in common once a step; a search among configurations is left aside."""
+        epochs = self.epochs or default_epochs(examples, own * examples, shared)
+        steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
+        return epochs * (examples * own + steps * shared)
+
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
         """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
-        local = _local(model)
-        lessons, held_out = _split(curriculum, seed)
-        rows = [_row(lesson, local) for lesson in lessons]
-        dev = [_row(lesson, local) for lesson in held_out]
-        if not (self.search or curriculum.dev) and (self.epochs or default_epochs(rows)) == 1:
-            # One epoch is looked at when it is over: what is held out of train would choose nothing.
-            rows, dev = [*rows, *dev], []
-        if self.search and not dev:
-            raise NotApplicable(
-                f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
-                f"configurations on; lora without search needs neither"
-            )
-        recipes = self._recipes(rows, seed)
-        notes: tuple[str, ...] = ()
-        with entered(local, recipes, seed) as candidates:
-            winner = candidates[0]
-            if self.search:
-                winner, rungs = halved(candidates, rows, dev, seed)
-                notes = search_notes(rungs, winner.recipe, _where(curriculum, dev))
-            else:
-                with winner.active():
-                    winner.trainer.train(rows, dev, seed)
-            state = winner.state()
-        recipe = winner.recipe
-        tuned = Adapter(local, recipe.config, state)
-        note = _course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
-        chosen = asdict(recipe) if self.search else {"epochs": recipe.epochs, "batch": recipe.batch}
-        tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={self.name: chosen})
+        tuned: Tuned = _tuning().tune(self, curriculum, model, seed)
         return tuned
-
-    def _recipes(self, rows: Sequence[Row], seed: int) -> list[Recipe]:
-        """The configuration as given, what it leaves open chosen, and what is searched beside it."""
-        epochs = self.epochs or default_epochs(rows)
-        batch = self.batch or default_batch(len(rows) * epochs)
-        given = Recipe(self.rank, self.alpha, self.lr, epochs, batch, self.dropout)
-        if not self.search:
-            return [given]
-        fixed = [f.name for f in fields(Recipe) if getattr(self, f.name) != getattr(Lora, f.name)]
-        return sampled(given, fixed, self.search, seed)
 
     def restore(self, folder: Path, model: LanguageModel) -> Tuned:
         """Read a saved adapter and merge it."""
-        config, state = adapter.load(folder)
-        return Adapter(_local(model), config, state)
+        tuned: Tuned = _tuning().restore(folder, model)
+        return tuned
 
 
-class Adapter(Tuned):
-    """A trained adapter, merged into the model's weights where it is used."""
-
-    def __init__(self, model: LocalModel, config: LoraConfig, state: adapter.State) -> None:
-        self.config = config
-        self.state = state
-        self._weights = adapter.merged(model, config, state)
-        size = sum(t.numel() for t in state.values())
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
-
-    @property
-    def weights(self) -> Weights:
-        """The model's weights with the adapter added."""
-        return self._weights
-
-    def save(self, folder: Path) -> None:
-        """Write the adapter in PEFT's format."""
-        adapter.save(folder, self.config, self.state)
-
-
-def default_epochs(rows: Sequence[Row]) -> int:
+def default_epochs(examples: int, own: float, shared: int) -> int:
     """Passes over the training examples where the user names none: as many as their number needs, fewer where
-    they are so long that more would cost more time than they bring."""
-    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / len(rows))))
-    # What rows share is read once a step.
-    read = sum(row.tokens - row.stem for row in rows) + rows[0].stem * math.ceil(len(rows) / LARGEST_BATCH)
-    return max(1, min(needed, TOKENS_SEEN // read))
+    they are so long that more would cost more time than they bring.
+
+    Args:
+        own: tokens of all examples that are their own.
+        shared: tokens that all have in common, which are read once a step.
+    """
+    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / examples)))
+    read = own + shared * math.ceil(examples / LARGEST_BATCH)
+    return max(1, min(needed, int(TOKENS_SEEN // read)))
 
 
 def default_batch(seen: int) -> int:
@@ -152,40 +95,6 @@ def default_batch(seen: int) -> int:
     return max(2, min(LARGEST_BATCH, seen // FEWEST_STEPS))
 
 
-def _local(model: LanguageModel) -> LocalModel:
-    if not isinstance(model, LocalModel):
-        raise NotApplicable(f"the weights of {model.name} are not here to be trained")
-    return model
-
-
-def _row(lesson: Lesson, model: LocalModel) -> Row:
-    answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]
-    return Row.of(model.renderer.encode(lesson.prompt, len(answer)), answer)
-
-
-def _split(curriculum: Curriculum, seed: int) -> tuple[Sequence[Lesson], Sequence[Lesson]]:
-    """Lessons and those held out: of dev, else a tenth of train where train is large enough."""
-    rng = random.Random(seed)
-    if curriculum.dev:
-        dev = list(curriculum.dev)
-        rng.shuffle(dev)
-        return curriculum.lessons, dev[:HELD_OUT]
-    lessons = list(curriculum.lessons)
-    if len(lessons) < SMALLEST_SLICE:
-        return lessons, ()
-    rng.shuffle(lessons)
-    size = min(HELD_OUT, len(lessons) // 10)
-    return lessons[size:], lessons[:size]
-
-
-def _where(curriculum: Curriculum, held_out: Sequence[Row]) -> str:
-    return f"{len(held_out)} held-out {'dev' if curriculum.dev else 'training'} examples"
-
-
-def _course_note(course: Course, epochs: int, lessons: int, where: str) -> str:
-    steps = len(course.losses)
-    note = f"Trained {steps} steps on {lessons} examples ({epochs} epochs at most)"
-    if not course.held_out:
-        return note + "; none held out for stopping early."
-    loss = min(loss for _, loss in course.held_out)
-    return note + f"; kept step {course.best_step}, loss {loss:.3f} on {where}."
+def _tuning() -> Any:
+    """What trains; torch comes with it."""
+    return import_module("finetune.tuning")

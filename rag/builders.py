@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.approaches import ContextBuilder, ContextSource
+from advisor.approaches import ContextBuilder, ContextSource, Load
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
@@ -59,6 +59,10 @@ class Rag(ContextBuilder):
     def suggested(self, task: Task) -> bool:
         """With documents; over labelled examples it runs only when it is asked for."""
         return bool(task.documents)
+
+    def load(self, task: Task) -> Load:
+        """Passages are as long as documents are, up to `chunk` words."""
+        return _load(task, self.k, self.chunk)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index; the same for every seed."""
@@ -117,6 +121,10 @@ class Oracle(ContextBuilder):
         if not task.documents:
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
+
+    def load(self, task: Task) -> Load:
+        """As `Rag`; fewer passages where fewer documents hold an answer."""
+        return _load(task, self.k, self.chunk)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk, embed and index all documents; the same for every seed."""
@@ -255,6 +263,13 @@ def _context(passages: Sequence[Passage]) -> Context:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
+
+
+def _load(task: Task, k: int, chunk: int) -> Load:
+    texts = [document.text for document in task.documents] or [f"{e.input} {e.target}" for e in task.train]
+    sizes = [len(text.split()) for text in texts]
+    usual = sum(min(size, chunk) for size in sizes) / max(len(sizes), 1)
+    return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=sum(sizes))
 
 
 def _check(name: str, k: int, chunk: int, overlap: int) -> None:

@@ -18,6 +18,10 @@ class Expected:
             comparisons on other tasks (`advisor.advise.learned`); `rule`: no similar task was measured, so that the
             rules of the literature are all there is.
         why: what the figure rests on, one sentence.
+        edge: by how much it is expected to be better than the reference that all learned approaches share; None where
+            that was not learned. A choice between approaches rests on it: how hard the task is concerns all of them
+            alike, and makes the values above less certain than their differences.
+        unsure: half the 95 % interval of the edge.
     """
 
     spec: str
@@ -26,3 +30,5 @@ class Expected:
     high: float
     basis: Basis
     why: str
+    edge: float | None = None
+    unsure: float = 0.0

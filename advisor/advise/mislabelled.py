@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from advisor.models import Embedder, Vectors
 from advisor.tasks.faults import quoted
-from advisor.tasks.findings import Finding, sights
+from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.material import Entry, Material
 
 FOLDS = 5
@@ -125,13 +125,12 @@ def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found
     ]
     (likeliest, *_), given = found, judged[found[0]].example.target
     example = f"{quoted(given)} may be {quoted(names[shares[likeliest].argmax()])}"
-    verb = "has" if len(found) == 1 else "have"
     return Finding(
         code="likely-label-error",
         severity="medium" if len(found) >= _MANY * len(judged) else "low",
         count=len(found),
         total=len(judged),
-        what=f"{len(found):,} of {len(judged):,} examples {verb} a label that the others contradict; first of all, "
+        what=f"{counted(len(found), len(judged), 'examples', HAS)} a label that the others contradict; first of all, "
         f"{example} at {judged[likeliest].place}.",
         meaning="Wrong labels in test cap what can be reached and blur differences; in train they teach noise.",
         mend="Look at them in this order, the likeliest first; some will be right, but hard.",

@@ -141,6 +141,23 @@ class ContextSource(ABC):
         """Write what `ContextBuilder.restore` needs into `folder`. No pickles."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much a context builder puts beside a query, as far as it can be told before anything is built.
+
+    Attributes:
+        examples: labelled examples shown.
+        words: of passages shown.
+        fixed: whether all queries see the same, which is read once.
+        indexed: words that are embedded before the first query.
+    """
+
+    examples: int = 0
+    words: int = 0
+    fixed: bool = True
+    indexed: int = 0
+
+
 @dataclass(frozen=True)
 class ContextBuilder(ABC):
     """Decides what stands in the prompt beside the query. Class attributes as in `Approach`."""
@@ -156,6 +173,10 @@ class ContextBuilder(ABC):
     def suggested(self, task: Task) -> bool:
         """Whether it runs when the user names no approaches."""
         return not self.unsuited(task)
+
+    def load(self, task: Task) -> Load:
+        """What it will put beside a query of `task`; what costs are foreseen by."""
+        return Load()
 
     @abstractmethod
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
@@ -206,6 +227,14 @@ class Tuner(ABC):
     """Decides the weights. `name` is what it is called on the command line."""
 
     name: ClassVar[str]
+
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
+
+        Args:
+            own, shared: tokens of an example that are its own, and that all have in common.
+        """
+        return examples * (own + shared)
 
     @abstractmethod
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.errors import NotApplicable
@@ -42,11 +42,15 @@ class Head(Approach):
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
+        from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
+
         vectors = model.embedder.embed([e.input for e in task.train])
         labels = sorted({e.target for e in task.train})
         number = {label: i for i, label in enumerate(labels)}
         learner = LogisticRegression(C=self.c, max_iter=2000)
-        learner.fit(vectors, [number[e.target] for e in task.train])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples of many labels
+            learner.fit(vectors, [number[e.target] for e in task.train])
         weights, biases = learner.coef_, learner.intercept_
         if len(labels) == 2:  # scikit-learn keeps one row for two classes
             weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])

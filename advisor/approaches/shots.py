@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from advisor.approaches.contract import ContextBuilder, ContextSource, Facts
+from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Load
 from advisor.approaches.neighbours import Neighbours
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Query, Task
@@ -54,6 +54,12 @@ class FewShot(ContextBuilder):
     def unsuited(self, task: Task) -> str:
         """It needs training examples."""
         return "" if task.train else "there are no training examples"
+
+    def load(self, task: Task) -> Load:
+        """The examples; those chosen for each query have train embedded first."""
+        nearest = self.select == "nearest"
+        words = sum(len(example.input.split()) for example in task.train) if nearest else 0
+        return Load(examples=min(self.k, len(task.train)), fixed=not nearest, indexed=words)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Draw the examples, or embed train so that they can be looked up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from advisor.decide.race import Race
 from advisor.measure.records import Comparison, Status
 from advisor.tasks import Limits
 
@@ -158,6 +159,7 @@ class Decision:
         rows: best quality first; approaches without a quality last.
         margin: of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
+        race: how the approaches came to be compared, where a race chose them; else None.
     """
 
     comparison: Comparison
@@ -168,3 +170,4 @@ class Decision:
     break_even: tuple[BreakEven, ...]
     recommendation: Recommendation
     prices: str
+    race: Race | None = None

@@ -11,7 +11,7 @@ from advisor.decide.caveats import caveats
 from advisor.decide.choice import choose, violations
 from advisor.decide.decision import Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
-from advisor.decide.prices import HourlyPrice, Prices, load_prices
+from advisor.decide.prices import Prices, load_prices
 from advisor.decide.reasons import Wording
 from advisor.decide.rows import complete_runs, measured
 from advisor.decide.sample import samples
@@ -75,7 +75,7 @@ def decide(
             caveats=caveats(comparison, rows, contrasts, limits, margin, price),
             flips_when=wording.flips_when(points),
         ),
-        prices=_prices_in_words(prices, price),
+        prices=prices.in_words(price),
     )
 
 
@@ -122,9 +122,3 @@ def _admitted(row: Row, limits: Limits) -> Row:
         return row
     broken = () if row.control else violations(row, limits)
     return replace(row, eligible=not row.control and not broken, violations=broken)
-
-
-def _prices_in_words(prices: Prices, price: HourlyPrice | None) -> str:
-    if price is None:
-        return f"no price known for this device in the price list of {prices.date}"
-    return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price list of {prices.date}"

@@ -85,6 +85,12 @@ class Prices:
             f"{cores:g} processor core{'' if cores == 1 else 's'}", self.core.usd_per_hour * cores, self.core.source
         )
 
+    def in_words(self, price: HourlyPrice | None) -> str:
+        """Whose price was applied, from which list; for display."""
+        if price is None:
+            return f"no price known for this device in the price list of {self.date}"
+        return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price list of {self.date}"
+
     def hosted_model(self, name: str) -> HostedPrice | None:
         """The token prices of a hosted model; None where they are unknown."""
         return next((price for price in self.hosted if price.model == name), None)

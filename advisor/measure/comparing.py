@@ -26,6 +26,7 @@ from advisor.approaches import (
 )
 from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
+from advisor.measure.fits import hand_on
 from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import (
@@ -48,6 +49,7 @@ from advisor.tasks import Task, data_caveats
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
+SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
@@ -59,11 +61,13 @@ class Plan:
         folder: the run folder.
         seeds: how often approaches run that another seed can change.
         latency_examples: test examples that are sent alone for latency at most; 0 measures none.
+        fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
     """
 
     folder: Path
     seeds: int = 1
     latency_examples: int = LATENCY_EXAMPLES
+    fits: tuple[Path, ...] = ()
 
 
 def compare(
@@ -104,11 +108,11 @@ def carry_out(
     progress: Progress | None = None,
 ) -> Comparison:
     """`compare` for callers that do not measure all there is, such as latency, everywhere."""
-    chosen = _chosen(task, approaches)
+    chosen = chosen_of(task, approaches)
     folder, seeds = plan.folder, plan.seeds
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
-    with _alone(folder):
+    with alone(folder):
         head = _head(plan, task, model, chosen)
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
@@ -120,6 +124,8 @@ def carry_out(
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
+                for other in plan.fits:
+                    _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
                 _note_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
@@ -196,8 +202,20 @@ def _spans(folder: Path, key: str) -> tuple[dict[str, Span], float | None]:
     return dict(ledger.spans), max(filter(None, rates), default=None)
 
 
-def _chosen(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
-    """Approaches by canonical spec, in the order asked for, each once."""
+def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
+    """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
+    for line in lines(folder / JOURNAL):
+        if line["type"] == "comparison" and _fitted_by(line) == _fitted_by(head):
+            hand_on(_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
+
+
+def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit depends on, beside the approach, its seed and the program."""
+    return {"examples": head.get("fitting"), **{name: head["model"][name] for name in SAME_MODEL}}
+
+
+def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
     named = approaches if approaches is not None else task.defaults.approaches
     found = [_approach(a) for a in named] or suggested(task)
     if not task.test:
@@ -220,7 +238,7 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
     found = versions()
     identity = {
         "task": task.fingerprint,
-        "model": {k: described[k] for k in ("id", "revision", "dtype", "device", "context_window", "embedder")},
+        "model": {k: described[k] for k in SAME_MODEL},
         "settings": settings,
         "advisor": found.get("advisor"),
     }
@@ -232,7 +250,8 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
         "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
         "seeds": plan.seeds,
         "latency_examples": min(plan.latency_examples, len(task.test)),
-        "task": asdict(_task_facts(task)),
+        "task": asdict(task_facts(task)),
+        "fitting": task.for_fitting().fingerprint,
         "model": described,
         "settings": settings,
         "versions": found,
@@ -251,7 +270,8 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     return Assignment(approach, spec, seed, path, head["settings"]["latency_examples"], program, machine, key)
 
 
-def _task_facts(task: Task) -> TaskFacts:
+def task_facts(task: Task) -> TaskFacts:
+    """The task as records keep it, with what its data may spoil among the caveats."""
     return TaskFacts(
         name=task.name,
         fingerprint=task.fingerprint,
@@ -288,7 +308,7 @@ def _write_answers(path: Path, task: Task) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,15 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
-from advisor.models.language_model import Decoding, Embedder, Generation, LanguageModel, Scores, Vectors, Weights
+from advisor.models.language_model import (
+    Decoding,
+    Embedder,
+    Generation,
+    LanguageModel,
+    ReadsText,
+    Scores,
+    Vectors,
+    Weights,
+)
 from advisor.models.memory import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
@@ -12,6 +21,7 @@ __all__ = [
     "LanguageModel",
     "Passage",
     "Prompt",
+    "ReadsText",
     "Scores",
     "Shot",
     "Vectors",

@@ -46,10 +46,12 @@ class Clock:
     Attributes:
         settle: returns when all that was begun is done; a model on a device that works on its own sets it, since a
             span would else count how long it took to give the work away.
+        alarm: called between pieces of work; who has a deadline to keep sets it, and raises there.
     """
 
     def __init__(self) -> None:
         self.settle: Callable[[], object] = lambda: None
+        self.alarm: Callable[[], object] = lambda: None
         self._saved = 0.0
         self._ledger = Ledger()
         self._inner: list[float] = []
@@ -80,6 +82,7 @@ class Clock:
     @contextmanager
     def span(self, name: str, tokens: int = 0) -> Iterator[None]:
         """Count what happens inside as `name`; of nested spans each counts only its own part."""
+        self.alarm()
         self.settle()
         began = time.perf_counter()
         self._inner.append(0.0)

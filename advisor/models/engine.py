@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -12,20 +12,20 @@ from typing import Any
 import torch
 
 from advisor.models.attention import NotPassedOn, packed_attention
+from advisor.models.batches import batches, halving
 from advisor.models.ceiling import ceiling
 from advisor.models.clock import clock
-from advisor.models.device import device_name, free_memory, out_of_memory, peak_memory, reset_peak_memory
+from advisor.models.device import device_name, peak_memory, reset_peak_memory
 from advisor.models.head import Head
 from advisor.models.kv import PaddedRows, may_pack
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
+from advisor.models.plain import likelihoods
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 from advisor.models.rows import Block, Packed, Prefix, Reading, Rows, chunks
 from advisor.models.scoring import ChoiceTree
 from advisor.models.source import Source
 
-ROWS_AT_ONCE = 32
-TOKENS_AT_ONCE = 24_576  # of one batch, padding included: bounds memory
 SHORTEST_PREFIX = 8
 PREFIXES_KEPT = 4
 ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
@@ -112,8 +112,8 @@ class LocalModel:
             found = _Decoding(self, [encoded[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in _batches(encoded, extra=decoding.max_tokens):
-            _halving(batch, answer)
+        for batch in batches(encoded, extra=decoding.max_tokens):
+            halving(batch, answer)
         return [answers[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
@@ -132,9 +132,23 @@ class LocalModel:
                 e = encoded[i]
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
 
-        for batch in _batches(encoded, extra=len(tree.tokens)):
-            _halving(batch, score)
+        for batch in batches(encoded, extra=len(tree.tokens)):
+            halving(batch, score)
         return [scores[i] for i in range(len(prompts))]
+
+    @torch.inference_mode()
+    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+        """Natural log of the probability of each text on its own, behind a line break and without a template."""
+        self.activate(None)
+        rows = [self.renderer.encode_text(text) for text in texts]
+        found: dict[int, float] = {}
+
+        def read(batch: Sequence[int]) -> None:
+            found.update(zip(batch, likelihoods(self.module, self.head, [rows[i] for i in batch]), strict=True))
+
+        for batch in batches(rows, extra=0):
+            halving(batch, read)
+        return [found[i] for i in range(len(texts))]
 
     def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
         """Read the prompts in packed form, what they have in common only once.
@@ -151,6 +165,7 @@ class LocalModel:
         hidden = []
         with clock.span("prefill", tokens=sum(map(len, own)) + nodes * len(own)):
             for blocks in chunks([len(o) for o in own], nodes, self.device):
+                clock.alarm()
                 reading = Reading(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading)[packed.ends.to(self.device)])
@@ -318,6 +333,7 @@ class _Decoding:
     def _go_on(self, hidden: torch.Tensor, rows: Rows | PaddedRows) -> None:
         alive = list(range(len(self.rows)))
         for _ in range(self.decoding.max_tokens):
+            clock.alarm()
             chosen = self.model.head(hidden).argmax(-1)
             finished = self._finished(alive, chosen.tolist())
             if len(finished) == len(alive):
@@ -364,32 +380,3 @@ class _Decoding:
             encoded.dropped,
             encoded.cut,
         )
-
-
-def _batches(rows: Sequence[Encoded], extra: int) -> Iterator[list[int]]:
-    """Numbers of the rows in batches of similar length, longest first."""
-    order = sorted(range(len(rows)), key=lambda i: (-len(rows[i].ids), i))
-    batch: list[int] = []
-    for i in order:
-        longest = len(rows[batch[0]].ids) if batch else 0
-        if batch and (len(batch) == ROWS_AT_ONCE or (longest + extra) * (len(batch) + 1) > TOKENS_AT_ONCE):
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _halving(batch: Sequence[int], work: Callable[[Sequence[int]], None]) -> None:
-    """Do the work on the batch, or on its halves where memory does not suffice for all of it."""
-    try:
-        work(batch)
-    except RuntimeError as error:
-        if len(batch) == 1 or not out_of_memory(error):
-            raise
-    else:
-        return
-    free_memory()
-    middle = len(batch) // 2
-    _halving(batch[:middle], work)
-    _halving(batch[middle:], work)

@@ -138,3 +138,12 @@ class LanguageModel(Protocol):
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         ...
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A model that also says how likely a text is on its own; one behind a chat API does not."""
+
+    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+        """Natural log of the probability of each text, without prompt or template; each fits the context window."""
+        ...

@@ -95,6 +95,22 @@ class Renderer:
         ids: list[int] = self.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
         return ids
 
+    def encode_text(self, text: str) -> Encoded:
+        """Tokens of a text on its own. Its stem is a line break, with whatever the tokenizer puts first: something to
+        predict the first word from, in every vocabulary.
+
+        Raises:
+            UserError: it does not fit the context window.
+        """
+        lead, ids = (self.tokenizer(part)["input_ids"] for part in ("\n", "\n" + text.strip()))
+        stem = 0
+        while stem < min(len(lead), len(ids)) and lead[stem] == ids[stem]:
+            stem += 1
+        if len(ids) > self.window:
+            seen = f"a text of {len(ids)} tokens does not fit the model's context window of {self.window} tokens"
+            raise UserError(seen, "cut it, or take a model with a larger context window")
+        return Encoded(tuple(ids), max(stem, 1))
+
     def _tokens(self, prompt: Prompt) -> Encoded:
         text, stem = self.text(prompt)
         ids = self._ids(text)

@@ -2,6 +2,7 @@
 
 from advisor.report.curves import curves_document, render_curves, show_curves
 from advisor.report.document import document, render_json
+from advisor.report.estimate import estimate_document, render_estimate, show_estimate
 from advisor.report.markdown import render_markdown
 from advisor.report.profile import profile_document, render_profile, show_profile
 from advisor.report.progress import LiveProgress
@@ -14,9 +15,11 @@ __all__ = [
     "LiveProgress",
     "curves_document",
     "document",
+    "estimate_document",
     "profile_document",
     "render",
     "render_curves",
+    "render_estimate",
     "render_json",
     "render_markdown",
     "render_profile",
@@ -24,5 +27,6 @@ __all__ = [
     "save",
     "show",
     "show_curves",
+    "show_estimate",
     "show_profile",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from advisor.decide.decision import Decision, LatencySummary, Recommendation, Row, Versus
 from advisor.decide.effort import OPERATIONS, effort
 from advisor.measure.records import Comparison, ModelFacts, TaskFacts
-from advisor.report import figures
+from advisor.report import figures, race
 
 SCHEMA = 1
 _DIGITS = 6
@@ -51,6 +51,7 @@ def document(decision: Decision) -> dict[str, Any]:
         "hardware": comparison.hardware,
         "folder": comparison.folder,
         "time": _time(comparison),
+        "race": race.as_json(decision.race),
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from advisor.decide.decision import Decision, Row
-from advisor.report import figures, statements
+from advisor.report import figures, race, statements
 from advisor.report.page import encodable, plain
 from advisor.report.table import mark
 
@@ -22,6 +22,7 @@ def render_markdown(decision: Decision, *, encoding: str = "utf-8") -> str:
         *_results(decision),
         *_section("Diagnosis", _diagnosis(decision)),
         *_costs(decision),
+        *_race(decision),
         *_section("Notes", _notes(decision)),
         *_section("Caveats", [text(c) for c in statements.caveats(decision)]),
         "## Method",
@@ -146,6 +147,14 @@ def _costs(decision: Decision) -> list[str]:
 
 def _trained(number: int | None) -> str:
     return figures.parameters(number) if number else ""
+
+
+def _race(decision: Decision) -> list[str]:
+    if decision.race is None:
+        return []
+    fates = "\n".join(f"- {code(spec)}: {text(fate)}" for spec, fate in race.entrants(decision.race))
+    around = [text(" ".join(found)) for found in (race.summary(decision.race), race.guarantee(decision.race))]
+    return [block for block in ("## Race", around[0], fates, around[1]) if block]
 
 
 def _notes(decision: Decision) -> list[str]:

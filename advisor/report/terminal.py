@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.decide.decision import Decision, Row
-from advisor.report import figures, statements
+from advisor.report import figures, race, statements
 from advisor.report.page import INDENT, Page, plain, shorten
 from advisor.report.picture import MARGIN, WIDTH, picture
 from advisor.report.table import (
@@ -46,6 +46,7 @@ def render_terminal(decision: Decision, *, width: int = 100, color: bool = False
     _diagnosis(page, decision)
     _costs(page, decision)
     _recommendation(page, decision)
+    _race(page, decision)
     _remarks(page, decision)
     return page.render(color, encoding)
 
@@ -125,6 +126,20 @@ def _recommendation(page: Page, decision: Decision) -> None:
     for title, sentences in (("why", r.reasons), ("against", r.against), ("flips", r.flips_when)):
         for number, sentence in enumerate(sentences):
             page.item(sentence, title if number == 0 else "", _LABELS)
+
+
+def _race(page: Page, decision: Decision) -> None:
+    if decision.race is None:
+        return
+    page.heading("Race")
+    for sentence in race.summary(decision.race):
+        page.item(sentence)
+    told = race.entrants(decision.race)
+    names = min(max(len(plain(spec)) for spec, _ in told), 28) + 2
+    for spec, fate in told:
+        page.item(fate, plain(spec), names)
+    for sentence in race.guarantee(decision.race):
+        page.item(sentence)
 
 
 def _remarks(page: Page, decision: Decision) -> None:

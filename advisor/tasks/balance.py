@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from advisor.tasks.faults import listed, quoted
-from advisor.tasks.findings import Finding, counted, sights
+from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.power import SPREAD, detectable
 from advisor.tasks.task import Place, Task
@@ -60,7 +60,8 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             severity="medium",
             count=len(few),
             total=len(labels),
-            what=f"{_few_of(few, labels)} fewer than {FEW_TO_LEARN} training examples: {_named(few)}.",
+            what=f"{counted(len(few), len(labels), 'classes', HAS)} "
+            f"fewer than {FEW_TO_LEARN} training examples: {_named(few)}.",
             meaning="Trained approaches and few-shot look worse than they would with enough examples.",
             mend="Label some more of these, or join them with another class.",
             sights=sights((_places(label, train), f"{label}: {count}") for label, count in few.items()),
@@ -72,7 +73,8 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             severity="medium" if task.metric == "macro_f1" else "low",
             count=len(few),
             total=len(labels),
-            what=f"{_few_of(few, labels)} fewer than {FEW_TO_TEST} test examples: {_named(few)}.",
+            what=f"{counted(len(few), len(labels), 'classes', HAS)} "
+            f"fewer than {FEW_TO_TEST} test examples: {_named(few)}.",
             meaning="Nothing can be said about them alone"
             + (", and each weighs as much as a large one in macro F1." if task.metric == "macro_f1" else "."),
             mend="Test on more of these.",
@@ -83,10 +85,6 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
 def _few(labels: Sequence[str], split: Sequence[Entry], least: int) -> dict[str, int]:
     counts = Counter(entry.example.target for entry in split)
     return {label: counts[label] for label in sorted(labels, key=lambda label: counts[label]) if counts[label] < least}
-
-
-def _few_of(few: Collection[str], labels: Collection[str]) -> str:
-    return f"{len(few)} of {len(labels)} classes {'has' if len(few) == 1 else 'have'}"
 
 
 def _named(few: dict[str, int]) -> str:

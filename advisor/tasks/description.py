@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -219,16 +219,8 @@ def _occurrences(material: Material) -> dict[str, Any]:
 
 def _overlap(index: Occurrences, asked: Sequence[Entry], number: dict[str, int]) -> dict[str, Any]:
     best, own, first = [], [], []
-    size = len(index.texts)
     for entry in asked:
-        held: dict[int, float] = defaultdict(float)
-        whole = 0.0
-        for word in set(entry.words.split()):
-            holders = index.holders.get(word, ())
-            weight = math.log((size + 1) / (len(holders) + 0.5))
-            whole += weight
-            for at in holders:
-                held[at] += weight
+        held, whole = index.shared(entry.words)
         if not whole:
             continue
         top = max(held.values(), default=0.0)

@@ -79,6 +79,9 @@ def excerpt(text: str, width: int = _WIDTH) -> str:
     return line if len(line) <= width else line[: width - 3].rstrip() + "..."
 
 
-def counted(count: int, total: int, noun: str) -> str:
+def counted(count: int, total: int, noun: str, verbs: tuple[str, str] = ("is", "are")) -> str:
     """`1 of 500 test inputs is`, `12 of 500 test inputs are`."""
-    return f"{count:,} of {total:,} {noun} {'is' if count == 1 else 'are'}"
+    return f"{count:,} of {total:,} {noun} {verbs[count != 1]}"
+
+
+HAS = ("has", "have")

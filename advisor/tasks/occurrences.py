@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -29,6 +30,22 @@ class Occurrences:
                 rarest = holders
         whole = f" {phrase} "
         return (at for at in rarest or () if whole in self.texts[at])
+
+    def shared(self, text: str) -> tuple[dict[int, float], float]:
+        """What the texts have in common with another squeezed text, as the weight of its words, the rarer the more.
+
+        Returns:
+            The weight of the words that each text holds, by its position, where it holds any; and that of all words.
+        """
+        held: dict[int, float] = defaultdict(float)
+        whole = 0.0
+        for word in dict.fromkeys(text.split()):  # in order, so that sums are the same to the bit
+            holders = self.holders.get(word, ())
+            weight = math.log((len(self.texts) + 1) / (len(holders) + 0.5))
+            whole += weight
+            for at in holders:
+                held[at] += weight
+        return held, whole
 
     def any(self, phrases: Iterable[str]) -> bool:
         """Whether one of the phrases occurs in one of the texts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from advisor.tasks.findings import Finding, sights
+from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.language import UNKNOWN, Guess, foreign, main_language
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.task import Place
@@ -46,7 +46,7 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
         severity="low",
         count=len(found),
         total=len(entries),
-        what=f"{len(found):,} of {len(entries):,} {noun}s {'has' if len(found) == 1 else 'have'} quite another length "
+        what=f"{counted(len(found), len(entries), f'{noun}s', HAS)} quite another length "
         f"than the others, of which half have {math.exp(low):.0f} to {math.exp(high):.0f} words.",
         meaning="Often two examples in one, a cut text or a wrong column; long ones also set latency and memory.",
         mend="Look at them.",
@@ -93,8 +93,7 @@ def _foreign(noun: str, texts: Sequence[tuple[Place, str]], guesses: Sequence[Gu
         severity="low" if len(found) <= _RARE * len(texts) else "medium",
         count=len(found),
         total=len(texts),
-        what=f"{len(found):,} of {len(texts):,} {noun}s {'is' if len(found) == 1 else 'are'} not in {main!r} "
-        "(ISO 639 code) like the others.",
+        what=f"{counted(len(found), len(texts), f'{noun}s')} not in {main!r} (ISO 639 code) like the others.",
         meaning="A model or embedder that knows one language only is judged by the other one too.",
         mend="Leave them out, or test on enough of them to judge them apart.",
         sights=sights(found),

@@ -34,10 +34,10 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
     train, test = task.train, task.test
     notes = []
     if limit is not None and limit < len(test):
-        test = _first(test, limit, _order(test, f"test:{seed}", stratified))
+        test = _first(test, limit, sampled(test, f"test:{seed}", stratified))
         notes.append(f"measured on {limit} of {len(task.test)} test examples (--limit, seed {seed})")
     if train_limit is not None and train_limit < len(train):
-        train = _first(train, train_limit, _order(train, f"train:{seed}", stratified, one_each=True))
+        train = _first(train, train_limit, sampled(train, f"train:{seed}", stratified, one_each=True))
         sizes = f"{train_limit} of {len(task.train)} training examples"
         notes.append(f"fitted on {sizes} (--train-limit, seed {seed})")
     if not notes:
@@ -68,7 +68,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
     """
     stratified = task.kind == "classification"
     examples = task.train
-    order = _order(examples, f"split:{seed}", stratified)
+    order = sampled(examples, f"split:{seed}", stratified)
     last = {examples[at].target if stratified else "": at for at in order}
     kept = set(last.values())
     spare = [at for at in order if at not in kept]
@@ -88,7 +88,7 @@ def _first(examples: tuple[Example, ...], size: int, order: Sequence[int]) -> tu
     return tuple(examples[at] for at in sorted(order[:size]))
 
 
-def _order(examples: Sequence[Example], salt: str, stratified: bool, one_each: bool = False) -> list[int]:
+def sampled(examples: Sequence[Example], salt: str, stratified: bool, one_each: bool = False) -> list[int]:
     """Positions in the order in which to take them, so that every beginning is a fair sample.
 
     Random by a digest of salt and id, so the same on every machine. Stratified, the r-th example of a

@@ -251,14 +251,45 @@ def test_ctrl_c_ends_with_130_and_one_line_and_the_command_goes_on(
         assert line, heard
         heard += line
     process.send_signal(signal.SIGINT)
-    try:
-        out, rest = process.communicate(timeout=30)
-    except subprocess.TimeoutExpired:  # a library that was just being imported kept the first one to itself
-        process.send_signal(signal.SIGINT)
-        out, rest = process.communicate(timeout=30)
+    out, rest = process.communicate(timeout=30)
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "interrupted: the same command goes on from here"
     assert "Traceback" not in rest
     assert out == ""
     again = advisor("compare", tickets, *model, "--approach", "majority", "--out", tmp_path)
     assert "majority: already done" in again.err
+
+
+DEAF = """
+import signal, sys, time
+from advisor import cli
+
+def fit(self, task, model, seed):
+    print("fitting", file=sys.stderr, flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            if self.heard:
+                raise
+            type(self).heard = True
+
+import broken_approach
+broken_approach.Broken.fit, broken_approach.Broken.heard = fit, False
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_a_ctrl_c_that_a_library_keeps_to_itself_is_raised_again(
+    start: Callable[..., subprocess.Popen[str]], tickets: Path, model: list[str], tmp_path: Path, broken: Path
+) -> None:
+    here = f"import sys; sys.path.insert(0, {str(broken)!r})"
+    command = ["compare", str(tickets), *model, "--approach", "broken", "--out", str(tmp_path / "run")]
+    process = start("-c", f"{here}\n{DEAF}", *command)
+    assert process.stderr
+    while "fitting" not in (line := process.stderr.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "interrupted: the same command goes on from here"

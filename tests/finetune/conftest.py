@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from advisor.approaches import Curriculum, Lesson
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
 from finetune.packing import Row
+from finetune.trainer import Trainer
 
 THINGS = {
     "the ripe tomato": "red",
@@ -76,3 +78,23 @@ def assert_untouched(
         assert model.module.config._attn_implementation in {"sdpa", "eager"}
 
     return check
+
+
+@pytest.fixture
+def breaking_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """Inside, training is interrupted after three steps, and that is heard."""
+    update = Trainer.update
+
+    def breaking(self: Trainer, loss: float, batch: Sequence[Row]) -> None:
+        update(self, loss, batch)
+        if self.steps == 3:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def inside() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "update", breaking)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return inside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from advisor.approaches import Curriculum, Lesson
 from advisor.models import Decoding
 from advisor.models.engine import LocalModel
 from finetune import Lora, adapter
-from finetune.trainer import Trainer
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=4)
 IDS = torch.tensor([[40, 41, 42, 43, 44, 45, 46, 47]])
@@ -64,21 +64,12 @@ def test_the_model_is_untouched_where_training_breaks_off(
     curriculum: Curriculum,
     bits_of: BitsOf,
     assert_untouched: Untouched,
-    monkeypatch: pytest.MonkeyPatch,
+    breaking_off: Callable[[], AbstractContextManager[None]],
 ) -> None:
     model = request.getfixturevalue(name)
     before = bits_of(model)
-    update = Trainer.update
-
-    def breaking(self: Trainer, loss: float, batch: Any) -> None:
-        update(self, loss, batch)
-        if self.steps == 3:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "update", breaking)
-        with pytest.raises(KeyboardInterrupt):
-            LORA.tune(curriculum, model, seed=0)
+    with breaking_off():
+        LORA.tune(curriculum, model, seed=0)
     assert_untouched(model, before)
     again = LORA.tune(curriculum, model, seed=0).weights.key
     assert again == LORA.tune(curriculum, model, seed=0).weights.key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,6 @@ from finetune import Lora
 from finetune.candidate import Recipe, entered
 from finetune.packing import Row
 from finetune.search import described, halved, sampled, shares_for, staying, trainings
-from finetune.trainer import Trainer
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
 GIVEN = Recipe(rank=16, alpha=32, lr=1e-3, epochs=4, batch=4, dropout=0.0)
@@ -172,23 +172,14 @@ def test_the_model_is_untouched_afterwards_and_where_a_search_breaks_off(
     many: Curriculum,
     bits_of: Callable[[LocalModel], Any],
     assert_untouched: Callable[[LocalModel, Any], None],
-    monkeypatch: pytest.MonkeyPatch,
+    breaking_off: Callable[[], AbstractContextManager[None]],
 ) -> None:
     before = bits_of(llama)
     lora = replace(LORA, search=2)
     lora.tune(many, llama, seed=0)
     assert_untouched(llama, before)
-    update = Trainer.update
-
-    def breaking(self: Trainer, loss: float, batch: Sequence[Row]) -> None:
-        update(self, loss, batch)
-        if self.steps == 3:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "update", breaking)
-        with pytest.raises(KeyboardInterrupt):
-            lora.tune(many, llama, seed=0)
+    with breaking_off():
+        lora.tune(many, llama, seed=0)
     assert_untouched(llama, before)
 
 

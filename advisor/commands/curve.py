@@ -1,28 +1,28 @@
-"""The command `advisor curve`: its options, and what it does."""
+"""The command `advisor curve`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from advisor.advise.curve import SIZES, default_folder, learners
 from advisor.advise.growing import Sizes, grow
 from advisor.approaches import parse
+from advisor.commands.options import add_running, add_task, load, task_of
 from advisor.decide.curves import judge
 from advisor.errors import UserError
-from advisor.models import LanguageModel
 from advisor.models.store import fresh
 from advisor.report import LiveProgress, render_curves, save, show_curves
-from advisor.tasks import Task, subset
+from advisor.tasks import subset
 
 RESULT = "curve.json"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What is measured; which task and which model is said by options that other commands have too."""
+    """What to measure, with what."""
+    add_task(parser)
     measuring = parser.add_argument_group("what to measure")
     measuring.add_argument(
         "--sizes",
@@ -44,21 +44,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="samples of the training examples to draw at each size; where all are used, seeds of the approaches",
     )
+    add_running(parser, "runs/<task name>/curve")
     parser.add_argument("--json", action="store_true", help="print curve.json and nothing else to stdout")
 
 
-def run(options: argparse.Namespace, task: Task, load: Callable[[Task], LanguageModel]) -> int:
-    """Measure or go on, write `curve.json`, and print; returns the exit code.
-
-    Args:
-        load: gives the model; called once the options are known to make sense.
-    """
-    task = subset(task, limit=options.limit)
+def run(options: argparse.Namespace) -> int:
+    """Measure or go on, write `curve.json`, and print; returns the exit code."""
+    task = subset(task_of(options), limit=options.limit)
     out = Path(options.out) if options.out else default_folder(task)
     sizes = Sizes(out, _sizes(options.sizes), options.seeds)
     approaches = [parse(spec) for spec in options.approach or ()] or learners(task)
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
-        growth = grow(sizes, task, load(task), approaches, progress)
+        growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
     save(render_curves(curves, "json"), Path(growth.folder) / RESULT)
     show_curves(curves, sys.stdout, "json" if options.json else "terminal")

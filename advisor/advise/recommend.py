@@ -1,0 +1,114 @@
+"""Advice for a task: expectations for every approach, the choice under the limits, reasons, and what to do first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from advisor.advise import argument
+from advisor.advise.agenda import Agenda, Invocation, caveats
+from advisor.advise.estimate import Estimate
+from advisor.advise.expected import Expected
+from advisor.advise.foresight import Lengths
+from advisor.advise.learned import expect
+from advisor.advise.outlook import Circumstances, Outlook
+from advisor.advise.preference import prefer
+from advisor.advise.probe import probe
+from advisor.advise.profile import Profile, profile
+from advisor.advise.readings import Probes, Rates
+from advisor.decide import Prices, load_prices
+from advisor.measure.environment import hardware
+from advisor.measure.progress import Progress
+from advisor.measure.records import ModelFacts
+from advisor.models import LanguageModel
+from advisor.tasks import Limits, Task
+from advisor.tasks.description import Description
+
+
+def recommend(
+    task: Task,
+    model: LanguageModel | None = None,
+    *,
+    limits: Limits | None = None,
+    prices: Prices | None = None,
+    seconds: float = 120.0,
+    progress: Progress | None = None,
+) -> Estimate:
+    """Say which approach to expect most of, before anything is spent.
+
+    Without a model, from the task's profile alone, in seconds and without torch. With one, cheap probes of it come
+    first; they look at train and dev only.
+
+    Args:
+        limits: what the answer must respect; None takes those of the task.
+        prices: None takes the built-in list.
+        seconds: that the probes may take.
+
+    Raises:
+        UserError: there is nothing to probe on, or the time is not above 0.
+    """
+    probes = probe(task, model, seconds, progress) if model else None
+    return estimate(profile(task, model), probes, model, limits or task.limits, prices or load_prices())
+
+
+def estimate(
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    limits: Limits,
+    prices: Prices,
+    names: Invocation | None = None,
+) -> Estimate:
+    """The advice that follows from a profile and probes.
+
+    Args:
+        names: how the command line names task and model; told from the task where None.
+    """
+    task, facts = described.task, _facts(model) if model else None
+    price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
+    outlook = _outlook(described, probes, model, facts, price.usd if price else None)
+    now = Circumstances(task, described.description, limits)
+    options = outlook.options(now)
+    chosen = prefer(options, limits)
+    changes = outlook.changes(now, options, chosen)
+    agenda = Agenda(options, chosen, described, names or Invocation.of(task, facts.id if facts else ""))
+    return Estimate(
+        name=task.name,
+        metric=task.metric,
+        limits=limits,
+        model=facts,
+        profile=described,
+        probes=probes,
+        options=tuple(options),
+        advised=chosen.advised,
+        open=chosen.open,
+        chances=chosen.chances,
+        at_stake=chosen.at_stake,
+        settling=agenda.settling(),
+        nearest=chosen.nearest,
+        reasons=argument.reasons(options, chosen, described.description, probes, task.kind),
+        changes=changes,
+        steps=tuple(agenda.steps(changes)),
+        caveats=tuple(caveats(options, probes, model is not None)),
+        prices=prices.in_words(price) if facts else "",
+    )
+
+
+def _outlook(
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    facts: ModelFacts | None,
+    usd_per_hour: float | None,
+) -> Outlook:
+    task = described.task
+
+    def expecting(description: Description, specs: Sequence[str]) -> Mapping[str, Expected]:
+        return expect(description, task.kind, task.metric, probes, specs)
+
+    lengths = Lengths.of(task, model.count_tokens if model else None)
+    return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, usd_per_hour)
+
+
+def _facts(model: LanguageModel) -> ModelFacts:
+    described = model.describe()
+    return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})

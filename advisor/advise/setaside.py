@@ -1,0 +1,103 @@
+"""The examples of a race: set aside before anything is fitted, so that nobody learns from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.tasks import Example, Task
+from advisor.tasks.splits import sampled
+
+Floats = NDArray[np.float64]
+
+MOST = 256  # examples: enough to show a difference of 0.15 or so among six rivals
+ENOUGH = 64  # from dev, where train could give more
+FEWEST = 8  # with fewer nothing can be shown
+_SALT = "race:0"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A task, and the examples that were taken out of it.
+
+    Attributes:
+        task: without them; its test split is whole.
+        pool: in the random order in which they are raced on.
+        split: where they come from, `dev` or `train`; empty where there are too few examples to take any.
+        before: examples in that split before.
+    """
+
+    task: Task
+    pool: tuple[Example, ...]
+    split: str
+    before: int
+
+    @property
+    def weights(self) -> Floats:
+        """By what the score of each example of the pool is multiplied, between 0 and 1.
+
+        By 1, but for macro F1, which is no mean of scores. There right answers to rare labels count more, in inverse
+        proportion to the label's share of train, so that their mean is the balanced accuracy (macro recall), divided
+        by `unit`.
+        """
+        if self.task.metric != "macro_f1":
+            return np.ones(len(self.pool))
+        raw = _balance(self.task)
+        rarest = max(raw.values())
+        return np.array([raw.get(e.target, rarest) / rarest for e in self.pool])
+
+    @property
+    def unit(self) -> float:
+        """What a mean score of 1 stands for in the quality that is raced for: 1, but for macro F1."""
+        return 1.0 if self.task.metric != "macro_f1" else max(_balance(self.task).values())
+
+
+def set_aside(task: Task) -> SetAside:
+    """Take half of dev, or a quarter of train where dev is small, but at most 256; at random, by a fixed seed.
+
+    What is left of dev serves approaches as before. Of a classification's train, one example of each label stays.
+    """
+    from_dev = min(MOST, len(task.dev) // 2)
+    from_train = min(MOST, len(task.train) // 4)
+    if max(from_dev, from_train) < FEWEST:
+        return SetAside(task, (), "", len(task.dev) or len(task.train))
+    if from_dev >= min(ENOUGH, from_train):
+        pool, rest = _taken(task.dev, from_dev, frozenset())
+        changed, split, before = replace(task, dev=rest), "dev", len(task.dev)
+    else:
+        kept = _first_of_labels(task.train) if task.kind == "classification" else frozenset()
+        pool, rest = _taken(task.train, from_train, kept)
+        changed, split, before = replace(task, train=rest), "train", len(task.train)
+    name = "training" if split == "train" else split
+    caveat = (
+        f"{len(pool)} of {before} {name} examples were set aside to race on (--budget, seed 0): no approach learned "
+        "from them"
+    )
+    return SetAside(replace(changed, caveats=(*task.caveats, caveat)), pool, split, before)
+
+
+def _taken(
+    examples: Sequence[Example], size: int, kept: frozenset[int]
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """So many at random, in that order; and the others in theirs."""
+    order = [at for at in sampled(examples, _SALT, False) if at not in kept][:size]
+    chosen = set(order)
+    return tuple(examples[at] for at in order), tuple(e for at, e in enumerate(examples) if at not in chosen)
+
+
+def _first_of_labels(examples: Sequence[Example]) -> frozenset[int]:
+    firsts: dict[str, int] = {}
+    for at in sampled(examples, _SALT + ":kept", False):
+        firsts.setdefault(examples[at].target, at)
+    return frozenset(firsts.values())
+
+
+def _balance(task: Task) -> dict[str, float]:
+    """By label: 1 / (its share of train x the number of labels)."""
+    counts = Counter(e.target for e in task.train)
+    total = sum(counts.values())
+    return {label: total / (count * len(counts)) for label, count in counts.items()} or {"": 1.0}

@@ -1,0 +1,216 @@
+"""The field of a real race: each turn is a comparison of one approach on the next examples, and is recorded.
+
+    <run folder>/race/
+      race.jsonl          append-only: `leg` for every turn that ended, `broken off` for one that did not,
+                          `measured` for a finalist's test run, `race` for how it all went
+      <from>-<to>/        the run folder of the turns on these examples; with a smaller training set, of that size
+
+A fit of the race serves all later turns and the test run. A race that was killed is held again from its record: turns
+that are in it take no time again, but count as much as they took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from advisor.advise.field import Leg, OutOfTime
+from advisor.advise.guard import BrokenOff, Guard
+from advisor.advise.setaside import SetAside
+from advisor.approaches import Adapted, Approach, spec_of
+from advisor.decide import costs
+from advisor.decide.choice import violations
+from advisor.decide.prices import HourlyPrice
+from advisor.decide.rows import measured
+from advisor.measure import metrics
+from advisor.measure.comparing import LATENCY_EXAMPLES, SAME_MODEL, Plan, carry_out
+from advisor.measure.program import program_of
+from advisor.measure.records import Comparison, append, lines
+from advisor.measure.runner import FEWEST_LATENCIES, LATENCY_SECONDS, WARM_UPS
+from advisor.models import LanguageModel
+from advisor.models.store import digest
+from advisor.tasks import Limits, subset
+
+RACE = "race"
+JOURNAL = "race.jsonl"
+ALONE = 2.5  # how much longer a request takes that is sent alone, until it was measured
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which approaches are raced.
+
+    Attributes:
+        limits: approaches that break one are out.
+        price: of the machine; None where it is unknown.
+        seeds: with which finalists are measured.
+    """
+
+    limits: Limits
+    price: HourlyPrice | None = None
+    seeds: int = 1
+
+
+class Track:
+    """The examples, the approaches, and where turns are recorded; a `Field`."""
+
+    def __init__(
+        self,
+        aside: SetAside,
+        model: LanguageModel,
+        approaches: Mapping[str, Approach],
+        folder: Path,
+        conditions: Conditions,
+        guard: Guard,
+    ) -> None:
+        self.aside = aside
+        self.model = model
+        self.approaches = dict(approaches)
+        self.folder = folder / RACE
+        self.conditions = conditions
+        self.guard = guard
+        self.spent = 0.0
+        self._place = dict.fromkeys(self.approaches, 0)
+        described = model.describe()
+        raced = replace(aside.task, test=aside.pool)
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, {name: described[name] for name in SAME_MODEL})[
+            :12
+        ]
+        self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for line in self.records():
+            at = tuple(line.get(name) for name in ("spec", "start", "until", "train", "program"))
+            if line["type"] == "leg":
+                self._legs[at] = line
+            elif line["type"] == "broken off":
+                self._broken.setdefault(at, []).append(line)
+
+    @property
+    def specs(self) -> Sequence[str]:
+        """Of the approaches, as they were named."""
+        return tuple(self.approaches)
+
+    @property
+    def pool(self) -> int:
+        """Examples to race on."""
+        return len(self.aside.pool)
+
+    @property
+    def train(self) -> int:
+        """Training examples."""
+        return len(self.aside.task.train)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The journal's lines of this race."""
+        return [line for line in lines(self.folder / JOURNAL) if line["key"] == self.key]
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """Add a line to the journal."""
+        append(self.folder / JOURNAL, {"type": kind, "key": self.key, **facts})
+
+    def trains(self, spec: str) -> bool:
+        """Whether weights are trained."""
+        approach = self.approaches[spec]
+        return isinstance(approach, Adapted) and approach.tuner is not None
+
+    def kin(self, spec: str) -> str | None:
+        """The same context with the base weights."""
+        approach = self.approaches[spec]
+        if isinstance(approach, Adapted) and approach.tuner is not None:
+            return spec_of(Adapted(approach.builder))
+        return None
+
+    def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
+        """The next turn of an approach, from the journal if it is there."""
+        start = 0 if train is not None else self._place[spec]
+        program = program_of(self.approaches[spec], self.model)
+        at = (spec, start, until, train, program)
+        before = self._broken.get(at, [])
+        self.spent += sum(line["seconds"] for line in before)
+        if at not in self._legs:
+            for line in before:
+                if seconds < line["needed"]:
+                    raise OutOfTime(line["why"])
+            self._legs[at] = self._ran(at, seconds)
+        line = self._legs[at]
+        self.spent += line["seconds"]
+        if train is None:
+            self._place[spec] = until
+        scores = np.array(line["scores"]) * self.aside.weights[start : start + len(line["scores"])]
+        return Leg(scores, line["fit"], line["predict"], line["trouble"], self._violation(line))
+
+    def test_seconds(self, per_example: float) -> float:
+        """Of a test run with latency; further seeds as dear as the first, but for their fits."""
+        size = len(self.aside.task.test)
+        alone = min(ALONE * per_example * (min(LATENCY_EXAMPLES, size) + WARM_UPS), LATENCY_SECONDS)
+        return self.conditions.seeds * (per_example * size + alone)
+
+    def tell(self, news: str) -> None:
+        """Say what happened."""
+        self.guard.tell("race", news)
+
+    def folders(self) -> tuple[Path, ...]:
+        """In which approaches were fitted on the whole training set."""
+        names = dict.fromkeys(_name(start, until, None) for _, start, until, train, _ in self._legs if train is None)
+        return tuple(self.folder / name for name in names)
+
+    def _ran(self, at: tuple[Any, ...], seconds: float) -> dict[str, Any]:
+        spec, start, until, train, program = at
+        where = {"spec": spec, "start": start, "until": until, "train": train, "program": program}
+        number = list(self.approaches).index(spec) + 1
+        words = f" on {until - start} race examples" + (f", fitted on {train}" if train is not None else "")
+        began = time.monotonic()
+        try:
+            with self.guard.allowing(seconds, number, words):
+                comparison = self._compared(spec, start, until, train)
+        except BrokenOff as error:
+            took = time.monotonic() - began
+            self.spent += took
+            why = f"it would have taken {error}, and {max(seconds, 0):.0f} s were left for it"
+            self.note("broken off", **where, seconds=took, needed=error.needed, why=why)
+            self.guard.end(spec, f"broken off: {why}")
+            raise OutOfTime(why) from None
+        line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
+        line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
+        self.note("leg", **line)
+        return line
+
+    def _compared(self, spec: str, start: int, until: int, train: int | None) -> Comparison:
+        task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
+        part = replace(task, test=self.aside.pool[start:until])
+        alone = FEWEST_LATENCIES if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
+        plan = Plan(self.folder / _name(start, until, train), 1, alone, self.folders())
+        return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
+
+    def _violations(self, comparison: Comparison) -> list[str]:
+        """The limits that can be checked already, but for the least quality, which is for the test set to say."""
+        limits, price = self.conditions.limits, self.conditions.price
+        (row,) = measured(comparison)
+        spent = costs.expenses(row, price.usd if price else None)
+        return list(violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
+
+    def _violation(self, line: Mapping[str, Any]) -> str:
+        return "; ".join(line["violations"]) if line["start"] == 0 else ""
+
+
+def _facts(comparison: Comparison) -> dict[str, Any]:
+    """What a leg's line says of what came out."""
+    (run,) = comparison.runs
+    answers = [comparison.answers[p.id].targets for p in run.predictions]
+    trouble = "" if run.status == "ok" else f"{run.status}: {run.error}"
+    texts = [p.text for p in run.predictions]
+    return {
+        "scores": [] if trouble else [float(x) for x in metrics.scores(comparison.task.metric, texts, answers)],
+        "fit": (run.fit_seconds or 0.0) + (run.index_seconds or 0.0),
+        "predict": run.predict_seconds or 0.0,
+        "trouble": trouble,
+    }
+
+
+def _name(start: int, until: int, train: int | None) -> str:
+    return f"{start}-{until}" + (f".train{train}" if train is not None else "")

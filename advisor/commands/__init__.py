@@ -1,0 +1,1 @@
+"""The commands of the command line: the options of each, and what it does with them."""

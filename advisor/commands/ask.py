@@ -1,0 +1,88 @@
+"""The command `advisor ask`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advisor.advise import Answers, ask
+from advisor.advise.interview import answers_of, read_interview
+from advisor.advise.skeleton import check_place, write_skeleton
+from advisor.errors import UserError
+from advisor.report import show_estimate
+
+INTERRUPTED = 130
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where answers come from, and what is made of them."""
+    parser.add_argument("--answers", metavar="FILE", help="a TOML or JSON file of answers in place of the interview")
+    parser.add_argument("--write", metavar="FOLDER", help="write the skeleton of a task folder, limits filled in")
+    parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask, advise and print; returns the exit code."""
+    folder = Path(options.write) if options.write else None
+    if folder:
+        check_place(folder)
+    try:
+        answers = _read(Path(options.answers)) if options.answers else _interview()
+    except KeyboardInterrupt:
+        print("\ninterrupted: nothing was kept", file=sys.stderr)
+        return INTERRUPTED
+    found = ask(answers, folder=options.write or "")
+    if folder:
+        write_skeleton(answers, folder)
+    show_estimate(found, sys.stdout, "json" if options.json else options.format)
+    if folder:
+        print(f"the skeleton of a task folder is in {folder}: its README.txt says what to fill in", file=sys.stderr)
+    return 0
+
+
+def _interview() -> Answers:
+    """Questions to stderr, answers from stdin, one a line."""
+
+    def line(question: str) -> str:
+        print(question, end="", file=sys.stderr, flush=True)
+        found = sys.stdin.readline()
+        if not found:
+            print(file=sys.stderr)
+            raise UserError(
+                "the answers ended before the questions", "answer each question with a line, or pass --answers FILE"
+            )
+        if not sys.stdin.isatty():
+            print(found.strip(), file=sys.stderr)
+        return found
+
+    return read_interview(line, lambda text: print(text, file=sys.stderr))
+
+
+def _read(path: Path) -> Answers:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}", "name a file of answers") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text: {error.reason}", "name a file of answers") from error
+    try:
+        return answers_of(_values(path, text))
+    except UserError as error:
+        raise UserError(f"{path}: {error.what}", error.mend) from error
+
+
+def _values(path: Path, text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise UserError(f"is no {kind}: {error}", 'lines such as output = "label" or labelled = 120') from error
+    if not isinstance(found, dict):
+        raise UserError("holds no answers by name", '{"output": "label", "labelled": 120}')
+    return found

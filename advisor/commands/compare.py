@@ -1,0 +1,99 @@
+"""The commands `advisor compare` and `advisor report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.advise import Budget, Terms, probe, race, with_race
+from advisor.advise.growing import holds_growth, read_growth
+from advisor.advise.local import case_of, keep
+from advisor.approaches import parse
+from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
+from advisor.decide import Decision, decide, load_prices
+from advisor.decide.curves import judge
+from advisor.measure.comparing import compare, note_spans, read_comparison
+from advisor.measure.records import Comparison
+from advisor.models.clock import clock
+from advisor.models.store import fresh
+from advisor.report import FORMATS, LiveProgress, render_json, save, show, show_curves
+from advisor.tasks import Limits, subset
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to measure, with what, and how to judge."""
+    add_task(parser)
+    measuring = parser.add_argument_group("what to measure")
+    measuring.add_argument(
+        "--approach",
+        action="append",
+        metavar="SPEC",
+        help="for example rag:k=3+lora:rank=16; may be repeated; default: all that apply",
+    )
+    measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
+    measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
+    measuring.add_argument("--train-limit", type=int, metavar="N", help="take N training examples likewise")
+    measuring.add_argument(
+        "--budget",
+        metavar="B",
+        help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
+    )
+    add_running(parser, "runs/<task name>")
+    parser.add_argument(
+        "--learn",
+        action="store_true",
+        help="let later advice learn from this comparison; it stays on this machine, where ADVISOR_CASES says",
+    )
+    parser.add_argument("--json", action="store_true", help="print results.json and nothing else to stdout")
+    add_judging(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure or go on, write `results.json`, and print; returns the exit code."""
+    task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
+    # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
+    limits = replace(task.limits, **limits_of(options))
+    prices = load_prices(options.prices)
+    budget = Budget.parse(options.budget) if options.budget is not None else None
+    approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
+    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
+        model = load(options, task)
+        if budget:
+            terms = Terms(budget, limits, prices, options.margin, options.seeds)
+            comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
+        else:
+            comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+        probes = probe(task, model, progress=progress) if options.learn else None
+    with clock.span("report"):
+        decision = _judge(comparison, options)
+    decision = replace(decision, comparison=note_spans(comparison))
+    save(render_json(decision), Path(comparison.folder) / "results.json")
+    show(decision, sys.stdout, "json" if options.json else "terminal")
+    if options.learn:
+        print(f"learned from: kept in {keep(case_of(task, decision, probes))}", file=sys.stderr)
+    return 1 if any(run.status == "failed" for run in comparison.runs) else 0
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Which run folder, in which form."""
+    parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
+    parser.add_argument("--format", choices=FORMATS, default="terminal")
+    add_judging(parser)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Print what a run folder holds; returns the exit code."""
+    if holds_growth(options.folder):
+        show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
+        return 0
+    decision = _judge(read_comparison(options.folder), options)
+    show(decision, sys.stdout, options.format)
+    return 0
+
+
+def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
+    limits = replace(Limits(**comparison.task.limits), **limits_of(options))
+    return with_race(decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin))

@@ -1,0 +1,143 @@
+"""What several commands ask for in the same words: which task, which model on which machine, and how to judge."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from advisor.errors import UserError
+from advisor.models import LanguageModel
+from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
+
+LIMITS = tuple(f.name for f in fields(Limits))
+TABLE = ("test", "dev", "input", "target", "instruction", "documents", "name", "kind", "metric", "labels")
+
+
+def add_task(parser: argparse.ArgumentParser) -> None:
+    """What says which task: a folder or tables."""
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
+    table = parser.add_argument_group("a task from tables (CSV, TSV, JSONL, Parquet) instead of a folder")
+    for name, text in (
+        ("train", "file of training examples"),
+        ("test", "file of test examples (or --split)"),
+        ("dev", "file of examples to stop training by"),
+        ("input", "column that holds the input"),
+        ("target", "column that holds the answer"),
+        ("instruction", "what the model is told to do"),
+        ("documents", "documents.jsonl, or a folder of .md and .txt"),
+        ("name", "name of the task"),
+    ):
+        table.add_argument(f"--{name}", metavar=name.upper(), help=text)
+    table.add_argument("--kind", choices=KINDS)
+    table.add_argument("--metric", choices=METRICS)
+    table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
+    parser.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
+
+
+def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Which model runs where, and where it is recorded: in `folder` by default."""
+    running = parser.add_argument_group("model and machine")
+    running.add_argument("--model", metavar="M", help="embedded, a public name, a folder or a .gguf file")
+    running.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
+    running.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    running.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
+    running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    running.add_argument("--out", metavar="DIR", help=f"run folder; default: {folder}")
+    running.add_argument(
+        "--fresh",
+        action="store_true",
+        help="take nothing from the store of earlier results, which lies where ADVISOR_CACHE says",
+    )
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """Prices, limits and the margin."""
+    judging = add_limits(parser)
+    judging.add_argument(
+        "--margin", type=float, default=0.02, metavar="M", help="how much worse a cheaper approach may be shown to be"
+    )
+
+
+def add_limits(parser: argparse.ArgumentParser) -> Any:
+    """Prices and limits; returns the group."""
+    judging = parser.add_argument_group("how to judge; nothing runs again for these")
+    judging.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
+    for name in LIMITS:
+        judging.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="limit, as in task.toml")
+    return judging
+
+
+def task_of(options: argparse.Namespace) -> Task:
+    """The task that was named.
+
+    Raises:
+        UserError: none was, or two were.
+    """
+    if options.task and options.train:
+        raise UserError("both a task folder and --train were given", "pass one of them")
+    if options.task:
+        given = [name for name in TABLE if getattr(options, name)]
+        if given:
+            raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
+        return load_task(options.task, split=options.split)
+    if options.train:
+        return load_table(_table(options), split=options.split)
+    raise UserError("no task was given", "name a folder such as examples/handbook-qa, or --train data.csv ...")
+
+
+def _table(options: argparse.Namespace) -> TableSource:
+    missing = [n for n in ("input", "target", "kind", "instruction") if not getattr(options, n)]
+    if missing:
+        raise UserError(
+            f"--train needs --{', --'.join(missing)} too",
+            '--input question --target answer --kind qa --instruction "Answer the question."',
+        )
+    labels = tuple(label.strip() for label in options.labels.split(",")) if options.labels else None
+    return TableSource(
+        options.train,
+        input=options.input,
+        target=options.target,
+        kind=options.kind,
+        instruction=options.instruction,
+        test=options.test,
+        dev=options.dev,
+        metric=options.metric,
+        labels=labels,
+        documents=options.documents,
+        name=options.name,
+    )
+
+
+def weights() -> Any:
+    """What loads models; torch comes with it, so it is fetched when a command needs weights."""
+    return import_module("advisor.models.load")
+
+
+def load(options: argparse.Namespace, task: Task) -> LanguageModel:
+    """The model that was named, else the task's own, else the embedded one."""
+    model: LanguageModel = weights().load_model(
+        options.model or task.defaults.model or "embedded",
+        embedder=options.embedder,
+        device=options.device,
+        dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
+    )
+    return model
+
+
+def limits_of(options: argparse.Namespace) -> dict[str, float]:
+    """The limits that were given, checked."""
+    given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
+    for name, value in given.items():
+        flag = f"--{name.replace('_', '-')}"
+        if not 0 < value < math.inf:
+            raise UserError(f"{flag} is {value:g}", "limits are positive numbers")
+        if name == "min_quality" and value > 1:
+            raise UserError(f"{flag} is {value:g}", f"metrics run from 0 to 1: {flag} {value / 100:g}")
+    margin = getattr(options, "margin", 0.0)
+    if not 0 <= margin < math.inf:
+        raise UserError(f"--margin is {margin:g}", "0 or more, in the metric's own unit: --margin 0.02")
+    return given

@@ -1,0 +1,33 @@
+"""The command `advisor profile`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from advisor.advise import profile
+from advisor.commands.options import add_task, task_of, weights
+from advisor.report import show_profile
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which task, and what needs weights."""
+    add_task(parser)
+    looking = parser.add_argument_group("what needs weights")
+    looking.add_argument("--model", metavar="M", help="count its tokens: embedded, a public name, a folder or a .gguf")
+    looking.add_argument("--embedder", metavar="E", help="find likely label errors: embedded, a name or a folder")
+    looking.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    looking.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look and print; returns the exit code."""
+    task = task_of(options)
+    model = embedder = None
+    if options.model:
+        model = weights().load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
+    if options.embedder:
+        embedder = weights().load_embedder(options.embedder, device=options.device)
+    show_profile(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
+    return 0

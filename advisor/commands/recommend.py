@@ -1,0 +1,73 @@
+"""The command `advisor recommend`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from dataclasses import replace
+
+from advisor.advise import probe, profile
+from advisor.advise.agenda import Invocation
+from advisor.advise.recommend import estimate
+from advisor.commands.options import TABLE, add_limits, add_task, limits_of, task_of, weights
+from advisor.decide import load_prices
+from advisor.errors import UserError
+from advisor.report import LiveProgress, show_estimate
+
+SECONDS = 120.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which task, which model if any, and how to judge."""
+    add_task(parser)
+    model = parser.add_argument_group("model and machine")
+    model.add_argument("--model", metavar="M", help="probe it: embedded, a public name, a folder or a .gguf file")
+    model.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
+    model.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    model.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
+    model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    model.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="for the probes; default: 120")
+    parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
+    add_limits(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Estimate and print; returns the exit code."""
+    task = task_of(options)
+    limits = replace(task.limits, **limits_of(options))
+    prices = load_prices(options.prices)
+    if not options.seconds > 0:
+        raise UserError(f"--seconds is {options.seconds:g}", "above 0; 120 is usual")
+    with LiveProgress(silent=not options.model) as progress:
+        model = None
+        if options.model:
+            model = weights().load_model(
+                options.model,
+                embedder=options.embedder,
+                device=options.device,
+                dtype=options.dtype,
+                trust_remote_code=options.trust_remote_code,
+            )
+        probes = probe(task, model, options.seconds, progress) if model else None
+        found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
+    show_estimate(found, sys.stdout, "json" if options.json else options.format)
+    return 0
+
+
+def _named(options: argparse.Namespace) -> Invocation:
+    """Task, model and machine as they were typed, for the commands that are advised."""
+    task = [options.task] if options.task else []
+    for name in ("train", *TABLE, "split"):
+        value = getattr(options, name)
+        if value is not None:
+            task += [f"--{name}", str(value)]
+    running = []
+    if options.model:
+        for name in ("model", "embedder", "device", "dtype"):
+            value = getattr(options, name)
+            if value is not None and (name, value) != ("embedder", "embedded"):
+                running += [f"--{name}", str(value)]
+        running += ["--trust-remote-code"] * options.trust_remote_code
+    return Invocation(shlex.join(task), shlex.join(running))

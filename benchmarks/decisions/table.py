@@ -1,0 +1,133 @@
+"""The table of measured comparisons: one line a cell, numbers only, so that it can be committed and learned from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from advisor.advise.readings import Probes, Rates, Reading
+from advisor.decide import Interval, decide
+from advisor.errors import UserError
+from advisor.measure.comparing import read_comparison
+from advisor.tasks.description import Description, Spread, describe
+from advisor.tasks.material import Material
+from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
+
+TABLE = Path(__file__).parents[1] / "results" / "decisions.jsonl"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one approach reached, and what it took: one thread, without latency.
+
+    Attributes:
+        train: training examples; those of another cell where the approach learns nothing from them.
+        predict_seconds: for all test examples, in batches.
+        tokens: of prompt and answer, mean over the test examples.
+    """
+
+    quality: Interval
+    n: int
+    train: int
+    fit_seconds: float
+    predict_seconds: float
+    tokens: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell of the table."""
+
+    task: str
+    kind: str
+    metric: str
+    train: int
+    description: Description
+    probes: Probes | None
+    outcomes: dict[str, Outcome]
+
+
+def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
+    """The cells that are finished, the outcomes of what learns nothing carried over to all sizes of its task."""
+    outcomes = {(cell.task.name, cell.size): _outcomes(cell) for cell in cells}
+    found = []
+    for cell in filter(finished, cells):
+        name = cell.task.name
+        flat = max((c.size for c in cells if c.task.name == name and c.size <= FLAT_SIZE), default=cell.size)
+        carried = {k: o for k, o in outcomes[name, flat].items() if k in LEARNS_NOTHING}
+        if not carried and cell.task.kind != "classification":
+            continue  # until what learns nothing is measured, at another size
+        found.append(
+            Measured(
+                name,
+                cell.task.kind,
+                cell.task.metric,
+                cell.size,
+                replace(describe(Material(cell.task)), label_counts={}),
+                probes.get((name, cell.size)),
+                carried | outcomes[name, cell.size],
+            )
+        )
+    return found
+
+
+def _outcomes(cell: Cell) -> dict[str, Outcome]:
+    """Of all that is complete, the whole cell or not."""
+    try:
+        comparison = read_comparison(cell.folder)
+    except UserError:
+        return {}
+    found = {}
+    for row in decide(comparison).rows:
+        if row.status != "ok" or row.quality is None or not row.throughput_qps:
+            continue
+        fitting = (row.fit_seconds or 0.0) + (row.index_seconds or 0.0)
+        tokens = (row.prompt_tokens or 0.0, row.completion_tokens or 0.0)
+        seconds = row.n / row.throughput_qps
+        found[row.spec] = Outcome(row.quality, row.n, comparison.task.train, fitting, seconds, tokens)
+    return found
+
+
+def write(found: Iterable[Measured], path: Path = TABLE) -> None:
+    """Put cells into the table; those that it had and that were not measured again stay."""
+    kept = {(cell.task, cell.train): cell for cell in (read(path) if path.exists() else [])}
+    for cell in found:
+        before = kept.get((cell.task, cell.train))
+        kept[cell.task, cell.train] = replace(cell, probes=cell.probes or (before.probes if before else None))
+    rows = (asdict(kept[key]) for key in sorted(kept))
+    path.write_text("".join(json.dumps(short(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def read(path: Path = TABLE) -> list[Measured]:
+    """The table as committed."""
+    return [_measured(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    described = {
+        k: Spread(**v) if isinstance(v, dict) and k.endswith("_words") else v for k, v in row["description"].items()
+    }
+    outcomes = {
+        spec: Outcome(**{**o, "quality": Interval(**o["quality"]), "tokens": tuple(o["tokens"])})
+        for spec, o in row["outcomes"].items()
+    }
+    probes = probes_from(row["probes"]) if row["probes"] else None
+    return Measured(**{**row, "description": Description(**described), "probes": probes, "outcomes": outcomes})
+
+
+def probes_from(row: dict[str, Any]) -> Probes:
+    """Probes from their plain form."""
+    readings = {name: tuple(Reading(**one) for one in row[name]) for name in ("readings", "curve")}
+    return Probes(**{**row, **readings, "rates": Rates(**row["rates"]), "left_out": tuple(row["left_out"])})
+
+
+def short(value: Any) -> Any:
+    """Numbers with five digits, which is more than they are good for."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: short(inner) for key, inner in value.items()}
+    return [short(inner) for inner in value] if isinstance(value, list | tuple) else value

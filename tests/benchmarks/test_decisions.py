@@ -1,0 +1,107 @@
+"""The table of measured comparisons, and how the advice is scored by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from advisor.advise import Probes, Rates, Reading
+from advisor.decide import Interval
+from advisor.tasks import Document, Example, Task
+from advisor.tasks.description import describe
+from advisor.tasks.material import Material
+from benchmarks.decisions import table
+from benchmarks.decisions.cells import cells
+from benchmarks.decisions.scoring import advised, coverage, scored, without_probes
+from benchmarks.decisions.table import Measured, Outcome
+
+
+def asked(n: int, words: int = 6, documents: int = 0) -> Task:
+    examples = tuple(Example(str(i), f"question {i} " * (words // 2), f"answer {i % 7}") for i in range(n + 20))
+    found = tuple(Document(f"d{i}", "", f"answer {i} stands here") for i in range(documents))
+    parts = {"train": examples[:n], "test": examples[n:], "documents": found}
+    return Task(f"task {n} {words} {documents}", "qa", "Answer.", "token_f1", **parts)
+
+
+def outcome(quality: float, seconds: float = 1.0) -> Outcome:
+    return Outcome(Interval(quality, quality - 0.05, quality + 0.05), 20, 32, seconds, seconds, (50.0, 5.0))
+
+
+def cell(number: int, size: int) -> Measured:
+    """Documents make `rag` the best; without them it is `lora` where there are many examples, else `few-shot`."""
+    task = asked(size, words=4 + number % 5, documents=10 * (number % 2))
+    start = 0.1 + 0.02 * (number % 10)
+    found = {"zero-shot": outcome(start), "few-shot": outcome(start + 0.1), "nearest": outcome(0.05)}
+    found["lora"] = outcome(start + (0.3 if size > 8 else 0.02), 50.0)
+    if task.documents:
+        found |= {"rag": outcome(start + 0.35, 5.0), "rag+lora": outcome(start + 0.3, 90.0)}
+    readings = (Reading("zero-shot", start, start - 0.1, start + 0.1, 32, size),)
+    probes = Probes(readings, (), Rates(), "train", (), 30.0)
+    return Measured(f"task {number}", "qa", "token_f1", size, describe(Material(task)), probes, found)
+
+
+@pytest.fixture(scope="module")
+def measured() -> list[Measured]:
+    return [cell(number, size) for number in range(22) for size in (8, 128)]
+
+
+def test_the_table_is_kept_and_added_to(measured: list[Measured], tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    table.write(measured[:2], path)
+    assert table.read(path) == [table.read(path)[0], table.read(path)[1]]
+    again = replace(measured[0], probes=None, outcomes={"lora": outcome(0.9)})
+    table.write([again, measured[4]], path)
+    kept = {(one.task, one.train): one for one in table.read(path)}
+    assert len(kept) == 3
+    first = kept["task 0", 8]
+    assert first.outcomes["lora"].quality.value == 0.9
+    assert first.probes == measured[0].probes  # what was probed before stays
+    assert first.description.input_words == measured[0].description.input_words
+    assert all("label_counts" in json.loads(line)["description"] for line in path.read_text().splitlines())
+
+
+def test_cells_grow_with_the_task_and_small_ones_come_first(tmp_path: Path) -> None:
+    for name, n in (("small", 5), ("large", 600)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "task.toml").write_text(f'[task]\nname = "{name}"\nkind = "qa"\ninstruction = "Answer."\n')
+        for split, count in (("train", n), ("test", 6)):
+            rows = [{"input": f"{split} question {i}", "target": f"answer {i % 5}"} for i in range(count)]
+            (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = cells([tmp_path / "small", tmp_path / "large"], tmp_path / "out")
+    assert {(one.task.name, one.size) for one in found} == {
+        *(("small", 5), ("large", 8), ("large", 32), ("large", 128), ("large", 512))
+    }
+    assert [one.effort for one in found] == sorted(one.effort for one in found)
+    by_size = {one.size: one.specs for one in found}
+    assert "zero-shot" in by_size[32]
+    assert "zero-shot" not in by_size[128]  # it learns nothing there
+    assert "few-shot:select=nearest" not in by_size[8]
+
+
+def test_advice_that_can_be_learned_beats_every_constant(measured: list[Measured]) -> None:
+    scores = {score.policy: score for score in scored(advised(measured))}
+    advice = scores.pop("advice")
+    scores.pop("profile without probes")
+    assert advice.top1 > 0.9
+    assert advice.regret["quality first"] < min(score.regret["quality first"] for score in scores.values())
+    assert advice.margin < 0.05
+
+
+def test_intervals_are_counted(measured: list[Measured]) -> None:
+    found = coverage(advised(measured))
+    share, width, n = found["all"]
+    assert n == sum(len(one.outcomes) for one in measured)
+    assert share > 0.9
+    assert 0 < width < 1
+    assert set(found) >= {"zero-shot", "lora", "rag"}
+
+
+def test_profiles_alone_are_scored_too(measured: list[Measured]) -> None:
+    blind = without_probes(measured)
+    assert all(one.probes is None for one in blind)
+    policies = {score.policy: score.regret["quality first"] for score in scored(advised(blind))}
+    assert policies["advice"] == policies["profile without probes"]
