@@ -121,6 +121,8 @@ Measured over foreseen, for every approach of `comparisons.md` that may be chose
 as much as foreseen. Rates are those of the machine that measured; in a probe they are measured anew, and are as good as
 the machine is quiet. `python -m benchmarks.foresight --data ...`
 
+The constants behind these figures were set with the same tasks in view, and the rates were read off those runs: a fit,
+not a test on tasks that were not looked at; errors of a probe come on top.
 """
 
 if __name__ == "__main__":

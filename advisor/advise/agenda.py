@@ -184,7 +184,7 @@ def caveats(options: Sequence[Option], probes: Probes | None, with_model: bool) 
     if not with_model:
         yield "No model was named: what it costs and how long it takes is unknown, and no quality was measured."
     else:
-        yield f"Times, memory and costs are worked out, not measured: take them as right within a factor of {FACTOR:g}."
+        yield f"Times, memory and costs are worked out, not measured: often {FACTOR:g} times off, at times more."
     yield from probes.left_out if probes else ()
 
 

@@ -186,7 +186,7 @@ def _legend(estimate: Estimate) -> Iterator[str]:
     yield "; ".join(text for mark, text in _MARKS.items() if mark in marks) or "no approach stands out"
     yield "; ".join(text for basis, text in _LEGEND.items() if basis in bases)
     if estimate.model:
-        yield f"Times, memory and costs are worked out from the probe: right within a factor of about {FACTOR:g}."
+        yield f"Times, memory and costs are worked out from the probe: rough, often off by up to {FACTOR:g} times."
     else:
         yield "Times, memory and costs are unknown until a model is named."
 
