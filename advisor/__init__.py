@@ -9,30 +9,34 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from advisor.advise import (
-    Answers,
-    Budget,
-    Estimate,
-    Probes,
-    Profile,
-    Terms,
-    ask,
-    curve,
-    probe,
-    profile,
-    race,
-    recommend,
-    with_race,
-)
-from advisor.decide import Curves, Decision, decide, load_prices
-from advisor.errors import AdvisorError, NotApplicable, UserError
-from advisor.measure.comparing import compare, read_comparison
-from advisor.measure.records import Comparison
-from advisor.report import render as report
-from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, load_table, load_task, subset
+if TYPE_CHECKING:
+    from advisor.advise import (
+        Answers,
+        Budget,
+        Estimate,
+        Probes,
+        Profile,
+        Terms,
+        ask,
+        curve,
+        probe,
+        profile,
+        race,
+        recommend,
+        with_race,
+    )
+    from advisor.decide import Curves, Decision, decide, load_prices
+    from advisor.errors import AdvisorError, NotApplicable, UserError
+    from advisor.measure.comparing import compare, read_comparison
+    from advisor.measure.records import Comparison
+    from advisor.models.load import load_model
+    from advisor.report import render as report
+    from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, load_table, load_task, subset
 
 __all__ = [
     "AdvisorError",
@@ -72,8 +76,47 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The one lazy door: `load_model` brings in torch, so it is fetched when it is first asked for."""
-    if name == "load_model":
-        return import_module("advisor.models.load").load_model
-    raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+_ROOMS = {
+    "advisor.advise": (
+        *("Answers", "Budget", "Estimate", "Probes", "Profile", "Terms"),
+        *("ask", "curve", "probe", "profile", "race", "recommend", "with_race"),
+    ),
+    "advisor.decide": ("Curves", "Decision", "decide", "load_prices"),
+    "advisor.errors": ("AdvisorError", "NotApplicable", "UserError"),
+    "advisor.measure.comparing": ("compare", "read_comparison"),
+    "advisor.measure.records": ("Comparison",),
+    "advisor.models.load": ("load_model",),
+    "advisor.report": ("report",),
+    "advisor.tasks": (
+        *("Document", "Example", "Limits", "Query", "TableSource", "Task"),
+        *("load_table", "load_task", "subset"),
+    ),
+}
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
+_INSIDE = {"report": "render"}
+"""What is called otherwise where it is at home."""
+
+
+class _FrontDoor(ModuleType):
+    """Fetches a public name when it is first asked for, so that whoever needs one of them does not pay for all.
+
+    `decide` and `report` are rooms too, and the import of a room is written here under its name: what is public under
+    that name wins.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+        found = getattr(import_module(_HOMES[name]), _INSIDE.get(name, name))
+        self.__dict__[name] = found
+        return found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self.__dict__, *__all__})
+
+
+sys.modules[__name__].__class__ = _FrontDoor

@@ -1,4 +1,4 @@
-"""The commands `advisor compare` and `advisor report`."""
+"""The command `advisor compare`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.advise import Budget, Terms, probe, race, with_race
-from advisor.advise.growing import holds_growth, read_growth
 from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
-from advisor.decide.curves import judge
-from advisor.measure.comparing import compare, note_spans, read_comparison
+from advisor.measure.comparing import compare, note_spans
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import FORMATS, LiveProgress, render_json, save, show, show_curves
+from advisor.report import LiveProgress, render_json, save, show
 from advisor.tasks import Limits, subset
 
 
@@ -68,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
         probes = probe(task, model, progress=progress) if options.learn else None
     with clock.span("report"):
-        decision = _judge(comparison, options)
+        decision = judged(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
     save(render_json(decision), Path(comparison.folder) / "results.json")
     show(decision, sys.stdout, "json" if options.json else "terminal")
@@ -77,23 +75,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 
 
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Which run folder, in which form."""
-    parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
-    parser.add_argument("--format", choices=FORMATS, default="terminal")
-    add_judging(parser)
-
-
-def run_report(options: argparse.Namespace) -> int:
-    """Print what a run folder holds; returns the exit code."""
-    if holds_growth(options.folder):
-        show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
-        return 0
-    decision = _judge(read_comparison(options.folder), options)
-    show(decision, sys.stdout, options.format)
-    return 0
-
-
-def _judge(comparison: Comparison, options: argparse.Namespace) -> Decision:
+def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:
+    """What a comparison comes to under the limits, prices and margin of the command line."""
     limits = replace(Limits(**comparison.task.limits), **limits_of(options))
     return with_race(decide(comparison, limits, prices=load_prices(options.prices), margin=options.margin))

@@ -1,0 +1,30 @@
+"""The command `advisor report`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from advisor.advise.growing import holds_growth, read_growth
+from advisor.commands.compare import judged
+from advisor.commands.options import add_judging
+from advisor.decide.curves import judge
+from advisor.measure.comparing import read_comparison
+from advisor.report import FORMATS, show, show_curves
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which run folder, in which form."""
+    parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
+    parser.add_argument("--format", choices=FORMATS, default="terminal")
+    add_judging(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a run folder holds; returns the exit code."""
+    if holds_growth(options.folder):
+        show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
+        return 0
+    decision = judged(read_comparison(options.folder), options)
+    show(decision, sys.stdout, options.format)
+    return 0
