@@ -11,6 +11,7 @@ from pathlib import Path
 
 from advisor.advise.budget import Budget
 from advisor.advise.guard import BrokenOff, Guard
+from advisor.advise.learned import expect
 from advisor.advise.racing import CAUTION, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
@@ -27,6 +28,8 @@ from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Comparison, ModelFacts, lines
 from advisor.models import LanguageModel
 from advisor.tasks import Limits, Task
+from advisor.tasks.description import describe
+from advisor.tasks.material import Material
 
 
 @dataclass(frozen=True)
@@ -144,13 +147,21 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            finish = run_race(self.track, Rules(self.seconds, self.terms.margin / unit, GAIN / unit))
+            rules = Rules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
+            finish = run_race(self.track, rules)
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
             comparison, late = self._measured(finalists, {form.spec: form.per_example or 0.0 for form in finish.forms})
             self._record(finish, late, raced, comparison)
         return comparison
+
+    def _edges(self) -> dict[str, float]:
+        """By how much comparisons on other tasks let one expect each approach to be better than their reference."""
+        task = self.aside.task
+        found = expect(describe(Material(task)), task.kind, task.metric, None, list(self.racing))
+        learned = {spec: one.edge for spec, one in found.items() if one.basis == "learned"}
+        return {spec: edge / self.aside.unit for spec, edge in learned.items() if edge is not None}
 
     def _measured(self, finalists: Sequence[str], per_example: Mapping[str, float]) -> tuple[Comparison, list[str]]:
         """The comparison of the finalists, and those for which there was no time after all."""
@@ -225,5 +236,6 @@ class _Contest:
 def _in_quality(entrant: Entrant, unit: float, late: Sequence[str]) -> Entrant:
     """With scores in the unit of the quality, and told apart from those that were measured."""
     state: State = "unmeasured" if entrant.spec in late else entrant.state
-    score, difference = ((None if x is None else x * unit) for x in (entrant.score, entrant.difference))
-    return replace(entrant, state=state, score=score, difference=difference)
+    found = (entrant.score, entrant.difference, entrant.expected)
+    score, difference, expected = (None if x is None else x * unit for x in found)
+    return replace(entrant, state=state, score=score, difference=difference, expected=expected)

@@ -87,6 +87,7 @@ class Form:
         per_example: seconds of its last turn; None before the first.
         state: None while it is in the race; its places in the end as in `advisor.decide.race.Entrant`.
         left_at: seconds of the race after which it was out.
+        expected: the score to expect of it before it is fitted; None where nothing is known.
     """
 
     spec: str
@@ -98,6 +99,7 @@ class Form:
     beaten: Beaten | None = None
     tried_with: int | None = None
     left_at: float | None = None
+    expected: float | None = None
     why: str = ""
 
     @property

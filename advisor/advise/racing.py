@@ -8,7 +8,9 @@ one that is measured afterwards: nothing is fitted twice. The exception is the t
 quarter of the training set: before the fit on all of it where the training set is large, and in place of it where the
 time does not allow it. It is out if it falls short of a rival by more than the other three quarters could explain; that
 rests on the assumption which `standings` names. Where it was tried for lack of time and was better than the winner, the
-report says so and calls nothing decided. Trials also decide who is fitted first.
+report says so and calls nothing decided. Who is fitted first is decided by trials and by what comparisons on other
+tasks let one expect (`Rules.edges`); the same tells whether an approach that the budget could not fit would probably
+have won. Nothing else rests on these expectations, and nobody is beaten by them.
 
 Time is spent where it can be spared: after the first round only the leader goes on, and those who are likely to be
 beaten, as the evidence grows, for less than half of what their test runs would take. Who is level with the leader is
@@ -22,8 +24,8 @@ else; an approach whose test run the budget does not allow cannot win, unless it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +62,8 @@ class Finish:
     Attributes:
         stopped: as in `advisor.decide.race.Race`.
         finalists: to be measured on the test set, the winner first; empty where nothing could be judged.
-        favourite: the approach that seems to be the best, one that was tried with fewer training examples included.
+        favourite: the approach that seems to be the best, those included that were tried with fewer training examples
+            or, where `Rules.edges` tells what to expect of them, not fitted at all.
         forms: all approaches.
     """
 
@@ -86,6 +89,8 @@ class Rules:
         margin, gain: as in `advisor.decide.standings`, in units of the scores.
         level: chance that the best approach is lost, or a winner called certain that is not within `margin` of it.
         measures: whether the budget has to do for the finalists' test runs too.
+        edges: by how much comparisons on other tasks let one expect each approach to score more than a reference that
+            they share; without those of which nothing is known.
     """
 
     budget: float
@@ -93,6 +98,7 @@ class Rules:
     gain: float = GAIN
     level: float = LEVEL
     measures: bool = True
+    edges: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_race(field_: Field, rules: Rules) -> Finish:
@@ -155,16 +161,20 @@ class _Race:
         """Who is to go on answers up to `until`; returns whether the time was too short for somebody."""
         short = False
         chased = self._chased()
-        for form in self._order():
-            if form.running and (form in chased or not form.scores.size):
-                short |= not self._turn(form, until)
+        waiting = {form.spec for form in self.running if form in chased or not form.scores.size}
+        # Ordered anew after each turn: what the first ones score tells what to expect of the next.
+        while form := next((form for form in self._order() if form.spec in waiting), None):
+            waiting.discard(form.spec)
+            short |= not self._turn(form, until)
         return short
 
     def _order(self) -> list[Form]:
         """Those without training first, and of those with it the promising and then the quick."""
 
+        best = self.leader
+
         def key(form: Form) -> tuple[bool, float, float]:
-            return self.field.trains(form.spec), -form.mean, self._per_example(form)
+            return self.field.trains(form.spec), -self._hoped(form, best), self._per_example(form)
 
         fitted = [form for form in self.running if form.scores.size]
         return fitted + sorted((form for form in self.running if not form.scores.size), key=key)
@@ -295,11 +305,22 @@ class _Race:
                 left -= self._test(form)
         return tuple(form.spec for form in chosen)
 
+    def _hoped(self, form: Form, best: Form | None) -> float:
+        """The score to expect of it once it is fitted: that of its trial, or more where that of the leader lets one
+        expect more; 0 where nothing is known."""
+        if best is not None and {form.spec, best.spec} <= self.rules.edges.keys():
+            edge = self.rules.edges[form.spec] - self.rules.edges[best.spec]
+            form.expected = min(1.0, max(0.0, best.mean + edge))
+        return max(form.mean, form.expected or 0.0)
+
     def _favourite(self, finalists: tuple[str, ...]) -> str | None:
-        """By its scores on the examples that all answered; the training that a trial lacked is not guessed at."""
-        others = (f for f in self.forms.values() if f.state in ("no time", "unmeasured"))
+        """By its scores on the examples that all answered, and for those that answered none by what is expected."""
+        others = [f for f in self.forms.values() if f.state in ("no time", "unmeasured")]
         tried = {f.spec: f.scores if f.scores.size else f.trial for f in others if f.scores.size or f.trial.size}
         worth = estimates([*finalists, *tried], {**self.scores, **tried})
+        for form in others:
+            if not form.scores.size and (hoped := self._hoped(form, self.forms[finalists[0]] if finalists else None)):
+                worth[form.spec] = max(hoped, worth.get(form.spec, 0.0))
         return max(worth, key=worth.__getitem__, default=None)
 
     def _ranked(self) -> list[Form]:
@@ -359,6 +380,7 @@ def _entrant(form: Form) -> Entrant:
         examples=scores.size,
         score=float(scores.mean()) if scores.size else None,
         trained_on=form.tried_with if scores is form.trial else None,
+        expected=form.expected if not form.scores.size else None,
         by=by.by if by else None,
         evidence=by.evidence if by else None,
         difference=by.difference if by else None,

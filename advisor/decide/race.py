@@ -31,6 +31,8 @@ class Entrant:
         examples: of the race that it answered.
         score: mean over them; None without any.
         trained_on: training examples it was judged with, where that was fewer than there are; else None.
+        expected: where it was not fitted on all of them, the score that the leader's and comparisons on other tasks
+            let one expect; None where nothing is known.
         by, evidence, difference, at_examples: of the rival that beat it, as in `advisor.decide.standings.Beaten`.
         seconds: it took in the race, fitting included.
         left_at: seconds of the race after which it was out; None for those that were not.
@@ -42,6 +44,7 @@ class Entrant:
     examples: int = 0
     score: float | None = None
     trained_on: int | None = None
+    expected: float | None = None
     by: str | None = None
     evidence: float | None = None
     difference: float | None = None
@@ -69,7 +72,8 @@ class Race:
         rivals: of each approach when it began.
         score: what the race was about: `mean score`, or `balanced accuracy` in place of macro F1.
         gain: what a larger training set is assumed to add at most.
-        favourite: the approach that seemed the best on the race's examples, measured afterwards or not.
+        favourite: the approach that seemed the best, measured afterwards or not: on the race's examples, or, if the
+            budget could not fit it, by what was expected of it.
         entrants: the winner first, then the finalists, the last to leave before the first.
     """
 

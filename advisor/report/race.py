@@ -56,7 +56,7 @@ def guarantee(race: Race) -> list[str]:
         )
     lost = [e.spec for e in race.entrants if e.state == "no time"]
     if lost:
-        sentences.append(f"Nothing is known of {figures.listed(lost)}, for which there was no time.")
+        sentences.append(f"Nothing is promised of {figures.listed(lost)}, for which there was no time.")
     return sentences
 
 
@@ -65,6 +65,11 @@ def _favourite(race: Race) -> list[str]:
     found = next((e for e in race.entrants if e.spec == race.favourite), None)
     if found is None or found.state in ("winner", "finalist"):
         return []
+    if found.expected is not None and found.expected > (found.score or 0.0):
+        return [
+            f"{found.spec} may well be the best, and there was no time to measure it: comparisons on other tasks let "
+            f"one expect {figures.decimals(found.expected)} of it. A larger budget goes on from here."
+        ]
     fewer = f", with only {figures.count(found.trained_on)} training examples," if found.trained_on else ""
     return [
         f"{found.spec}{fewer} seemed the best on the race's examples, and there was no time to measure it: a larger "
@@ -111,6 +116,8 @@ def _parts(entrant: Entrant, race: Race) -> Iterator[str]:
         yield words.get(entrant.state, entrant.state)
     if entrant.score is not None and entrant.state != "beaten":
         yield f"{figures.decimals(entrant.score)} on {entrant.examples} examples"
+    if entrant.expected is not None and entrant.state == "no time":
+        yield f"{figures.decimals(entrant.expected)} expected from other tasks"
     if entrant.left_at is not None:
         yield f"out after {figures.duration(entrant.left_at)}"
     if entrant.seconds:

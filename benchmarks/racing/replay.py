@@ -22,7 +22,8 @@ the comparison of the same task with so many, if it is among the folders.
 
 Three ways: with all the time it wants; with a budget of two fifths of what the full comparison took; and with two
 fifths for the race alone, whose favourite is the choice, measuring it not counted. Beside the shares of the time stands
-what fitting and measuring the full comparison's choice took of it: no race can take less and measure it.
+what fitting and measuring the full comparison's choice took of it: no race can take less and measure it. What a race
+expects of an approach before it is fitted was learned from the other tasks of the table of decisions alone.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advise.field import Leg, OutOfTime
+from advisor.advise.learned import Knowledge, expect_from, learn
 from advisor.advise.racing import TRIAL_SHARE, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Adapted, parse, spec_of
@@ -50,6 +53,9 @@ from advisor.errors import UserError
 from advisor.measure.comparing import JOURNAL, read_comparison
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Example, Task
+from benchmarks.decisions import table
+from benchmarks.decisions.scoring import case_of
+from benchmarks.decisions.table import Measured
 from benchmarks.racing.outcomes import CHOOSING, LARGER, MARGIN, WAYS, Replay, text_of
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -217,7 +223,8 @@ def replays(
     unit = _aside(comparison).unit
     for way, share in WAYS.items():
         field = Recorded(comparison, smaller, course)
-        rules = Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING)
+        edges = {spec: edge / unit for spec, edge in expected(comparison).items()}
+        rules = Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING, edges=edges)
         finish = run_race(field, rules)
         times = {run.spec: (fit_seconds(run), _test(run, course)) for run in comparison.runs}
         yield _replay(judged, full, finish, Held(way, number, field.spent, whole, times))
@@ -262,6 +269,31 @@ def _replay(judged: Comparison, full: Decision, finish: Finish, held: Held) -> R
         finalists=len(finalists),
         approaches=len(finish.forms),
     )
+
+
+@cache
+def _measured() -> tuple[Measured, ...]:
+    return tuple(table.read())
+
+
+@cache
+def _learned_without(task: str) -> Knowledge:
+    """From what was measured on the other tasks."""
+    return learn([case_of(cell) for cell in _measured() if cell.task != task])
+
+
+def expected(comparison: Comparison) -> dict[str, float]:
+    """What `advisor compare --budget` expects of each approach beside the reference, had this task never been measured.
+
+    Empty where the table does not hold the comparison, whose description is read there.
+    """
+    name, train = comparison.task.name, comparison.task.train
+    cell = next((cell for cell in _measured() if (cell.task, cell.train) == (name, train)), None)
+    if cell is None:
+        return {}
+    known = _learned_without(name)
+    found = expect_from(known, cell.description, cell.kind, cell.metric, None, list(racing(comparison)))
+    return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
 
 
 def fit_seconds(run: Run) -> float:

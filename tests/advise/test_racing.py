@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,8 +73,8 @@ class Made:
         self.told.append(news)
 
 
-def held(made: Made, budget: float = math.inf) -> Finish:
-    return run_race(made, Rules(budget, margin=0.02))
+def held(made: Made, budget: float = math.inf, edges: Mapping[str, float] | None = None) -> Finish:
+    return run_race(made, Rules(budget, margin=0.02, edges=edges or {}))
 
 
 def states(finish: Finish) -> dict[str, str]:
@@ -119,6 +119,27 @@ def test_a_fit_that_would_take_too_long_is_tried_with_a_quarter_of_the_examples(
     tried = next(e for e in finish.entrants() if e.spec == "trained")
     assert (tried.trained_on, tried.examples) == (25, 64)
     assert made.spent < 150
+
+
+def test_what_could_not_be_fitted_is_the_favourite_where_other_tasks_let_one_expect_more_of_it() -> None:
+    made = {"trained": Runner(0.95, fit=900, trains=True), "cheap": Runner(0.5), "other": Runner(0.4)}
+    hopes = {"trained": 0.0, "cheap": -0.2, "other": 0.1}
+    finish = held(Made(made), budget=150, edges=hopes)
+    assert finish.finalists[0] == "cheap"
+    assert finish.favourite == "trained"
+    lost = next(e for e in finish.entrants() if e.spec == "trained")
+    leader = next(e for e in finish.entrants() if e.spec == "cheap")
+    assert lost.expected == pytest.approx(leader.score + 0.2)
+    assert leader.expected is None
+    assert held(Made(made), budget=150, edges={**hopes, "trained": -0.3}).favourite == "cheap"
+    assert held(Made(made), budget=150).favourite == "cheap"
+
+
+def test_what_other_tasks_let_one_expect_most_of_is_fitted_first() -> None:
+    runners = {name: Runner(0.6, fit=30, trains=True) for name in ("slow", "promising")}
+    made = Made({**runners, "cheap": Runner(0.5)})
+    held(made, edges={"slow": 0.0, "promising": 0.1, "cheap": 0.0})
+    assert [spec for spec, _, _ in made.asked[:3]] == ["cheap", "promising", "slow"]
 
 
 def test_a_trial_that_falls_far_short_is_the_end() -> None:
