@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -157,7 +158,9 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., subprocess.Popen[str]]:
-    """Starts Python in a process of its own, without a network, its output buffered as usual."""
+    """Starts Python in a process of its own, without a network, its output buffered as usual, Ctrl-C heard."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests that run in the background would hand that down
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     usual = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
 
     def start(*arguments: str) -> subprocess.Popen[str]:
