@@ -157,19 +157,29 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Starts Python in a process of its own, without a network, its output buffered as usual, Ctrl-C heard."""
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python in a process of its own, without a network, its output buffered as usual, Ctrl-C heard.
+
+    What a failed test leaves running is killed at the end.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests that run in the background would hand that down
         signal.signal(signal.SIGINT, signal.default_int_handler)
     usual = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, *arguments],
             env={**usual, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
