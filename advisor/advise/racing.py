@@ -16,16 +16,18 @@ Time is spent where it can be spared: after the first round only the leader goes
 beaten, as the evidence grows, for less than half of what their test runs would take. Who is level with the leader is
 measured with it; only where the budget does not allow that, all go on, since it has to be seen whom it is spent on.
 
-The race ends where the winner is certain, where the examples are used up, where nobody's going on would spare
-anything, or where the budget does not allow it. No turn is begun that is not expected to end within the budget; what
-turns out to take longer while it runs is broken off. The time of the leader's test run is not to be had by anybody
-else; an approach whose test run the budget does not allow cannot win, unless it allows nobody's.
+The race ends where the winner is certain, where the examples are used up, where nobody's going on would spare anything,
+or where the budget does not allow it. No turn is begun that is not expected to end within the budget; what turns out to
+take longer while it runs is broken off. The time of the leader's test run is not to be had by anybody else, nor, up to
+a tenth of the budget, that of the rivals which are cheapest to measure; an approach whose test run the budget does not
+allow cannot win, unless it allows nobody's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,7 @@ SMALLEST_TRIAL = 8  # training examples
 TRIAL_ANSWERS = 64  # examples of the race: the fit is what a trial costs
 CAUTION = 1.25
 """Work is taken to last this many times as long as what was measured lets one expect: others share the machine."""
+SPARED = 0.1  # of the budget, for the test runs of what is in the race beside the leader
 WORTH = 0.5  # of its test run, what it may cost to beat an approach before it
 
 
@@ -338,11 +341,16 @@ class _Race:
         Other fits do not, so they get no more than an equal share.
         """
         best = self.leader
-        left = self.left - max(self._test(form), self._test(best) if best else 0.0)
+        left = self.left - max(self._test(form), self._test(best) if best else 0.0) - self._spared(form, best)
         if form.scores.size or self.field.trains(form.spec):
             return left
         waiting = sum(not other.scores.size for other in self.running)
         return left / waiting  # how long this fit takes cannot be told, and others want theirs
+
+    def _spared(self, form: Form, best: Form | None) -> float:
+        """Seconds for those whose test runs cost so little that no fit of another is worth losing them."""
+        tests = sorted(self._test(other) for other in self.fitted if other not in (form, best))
+        return max((total for total in accumulate(tests) if total <= SPARED * self.rules.budget), default=0.0)
 
     def _test(self, form: Form) -> float:
         """Seconds to be kept for its test run."""

@@ -157,6 +157,14 @@ def test_the_budget_is_kept_with_the_winners_test_run() -> None:
     assert "unmeasured" in states(finish).values()
 
 
+def test_a_fit_leaves_the_time_for_the_test_runs_of_cheap_rivals() -> None:
+    cheap = {"a": Runner(0.7, each=0.03), "b": Runner(0.72, each=0.03)}
+    made = Made({**cheap, "trained": Runner(0.9, fit=88, each=0.03, trains=True)})
+    finish = held(made, budget=100)
+    assert set(finish.finalists) == {"a", "b"}
+    assert states(finish)["trained"] == "no time"
+
+
 def test_an_approach_whose_test_run_is_too_dear_does_not_win() -> None:
     made = Made({"dear": Runner(0.9, each=2.0), "cheap": Runner(0.8, each=0.1)})
     finish = held(made, budget=100)
