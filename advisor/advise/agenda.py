@@ -11,7 +11,7 @@ from advisor.advise.estimate import Change, Option, Step
 from advisor.advise.foresight import FACTOR
 from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
-from advisor.advise.readings import Probes
+from advisor.advise.readings import PROBING, Probes
 from advisor.decide import words
 from advisor.tasks import Task
 from advisor.tasks.power import SPREAD, detectable
@@ -22,7 +22,6 @@ ENOUGH_TEST = 100
 SENT_ALONE, ALONE_SECONDS = 16, 60.0
 """Test examples that are sent alone for latency, and the time after which fewer have to do."""
 _LEARN_NOTHING = ("zero-shot", "rag")
-PROBING = 120.0  # seconds that probes take unless told otherwise
 
 
 @dataclass(frozen=True)

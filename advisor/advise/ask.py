@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from advisor.advise import argument
-from advisor.advise.agenda import PROBING
 from advisor.advise.estimate import Change, Estimate, Option, Step
 from advisor.advise.expected import Expected
 from advisor.advise.foresight import Lengths
 from advisor.advise.interview import Answers, Manages, Output, answers_of, told
 from advisor.advise.outlook import Circumstances, Outlook
 from advisor.advise.preference import Preference, prefer
-from advisor.advise.readings import Rates
+from advisor.advise.readings import PROBING, Rates
 from advisor.advise.rules import expect_by_rules
 from advisor.decide import words
 from advisor.tasks import Document, Example, Task

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from advisor.advise.budget import Budget
 from advisor.advise.guard import BrokenOff, Guard
-from advisor.advise.learned import expect
+from advisor.advise.learned import expect, learned_edges
 from advisor.advise.racing import CAUTION, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside, set_aside
 from advisor.advise.track import JOURNAL, RACE, Conditions, Track
@@ -160,8 +160,7 @@ class _Contest:
         """By how much comparisons on other tasks let one expect each approach to be better than their reference."""
         task = self.aside.task
         found = expect(describe(Material(task)), task.kind, task.metric, None, list(self.racing))
-        learned = {spec: one.edge for spec, one in found.items() if one.basis == "learned"}
-        return {spec: edge / self.aside.unit for spec, edge in learned.items() if edge is not None}
+        return {spec: edge / self.aside.unit for spec, edge in learned_edges(found).items()}
 
     def _measured(self, finalists: Sequence[str], per_example: Mapping[str, float]) -> tuple[Comparison, list[str]]:
         """The comparison of the finalists, and those for which there was no time after all."""

@@ -147,6 +147,11 @@ def expect_from(
     return observed(joined, probes, description.train)
 
 
+def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
+    """By how much each is expected to be better than what all share, of those for which that was learned."""
+    return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
+
+
 def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
     """What the rules say of an approach that was not learned, measured from one that was: by how much it is better."""
     like = "lora" if "+" in rule.spec else "zero-shot"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from advisor.advise.allowance import Allowance, OutOfTime
 from advisor.advise.meter import MeteredModel
-from advisor.advise.readings import Probes, Rates, Reading
+from advisor.advise.readings import PROBING, Probes, Rates, Reading
 from advisor.advise.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
 from advisor.advise.trials import (
     Alone,
@@ -33,7 +33,7 @@ ONE_STEP = 0.3
 """Share of the time left that one step may take."""
 
 
-def probe(task: Task, model: LanguageModel, seconds: float = 120.0, progress: Progress | None = None) -> Probes:
+def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: Progress | None = None) -> Probes:
     """Find out cheaply what the model and a few simple learners do on this task, on dev or train alone.
 
     It goes in rounds: first every probe on few examples, the cheap and telling ones first, then on more, as long as

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROBING = 120.0  # seconds that probes may take unless told otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -14,7 +14,7 @@ from advisor.advise.outlook import Circumstances, Outlook
 from advisor.advise.preference import prefer
 from advisor.advise.probe import probe
 from advisor.advise.profile import Profile, profile
-from advisor.advise.readings import Probes, Rates
+from advisor.advise.readings import PROBING, Probes, Rates
 from advisor.decide import Prices, load_prices
 from advisor.measure.environment import hardware
 from advisor.measure.progress import Progress
@@ -30,7 +30,7 @@ def recommend(
     *,
     limits: Limits | None = None,
     prices: Prices | None = None,
-    seconds: float = 120.0,
+    seconds: float = PROBING,
     progress: Progress | None = None,
 ) -> Estimate:
     """Say which approach to expect most of, before anything is spent.

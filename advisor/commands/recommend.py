@@ -9,13 +9,12 @@ from dataclasses import replace
 
 from advisor.advise import probe, profile
 from advisor.advise.agenda import Invocation
+from advisor.advise.readings import PROBING
 from advisor.advise.recommend import estimate
 from advisor.commands.options import TABLE, add_limits, add_task, limits_of, task_of, weights
 from advisor.decide import load_prices
 from advisor.errors import UserError
 from advisor.report import LiveProgress, show_estimate
-
-SECONDS = 120.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     model.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
-    model.add_argument("--seconds", type=float, default=SECONDS, metavar="S", help="for the probes; default: 120")
+    model.add_argument("--seconds", type=float, default=PROBING, metavar="S", help="for the probes; default: 120")
     parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
     add_limits(parser)

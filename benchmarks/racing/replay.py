@@ -40,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advise.field import Leg, OutOfTime
-from advisor.advise.learned import Knowledge, expect_from, learn
+from advisor.advise.learned import Knowledge, expect_from, learn, learned_edges
 from advisor.advise.racing import TRIAL_SHARE, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Adapted, parse, spec_of
@@ -221,9 +221,9 @@ def replays(
     full = decide(judged, margin=MARGIN)
     whole = sum(fit_seconds(run) + _test(run, course) for run in comparison.runs if run.status == "ok")
     unit = _aside(comparison).unit
+    edges = {spec: edge / unit for spec, edge in expected(comparison).items()}
     for way, share in WAYS.items():
         field = Recorded(comparison, smaller, course)
-        edges = {spec: edge / unit for spec, edge in expected(comparison).items()}
         rules = Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING, edges=edges)
         finish = run_race(field, rules)
         times = {run.spec: (fit_seconds(run), _test(run, course)) for run in comparison.runs}
@@ -293,7 +293,7 @@ def expected(comparison: Comparison) -> dict[str, float]:
         return {}
     known = _learned_without(name)
     found = expect_from(known, cell.description, cell.kind, cell.metric, None, list(racing(comparison)))
-    return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
+    return learned_edges(found)
 
 
 def fit_seconds(run: Run) -> float:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,3 +183,29 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+BRINGING = """
+import sys
+from advisor.cli import main
+code = 1
+try:
+    code = main(sys.argv[2:])
+except SystemExit as end:
+    code = end.code
+finally:
+    print(sorted(set(sys.argv[1].split()) & set(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="session")
+def bringing(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Said]:
+    """Runs a command in a process of its own; the last line of its errors lists which of the named modules it read."""
+
+    def run(modules: Iterable[str], *arguments: object) -> Said:
+        process = start("-c", BRINGING, " ".join(modules), *map(str, arguments))
+        out, err = process.communicate(timeout=120)
+        return Said(process.returncode, out, err)
+
+    return run

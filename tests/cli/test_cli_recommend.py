@@ -41,14 +41,10 @@ def test_recommend_as_markdown(advisor: Advisor, desk: Path) -> None:
     assert "| `rag+lora`" in said.out
 
 
-def test_recommend_without_a_model_loads_no_torch(start: Callable[..., Any], desk: Path) -> None:
+def test_recommend_without_a_model_loads_no_torch(bringing: Callable[..., Any], desk: Path) -> None:
     heavy = ("torch", "transformers", "peft", "sklearn", "scipy")
-    code = (
-        "import sys\nfrom advisor.cli import main\nmain(['recommend', sys.argv[1], '--json'])\n"
-        f"print([name for name in {heavy!r} if name in sys.modules])"
-    )
-    out, err = start("-c", code, str(desk)).communicate(timeout=60)
-    assert out.splitlines()[-1] == "[]", err
+    said = bringing(heavy, "recommend", desk, "--json")
+    assert (said.code, said.err) == (0, "[]\n")
 
 
 def test_commands_that_are_advised_name_the_task_as_it_was_typed(advisor: Advisor, tmp_path: Path) -> None:

@@ -40,30 +40,18 @@ def test_every_format_goes_to_stdout_and_nothing_to_stderr(
 
 @pytest.mark.parametrize("form", ["markdown", "terminal", "json"])
 def test_a_report_needs_no_heavy_library_and_is_the_same_in_another_process(
-    start: Callable[..., subprocess.Popen[str]], advisor: Advisor, finished: Any, form: str
+    bringing: Callable[..., Any], advisor: Advisor, finished: Any, form: str
 ) -> None:
-    script = (
-        "import sys\nfrom advisor.cli import main\n"
-        f"code = main(['report', {str(finished.folder)!r}, '--format', {form!r}])\n"
-        f"print(code, sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
-    )
-    process = start("-c", script)
-    out, err = process.communicate(timeout=60)
-    assert err == "0 []\n"
-    assert out == advisor("report", finished.folder, "--format", form).out
+    said = bringing(HEAVY, "report", finished.folder, "--format", form)
+    assert (said.code, said.err) == (0, "[]\n")
+    assert said.out == advisor("report", finished.folder, "--format", form).out
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("compare", "--help"), ("--version",)])
-def test_help_needs_no_heavy_library(start: Callable[..., subprocess.Popen[str]], arguments: tuple[str, ...]) -> None:
-    script = (
-        "import sys\nfrom advisor.cli import main\n"
-        f"try: main({list(arguments)!r})\n"
-        f"finally: print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
-    )
-    process = start("-c", script)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "[]\n")
-    assert "advisor" in out
+def test_help_needs_no_heavy_library(bringing: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    said = bringing(HEAVY, *arguments)
+    assert (said.code, said.err) == (0, "[]\n")
+    assert "advisor" in said.out
 
 
 def test_limits_change_the_recommendation_and_rerun_nothing(
