@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advisor.advise.estimate import Change, Option, Step
 from advisor.advise.foresight import FACTOR
+from advisor.advise.observed import LEARN_NOTHING
 from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
 from advisor.advise.readings import PROBING, Probes
@@ -21,7 +22,6 @@ CHEAP = ("nearest", "head", "zero-shot", "few-shot")
 ENOUGH_TEST = 100
 SENT_ALONE, ALONE_SECONDS = 16, 60.0
 """Test examples that are sent alone for latency, and the time after which fewer have to do."""
-_LEARN_NOTHING = ("zero-shot", "rag")
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Agenda:
         more = changes[0] if changes else None
         if more is None or more.advised is None or not self.asked:
             return
-        rivals = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and spec not in _LEARN_NOTHING]
+        rivals = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and spec not in LEARN_NOTHING]
         if more.advised != self.chosen.advised or any("lora" in spec for spec in rivals):
             specs = dict.fromkeys([*rivals, more.advised])
             asked = " ".join(f"--approach {shlex.quote(spec)}" for spec in specs)

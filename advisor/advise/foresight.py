@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -327,10 +327,7 @@ def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:
         for name, (value, factor, basis) in known.items()
         if value is not None
     }
-    return Foreseen(**{**{name: getattr(found, name) for name in _FIGURES}, "ranges": ranges})
-
-
-_FIGURES = tuple(name for name in Foreseen.__dataclass_fields__ if name != "ranges")
+    return replace(found, ranges=ranges)
 
 
 def _mean(some: Sequence[int]) -> float:

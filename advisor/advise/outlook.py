@@ -10,7 +10,7 @@ from advisor.advise.expected import Expected
 from advisor.advise.foresight import Lengths, foresee
 from advisor.advise.preference import Preference, option, prefer, price
 from advisor.advise.readings import Rates
-from advisor.approaches import Adapted, Approach, spec_of, suggested
+from advisor.approaches import Approach, spec_of, suggested, untrained
 from advisor.decide import words
 from advisor.measure.records import ModelFacts
 from advisor.tasks import Limits, Task
@@ -64,7 +64,7 @@ class Outlook:
     def options(self, under: Circumstances) -> list[Option]:
         """Every approach that applies, best expected quality first."""
         approaches: dict[str, Approach] = {
-            spec_of(one): one for one in suggested(under.task) if under.weights or not _trains(one)
+            spec_of(one): one for one in suggested(under.task) if under.weights or not untrained(one)
         }
         found = self.expecting(under.description, list(approaches))
         options = [
@@ -78,9 +78,7 @@ class Outlook:
             for spec, one in approaches.items()
         ]
         if under.private and not under.weights:
-            options = [
-                replace(one, violations=(*one.violations, _BARRED)) if one.uses_model else one for one in options
-            ]
+            options = [_barred(one) if one.uses_model else one for one in options]
         return sorted(options, key=lambda one: (-one.expected.value, one.spec))
 
     def changes(self, now: Circumstances, options: Sequence[Option], chosen: Preference) -> tuple[Change, ...]:
@@ -160,7 +158,3 @@ def _with_labels(now: Circumstances, more: int) -> Circumstances:
 
 def _barred(one: Option) -> Option:
     return replace(one, violations=(*one.violations, _BARRED))
-
-
-def _trains(approach: Approach) -> bool:
-    return isinstance(approach, Adapted) and approach.tuner is not None

@@ -22,7 +22,7 @@ import numpy as np
 from advisor.advise.field import Leg, OutOfTime
 from advisor.advise.guard import BrokenOff, Guard
 from advisor.advise.setaside import SetAside
-from advisor.approaches import Adapted, Approach, spec_of
+from advisor.approaches import Approach, spec_of, untrained
 from advisor.decide import costs
 from advisor.decide.choice import violations
 from advisor.decide.prices import HourlyPrice
@@ -115,15 +115,12 @@ class Track:
 
     def trains(self, spec: str) -> bool:
         """Whether weights are trained."""
-        approach = self.approaches[spec]
-        return isinstance(approach, Adapted) and approach.tuner is not None
+        return untrained(self.approaches[spec]) is not None
 
     def kin(self, spec: str) -> str | None:
         """The same context with the base weights."""
-        approach = self.approaches[spec]
-        if isinstance(approach, Adapted) and approach.tuner is not None:
-            return spec_of(Adapted(approach.builder))
-        return None
+        base = untrained(self.approaches[spec])
+        return spec_of(base) if base else None
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """The next turn of an approach, from the journal if it is there."""

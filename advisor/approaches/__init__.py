@@ -1,6 +1,6 @@
 """The contract of approaches, the registry that finds them, and those that only prompt."""
 
-from advisor.approaches.adapted import Adapted
+from advisor.approaches.adapted import Adapted, untrained
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
@@ -52,4 +52,5 @@ __all__ = [
     "parts",
     "spec_of",
     "suggested",
+    "untrained",
 ]

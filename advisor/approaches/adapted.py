@@ -87,6 +87,11 @@ class Adapted(Approach):
         return predictor
 
 
+def untrained(approach: Approach) -> Approach | None:
+    """The same context with the base weights, of what trains weights; None for all else."""
+    return Adapted(approach.builder) if isinstance(approach, Adapted) and approach.tuner is not None else None
+
+
 class AdaptedPredictor(Predictor):
     """Renders each query with its context and asks the model, with tuned weights where there are some.
 

@@ -43,7 +43,7 @@ from advisor.advise.field import Leg, OutOfTime
 from advisor.advise.learned import Knowledge, expect_from, learn, learned_edges
 from advisor.advise.racing import TRIAL_SHARE, Finish, Rules, run_race
 from advisor.advise.setaside import SetAside
-from advisor.approaches import Adapted, parse, spec_of
+from advisor.approaches import parse, spec_of, untrained
 from advisor.decide import Decision, decide
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import samples
@@ -112,13 +112,12 @@ class Recorded:
 
     def trains(self, spec: str) -> bool:
         """Whether weights are trained."""
-        approach = parse(spec)
-        return isinstance(approach, Adapted) and approach.tuner is not None
+        return untrained(parse(spec)) is not None
 
     def kin(self, spec: str) -> str | None:
         """The same context with the base weights."""
-        approach = parse(spec)
-        return spec_of(Adapted(approach.builder)) if isinstance(approach, Adapted) and approach.tuner else None
+        base = untrained(parse(spec))
+        return spec_of(base) if base else None
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """What was recorded; a fit that is too long is broken off after a twentieth, as when training tells its pace,
