@@ -173,10 +173,12 @@ def caveats(options: Sequence[Option], probes: Probes | None, with_model: bool) 
     """What to keep in mind."""
     bases = {one.expected.basis for one in options if not one.control}
     if "rule" in bases:
-        rules = [one.spec for one in options if one.expected.basis == "rule" and not one.control]
+        rules = [one for one in options if one.expected.basis == "rule" and not one.control]
+        known = "learned" not in bases and any(one.expected.edge is not None for one in rules)
         yield (
-            f"For {words.listed(rules)} nothing similar was measured: rules of thumb from the literature stand in, and "
-            "say little."
+            f"For {words.listed([one.spec for one in rules])} nothing similar was measured: rules of thumb from the "
+            "literature stand in, and say little"
+            + ("; how these stand to each other is the average over other tasks." if known else ".")
         )
     if "learned" in bases:
         yield "What is learned comes from comparisons with a small model (SmolLM2-135M) on other tasks."

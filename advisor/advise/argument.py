@@ -53,6 +53,33 @@ def reasons(
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
 
 
+def passed_over(options: Sequence[Option], chosen: Preference) -> str:
+    """Why something else stands above the advised approach in the table, in a sentence; empty where that is not so.
+
+    The figures there hold how hard the task is, which is more uncertain than how two approaches stand to each other;
+    the choice rests on the latter.
+    """
+    mine = next((one for one in options if one.spec == chosen.advised), None)
+    if mine is None or mine.expected.edge is None:
+        return ""
+    above = [
+        one
+        for one in options
+        if one.spec in chosen.worth
+        and one.expected.edge is not None
+        and one.expected.value - mine.expected.value >= _LEAST
+        and one.expected.edge < mine.expected.edge
+    ]
+    if not above:
+        return ""
+    other = max(above, key=lambda one: one.expected.value)
+    lead = words.value(mine.expected.edge - (other.expected.edge or 0.0))
+    return (
+        f"{other.spec} has the higher figure in the table, and yet {mine.spec} is expected to be better by {lead}: "
+        "that is how the two stood to each other on other tasks, which is known better than how hard this one is."
+    )
+
+
 def _none_fits(options: Sequence[Option], chosen: Preference) -> tuple[Reason, ...]:
     barred = [one for one in options if one.violations and not one.control]
     barred.sort(key=lambda one: one.spec != chosen.nearest)

@@ -60,6 +60,7 @@ def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
         open=chosen.open,
         chances=chosen.chances,
         at_stake=chosen.at_stake,
+        passed_over="",
         settling=_settling(given, chosen, changes),
         nearest=chosen.nearest,
         reasons=argument.reasons(options, chosen, described, None, given.kind, told=True),

@@ -92,6 +92,7 @@ class Estimate:
         open: others that may well turn out to be the better choice, likeliest first; empty where it is settled.
         chances: of the others of turning out to be the better choice, by spec, of what respects the limits.
         at_stake: quality that is lost on average if the advised approach is taken unmeasured.
+        passed_over: why something else has a higher figure than the advised one, in a sentence; empty where it has not.
         settling: the cheapest measurement that may settle it, in a sentence; empty where nothing is open.
         nearest: what comes nearest to the limits, where nothing respects them.
         reasons: the three that weigh most.
@@ -112,6 +113,7 @@ class Estimate:
     open: tuple[str, ...]
     chances: Mapping[str, float]
     at_stake: float
+    passed_over: str
     settling: str
     nearest: str | None
     reasons: tuple[Reason, ...]

@@ -9,14 +9,22 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.race import State
+from advisor.decide.race import Entrant, State
 from advisor.decide.standings import Beaten
 
 Floats = NDArray[np.float64]
 
 
 class OutOfTime(Exception):
-    """A turn was broken off, since it would not have ended in the time that it was given."""
+    """A turn was broken off, since it would not have ended in the time that it was given.
+
+    Attributes:
+        needed: seconds that it would have taken at least; 0 where nobody knows.
+    """
+
+    def __init__(self, why: str, needed: float = 0.0) -> None:
+        super().__init__(why)
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,9 @@ class Field(Protocol):
 
     def kin(self, spec: str) -> str | None:
         """An approach that answers about as slowly and needs no training; None where there is none."""
+
+    def work(self, spec: str, train: int) -> float:
+        """Of fitting `spec` to so many training examples, for comparison with that of others; 0 where it is unknown."""
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """Fit `spec` if that was not done, on `train` examples only where that is given, and let it answer the race's
@@ -110,3 +121,29 @@ class Form:
     def mean(self) -> float:
         scores = self.scores if self.scores.size else self.trial
         return float(scores.mean()) if scores.size else 0.0
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """After the finalists: those that were in it at the end, then the others, the last to leave first."""
+        return (0, -self.mean) if self.left_at is None else (1, -self.left_at)
+
+    def entrant(self) -> Entrant:
+        """For the report."""
+        by = self.beaten if self.state == "beaten" else None
+        scores = self.scores if self.scores.size else self.trial
+        assert self.state is not None
+        return Entrant(
+            spec=self.spec,
+            state=self.state,
+            examples=scores.size,
+            score=float(scores.mean()) if scores.size else None,
+            trained_on=self.tried_with if scores is self.trial else None,
+            expected=self.expected if not self.scores.size else None,
+            by=by.by if by else None,
+            evidence=by.evidence if by else None,
+            difference=by.difference if by else None,
+            at_examples=by.examples if by else None,
+            seconds=self.seconds,
+            left_at=self.left_at,
+            why=self.why,
+        )

@@ -11,6 +11,9 @@ from advisor.measure.progress import Progress
 from advisor.models.clock import clock
 
 _TELLING = 0.05  # the share of a step after which its pace tells when it will end
+_EARLY, _FIRST = 0.01, 3
+"""The share, and the number of reports, after which it tells at least whether it will take more than twice the time:
+the first pieces of work are the slowest."""
 
 
 class BrokenOff(BaseException):
@@ -44,7 +47,7 @@ class Guard:
         self._begun = self._step_begun = 0.0
         self._seconds = float("inf")
         self._total: int | None = None
-        self._done = 0
+        self._done = self._reports = 0
         self._head: str | None = None
         self.worked = False
 
@@ -79,15 +82,20 @@ class Guard:
         if self._head is not None:
             self._inner.begin(self._head, self._number, self._of)
             self._head = None
-        self._total, self._done, self._step_begun = total, 0, time.monotonic()
+        self._total, self._done, self._reports, self._step_begun = total, 0, 0, time.monotonic()
         self._inner.step(name, total)
 
     def advance(self, n: int = 1) -> None:
         """So many more are done."""
         self._inner.advance(n)
         self._done += n
-        if self._total and self._total > self._done >= _TELLING * self._total:
-            self._check((time.monotonic() - self._step_begun) * (self._total / self._done - 1))
+        self._reports += 1
+        if self._total and self._total > self._done:
+            more = (time.monotonic() - self._step_begun) * (self._total / self._done - 1)
+            if self._done >= _TELLING * self._total:
+                self._check(more)
+            elif self._reports >= _FIRST and self._done >= _EARLY * self._total:
+                self._check(more / 2)
 
     def _check(self, more: float = 0.0) -> None:
         """Raise where the time that passed, and `more` seconds that are still needed, are too much."""

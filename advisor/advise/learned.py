@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
@@ -62,12 +63,24 @@ class Knowledge:
             return Expected(spec, value, low, high, "learned", why)
         return Expected(spec, value, low, high, "learned", why, edge.total(found), edge.within)
 
+    def edge(self, found: Features, spec: str) -> tuple[float, float] | None:
+        """What one approach has more than the reference on an average task, and half the 95 % interval of that."""
+        if family(spec) == REFERENCE:
+            return 0.0, 0.0
+        fitted = (self.edges if "zero-shot" in found else self.blind_edges).get(family(spec))
+        return (fitted.total({}), fitted.within) if fitted else None
+
     def similar(self, found: Features) -> bool:
         """Whether a task was measured that this one is like, by its profile."""
         if not self.cases:
             return False
         apart = np.sqrt(np.mean((self._table - self._row(found)) ** 2, axis=1))
         return bool(apart.min() <= REACH * self._reach)
+
+    @property
+    def tasks(self) -> int:
+        """That something was learned from."""
+        return len({case.task for case in self.cases})
 
     @cached_property
     def _names(self) -> list[str]:
@@ -141,10 +154,37 @@ def expect_from(
     found = features(description, kind, metric, probes)
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if not known.similar(found):
-        return by_rules
+        return _on_average(known, found, by_rules)
     learned = {spec: one for spec in specs if (one := known.expected(found, spec))}
     joined = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
     return observed(joined, probes, description.train)
+
+
+def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Expected]:
+    """For a task that is like none which was measured: how hard it is, by the rules, and how the approaches stand to
+    each other, as they did on average over all tasks.
+
+    The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
+    one's own knows that better (benchmarks/LOG.md).
+    """
+    edges = {spec: one for spec in by_rules if (one := known.edge(found, spec))}
+    if not edges:
+        return dict(by_rules)
+    halves = {spec: (by_rules[spec].high - by_rules[spec].low) / 2 for spec in edges}
+    weights = [1 / (halves[spec] ** 2 + unsure**2) for spec, (_, unsure) in edges.items()]
+    level = float(np.average([by_rules[spec].value - edge for spec, (edge, _) in edges.items()], weights=weights))
+    joined = {}
+    for spec, (edge, unsure) in edges.items():
+        rule = by_rules[spec]
+        if rule.basis == "rule":
+            value, half = min(1.0, max(0.0, level + edge)), math.hypot(halves[spec], unsure)
+            low, high = max(0.0, value - half), min(1.0, value + half)
+            rule = replace(rule, value=value, low=low, high=high, why=_UNLIKE.format(known.tasks))
+        joined[spec] = replace(rule, edge=edge, unsure=unsure)
+    return {spec: joined.get(spec) or _beside(one, joined, by_rules) for spec, one in by_rules.items()}
+
+
+_UNLIKE = "rules of thumb for the level, and for the order the average of {} other tasks, none of them like this one"
 
 
 def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
@@ -168,12 +208,12 @@ def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[s
 def knowledge() -> Knowledge:
     """What ships, and what was measured on this machine and kept with `--learn`."""
     local = local_cases()
-    shipped = _shipped()
-    return learn([*shipped.cases, *local]) if local else shipped
+    return learn([*shipped().cases, *local]) if local else shipped()
 
 
 @cache
-def _shipped() -> Knowledge:
+def shipped() -> Knowledge:
+    """What comes with the program."""
     place = files("advisor.advise") / COEFFICIENTS
     return from_json(json.loads(place.read_text(encoding="utf-8")))
 

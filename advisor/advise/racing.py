@@ -32,7 +32,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.advise.field import Field, Form, OutOfTime
+from advisor.advise.field import Field, Form, Leg, OutOfTime
+from advisor.advise.pace import Pace
 from advisor.decide.race import Entrant, State, Stopped
 from advisor.decide.standings import (
     GAIN,
@@ -77,10 +78,10 @@ class Finish:
 
     def entrants(self) -> tuple[Entrant, ...]:
         """For the report."""
-        ranked = sorted(self.forms, key=_rank)
+        ranked = sorted(self.forms, key=lambda form: form.rank)
         order = {spec: number for number, spec in enumerate(self.finalists)}
         ranked.sort(key=lambda form: order.get(form.spec, len(order)))
-        return tuple(_entrant(form) for form in ranked)
+        return tuple(form.entrant() for form in ranked)
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class _Race:
         self.rules = rules
         self.standard = Standard(max(1, len(field_.specs) - 1), rules.level, rules.margin)
         self.forms = {spec: Form(spec) for spec in field_.specs}
+        self.pace = Pace(field_.work)
 
     @property
     def left(self) -> float:
@@ -191,11 +193,12 @@ class _Race:
             return True
         if self._per_example(form) * new * CAUTION > self._allowed(form):
             return self._no_time(form, "")
+        if not form.scores.size and (least := self._least(form, self.field.train)) > self._allowed(form):
+            return self._no_time(form, f"to fit it would take at least {least:.0f} s, {self._allowed(form):.0f} s left")
         try:
-            leg = self.field.run(form.spec, until, self._allowed(form))
+            leg = self._leg(form, until)
         except OutOfTime as error:
             return self._no_time(form, str(error))
-        form.seconds += leg.fit_seconds + leg.predict_seconds
         if leg.trouble:
             self._out(form, "failed", leg.trouble)
             return True
@@ -229,14 +232,12 @@ class _Race:
     def _try(self, form: Form) -> None:
         """Fit it on a part of the training examples."""
         size = self.field.train // TRIAL_SHARE
-        if self._allowed(form) <= 0:
+        if self._allowed(form) <= self._least(form, size):
             return
         try:
-            until = min(TRIAL_ANSWERS, self.field.pool)
-            leg = self.field.run(form.spec, until, self._allowed(form), train=size)
+            leg = self._leg(form, min(TRIAL_ANSWERS, self.field.pool), size)
         except OutOfTime:
             return
-        form.seconds += leg.fit_seconds + leg.predict_seconds
         if leg.trouble:
             self._out(form, "failed", leg.trouble)
             return
@@ -244,6 +245,25 @@ class _Race:
         form.beaten = beaten(form.spec, {**self.scores, form.spec: form.trial}, self.standard, self.rules.gain)
         if form.beaten:
             self._out(form, "beaten")
+
+    def _leg(self, form: Form, until: int, train: int | None = None) -> Leg:
+        """Its next turn, within the time that it is allowed; what its fit takes tells of the fits of others."""
+        size = self.field.train if train is None else train
+        fits = self.field.trains(form.spec) and not form.scores.size
+        try:
+            leg = self.field.run(form.spec, until, self._allowed(form), train=train)
+        except OutOfTime as error:
+            if fits:
+                self.pace.note(form.spec, size, error.needed)
+            raise
+        if fits and not leg.trouble:
+            self.pace.note(form.spec, size, leg.fit_seconds)
+        form.seconds += leg.fit_seconds + leg.predict_seconds
+        return leg
+
+    def _least(self, form: Form, train: int) -> float:
+        """Seconds that its fit takes at least, where that is known."""
+        return self.pace.least(form.spec, train) if self.field.trains(form.spec) else 0.0
 
     def _drop(self) -> None:
         for form in self.fitted:
@@ -371,29 +391,3 @@ def _rounds(pool: int) -> Iterator[tuple[int, int | None]]:
         ends.append(2 * ends[-1])
     ends = [min(end, pool) for end in ends]
     yield from zip(ends, [*ends[1:], None], strict=True)
-
-
-def _rank(form: Form) -> tuple[int, float]:
-    """After the finalists: those that were in it at the end, then the others, the last to leave first."""
-    return (0, -form.mean) if form.left_at is None else (1, -form.left_at)
-
-
-def _entrant(form: Form) -> Entrant:
-    by = form.beaten if form.state == "beaten" else None
-    scores = form.scores if form.scores.size else form.trial
-    assert form.state is not None
-    return Entrant(
-        spec=form.spec,
-        state=form.state,
-        examples=scores.size,
-        score=float(scores.mean()) if scores.size else None,
-        trained_on=form.tried_with if scores is form.trial else None,
-        expected=form.expected if not form.scores.size else None,
-        by=by.by if by else None,
-        evidence=by.evidence if by else None,
-        difference=by.difference if by else None,
-        at_examples=by.examples if by else None,
-        seconds=form.seconds,
-        left_at=form.left_at,
-        why=form.why,
-    )

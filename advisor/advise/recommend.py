@@ -83,6 +83,7 @@ def estimate(
         open=chosen.open,
         chances=chosen.chances,
         at_stake=chosen.at_stake,
+        passed_over=argument.passed_over(options, chosen),
         settling=agenda.settling(),
         nearest=chosen.nearest,
         reasons=argument.reasons(options, chosen, described.description, probes, task.kind),

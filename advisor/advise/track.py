@@ -14,13 +14,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from advisor.advise.field import Leg, OutOfTime
+from advisor.advise.foresight import Lengths, foresee
 from advisor.advise.guard import BrokenOff, Guard
+from advisor.advise.readings import Rates
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Approach, spec_of, untrained
 from advisor.decide import costs
@@ -122,6 +125,15 @@ class Track:
         base = untrained(self.approaches[spec])
         return spec_of(base) if base else None
 
+    def work(self, spec: str, train: int) -> float:
+        """In tokens that would take as long to read, from the lengths of the texts."""
+        task = self.aside.task if train == self.train else subset(self.aside.task, train_limit=train)
+        return foresee(self.approaches[spec], task, self._lengths, Rates(), None).work_to_fit
+
+    @cached_property
+    def _lengths(self) -> Lengths:
+        return Lengths.of(self.aside.task, self.model.count_tokens)
+
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """The next turn of an approach, from the journal if it is there."""
         start = 0 if train is not None else self._place[spec]
@@ -132,7 +144,7 @@ class Track:
         if at not in self._legs:
             for line in before:
                 if seconds < line["needed"]:
-                    raise OutOfTime(line["why"])
+                    raise OutOfTime(line["why"], line["needed"])
             self._legs[at] = self._ran(at, seconds)
         line = self._legs[at]
         self.spent += line["seconds"]
@@ -171,7 +183,7 @@ class Track:
             why = f"it would have taken {error}, and {max(seconds, 0):.0f} s were left for it"
             self.note("broken off", **where, seconds=took, needed=error.needed, why=why)
             self.guard.end(spec, f"broken off: {why}")
-            raise OutOfTime(why) from None
+            raise OutOfTime(why, error.needed) from None
         line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
         line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
         self.note("leg", **line)

@@ -82,6 +82,7 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
             "decided": estimate.advised is not None and not estimate.open,
             "open": estimate.open,
             "at_stake": estimate.at_stake if estimate.advised else None,
+            "passed_over": estimate.passed_over or None,
             "settling": estimate.settling or None,
             "nearest_to_limits": estimate.nearest,
             "reasons": [dataclasses.asdict(reason) for reason in estimate.reasons],
@@ -225,13 +226,13 @@ def _advice(estimate: Estimate) -> list[str]:
     expected = estimate.option(estimate.advised).expected
     at = f"expected at {expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
     if not estimate.open:
-        return [f"Begin with {estimate.advised}: {at}.", *filter(None, [estimate.settling])]
+        return [f"Begin with {estimate.advised}: {at}.", *filter(None, [estimate.passed_over, estimate.settling])]
     chances = words.listed([f"{spec} {100 * estimate.chances[spec]:.0f} %" for spec in estimate.open])
     return [
         f"Undecided between {words.listed([estimate.advised, *estimate.open])}. Begin with {estimate.advised}: {at}.",
         f"Chances to turn out the better choice: {chances}. Taking {estimate.advised} without measuring would cost "
         f"{estimate.at_stake:.2f} of quality on average.",
-        *filter(None, [estimate.settling]),
+        *filter(None, [estimate.passed_over, estimate.settling]),
     ]
 
 

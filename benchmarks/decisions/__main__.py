@@ -3,13 +3,15 @@
     python -m benchmarks.decisions measure --data FOLDER [--task NAME ...]   # the comparisons that are missing
     python -m benchmarks.decisions probe --data FOLDER                       # the probes of what is measured
     python -m benchmarks.decisions collect --data FOLDER                     # -> benchmarks/results/decisions.jsonl
+    python -m benchmarks.decisions unseen                                    # -> benchmarks/results/unseen.jsonl
     python -m benchmarks.decisions learn                                     # -> advisor/advise/learned.json
     python -m benchmarks.decisions score                                     # -> benchmarks/results/decisions.*
     python -m benchmarks.decisions all --data FOLDER
 
 `measure` and `probe` begin with the cheap cells; they can be killed and called again, and several processes may share
 the work; cells that the committed table holds are not measured again. `collect` adds what is finished to that table;
-`learn` and `score` need nothing else.
+`unseen`, `learn` and `score` need nothing else. `unseen` comes before `learn`: it scores the advice for tasks that the
+program has not learned from yet.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ from pathlib import Path
 
 import advisor
 from advisor.advise import learned
-from benchmarks.decisions import report, table
+from benchmarks.decisions import report, table, unseen
 from benchmarks.decisions.cells import Cell, cells, measure
 from benchmarks.decisions.probing import probed, read_probes
 from benchmarks.decisions.scoring import case_of
 
-STEPS = ("measure", "probe", "collect", "learn", "score")
+STEPS = ("measure", "probe", "collect", "unseen", "learn", "score")
 COEFFICIENTS = Path(learned.__file__).with_name(learned.COEFFICIENTS)
 
 
@@ -51,6 +53,8 @@ def main() -> None:
         elif step == "collect":
             found = _cells(parser, options)
             table.write(table.collected(found, read_probes(found)))
+        elif step == "unseen":
+            print(unseen.text(unseen.record(unseen.scored_unseen(table.read(), learned.shipped()))))
         elif step == "learn":
             known = learned.learn([case_of(cell) for cell in table.read()])
             text = json.dumps(table.short(learned.to_json(known)), indent=1)

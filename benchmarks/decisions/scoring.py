@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,13 +33,15 @@ class Advised:
     Attributes:
         choices: by policy, the approach that it names.
         expected: by spec, from the profile with probes where there are some.
-        best: the best measured quality.
+        regrets: by profile of limits and policy.
+        similar: whether a task like this one was among those learned from.
     """
 
     cell: Measured
     expected: Mapping[str, Expected]
     choices: Mapping[str, str]
-    regrets: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    regrets: Mapping[str, Mapping[str, float]]
+    similar: bool
 
     @property
     def qualities(self) -> dict[str, float]:
@@ -63,9 +65,14 @@ def advised(table: Sequence[Measured]) -> list[Advised]:
     for task in dict.fromkeys(cell.task for cell in table):
         others = [cell for cell in table if cell.task != task]
         known = learn([case_of(cell) for cell in others])
-        seconds = _Seconds(others)
-        found += [_advise(cell, known, seconds) for cell in table if cell.task == task]
+        found += advised_by(known, others, [cell for cell in table if cell.task == task])
     return found
+
+
+def advised_by(known: Knowledge, others: Sequence[Measured], cells: Sequence[Measured]) -> list[Advised]:
+    """Cells advised by what was learned from others, which also tell the policies what approaches take."""
+    seconds = _Seconds(others)
+    return [_advise(cell, known, seconds) for cell in cells]
 
 
 def _advise(cell: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
@@ -90,7 +97,7 @@ def _advise(cell: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
         if profile == PROFILES[0]:
             choices = named
         regrets[profile] = {policy: best - truth[spec] for policy, spec in named.items()}
-    return Advised(cell, expected, choices, regrets)
+    return Advised(cell, expected, choices, regrets, known.similar(case_of(cell).features))
 
 
 def _at_hand(spec: str, specs: Sequence[str]) -> str:

@@ -119,6 +119,10 @@ class Recorded:
         base = untrained(parse(spec))
         return spec_of(base) if base else None
 
+    def work(self, spec: str, train: int) -> float:
+        """Not recorded."""
+        return 0.0
+
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """What was recorded; a fit that is too long is broken off after a twentieth, as when training tells its pace,
         or, where nothing tells, when the time is over."""
@@ -132,7 +136,7 @@ class Recorded:
         predict = (run.predict_seconds or 0.0) / len(run.predictions) * (until - start)
         if fit + predict > seconds:
             self.spent += 0.05 * fit if self.trains(spec) else max(seconds, 0.0)
-            raise OutOfTime("too long")
+            raise OutOfTime("too long", fit if self.trains(spec) else 0.0)
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from advisor.advise.argument import passed_over
 from advisor.advise.estimate import Option
 from advisor.advise.expected import Expected
 from advisor.advise.foresight import Foreseen
@@ -80,3 +81,19 @@ def test_what_was_learned_of_differences_decides() -> None:
     found = prefer([a, b], NONE)
     assert (found.advised, found.open) == ("b", ())
     assert worths({o.spec: o.expected for o in (a, b)})["b"].low == pytest.approx(0.19)
+
+
+def test_a_higher_figure_that_was_passed_over_is_explained() -> None:
+    def compared(spec: str, value: float, edge: float) -> Option:
+        plain = made(spec, value)
+        return replace(plain, expected=replace(plain.expected, edge=edge, unsure=0.1))
+
+    options = [compared("head", 0.66, -0.1), compared("lora", 0.6, 0.0), compared("few-shot", 0.4, -0.2)]
+    found = prefer(options, NONE)
+    assert found.advised == "lora"
+    said = passed_over(options, found)
+    assert said.startswith("head has the higher figure")
+    assert "better by 0.100" in said
+    plain = [made("head", 0.66), made("lora", 0.6)]
+    assert passed_over(plain, prefer(plain, NONE)) == ""
+    assert passed_over(options[1:], prefer(options[1:], NONE)) == ""

@@ -49,6 +49,9 @@ class Made:
     def kin(self, spec: str) -> str | None:
         return None
 
+    def work(self, spec: str, train: int) -> float:
+        return self.runners[spec].fit * train / self.train
+
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         self.asked.append((spec, until, train))
         runner = self.runners[spec]
@@ -57,7 +60,7 @@ class Made:
         predict = runner.each * (until - start)
         if fit + predict > seconds:
             self.spent += 0.05 * fit
-            raise OutOfTime(f"{fit + predict:.0f} s")
+            raise OutOfTime(f"{fit + predict:.0f} s", fit)
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until
@@ -140,6 +143,17 @@ def test_what_other_tasks_let_one_expect_most_of_is_fitted_first() -> None:
     made = Made({**runners, "cheap": Runner(0.5)})
     held(made, edges={"slow": 0.0, "promising": 0.1, "cheap": 0.0})
     assert [spec for spec, _, _ in made.asked[:3]] == ["cheap", "promising", "slow"]
+
+
+def test_what_is_bound_to_take_too_long_is_not_begun() -> None:
+    slow = {name: Runner(0.9, fit=fit, trains=True) for name, fit in (("long", 4000.0), ("longer", 9000.0))}
+    made = Made({**slow, "cheap": Runner(0.5), "other": Runner(0.6)}, train=4000)
+    finish = held(made, budget=100)
+    assert [(spec, train) for spec, _, train in made.asked if spec in slow] == [("long", 1000)]
+    assert states(finish)["longer"] == "no time"
+    why = {entrant.spec: entrant.why for entrant in finish.entrants()}
+    assert "to fit it would take at least 4500 s" in why["longer"]
+    assert made.spent < 100
 
 
 def test_a_trial_that_falls_far_short_is_the_end() -> None:

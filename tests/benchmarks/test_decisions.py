@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from advisor.advise import Probes, Rates, Reading
+from advisor.advise.learned import expect_from, learn
 from advisor.decide import Interval
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
-from benchmarks.decisions import table
+from benchmarks.decisions import table, unseen
 from benchmarks.decisions.cells import cells
-from benchmarks.decisions.scoring import advised, coverage, scored, without_probes
+from benchmarks.decisions.scoring import advised, case_of, coverage, scored, without_probes
 from benchmarks.decisions.table import Measured, Outcome
 
 
@@ -105,3 +106,32 @@ def test_profiles_alone_are_scored_too(measured: list[Measured]) -> None:
     assert all(one.probes is None for one in blind)
     policies = {score.policy: score.regret["quality first"] for score in scored(advised(blind))}
     assert policies["advice"] == policies["profile without probes"]
+
+
+def test_a_task_like_no_other_is_placed_by_the_average_of_all(measured: list[Measured]) -> None:
+    known = learn([case_of(one) for one in measured if one.train == 128])
+    new = replace(measured[0], kind="classification")
+    far = replace(new.description, train=10**6, labels=10**4, majority=0.9, rigidity=0.0)
+    found = expect_from(known, far, "classification", "accuracy", None, ["zero-shot", "few-shot", "lora", "own"])
+    assert {one.basis for one in found.values()} == {"rule"}
+    ahead = {spec: one.edge for spec, one in found.items()}
+    assert ahead["lora"] == 0.0
+    assert ahead["few-shot"] == pytest.approx(-0.2, abs=0.02)
+    assert ahead["zero-shot"] == pytest.approx(-0.3, abs=0.02)
+    assert found["lora"].value - found["zero-shot"].value == pytest.approx(0.3, abs=0.05)
+    assert "none of them like this one" in found["lora"].why
+
+
+def test_new_tasks_are_scored_once_and_by_what_was_known_before(measured: list[Measured], tmp_path: Path) -> None:
+    known = learn([case_of(one) for one in measured if one.task not in ("task 3", "task 4")])
+    path = tmp_path / "unseen.jsonl"
+    first = unseen.record(unseen.scored_unseen(measured, known), path)
+    assert {(one.task, one.train) for one in first} == {(f"task {n}", size) for n in (3, 4) for size in (8, 128)}
+    assert {(one.tasks, one.cells) for one in first} == {(20, 40)}
+    assert unseen.record(unseen.scored_unseen(measured[:20], learn([])), path)[0].task == "task 0"
+    assert [one.task for one in unseen.read(path)[:4]] == [one.task for one in first]
+    assert len({(one.task, one.train) for one in unseen.read(path)}) == len(unseen.read(path)) == 20
+    text = unseen.text(first)
+    assert "4 cells of 2 tasks" in text
+    assert text.index("| advice") < text.index("| always zero-shot")
+    assert not unseen.text([])

@@ -1,0 +1,30 @@
+"""How long fits that train weights take at least, told by those that ended or were broken off before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+SURE = 0.5
+"""Of the time that another fit lets one expect, what a fit takes at least: its work is told from lengths of texts."""
+
+
+class Pace:
+    """What fits took, and what others will take.
+
+    Args:
+        work: of fitting an approach to so many training examples, in any unit; 0 where nothing is known.
+    """
+
+    def __init__(self, work: Callable[[str, int], float]) -> None:
+        self._work = work
+        self._seen: list[tuple[str, int, float]] = []
+
+    def note(self, spec: str, train: int, seconds: float) -> None:
+        """A fit took so long, or would have taken at least so long."""
+        self._seen.append((spec, train, seconds))
+
+    def least(self, spec: str, train: int) -> float:
+        """Seconds that this fit takes at least; 0 where nothing is known."""
+        own = max((seconds for name, size, seconds in self._seen if name == spec and size <= train), default=0.0)
+        rates = [seconds / work for name, size, seconds in self._seen if (work := self._work(name, size)) > 0]
+        return max(own, SURE * min(rates, default=0.0) * self._work(spec, train))

@@ -1,0 +1,116 @@
+"""The clean test: what the knowledge that ships advises for tasks that nobody had measured when it was learned.
+
+Leaving tasks out of a table that the way of learning was chosen with flatters it a little. Here every line was written
+before the table was learned from again, with the program as it stood then, and is never written anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from advisor.advise.learned import Knowledge
+from benchmarks.decisions.scoring import Advised, advised_by
+from benchmarks.decisions.table import Measured, short
+
+RECORD = Path(__file__).parents[1] / "results" / "unseen.jsonl"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """One cell of a task that was new.
+
+    Attributes:
+        tasks, cells: what had been learned from.
+        similar: whether one of them was taken to be like this task; if not, rules and averages stood in.
+        choices: by policy, the approach that it named.
+        qualities: as measured.
+        regrets: by profile of limits and policy.
+        held, intervals: how many intervals hold what was measured, of how many; `width`: their mean width.
+    """
+
+    task: str
+    train: int
+    tasks: int
+    cells: int
+    similar: bool
+    choices: dict[str, str]
+    qualities: dict[str, float]
+    regrets: dict[str, dict[str, float]]
+    held: int
+    intervals: int
+    width: float
+
+
+def scored_unseen(table: Sequence[Measured], known: Knowledge) -> list[Unseen]:
+    """The cells of the tasks that `known` has learned nothing from."""
+    seen = {case.task for case in known.cases}
+    others = [cell for cell in table if cell.task in seen]
+    new = [cell for cell in table if cell.task not in seen]
+    return [_line(one, known) for one in advised_by(known, others, new)]
+
+
+def _line(one: Advised, known: Knowledge) -> Unseen:
+    spans = [(one.expected[spec], quality) for spec, quality in one.qualities.items()]
+    return Unseen(
+        task=one.cell.task,
+        train=one.cell.train,
+        tasks=known.tasks,
+        cells=len(known.cases),
+        similar=one.similar,
+        choices=dict(one.choices),
+        qualities=one.qualities,
+        regrets={profile: dict(found) for profile, found in one.regrets.items()},
+        held=sum(e.low - 1e-9 <= quality <= e.high + 1e-9 for e, quality in spans),
+        intervals=len(spans),
+        width=sum(e.high - e.low for e, _ in spans) / len(spans),
+    )
+
+
+def record(found: Sequence[Unseen], path: Path = RECORD) -> list[Unseen]:
+    """Add what is not recorded yet; returns that."""
+    written = {(one.task, one.train) for one in read(path)}
+    new = [one for one in found if (one.task, one.train) not in written]
+    with path.open("a", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(short(asdict(one))) + "\n" for one in new)
+    return new
+
+
+def read(path: Path = RECORD) -> list[Unseen]:
+    """All that was recorded so far, oldest first."""
+    if not path.exists():
+        return []
+    return [Unseen(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def text(found: Sequence[Unseen]) -> str:
+    """A table in Markdown: mean regret by policy, every task with the same weight; empty where there is nothing."""
+    if not found:
+        return ""
+    policies = sorted(found[0].choices, key=lambda policy: _mean(found, policy, "quality first"))
+    profiles = list(found[0].regrets)
+    held, intervals = sum(one.held for one in found), sum(one.intervals for one in found)
+    width = sum(one.width * one.intervals for one in found) / intervals
+    tasks = len({one.task for one in found})
+    unlike = sum(not one.similar for one in found)
+    lines = [
+        f"| policy | {' | '.join(f'regret, {profile}' for profile in profiles)} |",
+        f"|---|{'---|' * len(profiles)}",
+        *(
+            f"| {policy} | {' | '.join(f'{_mean(found, policy, profile):.3f}' for profile in profiles)} |"
+            for policy in policies
+        ),
+        "",
+        f"{len(found)} cells of {tasks} tasks, {unlike} of them like nothing known; {held / intervals:.0%} of "
+        f"{intervals} intervals hold what was measured (95 % promised, mean width {width:.2f}).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mean(found: Sequence[Unseen], policy: str, profile: str) -> float:
+    tasks: dict[str, list[float]] = {}
+    for one in found:
+        tasks.setdefault(one.task, []).append(one.regrets[profile][policy])
+    return sum(sum(regrets) / len(regrets) for regrets in tasks.values()) / len(tasks)
