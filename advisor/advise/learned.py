@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from advisor.advise.expected import Expected
 from advisor.advise.features import Features, features, of_profile
-from advisor.advise.learning import ANCHORS, Case, Fitted, Weight, differences, fit
+from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
+from advisor.advise.level import level, placed
 from advisor.advise.local import local_cases
 from advisor.advise.observed import observed
 from advisor.advise.readings import Probes
@@ -37,6 +38,7 @@ class Knowledge:
     Attributes:
         probed, profiled: by spec, from profile and probes, and from the profile alone.
         edges, blind_edges: likewise, what each has more than the reference.
+        halves, blind_halves: likewise, half the 95 % interval of what comes of both together (`level`).
         cases: what it was learned from, to which the user's own are added.
     """
 
@@ -44,10 +46,23 @@ class Knowledge:
     profiled: Mapping[str, Fitted]
     edges: Mapping[str, Fitted]
     blind_edges: Mapping[str, Fitted]
+    halves: Mapping[str, float]
+    blind_halves: Mapping[str, float]
     cases: tuple[Case, ...]
 
-    def expected(self, found: Features, spec: str) -> Expected | None:
-        """The expectation for one approach; None where it was not learned."""
+    def expected(self, found: Features, probes: Probes | None, train: int, specs: Sequence[str]) -> dict[str, Expected]:
+        """The expectations for the approaches that were learned: a level that all share, from what is expected of each
+        alone and what probes measured, and what each has more."""
+        alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
+        halves = self.halves if "zero-shot" in found else self.blind_halves
+        shared = level(observed(alone, probes, train))
+        return {
+            spec: placed(one, shared, halves[family(spec)]) if family(spec) in halves else one
+            for spec, one in alone.items()
+        }
+
+    def _alone(self, found: Features, spec: str) -> Expected | None:
+        """One approach as if there were no others; None where it was not learned."""
         probed = "zero-shot" in found
         fitted = (self.probed if probed else self.profiled).get(family(spec))
         if fitted is None:
@@ -119,17 +134,46 @@ def learn(cases: Sequence[Case]) -> Knowledge:
     """Learn every approach twice: from profile and probes, and from the profile alone."""
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
     probed = [case for case in cases if "zero-shot" in case.features]
-    return Knowledge(
-        probed=_fitted_to(probed, ANCHORS),
-        profiled=_fitted_to(plain, ANCHORS),
-        edges=_fitted_to(differences(probed, REFERENCE), ()),
-        blind_edges=_fitted_to(differences(plain, REFERENCE), ()),
-        cases=tuple(cases),
-    )
+    values, edges, halves = _learned_from(probed)
+    blind, blind_edges, blind_halves = _learned_from(plain)
+    return Knowledge(values, blind, edges, blind_edges, halves, blind_halves, tuple(cases))
 
 
-def _fitted_to(cases: Sequence[Case], anchors: Sequence[str]) -> dict[str, Fitted]:
-    return {spec: found for spec in APPROACHES if (found := fit(spec, cases, anchors))}
+def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, Fitted], dict[str, float]]:
+    """The approaches alone, their differences, and half the intervals of both together."""
+    cases = [case for case in cases if REFERENCE in case.qualities]
+    apart = differences(cases, REFERENCE)
+    values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
+    edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
+    return values, edges, _halves(cases, apart, values, edges)
+
+
+def _halves(
+    cases: Sequence[Case], apart: Sequence[Case], values: Mapping[str, Fitted], edges: Mapping[str, Fitted]
+) -> dict[str, float]:
+    """Conformal, from what every case would have been expected at if its task had been left out."""
+    alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
+    ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
+    errors: dict[str, list[tuple[str, float]]] = {}
+    for place, case in enumerate(cases):
+        found = {}
+        for spec in case.qualities:
+            if spec in alone and (spec == REFERENCE or spec in ahead):
+                value, within = alone[spec][place], values[spec].within
+                edge, unsure = (ahead[spec][place], edges[spec].within) if spec in ahead else (0.0, 0.0)
+                found[spec] = Expected(spec, value, value - within, value + within, "learned", "", edge, unsure)
+        for spec, one in found.items():
+            miss = case.qualities[spec] - placed(one, level(found), one.high - one.value).value
+            errors.setdefault(spec, []).append((case.task, abs(miss)))
+    return {spec: _quantile(missed) for spec, missed in errors.items()}
+
+
+def _quantile(missed: Sequence[tuple[str, float]]) -> float:
+    """Of the errors of some tasks, every task with the same weight."""
+    tasks = [task for task, _ in missed]
+    different = len(set(tasks))
+    weights = np.array([1 / tasks.count(task) / different for task in tasks])
+    return conformal(np.array([miss for _, miss in missed]), weights, different)
 
 
 def expect(
@@ -155,7 +199,7 @@ def expect_from(
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if not known.similar(found):
         return _on_average(known, found, by_rules)
-    learned = {spec: one for spec in specs if (one := known.expected(found, spec))}
+    learned = known.expected(found, probes, description.train, specs)
     joined = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
     return observed(joined, probes, description.train)
 
@@ -167,20 +211,15 @@ def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expect
     The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
     one's own knows that better (benchmarks/LOG.md).
     """
-    edges = {spec: one for spec in by_rules if (one := known.edge(found, spec))}
-    if not edges:
+    known_edges = {spec: one for spec in by_rules if (one := known.edge(found, spec))}
+    if not known_edges:
         return dict(by_rules)
-    halves = {spec: (by_rules[spec].high - by_rules[spec].low) / 2 for spec in edges}
-    weights = [1 / (halves[spec] ** 2 + unsure**2) for spec, (_, unsure) in edges.items()]
-    level = float(np.average([by_rules[spec].value - edge for spec, (edge, _) in edges.items()], weights=weights))
-    joined = {}
-    for spec, (edge, unsure) in edges.items():
-        rule = by_rules[spec]
+    joined = {spec: replace(by_rules[spec], edge=edge, unsure=unsure) for spec, (edge, unsure) in known_edges.items()}
+    shared, why = level(joined), _UNLIKE.format(known.tasks)
+    for spec, rule in joined.items():
         if rule.basis == "rule":
-            value, half = min(1.0, max(0.0, level + edge)), math.hypot(halves[spec], unsure)
-            low, high = max(0.0, value - half), min(1.0, value + half)
-            rule = replace(rule, value=value, low=low, high=high, why=_UNLIKE.format(known.tasks))
-        joined[spec] = replace(rule, edge=edge, unsure=unsure)
+            half = math.hypot((rule.high - rule.low) / 2, rule.unsure)
+            joined[spec] = replace(placed(rule, shared, half), why=why)
     return {spec: joined.get(spec) or _beside(one, joined, by_rules) for spec, one in by_rules.items()}
 
 
@@ -225,11 +264,14 @@ def to_json(known: Knowledge) -> dict[str, Any]:
 
 def from_json(found: Mapping[str, Any]) -> Knowledge:
     """What `to_json` gave."""
-    learned = {name: {spec: _fitted(one) for spec, one in found[name].items()} for name in _LEARNED}
-    return Knowledge(**learned, cases=tuple(Case(**case) for case in found["cases"]))
+    fits = {name: {spec: _fitted(one) for spec, one in found[name].items()} for name in _FITS}
+    halves, blind_halves = dict(found["halves"]), dict(found["blind_halves"])
+    return Knowledge(
+        **fits, halves=halves, blind_halves=blind_halves, cases=tuple(Case(**case) for case in found["cases"])
+    )
 
 
-_LEARNED = ("probed", "profiled", "edges", "blind_edges")
+_FITS = ("probed", "profiled", "edges", "blind_edges")
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

@@ -135,6 +135,19 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
     )
 
 
+def foretold(fitted: Fitted, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> dict[int, float]:
+    """What each case would have been expected at, learned from the other tasks, by its position; of those that measured
+    the approach.
+
+    Args:
+        fitted: with `fit` from the same cases and anchors.
+    """
+    places = [place for place, case in enumerate(cases) if fitted.spec in case.qualities]
+    problem = _Problem(fitted.spec, [cases[place] for place in places], anchors)
+    errors = problem.left_out()[problem.anchors.index(fitted.anchor), STRENGTHS.index(fitted.strength)]
+    return dict(zip(places, (problem.y - errors).tolist(), strict=True))
+
+
 def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
     """What the error on a new task stays below with 95 %: the weighted quantile at 0.95 (1 + 1 / tasks).
 

@@ -1,0 +1,39 @@
+"""One table of two kinds of knowledge: how good each approach is, and how they stand to each other.
+
+Expected one by one, approaches are ordered by the kinds of tasks that each was measured on as much as by what they are
+worth here. Their differences on the same tasks order them better, but leave open how good they all are. So the first
+tell the level that all share, and the second what each has more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from advisor.advise.expected import Expected
+
+_LEAST = 1e-3  # no interval is narrower
+
+
+def level(found: Mapping[str, Expected]) -> float:
+    """Of the reference: the mean of what each approach says of it, weighed by how sure value and edge are; 0 where no
+    edge is known."""
+    known = [one for one in found.values() if one.edge is not None]
+    if not known:
+        return 0.0
+    weights = [1 / (max(_LEAST, (one.high - one.low) / 2) ** 2 + one.unsure**2) for one in known]
+    return float(np.average([one.value - (one.edge or 0.0) for one in known], weights=weights))
+
+
+def placed(one: Expected, shared: float, half: float) -> Expected:
+    """The expectation at its distance from the level; unchanged where its edge is not known.
+
+    Args:
+        half: of the width of its 95 % interval.
+    """
+    if one.edge is None:
+        return one
+    value = min(1.0, max(0.0, shared + one.edge))
+    return replace(one, value=value, low=max(0.0, value - half), high=min(1.0, value + half))
