@@ -1,4 +1,4 @@
-"""What to do: the measurement that may settle a choice, what to do first, and what to keep in mind."""
+"""What to do: the measurement that may settle a choice, and what to do first."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.advise.estimate import Change, Option, Step
-from advisor.advise.foresight import FACTOR
 from advisor.advise.observed import LEARN_NOTHING
 from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
-from advisor.advise.readings import PROBING, Probes
+from advisor.advise.readings import PROBING
 from advisor.decide import words
 from advisor.tasks import Task
 from advisor.tasks.power import SPREAD, detectable
@@ -102,6 +101,10 @@ class Agenda:
         yield from self._learning(changes)
         if self.chosen.open and self.asked:
             found = self.profile.description
+            if self.limit:
+                shown = f"all {found.test:,} test examples show differences of {found.detectable:.2f} or more"
+                yield Step(f"If these still cannot be told apart, leave out --limit: {shown}.")
+                return
             yield Step(
                 f"If these still cannot be told apart, add test examples: {found.test:,} show differences of "
                 f"{found.detectable:.2f} or more, {found.examples_to_halve:,} would show half of that."
@@ -138,6 +141,9 @@ class Agenda:
         if advised is None or advised in cheap:
             return ""
         value = next(one for one in self.options if one.spec == advised).expected.value
+        commonest = next((one.expected.value for one in self.options if one.spec == "majority"), 0.0)
+        if value <= commonest:
+            return ""
         return f" If one of them reaches {value:.2f}, what {advised} is expected at, stop there."
 
     def _comparison(self, what: str, specs: Sequence[str]) -> Step:
@@ -167,26 +173,6 @@ class Agenda:
             total += found.fit_seconds + (found.index_seconds or 0.0) + self.asked / found.throughput_qps
             total += min(ALONE_SECONDS, SENT_ALONE * found.latency.p50 / 1000)
         return total
-
-
-def caveats(options: Sequence[Option], probes: Probes | None, with_model: bool) -> Iterator[str]:
-    """What to keep in mind."""
-    bases = {one.expected.basis for one in options if not one.control}
-    if "rule" in bases:
-        rules = [one for one in options if one.expected.basis == "rule" and not one.control]
-        known = "learned" not in bases and any(one.expected.edge is not None for one in rules)
-        yield (
-            f"For {words.listed([one.spec for one in rules])} nothing similar was measured: rules of thumb from the "
-            "literature stand in, and say little"
-            + ("; how these stand to each other is the average over other tasks." if known else ".")
-        )
-    if "learned" in bases:
-        yield "What is learned comes from comparisons with a small model (SmolLM2-135M) on other tasks."
-    if not with_model:
-        yield "No model was named: what it costs and how long it takes is unknown, and no quality was measured."
-    else:
-        yield f"Times, memory and costs are worked out, not measured: often {FACTOR:g} times off, at times more."
-    yield from probes.left_out if probes else ()
 
 
 def _minutes(seconds: float) -> str:

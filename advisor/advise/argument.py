@@ -11,6 +11,10 @@ from advisor.decide import words
 from advisor.tasks.description import Description
 
 REASONS = 3
+DOES_IT = 0.6
+"""Quality from which on somebody would say that the model does the task already."""
+OF_EACH = 8  # examples of a label from which on somebody would say that a simple learner has enough
+GROUNDED = 0.5  # share of the answers in the documents from which on these are said to hold the answers
 ENOUGH_LABELS = 50
 """Training examples below which nobody would say that there are enough."""
 RIGID = 0.6  # from which on the form of answers is worth a word
@@ -110,7 +114,7 @@ class _Case:
         """`240 labelled examples, about 30 for each of 8 labels`."""
         n, classes = self.described.train, self.described.labels
         each = f", about {n / classes:.0f} for each of {classes} labels" if classes and n else ""
-        return f"{n:,} labelled examples{each}"
+        return f"{n:,} labelled example{'s' * (n != 1)}{each}"
 
     def both(self, other: Option) -> str:
         """The advised approach and another; how far they are apart, where that was learned by itself."""
@@ -144,16 +148,19 @@ class _Case:
             rivals = [one for one in self.options if one is not self.mine]
             best = max(rivals, key=lambda one: one.expected.value, default=None)
             fact = self.both(best) if best else self.of(self.mine)
-            yield 0.5, Reason("The model does this already when it is simply asked.", fact)
+            if self.mine.expected.value >= DOES_IT:
+                yield 0.5, Reason("The model does this already when it is simply asked.", fact)
+            elif best:
+                yield 0.5, Reason("Nothing that could be set up is expected to do clearly better.", fact)
+            else:
+                yield 0.5, Reason("There is nothing to learn from and nothing to look up yet.", fact)
         elif self.mine.uses_model and (found := self.behind("zero-shot")):
             yield found[1], Reason("Simply asking the model is not good enough.", self.both(found[0]))
 
     def labels(self) -> Iterator[_Weighed]:
         """Labelled examples, and what training makes of them."""
         n, classes = self.described.train, self.described.labels
-        fact = f"{n:,} labelled examples" + (
-            f", about {n / classes:.0f} for each of {classes} labels" if classes else ""
-        )
+        fact = self.labelled
         if self.mine.trained:
             prompted = [found[1] for spec in _PROMPTED if (found := self.lead(spec))]
             claim = "There are enough labelled examples to train the model on."
@@ -161,7 +168,10 @@ class _Case:
                 claim = "Few as they are, the labelled examples are expected to be worth training on."
             yield max(_LEAST, min(prompted, default=_LEAST)), Reason(claim, fact)
         elif not self.mine.uses_model and classes:
-            yield 0.05, Reason("A simple learner has enough examples of each label to learn from.", fact)
+            claim = "A simple learner has enough examples of each label to learn from."
+            if n < OF_EACH * classes:
+                claim = "A simple learner is expected to make more of few examples than the model does."
+            yield 0.05, Reason(claim, fact)
         elif not n:
             yield 0.1, Reason("There are no labelled examples that anything could learn from.", "training set: empty")
         elif found := self.behind("lora"):
@@ -182,7 +192,9 @@ class _Case:
         if "rag" in self.mine.spec:
             plain = "lora" if self.mine.trained else "zero-shot"
             found = self.lead(plain)
-            claim = "The answers are in the documents, so the model has to be shown them."
+            claim = "Passages of the documents are expected to help the model."
+            if told or (share or 0.0) >= GROUNDED:
+                claim = "The answers are in the documents, so the model has to be shown them."
             yield max(found[1] if found else 0.0, _LEAST), Reason(claim, fact or self.of(self.mine))
         elif found := self.behind("rag"):
             claim = "Showing the model passages of the documents is not expected to help enough."
@@ -197,7 +209,7 @@ class _Case:
             yield 0.4, Reason("No language model is needed for this.", fact)
             return
         bare = [self.behind(spec) for spec in _BARE if spec in self.by_spec]
-        known = [found for found in bare if found]
+        known = [found for found in bare if found and found[0].expected.value < self.mine.expected.value]
         if known and len(known) == len(bare):
             other, lead = min(known, key=lambda found: found[1])
             yield lead / 2, Reason("What works without a language model falls short.", self.of(other))

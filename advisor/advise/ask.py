@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from advisor.advise import argument
@@ -74,7 +75,8 @@ def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
 def _expecting(given: Answers) -> Any:
     def expecting(description: Description, specs: Sequence[str]) -> Mapping[str, Expected]:
         start = _STARTS[given.manages]
-        return expect_by_rules(description, given.kind, given.metric, None, specs, start)
+        found = expect_by_rules(description, given.kind, given.metric, None, specs, start)
+        return {spec: replace(one, basis="rule") for spec, one in found.items()}  # even what could be counted was told
 
     return expecting
 
@@ -171,6 +173,9 @@ def _steps(given: Answers, chosen: Preference, folder: str) -> Iterator[Step]:
     what = "Let Advisor say it again, from the data and from probing a model."
     yield Step(what, f"advisor recommend {name} --model embedded", PROBING)
     wanted = [spec for spec in (chosen.advised, *chosen.open) if spec]
+    if wanted == ["zero-shot"]:
+        yield Step("Then measure it.", f"advisor compare {name} --approach majority --approach zero-shot")
+        return
     asked = " ".join(f"--approach {spec}" for spec in dict.fromkeys(["zero-shot", *wanted]))
     yield Step("Then measure what may be best, beside the model simply asked.", f"advisor compare {name} {asked}")
 
@@ -193,8 +198,9 @@ def _caveats(given: Answers, options: Sequence[Option], chosen: Preference) -> I
     if given.hardware == "cpu" and mine.trained:
         yield "On processors alone, training a model of more than about a billion weights takes days rather than hours."
     if given.p95_ms is not None and mine.uses_model:
-        rate = mine.foreseen.work_per_query / (given.p95_ms / 1000)
+        seconds, asked = given.p95_ms / 1000, mine.foreseen
+        writing = f" and write {words.number(asked.completion_tokens)}" if asked.completion_tokens else ""
         yield (
             f"Whether {given.p95_ms:,g} ms can be met is known only when a model is named: for {mine.spec} it would "
-            f"have to read about {words.number(rate)} tokens a second."
+            f"have to read about {words.number(asked.prompt_tokens)} tokens{writing} in {words.number(seconds)} s."
         )

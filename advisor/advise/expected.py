@@ -22,6 +22,7 @@ class Expected:
             that was not learned. A choice between approaches rests on it: how hard the task is concerns all of them
             alike, and makes the values above less certain than their differences.
         unsure: half the 95 % interval of the edge.
+        tried: whether anybody has measured this approach on any task; what nobody has is not advised before the others.
     """
 
     spec: str
@@ -32,3 +33,4 @@ class Expected:
     why: str
     edge: float | None = None
     unsure: float = 0.0
+    tried: bool = True

@@ -13,6 +13,8 @@ Features = Mapping[str, float | None]
 
 PROBED = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "recall@3")
 """Readings that are features under their own names."""
+OF_SIZE = ("train", "train if labels", "train per answer")
+"""Features that only the size of the training set decides."""
 PERPLEXITY = "perplexity of inputs"
 
 

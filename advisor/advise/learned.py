@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advise.expected import Expected
-from advisor.advise.features import Features, features, of_profile
+from advisor.advise.features import OF_SIZE, Features, features, of_profile
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
 from advisor.advise.level import level, placed
 from advisor.advise.local import local_cases
@@ -85,10 +85,18 @@ class Knowledge:
         fitted = (self.edges if "zero-shot" in found else self.blind_edges).get(family(spec))
         return (fitted.total({}), fitted.within) if fitted else None
 
+    @property
+    def most(self) -> int:
+        """Training examples of the largest set that was learned from."""
+        return max((round(2 ** (case.features["train"] or 0.0)) - 1 for case in self.cases), default=0)
+
     def similar(self, found: Features) -> bool:
-        """Whether a task was measured that this one is like, by its profile."""
+        """Whether a task was measured that this one is like, by its profile; a larger training set than any that was
+        measured makes it no other task."""
         if not self.cases:
             return False
+        largest = {name: max(case.features[name] or 0.0 for case in self.cases) for name in OF_SIZE}
+        found = {**found, **{name: min(found.get(name) or 0.0, most) for name, most in largest.items()}}
         apart = np.sqrt(np.mean((self._table - self._row(found)) ** 2, axis=1))
         return bool(apart.min() <= REACH * self._reach)
 
@@ -235,19 +243,23 @@ def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[s
     """What the rules say of an approach that was not learned, measured from one that was: by how much it is better."""
     like = "lora" if "+" in rule.spec else "zero-shot"
     if rule.basis != "rule" or like not in learned:
-        return rule
-    shift = learned[like].value - by_rules[like].value
-    value, low, high = (min(1.0, max(0.0, one + shift)) for one in (rule.value, rule.low, rule.high))
+        return replace(rule, tried=rule.basis == "measured")
+    ahead, half = rule.value - by_rules[like].value, max(rule.high - rule.value, rule.value - rule.low)
     edge = learned[like].edge
-    if edge is not None:
-        edge += rule.value - by_rules[like].value
-    return replace(rule, value=value, low=low, high=high, edge=edge, unsure=(rule.high - rule.low) / 2)
+    beside = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half, tried=False)
+    return placed(beside, learned[like].value - (edge or 0.0), half)
 
 
 def knowledge() -> Knowledge:
     """What ships, and what was measured on this machine and kept with `--learn`."""
     local = local_cases()
-    return learn([*shipped().cases, *local]) if local else shipped()
+    return _with(json.dumps([asdict(case) for case in local])) if local else shipped()
+
+
+@lru_cache(maxsize=1)
+def _with(local: str) -> Knowledge:
+    """Advice asks for it again and again, under other circumstances."""
+    return learn([*shipped().cases, *(Case(**case) for case in json.loads(local))])
 
 
 @cache

@@ -102,8 +102,9 @@ class Outlook:
             yield "If privacy forbids an API", replace(now, private=True)
             yield "If a model can be had only through an API, without its weights", replace(now, weights=False)
         else:
-            forbids = "" if now.private else "If privacy forbids an API: "
-            yield f"{forbids}With a model whose weights you have", replace(now, weights=True, private=True)
+            with_ = "with a model whose weights you have"
+            said = with_.capitalize() if now.private else f"If privacy forbids an API, {with_}"
+            yield said, replace(now, weights=True, private=True)
 
     def _change(self, circumstance: str, then: Circumstances, before: Sequence[Option], chosen: Preference) -> Change:
         options = self.options(then)
@@ -152,6 +153,8 @@ def _with_labels(now: Circumstances, more: int) -> Circumstances:
         smallest_class=None if description.smallest_class is None else round(times * description.smallest_class),
     )
     pool = task.train or task.test[:1]
+    if not task.train and task.labels and pool:
+        pool = tuple(replace(pool[0], target=label) for label in task.labels)
     examples = (pool * (more // max(len(pool), 1) + 1))[:more]
     return replace(now, task=replace(task, train=examples), description=grown)
 

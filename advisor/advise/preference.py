@@ -79,6 +79,7 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     if not fit:
         nearest = min(candidates, key=lambda one: excess(_row_of(one), limits), default=None)
         return Preference(None, nearest=nearest.spec if nearest else None)
+    fit = [one for one in fit if one.expected.tried] or fit
     prices = np.array([price(one, limits) for one in fit])
     worth = worths({one.spec: one.expected for one in fit})
     advised = _right(np.array([found.value for found in worth.values()]), prices)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from advisor.advise import argument
-from advisor.advise.agenda import Agenda, Invocation, caveats
+from advisor.advise.agenda import Agenda, Invocation
+from advisor.advise.caveats import caveats
 from advisor.advise.estimate import Estimate
 from advisor.advise.expected import Expected
 from advisor.advise.foresight import Lengths
-from advisor.advise.learned import expect
+from advisor.advise.learned import expect, knowledge
 from advisor.advise.outlook import Circumstances, Outlook
 from advisor.advise.preference import prefer
 from advisor.advise.probe import probe
@@ -89,7 +90,7 @@ def estimate(
         reasons=argument.reasons(options, chosen, described.description, probes, task.kind),
         changes=changes,
         steps=tuple(agenda.steps(changes)),
-        caveats=tuple(caveats(options, probes, model is not None)),
+        caveats=tuple(caveats(described, options, chosen, knowledge(), limits, probes)),
         prices=prices.in_words(price) if facts else "",
     )
 

@@ -24,6 +24,7 @@ MANY_LABELS = 20
 A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an approach that was probed with fewer
 _PROBED_AS = {"head": "head", "nearest": "nearest", "few-shot": "few-shot:k=4"}
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
+SOME = 0.3  # share of the answers that occur in train, where nobody knows
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
 
@@ -43,38 +44,45 @@ class _Facts:
         return self.task.train / max(self.task.labels, 1)
 
     @property
+    def covered(self) -> float:
+        """Share of the classes of which there may be an example."""
+        return min(1.0, self.labels_each)
+
+    @property
     def learned(self) -> float:
         """0 with hardly any labels, 1 with thousands."""
-        return min(1.0, math.log2(1 + self.task.train) / 12)
+        return self.covered * min(1.0, math.log2(1 + self.task.train) / 12)
+
+    def up(self, gain: float) -> float:
+        """What is gained over the start, of what is left to gain."""
+        return self.start + gain * (1 - self.start if gain > 0 else 1.0)
 
 
 _Rule = tuple[Callable[[_Facts], float], str]
 _RULES: dict[str, _Rule] = {
     "zero-shot": (lambda f: f.start, "the model as it is"),
     "few-shot": (
-        lambda f: f.start + 0.1 * min(1.0, f.task.train / 8),
+        lambda f: f.up(0.1 * min(1.0, f.task.train / 8)),
         "a few examples show form and labels (Brown et al. 2020)",
     ),
     "few-shot:select=nearest": (
-        lambda f: f.start + 0.1 * min(1.0, f.task.train / 8) + 0.15 * f.learned,
+        lambda f: f.up(0.1 * min(1.0, f.task.train / 8) + 0.15 * f.learned),
         "similar examples in the prompt help more than fixed ones (Liu et al. 2022)",
     ),
     "rag": (
-        lambda f: f.start + (0.2 if f.grounded else 0.02),
+        lambda f: f.up(0.2 if f.grounded else 0.02),
         "facts come from documents rather than from weights (Lewis et al. 2020; Ovadia et al. 2024)",
     ),
     "lora": (
-        lambda f: f.start + 0.45 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0),
+        lambda f: f.up(0.45 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
         "training teaches form and behaviour once there are enough labels, not facts (Mosbach et al. 2023)",
     ),
     "rag+lora": (
-        lambda f: (
-            f.start + 0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)
-        ),
+        lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
         "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",
     ),
     "few-shot+lora": (
-        lambda f: f.start + 0.45 * f.learned - (0.05 if f.task.train < FEW_LABELS else 0),
+        lambda f: f.up(0.45 * f.learned - (0.05 if f.task.train < FEW_LABELS else 0)),
         "training on prompts with examples is about as good as training without (Mosbach et al. 2023)",
     ),
     "head": (
@@ -86,8 +94,8 @@ _RULES: dict[str, _Rule] = {
         "the answer of the most similar example: good where answers repeat",
     ),
     "majority": (lambda f: f.task.majority or 0.0, "the most frequent answer"),
-    "oracle": (lambda f: f.start + 0.25, "the right documents in the prompt"),
-    "oracle+lora": (lambda f: f.start + 0.25 + 0.45 * f.learned, "the right documents, and training to read them"),
+    "oracle": (lambda f: f.up(0.25), "the right documents in the prompt"),
+    "oracle+lora": (lambda f: f.up(0.25 + 0.45 * f.learned), "the right documents, and training to read them"),
 }
 
 
@@ -192,12 +200,13 @@ def _grounded(task: Description, kind: str) -> bool:
 
 
 def _head(facts: _Facts) -> float:
-    return max(facts.task.majority or 0.0, 0.3) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
+    return max(facts.task.majority or 0.0, 0.3 * facts.covered) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
 
 
 def _copied(facts: _Facts) -> float:
     """Answers that occur in train may be copied from there; numbers that happen to be the same are not."""
-    return 0.3 * (facts.task.answers_seen or 0.0) * (1 - facts.task.numeric_answers)
+    seen = facts.task.answers_seen
+    return 0.3 * (SOME if seen is None else seen) * (1 - facts.task.numeric_answers)
 
 
 def _rest(facts: _Facts) -> float:

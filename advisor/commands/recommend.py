@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     model.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
-    model.add_argument("--seconds", type=float, default=PROBING, metavar="S", help="for the probes; default: 120")
+    model.add_argument("--seconds", type=float, metavar="S", help=f"for the probes; default: {PROBING:g}")
     parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
     add_limits(parser)
@@ -37,8 +37,11 @@ def run(options: argparse.Namespace) -> int:
     task = task_of(options)
     limits = replace(task.limits, **limits_of(options))
     prices = load_prices(options.prices)
-    if not options.seconds > 0:
-        raise UserError(f"--seconds is {options.seconds:g}", "above 0; 120 is usual")
+    seconds = PROBING if options.seconds is None else options.seconds
+    if not seconds > 0:
+        raise UserError(f"--seconds is {seconds:g}", f"above 0; {PROBING:g} is usual")
+    if options.seconds is not None and not options.model:
+        raise UserError("--seconds is for the probes of a model, and none is named", "add --model embedded")
     with LiveProgress(silent=not options.model) as progress:
         model = None
         if options.model:
@@ -49,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
                 dtype=options.dtype,
                 trust_remote_code=options.trust_remote_code,
             )
-        probes = probe(task, model, options.seconds, progress) if model else None
+        probes = probe(task, model, seconds, progress) if model else None
         found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
     show_estimate(found, sys.stdout, "json" if options.json else options.format)
     return 0

@@ -230,8 +230,8 @@ def _advice(estimate: Estimate) -> list[str]:
     chances = words.listed([f"{spec} {100 * estimate.chances[spec]:.0f} %" for spec in estimate.open])
     return [
         f"Undecided between {words.listed([estimate.advised, *estimate.open])}. Begin with {estimate.advised}: {at}.",
-        f"Chances to turn out the better choice: {chances}. Taking {estimate.advised} without measuring would cost "
-        f"{estimate.at_stake:.2f} of quality on average.",
+        f"Chance of each, taken alone, to be better than {estimate.advised}: {chances}. Taking {estimate.advised} "
+        f"without measuring would cost {estimate.at_stake:.2f} of quality on average.",
         *filter(None, [estimate.passed_over, estimate.settling]),
     ]
 

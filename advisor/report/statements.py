@@ -60,14 +60,18 @@ def limits(limits: Limits) -> list[str]:
         ("{} queries a day", figures.amount(limits.queries_per_day), limits.queries_per_day),
         ("{} days in use", figures.amount(limits.horizon_days), limits.horizon_days),
         (
-            "documents change every {} days",
-            figures.amount(limits.documents_change_every_days),
+            "documents change every {}",
+            _days(limits.documents_change_every_days),
             limits.documents_change_every_days,
         ),
         ("budget {}", figures.money(limits.budget_usd), limits.budget_usd),
         ("quality at least {}", figures.amount(limits.min_quality), limits.min_quality),
     )
     return [text.format(shown) for text, shown, value in named if value is not None]
+
+
+def _days(days: float | None) -> str:
+    return "day" if days == 1 else f"{figures.amount(days)} days"
 
 
 def verdict(recommendation: Recommendation) -> str:

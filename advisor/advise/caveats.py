@@ -1,0 +1,82 @@
+"""What to keep in mind about an advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from advisor.advise.estimate import Option
+from advisor.advise.foresight import FACTOR
+from advisor.advise.learned import Knowledge
+from advisor.advise.preference import Preference
+from advisor.advise.profile import Profile
+from advisor.advise.readings import Probes
+from advisor.decide import words
+from advisor.tasks import Limits
+
+
+def caveats(
+    described: Profile,
+    options: Sequence[Option],
+    chosen: Preference,
+    known: Knowledge,
+    limits: Limits,
+    probes: Probes | None,
+) -> Iterator[str]:
+    """Full sentences, the gravest first.
+
+    Args:
+        known: what the expectations were learned from.
+        probes: None where no model was named.
+    """
+    able = [one for one in options if not one.control]
+    yield from _commonest(options, chosen)
+    yield from _basis(described, able, known)
+    if probes is None:
+        unchecked = _unchecked(limits)
+        more = f" Not checked for want of one: {words.listed(unchecked)}." if unchecked else ""
+        yield f"No model was named: costs and times are unknown, and no quality was measured.{more}"
+    else:
+        yield f"Times, memory and costs are worked out, not measured: often {FACTOR:g} times off, at times more."
+        yield from probes.left_out
+
+
+def _commonest(options: Sequence[Option], chosen: Preference) -> Iterator[str]:
+    """An advice that is hardly worth following."""
+    by_spec = {one.spec: one.expected.value for one in options}
+    mine, commonest = by_spec.get(chosen.advised or ""), by_spec.get("majority")
+    if mine is not None and commonest is not None and mine <= commonest:
+        yield (
+            f"{chosen.advised} is not expected to do better than always giving the commonest answer, which reaches "
+            f"{words.value(commonest)}."
+        )
+
+
+def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iterator[str]:
+    """What the expectations rest on."""
+    bases = {one.expected.basis for one in able}
+    untried = [one.spec for one in able if one.expected.basis == "rule" and not one.expected.tried]
+    if "learned" not in bases and any(one.expected.edge is not None for one in able):
+        yield (
+            "No task like this one was measured: rules of thumb from the literature say how good the approaches are, "
+            f"and how they stand to each other is the average of {known.tasks} other tasks. Both say little."
+        )
+    if untried:
+        yield (
+            f"{words.listed(untried)}: measured on no task so far, so that only a rule of thumb says where to place "
+            "it; what was measured goes first."
+        )
+    if "learned" in bases:
+        train = described.description.train
+        beyond = f"; this one has {train:,}, and what so many bring is not known" if train > known.most else ""
+        yield (
+            f"What is learned comes from {len(known.cases)} comparisons with a small model (SmolLM2-135M) on "
+            f"{known.tasks} tasks with at most {known.most:,} training examples{beyond}."
+        )
+    if any(case.task == described.task.name for case in known.cases):
+        yield f"One of them was this task, or another that is called {described.task.name}."
+
+
+def _unchecked(limits: Limits) -> list[str]:
+    """The limits that only a named model can keep or break."""
+    named = (("latency", limits.p95_ms), ("budget", limits.budget_usd))
+    return [name for name, value in named if value is not None]
