@@ -160,3 +160,24 @@ def test_a_skeleton_holds_what_is_known() -> None:
     assert task["limits"] == {"queries_per_day": 500, "p95_ms": 200}
     assert set(files) == {"task.toml", "train.jsonl", "test.jsonl", "README.txt"}
     assert "documents/" in files["README.txt"]
+
+
+def test_labels_that_are_still_to_come_are_spread_over_all_classes() -> None:
+    found = ask({"output": "label", "classes": 5, "labelled": 0, "manages": "none"})
+    assert found.advised == "zero-shot"
+    assert found.reasons[0].claim.startswith("There is nothing to learn from")
+    more = found.changes[0]
+    assert more.circumstance.startswith("With 100 labelled examples")
+    assert more.advised in ("head", "lora")
+
+
+def test_classes_without_an_example_cannot_be_learned() -> None:
+    few = ask({"output": "label", "classes": 1000, "labelled": 10})
+    many = ask({"output": "label", "classes": 1000, "labelled": 20_000})
+    assert few.option("head").expected.value < 0.1 < 0.5 < many.option("head").expected.value
+    assert few.option("lora").expected.value < many.option("lora").expected.value
+
+
+def test_nothing_of_a_judgement_counts_as_measured() -> None:
+    found = ask({"output": "label", "classes": 4, "labelled": 100})
+    assert {option.expected.basis for option in found.options} == {"rule"}

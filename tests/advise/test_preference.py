@@ -97,3 +97,11 @@ def test_a_higher_figure_that_was_passed_over_is_explained() -> None:
     plain = [made("head", 0.66), made("lora", 0.6)]
     assert passed_over(plain, prefer(plain, NONE)) == ""
     assert passed_over(options[1:], prefer(options[1:], NONE)) == ""
+
+
+def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
+    new = made("new", 0.7)
+    new = replace(new, expected=replace(new.expected, tried=False))
+    found = prefer([new, made("a", 0.69, 0.3), made("b", 0.6, 0.3)], NONE)
+    assert (found.advised, found.open) == ("a", ("b",))
+    assert prefer([new], NONE).advised == "new"

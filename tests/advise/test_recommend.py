@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from advisor.advise import Probes, Rates, Reading, profile, recommend
+from advisor.advise.features import features
 from advisor.advise.foresight import TURN, Lengths, foresee
+from advisor.advise.learned import expect, knowledge
 from advisor.advise.recommend import estimate
 from advisor.advise.rules import advised_by_tree, expect_by_rules
 from advisor.approaches import parse
@@ -157,3 +159,30 @@ def test_tokens_are_counted_from_the_tasks_own_texts() -> None:
     near = foresee(parse("few-shot:k=4,select=nearest"), task, lengths, RATES, None)
     assert near.latency
     assert near.latency.p50 > few.latency.p50
+
+
+def test_more_labels_make_no_other_task_of_it() -> None:
+    known = knowledge()
+    described = describe(Material(desk(60)))
+    sizes = [replace(described, train=n) for n in (known.most, 10 * known.most, 1000 * known.most)]
+    assert len({known.similar(features(one, "qa", "token_f1", None)) for one in sizes}) == 1
+    values = [expect(one, "qa", "token_f1", None, ["lora", "rag"])["lora"].value for one in sizes]
+    assert values == sorted(values)
+
+
+def test_an_approach_that_was_measured_nowhere_is_placed_beside_one_that_was() -> None:
+    described = describe(Material(desk(60)))
+    found = expect(described, "qa", "token_f1", None, ["lora", "few-shot+lora"])
+    beside, lora = found["few-shot+lora"], found["lora"]
+    assert lora.tried
+    assert not beside.tried
+    assert beside.value == pytest.approx(lora.value, abs=0.1)
+    assert beside.high - beside.value == pytest.approx(min(0.35, 1 - beside.value), abs=0.01)
+
+
+def test_caveats_say_what_the_figures_rest_on_and_what_was_not_checked() -> None:
+    said = " ".join(recommend(desk(60), limits=Limits(p95_ms=1.0)).caveats)
+    known = knowledge()
+    assert f"{len(known.cases)} comparisons with a small model" in said
+    assert f"at most {known.most:,} training examples" in said
+    assert "Not checked for want of one: latency." in said

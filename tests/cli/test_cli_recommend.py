@@ -35,6 +35,12 @@ def test_recommend_probes_a_model(advisor: Advisor, tickets: Path, model: list[s
     assert head["fit_seconds"] is not None
 
 
+def test_time_for_probes_needs_a_model(advisor: Advisor, desk: Path) -> None:
+    said = advisor("recommend", desk, "--seconds", "5")
+    assert said.code == 2
+    assert "--seconds is for the probes of a model" in said.err
+
+
 def test_recommend_as_markdown(advisor: Advisor, desk: Path) -> None:
     said = advisor("recommend", desk, "--format", "markdown")
     assert said.out.startswith("# What to expect of desk")
