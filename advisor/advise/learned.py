@@ -149,26 +149,25 @@ def learn(cases: Sequence[Case]) -> Knowledge:
 
 def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, Fitted], dict[str, float]]:
     """The approaches alone, their differences, and half the intervals of both together."""
-    cases = [case for case in cases if REFERENCE in case.qualities]
-    apart = differences(cases, REFERENCE)
     values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
+    apart = differences(cases, REFERENCE)
     edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
-    return values, edges, _halves(cases, apart, values, edges)
+    return values, edges, _halves(cases, values, edges)
 
 
-def _halves(
-    cases: Sequence[Case], apart: Sequence[Case], values: Mapping[str, Fitted], edges: Mapping[str, Fitted]
-) -> dict[str, float]:
+def _halves(cases: Sequence[Case], values: Mapping[str, Fitted], edges: Mapping[str, Fitted]) -> dict[str, float]:
     """Conformal, from what every case would have been expected at if its task had been left out."""
     alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
+    apart = differences(cases, REFERENCE)
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
+    compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
     errors: dict[str, list[tuple[str, float]]] = {}
-    for place, case in enumerate(cases):
-        found = {}
+    for number, place in enumerate(compared):
+        case, found = cases[place], {}
         for spec in case.qualities:
             if spec in alone and (spec == REFERENCE or spec in ahead):
                 value, within = alone[spec][place], values[spec].within
-                edge, unsure = (ahead[spec][place], edges[spec].within) if spec in ahead else (0.0, 0.0)
+                edge, unsure = (ahead[spec][number], edges[spec].within) if spec in ahead else (0.0, 0.0)
                 found[spec] = Expected(spec, value, value - within, value + within, "learned", "", edge, unsure)
         for spec, one in found.items():
             miss = case.qualities[spec] - placed(one, level(found), one.high - one.value).value

@@ -135,3 +135,13 @@ def test_new_tasks_are_scored_once_and_by_what_was_known_before(measured: list[M
     assert "4 cells of 2 tasks" in text
     assert text.index("| advice") < text.index("| always zero-shot")
     assert not unseen.text([])
+
+
+def test_a_comparison_without_training_teaches_what_it_measured(measured: list[Measured]) -> None:
+    cases = [case_of(one) for one in measured]
+    without = [replace(case, qualities={s: q for s, q in case.qualities.items() if s != "lora"}) for case in cases[:20]]
+    known = learn([*without, *cases[20:]])
+    assert known.profiled["few-shot"].cases == len(cases)
+    assert known.blind_edges["few-shot"].cases == len(cases) - 20
+    assert set(known.halves) == {"zero-shot", "few-shot", "nearest", "lora", "rag", "rag+lora"}
+    assert learn(cases[:4]).expected(cases[0].features, None, 8, ["lora"]) == {}
