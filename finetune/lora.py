@@ -61,10 +61,11 @@ class Lora(Tuner):
             raise ValueError("search must be at least 2 configurations, or 0 for none")
 
     def reads(self, examples: int, own: float, shared: int) -> float:
-        """All epochs, what examples have in common once a step; a search among configurations is left aside."""
+        """All epochs, what examples have in common once a step, as often as a search trains."""
         epochs = self.epochs or default_epochs(examples, own * examples, shared)
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
-        return epochs * (examples * own + steps * shared)
+        times = import_module("finetune.search").trainings(self.search) if self.search else 1.0
+        return times * epochs * (examples * own + steps * shared)
 
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
         """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""

@@ -51,7 +51,7 @@ def reasons(
         *case.likeness(),
         *case.form(kind),
         *case.above_commonest(),
-        (_LEAST / 2, Reason("It comes first in the figures as a whole.", f"{case.of(case.mine)}: {case.why}")),
+        *case.first(),
         (_LEAST / 4, Reason("What can be learned depends on the labelled examples that there are.", case.labelled)),
     ]
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
@@ -60,27 +60,29 @@ def reasons(
 def passed_over(options: Sequence[Option], chosen: Preference) -> str:
     """Why something else stands above the advised approach in the table, in a sentence; empty where that is not so.
 
-    The figures there hold how hard the task is, which is more uncertain than how two approaches stand to each other;
-    the choice rests on the latter.
+    What nobody has measured is named last, and what a probe read on a few examples does not change the order that was
+    learned (`advisor.advise.observed`).
     """
     mine = next((one for one in options if one.spec == chosen.advised), None)
-    if mine is None or mine.expected.edge is None:
+    if mine is None:
         return ""
     above = [
         one
         for one in options
         if one.spec in chosen.worth
-        and one.expected.edge is not None
         and one.expected.value - mine.expected.value >= _LEAST
-        and one.expected.edge < mine.expected.edge
+        and (not one.expected.tried or chosen.worth[one.spec].value < chosen.worth[mine.spec].value)
     ]
     if not above:
         return ""
     other = max(above, key=lambda one: one.expected.value)
-    lead = words.value(mine.expected.edge - (other.expected.edge or 0.0))
+    higher = f"{other.spec} has the higher figure in the table"
+    if not other.expected.tried:
+        return f"{higher}, but that is a rule of thumb; it was measured on too few tasks to be named first."
+    lead = words.value(chosen.worth[mine.spec].value - chosen.worth[other.spec].value)
     return (
-        f"{other.spec} has the higher figure in the table, and yet {mine.spec} is expected to be better by {lead}: "
-        "that is how the two stood to each other on other tasks, which is known better than how hard this one is."
+        f"{higher}: {other.expected.why}. Yet compared with it on other tasks {mine.spec} is expected to be better by "
+        f"{lead}, and what a few examples show has not made choices better than that."
     )
 
 
@@ -257,6 +259,11 @@ class _Case:
         if other and lead >= _LEAST:
             claim = "It is expected to be well above always giving the commonest answer."
             yield lead / 20, Reason(claim, self.both(other))
+
+    def first(self) -> Iterator[_Weighed]:
+        """That it is the best of all, where nothing else is to be said."""
+        if all(one.expected.value <= self.mine.expected.value for one in self.options):
+            yield _LEAST / 2, Reason("It comes first in the figures as a whole.", f"{self.of(self.mine)}: {self.why}")
 
     def form(self, kind: str) -> Iterator[_Weighed]:
         """Answers of a fixed form."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.advise.estimate import Option
 from advisor.advise.foresight import FACTOR
-from advisor.advise.learned import Knowledge
+from advisor.advise.learned import Knowledge, shipped
 from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
 from advisor.advise.readings import Probes
@@ -55,21 +55,24 @@ def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iter
     """What the expectations rest on."""
     bases = {one.expected.basis for one in able}
     untried = [one.spec for one in able if one.expected.basis == "rule" and not one.expected.tried]
-    if "learned" not in bases and any(one.expected.edge is not None for one in able):
+    ruled = any(one.expected.basis == "rule" and one.expected.edge is not None and one.expected.tried for one in able)
+    if "learned" not in bases and ruled:
         yield (
             "No task like this one was measured: rules of thumb from the literature say how good the approaches are, "
             f"and how they stand to each other is the average of {known.tasks} other tasks. Both say little."
         )
     if untried:
         yield (
-            f"{words.listed(untried)}: measured on no task so far, so that only a rule of thumb says where to place "
-            "it; what was measured goes first."
+            f"{words.listed(untried)}: measured on too few tasks to learn from, so that a rule of thumb says where "
+            "to place it; what was measured goes first."
         )
     if "learned" in bases:
         train = described.description.train
         beyond = f"; this one has {train:,}, and what so many bring is not known" if train > known.most else ""
+        own = len(known.cases) - len(shipped().cases)
+        yours = f", {own} of them yours and the rest" if own > 0 else ""
         yield (
-            f"What is learned comes from {len(known.cases)} comparisons with a small model (SmolLM2-135M) on "
+            f"What is learned comes from {len(known.cases)} comparisons{yours} with a small model (SmolLM2-135M), on "
             f"{known.tasks} tasks with at most {known.most:,} training examples{beyond}."
         )
     if any(case.task == described.task.name for case in known.cases):

@@ -19,12 +19,12 @@ class OutOfTime(Exception):
     """A turn was broken off, since it would not have ended in the time that it was given.
 
     Attributes:
-        needed: seconds that it would have taken at least; 0 where nobody knows.
+        training: seconds that training its weights would have taken; 0 where nobody knows.
     """
 
-    def __init__(self, why: str, needed: float = 0.0) -> None:
+    def __init__(self, why: str, training: float = 0.0) -> None:
         super().__init__(why)
-        self.needed = needed
+        self.training = training
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Leg:
     Attributes:
         scores: of the examples that were new, in the order of the race.
         fit_seconds: of fitting and indexing, if that was part of it.
+        training: of fitting alone; 0 where it was fitted before.
         predict_seconds: for all the new examples.
         trouble: why there are no scores: it failed or does not apply.
         violation: a limit that it breaks, in words.
@@ -44,6 +45,7 @@ class Leg:
     predict_seconds: float = 0.0
     trouble: str = ""
     violation: str = ""
+    training: float = 0.0
 
 
 class Field(Protocol):

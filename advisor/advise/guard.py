@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from advisor.measure.progress import Progress
 from advisor.models.clock import clock
 
+TRAINING = "train"
+"""The step in which weights are trained."""
 _TELLING = 0.05  # the share of a step after which its pace tells when it will end
 _EARLY, _FIRST = 0.01, 3
-"""The share, and the number of reports, after which it tells at least whether it will take more than twice the time:
-the first pieces of work are the slowest."""
+"""The share, and how many times the first piece of work, after which it tells at least whether it will take more than
+twice the time."""
 
 
 class BrokenOff(BaseException):
@@ -21,11 +23,13 @@ class BrokenOff(BaseException):
 
     Attributes:
         needed: seconds that it would have taken, as far as could be told; at least those that passed.
+        training: those of them in which weights would have been trained; 0 where that was not what it was at.
     """
 
-    def __init__(self, needed: float) -> None:
+    def __init__(self, needed: float, training: float = 0.0) -> None:
         super().__init__(f"at least {needed:.0f} s")
         self.needed = needed
+        self.training = training
 
 
 class Guard:
@@ -47,7 +51,9 @@ class Guard:
         self._begun = self._step_begun = 0.0
         self._seconds = float("inf")
         self._total: int | None = None
-        self._done = self._reports = 0
+        self._done = 0
+        self._step = ""
+        self._first: tuple[float, int] | None = None
         self._head: str | None = None
         self.worked = False
 
@@ -82,26 +88,29 @@ class Guard:
         if self._head is not None:
             self._inner.begin(self._head, self._number, self._of)
             self._head = None
-        self._total, self._done, self._reports, self._step_begun = total, 0, 0, time.monotonic()
+        self._step, self._total, self._done, self._step_begun = name, total, 0, time.monotonic()
+        self._first = None
         self._inner.step(name, total)
 
     def advance(self, n: int = 1) -> None:
         """So many more are done."""
         self._inner.advance(n)
         self._done += n
-        self._reports += 1
-        if self._total and self._total > self._done:
-            more = (time.monotonic() - self._step_begun) * (self._total / self._done - 1)
-            if self._done >= _TELLING * self._total:
-                self._check(more)
-            elif self._reports >= _FIRST and self._done >= _EARLY * self._total:
-                self._check(more / 2)
+        now, total, done = time.monotonic(), self._total, self._done
+        if self._first is None:
+            self._first = now, done
+        elif total and total > done >= _TELLING * total:
+            self._check((now - self._step_begun) * (total / done - 1))
+        elif total and total > done >= _EARLY * total and done >= _FIRST * self._first[1]:
+            begun, before = self._first  # the first piece of work is the slowest by far
+            self._check((now - begun) * (total - done) / (done - before) / 2)
 
     def _check(self, more: float = 0.0) -> None:
         """Raise where the time that passed, and `more` seconds that are still needed, are too much."""
-        needed = time.monotonic() - self._begun + more
+        now = time.monotonic()
+        needed = now - self._begun + more
         if needed > self._seconds:
-            raise BrokenOff(needed)
+            raise BrokenOff(needed, now - self._step_begun + more if self._step == TRAINING else 0.0)
 
     def end(self, spec: str, outcome: str) -> None:
         """It ended."""

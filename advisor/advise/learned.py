@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from advisor.advise.expected import Expected
 from advisor.advise.features import OF_SIZE, Features, features, of_profile
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
-from advisor.advise.level import level, placed
+from advisor.advise.level import half, level, placed
 from advisor.advise.local import local_cases
 from advisor.advise.observed import observed
 from advisor.advise.readings import Probes
@@ -27,6 +27,9 @@ COEFFICIENTS = "learned.json"
 APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
 """What is learned: all that the table has measured and that may be chosen."""
 REFERENCE = "lora"  # measured on every task
+TWICE = 2.0
+"""What is expected of an approach alone stays where it is so much surer than its place among the others: what a model
+does when it is simply asked is known from asking it."""
 REACH = 1.5
 """A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
 
@@ -57,7 +60,7 @@ class Knowledge:
         halves = self.halves if "zero-shot" in found else self.blind_halves
         shared = level(observed(alone, probes, train))
         return {
-            spec: placed(one, shared, halves[family(spec)]) if family(spec) in halves else one
+            spec: placed(one, shared, within) if (within := halves.get(family(spec), 0.0)) < TWICE * half(one) else one
             for spec, one in alone.items()
         }
 
@@ -88,14 +91,14 @@ class Knowledge:
     @property
     def most(self) -> int:
         """Training examples of the largest set that was learned from."""
-        return max((round(2 ** (case.features["train"] or 0.0)) - 1 for case in self.cases), default=0)
+        return max((round(2 ** (case.features.get("train") or 0.0)) - 1 for case in self.cases), default=0)
 
     def similar(self, found: Features) -> bool:
         """Whether a task was measured that this one is like, by its profile; a larger training set than any that was
         measured makes it no other task."""
         if not self.cases:
             return False
-        largest = {name: max(case.features[name] or 0.0 for case in self.cases) for name in OF_SIZE}
+        largest = {name: max(case.features.get(name) or 0.0 for case in self.cases) for name in OF_SIZE}
         found = {**found, **{name: min(found.get(name) or 0.0, most) for name, most in largest.items()}}
         apart = np.sqrt(np.mean((self._table - self._row(found)) ** 2, axis=1))
         return bool(apart.min() <= REACH * self._reach)
@@ -225,8 +228,7 @@ def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expect
     shared, why = level(joined), _UNLIKE.format(known.tasks)
     for spec, rule in joined.items():
         if rule.basis == "rule":
-            half = math.hypot((rule.high - rule.low) / 2, rule.unsure)
-            joined[spec] = replace(placed(rule, shared, half), why=why)
+            joined[spec] = replace(placed(rule, shared, math.hypot(half(rule), rule.unsure)), why=why)
     return {spec: joined.get(spec) or _beside(one, joined, by_rules) for spec, one in by_rules.items()}
 
 
@@ -243,10 +245,9 @@ def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[s
     like = "lora" if "+" in rule.spec else "zero-shot"
     if rule.basis != "rule" or like not in learned:
         return replace(rule, tried=rule.basis == "measured")
-    ahead, half = rule.value - by_rules[like].value, max(rule.high - rule.value, rule.value - rule.low)
-    edge = learned[like].edge
-    beside = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half, tried=False)
-    return placed(beside, learned[like].value - (edge or 0.0), half)
+    ahead, edge = rule.value - by_rules[like].value, learned[like].edge
+    beside = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half(rule), tried=False)
+    return placed(beside, learned[like].value - (edge or 0.0), half(rule))
 
 
 def knowledge() -> Knowledge:

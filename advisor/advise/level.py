@@ -23,17 +23,22 @@ def level(found: Mapping[str, Expected]) -> float:
     known = [one for one in found.values() if one.edge is not None]
     if not known:
         return 0.0
-    weights = [1 / (max(_LEAST, (one.high - one.low) / 2) ** 2 + one.unsure**2) for one in known]
+    weights = [1 / (max(_LEAST, half(one)) ** 2 + one.unsure**2) for one in known]
     return float(np.average([one.value - (one.edge or 0.0) for one in known], weights=weights))
 
 
-def placed(one: Expected, shared: float, half: float) -> Expected:
+def half(one: Expected) -> float:
+    """Of the width of its 95 % interval, as it is where no end of the scale cuts it off."""
+    return max(one.high - one.value, one.value - one.low)
+
+
+def placed(one: Expected, shared: float, within: float) -> Expected:
     """The expectation at its distance from the level; unchanged where its edge is not known.
 
     Args:
-        half: of the width of its 95 % interval.
+        within: half the width of its 95 % interval.
     """
     if one.edge is None:
         return one
     value = min(1.0, max(0.0, shared + one.edge))
-    return replace(one, value=value, low=max(0.0, value - half), high=min(1.0, value + half))
+    return replace(one, value=value, low=max(0.0, value - within), high=min(1.0, value + within))

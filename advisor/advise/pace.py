@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-SURE = 0.5
-"""Of the time that another fit lets one expect, what a fit takes at least: its work is told from lengths of texts."""
+SURE = 1 / 3
+"""Of the time that another fit lets one expect, what a fit takes at least: its work is told from lengths of texts, and
+training may stop early."""
 
 
 class Pace:
@@ -20,8 +21,8 @@ class Pace:
         self._seen: list[tuple[str, int, float]] = []
 
     def note(self, spec: str, train: int, seconds: float) -> None:
-        """A fit took so long, or would have taken at least so long."""
-        self._seen.append((spec, train, seconds))
+        """A fit took so long, or would have; nothing where that is 0."""
+        self._seen += [(spec, train, seconds)] * (seconds > 0)
 
     def least(self, spec: str, train: int) -> float:
         """Seconds that this fit takes at least; 0 where nothing is known."""

@@ -79,12 +79,13 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     if not fit:
         nearest = min(candidates, key=lambda one: excess(_row_of(one), limits), default=None)
         return Preference(None, nearest=nearest.spec if nearest else None)
-    fit = [one for one in fit if one.expected.tried] or fit
     prices = np.array([price(one, limits) for one in fit])
     worth = worths({one.spec: one.expected for one in fit})
-    advised = _right(np.array([found.value for found in worth.values()]), prices)
+    tried = np.array([one.expected.tried for one in fit])
+    tried |= not tried.any()
+    advised = _right(np.where(tried, [found.value for found in worth.values()], -np.inf), prices)
     drawn = _drawn(list(worth.values()))
-    ahead = drawn - drawn[:, [advised]]
+    ahead = np.where(tried, drawn - drawn[:, [advised]], -np.inf)
     shares = (ahead > np.where(prices < prices[advised], -MARGIN, MARGIN)).mean(axis=0)
     likely = [int(i) for i in np.argsort(-shares, kind="stable") if i != advised and shares[i] >= OPEN]
     named = [advised, *likely[:MOST_OPEN]]

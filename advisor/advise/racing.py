@@ -254,10 +254,10 @@ class _Race:
             leg = self.field.run(form.spec, until, self._allowed(form), train=train)
         except OutOfTime as error:
             if fits:
-                self.pace.note(form.spec, size, error.needed)
+                self.pace.note(form.spec, size, error.training)
             raise
         if fits and not leg.trouble:
-            self.pace.note(form.spec, size, leg.fit_seconds)
+            self.pace.note(form.spec, size, leg.training)
         form.seconds += leg.fit_seconds + leg.predict_seconds
         return leg
 

@@ -144,14 +144,15 @@ class Track:
         if at not in self._legs:
             for line in before:
                 if seconds < line["needed"]:
-                    raise OutOfTime(line["why"], line["needed"])
+                    raise OutOfTime(line["why"], line.get("training", 0.0))
             self._legs[at] = self._ran(at, seconds)
         line = self._legs[at]
         self.spent += line["seconds"]
         if train is None:
             self._place[spec] = until
         scores = np.array(line["scores"]) * self.aside.weights[start : start + len(line["scores"])]
-        return Leg(scores, line["fit"], line["predict"], line["trouble"], self._violation(line))
+        made = line.get("training", 0.0) if line["seconds"] >= line.get("training", 0.0) else 0.0
+        return Leg(scores, line["fit"], line["predict"], line["trouble"], self._violation(line), made)
 
     def test_seconds(self, per_example: float) -> float:
         """Of a test run with latency; further seeds as dear as the first, but for their fits."""
@@ -181,9 +182,9 @@ class Track:
             took = time.monotonic() - began
             self.spent += took
             why = f"it would have taken {error}, and {max(seconds, 0):.0f} s were left for it"
-            self.note("broken off", **where, seconds=took, needed=error.needed, why=why)
+            self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
             self.guard.end(spec, f"broken off: {why}")
-            raise OutOfTime(why, error.needed) from None
+            raise OutOfTime(why, error.training) from None
         line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
         line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
         self.note("leg", **line)
@@ -216,6 +217,7 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
     return {
         "scores": [] if trouble else [float(x) for x in metrics.scores(comparison.task.metric, texts, answers)],
         "fit": (run.fit_seconds or 0.0) + (run.index_seconds or 0.0),
+        "training": run.fit_seconds or 0.0,
         "predict": run.predict_seconds or 0.0,
         "trouble": trouble,
     }

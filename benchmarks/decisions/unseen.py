@@ -89,7 +89,8 @@ def text(found: Sequence[Unseen]) -> str:
     """A table in Markdown: mean regret by policy, every task with the same weight; empty where there is nothing."""
     if not found:
         return ""
-    policies = sorted(found[0].choices, key=lambda policy: _mean(found, policy, "quality first"))
+    common = [policy for policy in found[0].choices if all(policy in one.choices for one in found)]
+    policies = sorted(common, key=lambda policy: _mean(found, policy, "quality first"))
     profiles = list(found[0].regrets)
     held, intervals = sum(one.held for one in found), sum(one.intervals for one in found)
     width = sum(one.width * one.intervals for one in found) / intervals

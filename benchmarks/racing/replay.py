@@ -140,7 +140,7 @@ class Recorded:
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until
-        return Leg(scores[list(self.course.raced[start:until])], fit, predict)
+        return Leg(scores[list(self.course.raced[start:until])], fit, predict, training=fit)
 
     def test_seconds(self, per_example: float) -> float:
         """As many test examples as were recorded."""

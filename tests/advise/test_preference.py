@@ -92,7 +92,7 @@ def test_a_higher_figure_that_was_passed_over_is_explained() -> None:
     found = prefer(options, NONE)
     assert found.advised == "lora"
     said = passed_over(options, found)
-    assert said.startswith("head has the higher figure")
+    assert said.startswith("head has the higher figure in the table: made up.")
     assert "better by 0.100" in said
     plain = [made("head", 0.66), made("lora", 0.6)]
     assert passed_over(plain, prefer(plain, NONE)) == ""
@@ -104,4 +104,7 @@ def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
     new = replace(new, expected=replace(new.expected, tried=False))
     found = prefer([new, made("a", 0.69, 0.3), made("b", 0.6, 0.3)], NONE)
     assert (found.advised, found.open) == ("a", ("b",))
+    assert set(found.worth) == {"new", "a", "b"}
     assert prefer([new], NONE).advised == "new"
+    higher = replace(new, expected=replace(new.expected, value=0.75))
+    assert "a rule of thumb" in passed_over([higher, made("a", 0.69)], prefer([higher, made("a", 0.69)], NONE))

@@ -67,7 +67,7 @@ class Made:
         share = runner.right if train is None else runner.tried or 0.0
         hard = np.random.default_rng(0).uniform(size=self.pool)
         scores = np.array(hard < share, dtype=float)
-        return Leg(scores[start:until], fit, predict, runner.trouble, runner.violation)
+        return Leg(scores[start:until], fit, predict, runner.trouble, runner.violation, fit)
 
     def test_seconds(self, per_example: float) -> float:
         return per_example * self.test
@@ -152,7 +152,7 @@ def test_what_is_bound_to_take_too_long_is_not_begun() -> None:
     assert [(spec, train) for spec, _, train in made.asked if spec in slow] == [("long", 1000)]
     assert states(finish)["longer"] == "no time"
     why = {entrant.spec: entrant.why for entrant in finish.entrants()}
-    assert "to fit it would take at least 4500 s" in why["longer"]
+    assert "to fit it would take at least 3000 s" in why["longer"]
     assert made.spent < 100
 
 
