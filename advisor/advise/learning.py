@@ -198,16 +198,13 @@ class _Problem:
 
     def chosen(self, errors: Floats) -> tuple[int, int]:
         """The anchor with the least squared error, and the greatest strength that is no worse by more than a standard
-        error, over tasks, of the difference (Breiman et al. 1984, but paired: the tasks that are hard to foresee are so
-        at any strength). With so few tasks the very least is mostly luck."""
+        error over tasks (Breiman et al. 1984): with so few tasks the very least is mostly luck."""
         tasks = list(dict.fromkeys(self.tasks))
         means = np.array([(errors[..., self.tasks == task] ** 2).mean(axis=2) for task in tasks])
         squares = means.mean(axis=0)
         best, least = np.unravel_index(int(squares.argmin()), squares.shape)
-        worse = means[:, best] - means[:, best, [least]]
-        near = worse.mean(axis=0) <= worse.std(axis=0, ddof=1) / math.sqrt(len(tasks))
-        near[: least + 1] = True
-        return int(best), int(np.argmin([*near, False])) - 1
+        bound = squares[best, least] + means[:, best, least].std(ddof=1) / math.sqrt(len(tasks))
+        return int(best), int(np.flatnonzero(squares[best] <= bound)[-1])
 
     def left_out(self) -> Floats:
         """Errors (measured minus predicted) of each row, learned from the other tasks; (anchors, strengths, rows)."""
