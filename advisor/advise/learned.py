@@ -27,6 +27,9 @@ COEFFICIENTS = "learned.json"
 APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
 """What is learned: all that the table has measured and that may be chosen."""
 REFERENCE = "lora"  # measured on every task
+EXPECTED = "expected of the reference"
+"""The feature that differences are learned with beside those of the task: where little can be reached, approaches
+cannot be far apart."""
 TWICE = 2.0
 """What is expected of an approach alone stays where it is so much surer than its place among the others: what a model
 does when it is simply asked is known from asking it."""
@@ -79,7 +82,9 @@ class Knowledge:
             return Expected(spec, value, low, high, "learned", why, 0.0)
         if edge is None:
             return Expected(spec, value, low, high, "learned", why)
-        return Expected(spec, value, low, high, "learned", why, edge.total(found), edge.within)
+        reference = (self.probed if probed else self.profiled)[REFERENCE].predict(found)
+        ahead = edge.total({**found, EXPECTED: reference})
+        return Expected(spec, value, low, high, "learned", why, ahead, edge.within)
 
     def edge(self, found: Features, spec: str) -> tuple[float, float] | None:
         """What one approach has more than the reference on an average task, and half the 95 % interval of that."""
@@ -153,15 +158,31 @@ def learn(cases: Sequence[Case]) -> Knowledge:
 def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, Fitted], dict[str, float]]:
     """The approaches alone, their differences, and half the intervals of both together."""
     values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
-    apart = differences(cases, REFERENCE)
-    edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
-    return values, edges, _halves(cases, values, edges)
-
-
-def _halves(cases: Sequence[Case], values: Mapping[str, Fitted], edges: Mapping[str, Fitted]) -> dict[str, float]:
-    """Conformal, from what every case would have been expected at if its task had been left out."""
+    if REFERENCE not in values:
+        return values, {}, {}
     alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
-    apart = differences(cases, REFERENCE)
+    reference = alone[REFERENCE]
+    apart = differences(
+        [replace(case, features={**case.features, EXPECTED: reference.get(place)}) for place, case in enumerate(cases)],
+        REFERENCE,
+    )
+    edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
+    return values, edges, _halves(cases, apart, alone, values, edges)
+
+
+def _halves(
+    cases: Sequence[Case],
+    apart: Sequence[Case],
+    alone: Mapping[str, Mapping[int, float]],
+    values: Mapping[str, Fitted],
+    edges: Mapping[str, Fitted],
+) -> dict[str, float]:
+    """Conformal, from what every case would have been expected at if its task had been left out.
+
+    Args:
+        apart: the cases that measured the reference, with what each has more.
+        alone: what each approach would have been expected at by itself, by the place of the case.
+    """
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
     compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
     errors: dict[str, list[tuple[str, float]]] = {}
