@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from advisor.advise.observed import FEWEST
 from advisor.advise.readings import Probes
 from advisor.tasks.description import Description, Spread
 
@@ -15,6 +16,8 @@ PROBED = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "reca
 """Readings that are features under their own names."""
 OF_SIZE = ("train", "train if labels", "train per answer")
 """Features that only the size of the training set decides."""
+ASKED = "examples probed"
+"""How many examples the readings rest on at least: no feature to learn from, but whether they tell approaches apart."""
 PERPLEXITY = "perplexity of inputs"
 
 
@@ -69,8 +72,10 @@ def _probed(probes: Probes) -> dict[str, float | None]:
     found = {name: probes.value(name) for name in PROBED}
     cheap = [value for name in PROBED[:4] if (value := found[name]) is not None]
     perplexity = probes.value(PERPLEXITY)
+    asked = [one.n for one in probes.readings if one.name in PROBED]
     return {
         **found,
+        ASKED: math.log2(1 + min(asked, default=0)),
         "best of cheap": max(cheap, default=None),
         PERPLEXITY: math.log2(max(perplexity, 1.0)) if perplexity is not None else None,
     }
@@ -81,4 +86,11 @@ def of_profile(found: Features) -> dict[str, float | None]:
     return {name: value for name, value in found.items() if name not in _OF_PROBES}
 
 
-_OF_PROBES = {*PROBED, "best of cheap", PERPLEXITY}
+def telling(found: Features) -> dict[str, float | None]:
+    """Those by which approaches are told apart: readings of fewer examples than `FEWEST` do not count."""
+    few = (found.get(ASKED) or 0.0) < math.log2(1 + FEWEST)
+    return {name: None if few and name in _READ else value for name, value in found.items()}
+
+
+_READ = {*PROBED, "best of cheap"}
+_OF_PROBES = {*_READ, ASKED, PERPLEXITY}

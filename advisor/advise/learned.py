@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advise.expected import Expected
-from advisor.advise.features import OF_SIZE, Features, features, of_profile
+from advisor.advise.features import OF_SIZE, Features, features, of_profile, telling
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
 from advisor.advise.level import half, level, placed
 from advisor.advise.local import local_cases
@@ -83,7 +83,7 @@ class Knowledge:
         if edge is None:
             return Expected(spec, value, low, high, "learned", why)
         reference = (self.probed if probed else self.profiled)[REFERENCE].predict(found)
-        ahead = edge.total({**found, EXPECTED: reference})
+        ahead = edge.total({**telling(found), EXPECTED: reference})
         return Expected(spec, value, low, high, "learned", why, ahead, edge.within)
 
     def edge(self, found: Features, spec: str) -> tuple[float, float] | None:
@@ -163,7 +163,10 @@ def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, F
     alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
     reference = alone[REFERENCE]
     apart = differences(
-        [replace(case, features={**case.features, EXPECTED: reference.get(place)}) for place, case in enumerate(cases)],
+        [
+            replace(case, features={**telling(case.features), EXPECTED: reference.get(place)})
+            for place, case in enumerate(cases)
+        ],
         REFERENCE,
     )
     edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.advise.features import Features
+from advisor.advise.features import ASKED, Features
 
 Floats = NDArray[np.float64]
 ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
@@ -168,7 +168,7 @@ class _Problem:
     """The rows of one approach as matrices; all anchors and strengths are solved for together."""
 
     def __init__(self, spec: str, cases: Sequence[Case], anchors: Sequence[str]) -> None:
-        names = list(dict.fromkeys(name for case in cases for name in case.features))
+        names = [name for name in dict.fromkeys(n for case in cases for n in case.features) if name != ASKED]
         table = np.array([[_number(case.features.get(name)) for name in names] for case in cases])
         known = {name: table[:, i] for i, name in enumerate(names) if np.isfinite(table[:, i]).any()}
         self.names = [name for name, column in known.items() if np.nanstd(column) > _CONSTANT]
