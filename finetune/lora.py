@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from advisor.approaches import Curriculum, Tuned, Tuner
 from advisor.models import LanguageModel
+from finetune.halving import trainings
 
 MOST_EPOCHS = 10
 EXAMPLES_SEEN = 800
@@ -64,7 +65,7 @@ class Lora(Tuner):
         """All epochs, what examples have in common once a step, as often as a search trains."""
         epochs = self.epochs or default_epochs(examples, own * examples, shared)
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
-        times = import_module("finetune.search").trainings(self.search) if self.search else 1.0
+        times = trainings(self.search) if self.search else 1.0
         return times * epochs * (examples * own + steps * shared)
 
     def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:

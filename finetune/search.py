@@ -14,14 +14,13 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from advisor.approaches import progress
 from finetune.candidate import Candidate, Recipe
+from finetune.halving import SHARES, shares_for, staying, trainings
 from finetune.packing import Row
 from finetune.together import Together, at_once
 
 RATES = (2e-4, 5e-3)
 RANKS = (4, 8, 16, 32, 64)
 DROPOUTS = (0.0, 0.05, 0.1)
-SMALLEST_SHARE = 1 / 8  # of a course; before that the learning rate is hardly where it should be
-SHARES = {1 / 8: "an eighth", 1 / 4: "a quarter", 1 / 2: "half"}
 
 
 @dataclass(frozen=True)
@@ -92,26 +91,6 @@ def halved(
     together.go_on({winner: winner.trainer.total})
     winner.trainer.finish()
     return winner, rungs
-
-
-def shares_for(count: int) -> list[float]:
-    """Shares of the course after which so many candidates are looked at."""
-    first = max(SMALLEST_SHARE, 0.5 ** math.ceil(math.log2(count)))
-    return [share for share in SHARES if share >= first]
-
-
-def staying(share: float) -> int:
-    """Candidates that go on after so much of the course."""
-    return round(0.5 / share)
-
-
-def trainings(count: int) -> float:
-    """What the search among so many candidates costs, in trainings of one."""
-    cost, done = 0.0, 0.0
-    for share in shares_for(count):
-        cost += count * (share - done)
-        count, done = staying(share), share
-    return cost + 1 - done
 
 
 def _rung(candidates: list[Candidate], together: Together, share: float) -> Rung:

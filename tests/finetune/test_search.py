@@ -20,8 +20,9 @@ from advisor.models.clock import clock
 from advisor.models.engine import LocalModel
 from finetune import Lora
 from finetune.candidate import Recipe, entered
+from finetune.halving import shares_for, staying, trainings
 from finetune.packing import Row
-from finetune.search import described, halved, sampled, shares_for, staying, trainings
+from finetune.search import described, halved, sampled
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
 GIVEN = Recipe(rank=16, alpha=32, lr=1e-3, epochs=4, batch=4, dropout=0.0)
