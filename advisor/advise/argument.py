@@ -82,7 +82,7 @@ def passed_over(options: Sequence[Option], chosen: Preference) -> str:
     lead = words.value(chosen.worth[mine.spec].value - chosen.worth[other.spec].value)
     return (
         f"{higher}: {other.expected.why}. Yet compared with it on other tasks {mine.spec} is expected to be better by "
-        f"{lead}, and what a few examples show has not made choices better than that."
+        f"{lead}, and choices have not become better by what probes read."
     )
 
 
