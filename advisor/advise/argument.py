@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from advisor.advise.estimate import Option, Reason
 from advisor.advise.preference import MARGIN, Preference
 from advisor.advise.readings import Probes
+from advisor.advise.rules import KNOWN
 from advisor.decide import words
 from advisor.tasks.description import Description
 
@@ -14,7 +15,6 @@ REASONS = 3
 DOES_IT = 0.6
 """Quality from which on somebody would say that the model does the task already."""
 OF_EACH = 8  # examples of a label from which on somebody would say that a simple learner has enough
-GROUNDED = 0.5  # share of the answers in the documents from which on these are said to hold the answers
 ENOUGH_LABELS = 50
 """Training examples below which nobody would say that there are enough."""
 RIGID = 0.6  # from which on the form of answers is worth a word
@@ -195,7 +195,7 @@ class _Case:
             plain = "lora" if self.mine.trained else "zero-shot"
             found = self.lead(plain)
             claim = "Passages of the documents are expected to help the model."
-            if told or (share or 0.0) >= GROUNDED:
+            if told or (share or 0.0) >= KNOWN:
                 claim = "The answers are in the documents, so the model has to be shown them."
             yield max(found[1] if found else 0.0, _LEAST), Reason(claim, fact or self.of(self.mine))
         elif found := self.behind("rag"):

@@ -95,7 +95,7 @@ def _imagined(given: Answers) -> Task:
         metric=given.metric,
         labels=labels,
         train=tuple((pool * (many // len(pool) + 1))[:many]),
-        test=tuple(pool[:1]),
+        test=tuple(pool),
         documents=(document,) * (_DOCUMENTS * given.documents),
         limits=given.limits,
     )

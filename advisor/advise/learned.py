@@ -196,8 +196,9 @@ def _halves(
                 value, within = alone[spec][place], values[spec].within
                 edge, unsure = (ahead[spec][number], edges[spec].within) if spec in ahead else (0.0, 0.0)
                 found[spec] = Expected(spec, value, value - within, value + within, "learned", "", edge, unsure)
+        shared = level(found)
         for spec, one in found.items():
-            miss = case.qualities[spec] - placed(one, level(found), one.high - one.value).value
+            miss = case.qualities[spec] - placed(one, shared, half(one)).value
             errors.setdefault(spec, []).append((case.task, abs(miss)))
     return {spec: _quantile(missed) for spec, missed in errors.items()}
 

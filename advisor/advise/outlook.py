@@ -152,9 +152,7 @@ def _with_labels(now: Circumstances, more: int) -> Circumstances:
         label_counts={label: round(times * n) for label, n in description.label_counts.items()},
         smallest_class=None if description.smallest_class is None else round(times * description.smallest_class),
     )
-    pool = task.train or task.test[:1]
-    if not task.train and task.labels and pool:
-        pool = tuple(replace(pool[0], target=label) for label in task.labels)
+    pool = task.train or task.test
     examples = (pool * (more // max(len(pool), 1) + 1))[:more]
     return replace(now, task=replace(task, train=examples), description=grown)
 

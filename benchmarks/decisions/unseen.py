@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from advisor.advise.learned import Knowledge
-from benchmarks.decisions.scoring import Advised, advised_by
+from benchmarks.decisions.scoring import Advised, advised_by, coverage
 from benchmarks.decisions.table import Measured, short
 
 RECORD = Path(__file__).parents[1] / "results" / "unseen.jsonl"
@@ -53,7 +53,7 @@ def scored_unseen(table: Sequence[Measured], known: Knowledge) -> list[Unseen]:
 
 
 def _line(one: Advised, known: Knowledge) -> Unseen:
-    spans = [(one.expected[spec], quality) for spec, quality in one.qualities.items()]
+    share, width, intervals = coverage([one])["all"]
     return Unseen(
         task=one.cell.task,
         train=one.cell.train,
@@ -63,9 +63,9 @@ def _line(one: Advised, known: Knowledge) -> Unseen:
         choices=dict(one.choices),
         qualities=one.qualities,
         regrets={profile: dict(found) for profile, found in one.regrets.items()},
-        held=sum(e.low - 1e-9 <= quality <= e.high + 1e-9 for e, quality in spans),
-        intervals=len(spans),
-        width=sum(e.high - e.low for e, _ in spans) / len(spans),
+        held=round(share * intervals),
+        intervals=intervals,
+        width=width,
     )
 
 
