@@ -38,59 +38,72 @@ REACH = 1.5
 
 
 @dataclass(frozen=True)
+class Learned:
+    """What was learned from one source, by spec.
+
+    Attributes:
+        values: of each approach alone.
+        edges: what each has more than the reference.
+        halves: half the 95 % interval of what comes of both together (`level`).
+    """
+
+    values: Mapping[str, Fitted]
+    edges: Mapping[str, Fitted]
+    halves: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Knowledge:
     """All that was learned.
 
     Attributes:
-        probed, profiled: by spec, from profile and probes, and from the profile alone.
-        edges, blind_edges: likewise, what each has more than the reference.
-        halves, blind_halves: likewise, half the 95 % interval of what comes of both together (`level`).
+        probed, profiled: from profile and probes, and from the profile alone.
         cases: what it was learned from, to which the user's own are added.
     """
 
-    probed: Mapping[str, Fitted]
-    profiled: Mapping[str, Fitted]
-    edges: Mapping[str, Fitted]
-    blind_edges: Mapping[str, Fitted]
-    halves: Mapping[str, float]
-    blind_halves: Mapping[str, float]
+    probed: Learned
+    profiled: Learned
     cases: tuple[Case, ...]
 
     def expected(self, found: Features, probes: Probes | None, train: int, specs: Sequence[str]) -> dict[str, Expected]:
         """The expectations for the approaches that were learned: a level that all share, from what is expected of each
         alone and what probes measured, and what each has more."""
         alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
-        halves = self.halves if "zero-shot" in found else self.blind_halves
-        shared = level(observed(alone, probes, train))
+        shared, halves = level(observed(alone, probes, train)), self._of(found).halves
         return {
-            spec: placed(one, shared, within) if (within := halves.get(family(spec), 0.0)) < TWICE * half(one) else one
+            spec: one
+            if one.edge is None or halves[family(spec)] >= TWICE * half(one)
+            else placed(one, shared, halves[family(spec)])
             for spec, one in alone.items()
         }
 
+    def _of(self, found: Features) -> Learned:
+        """What was learned from as much as is known of a task."""
+        return self.probed if "zero-shot" in found else self.profiled
+
     def _alone(self, found: Features, spec: str) -> Expected | None:
         """One approach as if there were no others; None where it was not learned."""
-        probed = "zero-shot" in found
-        fitted = (self.probed if probed else self.profiled).get(family(spec))
+        learned = self._of(found)
+        fitted = learned.values.get(family(spec))
         if fitted is None:
             return None
         value = fitted.predict(found)
         low, high = max(0.0, value - fitted.within), min(1.0, value + fitted.within)
-        source = "profile and probes" if probed else "profile alone"
+        source = "profile and probes" if learned is self.probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
-        edge = (self.edges if probed else self.blind_edges).get(family(spec))
+        edge = learned.edges.get(family(spec))
         if family(spec) == REFERENCE:
             return Expected(spec, value, low, high, "learned", why, 0.0)
         if edge is None:
             return Expected(spec, value, low, high, "learned", why)
-        reference = (self.probed if probed else self.profiled)[REFERENCE].predict(found)
-        ahead = edge.total({**telling(found), EXPECTED: reference})
+        ahead = edge.total({**telling(found), EXPECTED: learned.values[REFERENCE].predict(found)})
         return Expected(spec, value, low, high, "learned", why, ahead, edge.within)
 
     def edge(self, found: Features, spec: str) -> tuple[float, float] | None:
         """What one approach has more than the reference on an average task, and half the 95 % interval of that."""
         if family(spec) == REFERENCE:
             return 0.0, 0.0
-        fitted = (self.edges if "zero-shot" in found else self.blind_edges).get(family(spec))
+        fitted = self._of(found).edges.get(family(spec))
         return (fitted.total({}), fitted.within) if fitted else None
 
     @property
@@ -150,16 +163,13 @@ def learn(cases: Sequence[Case]) -> Knowledge:
     """Learn every approach twice: from profile and probes, and from the profile alone."""
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
     probed = [case for case in cases if "zero-shot" in case.features]
-    values, edges, halves = _learned_from(probed)
-    blind, blind_edges, blind_halves = _learned_from(plain)
-    return Knowledge(values, blind, edges, blind_edges, halves, blind_halves, tuple(cases))
+    return Knowledge(_learned_from(probed), _learned_from(plain), tuple(cases))
 
 
-def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, Fitted], dict[str, float]]:
-    """The approaches alone, their differences, and half the intervals of both together."""
+def _learned_from(cases: Sequence[Case]) -> Learned:
     values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
     if REFERENCE not in values:
-        return values, {}, {}
+        return Learned(values, {}, {})
     alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
     reference = alone[REFERENCE]
     apart = differences(
@@ -170,7 +180,7 @@ def _learned_from(cases: Sequence[Case]) -> tuple[dict[str, Fitted], dict[str, F
         REFERENCE,
     )
     edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
-    return values, edges, _halves(cases, apart, alone, values, edges)
+    return Learned(values, edges, _halves(cases, apart, alone, values, edges))
 
 
 def _halves(
@@ -301,14 +311,13 @@ def to_json(known: Knowledge) -> dict[str, Any]:
 
 def from_json(found: Mapping[str, Any]) -> Knowledge:
     """What `to_json` gave."""
-    fits = {name: {spec: _fitted(one) for spec, one in found[name].items()} for name in _FITS}
-    halves, blind_halves = dict(found["halves"]), dict(found["blind_halves"])
-    return Knowledge(
-        **fits, halves=halves, blind_halves=blind_halves, cases=tuple(Case(**case) for case in found["cases"])
-    )
+    sources = (_learned(found["probed"]), _learned(found["profiled"]))
+    return Knowledge(*sources, cases=tuple(Case(**case) for case in found["cases"]))
 
 
-_FITS = ("probed", "profiled", "edges", "blind_edges")
+def _learned(found: Mapping[str, Any]) -> Learned:
+    values, edges = ({spec: _fitted(one) for spec, one in found[name].items()} for name in ("values", "edges"))
+    return Learned(values, edges, dict(found["halves"]))
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

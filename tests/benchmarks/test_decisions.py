@@ -141,7 +141,7 @@ def test_a_comparison_without_training_teaches_what_it_measured(measured: list[M
     cases = [case_of(one) for one in measured]
     without = [replace(case, qualities={s: q for s, q in case.qualities.items() if s != "lora"}) for case in cases[:20]]
     known = learn([*without, *cases[20:]])
-    assert known.profiled["few-shot"].cases == len(cases)
-    assert known.blind_edges["few-shot"].cases == len(cases) - 20
-    assert set(known.halves) == {"zero-shot", "few-shot", "nearest", "lora", "rag", "rag+lora"}
+    assert known.profiled.values["few-shot"].cases == len(cases)
+    assert known.profiled.edges["few-shot"].cases == len(cases) - 20
+    assert set(known.probed.halves) == {"zero-shot", "few-shot", "nearest", "lora", "rag", "rag+lora"}
     assert learn(cases[:4]).expected(cases[0].features, None, 8, ["lora"]) == {}
