@@ -94,7 +94,9 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
         advised=fit[advised].spec,
         open=tuple(fit[i].spec for i in named[1:]),
         chances={
-            one.spec: float(share) for i, (one, share) in enumerate(zip(fit, shares, strict=True)) if i != advised
+            one.spec: float(share)
+            for i, (one, share) in enumerate(zip(fit, shares, strict=True))
+            if i != advised and tried[i]
         },
         worth=worth,
         at_stake=float(np.maximum(0.0, ahead.max(axis=1)).mean()),

@@ -24,6 +24,7 @@ def test_what_would_take_more_than_twice_its_time_is_broken_off_at_once() -> Non
     with pytest.raises(BrokenOff) as broken:
         worked(5.0, 3)
     assert broken.value.needed > 9.0
+    assert 9.0 < broken.value.training <= broken.value.needed
 
 
 def test_what_may_end_in_time_goes_on_until_its_pace_is_known() -> None:

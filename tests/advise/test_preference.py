@@ -105,6 +105,7 @@ def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
     found = prefer([new, made("a", 0.69, 0.3), made("b", 0.6, 0.3)], NONE)
     assert (found.advised, found.open) == ("a", ("b",))
     assert set(found.worth) == {"new", "a", "b"}
+    assert set(found.chances) == {"b"}
     assert prefer([new], NONE).advised == "new"
     higher = replace(new, expected=replace(new.expected, value=0.75))
     assert "a rule of thumb" in passed_over([higher, made("a", 0.69)], prefer([higher, made("a", 0.69)], NONE))
