@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from advisor.advise.estimate import Option, Reason
 from advisor.advise.preference import MARGIN, Preference
 from advisor.advise.readings import Probes
-from advisor.advise.rules import KNOWN
+from advisor.advise.rules import FEW_LABELS, KNOWN, RIGID
 from advisor.decide import words
 from advisor.tasks.description import Description
 
@@ -15,9 +15,6 @@ REASONS = 3
 DOES_IT = 0.6
 """Quality from which on somebody would say that the model does the task already."""
 OF_EACH = 8  # examples of a label from which on somebody would say that a simple learner has enough
-ENOUGH_LABELS = 50
-"""Training examples below which nobody would say that there are enough."""
-RIGID = 0.6  # from which on the form of answers is worth a word
 _LEAST = 0.01  # difference in expected quality that is worth a word
 _BARE = ("head", "nearest")
 _PROMPTED = ("few-shot", "few-shot:select=nearest", "rag")
@@ -166,7 +163,7 @@ class _Case:
         if self.mine.trained:
             prompted = [found[1] for spec in _PROMPTED if (found := self.lead(spec))]
             claim = "There are enough labelled examples to train the model on."
-            if n < ENOUGH_LABELS:
+            if n < FEW_LABELS:
                 claim = "Few as they are, the labelled examples are expected to be worth training on."
             yield max(_LEAST, min(prompted, default=_LEAST)), Reason(claim, fact)
         elif not self.mine.uses_model and classes:
