@@ -21,6 +21,7 @@ from advisor.advise.local import local_cases
 from advisor.advise.observed import observed
 from advisor.advise.readings import Probes
 from advisor.advise.rules import expect_by_rules, family
+from advisor.advise.scale import angle, around, beside
 from advisor.tasks.description import Description
 
 COEFFICIENTS = "learned.json"
@@ -43,8 +44,8 @@ class Learned:
 
     Attributes:
         values: of each approach alone.
-        edges: what each has more than the reference.
-        halves: half the 95 % interval of what comes of both together (`level`).
+        edges: what each has more than the reference, in angles.
+        halves: half the 95 % interval of what comes of both together (`level`), an angle.
     """
 
     values: Mapping[str, Fitted]
@@ -88,7 +89,7 @@ class Knowledge:
         if fitted is None:
             return None
         value = fitted.predict(found)
-        low, high = max(0.0, value - fitted.within), min(1.0, value + fitted.within)
+        low, high = around(value, fitted.within)
         source = "profile and probes" if learned is self.probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
         edge = learned.edges.get(family(spec))
@@ -96,15 +97,17 @@ class Knowledge:
             return Expected(spec, value, low, high, "learned", why, 0.0)
         if edge is None:
             return Expected(spec, value, low, high, "learned", why)
-        ahead = edge.total({**telling(found), EXPECTED: learned.values[REFERENCE].predict(found)})
-        return Expected(spec, value, low, high, "learned", why, ahead, edge.within)
+        reference = learned.values[REFERENCE]
+        level = reference.predict(found)
+        ahead = beside(level, reference.within, edge.total({**telling(found), EXPECTED: level}), edge.within)
+        return Expected(spec, value, low, high, "learned", why, *ahead)
 
-    def edge(self, found: Features, spec: str) -> tuple[float, float] | None:
+    def edge(self, found: Features, spec: str, reference: Expected) -> tuple[float, float] | None:
         """What one approach has more than the reference on an average task, and half the 95 % interval of that."""
         if family(spec) == REFERENCE:
             return 0.0, 0.0
         fitted = self._of(found).edges.get(family(spec))
-        return (fitted.total({}), fitted.within) if fitted else None
+        return beside(reference.value, half(reference), fitted.total({}), fitted.within) if fitted else None
 
     @property
     def most(self) -> int:
@@ -198,17 +201,20 @@ def _halves(
     """
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
     compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
+    spread = values[REFERENCE].within
     errors: dict[str, list[tuple[str, float]]] = {}
     for number, place in enumerate(compared):
         case, found = cases[place], {}
         for spec in case.qualities:
             if spec in alone and (spec == REFERENCE or spec in ahead):
-                value, within = alone[spec][place], values[spec].within
-                edge, unsure = (ahead[spec][number], edges[spec].within) if spec in ahead else (0.0, 0.0)
-                found[spec] = Expected(spec, value, value - within, value + within, "learned", "", edge, unsure)
+                edge = (0.0, 0.0)
+                if spec in ahead:
+                    edge = beside(alone[REFERENCE][place], spread, ahead[spec][number], edges[spec].within)
+                low, high = around(alone[spec][place], values[spec].within)
+                found[spec] = Expected(spec, alone[spec][place], low, high, "learned", "", *edge)
         shared = level(found)
         for spec, one in found.items():
-            miss = case.qualities[spec] - placed(one, shared, half(one)).value
+            miss = angle(case.qualities[spec]) - angle(placed(one, shared, half(one)).value)
             errors.setdefault(spec, []).append((case.task, abs(miss)))
     return {spec: _quantile(missed) for spec, missed in errors.items()}
 
@@ -242,7 +248,7 @@ def expect_from(
     """`expect` with other knowledge than that which ships."""
     found = features(description, kind, metric, probes)
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
-    if not known.similar(found):
+    if by_rules and not known.similar(found):
         return _on_average(known, found, by_rules)
     learned = known.expected(found, probes, description.train, specs)
     joined = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
@@ -256,7 +262,8 @@ def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expect
     The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
     one's own knows that better (benchmarks/LOG.md).
     """
-    known_edges = {spec: one for spec in by_rules if (one := known.edge(found, spec))}
+    reference = by_rules.get(REFERENCE) or next(iter(by_rules.values()))
+    known_edges = {spec: one for spec in by_rules if (one := known.edge(found, spec, reference))}
     if not known_edges:
         return dict(by_rules)
     joined = {spec: replace(by_rules[spec], edge=edge, unsure=unsure) for spec, (edge, unsure) in known_edges.items()}

@@ -1,14 +1,15 @@
 """Learning what to expect of an approach from measured comparisons: ridge regression around an anchor.
 
-The quality of an approach is predicted as an anchor (one probe's own reading, or nothing) plus a linear function of the
-standardised features, whose weights are shrunk by ridge regression (Hoerl & Kennard 1970). Anchor and strength are
-those with the least squared error when each task is left out in turn, all sizes of it together; every task weighs the
-same. The interval is conformal, from the errors on tasks left out, as in the jackknife+ and CV+ of Barber et al. 2021;
-the quantile is that of groups of rows that belong together, every group with the same weight (Dunn, Wasserman and
-Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2023).
+The quality of an approach is predicted, as an angle (`advisor.advise.scale`), by an anchor (one probe's own reading, or
+nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression (Hoerl &
+Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn, all sizes
+of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as in the
+jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows that belong together, every group with
+the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
+2023).
 
-Which approach is better is learned from their differences on the same task, without an anchor: how hard a task is
-concerns all approaches alike and cancels out.
+Which approach is better is learned from their differences on the same task, of angles and without an anchor: how hard a
+task is concerns all approaches alike and cancels out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advise.features import ASKED, Features
+from advisor.advise.scale import LEAST, MOST, angle, quality
 
 Floats = NDArray[np.float64]
 ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
@@ -37,7 +39,7 @@ class Case:
 
     Attributes:
         task: rows of the same task are never on both sides of a split.
-        qualities: by spec, in the task's metric.
+        qualities: by spec, in the task's metric; or differences of their angles.
     """
 
     task: str
@@ -63,8 +65,8 @@ class Fitted:
 
     Attributes:
         anchor: the feature that the rest is added to; empty for none.
-        within: half the width of the 95 % interval.
-        error: root mean squared error on tasks left out.
+        within: half the width of the 95 % interval, an angle.
+        error: root mean squared error on tasks left out, an angle.
         tasks, cases: learned from.
     """
 
@@ -80,11 +82,11 @@ class Fitted:
 
     def predict(self, features: Features) -> float:
         """The expected quality, between 0 and 1."""
-        return min(1.0, max(0.0, self.total(features)))
+        return quality(self.total(features))
 
     def total(self, features: Features) -> float:
-        """The same as it comes, for differences."""
-        total = self.intercept + (_known(features.get(self.anchor)) if self.anchor else 0.0)
+        """The angle as it comes, or the difference of angles."""
+        total = self.intercept + (angle(features.get(self.anchor) or 0.0) if self.anchor else 0.0)
         for name, weight in self.weights.items():
             value = features.get(name)
             if value is not None:
@@ -94,9 +96,16 @@ class Fitted:
 
 
 def differences(cases: Sequence[Case], reference: str) -> list[Case]:
-    """Cases with what each approach has more than the reference, where that was measured."""
+    """Cases with what each approach has more than the reference, in angles, where that was measured."""
     return [
-        replace(case, qualities={s: q - case.qualities[reference] for s, q in case.qualities.items() if s != reference})
+        replace(
+            case,
+            qualities={
+                spec: angle(found) - angle(case.qualities[reference])
+                for spec, found in case.qualities.items()
+                if spec != reference
+            },
+        )
         for case in cases
         if reference in case.qualities
     ]
@@ -106,7 +115,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
     """Learn one approach; None where too few tasks have measured it.
 
     Args:
-        anchors: what may be one; with none the numbers learned are differences, which may be negative.
+        anchors: what may be one; with none the numbers learned are differences of angles.
     """
     cases = [case for case in cases if spec in case.qualities]
     tasks = sorted({case.task for case in cases})
@@ -137,7 +146,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
 
 def foretold(fitted: Fitted, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> dict[int, float]:
     """What each case would have been expected at, learned from the other tasks, by its position; of those that measured
-    the approach.
+    the approach. A quality, or a difference of angles.
 
     Args:
         fitted: with `fit` from the same cases and anchors.
@@ -145,7 +154,8 @@ def foretold(fitted: Fitted, cases: Sequence[Case], anchors: Sequence[str] = ANC
     places = [place for place, case in enumerate(cases) if fitted.spec in case.qualities]
     problem = _Problem(fitted.spec, [cases[place] for place in places], anchors)
     errors = problem.left_out()[problem.anchors.index(fitted.anchor), STRENGTHS.index(fitted.strength)]
-    return dict(zip(places, (problem.y - errors).tolist(), strict=True))
+    found = (problem.y - errors).tolist()
+    return dict(zip(places, map(quality, found) if anchors else found, strict=True))
 
 
 def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
@@ -176,14 +186,14 @@ class _Problem:
         self.means, self.scales = np.nanmean(used, axis=0), np.nanstd(used, axis=0)
         self.seen = np.nanmin(used, axis=0), np.nanmax(used, axis=0)
         self.x = np.nan_to_num((used - self.means) / self.scales)  # what is not known counts as usual
-        self.y = np.array([case.qualities[spec] for case in cases])
+        self.y = np.array([angle(case.qualities[spec]) if anchors else case.qualities[spec] for case in cases])
         self.tasks = np.array([case.task for case in cases])
         sizes = {task: int(np.sum(self.tasks == task)) for task in set(self.tasks)}
         self.weights = np.array([1 / sizes[task] / len(sizes) for task in self.tasks])
         # An anchor that is missing for some rows could stand for nothing there.
         self.anchors = ["", *(name for name in anchors if name in known and np.isfinite(known[name]).all())]
-        self.least = 0.0 if anchors else -1.0
-        self.base = np.array([known.get(name, np.zeros(len(cases))) for name in self.anchors])
+        self.least = LEAST if anchors else -MOST
+        self.base = np.array([[angle(found) for found in known.get(n, np.zeros(len(cases)))] for n in self.anchors])
 
     def solve(self, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """Intercepts, shape (anchors, strengths), and weights, shape (anchors, strengths, features)."""
@@ -215,13 +225,9 @@ class _Problem:
             learned = self.x[~inside]
             x = np.clip(self.x[inside], learned.min(axis=0), learned.max(axis=0))
             predicted = intercept[..., None] + weights @ x.T + self.base[:, None, inside]
-            errors[..., inside] = self.y[inside] - np.clip(predicted, self.least, 1)
+            errors[..., inside] = self.y[inside] - np.clip(predicted, self.least, MOST)
         return errors
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _known(value: float | None) -> float:
-    return 0.0 if value is None else value

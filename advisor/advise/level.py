@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.advise.expected import Expected
+from advisor.advise.scale import angle, around
 
 _LEAST = 1e-3  # no interval is narrower
 
@@ -28,17 +29,19 @@ def level(found: Mapping[str, Expected]) -> float:
 
 
 def half(one: Expected) -> float:
-    """Of the width of its 95 % interval, as it is where no end of the scale cuts it off."""
-    return max(one.high - one.value, one.value - one.low)
+    """Of the width of its 95 % interval, an angle, as it is where no end of the scale cuts it off."""
+    low, middle, high = map(angle, (one.low, one.value, one.high))
+    return max(high - middle, middle - low)
 
 
 def placed(one: Expected, shared: float, within: float) -> Expected:
     """The expectation at its distance from the level; unchanged where its edge is not known.
 
     Args:
-        within: half the width of its 95 % interval.
+        within: half the width of its 95 % interval, an angle.
     """
     if one.edge is None:
         return one
     value = min(1.0, max(0.0, shared + one.edge))
-    return replace(one, value=value, low=max(0.0, value - within), high=min(1.0, value + within))
+    low, high = around(value, within)
+    return replace(one, value=value, low=low, high=high)

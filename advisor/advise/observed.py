@@ -2,8 +2,8 @@
 
 A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
 reading is taken as uncertain as `WIDER` times its interval. Expectation and reading are then weighed by their
-precision. How approaches stand to each other is left as it was learned: what was measured on a few examples moved
-the choice to the worse (benchmarks/LOG.md).
+precision, as angles. How approaches stand to each other is left as it was learned: what was measured on a few examples
+moved the choice to the worse (benchmarks/LOG.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import replace
 from statistics import NormalDist
 
 from advisor.advise.expected import Expected
+from advisor.advise.level import half
 from advisor.advise.readings import Probes, Reading
+from advisor.advise.scale import angle, around, quality
 
 NEARLY_ALL = 0.75
 """Share of the training examples with which an approach has to have been probed for its reading to be of that one."""
@@ -51,14 +53,14 @@ def _tells(reading: Reading, one: Expected, train: int) -> bool:
 
 
 def _joined(one: Expected, reading: Reading) -> Expected:
-    before, seen = ((one.high - one.low) / (2 * _Z)) ** 2, _variance(reading)
+    before, seen = (half(one) / _Z) ** 2, _variance(reading)
     share = before / (before + seen)
-    value = one.value + share * (reading.value - one.value)
-    half = _Z * math.sqrt(before * seen / (before + seen))
+    value = quality(angle(one.value) + share * (angle(reading.value) - angle(one.value)))
+    low, high = around(value, _Z * math.sqrt(before * seen / (before + seen)))
     why = f"measured at {reading.value:.2f} on {reading.n} examples, joined with what was {one.basis}"
     basis = "measured" if share >= MOSTLY else one.basis
-    return replace(one, value=value, low=max(0.0, value - half), high=min(1.0, value + half), basis=basis, why=why)
+    return replace(one, value=value, low=low, high=high, basis=basis, why=why)
 
 
 def _variance(reading: Reading) -> float:
-    return max(_LEAST, WIDER * (reading.high - reading.low) / (2 * _Z)) ** 2
+    return max(_LEAST, WIDER * (angle(reading.high) - angle(reading.low)) / (2 * _Z)) ** 2

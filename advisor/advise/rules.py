@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from advisor.advise.expected import Expected
 from advisor.advise.readings import Probes
+from advisor.advise.scale import around
 from advisor.tasks.description import Description
 
-HALF = 0.35  # half the width of an interval that rests on a rule alone
-PROBED_HALF = 0.25  # the same where a probe has at least placed the model
+HALF = 0.35  # half the width of an interval that rests on a rule alone, an angle (`advisor.advise.scale`)
+PROBED_HALF = 0.3  # the same where a probe has at least placed the model
 FEW_LABELS = 50
 """Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush
 (2021) and Mosbach et al. (2023) see fine-tuning and prompting change places are a few dozens to a few hundreds."""
@@ -130,8 +131,7 @@ def expect_by_rules(
             continue
         rule, source = _RULES.get(family(spec), (_rest, "no rule of the literature is known for it"))
         value = min(0.98, max(0.0, rule(facts)))
-        low, high = max(0.0, value - half), min(1.0, value + half)
-        found[spec] = Expected(spec, value, low, high, "rule", f"rule of thumb: {source}")
+        found[spec] = Expected(spec, value, *around(value, half), "rule", f"rule of thumb: {source}")
     return found
 
 

@@ -116,8 +116,8 @@ def test_a_task_like_no_other_is_placed_by_the_average_of_all(measured: list[Mea
     assert {one.basis for one in found.values()} == {"rule"}
     ahead = {spec: one.edge for spec, one in found.items()}
     assert ahead["lora"] == 0.0
-    assert ahead["few-shot"] == pytest.approx(-0.2, abs=0.02)
-    assert ahead["zero-shot"] == pytest.approx(-0.3, abs=0.02)
+    assert ahead["few-shot"] == pytest.approx(-0.2, abs=0.04)
+    assert ahead["zero-shot"] == pytest.approx(-0.3, abs=0.04)
     assert found["lora"].value - found["zero-shot"].value == pytest.approx(0.3, abs=0.05)
     assert "none of them like this one" in found["lora"].why
 

@@ -1,0 +1,50 @@
+"""The scale on which qualities are learned and joined: angles.
+
+A share p of n examples varies by p (1 - p) / n, so that near 0 and 1 the same distance means more than in the middle.
+As the angle arcsin(sqrt(p)) it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson, binomial and
+negative-binomial data", 1948); twice a distance of angles is the effect size h of Cohen (1988). Intervals that are
+equally wide there are narrow near 0 and 1 and never leave them. In the middle an angle changes as much as its quality.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist, fmean
+
+LEAST, MOST = 0.0, math.pi / 2  # the angles of 0 and 1
+_NORMAL = NormalDist()
+_SHARES = [_NORMAL.inv_cdf((place + 0.5) / 40) / _NORMAL.inv_cdf(0.975) for place in range(40)]
+"""Where a normal error lies, in halves of its 95 % interval, every place as likely."""
+
+
+def angle(quality: float) -> float:
+    """Of a quality between 0 and 1; what lies beyond counts as the end."""
+    return math.asin(math.sqrt(min(1.0, max(0.0, quality))))
+
+
+def quality(found: float) -> float:
+    """Of an angle; what lies beyond the ends counts as the end."""
+    return math.sin(min(MOST, max(LEAST, found))) ** 2
+
+
+def around(value: float, within: float) -> tuple[float, float]:
+    """The qualities that lie as far below and above as that angle."""
+    middle = angle(value)
+    return quality(middle - within), quality(middle + within)
+
+
+def beside(value: float, spread: float, ahead: float, within: float) -> tuple[float, float]:
+    """How much more quality is to be expected an angle ahead of a value, and half of its 95 % interval.
+
+    A mean over what the value may turn out to be: where it is expected to be nearly nothing, nothing lies far behind
+    it, and yet it may be more.
+
+    Args:
+        spread: half the 95 % interval of the value, an angle.
+        ahead: how far, an angle.
+        within: half the 95 % interval of that, an angle.
+    """
+    middles = [angle(value) + spread * share for share in _SHARES]
+    more = [quality(middle + ahead) - quality(middle) for middle in middles]
+    reach = [quality(middle + ahead + within) - quality(middle + ahead - within) for middle in middles]
+    return fmean(more), fmean(reach) / 2
