@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from advisor.advise.guard import BrokenOff, Guard
 from advisor.approaches import Curriculum, Lesson
+from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable
+from advisor.measure.progress import Silence
 from advisor.models import Decoding, Weights
 from advisor.models.engine import LocalModel
 from finetune import Lora, adapter
@@ -57,6 +60,16 @@ def test_a_tuned_model_answers_as_it_was_taught(any_model: LocalModel, lessons: 
     scores = any_model.score(prompts, choices, tuned.weights)
     likeliest = [max(zip(s.totals, s.lengths, choices, strict=True), key=lambda c: c[0] / c[1])[2] for s in scores]
     assert likeliest == answers
+
+
+@pytest.mark.parametrize("recipe", [LORA, replace(LORA, search=3)], ids=["one", "a search"])
+def test_a_race_knows_a_training_when_it_breaks_one_off(
+    llama: LocalModel, lessons: Sequence[Lesson], recipe: Lora
+) -> None:
+    guard = Guard(Silence(), 1)
+    with guard.allowing(1e-3, 1), listening(guard), pytest.raises(BrokenOff) as broken:
+        recipe.tune(Curriculum(tuple(lessons * 3), tuple(lessons)), llama, seed=0)
+    assert broken.value.training > 0
 
 
 def test_the_loss_falls(any_model: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> None:
