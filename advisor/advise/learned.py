@@ -283,13 +283,16 @@ def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
 
 
 def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
-    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better."""
+    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better.
+
+    It is no surer than that one.
+    """
     like = "lora" if "+" in rule.spec else "zero-shot"
     if rule.basis != "rule" or like not in learned:
         return replace(rule, tried=rule.basis == "measured")
     ahead, edge = rule.value - by_rules[like].value, learned[like].edge
     beside = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half(rule), tried=False)
-    return placed(beside, learned[like].value - (edge or 0.0), half(rule))
+    return placed(beside, learned[like].value - (edge or 0.0), max(half(rule), half(learned[like])))
 
 
 def knowledge() -> Knowledge:

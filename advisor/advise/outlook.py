@@ -79,7 +79,7 @@ class Outlook:
         ]
         if under.private and not under.weights:
             options = [_barred(one) if one.uses_model else one for one in options]
-        return sorted(options, key=lambda one: (-one.expected.value, one.spec))
+        return sorted(options, key=lambda one: (-one.expected.value, not one.expected.tried, one.spec))
 
     def changes(self, now: Circumstances, options: Sequence[Option], chosen: Preference) -> tuple[Change, ...]:
         """The advice again, under what may become different."""
