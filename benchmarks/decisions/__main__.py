@@ -9,9 +9,9 @@
     python -m benchmarks.decisions all --data FOLDER
 
 `measure` and `probe` begin with the cheap cells; they can be killed and called again, and several processes may share
-the work; cells that the committed table holds are not measured again. `collect` adds what is finished to that table;
-`unseen`, `learn` and `score` need nothing else. `unseen` comes before `learn`: it scores the advice for tasks that the
-program has not learned from yet.
+the work; cells that the committed table holds are not measured again. FOLDER is one of public tasks, or `examples`.
+`collect` adds what is finished to that table; `unseen`, `learn` and `score` need nothing else. `unseen` comes before
+`learn`: it scores the advice for tasks that the program has not learned from yet.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[A
     lines = [
         "# Advice, scored",
         "",
-        f"{len(table)} cells (a task with so many training examples) of {tasks} public tasks, SmolLM2-135M-Instruct; "
-        f"{probed} with probes.",
+        f"{len(table)} cells (a task with so many training examples) of {tasks} tasks (public ones, and those of "
+        f"`examples`), SmolLM2-135M-Instruct; {probed} with probes.",
         "Every task is left out in turn and advised by what the other tasks taught. Regret is the quality of the",
         "best approach minus that of the advised one, in the task's metric (±: half the 95 % interval, tasks",
         "resampled); cost and latency first subtract 0.05 for every tenfold of seconds. Every task weighs the same.",
