@@ -28,7 +28,9 @@ class Lora(Tuner):
 
     The defaults rest on SmolLM2-135M-Instruct: at two epochs, rate 1e-3 reached a held-out loss of 0.27 on trec6
     (300 examples; 5e-4: 0.43) and of 0.15 on restaurants8k (200 examples; 5e-4: 0.20); steps of 4 instead of 8
-    examples gave 0.26 and 0.14 for a third more time. Long rows (retrieved passages) get fewer epochs and smaller
+    examples gave 0.26 and 0.14 for a third more time. On 100 test examples of trec6 they reach 0.59, 0.72, 0.90, 0.93,
+    0.96 and 0.97 with 8, 32, 128, 512, 1,000 and 4,000 training examples (accuracy), on legalbench_hearsay 0.39 with 5
+    (macro F1; always the commonest answer: 0.35). Long rows (retrieved passages) get fewer epochs and smaller
     steps; the adapter with the lowest held-out loss is kept.
 
     Attributes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from advisor.advise.expected import Expected
 from advisor.advise.features import OF_SIZE, Features, features, of_profile, telling
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
-from advisor.advise.level import half, level, placed
+from advisor.advise.level import half, level, placed, told_apart
 from advisor.advise.local import local_cases
 from advisor.advise.observed import observed
 from advisor.advise.readings import Probes
@@ -67,10 +67,11 @@ class Knowledge:
     cases: tuple[Case, ...]
 
     def expected(self, found: Features, probes: Probes | None, train: int, specs: Sequence[str]) -> dict[str, Expected]:
-        """The expectations for the approaches that were learned: a level that all share, from what is expected of each
-        alone and what probes measured, and what each has more."""
+        """The expectations for the approaches that were learned: a level that all share, and what each has more; both
+        from what was learned of each and from what probes measured."""
         alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
-        shared, halves = level(observed(alone, probes, train)), self._of(found).halves
+        seen, halves = observed(alone, probes, train), self._of(found).halves
+        alone, shared = told_apart(alone, seen, REFERENCE), level(seen)
         return {
             spec: one
             if one.edge is None or halves[family(spec)] >= TWICE * half(one)

@@ -7,6 +7,7 @@ tell the level that all share, and the second what each has more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -32,6 +33,27 @@ def half(one: Expected) -> float:
     """Of the width of its 95 % interval, an angle, as it is where no end of the scale cuts it off."""
     low, middle, high = map(angle, (one.low, one.value, one.high))
     return max(high - middle, middle - low)
+
+
+def told_apart(alone: Mapping[str, Expected], seen: Mapping[str, Expected], reference: str) -> dict[str, Expected]:
+    """The expectations before anything was measured, with edges that take in what was.
+
+    How far a measured approach lies from what is expected of the reference is a second opinion of its edge; the two are
+    weighed by their precision.
+
+    Args:
+        alone, seen: before and after readings were joined.
+    """
+    found, middle = dict(alone), seen.get(reference)
+    for spec, one in seen.items():
+        edge = alone[spec].edge
+        if middle is None or edge is None or spec == reference or one is alone[spec]:
+            continue
+        apart, unsure = one.value - middle.value, math.hypot(half(one), half(middle))
+        learned, direct = (1 / max(_LEAST, within) ** 2 for within in (alone[spec].unsure, unsure))
+        share = direct / (learned + direct)
+        found[spec] = replace(alone[spec], edge=edge + share * (apart - edge), unsure=(learned + direct) ** -0.5)
+    return found
 
 
 def placed(one: Expected, shared: float, within: float) -> Expected:

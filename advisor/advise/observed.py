@@ -2,8 +2,7 @@
 
 A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
 reading is taken as uncertain as `WIDER` times its interval. Expectation and reading are then weighed by their
-precision, as angles. How approaches stand to each other is left as it was learned: what was measured on a few examples
-moved the choice to the worse (benchmarks/LOG.md).
+precision, as angles. What that says of how approaches stand to each other is weighed in `level.told_apart`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 
 from advisor.advise import Probes, Rates, Reading
 from advisor.advise.expected import Expected
+from advisor.advise.level import told_apart
 from advisor.advise.observed import observed
 
 HEAD = Expected("head", 0.5, 0.2, 0.8, "learned", "from other tasks", -0.1, 0.3)
@@ -33,9 +34,18 @@ def test_a_reading_moves_the_approach_and_narrows_its_interval() -> None:
     assert (found["nearest"], found["lora"]) == (NEAREST, LORA)
 
 
-def test_the_order_stays_as_it_was_learned() -> None:
-    found = observed(ALL, probed(reading("head", 0.75), reading("nearest", 0.42)), 240)
-    assert {spec: one.edge for spec, one in found.items()} == {spec: one.edge for spec, one in ALL.items()}
+def test_the_order_takes_in_how_far_a_reading_lies_from_what_is_expected_of_the_reference() -> None:
+    seen = observed(ALL, probed(reading("head", 0.75, n=2000)), 240)
+    assert {spec: one.edge for spec, one in seen.items()} == {spec: one.edge for spec, one in ALL.items()}
+    found = told_apart(ALL, seen, "lora")
+    assert HEAD.edge is not None
+    assert found["head"].edge is not None
+    assert HEAD.edge < found["head"].edge < seen["head"].value - LORA.value
+    assert found["head"].unsure < HEAD.unsure
+    assert (found["head"].value, found["nearest"], found["lora"]) == (HEAD.value, NEAREST, LORA)
+    assert told_apart(ALL, ALL, "lora") == ALL
+    without = {"head": HEAD}
+    assert told_apart(without, observed(without, probed(reading("head", 0.75)), 240), "lora") == without
 
 
 @pytest.mark.parametrize(
