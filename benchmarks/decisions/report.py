@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decisions.scoring import PROFILES, Advised, Score, advised, coverage, scored, without_probes
+from benchmarks.decisions.scoring import PROFILES, Advised, Score, advised, coverage, luck, scored, without_probes
 from benchmarks.decisions.table import Measured
 from benchmarks.decisions.unseen import read, text
 
@@ -40,6 +40,7 @@ def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[A
         "resampled); cost and latency first subtract 0.05 for every tenfold of seconds. Every task weighs the same.",
         "The way of learning was chosen with these scores in view (differences, shrinkage, reach, readings joined):",
         "they are optimistic; the clean test stands at the end.",
+        *_luck(found),
         "`python -m benchmarks.decisions score`.",
         "",
         "| policy | names the best | or one not told apart | regret | "
@@ -64,6 +65,16 @@ def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[A
         *_clean(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _luck(found: Sequence[Advised]) -> list[str]:
+    share = luck(found)
+    if share is None:
+        return []
+    return [
+        f"Up to {share:.3f} of every regret are luck, since the best of several is partly so by chance: whoever chooses",
+        "by half of the test examples loses as much when judged by the other half.",
+    ]
 
 
 def _clean() -> list[str]:

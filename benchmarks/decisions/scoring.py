@@ -186,6 +186,17 @@ def _margin(found: Sequence[Advised], policy: str) -> float:
     return float(high - low) / 2
 
 
+def luck(found: Sequence[Advised]) -> float | None:
+    """How much better the best measured quality is, on the mean over tasks, than what a choice by half of the test
+    examples is worth on the other half: so much of every regret is chance. None where no cell tells it."""
+    told = [
+        (one.cell.task, max(one.qualities.values()) - one.cell.halved) for one in found if one.cell.halved is not None
+    ]
+    tasks = [task for task, _ in told]
+    weights = [1 / tasks.count(task) for task in tasks]
+    return float(np.average([more for _, more in told], weights=weights)) if told else None
+
+
 def coverage(found: Sequence[Advised]) -> dict[str, tuple[float, float, int]]:
     """By approach, and over all: share of the intervals that hold what was measured, mean width, number."""
     rows: dict[str, list[tuple[bool, float]]] = {"all": []}

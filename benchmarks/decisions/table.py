@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from advisor.advise.learned import APPROACHES
 from advisor.advise.readings import Probes, Rates, Reading
 from advisor.decide import Interval, decide
 from advisor.errors import UserError
@@ -15,6 +16,7 @@ from advisor.measure.comparing import read_comparison
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
 from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
+from benchmarks.decisions.luck import Texts, halved
 
 TABLE = Path(__file__).parents[1] / "results" / "decisions.jsonl"
 
@@ -39,7 +41,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell of the table."""
+    """A cell of the table.
+
+    Attributes:
+        halved: what the approach that half of the test examples choose reaches on the other half (`luck`); None where
+            that was not told.
+    """
 
     task: str
     kind: str
@@ -48,11 +55,13 @@ class Measured:
     description: Description
     probes: Probes | None
     outcomes: dict[str, Outcome]
+    halved: float | None = None
 
 
 def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
     """The cells that are finished, the outcomes of what learns nothing carried over to all sizes of its task."""
-    outcomes = {(cell.task.name, cell.size): _outcomes(cell) for cell in cells}
+    at = {(cell.task.name, cell.size): cell for cell in cells}
+    outcomes = {place: _outcomes(cell) for place, cell in at.items()}
     found = []
     for cell in filter(finished, cells):
         name = cell.task.name
@@ -69,6 +78,7 @@ def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> l
                 replace(describe(Material(cell.task)), label_counts={}),
                 probes.get((name, cell.size)),
                 carried | outcomes[name, cell.size],
+                _halved(cell, {k: text for k, text in _texts(at[name, flat]).items() if k in carried}),
             )
         )
     return found
@@ -89,6 +99,20 @@ def _outcomes(cell: Cell) -> dict[str, Outcome]:
         seconds = row.n / row.throughput_qps
         found[row.spec] = Outcome(row.quality, row.n, comparison.task.train, fitting, seconds, tokens)
     return found
+
+
+def _halved(cell: Cell, carried: Texts) -> float:
+    texts = {k: text for k, text in {**carried, **_texts(cell)}.items() if k in APPROACHES}
+    return halved(cell.task.metric, texts, {example.id: example.answers for example in cell.task.test})
+
+
+def _texts(cell: Cell) -> Texts:
+    """The answers of all that is complete."""
+    try:
+        runs = read_comparison(cell.folder).runs
+    except UserError:
+        return {}
+    return {run.spec: {one.id: one.text for one in run.predictions} for run in runs if run.status == "ok"}
 
 
 def write(found: Iterable[Measured], path: Path = TABLE) -> None:

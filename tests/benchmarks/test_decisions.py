@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from advisor.advise import Probes, Rates, Reading
@@ -16,7 +17,8 @@ from advisor.tasks.description import describe
 from advisor.tasks.material import Material
 from benchmarks.decisions import table, unseen
 from benchmarks.decisions.cells import cells
-from benchmarks.decisions.scoring import advised, case_of, coverage, scored, without_probes
+from benchmarks.decisions.luck import halved
+from benchmarks.decisions.scoring import advised, case_of, coverage, luck, scored, without_probes
 from benchmarks.decisions.table import Measured, Outcome
 
 
@@ -99,6 +101,34 @@ def test_intervals_are_counted(measured: list[Measured]) -> None:
     assert share > 0.9
     assert 0 < width < 1
     assert set(found) >= {"zero-shot", "lora", "rag"}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_what_is_best_by_chance_is_told_from_what_is_better(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    accepted = {f"e{i}": ("yes" if i % 2 else "no",) for i in range(100)}
+
+    def answers(share: float) -> dict[str, str]:
+        right = rng.random(100) < share
+        swapped = {"yes": "no", "no": "yes"}
+        return {
+            one: text if hit else swapped[text] for (one, (text,)), hit in zip(accepted.items(), right, strict=True)
+        }
+
+    even = {f"approach {n}": answers(0.5) for n in range(8)}
+    best = max(np.mean([found[one] == text for one, (text,) in accepted.items()]) for found in even.values())
+    assert best > 0.55
+    assert halved(metric, even, accepted) < best - 0.04
+    clear = answers(0.9)
+    reached = float(np.mean([clear[one] == text for one, (text,) in accepted.items()]))
+    assert halved(metric, {**even, "clear": clear}, accepted) == pytest.approx(reached, abs=0.01)
+
+
+def test_luck_is_told_of_the_cells_that_know_it(measured: list[Measured]) -> None:
+    found = advised([*measured[:-2], *(replace(one, halved=0.1) for one in measured[-2:])])
+    best = [max(one.qualities.values()) for one in found[-2:]]
+    assert luck(found) == pytest.approx(np.mean(best) - 0.1)
+    assert luck(found[:-2]) is None
 
 
 def test_profiles_alone_are_scored_too(measured: list[Measured]) -> None:
