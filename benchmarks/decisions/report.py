@@ -72,8 +72,8 @@ def _luck(found: Sequence[Advised]) -> list[str]:
     if share is None:
         return []
     return [
-        f"Up to {share:.3f} of every regret are luck, since the best of several is partly so by chance: whoever chooses",
-        "by half of the test examples loses as much when judged by the other half.",
+        f"Up to {share:.3f} of every regret are luck, since the best of several is partly so by chance: who chooses by",
+        "half of the test examples loses as much when judged by the other half.",
     ]
 
 
