@@ -57,8 +57,8 @@ def reasons(
 def passed_over(options: Sequence[Option], chosen: Preference) -> str:
     """Why something else stands above the advised approach in the table, in a sentence; empty where that is not so.
 
-    What nobody has measured is named last, and what a probe read on a few examples does not change the order that was
-    learned (`advisor.advise.observed`).
+    What nobody has measured is named last, and what a probe read is only one of two opinions of the order
+    (`advisor.advise.level.told_apart`).
     """
     mine = next((one for one in options if one.spec == chosen.advised), None)
     if mine is None:
@@ -78,8 +78,8 @@ def passed_over(options: Sequence[Option], chosen: Preference) -> str:
         return f"{higher}, but that is a rule of thumb; it was measured on too few tasks to be named first."
     lead = words.value(chosen.worth[mine.spec].value - chosen.worth[other.spec].value)
     return (
-        f"{higher}: {other.expected.why}. Yet compared with it on other tasks {mine.spec} is expected to be better by "
-        f"{lead}, and choices have not become better by what probes read."
+        f"{higher}: {other.expected.why}. Yet compared with it on other tasks, what was probed taken in, {mine.spec} "
+        f"is expected to be better by {lead}."
     )
 
 
@@ -120,7 +120,8 @@ class _Case:
         said, ahead = f"{self.of(self.mine)}, {self.of(other)}", self.ahead(other)
         if abs(ahead - (self.mine.expected.value - other.expected.value)) < _LEAST:
             return said
-        return f"{said}; compared on other tasks, better by {words.value(ahead)}"
+        place = "better" if ahead >= 0 else "behind"
+        return f"{said}; with what other tasks taught, {place} by {words.value(abs(ahead))}"
 
     def ahead(self, other: Option) -> float:
         """By how much the advised approach is expected to be better, as the choice compared them."""
