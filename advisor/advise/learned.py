@@ -292,8 +292,8 @@ def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[s
     if rule.basis != "rule" or like not in learned:
         return replace(rule, tried=rule.basis == "measured")
     ahead, edge = rule.value - by_rules[like].value, learned[like].edge
-    beside = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half(rule), tried=False)
-    return placed(beside, learned[like].value - (edge or 0.0), max(half(rule), half(learned[like])))
+    near = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half(rule), tried=False)
+    return placed(near, learned[like].value - (edge or 0.0), max(half(rule), half(learned[like])))
 
 
 def knowledge() -> Knowledge:

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.measure.metrics import confusion, label_set, macro_f1, scores
+from advisor.decide.sample import Sample
 
 DRAWS = 200  # of halves, each of which chooses once
 
-Texts = Mapping[str, Mapping[str, str]]
-"""By approach, its answers by the id of the example."""
-_Rows = NDArray[np.intp]
 
-
-def halved(metric: str, texts: Texts, accepted: Mapping[str, Sequence[str]]) -> float:
+def halved(samples: Sequence[Sample]) -> float:
     """The mean quality, on one half of the test examples, of the approach that is best on the other half.
 
     Choosing by half of the examples is less sure than choosing by all, so this is at most what a choice by all of them
     is worth on others.
-
-    Args:
-        accepted: the answers that count as right, by the id of the example; these examples count.
     """
-    ids = sorted(accepted)
-    targets = [accepted[one] for one in ids]
-    judges = [_judge(metric, [found[one] for one in ids], targets) for found in texts.values()]
+    n = samples[0].n
     rng = np.random.default_rng(0)
     worth = []
     for _ in range(DRAWS):
-        order = rng.permutation(len(ids))
-        chosen_by, judged_by = order[: len(ids) // 2], order[len(ids) // 2 :]
-        reached = np.array([judge(chosen_by) for judge in judges])
+        order = rng.permutation(n)
+        chosen_by, judged_by = order[: n // 2], order[n // 2 :]
+        reached = np.array([_on(sample, chosen_by) for sample in samples])
         best = np.flatnonzero(reached >= reached.max() - 1e-9)
-        worth.append(np.mean([judges[one](judged_by) for one in best]))
+        worth.append(np.mean([_on(samples[one], judged_by) for one in best]))
     return float(np.mean(worth))
 
 
-def _judge(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> Callable[[_Rows], float]:
-    if metric == "macro_f1":
-        counts = confusion(texts, targets, label_set(texts, targets))
-        return lambda rows: float(macro_f1(counts[rows].sum(axis=0)))
-    found = scores(metric, texts, targets)
-    return lambda rows: float(found[rows].mean())
+def _on(sample: Sample, rows: NDArray[np.intp]) -> float:
+    counts = None if sample.counts is None else sample.counts[:, rows]
+    return Sample(sample.spec, sample.scores[:, rows], counts).quality

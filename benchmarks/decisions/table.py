@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 from advisor.advise.learned import APPROACHES
 from advisor.advise.readings import Probes, Rates, Reading
 from advisor.decide import Interval, decide
+from advisor.decide.sample import samples
 from advisor.errors import UserError
 from advisor.measure.comparing import read_comparison
+from advisor.measure.records import Comparison
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
 from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
-from benchmarks.decisions.luck import Texts, halved
+from benchmarks.decisions.luck import halved
 
 TABLE = Path(__file__).parents[1] / "results" / "decisions.jsonl"
 
@@ -60,11 +62,12 @@ class Measured:
 
 def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
     """The cells that are finished, the outcomes of what learns nothing carried over to all sizes of its task."""
-    at = {(cell.task.name, cell.size): cell for cell in cells}
-    outcomes = {place: _outcomes(cell) for place, cell in at.items()}
+    there = {(cell.task.name, cell.size): _comparison(cell) for cell in cells}
+    outcomes = {place: _outcomes(comparison) if comparison else {} for place, comparison in there.items()}
     found = []
     for cell in filter(finished, cells):
         name = cell.task.name
+        own = there[name, cell.size]
         flat = max((c.size for c in cells if c.task.name == name and c.size <= FLAT_SIZE), default=cell.size)
         carried = {k: o for k, o in outcomes[name, flat].items() if k in LEARNS_NOTHING}
         if not carried and cell.task.kind != "classification":
@@ -78,18 +81,21 @@ def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> l
                 replace(describe(Material(cell.task)), label_counts={}),
                 probes.get((name, cell.size)),
                 carried | outcomes[name, cell.size],
-                _halved(cell, {k: text for k, text in _texts(at[name, flat]).items() if k in carried}),
+                _halved(own, there[name, flat], carried) if own else None,
             )
         )
     return found
 
 
-def _outcomes(cell: Cell) -> dict[str, Outcome]:
-    """Of all that is complete, the whole cell or not."""
+def _comparison(cell: Cell) -> Comparison | None:
+    """All that is complete, the whole cell or not."""
     try:
-        comparison = read_comparison(cell.folder)
+        return read_comparison(cell.folder)
     except UserError:
-        return {}
+        return None
+
+
+def _outcomes(comparison: Comparison) -> dict[str, Outcome]:
     found = {}
     for row in decide(comparison).rows:
         if row.status != "ok" or row.quality is None or not row.throughput_qps:
@@ -101,18 +107,10 @@ def _outcomes(cell: Cell) -> dict[str, Outcome]:
     return found
 
 
-def _halved(cell: Cell, carried: Texts) -> float:
-    texts = {k: text for k, text in {**carried, **_texts(cell)}.items() if k in APPROACHES}
-    return halved(cell.task.metric, texts, {example.id: example.answers for example in cell.task.test})
-
-
-def _texts(cell: Cell) -> Texts:
-    """The answers of all that is complete."""
-    try:
-        runs = read_comparison(cell.folder).runs
-    except UserError:
-        return {}
-    return {run.spec: {one.id: one.text for one in run.predictions} for run in runs if run.status == "ok"}
+def _halved(own: Comparison, other: Comparison | None, carried: Container[str]) -> float:
+    runs = [run for run in other.runs if run.spec in carried] if other else []
+    runs = [*{run.spec: run for run in (*runs, *own.runs) if run.status == "ok" and run.spec in APPROACHES}.values()]
+    return halved(samples(own.task.metric, own.answers, runs))
 
 
 def write(found: Iterable[Measured], path: Path = TABLE) -> None:

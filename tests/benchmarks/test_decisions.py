@@ -12,6 +12,8 @@ import pytest
 from advisor.advise import Probes, Rates, Reading
 from advisor.advise.learned import expect_from, learn
 from advisor.decide import Interval
+from advisor.decide.sample import Sample
+from advisor.measure.metrics import confusion, scores
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
@@ -106,22 +108,21 @@ def test_intervals_are_counted(measured: list[Measured]) -> None:
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
 def test_what_is_best_by_chance_is_told_from_what_is_better(metric: str) -> None:
     rng = np.random.default_rng(0)
-    accepted = {f"e{i}": ("yes" if i % 2 else "no",) for i in range(100)}
+    targets = ["yes" if i % 2 else "no" for i in range(100)]
 
-    def answers(share: float) -> dict[str, str]:
-        right = rng.random(100) < share
-        swapped = {"yes": "no", "no": "yes"}
-        return {
-            one: text if hit else swapped[text] for (one, (text,)), hit in zip(accepted.items(), right, strict=True)
-        }
+    def sample(name: str, share: float) -> Sample:
+        hits = rng.random(100) < share
+        texts = [text if hit else {"yes": "no", "no": "yes"}[text] for text, hit in zip(targets, hits, strict=True)]
+        accepted = [(text,) for text in targets]
+        counts = confusion(texts, accepted, ("no", "yes"))[None] if metric == "macro_f1" else None
+        return Sample(name, scores(metric, texts, accepted)[None], counts)
 
-    even = {f"approach {n}": answers(0.5) for n in range(8)}
-    best = max(np.mean([found[one] == text for one, (text,) in accepted.items()]) for found in even.values())
+    even = [sample(f"approach {n}", 0.5) for n in range(8)]
+    best = max(one.quality for one in even)
     assert best > 0.55
-    assert halved(metric, even, accepted) < best - 0.04
-    clear = answers(0.9)
-    reached = float(np.mean([clear[one] == text for one, (text,) in accepted.items()]))
-    assert halved(metric, {**even, "clear": clear}, accepted) == pytest.approx(reached, abs=0.01)
+    assert halved(even) < best - 0.04
+    clear = sample("clear", 0.9)
+    assert halved([*even, clear]) == pytest.approx(clear.quality, abs=0.01)
 
 
 def test_luck_is_told_of_the_cells_that_know_it(measured: list[Measured]) -> None:
