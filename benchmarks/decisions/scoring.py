@@ -188,7 +188,7 @@ def _margin(found: Sequence[Advised], policy: str) -> float:
 
 def luck(found: Sequence[Advised]) -> float | None:
     """How much better the best measured quality is, on the mean over tasks, than what a choice by half of the test
-    examples is worth on the other half: so much of every regret is chance. None where no cell tells it."""
+    examples is worth on the other half: at most so much of every regret is chance. None where no cell tells it."""
     told = [
         (one.cell.task, max(one.qualities.values()) - one.cell.halved) for one in found if one.cell.halved is not None
     ]
