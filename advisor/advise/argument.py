@@ -57,8 +57,8 @@ def reasons(
 def passed_over(options: Sequence[Option], chosen: Preference) -> str:
     """Why something else stands above the advised approach in the table, in a sentence; empty where that is not so.
 
-    What nobody has measured is named last, and what a probe read is only one of two opinions of the order
-    (`advisor.advise.level.told_apart`).
+    What nobody has measured is named last; and what is known much better by itself than among the others keeps its
+    figure (`advisor.advise.learned.TWICE`), while the choice goes by its place among them.
     """
     mine = next((one for one in options if one.spec == chosen.advised), None)
     if mine is None:

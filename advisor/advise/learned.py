@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.advise.belief import Belief, expectations, joined, level, placed
 from advisor.advise.expected import Expected
 from advisor.advise.features import OF_SIZE, Features, features, of_profile, telling
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
-from advisor.advise.level import half, level, placed, told_apart
 from advisor.advise.local import local_cases
-from advisor.advise.observed import observed
+from advisor.advise.observed import telling_readings
 from advisor.advise.readings import Probes
 from advisor.advise.rules import expect_by_rules, family
-from advisor.advise.scale import angle, around, beside
+from advisor.advise.scale import angle
 from advisor.tasks.description import Description
 
 COEFFICIENTS = "learned.json"
@@ -66,15 +66,14 @@ class Knowledge:
     profiled: Learned
     cases: tuple[Case, ...]
 
-    def expected(self, found: Features, probes: Probes | None, train: int, specs: Sequence[str]) -> dict[str, Expected]:
-        """The expectations for the approaches that were learned: a level that all share, and what each has more; both
-        from what was learned of each and from what probes measured."""
+    def believed(self, found: Features, specs: Sequence[str]) -> dict[str, Belief]:
+        """Of the approaches that were learned, before readings are taken in: a level that all share, and what each has
+        more."""
         alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
-        seen, halves = observed(alone, probes, train), self._of(found).halves
-        alone, shared = told_apart(alone, seen, REFERENCE), level(seen)
+        shared, halves = level(alone), self._of(found).halves
         return {
             spec: one
-            if one.edge is None or halves[family(spec)] >= TWICE * half(one)
+            if one.ahead is None or halves[family(spec)] >= TWICE * one.half
             else placed(one, shared, halves[family(spec)])
             for spec, one in alone.items()
         }
@@ -83,32 +82,30 @@ class Knowledge:
         """What was learned from as much as is known of a task."""
         return self.probed if "zero-shot" in found else self.profiled
 
-    def _alone(self, found: Features, spec: str) -> Expected | None:
+    def _alone(self, found: Features, spec: str) -> Belief | None:
         """One approach as if there were no others; None where it was not learned."""
         learned = self._of(found)
         fitted = learned.values.get(family(spec))
         if fitted is None:
             return None
-        value = fitted.predict(found)
-        low, high = around(value, fitted.within)
         source = "profile and probes" if learned is self.probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
-        edge = learned.edges.get(family(spec))
+        one = Belief(spec, angle(fitted.predict(found)), fitted.within, None, 0.0, "learned", why)
         if family(spec) == REFERENCE:
-            return Expected(spec, value, low, high, "learned", why, 0.0)
+            return replace(one, ahead=0.0)
+        edge = learned.edges.get(family(spec))
         if edge is None:
-            return Expected(spec, value, low, high, "learned", why)
-        reference = learned.values[REFERENCE]
-        level = reference.predict(found)
-        ahead = beside(level, reference.within, edge.total({**telling(found), EXPECTED: level}), edge.within)
-        return Expected(spec, value, low, high, "learned", why, *ahead)
+            return one
+        expected = {**telling(found), EXPECTED: learned.values[REFERENCE].predict(found)}
+        return replace(one, ahead=edge.total(expected), apart=edge.within)
 
-    def edge(self, found: Features, spec: str, reference: Expected) -> tuple[float, float] | None:
-        """What one approach has more than the reference on an average task, and half the 95 % interval of that."""
+    def ahead(self, found: Features, spec: str) -> tuple[float, float] | None:
+        """How far an approach is ahead of the reference on an average task, an angle, and half the 95 % interval of
+        that."""
         if family(spec) == REFERENCE:
             return 0.0, 0.0
         fitted = self._of(found).edges.get(family(spec))
-        return beside(reference.value, half(reference), fitted.total({}), fitted.within) if fitted else None
+        return (fitted.total({}), fitted.within) if fitted else None
 
     @property
     def most(self) -> int:
@@ -202,20 +199,17 @@ def _halves(
     """
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
     compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
-    spread = values[REFERENCE].within
     errors: dict[str, list[tuple[str, float]]] = {}
     for number, place in enumerate(compared):
         case, found = cases[place], {}
         for spec in case.qualities:
             if spec in alone and (spec == REFERENCE or spec in ahead):
-                edge = (0.0, 0.0)
-                if spec in ahead:
-                    edge = beside(alone[REFERENCE][place], spread, ahead[spec][number], edges[spec].within)
-                low, high = around(alone[spec][place], values[spec].within)
-                found[spec] = Expected(spec, alone[spec][place], low, high, "learned", "", *edge)
+                one = Belief(spec, angle(alone[spec][place]), values[spec].within, 0.0, 0.0, "learned", "")
+                more = spec in ahead
+                found[spec] = replace(one, ahead=ahead[spec][number], apart=edges[spec].within) if more else one
         shared = level(found)
         for spec, one in found.items():
-            miss = angle(case.qualities[spec]) - angle(placed(one, shared, half(one)).value)
+            miss = angle(case.qualities[spec]) - placed(one, shared, one.half).middle
             errors.setdefault(spec, []).append((case.task, abs(miss)))
     return {spec: _quantile(missed) for spec, missed in errors.items()}
 
@@ -250,29 +244,29 @@ def expect_from(
     found = features(description, kind, metric, probes)
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if by_rules and not known.similar(found):
-        return _on_average(known, found, by_rules)
-    learned = known.expected(found, probes, description.train, specs)
-    joined = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
-    return observed(joined, probes, description.train)
+        return expectations(_on_average(known, found, by_rules), REFERENCE)
+    learned = known.believed(found, specs)
+    prior = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+    return expectations(joined(prior, telling_readings(prior, probes, description)), REFERENCE)
 
 
-def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Expected]:
+def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Belief]:
     """For a task that is like none which was measured: how hard it is, by the rules, and how the approaches stand to
     each other, as they did on average over all tasks.
 
     The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
     one's own knows that better (benchmarks/LOG.md).
     """
-    reference = by_rules.get(REFERENCE) or next(iter(by_rules.values()))
-    known_edges = {spec: one for spec in by_rules if (one := known.edge(found, spec, reference))}
-    if not known_edges:
-        return dict(by_rules)
-    joined = {spec: replace(by_rules[spec], edge=edge, unsure=unsure) for spec, (edge, unsure) in known_edges.items()}
-    shared, why = level(joined), _UNLIKE.format(known.tasks)
-    for spec, rule in joined.items():
-        if rule.basis == "rule":
-            joined[spec] = replace(placed(rule, shared, math.hypot(half(rule), rule.unsure)), why=why)
-    return {spec: joined.get(spec) or _beside(one, joined, by_rules) for spec, one in by_rules.items()}
+    ruled = {spec: Belief.of(one) for spec, one in by_rules.items()}
+    apart = {spec: known_of for spec in by_rules if (known_of := known.ahead(found, spec))}
+    if not apart:
+        return ruled
+    near = {spec: replace(ruled[spec], ahead=ahead, apart=unsure) for spec, (ahead, unsure) in apart.items()}
+    shared, why = level(near), _UNLIKE.format(known.tasks)
+    for spec, one in near.items():
+        if one.basis == "rule":
+            near[spec] = replace(placed(one, shared, math.hypot(one.half, one.apart)), why=why)
+    return {spec: near.get(spec) or _beside(one, near, by_rules) for spec, one in by_rules.items()}
 
 
 _UNLIKE = "rules of thumb for the level, and for the order the average of {} other tasks, none of them like this one"
@@ -283,17 +277,17 @@ def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
     return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
 
 
-def _beside(rule: Expected, learned: Mapping[str, Expected], by_rules: Mapping[str, Expected]) -> Expected:
+def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str, Expected]) -> Belief:
     """What the rules say of an approach that was not learned, measured from one that was: by how much it is better.
 
     It is no surer than that one.
     """
-    like = "lora" if "+" in rule.spec else "zero-shot"
+    like, own = "lora" if "+" in rule.spec else "zero-shot", Belief.of(rule)
     if rule.basis != "rule" or like not in learned:
-        return replace(rule, tried=rule.basis == "measured")
-    ahead, edge = rule.value - by_rules[like].value, learned[like].edge
-    near = replace(rule, edge=ahead if edge is None else edge + ahead, unsure=half(rule), tried=False)
-    return placed(near, learned[like].value - (edge or 0.0), max(half(rule), half(learned[like])))
+        return replace(own, tried=rule.basis == "measured")
+    ahead, middle = own.middle - Belief.of(by_rules[like]).middle, learned[like].ahead
+    near = replace(own, ahead=ahead + (middle or 0.0), apart=own.half, tried=False)
+    return placed(near, learned[like].middle - (middle or 0.0), max(own.half, learned[like].half))
 
 
 def knowledge() -> Knowledge:

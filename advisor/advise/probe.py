@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from advisor.advise.allowance import Allowance, OutOfTime
 from advisor.advise.meter import MeteredModel
+from advisor.advise.observed import scarce
 from advisor.advise.readings import PROBING, Probes, Rates, Reading
 from advisor.advise.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
 from advisor.advise.trials import (
@@ -69,7 +70,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
         curve=tuple(reading for one in probes for reading in _curve(one)),
         rates=_rates(bench.model, probes),
         split=slices.split,
-        left_out=(*left_out, *_notes(slices), *(text for one in probes for text in _said(one))),
+        left_out=(*left_out, *_notes(slices), *_unfair(task, slices), *(text for one in probes for text in _said(one))),
         seconds=time.perf_counter() - began,
     )
 
@@ -186,6 +187,17 @@ def _notes(slices: Slices) -> list[str]:
             f"each was judged by what had learned from the other folds, {FOLDS} of them ({CHEAP_FOLDS} without a model)"
         )
     return [f"There are only {n} training examples, so none were set aside for all probes: {folds}."]
+
+
+def _unfair(task: Task, slices: Slices) -> list[str]:
+    """What judging an example takes away from its label."""
+    labels = len(task.labels) if task.kind == "classification" else 0
+    if not slices.crossed or not scarce(len(slices.train), labels):
+        return []
+    return [
+        f"With {len(slices.train)} training examples of {labels} labels, an example that is judged leaves its label "
+        "hardly any: the figures of nearest and head are too low, and are not taken for what they will reach."
+    ]
 
 
 def _said(one: Probe) -> list[str]:

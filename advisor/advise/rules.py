@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advisor.advise.expected import Expected
+from advisor.advise.observed import unfair
 from advisor.advise.readings import Probes
 from advisor.advise.scale import around
 from advisor.tasks.description import Description
@@ -174,7 +175,7 @@ def _grown(spec: str, description: Description, probes: Probes | None) -> Expect
     """What a probe measured of the same approach with fewer examples, and a little for each doubling since."""
     name = _PROBED_AS.get(spec)
     reading = next((one for one in probes.readings if one.name == name), None) if probes else None
-    if reading is None:
+    if reading is None or unfair(reading, description):
         return None
     more = max(0.0, math.log2(description.train / reading.train)) if reading.train and name == spec else 1.0
     value = min(0.98, reading.value + A_DOUBLING * more)
