@@ -4,7 +4,7 @@
 
 Each task is an `advisor compare` of its own, in a process of its own, which goes on where it stopped. The table and
 the figures behind it go to `benchmarks/results/comparisons.md` and `.json`; `--table` writes them anew from the run
-folders without running anything.
+folders without running anything. Tasks that were measured before and are not among them stay in it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ def _write(out: Path) -> None:
         result = json.loads(path.read_text())
         found[path.parent.name] = {**result, "measured_seconds": sum(map(_seconds, result["approaches"]))}
     RESULTS.mkdir(exist_ok=True)
-    kept = {name: _kept(result) for name, result in found.items()}
-    (RESULTS / "comparisons.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    (RESULTS / "comparisons.md").write_text(_table(found))
+    path = RESULTS / "comparisons.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    kept = dict(sorted({**before, **{name: _kept(result) for name, result in found.items()}}.items()))
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    (RESULTS / "comparisons.md").write_text(_table(kept))
 
 
 def _seconds(row: dict[str, Any]) -> float:
