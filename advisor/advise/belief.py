@@ -6,8 +6,7 @@ tell the level that all share, and the second what each has more.
 
 What a probe measured of an approach is joined with that, both weighed by their precision, and moves its place among the
 others as far as its value. It moves no other approach: what it says of the task is in the expectations already, which
-were learned with readings as features (where readings of `nearest`, `head` and `zero-shot` miss these expectations, the
-correlation with what `lora` then missed its own by was 0.09, -0.06 and 0.23; benchmarks/LOG.md).
+were learned with readings as features. What was measured bears that out (benchmarks/LOG.md).
 """
 
 from __future__ import annotations

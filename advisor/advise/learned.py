@@ -204,9 +204,8 @@ def _halves(
         case, found = cases[place], {}
         for spec in case.qualities:
             if spec in alone and (spec == REFERENCE or spec in ahead):
-                one = Belief(spec, angle(alone[spec][place]), values[spec].within, 0.0, 0.0, "learned", "")
-                more = spec in ahead
-                found[spec] = replace(one, ahead=ahead[spec][number], apart=edges[spec].within) if more else one
+                more = (0.0, 0.0) if spec == REFERENCE else (ahead[spec][number], edges[spec].within)
+                found[spec] = Belief(spec, angle(alone[spec][place]), values[spec].within, *more, "learned", "")
         shared = level(found)
         for spec, one in found.items():
             miss = angle(case.qualities[spec]) - placed(one, shared, one.half).middle
@@ -285,9 +284,9 @@ def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str
     like, own = "lora" if "+" in rule.spec else "zero-shot", Belief.of(rule)
     if rule.basis != "rule" or like not in learned:
         return replace(own, tried=rule.basis == "measured")
-    ahead, middle = own.middle - Belief.of(by_rules[like]).middle, learned[like].ahead
-    near = replace(own, ahead=ahead + (middle or 0.0), apart=own.half, tried=False)
-    return placed(near, learned[like].middle - (middle or 0.0), max(own.half, learned[like].half))
+    more, its = own.middle - angle(by_rules[like].value), learned[like].ahead or 0.0
+    near = replace(own, ahead=its + more, apart=own.half, tried=False)
+    return placed(near, learned[like].middle - its, max(own.half, learned[like].half))
 
 
 def knowledge() -> Knowledge:

@@ -191,11 +191,10 @@ def _notes(slices: Slices) -> list[str]:
 
 def _unfair(task: Task, slices: Slices) -> list[str]:
     """What judging an example takes away from its label."""
-    labels = len(task.labels) if task.kind == "classification" else 0
-    if not slices.crossed or not scarce(len(slices.train), labels):
+    if not (slices.crossed and slices.labelled and scarce(len(slices.train), len(task.labels))):
         return []
     return [
-        f"With {len(slices.train)} training examples of {labels} labels, an example that is judged leaves its label "
+        f"With {len(slices.train)} training examples of {len(task.labels)} labels, what is judged leaves its label "
         "hardly any: the figures of nearest and head are too low, and are not taken for what they will reach."
     ]
 

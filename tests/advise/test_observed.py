@@ -11,7 +11,7 @@ from advisor.advise import Probes, Rates, Reading
 from advisor.advise.belief import Belief, expectations, joined, level, placed
 from advisor.advise.expected import Expected
 from advisor.advise.observed import telling_readings
-from advisor.advise.scale import angle
+from advisor.advise.scale import angle, quality
 from advisor.tasks import Example, Task
 from advisor.tasks.description import Description, describe
 from advisor.tasks.material import Material
@@ -28,8 +28,8 @@ def described(train: int = 240, labels: int = 4) -> Description:
     return replace(describe(Material(task)), train=train, labels=labels)
 
 
-def observed(readings: Reading | None, found: Mapping[str, Belief] = ALL, labels: int = 4) -> dict[str, Belief]:
-    probes = Probes((readings,), (), Rates(), "train", (), 1.0) if readings else None
+def observed(one: Reading | None, found: Mapping[str, Belief] = ALL, labels: int = 4) -> dict[str, Belief]:
+    probes = Probes((one,), (), Rates(), "train", (), 1.0) if one else None
     return joined(found, telling_readings(found, probes, described(labels=labels)))
 
 
@@ -39,7 +39,7 @@ def reading(name: str, value: float, n: int = 240, train: int = 210) -> Reading:
 
 def test_a_reading_moves_the_approach_among_the_others_and_narrows_its_interval() -> None:
     found = observed(reading("head", 0.75))
-    assert HEAD.middle < found["head"].middle < angle(0.75)
+    assert angle(0.6) < found["head"].middle < angle(0.75)
     assert found["head"].half < HEAD.half
     assert found["head"].apart < HEAD.apart
     assert found["head"].ahead == pytest.approx(-0.1 + found["head"].middle - HEAD.middle)
@@ -52,6 +52,13 @@ def test_what_is_better_in_the_table_is_better_in_the_choice() -> None:
     found = expectations(observed(reading("head", 0.95, n=2000)), "lora")
     assert found["head"].value > found["lora"].value
     assert (found["head"].edge or 0.0) > found["lora"].edge == 0.0
+    assert found["nearest"].edge == 0.0
+
+
+def test_without_the_reference_a_belief_says_itself_how_far_that_is() -> None:
+    found = expectations({"head": HEAD}, "lora")["head"]
+    assert found.value + abs(found.edge or 0.0) == pytest.approx(quality(HEAD.middle + 0.1), abs=0.01)
+    assert found.unsure > 0.2
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,14 @@ def test_a_small_train_is_crossed_and_that_is_said() -> None:
     assert any("only 40 training examples" in text for text in found.left_out)
 
 
+@pytest.mark.parametrize(("train", "scarce"), [(8, True), (9, False)])
+def test_of_labels_with_hardly_any_examples_it_is_said_what_judging_takes_away(train: int, scarce: bool) -> None:
+    found = probe(sorting(train=train), Reader())
+    assert any(f"{train} training examples of 3 labels" in text for text in found.left_out) == scarce
+    judged_on_dev = probe(sorting(train=train, dev=80), Reader())
+    assert not any("of 3 labels" in text for text in judged_on_dev.left_out)
+
+
 @pytest.mark.parametrize("train", [3, 5, 8])
 def test_of_a_tiny_train_each_example_is_judged_by_all_others(train: int) -> None:
     task, model = sorting(train=train), Reader()

@@ -128,6 +128,17 @@ def test_a_probe_of_the_very_approach_is_taken_at_its_word() -> None:
     assert found["lora"].basis == "rule"
 
 
+def test_what_was_taken_out_of_labels_with_hardly_any_examples_is_not_taken_for_the_approach() -> None:
+    described = replace(describe(Material(desk())), train=128)
+    probes = replace(read(zero_shot=0.1), readings=(Reading("head", 0.18, 0.12, 0.25, 128, 112),))
+    few, enough = (
+        expect_by_rules(replace(described, labels=labels), "classification", "accuracy", probes, ["head"])["head"]
+        for labels in (77, 8)
+    )
+    assert "rule of thumb" in few.why
+    assert "measured at 0.18" in enough.why
+
+
 def test_more_labels_speak_for_training() -> None:
     few, many = (describe(Material(desk(train))) for train in (8, 60))
     both = (few, replace(many, train=5_000))
