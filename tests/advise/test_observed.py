@@ -90,7 +90,9 @@ def test_what_is_measured_already_stays() -> None:
 
 def test_the_level_listens_most_to_what_is_surest() -> None:
     sure = replace(HEAD, half=0.01, apart=0.01)
-    assert level({"head": sure, "lora": LORA}) == pytest.approx(HEAD.middle + 0.1, abs=0.01)
+    far = replace(LORA, middle=angle(0.9))
+    assert level({"head": sure, "lora": far}) == pytest.approx(HEAD.middle + 0.1, abs=0.01)
+    assert HEAD.middle + 0.15 < level({"head": replace(HEAD, half=0.4, apart=0.0), "lora": far}) < far.middle
     assert level({}) == 0.0
     assert placed(HEAD, 0.9, 0.2) == replace(HEAD, middle=0.8, half=0.2)
     assert placed(replace(HEAD, ahead=None), 0.9, 0.2).middle == HEAD.middle
