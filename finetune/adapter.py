@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from advisor.errors import NotApplicable
 from advisor.models import Weights
 from advisor.models.engine import LocalModel
+from finetune.layers import fused
 
 State = dict[str, torch.Tensor]
 WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it
@@ -33,7 +34,8 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
         with _quietly():
             wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
         try:
-            yield wrapped
+            with fused(wrapped):
+                yield wrapped
         finally:
             wrapped.unload()
             model.module.requires_grad_(False)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from advisor.models.attention import BLOCK
 from advisor.models.render import Encoded
 from finetune.attention import causal
 
 SHORTEST_PREFIX = 8
+MOST_FILLING = 2  # times the tokens that rows may take when filled up to the longest of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +46,105 @@ class Segments:
 
     Attributes:
         lengths: of the rows' own parts; with `prefix` they add up to the packed length.
+        filled: where several rows are so short that their attention is taken in one; else None.
     """
 
     prefix: int
     lengths: tuple[int, ...]
+    filled: Filled | None
+
+    @classmethod
+    def of(cls, prefix: int, lengths: Sequence[int], device: torch.device) -> Segments:
+        """Rows of such lengths behind a prefix."""
+        longest = max(lengths)
+        short = longest <= BLOCK and len(lengths) * longest <= MOST_FILLING * sum(lengths)
+        return cls(prefix, tuple(lengths), Filled.of(lengths, device) if short and len(lengths) > 1 else None)
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
         """Attention within each row; shapes as in `advisor.models.attention.Attending`."""
-        groups = query.shape[0] // key.shape[0]
-        if groups > 1:
-            key, value = (x.repeat_interleave(groups, dim=0) for x in (key, value))
-        parts = [self.prefix, *self.lengths] if self.prefix else list(self.lengths)
-        queries, keys, values = (torch.split(x, parts, dim=1) for x in (query, key, value))
-        outputs = [causal(queries[0], keys[0], values[0], scale)]
-        for q, k, v in zip(queries[1:], keys[1:], values[1:], strict=True):
-            if self.prefix:
-                k, v = torch.cat([keys[0], k], dim=1), torch.cat([values[0], v], dim=1)
-            outputs.append(causal(q, k, v, scale))
+        parts = (x.split([self.prefix, x.shape[1] - self.prefix], dim=1) for x in (query, key, value))
+        before, own = zip(*parts, strict=True)
+        if self.filled:
+            outputs = [self.filled.attend(own, before[1:], scale)]
+        else:
+            outputs = []
+            for q, k, v in zip(*(x.split(self.lengths, dim=1) for x in own), strict=True):
+                outputs.append(causal(q, _behind(before[1], k), _behind(before[2], v), scale))
+        if self.prefix:
+            outputs.insert(0, causal(before[0], before[1], before[2], scale))
         return torch.cat(outputs, dim=1).transpose(0, 1)
+
+
+def _behind(before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Tokens behind those of the prefix, shape (..., tokens, size)."""
+    if not before.shape[-2]:
+        return own
+    return torch.cat([before.expand(*own.shape[:-2], -1, -1), own], dim=-2)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Short rows as a batch, filled up to the longest: one product for all of them in place of one for each.
+
+    What fills a row lies behind its tokens, which do not see it, and its own attention is thrown away.
+
+    Attributes:
+        tokens: numbers of the tokens that stand at each place of the batch, shape (rows, longest); a row's last one
+            fills it up.
+        places: where each token stands in the batch, row by row.
+    """
+
+    tokens: torch.Tensor
+    places: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], device: torch.device) -> Filled:
+        """Rows of such lengths, one behind the other."""
+        longest = max(lengths)
+        ends = torch.tensor(lengths).cumsum(0)[:, None]
+        starts = ends - torch.tensor(lengths)[:, None]
+        tokens = torch.minimum(starts + torch.arange(longest), ends - 1)
+        places = [row * longest + token for row, length in enumerate(lengths) for token in range(length)]
+        return cls(tokens.to(device), torch.tensor(places, device=device))
+
+    def attend(self, own: Sequence[torch.Tensor], before: Sequence[torch.Tensor], scale: float) -> torch.Tensor:
+        """Attention of the rows' queries, keys and values, shape (heads, tokens, size), behind a prefix's."""
+        query, *kv = (_Fill.apply(x, self).transpose(0, 1) for x in own)  # type: ignore[no-untyped-call]
+        key, value = (_behind(b, x).flatten(0, 1) for b, x in zip(before, kv, strict=True))
+        found = causal(query.flatten(0, 1), key, value, scale).unflatten(0, query.shape[:2])
+        rows: torch.Tensor = _Empty.apply(found.transpose(0, 1), self)  # type: ignore[no-untyped-call]
+        return rows
+
+
+class _Fill(torch.autograd.Function):
+    """From (heads, tokens, size) to (heads, rows, longest, size)."""
+
+    @staticmethod
+    def forward(ctx: Any, given: torch.Tensor, filled: Filled) -> torch.Tensor:
+        ctx.filled = filled
+        found: torch.Tensor = given.index_select(1, filled.tokens.flatten()).unflatten(1, filled.tokens.shape)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return gradients[0].flatten(1, 2).index_select(1, ctx.filled.places), None  # what fills up has none
+
+
+class _Empty(torch.autograd.Function):
+    """The way back."""
+
+    @staticmethod
+    def forward(ctx: Any, given: torch.Tensor, filled: Filled) -> torch.Tensor:
+        ctx.filled, ctx.shape = filled, given.shape
+        return given.flatten(1, 2).index_select(1, filled.places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        found = gradients[0].new_zeros(ctx.shape)
+        found.flatten(1, 2).index_copy_(1, ctx.filled.places, gradients[0])
+        return found, None
 
 
 @dataclass(frozen=True)
@@ -98,7 +180,7 @@ class Pack:
             ids += own
             positions += range(prefix, prefix + len(own))
             lengths.append(len(own))
-        segments = Segments(prefix, tuple(lengths))
+        segments = Segments.of(prefix, lengths, device)
         tensors = (torch.tensor(x, device=device) for x in (predicting, targets))
         return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
 

@@ -191,14 +191,17 @@ class Stack:
         """The model with pack `n` adapted by candidate `members[n]`, while the block runs."""
         chosen = None if len(members) == len(self.candidates) else torch.tensor(members, device=packs.ids.device)
         drops = tuple((n, c) for n, k in enumerate(members) if dropping and (c := self.candidates[k]).recipe.dropout)
+        before = [vars(layer).get("forward") for layer in self.layers]
         try:
             for layer, halves in zip(self.layers, self.halves, strict=True):
                 a, b, scaling = (x if chosen is None else x[chosen] for x in (*halves, self.scaling))
                 vars(layer)["forward"] = _Joined(layer.base_layer, a, b, scaling, packs, drops)
             yield
         finally:
-            for layer in self.layers:
+            for layer, forward in zip(self.layers, before, strict=True):
                 vars(layer).pop("forward", None)
+                if forward is not None:
+                    vars(layer)["forward"] = forward
 
 
 @dataclass(frozen=True)

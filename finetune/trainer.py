@@ -78,7 +78,7 @@ class Trainer:
         self.schedule = schedule
         self.working = [p for p in wrapped.parameters() if p.requires_grad]
         self.masters = [p.detach().clone().float().requires_grad_() for p in self.working]
-        self.optimiser = torch.optim.AdamW(self.masters, lr=schedule.rate, weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(self.masters, lr=schedule.rate, weight_decay=0.0, fused=True)
         self.course = Course()
         self.at_once = TOKENS_AT_ONCE
         self.held_out: Sequence[Row] = ()
@@ -147,7 +147,8 @@ class Trainer:
     def update(self, loss: float, batch: Sequence[Row]) -> None:
         """Take the next step by the gradients that lie in the working parameters."""
         for master, parameter in zip(self.masters, self.working, strict=True):
-            master.grad = parameter.grad.float() if parameter.grad is not None else None
+            # Contiguous, since the fused optimiser takes the numbers as they lie.
+            master.grad = parameter.grad.float().contiguous() if parameter.grad is not None else None
             parameter.grad = None
         with clock.span("train"):
             torch.nn.utils.clip_grad_norm_(self.masters, LARGEST_GRADIENT)
@@ -170,8 +171,7 @@ class Trainer:
 
     @torch.no_grad()
     def _publish(self) -> None:
-        for parameter, master in zip(self.working, self.masters, strict=True):
-            parameter.copy_(master)
+        torch._foreach_copy_(self.working, self.masters)
 
     def state(self) -> list[torch.Tensor]:
         """The masters, in the order of the trainable parameters."""

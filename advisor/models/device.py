@@ -95,6 +95,14 @@ def peak_memory(device: torch.device) -> int | None:
     return None
 
 
+def available_memory() -> int | None:
+    """Bytes that a process may still take without pushing others out; None where it cannot be told."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    return None
+
+
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether there was no memory for a tensor, on a GPU or on the CPU."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

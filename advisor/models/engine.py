@@ -19,6 +19,7 @@ from advisor.models.device import device_name, peak_memory, reset_peak_memory
 from advisor.models.head import Head
 from advisor.models.kv import PaddedRows, may_pack
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
+from advisor.models.linear import arrange, let_go
 from advisor.models.plain import likelihoods
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
@@ -49,6 +50,7 @@ class LocalModel:
         self.renderer = renderer
         self.source = source
         self.embedder = embedder
+        arrange(module)
         self._head = Head(module)
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._active: Weights | None = None
@@ -296,7 +298,10 @@ class LocalModel:
         """The model's own weights while the block runs, for a trainer that works on the module itself."""
         self.activate(None)
         self._prefixes.clear()
-        yield
+        try:
+            yield
+        finally:
+            let_go(self.module)
 
 
 class _Decoding:

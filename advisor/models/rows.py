@@ -14,7 +14,7 @@ from itertools import groupby
 
 import torch
 
-from advisor.models.attention import causal_rows, joined, part
+from advisor.models.attention import BLOCK, by_products, causal_rows, joined, part
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
@@ -44,6 +44,14 @@ class Prefix:
         folded = query.reshape(1, key.shape[1], -1, size)  # the heads of one key head are so many more queries
         attended, total = part(folded, key, value, scale)
         return attended.reshape(heads, queries, -1), total.reshape(heads, queries)
+
+    def ahead_of(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> Layer:
+        """Keys and values of whole rows, from those of their own parts, shape (rows, key heads, length, size)."""
+        if not self.length:
+            return keys, values
+        both = zip(self.layers[layer], (keys, values), strict=True)
+        key, value = (torch.cat([x.expand(len(own), -1, -1, -1), own], dim=2) for x, own in both)
+        return key, value
 
 
 @dataclass(frozen=True)
@@ -164,19 +172,29 @@ class Reading:
     ) -> torch.Tensor:
         """Each row's tokens see the prefix and, causally, their row; a node sees its prompt and its ancestors."""
         attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
-        before = self.prefix.part(layer, query, scale) if self.prefix.length else None
-        for block in self.blocks:
+        whole = [self._whole(block, query) for block in self.blocks]
+        before = self.prefix.part(layer, query, scale) if self.prefix.length and not all(whole) else None
+        for block, at_once in zip(self.blocks, whole, strict=True):
             queries, keys, values = (block.cut(packed) for packed in (query, key, value))
             if self.rows is not None:
                 self.rows.write(layer, block, keys, values)
-            if before is None and not block.nodes:
-                own = causal_rows(queries, keys, values, scale)
+            if at_once:
+                own = causal_rows(queries, *self.prefix.ahead_of(layer, keys, values), scale)
             else:
                 totals = self._parts(block, queries, keys, values, scale)
                 common = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in before or ())
                 own = joined(totals, (common[0], common[1][..., 0])) if common else totals[0]
             attended[block.place] = own.transpose(1, 2).flatten(0, 1)
         return attended
+
+    def _whole(self, block: Block, query: torch.Tensor) -> bool:
+        """Whether a block's rows are attended at once with what comes before them, not part by part.
+
+        A prefix that is no longer than a block of queries costs less to copy in front of each row than to join.
+        """
+        if block.nodes:
+            return False
+        return not self.prefix.length or (self.prefix.length <= BLOCK and by_products(query, block.prompt))
 
     def _parts(
         self, block: Block, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float

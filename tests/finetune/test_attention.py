@@ -6,28 +6,32 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from finetune.attention import BLOCK, causal
+from advisor.models.attention import BLOCK
+from finetune.attention import causal
 
 SCALE = 0.35
 
 
-def tensors(queries: int, tokens: int, dtype: torch.dtype = torch.float64) -> list[torch.Tensor]:
+def tensors(queries: int, tokens: int, dtype: torch.dtype = torch.float64, heads: int = 2) -> list[torch.Tensor]:
+    """Queries of `heads` heads, keys and values of two."""
     generator = torch.Generator().manual_seed(5)
-    lengths = (queries, tokens, tokens)
-    return [torch.randn(2, n, 4, generator=generator, dtype=dtype).requires_grad_() for n in lengths]
+    shapes = ((heads, queries, 4), (2, tokens, 4), (2, tokens, 4))
+    return [torch.randn(shape, generator=generator, dtype=dtype).requires_grad_() for shape in shapes]
 
 
 def reference(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool).tril(key.shape[1] - query.shape[1])
+    key, value = (x.repeat_interleave(len(query) // len(x), dim=0) for x in (key, value))
     return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=SCALE)
 
 
 SIZES = [(1, 1), (1, 9), (5, 5), (BLOCK, BLOCK), (BLOCK + 1, BLOCK + 1), (2 * BLOCK, 2 * BLOCK + 7), (3, 2 * BLOCK)]
 
 
+@pytest.mark.parametrize("heads", [2, 6])
 @pytest.mark.parametrize(("queries", "tokens"), SIZES)
-def test_outputs_and_gradients_are_torchs(queries: int, tokens: int) -> None:
-    inputs = tensors(queries, tokens)
+def test_outputs_and_gradients_are_torchs(queries: int, tokens: int, heads: int) -> None:
+    inputs = tensors(queries, tokens, heads=heads)
     ours, theirs = causal(*inputs, SCALE), reference(*inputs)
     torch.testing.assert_close(ours, theirs)
     weight = torch.randn(ours.shape, dtype=ours.dtype, generator=torch.Generator().manual_seed(6))
@@ -41,8 +45,8 @@ def test_outputs_and_gradients_are_torchs(queries: int, tokens: int) -> None:
 
 @pytest.mark.parametrize(("queries", "tokens"), [(1, 1), (7, 7), (5, 8)])
 def test_gradients_are_the_numerical_ones(queries: int, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.attention.BLOCK", 3)  # several blocks, the last of them incomplete
-    assert torch.autograd.gradcheck(lambda *inputs: causal(*inputs, SCALE), tensors(queries, tokens))
+    monkeypatch.setattr("advisor.models.attention.BLOCK", 3)  # several blocks, the last of them incomplete
+    assert torch.autograd.gradcheck(lambda *inputs: causal(*inputs, SCALE), tensors(queries, tokens, heads=4))
 
 
 def test_values_may_be_of_another_size_than_keys() -> None:

@@ -1,0 +1,65 @@
+"""Attention in parts against torch's own, in either way of computing it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from advisor.models.attention import BLOCK, FEW, by_products, causal_rows, joined, part
+
+SCALE = 0.3
+
+
+def tensors(rows: int, queries: int, keys: int, dtype: torch.dtype) -> list[torch.Tensor]:
+    """Queries of six heads, keys and values of two."""
+    generator = torch.Generator().manual_seed(9)
+    shapes = ((rows, 6, queries, 16), (rows, 2, keys, 16), (rows, 2, keys, 16))
+    return [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+
+
+def exact(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+    inputs = (x.double() for x in (query, key, value))
+    return scaled_dot_product_attention(*inputs, attn_mask=seen, scale=SCALE, enable_gqa=True)
+
+
+NEAR = {torch.float32: 1e-5, torch.bfloat16: 0.02}
+
+
+@pytest.mark.parametrize("dtype", NEAR)
+@pytest.mark.parametrize("queries", [1, FEW, 2 * BLOCK + 3])
+def test_parts_join_to_the_whole(dtype: torch.dtype, queries: int) -> None:
+    query, key, value = tensors(3, queries, 50, dtype)
+    own_key, own_value = tensors(3, queries, queries, dtype)[1:]
+    first = part(query, key, value, SCALE)
+    second = part(query, own_key, own_value, SCALE, causal=True)
+    seen = torch.cat([torch.ones(queries, 50), torch.ones(queries, queries).tril()], dim=1).bool()
+    whole = exact(query, torch.cat([key, own_key], 2), torch.cat([value, own_value], 2), seen)
+    assert (joined(first, second).double() - whole).abs().max() < NEAR[dtype]
+
+
+@pytest.mark.parametrize("dtype", NEAR)
+@pytest.mark.parametrize("queries", [2, FEW + 3])
+def test_a_mask_hides_keys_from_each_row(dtype: torch.dtype, queries: int) -> None:
+    query, key, value = tensors(2, queries, 30, dtype)
+    seen = torch.arange(30) < torch.tensor([30, 11])[:, None]
+    mask = torch.zeros(2, 1, 1, 30, dtype=dtype).masked_fill_(~seen[:, None, None], -torch.inf)
+    attended, total = part(query, key, value, SCALE, mask=mask.expand(-1, -1, queries, -1))
+    assert (attended.double() - exact(query, key, value, seen[:, None, None])).abs().max() < NEAR[dtype]
+    logits = (query.double() @ key.double().repeat_interleave(3, 1).transpose(2, 3) * SCALE) + mask.double()
+    assert (total - logits.logsumexp(-1)).abs().max() < NEAR[dtype]
+
+
+@pytest.mark.parametrize("dtype", NEAR)
+@pytest.mark.parametrize("tokens", [1, 7, BLOCK, BLOCK + 1])
+def test_rows_see_what_comes_before(dtype: torch.dtype, tokens: int) -> None:
+    query, key, value = tensors(4, tokens, tokens, dtype)
+    whole = exact(query, key, value, torch.ones(tokens, tokens).tril().bool())
+    assert (causal_rows(query, key, value, SCALE).double() - whole).abs().max() < NEAR[dtype]
+
+
+def test_rows_may_be_the_end_of_longer_ones_where_products_are_taken() -> None:
+    query, key, value = tensors(4, FEW, FEW + 9, torch.bfloat16)
+    assert by_products(query, FEW)
+    whole = exact(query, key, value, torch.ones(FEW, FEW + 9).tril(9).bool())
+    assert (causal_rows(query, key, value, SCALE).double() - whole).abs().max() < NEAR[torch.bfloat16]

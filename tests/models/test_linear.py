@@ -1,0 +1,105 @@
+"""Arranged weights say what plain ones say, forth and back, and follow when a layer is given others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import linear
+
+from advisor.models.linear import SHARE, Arranged, arrange, back, let_go
+
+
+def model(dtype: torch.dtype = torch.bfloat16) -> nn.Sequential:
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Linear(48, 80), nn.SiLU(), nn.Linear(80, 32, bias=False)).to(dtype)
+    return module.requires_grad_(False)
+
+
+@pytest.fixture
+def arranged() -> nn.Sequential:
+    module = model()
+    arrange(module)
+    if not isinstance(vars(module[0]).get("forward"), Arranged):
+        pytest.skip("this processor has no bfloat16 instructions, so nothing is arranged")
+    return module
+
+
+def inputs(rows: int = 5) -> torch.Tensor:
+    return torch.randn(2, rows, 48, generator=torch.Generator().manual_seed(4)).bfloat16()
+
+
+@pytest.mark.parametrize("rows", [1, 5, 70])
+def test_results_are_those_of_plain_layers(arranged: nn.Sequential, rows: int) -> None:
+    torch.testing.assert_close(arranged(inputs(rows)), model()(inputs(rows)))
+
+
+def test_gradients_are_those_of_plain_layers(arranged: nn.Sequential) -> None:
+    found, expected = (inputs().requires_grad_() for _ in range(2))
+    arranged(found).float().square().sum().backward()
+    model()(expected).float().square().sum().backward()
+    assert found.grad is not None and expected.grad is not None
+    torch.testing.assert_close(found.grad, expected.grad, rtol=0.02, atol=0.02)
+
+
+def test_back_is_the_transposed_product_with_or_without_arrangement(arranged: nn.Sequential) -> None:
+    gradient = torch.randn(7, 80, generator=torch.Generator().manual_seed(5)).bfloat16()
+    torch.testing.assert_close(back(arranged[0], gradient), gradient @ arranged[0].weight)
+    torch.testing.assert_close(back(model()[0], gradient), gradient @ arranged[0].weight)
+
+
+def exchanged(layer: nn.Linear) -> None:
+    layer.weight.data = layer.weight.detach() * 2
+
+
+def changed_in_place(layer: nn.Linear) -> None:
+    with torch.no_grad():
+        layer.weight.mul_(2)
+
+
+@pytest.mark.parametrize("change", [exchanged, changed_in_place])
+def test_another_weight_is_followed(arranged: nn.Sequential, change: Callable[[nn.Linear], None]) -> None:
+    layer, given = arranged[2], torch.ones(3, 80).bfloat16()
+    before, behind = layer(given), back(layer, layer(given))
+    own = layer.weight.data
+    change(layer)
+    torch.testing.assert_close(layer(given), 2 * before)
+    torch.testing.assert_close(back(layer, before), 2 * behind)
+    if layer.weight.data_ptr() != own.data_ptr():
+        layer.weight.data = own
+        assert torch.equal(layer(given), before)
+
+
+def test_a_weight_that_learns_is_left_to_torch(arranged: nn.Sequential) -> None:
+    arranged[0].weight.requires_grad_()
+    arranged(inputs()).float().sum().backward()
+    assert arranged[0].weight.grad is not None and arranged[0].weight.grad.abs().sum() > 0
+
+
+def test_inputs_of_another_dtype_fail_as_in_torch(arranged: nn.Sequential) -> None:
+    with pytest.raises(RuntimeError, match="dtype"):
+        arranged(inputs().float())
+
+
+def test_what_is_let_go_comes_back_when_needed(arranged: nn.Sequential) -> None:
+    gradient = torch.ones(2, 80).bfloat16()
+    before = back(arranged[0], gradient)
+    let_go(arranged)
+    assert torch.equal(back(arranged[0], gradient), before)
+
+
+def test_float32_is_left_alone() -> None:
+    module = model(torch.float32)
+    arrange(module)
+    assert not any("forward" in vars(layer) for layer in module)
+
+
+def test_nothing_is_arranged_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = model()
+    size = 2 * sum(layer.weight.numel() for layer in (module[0], module[2]))
+    monkeypatch.setattr("advisor.models.linear.available_memory", lambda: int(size / SHARE) - 1)
+    arrange(module)
+    assert not any("forward" in vars(layer) for layer in module)
+    assert torch.equal(module[0](inputs()), linear(inputs(), module[0].weight, module[0].bias))
