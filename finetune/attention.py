@@ -29,15 +29,13 @@ def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: f
     if query.device.type == "cpu":
         result: torch.Tensor = _Blocks.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
         return result
-    before = key.shape[1] - query.shape[1]
-    mask = None
-    if before:
-        mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril(before)
-    grouped = query.shape[0] != key.shape[0]
-    q, k, v = query[None], key[None], value[None]
-    return scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=not before, scale=scale, enable_gqa=grouped)[
-        0
-    ]
+    before, served = key.shape[1] - query.shape[1], query.shape[0] // key.shape[0]
+    # Repeated, since not every kernel that takes a mask lets several heads share their keys.
+    q, k, v = query[None], *(x.repeat_interleave(served, dim=0)[None] for x in (key, value))
+    if not before:
+        return scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[0]
+    mask = torch.ones(query.shape[1], key.shape[1], dtype=torch.bool, device=query.device).tril(before)
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[0]
 
 
 class _Blocks(torch.autograd.Function):
@@ -52,8 +50,8 @@ class _Blocks(torch.autograd.Function):
         grouped = query.unflatten(0, (key.shape[0], -1))
         output = query.new_empty(*grouped.shape[:3], value.shape[2])
         kept = []
-        for start, stop, seen in blocks(query.shape[1], key.shape[1], True):
-            shares = block_logits(grouped[:, :, start:stop], key[:, :seen], scale, True).softmax(-1)
+        for start, stop, seen in blocks(query.shape[1], key.shape[1]):
+            shares = block_logits(grouped[:, :, start:stop], key[:, :seen], scale).softmax(-1)
             output[:, :, start:stop] = torch.bmm(shares, value[:, :seen]).unflatten(1, (-1, stop - start))
             kept.append(shares)
         ctx.save_for_backward(query, key, value, *kept)
@@ -67,7 +65,7 @@ class _Blocks(torch.autograd.Function):
         to_query = torch.empty_like(queries)
         to_key, to_value = (torch.zeros_like(x, dtype=_summed(x)) for x in (key, value))
         nothing, scale = query.new_empty(()), ctx.scale
-        for (start, stop, seen), shares in zip(blocks(query.shape[1], key.shape[1], True), kept, strict=True):
+        for (start, stop, seen), shares in zip(blocks(query.shape[1], key.shape[1]), kept, strict=True):
             own, gradient = (x[:, :, start:stop].flatten(1, 2) for x in (queries, coming))
             to_value[:, :seen] += torch.bmm(shares.transpose(1, 2), gradient)
             to_shares = torch.bmm(gradient, value[:, :seen].transpose(1, 2))

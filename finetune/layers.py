@@ -44,7 +44,7 @@ class Fused:
             found: torch.Tensor = Linear.forward(self.layer, given, *args, **kwargs)
             return found
         a, b = (half[name].weight for half in (self.layer.lora_A, self.layer.lora_B))
-        if given.dtype != a.dtype or base.weight.dtype != a.dtype:
+        if given.dtype != a.dtype or base.weight.dtype != a.dtype or base.weight.requires_grad:
             return Linear.forward(self.layer, given)
         result: torch.Tensor = _Adapted.apply(given, a, b, base, self.layer.scaling[name])  # type: ignore[no-untyped-call]
         return result

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -101,8 +101,6 @@ def part(
         The attention, shape as `query`, and the log of the sum of the exponentiated logits in float32, shape
         (batch, heads, queries).
     """
-    if by_products(query, query.shape[2]):
-        return _by_products(query, key, value, scale, "causal" if causal else mask)
     if query.device.type == "cpu" and query.shape[-1] == value.shape[-1]:
         result: Part = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, 0.0, causal, attn_mask=mask, scale=scale
@@ -135,63 +133,40 @@ def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sca
 
     Where attention is taken `by_products`, there may be more keys than queries, which are then the last of the row.
     """
-    if by_products(query, query.shape[2]):
-        return _by_products(query, key, value, scale, "causal", summed=False)[0]
-    grouped = query.shape[1] != key.shape[1]
-    return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=grouped)
+    if not by_products(query, query.shape[2]):
+        grouped = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=grouped)
+    batch, heads, queries, size = query.shape
+    groups = batch * key.shape[1]
+    grouped_query = query.reshape(groups, -1, queries, size)
+    keys, values = key.reshape(groups, -1, size), value.reshape(groups, key.shape[2], -1)
+    attended = query.new_empty(*grouped_query.shape[:3], value.shape[-1])
+    for start, stop, seen in blocks(queries, keys.shape[1]):
+        shares = block_logits(grouped_query[:, :, start:stop], keys[:, :seen], scale).softmax(-1)
+        attended[:, :, start:stop] = torch.bmm(shares, values[:, :seen]).unflatten(1, (-1, stop - start))
+    return attended.view(batch, heads, queries, -1)
 
 
 def by_products(like: torch.Tensor, queries: int) -> bool:
     """Whether plain matrix products are the fastest way for so many queries, on the device and in the dtype of `like`.
 
     Torch's flash kernel for CPUs does not multiply in the processor's own bfloat16 instructions: 4.4 ms for a row of
-    480 tokens where products take 2.2. In float32, and for the few queries of a decoding step, it is the faster one.
+    480 tokens where products take 2.2. In float32, and for few queries, it is the faster one.
     """
     return like.device.type == "cpu" and like.dtype == torch.bfloat16 and queries >= FEW
 
 
-def _by_products(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    scale: float,
-    mask: torch.Tensor | Literal["causal"] | None,
-    summed: bool = True,
-) -> Part:
-    """As `part`; without the sums, which are left empty, unless they are `summed`."""
-    causal = isinstance(mask, str)
-    batch, heads, queries, size = query.shape
-    groups = batch * key.shape[1]
-    grouped = query.reshape(groups, -1, queries, size)
-    keys, values = key.reshape(groups, -1, size), value.reshape(groups, key.shape[2], -1)
-    attended = query.new_empty(*grouped.shape[:3], value.shape[-1])
-    totals = query.new_empty(grouped.shape[:3] if summed else (0,), dtype=torch.float32)
-    for start, stop, seen in blocks(queries, keys.shape[1], causal):
-        logits = block_logits(grouped[:, :, start:stop], keys[:, :seen], scale, causal)
-        if isinstance(mask, torch.Tensor):
-            logits.view(batch, heads, stop - start, seen).add_(mask)
-        shares = logits.softmax(-1)
-        if summed:  # the largest share is exp(largest logit - total), so that no exponential is taken again
-            total = logits.amax(-1).float() - shares.amax(-1).float().log_()
-            totals[:, :, start:stop] = total.unflatten(1, (-1, stop - start))
-        attended[:, :, start:stop] = torch.bmm(shares, values[:, :seen]).unflatten(1, (-1, stop - start))
-    return attended.view(batch, heads, queries, -1), totals.view(batch, heads, queries) if summed else totals
-
-
-def blocks(queries: int, keys: int, causal: bool) -> Iterator[tuple[int, int, int]]:
+def blocks(queries: int, keys: int) -> Iterator[tuple[int, int, int]]:
     """First query, query behind the last, and number of keys that they may see, block by block.
 
-    The queries are the last of so many keys where attention is `causal`; else they are one block and see all.
+    The queries are the last of so many keys.
     """
-    if not causal:
-        yield 0, queries, keys
-        return
     for start in range(0, queries, BLOCK):
         stop = min(queries, start + BLOCK)
         yield start, stop, keys - queries + stop
 
 
-def block_logits(query: torch.Tensor, key: torch.Tensor, scale: float, causal: bool) -> torch.Tensor:
+def block_logits(query: torch.Tensor, key: torch.Tensor, scale: float) -> torch.Tensor:
     """Logits of a block of queries, as one matrix for all heads that a key head serves.
 
     Args:
@@ -199,12 +174,11 @@ def block_logits(query: torch.Tensor, key: torch.Tensor, scale: float, causal: b
         key: shape (key heads, keys that the last of the queries sees, size).
 
     Returns:
-        Shape (key heads, served x queries, keys); -inf where a key comes after its query, if `causal`.
+        Shape (key heads, served x queries, keys); -inf where a key comes after its query.
     """
     served, queries = query.shape[1:3]
     nothing = query.new_empty(())
     logits = torch.baddbmm(nothing, query.flatten(1, 2), key.transpose(1, 2), beta=0, alpha=scale)
-    if causal:
-        future = torch.ones(queries, queries, dtype=torch.bool, device=query.device).triu_(1)
-        logits.unflatten(1, (served, queries))[..., key.shape[1] - queries :].masked_fill_(future, -math.inf)
+    future = torch.ones(queries, queries, dtype=torch.bool, device=query.device).triu_(1)
+    logits.unflatten(1, (served, queries))[..., key.shape[1] - queries :].masked_fill_(future, -math.inf)
     return logits

@@ -16,6 +16,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.device import device_name
 from advisor.models.language_model import Vectors
+from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
 from advisor.models.source import Source
 
@@ -80,6 +81,7 @@ class SentenceEmbedder:
                     model_kwargs={"dtype": self._dtype},
                     local_files_only=True,
                 )
+                arrange(model)
                 model.encode(["a first call readies the device"], show_progress_bar=False)
                 return model
         except (OSError, ValueError) as error:

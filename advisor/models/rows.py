@@ -190,11 +190,12 @@ class Reading:
     def _whole(self, block: Block, query: torch.Tensor) -> bool:
         """Whether a block's rows are attended at once with what comes before them, not part by part.
 
-        A prefix that is no longer than a block of queries costs less to copy in front of each row than to join.
+        A prefix that is short costs less to copy in front of each row than to join.
         """
         if block.nodes:
             return False
-        return not self.prefix.length or (self.prefix.length <= BLOCK and by_products(query, block.prompt))
+        short = self.prefix.length <= max(BLOCK, block.prompt)
+        return not self.prefix.length or (short and by_products(query, block.prompt))
 
     def _parts(
         self, block: Block, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
