@@ -139,6 +139,20 @@ def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
     return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
+def as_near(exact: Sequence[float], mine: Sequence[float], found: Sequence[float]) -> Gate:
+    """Whether every step had the same loss or, since bfloat16 rounds in every order of computing otherwise, one that
+    lies as near to what float32 gives as the peer's does: on average over the steps, relative to float32's."""
+    gate = same_losses(mine, found)
+    if len(found) != len(exact):
+        return gate
+    ours, theirs = (
+        sum(abs(x - e) / e for x, e in zip(side, exact, strict=True)) / len(exact) for side in (mine, found)
+    )
+    holds = bool(gate.holds) or ours <= theirs
+    seen = {**gate.seen, "mean distance to float32": ours, "the peer's": theirs}
+    return Gate(f"{gate.what}, or as near to float32's as the peer's", holds, seen)
+
+
 def worse(before: Gate | None, now: Gate) -> Gate:
     """A gate holds if it held in every pair; the first pair in which it did not is what is shown."""
     return before if before is not None and before.holds is False else now

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
 from advisor.tasks import Task, load_task
-from benchmarks.speed.harness import Job, Peer, Side, compare, same_losses
+from benchmarks.speed.harness import Job, Peer, Side, as_near, compare, same_losses
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, peer_model, row_of, weights_facts
 from benchmarks.speed.options import Options
@@ -83,10 +84,18 @@ def run(options: Options, record: Record) -> None:
             (_grouped(rows, batch), "TRL SFTTrainer, no checkpointing, grouped", goals[1], False),
         ):
             course = Course(order, batch, config, state)
+            same = partial(as_near, _exact(options, course)) if dtype == "bfloat16" else same_losses
             ours = Side("advisor", _own(model, course))
             theirs = Side(name, _trl(options, model, course, checkpointing))
             case = what if checkpointing else f"{what}, grouped by length"
-            compare(case, ours, [Peer(theirs, goal, same_losses, note)], options, record)
+            compare(case, ours, [Peer(theirs, goal, same, note)], options, record)
+
+
+def _exact(options: Options, course: Course) -> list[float]:
+    """Losses of the course in float32, by which two ways of rounding are judged."""
+    with _own(advisor_model(options, "float32"), course)() as job:
+        losses: list[float] = job()
+    return losses
 
 
 def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
