@@ -57,9 +57,10 @@ class Arranged:
         self.backward = _Product(layer, transposed=True)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
-        if self.layer.weight.requires_grad or given.dtype != self.layer.weight.dtype:
+        learning = torch.is_grad_enabled()
+        if (learning and self.layer.weight.requires_grad) or given.dtype != self.layer.weight.dtype:
             return linear(given, self.layer.weight, self.layer.bias)
-        if torch.is_grad_enabled() and given.requires_grad:
+        if learning and given.requires_grad:
             result: torch.Tensor = _Differentiable.apply(given, self)  # type: ignore[no-untyped-call]
             return result
         return self.forward(given, self.layer.bias)
