@@ -96,6 +96,7 @@ def _table(found: dict[str, dict[str, Any]]) -> str:
         "advice": [_advice(r) for r in found.values()],
         "minutes": [f"{r['measured_seconds'] / 60:.1f}" for r in found.values()],
         "cores": [str(r["hardware"]["cores"]) for r in found.values()],
+        "number format": [r["model"]["dtype"] for r in found.values()],
     }
     lines += [f"| *{name}* | " + " | ".join(cells) + " |" for name, cells in rows.items()]
     return "\n".join(lines) + "\n"
