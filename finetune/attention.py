@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from advisor.models.attention import block_logits, blocks
+from advisor.models.attention import blocks, by_blocks
 
 
 def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
@@ -50,9 +50,8 @@ class _Blocks(torch.autograd.Function):
         grouped = query.unflatten(0, (key.shape[0], -1))
         output = query.new_empty(*grouped.shape[:3], value.shape[2])
         kept = []
-        for start, stop, seen in blocks(query.shape[1], key.shape[1]):
-            shares = block_logits(grouped[:, :, start:stop], key[:, :seen], scale).softmax(-1)
-            output[:, :, start:stop] = torch.bmm(shares, value[:, :seen]).unflatten(1, (-1, stop - start))
+        for place, found, shares in by_blocks(grouped, key, value, scale):
+            output[:, :, place] = found
             kept.append(shares)
         ctx.save_for_backward(query, key, value, *kept)
         ctx.scale = scale
@@ -65,13 +64,13 @@ class _Blocks(torch.autograd.Function):
         to_query = torch.empty_like(queries)
         to_key, to_value = (torch.zeros_like(x, dtype=_summed(x)) for x in (key, value))
         nothing, scale = query.new_empty(()), ctx.scale
-        for (start, stop, seen), shares in zip(blocks(query.shape[1], key.shape[1]), kept, strict=True):
-            own, gradient = (x[:, :, start:stop].flatten(1, 2) for x in (queries, coming))
+        for (place, seen), shares in zip(blocks(query.shape[1], key.shape[1]), kept, strict=True):
+            own, gradient = (x[:, :, place].flatten(1, 2) for x in (queries, coming))
             to_value[:, :seen] += torch.bmm(shares.transpose(1, 2), gradient)
             to_shares = torch.bmm(gradient, value[:, :seen].transpose(1, 2))
             to_logits = torch._softmax_backward_data(to_shares, shares, -1, shares.dtype)
             found = torch.baddbmm(nothing, to_logits, key[:, :seen], beta=0, alpha=scale)
-            to_query[:, :, start:stop] = found.unflatten(1, (-1, stop - start))
+            to_query[:, :, place] = found.unflatten(1, (queries.shape[1], -1))
             to_key[:, :seen] += torch.baddbmm(nothing, to_logits.transpose(1, 2), own, beta=0, alpha=scale)
         return to_query.flatten(0, 1), to_key.to(key.dtype), to_value.to(value.dtype), None
 

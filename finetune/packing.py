@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from advisor.models.attention import BLOCK
+from advisor.models.attention import BLOCK, behind
 from advisor.models.render import Encoded
 from finetune.attention import causal
 
@@ -71,17 +70,10 @@ class Segments:
         else:
             outputs = []
             for q, k, v in zip(*(x.split(self.lengths, dim=1) for x in own), strict=True):
-                outputs.append(causal(q, _behind(before[1], k), _behind(before[2], v), scale))
+                outputs.append(causal(q, behind(before[1], k), behind(before[2], v), scale))
         if self.prefix:
             outputs.insert(0, causal(before[0], before[1], before[2], scale))
         return torch.cat(outputs, dim=1).transpose(0, 1)
-
-
-def _behind(before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Tokens behind those of the prefix, shape (..., tokens, size)."""
-    if not before.shape[-2]:
-        return own
-    return torch.cat([before.expand(*own.shape[:-2], -1, -1), own], dim=-2)
 
 
 @dataclass(frozen=True)
@@ -111,40 +103,11 @@ class Filled:
 
     def attend(self, own: Sequence[torch.Tensor], before: Sequence[torch.Tensor], scale: float) -> torch.Tensor:
         """Attention of the rows' queries, keys and values, shape (heads, tokens, size), behind a prefix's."""
-        query, *kv = (_Fill.apply(x, self).transpose(0, 1) for x in own)  # type: ignore[no-untyped-call]
-        key, value = (_behind(b, x).flatten(0, 1) for b, x in zip(before, kv, strict=True))
+        query, *kv = (take(x.transpose(0, 1), self.tokens) for x in own)
+        key, value = (behind(b, x).flatten(0, 1) for b, x in zip(before, kv, strict=True))
         found = causal(query.flatten(0, 1), key, value, scale).unflatten(0, query.shape[:2])
-        rows: torch.Tensor = _Empty.apply(found.transpose(0, 1), self)  # type: ignore[no-untyped-call]
+        rows: torch.Tensor = found.transpose(0, 1).flatten(1, 2).index_select(1, self.places)
         return rows
-
-
-class _Fill(torch.autograd.Function):
-    """From (heads, tokens, size) to (heads, rows, longest, size)."""
-
-    @staticmethod
-    def forward(ctx: Any, given: torch.Tensor, filled: Filled) -> torch.Tensor:
-        ctx.filled = filled
-        found: torch.Tensor = given.index_select(1, filled.tokens.flatten()).unflatten(1, filled.tokens.shape)
-        return found
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return gradients[0].flatten(1, 2).index_select(1, ctx.filled.places), None  # what fills up has none
-
-
-class _Empty(torch.autograd.Function):
-    """The way back."""
-
-    @staticmethod
-    def forward(ctx: Any, given: torch.Tensor, filled: Filled) -> torch.Tensor:
-        ctx.filled, ctx.shape = filled, given.shape
-        return given.flatten(1, 2).index_select(1, filled.places)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        found = gradients[0].new_zeros(ctx.shape)
-        found.flatten(1, 2).index_copy_(1, ctx.filled.places, gradients[0])
-        return found, None
 
 
 @dataclass(frozen=True)
@@ -183,6 +146,12 @@ class Pack:
         segments = Segments.of(prefix, lengths, device)
         tensors = (torch.tensor(x, device=device) for x in (predicting, targets))
         return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
+
+
+def take(tokens: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+    """Shape (all tokens, heads, size) to (spans, heads, tokens of a span, size); `numbers` has (spans, tokens)."""
+    taken: torch.Tensor = tokens.index_select(0, numbers.flatten()).unflatten(0, numbers.shape)
+    return taken.transpose(1, 2)
 
 
 def packed_length(rows: Sequence[Row]) -> int:

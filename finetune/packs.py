@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from finetune.packing import Pack, Row
+from finetune.packing import Pack, Row, take
 
 _CPU = torch.device("cpu")
 
@@ -71,8 +71,8 @@ class Layout:
         queries, keys, values = (x.transpose(0, 1) for x in (query, key, value))
         outputs = []
         for spans in self.spans:
-            q = _take(queries, spans.queries)
-            k, v = (_take(x, spans.keys) for x in (keys, values))
+            q = take(queries, spans.queries)
+            k, v = (take(x, spans.keys) for x in (keys, values))
             if groups > 1:
                 k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
             found = scaled_dot_product_attention(q, k, v, attn_mask=spans.seen, scale=scale)
@@ -145,9 +145,3 @@ def _layout(packs: Sequence[Pack], width: int, device: torch.device) -> Layout:
     for row, pack in zip(places.view(-1, width), packs, strict=True):
         row[pack.ids.shape[1] :] = row[0]  # what fills up reads what its pack's first token reads
     return Layout(tuple(found), places.to(device))
-
-
-def _take(tokens: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """Shape (all tokens, heads, size) to (spans, heads, tokens of a span, size)."""
-    taken: torch.Tensor = tokens.index_select(0, numbers.flatten()).unflatten(0, numbers.shape)
-    return taken.transpose(1, 2)

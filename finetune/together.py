@@ -191,7 +191,7 @@ class Stack:
         """The model with pack `n` adapted by candidate `members[n]`, while the block runs."""
         chosen = None if len(members) == len(self.candidates) else torch.tensor(members, device=packs.ids.device)
         drops = tuple((n, c) for n, k in enumerate(members) if dropping and (c := self.candidates[k]).recipe.dropout)
-        before = [vars(layer).get("forward") for layer in self.layers]
+        before = [vars(layer)["forward"] for layer in self.layers]
         try:
             for layer, halves in zip(self.layers, self.halves, strict=True):
                 a, b, scaling = (x if chosen is None else x[chosen] for x in (*halves, self.scaling))
@@ -199,9 +199,7 @@ class Stack:
             yield
         finally:
             for layer, forward in zip(self.layers, before, strict=True):
-                vars(layer).pop("forward", None)
-                if forward is not None:
-                    vars(layer)["forward"] = forward
+                vars(layer)["forward"] = forward
 
 
 @dataclass(frozen=True)

@@ -134,17 +134,14 @@ def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sca
     Where attention is taken `by_products`, there may be more keys than queries, which are then the last of the row.
     """
     if not by_products(query, query.shape[2]):
-        grouped = query.shape[1] != key.shape[1]
-        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=grouped)
-    batch, heads, queries, size = query.shape
-    groups = batch * key.shape[1]
-    grouped_query = query.reshape(groups, -1, queries, size)
-    keys, values = key.reshape(groups, -1, size), value.reshape(groups, key.shape[2], -1)
-    attended = query.new_empty(*grouped_query.shape[:3], value.shape[-1])
-    for start, stop, seen in blocks(queries, keys.shape[1]):
-        shares = block_logits(grouped_query[:, :, start:stop], keys[:, :seen], scale).softmax(-1)
-        attended[:, :, start:stop] = torch.bmm(shares, values[:, :seen]).unflatten(1, (-1, stop - start))
-    return attended.view(batch, heads, queries, -1)
+        several = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=several)
+    # Rows stand side by side like heads, and the queries of all heads that share a key head form one matrix.
+    grouped = query.unflatten(1, (key.shape[1], -1)).flatten(0, 1)
+    attended = query.new_empty(*grouped.shape[:3], value.shape[-1])
+    for place, found, _ in by_blocks(grouped, key.flatten(0, 1), value.flatten(0, 1), scale):
+        attended[:, :, place] = found
+    return attended.view(*query.shape[:3], -1)
 
 
 def by_products(like: torch.Tensor, queries: int) -> bool:
@@ -156,29 +153,40 @@ def by_products(like: torch.Tensor, queries: int) -> bool:
     return like.device.type == "cpu" and like.dtype == torch.bfloat16 and queries >= FEW
 
 
-def blocks(queries: int, keys: int) -> Iterator[tuple[int, int, int]]:
-    """First query, query behind the last, and number of keys that they may see, block by block.
-
-    The queries are the last of so many keys.
-    """
-    for start in range(0, queries, BLOCK):
-        stop = min(queries, start + BLOCK)
-        yield start, stop, keys - queries + stop
+def behind(before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Whole rows, from their own parts, shape (..., tokens, size), and the beginning that they share, which has as many
+    leading dimensions or fewer."""
+    if not before.shape[-2]:
+        return own
+    return torch.cat([before.expand(*own.shape[:-2], -1, -1), own], dim=-2)
 
 
-def block_logits(query: torch.Tensor, key: torch.Tensor, scale: float) -> torch.Tensor:
-    """Logits of a block of queries, as one matrix for all heads that a key head serves.
+def by_blocks(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Causal attention, block of queries by block of queries, nothing computed far beyond the diagonal.
 
     Args:
-        query: shape (key heads, heads served by each, queries, size).
-        key: shape (key heads, keys that the last of the queries sees, size).
+        query: shape (key heads, heads served by each, queries, size): of the last tokens of the row.
+        key, value: shape (key heads, tokens, size).
 
-    Returns:
-        Shape (key heads, served x queries, keys); -inf where a key comes after its query.
+    Yields:
+        The block; its attention, shape (key heads, served, queries of the block, size of the values); and the shares
+        that the keys have in it, shape (key heads, served x queries of the block, keys seen by the last of them).
     """
-    served, queries = query.shape[1:3]
     nothing = query.new_empty(())
-    logits = torch.baddbmm(nothing, query.flatten(1, 2), key.transpose(1, 2), beta=0, alpha=scale)
-    future = torch.ones(queries, queries, dtype=torch.bool, device=query.device).triu_(1)
-    logits.unflatten(1, (served, queries))[..., key.shape[1] - queries :].masked_fill_(future, -math.inf)
-    return logits
+    for place, seen in blocks(query.shape[2], key.shape[1]):
+        part = query[:, :, place]
+        served, queries = part.shape[1:3]
+        logits = torch.baddbmm(nothing, part.flatten(1, 2), key[:, :seen].transpose(1, 2), beta=0, alpha=scale)
+        future = torch.ones(queries, queries, dtype=torch.bool, device=query.device).triu_(1)
+        logits.unflatten(1, (served, queries))[..., seen - queries :].masked_fill_(future, -math.inf)
+        shares = logits.softmax(-1)
+        yield place, torch.bmm(shares, value[:, :seen]).unflatten(1, (served, queries)), shares
+
+
+def blocks(queries: int, tokens: int) -> Iterator[tuple[slice, int]]:
+    """Where the blocks of a row's last queries lie, and how many of its tokens the last query of each sees."""
+    for start in range(0, queries, BLOCK):
+        stop = min(queries, start + BLOCK)
+        yield slice(start, stop), tokens - queries + stop

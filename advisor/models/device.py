@@ -89,17 +89,19 @@ def peak_memory(device: torch.device) -> int | None:
     """Highest memory since the reset, in bytes: allocated on a GPU, resident in the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    return None
+    return _stated("/proc/self/status", "VmHWM")
 
 
 def available_memory() -> int | None:
     """Bytes that a process may still take without pushing others out; None where it cannot be told."""
+    return _stated("/proc/meminfo", "MemAvailable")
+
+
+def _stated(file: str, name: str) -> int | None:
+    """Bytes that a file of Linux states under a name; None where there is none."""
     with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+        lines = Path(file).read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
     return None
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 
 import torch
 
-from advisor.models.attention import BLOCK, by_products, causal_rows, joined, part
+from advisor.models.attention import BLOCK, behind, by_products, causal_rows, joined, part
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
@@ -44,14 +44,6 @@ class Prefix:
         folded = query.reshape(1, key.shape[1], -1, size)  # the heads of one key head are so many more queries
         attended, total = part(folded, key, value, scale)
         return attended.reshape(heads, queries, -1), total.reshape(heads, queries)
-
-    def ahead_of(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> Layer:
-        """Keys and values of whole rows, from those of their own parts, shape (rows, key heads, length, size)."""
-        if not self.length:
-            return keys, values
-        both = zip(self.layers[layer], (keys, values), strict=True)
-        key, value = (torch.cat([x.expand(len(own), -1, -1, -1), own], dim=2) for x, own in both)
-        return key, value
 
 
 @dataclass(frozen=True)
@@ -179,7 +171,9 @@ class Reading:
             if self.rows is not None:
                 self.rows.write(layer, block, keys, values)
             if at_once:
-                own = causal_rows(queries, *self.prefix.ahead_of(layer, keys, values), scale)
+                if self.prefix.length:
+                    keys, values = map(behind, self.prefix.layers[layer], (keys, values))
+                own = causal_rows(queries, keys, values, scale)
             else:
                 totals = self._parts(block, queries, keys, values, scale)
                 common = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in before or ())

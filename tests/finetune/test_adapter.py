@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from advisor.approaches import Curriculum, Lesson
 from advisor.models import Decoding
 from advisor.models.engine import LocalModel
 from finetune import Lora, adapter
+from finetune.layers import Fused
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=4)
 IDS = torch.tensor([[40, 41, 42, 43, 44, 45, 46, 47]])
@@ -55,6 +57,13 @@ def test_a_bfloat16_model_is_untouched_too(
     model.generate([lesson.prompt for lesson in curriculum.lessons], Decoding(4), tuned.weights)
     assert_untouched(model, before)
     assert {t.dtype for t in tuned.weights.merged.values()} == {torch.bfloat16}  # type: ignore[attr-defined]
+
+
+def test_adapted_layers_work_in_one_step(llama: LocalModel) -> None:
+    with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
+        layers = [module for module in wrapped.modules() if isinstance(module, LoraLayer)]
+        assert layers
+        assert all(isinstance(vars(layer)["forward"], Fused) for layer in layers)
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral"])

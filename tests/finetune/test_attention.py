@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from advisor.models.attention import BLOCK
 from finetune.attention import causal
+from finetune.packing import Segments
 
 SCALE = 0.35
 
@@ -79,3 +82,24 @@ def test_bfloat16_is_rounded_in_the_products_only() -> None:
     assert (ours.double() - exact).abs().max() < 0.02
     ours.float().sum().backward()
     assert all(t.grad is not None and t.grad.isfinite().all() for t in inputs)
+
+
+@pytest.mark.parametrize("prefix", [0, 9])
+def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int) -> None:
+    lengths = (5, 9, 1, 7)
+    together = Segments.of(prefix, lengths, torch.device("cpu"))
+    assert together.filled is not None
+    inputs = tensors(prefix + sum(lengths), prefix + sum(lengths), heads=6)
+    ours, theirs = (s.attend(0, *inputs, SCALE) for s in (together, replace(together, filled=None)))
+    torch.testing.assert_close(ours, theirs)
+    for left, right in zip(
+        torch.autograd.grad(ours.square().sum(), inputs),
+        torch.autograd.grad(theirs.square().sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("lengths", [(BLOCK + 1, BLOCK + 1), (BLOCK, 2, 2, 2), (5,)])
+def test_rows_that_are_long_unlike_or_alone_are_not_filled_up(lengths: tuple[int, ...]) -> None:
+    assert Segments.of(3, lengths, torch.device("cpu")).filled is None

@@ -54,6 +54,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:`lora_bias=True`")  # one of the layers has no bias
 @pytest.mark.parametrize(("settings", "state"), SETTINGS)
 def test_output_and_gradients_are_pefts(settings: dict[str, object], state: Callable[[nn.Module], object]) -> None:
     expected, found = adapted(**settings), adapted(**settings)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from advisor.models.attention import BLOCK, FEW, by_products, causal_rows, joined, part
+from advisor.models.attention import BLOCK, FEW, by_products, causal_rows, joined, packed_attention, part
+from advisor.models.engine import LocalModel
+from advisor.models.render import Encoded
 
 SCALE = 0.3
 
@@ -63,3 +68,24 @@ def test_rows_may_be_the_end_of_longer_ones_where_products_are_taken() -> None:
     assert by_products(query, FEW)
     whole = exact(query, key, value, torch.ones(FEW, FEW + 9).tril(9).bool())
     assert (causal_rows(query, key, value, SCALE).double() - whole).abs().max() < NEAR[torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shared", [12, BLOCK + 2])
+def test_rows_behind_a_prefix_are_read_as_the_model_reads_them_alone(
+    llama_folder: Path, loaded: Callable[..., LocalModel], dtype: str, shared: int
+) -> None:
+    """Short rows and long ones, behind a prefix that is copied in front of them and one that is not."""
+    model = loaded(llama_folder, dtype)
+    tokens = torch.randint(5, 60, (shared + 3 * FEW,), generator=torch.Generator().manual_seed(1)).tolist()
+    rows = [Encoded((*tokens[:shared], 5 + n, *tokens[shared : shared + n]), shared) for n in (2, FEW, FEW, 3 * FEW)]
+    with packed_attention(model.module):
+        found, _ = model.read(rows, None, 0)
+    for ours, row in zip(found[:, 0], rows, strict=True):
+        ids = torch.tensor([row.ids])
+        with torch.inference_mode():
+            whole = model.module.base_model(input_ids=ids).last_hidden_state[0, -1]
+            without = model.module.base_model(input_ids=ids[:, shared:]).last_hidden_state[0, -1]
+        near = (ours - whole).abs().max()
+        assert near < 0.05 * whole.abs().max()
+        assert near < 0.2 * (without - whole).abs().max()

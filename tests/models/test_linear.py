@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from advisor.models import Prompt, Weights
+from advisor.models.embedder import SentenceEmbedder
+from advisor.models.engine import LocalModel
 from advisor.models.linear import SHARE, Arranged, arrange, back, let_go
+from advisor.models.packages import MINILM
+from advisor.models.source import find
 
 
 def model(dtype: torch.dtype = torch.bfloat16) -> nn.Sequential:
@@ -18,11 +24,15 @@ def model(dtype: torch.dtype = torch.bfloat16) -> nn.Sequential:
     return module.requires_grad_(False)
 
 
+def arranged_layers(module: nn.Module) -> list[nn.Module]:
+    return [layer for layer in module.modules() if isinstance(vars(layer).get("forward"), Arranged)]
+
+
 @pytest.fixture
 def arranged() -> nn.Sequential:
     module = model()
     arrange(module)
-    if not isinstance(vars(module[0]).get("forward"), Arranged):
+    if not arranged_layers(module):
         pytest.skip("this processor has no bfloat16 instructions, so nothing is arranged")
     return module
 
@@ -103,3 +113,39 @@ def test_nothing_is_arranged_where_memory_is_short(monkeypatch: pytest.MonkeyPat
     arrange(module)
     assert not any("forward" in vars(layer) for layer in module)
     assert torch.equal(module[0](inputs()), linear(inputs(), module[0].weight, module[0].bias))
+
+
+@pytest.mark.usefixtures("arranged")  # where nothing can be arranged, there is nothing to see
+def test_a_model_answers_by_the_weights_that_are_active(
+    llama_folder: Path, loaded: Callable[..., LocalModel], prompts: list[Prompt]
+) -> None:
+    local = loaded(llama_folder, "bfloat16")
+    layers = arranged_layers(local.module)
+    assert len(layers) == sum(isinstance(layer, nn.Linear) for layer in local.module.modules())
+    names = [name for name, _ in local.module.named_parameters() if "up_proj" in name]
+    other = Weights("other", {name: local.module.get_parameter(name).detach() * 3 for name in names})
+
+    def totals(weights: Weights | None) -> torch.Tensor:
+        return torch.tensor([s.totals for s in local.score(prompts, ["red", "green"], weights)])
+
+    own, tuned, again = totals(None), totals(other), totals(None)
+    assert torch.equal(own, again)
+    assert (own - tuned).abs().max() > 0.1
+    for layer in layers:
+        vars(layer).pop("forward")
+    torch.testing.assert_close(tuned, totals(other), rtol=0, atol=0.05)
+    torch.testing.assert_close(own, totals(None), rtol=0, atol=0.05)
+
+
+@pytest.mark.usefixtures("arranged")
+def test_an_embedder_is_arranged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[nn.Module] = []
+    monkeypatch.setattr("advisor.models.embedder.arrange", lambda module: (arrange(module), seen.append(module)))
+    embedder = SentenceEmbedder(find("embedded", MINILM), torch.device("cpu"), torch.bfloat16)
+    found = embedder.embed(["a text", "another one of more words"])
+    (module,) = seen
+    layers = arranged_layers(module)
+    assert layers
+    for layer in layers:
+        vars(layer).pop("forward")
+    assert (found * embedder.embed(["a text", "another one of more words"])).sum(1) == pytest.approx(1, abs=1e-3)
