@@ -13,8 +13,10 @@ import transformers
 from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
+from advisor.models import encoder
 from advisor.models.clock import clock
 from advisor.models.device import device_name
+from advisor.models.encoder import PackedEncoder, reads_packed
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
@@ -46,16 +48,14 @@ class SentenceEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""
         with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
-            model = self._model
-        with clock.span("embed"):
-            vectors = model.encode(
-                list(texts),
-                batch_size=BATCH,
-                show_progress_bar=False,
-                convert_to_tensor=True,
-            )
+            model, packed = self._model, self._packed
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
+        with clock.span("embed"):
+            if packed:
+                vectors = packed.encode(texts)
+            else:
+                vectors = model.encode(list(texts), batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
 
@@ -68,7 +68,7 @@ class SentenceEmbedder:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "sentence-transformers": sentence_transformers.__version__,
-            "code": file_sha256(Path(__file__)),
+            "code": " ".join(file_sha256(Path(file)) for file in (__file__, encoder.__file__)),
         }
 
     @cached_property
@@ -87,3 +87,10 @@ class SentenceEmbedder:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error
+
+    @cached_property
+    def _packed(self) -> PackedEncoder | None:
+        """The model, read without padding, where this gives the same."""
+        model = self._model
+        with clock.span("load"):
+            return PackedEncoder(model) if reads_packed(model) else None

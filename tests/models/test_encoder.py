@@ -1,0 +1,119 @@
+"""Texts in one row without padding get the vectors that the library gives to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from torch.nn.functional import cosine_similarity
+from transformers import (
+    AutoModel,
+    BertConfig,
+    LlamaConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
+
+from advisor.models.embedder import SentenceEmbedder
+from advisor.models.encoder import PackedEncoder, reads_packed
+from advisor.models.packages import MINILM
+from advisor.models.source import find
+from tests.conftest import SHAPE
+
+WINDOW = 200
+ENCODER = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": WINDOW + 2,
+    "pad_token_id": 0,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    **SHAPE,
+}
+WORDS = ["the", "parcel", "came", "back", "from", "a", "wrong", "address", "after", "more", "than", "nine", "days"]
+TEXTS = [
+    *(" ".join(WORDS[i:]) for i in range(8)),  # of many lengths
+    *(f"{word} parcel" for word in ("a", "the", "my")),  # of one length
+    " ".join(WORDS * 4),
+    " ".join(WORDS[::-1] * 4),
+    " ".join(WORDS * 40),  # beyond the window
+    "a",
+]
+
+Folder = Callable[[Any], Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_with: Callable[..., PreTrainedTokenizerFast]) -> Folder:
+    """Writes random weights of an encoder, and a tokenizer that can pad."""
+
+    def write(config: Any) -> Path:
+        path = tmp_path_factory.mktemp("encoders") / config.model_type
+        torch.manual_seed(5)
+        AutoModel.from_config(config, dtype=torch.float32).save_pretrained(path)
+        tokenizer = tokenizer_with(None)
+        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.model_max_length = WINDOW
+        tokenizer.save_pretrained(path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [BertConfig, RobertaConfig])
+def test_vectors_are_the_librarys(folder: Folder, kind: Any, dtype: torch.dtype) -> None:
+    model = SentenceTransformer(str(folder(kind(**ENCODER))), device="cpu", model_kwargs={"dtype": dtype})
+    assert reads_packed(model)
+    found = PackedEncoder(model).encode(TEXTS).float()
+    alone = torch.stack([model.encode(text, convert_to_tensor=True) for text in TEXTS]).float()
+    assert found.shape == alone.shape == (len(TEXTS), 32)
+    if dtype == torch.float32:
+        assert found == pytest.approx(alone, abs=1e-5)
+    else:
+        assert cosine_similarity(found, alone).min() > 0.999
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(MPNetConfig(**ENCODER), id="relative positions"),
+        pytest.param(
+            ModernBertConfig(**ENCODER | {"cls_token_id": 0, "sep_token_id": 0}, local_attention=8),
+            id="local attention",
+        ),
+        pytest.param(LlamaConfig(**ENCODER), id="causal"),
+    ],
+)
+def test_what_does_not_read_so_is_read_by_the_library(folder: Folder, config: Any) -> None:
+    path = folder(config)
+    model = SentenceTransformer(str(path), device="cpu")
+    assert not reads_packed(model)
+    found = SentenceEmbedder(find(str(path), MINILM), torch.device("cpu"), torch.float32).embed(TEXTS)
+    assert found == pytest.approx(model.encode(TEXTS, normalize_embeddings=True), abs=1e-5)
+
+
+def test_texts_that_do_not_fit_at_once_are_read_in_parts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SentenceTransformer(str(folder(BertConfig(**ENCODER))), device="cpu")
+    encoder = PackedEncoder(model)
+    expected = encoder.encode(TEXTS).numpy()
+    refused = []
+
+    def room(module: Any, args: Any, given: dict[str, Any]) -> None:
+        if given["input_ids"].numel() > WINDOW:
+            refused.append(given["input_ids"].numel())
+            raise torch.OutOfMemoryError("tried to allocate")
+
+    with model[0].auto_model.register_forward_pre_hook(room, with_kwargs=True):
+        found = encoder.encode(TEXTS).numpy()
+    assert refused
+    assert np.allclose(found, expected, atol=1e-5)
