@@ -31,7 +31,7 @@ def main() -> None:
     if not options.table:
         for task in options.tasks:
             _run(task, options)
-    _write(options.out)
+    write(options.out, RESULTS)
 
 
 def _run(task: Path, options: argparse.Namespace) -> None:
@@ -41,25 +41,26 @@ def _run(task: Path, options: argparse.Namespace) -> None:
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
 
 
-def _write(out: Path) -> None:
+def write(out: Path, results: Path) -> None:
+    """Write the table of the runs in the folders of `out`, and of what `results` held of other tasks before."""
     found = {}
     for path in sorted(out.glob("*/results.json")):
-        result = json.loads(path.read_text())
-        found[path.parent.name] = {**result, "measured_seconds": sum(map(_seconds, result["approaches"]))}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "comparisons.json"
+        found[path.parent.name] = _kept(json.loads(path.read_text()))
+    results.mkdir(exist_ok=True)
+    path = results / "comparisons.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    kept = dict(sorted({**before, **{name: _kept(result) for name, result in found.items()}}.items()))
+    kept = dict(sorted({**before, **found}.items()))
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    (RESULTS / "comparisons.md").write_text(_table(kept))
+    (results / "comparisons.md").write_text(_table(kept))
 
 
 def _seconds(row: dict[str, Any]) -> float:
-    """What one approach took: fitting, indexing, predicting every test example and sending 16 alone."""
+    """What one approach took: fitting, indexing, predicting every test example and sending some alone."""
     if row["quality"] is None:
         return 0.0
     predicting = row["quality"]["n"] / row["throughput_qps"] if row["throughput_qps"] else 0.0
-    alone = 16 * row["latency_ms"]["p50"] / 1000 if row["latency_ms"] else 0.0
+    latency = row["latency_ms"]
+    alone = latency["n"] * latency["p50"] / 1000 if latency else 0.0
     return float((row["fit_seconds"] or 0) + (row["index_seconds"] or 0) + predicting + alone)
 
 
@@ -70,7 +71,6 @@ def _kept(result: dict[str, Any]) -> dict[str, Any]:
         "model": {k: v for k, v in result["model"].items() if k != "caveats"},
         "hardware": result["hardware"],
         "versions": result["versions"],
-        "measured_seconds": result["measured_seconds"],
         "approaches": result["approaches"],
         "recommendation": {k: result["recommendation"][k] for k in ("approach", "decided", "alternatives")},
     }
@@ -94,7 +94,7 @@ def _table(found: dict[str, dict[str, Any]]) -> str:
         "metric": [r["task"]["metric"] for r in found.values()],
         "train / test": [f"{r['task']['train']} / {r['task']['test']}" for r in found.values()],
         "advice": [_advice(r) for r in found.values()],
-        "minutes": [f"{r['measured_seconds'] / 60:.1f}" for r in found.values()],
+        "minutes": [f"{sum(map(_seconds, r['approaches'])) / 60:.1f}" for r in found.values()],
         "cores": [str(r["hardware"]["cores"]) for r in found.values()],
         "number format": [r["model"]["dtype"] for r in found.values()],
     }
