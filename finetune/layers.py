@@ -69,7 +69,7 @@ class _Adapted(torch.autograd.Function):
         rows = given.reshape(-1, given.shape[-1])
         low = rows @ a.t()
         result: torch.Tensor = base(given)
-        result.view(len(rows), -1).addmm_(low, b.t(), alpha=scaling)
+        result.view(len(rows), b.shape[0]).addmm_(low, b.t(), alpha=scaling)
         ctx.save_for_backward(rows, low, a, b)
         ctx.base, ctx.scaling, ctx.shape = base, scaling, given.shape
         return result
@@ -77,7 +77,7 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, low, a, b = ctx.saved_tensors
-        coming = gradients[0].reshape(len(rows), -1)
+        coming = gradients[0].reshape(len(rows), b.shape[0])
         to_low = (coming @ b).mul_(ctx.scaling)
         to_given = None
         if ctx.needs_input_grad[0]:

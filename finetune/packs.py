@@ -1,7 +1,7 @@
 """Packs one behind the other, one for each adapter, filled up to the longest so that each is a matrix of a batch.
 
-A pack of its own already holds several examples, whose attention is taken one by one; with several packs that
-would be hundreds of small kernels a layer. Here all examples of all packs are laid out as one padded batch for the
+A pack of its own already holds several examples, of which longer ones are attended one by one; with several packs
+that would be hundreds of small kernels a layer. Here all examples of all packs are laid out as one padded batch for the
 attention alone, so that their number does not change how often a GPU is asked.
 """
 

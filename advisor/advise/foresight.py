@@ -299,12 +299,13 @@ def _memory(model: ModelFacts | None, trained_on: float) -> int | None:
     size = _BYTES.get(model.dtype, 4)
     program = PROGRAM if model.device.startswith("cpu") else 0.0
     weights = model.parameters * size
+    arranged = weights if program and model.dtype == "bfloat16" else 0  # kept in the order of multiplying as well
     working = WORKING
     if trained_on:
         activations = ACTIVATIONS * (model.parameters / SIZE) ** GROWTH * size / 4
         working = max(working, trained_on * activations)
         weights *= 2  # the originals are kept beside those that the adapter was added to
-    return int(program + weights + working)
+    return int(program + weights + arranged + working)
 
 
 def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import platform
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from advisor.errors import UserError
 
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -89,20 +91,21 @@ def peak_memory(device: torch.device) -> int | None:
     """Highest memory since the reset, in bytes: allocated on a GPU, resident in the process on a CPU."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    return _stated("/proc/self/status", "VmHWM")
-
-
-def available_memory() -> int | None:
-    """Bytes that a process may still take without pushing others out; None where it cannot be told."""
-    return _stated("/proc/meminfo", "MemAvailable")
-
-
-def _stated(file: str, name: str) -> int | None:
-    """Bytes that a file of Linux states under a name; None where there is none."""
     with contextlib.suppress(OSError, StopIteration):
-        lines = Path(file).read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     return None
+
+
+def usable_memory() -> int | None:
+    """Bytes of the machine, or of the container where it has fewer; None where it cannot be told."""
+    found = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # not on every system
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in CONTAINER_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" stands for none
+            found.append(int(Path(limit).read_text()))
+    return min(found, default=None)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,13 @@ import transformers
 from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
-from advisor.models import encoder
 from advisor.models.clock import clock
 from advisor.models.device import device_name
-from advisor.models.encoder import PackedEncoder, reads_packed
+from advisor.models.encoder import PackedEncoder, padded, reads_packed
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
 from advisor.models.source import Source
-
-BATCH = 32
 
 
 class SentenceEmbedder:
@@ -52,10 +49,7 @@ class SentenceEmbedder:
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
         with clock.span("embed"):
-            if packed:
-                vectors = packed.encode(texts)
-            else:
-                vectors = model.encode(list(texts), batch_size=BATCH, show_progress_bar=False, convert_to_tensor=True)
+            vectors = packed.encode(texts) if packed else padded(model, texts)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
 
@@ -68,7 +62,7 @@ class SentenceEmbedder:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "sentence-transformers": sentence_transformers.__version__,
-            "code": " ".join(file_sha256(Path(file)) for file in (__file__, encoder.__file__)),
+            "code": _code(),
         }
 
     @cached_property
@@ -94,3 +88,9 @@ class SentenceEmbedder:
         model = self._model
         with clock.span("load"):
             return PackedEncoder(model) if reads_packed(model) else None
+
+
+@cache
+def _code() -> str:
+    """What this room consists of: much of it decides how a text is read."""
+    return " ".join(file_sha256(file) for file in sorted(Path(__file__).parent.glob("*.py")))

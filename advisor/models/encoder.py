@@ -14,14 +14,23 @@ import torch
 from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
 from advisor.models.attention import NotPassedOn, by_products, packed_attention
-from advisor.models.batches import halving
+from advisor.models.batches import ROWS_AT_ONCE, halving
 from advisor.models.kv import may_pack
 
 TOKENS_AT_ONCE = 8192  # of a batch
 TEXTS_AT_ONCE = 1024  # that are tokenised together
 SHORT = 100  # tokens; shorter texts of one length are attended in one call, of longer ones each is worth its own
 APART = 1e-3  # of the cosine of a text's two vectors; a wrong position moves it further, bfloat16 by 1e-4
-FOREIGN = (NotPassedOn, AttributeError, IndexError, KeyError, TypeError, ValueError)  # by what other architectures fail
+LONGEST = 2048  # tokens; of a longer text the logits of all tokens together would take too much memory
+FOREIGN = (
+    NotPassedOn,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)  # of other architectures
 TRIED = ("A short text.", "A second one, which is somewhat longer than the first, so that it has to be padded.")
 
 
@@ -47,6 +56,8 @@ class PackedEncoder:
         features = self.model.preprocess(texts)
         kept = features["attention_mask"].bool()
         rows = [ids[mask] for ids, mask in zip(features["input_ids"], kept, strict=True)]
+        if not all(map(len, rows)):
+            return padded(self.model, texts)
         vectors: dict[int, torch.Tensor] = {}
 
         def read(batch: Sequence[int]) -> None:
@@ -80,12 +91,20 @@ def reads_packed(model: Any) -> bool:
     causal = any(getattr(part, "is_causal", False) for part in module.modules())
     if model.default_prompt_name is not None or causal or not may_pack(module):
         return False
-    expected = model.encode(list(TRIED), show_progress_bar=False, convert_to_tensor=True).float()
+    expected = padded(model, TRIED).float()
     try:
         found = PackedEncoder(model).encode(TRIED).float()
     except FOREIGN:
         return False
     return found.shape == expected.shape and bool((cosine_similarity(found, expected) > 1 - APART).all())
+
+
+def padded(model: Any, texts: Sequence[str]) -> torch.Tensor:
+    """What a `SentenceTransformer` itself says; shape (len(texts), dimension)."""
+    found: torch.Tensor = model.encode(
+        list(texts), batch_size=ROWS_AT_ONCE, show_progress_bar=False, convert_to_tensor=True
+    )
+    return found
 
 
 class _Texts:
@@ -101,6 +120,9 @@ class _Texts:
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
+        served = query.shape[0] // key.shape[0]
+        if served > 1:
+            key, value = (part.repeat_interleave(served, dim=0) for part in (key, value))
         attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
         start = 0
         for length, count in self.groups:
@@ -114,7 +136,7 @@ class _Texts:
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
     """Attention of texts of one length; shapes (heads, texts, tokens, size)."""
-    if not by_products(query, query.shape[2]):
+    if not by_products(query, query.shape[2]) or query.shape[2] > LONGEST:
         return scaled_dot_product_attention(query, key, value, scale=scale)
     rows, keys, values = (part.flatten(0, 1) for part in (query, key, value))
     logits = torch.baddbmm(query.new_empty(()), rows, keys.transpose(1, 2), beta=0, alpha=scale)

@@ -13,19 +13,23 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from advisor.models.device import available_memory
+from advisor.models.device import usable_memory
 
-SHARE = 0.125  # of the free memory that the arranged weights may take, once for each direction
+SHARE = 0.125  # of the memory that the arranged weights may take, once for each direction; not of what is free now, so
+# that a run which goes on later, or is copied, has the speed of the one before
 
 
 def arrange(module: nn.Module) -> None:
-    """Let every linear layer of `module` keep its weight arranged, where this is of use and there is memory for it."""
+    """Let every linear layer of `module` keep its weight arranged, where this is of use and there is memory for it.
+
+    A weight changed in place through `.data`, which leaves no trace, is followed only when this is called again.
+    """
     layers = [m for m in module.modules() if type(m) is nn.Linear and m.weight.dtype == torch.bfloat16]
     if not layers or layers[0].weight.device.type != "cpu" or not _can_arrange():
         return
-    free = available_memory()
+    memory = usable_memory()
     size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
-    if free is not None and size <= SHARE * free:
+    if memory is not None and size <= SHARE * memory:
         for layer in layers:
             vars(layer)["forward"] = Arranged(layer)
 

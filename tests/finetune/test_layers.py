@@ -68,6 +68,22 @@ def test_output_and_gradients_are_pefts(settings: dict[str, object], state: Call
         torch.testing.assert_close(left, right)
 
 
+@pytest.mark.parametrize(("settings", "one"), [({}, True), ({"use_rslora": True}, True), ({"use_dora": True}, False)])
+def test_a_plain_adapters_layer_is_one_step_for_the_gradient(settings: dict[str, object], one: bool) -> None:
+    module = adapted(**settings)
+    with fused(module):
+        found = module(torch.randn(2, 12).double())
+    assert (type(found.grad_fn).__name__ == "_AdaptedBackward") is one
+
+
+def test_a_layer_that_is_given_nothing_gives_nothing() -> None:
+    module = adapted()
+    with fused(module):
+        found = module(torch.empty(0, 12).double().requires_grad_())
+    assert found.shape == (0, 6)
+    found.sum().backward()
+
+
 def test_the_layers_are_pefts_again_afterwards() -> None:
     module = adapted()
     with fused(module):

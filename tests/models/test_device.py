@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -46,6 +48,17 @@ def test_a_cpu_takes_bfloat16_only_where_it_multiplies_it_natively(
 ) -> None:
     monkeypatch.setattr(device, "cpu_flags", lambda: flags)
     assert device.choose_dtype(None, torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("4096\n", 4096), ("max\n", None), ("9223372036854771712\n", None)])
+def test_memory_is_the_machines_or_the_containers_where_that_is_less(
+    limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "CONTAINER_LIMITS", ())
+    of_the_machine = device.usable_memory()
+    (tmp_path / "limit").write_text(limit)
+    monkeypatch.setattr(device, "CONTAINER_LIMITS", (str(tmp_path / "missing"), str(tmp_path / "limit")))
+    assert device.usable_memory() == (expected or of_the_machine)
 
 
 def test_the_device_has_a_name_and_memory_is_watched() -> None:

@@ -11,15 +11,19 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from torch.nn.functional import cosine_similarity
+from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import (
     AutoModel,
+    AutoTokenizer,
     BertConfig,
+    EuroBertConfig,
     LlamaConfig,
     ModernBertConfig,
     MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
 )
+from transformers.models.bert.modeling_bert import BertEncoder
 
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.encoder import PackedEncoder, reads_packed
@@ -70,9 +74,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_with: Callable[..
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("kind", [BertConfig, RobertaConfig])
-def test_vectors_are_the_librarys(folder: Folder, kind: Any, dtype: torch.dtype) -> None:
-    model = SentenceTransformer(str(folder(kind(**ENCODER))), device="cpu", model_kwargs={"dtype": dtype})
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(BertConfig(**ENCODER), id="bert"),
+        pytest.param(RobertaConfig(**ENCODER), id="positions from 1"),
+        pytest.param(EuroBertConfig(**ENCODER, num_key_value_heads=2), id="shared keys"),
+    ],
+)
+def test_vectors_are_the_librarys(folder: Folder, config: Any, dtype: torch.dtype) -> None:
+    model = SentenceTransformer(str(folder(config)), device="cpu", model_kwargs={"dtype": dtype})
     assert reads_packed(model)
     found = PackedEncoder(model).encode(TEXTS).float()
     alone = torch.stack([model.encode(text, convert_to_tensor=True) for text in TEXTS]).float()
@@ -100,6 +111,37 @@ def test_what_does_not_read_so_is_read_by_the_library(folder: Folder, config: An
     assert not reads_packed(model)
     found = SentenceEmbedder(find(str(path), MINILM), torch.device("cpu"), torch.float32).embed(TEXTS)
     assert found == pytest.approx(model.encode(TEXTS, normalize_embeddings=True), abs=1e-5)
+
+
+def test_a_prompt_that_goes_before_every_text_is_left_to_the_library(folder: Folder) -> None:
+    path = str(folder(BertConfig(**ENCODER)))
+    model = SentenceTransformer(path, device="cpu", prompts={"query": "my"}, default_prompt_name="query")
+    assert not reads_packed(model)
+
+
+def test_an_embedder_reads_its_texts_in_one_row(folder: Folder) -> None:
+    path = str(folder(BertConfig(**ENCODER)))
+    embedder = SentenceEmbedder(find(path, MINILM), torch.device("cpu"), torch.float32)
+    embedder.embed(["loads it"])
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    shapes = []
+
+    def look(module: torch.nn.Module, given: Any) -> None:
+        if isinstance(module, BertEncoder):
+            shapes.append(tuple(given[0].shape[:2]))
+
+    with register_module_forward_pre_hook(look):
+        embedder.embed(TEXTS[:3])
+    ((rows, tokens),) = shapes
+    assert rows == 1
+    assert tokens == sum(len(tokenizer(text)["input_ids"]) for text in TEXTS[:3])
+
+
+def test_a_text_without_tokens_gets_a_vector_as_well(folder: Folder) -> None:
+    encoder = PackedEncoder(SentenceTransformer(str(folder(BertConfig(**ENCODER))), device="cpu"))
+    found = encoder.encode(["a parcel", "", *TEXTS[:3]])
+    assert found.shape == (5, 32)
+    assert torch.allclose(found[0], encoder.encode(["a parcel"])[0], atol=1e-5)
 
 
 def test_texts_that_do_not_fit_at_once_are_read_in_parts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,12 @@ def changed_in_place(layer: nn.Linear) -> None:
         layer.weight.mul_(2)
 
 
-@pytest.mark.parametrize("change", [exchanged, changed_in_place])
+def changed_without_a_trace(layer: nn.Linear) -> None:
+    layer.weight.data.mul_(2)
+    arrange(layer)
+
+
+@pytest.mark.parametrize("change", [exchanged, changed_in_place, changed_without_a_trace])
 def test_another_weight_is_followed(arranged: nn.Sequential, change: Callable[[nn.Linear], None]) -> None:
     layer, given = arranged[2], torch.ones(3, 80).bfloat16()
     before, behind = layer(given), back(layer, layer(given))
@@ -109,7 +114,7 @@ def test_float32_is_left_alone() -> None:
 def test_nothing_is_arranged_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     module = model()
     size = 2 * sum(layer.weight.numel() for layer in (module[0], module[2]))
-    monkeypatch.setattr("advisor.models.linear.available_memory", lambda: int(size / SHARE) - 1)
+    monkeypatch.setattr("advisor.models.linear.usable_memory", lambda: int(size / SHARE) - 1)
     arrange(module)
     assert not any("forward" in vars(layer) for layer in module)
     assert torch.equal(module[0](inputs()), linear(inputs(), module[0].weight, module[0].bias))
