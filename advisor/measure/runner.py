@@ -22,6 +22,7 @@ from advisor.tasks import Query, Task
 
 BATCH = 32  # test examples a prediction batch; what a kill can cost at most
 WARM_UPS = 2
+WARM_UP_SECONDS = 5.0  # after which the device is warm
 LATENCY_SECONDS = 60.0  # after which fewer examples have to do, but not fewer than the next
 FEWEST_LATENCIES = 5
 OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
@@ -168,9 +169,12 @@ class _Measurement:
         done, spent = {r.id for r in before}, sum(r.seconds for r in before)
         chosen = [queries[i * len(queries) // count] for i in range(count)]
         self.progress.step("latency", count)
+        started = clock.now()
         with clock.span(OTHER):
             for query in chosen[:WARM_UPS]:
                 predictor.predict([query])
+                if clock.now() - started > WARM_UP_SECONDS:
+                    break
         for number, query in enumerate(chosen):
             if number >= FEWEST_LATENCIES and spent > LATENCY_SECONDS:
                 break
