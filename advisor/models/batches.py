@@ -25,6 +25,20 @@ def batches(rows: Sequence[Encoded], extra: int) -> Iterator[list[int]]:
         yield batch
 
 
+def gathered(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Numbers of neighbouring rows that have at most so many tokens together; a row that has more stands alone."""
+    batch: list[int] = []
+    tokens = 0
+    for number, length in enumerate(lengths):
+        if batch and tokens + length > most:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(number)
+        tokens += length
+    if batch:
+        yield batch
+
+
 def halving(batch: Sequence[int], work: Callable[[Sequence[int]], None]) -> None:
     """Do the work on the batch, or on its halves where memory does not suffice for all of it."""
     try:

@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
 from advisor.models.attention import NotPassedOn, by_products, packed_attention
-from advisor.models.batches import ROWS_AT_ONCE, halving
+from advisor.models.batches import ROWS_AT_ONCE, gathered, halving
 from advisor.models.kv import may_pack
 
 TOKENS_AT_ONCE = 8192  # of a batch
@@ -22,15 +22,8 @@ TEXTS_AT_ONCE = 1024  # that are tokenised together
 SHORT = 100  # tokens; shorter texts of one length are attended in one call, of longer ones each is worth its own
 APART = 1e-3  # of the cosine of a text's two vectors; a wrong position moves it further, bfloat16 by 1e-4
 LONGEST = 2048  # tokens; of a longer text the logits of all tokens together would take too much memory
-FOREIGN = (
-    NotPassedOn,
-    AttributeError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)  # of other architectures
+# By what architectures that are not known here show that they do not read so.
+FOREIGN = (NotPassedOn, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 TRIED = ("A short text.", "A second one, which is somewhat longer than the first, so that it has to be padded.")
 
 
@@ -58,12 +51,14 @@ class PackedEncoder:
         rows = [ids[mask] for ids, mask in zip(features["input_ids"], kept, strict=True)]
         if not all(map(len, rows)):
             return padded(self.model, texts)
+        order = sorted(range(len(rows)), key=lambda i: (-len(rows[i]), i))
         vectors: dict[int, torch.Tensor] = {}
 
         def read(batch: Sequence[int]) -> None:
-            vectors.update(zip(batch, self._read([rows[i] for i in batch]), strict=True))
+            numbers = [order[place] for place in batch]
+            vectors.update(zip(numbers, self._read([rows[i] for i in numbers]), strict=True))
 
-        for batch in _batches([len(row) for row in rows]):
+        for batch in gathered([len(rows[i]) for i in order], TOKENS_AT_ONCE):
             halving(batch, read)
         return torch.stack([vectors[i] for i in range(len(texts))])
 
@@ -149,20 +144,6 @@ def _groups(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
     for length, texts in groupby(lengths):
         count = sum(1 for _ in texts)
         yield from [(length, count)] if length < SHORT else [(length, 1)] * count
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Numbers of the texts in batches, longest first."""
-    batch: list[int] = []
-    tokens = 0
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and tokens + lengths[i] > TOKENS_AT_ONCE:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(i)
-        tokens += lengths[i]
-    if batch:
-        yield batch
 
 
 def _first_position(module: Any) -> int:

@@ -15,6 +15,7 @@ from itertools import groupby
 import torch
 
 from advisor.models.attention import BLOCK, behind, by_products, causal_rows, joined, part
+from advisor.models.batches import gathered
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
@@ -220,13 +221,7 @@ def chunks(lengths: Sequence[int], nodes: int, device: torch.device) -> Iterator
     """
     most = PACKED_ON_CPU if device.type == "cpu" else PACKED_ON_GPU
     apart = device.type == "cpu" or nodes > 0  # nodes would see the padding between their prompt and them
-    chunk: list[int] = []
-    for row, length in enumerate(lengths):
-        if chunk and sum(lengths[r] + nodes for r in chunk) + length + nodes > most:
-            yield _blocks(chunk, lengths, nodes, apart)
-            chunk = []
-        chunk.append(row)
-    if chunk:
+    for chunk in gathered([length + nodes for length in lengths], most):
         yield _blocks(chunk, lengths, nodes, apart)
 
 

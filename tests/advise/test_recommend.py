@@ -14,6 +14,7 @@ from advisor.advise.recommend import estimate
 from advisor.advise.rules import advised_by_tree, expect_by_rules
 from advisor.approaches import parse
 from advisor.decide import load_prices
+from advisor.measure.records import ModelFacts
 from advisor.models.language_model import LanguageModel
 from advisor.tasks import Document, Example, Limits, Task
 from advisor.tasks.description import describe
@@ -170,6 +171,16 @@ def test_tokens_are_counted_from_the_tasks_own_texts() -> None:
     near = foresee(parse("few-shot:k=4,select=nearest"), task, lengths, RATES, None)
     assert near.latency
     assert near.latency.p50 > few.latency.p50
+
+
+@pytest.mark.parametrize("spec", ["zero-shot", "lora"])
+def test_weights_that_are_kept_arranged_as_well_are_counted(spec: str) -> None:
+    plain = ModelFacts("m", "r", None, "folder", "float16", "cpu", "a processor", 10**9, 2048, "e", ())
+    task = desk()
+    lengths = Lengths.of(task, lambda text: len(text.split()))
+    arranged = replace(plain, dtype="bfloat16")
+    found = [foresee(parse(spec), task, lengths, RATES, facts).memory_bytes for facts in (plain, arranged)]
+    assert found[1] - found[0] == 2 * 10**9  # two bytes a weight, once more
 
 
 def test_more_labels_make_no_other_task_of_it() -> None:

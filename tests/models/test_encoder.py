@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ TEXTS = [
 ]
 
 Folder = Callable[[Any], Path]
+RoomFor = Callable[[int, PackedEncoder], AbstractContextManager[list[int]]]
 
 
 @pytest.fixture(scope="module")
@@ -144,18 +146,10 @@ def test_a_text_without_tokens_gets_a_vector_as_well(folder: Folder) -> None:
     assert torch.allclose(found[0], encoder.encode(["a parcel"])[0], atol=1e-5)
 
 
-def test_texts_that_do_not_fit_at_once_are_read_in_parts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = SentenceTransformer(str(folder(BertConfig(**ENCODER))), device="cpu")
-    encoder = PackedEncoder(model)
+def test_texts_that_do_not_fit_at_once_are_read_in_parts(folder: Folder, room_for: RoomFor) -> None:
+    encoder = PackedEncoder(SentenceTransformer(str(folder(BertConfig(**ENCODER))), device="cpu"))
     expected = encoder.encode(TEXTS).numpy()
-    refused = []
-
-    def room(module: Any, args: Any, given: dict[str, Any]) -> None:
-        if given["input_ids"].numel() > WINDOW:
-            refused.append(given["input_ids"].numel())
-            raise torch.OutOfMemoryError("tried to allocate")
-
-    with model[0].auto_model.register_forward_pre_hook(room, with_kwargs=True):
+    with room_for(WINDOW, encoder) as refused:
         found = encoder.encode(TEXTS).numpy()
     assert refused
     assert np.allclose(found, expected, atol=1e-5)
