@@ -42,7 +42,7 @@ from advisor.measure.records import (
     read_run,
 )
 from advisor.measure.runner import BATCH, Assignment, run
-from advisor.models import LanguageModel
+from advisor.models import AnswersMany, LanguageModel
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_caveats
@@ -234,7 +234,8 @@ def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
 def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
-    settings = {"batch": BATCH, "latency_examples": plan.latency_examples}
+    batch = model.rows_at_once if isinstance(model, AnswersMany) else BATCH
+    settings = {"batch": batch, "latency_examples": plan.latency_examples}
     found = versions()
     identity = {
         "task": task.fingerprint,
@@ -267,7 +268,9 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
     known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
-    return Assignment(approach, spec, seed, path, head["settings"]["latency_examples"], program, machine, key)
+    settings = head["settings"]
+    sizes = settings["batch"], settings["latency_examples"]
+    return Assignment(approach, spec, seed, path, *sizes, program, machine, key)
 
 
 def task_facts(task: Task) -> TaskFacts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from advisor.models.clock import clock
 from advisor.models.store import wants_fresh
 from advisor.tasks import Query, Task
 
-BATCH = 32  # test examples a prediction batch; what a kill can cost at most
+BATCH = 32  # test examples a prediction batch, where the model does not say; what a kill can cost at most
 WARM_UPS = 2
 WARM_UP_SECONDS = 5.0  # after which the device is warm
 LATENCY_SECONDS = 60.0  # after which fewer examples have to do, but not fewer than the next
@@ -33,6 +34,7 @@ class Assignment:
     """One run to do: an approach by its spec, with a seed, recorded in `path`.
 
     Attributes:
+        batch: test examples that are answered together.
         program, machine: what does it; recorded.
         key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
     """
@@ -41,6 +43,7 @@ class Assignment:
     spec: str
     seed: int
     path: Path
+    batch: int
     latency_examples: int
     program: str
     machine: str
@@ -149,17 +152,35 @@ class _Measurement:
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
         """Batches are the same whatever was done before, so that an answer cannot depend on an interruption."""
         self.progress.step("predict", len(self.task.test))
-        for batch in _batches(self._queries()):
-            if batch[0].id not in done:
-                started = clock.now()
-                with clock.span(OTHER):
-                    predictions = predictor.predict(batch)
-                seconds = clock.now() - started
-                _check(predictions, batch)
-                rows = [_record(p) for p in predictions]
-                line = {"type": "predictions", "seconds": seconds, "predictions": rows}
-                append(self.assignment.path, line | counted(clock.drain()))
-            self.progress.advance(len(batch))
+        for batch in _batches(self._queries(), self.assignment.batch):
+            with self._telling(len(batch)):
+                if batch[0].id not in done:
+                    started = clock.now()
+                    with clock.span(OTHER):
+                        predictions = predictor.predict(batch)
+                    seconds = clock.now() - started
+                    _check(predictions, batch)
+                    rows = [_record(p) for p in predictions]
+                    line = {"type": "predictions", "seconds": seconds, "predictions": rows}
+                    append(self.assignment.path, line | counted(clock.drain()))
+
+    @contextmanager
+    def _telling(self, examples: int) -> Iterator[None]:
+        """So many examples are done meanwhile: told as the model answers them, the rest at the end."""
+        left = examples
+
+        def answered(more: int) -> None:
+            nonlocal left
+            more = min(more, left)
+            left -= more
+            self.progress.advance(more)
+
+        before, clock.answered = clock.answered, answered
+        try:
+            yield
+        finally:
+            clock.answered = before
+        self.progress.advance(left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
         queries = self._queries()
@@ -223,10 +244,10 @@ def _keep(predictor: Predictor, folder: Path) -> None:
     work.rename(folder)
 
 
-def _batches(queries: Sequence[Query]) -> list[list[Query]]:
+def _batches(queries: Sequence[Query], size: int) -> list[list[Query]]:
     """Queries of similar length together, longest first."""
     order = sorted(queries, key=lambda q: (-len(q.input), q.id))
-    return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    return [order[i : i + size] for i in range(0, len(order), size)]
 
 
 def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:

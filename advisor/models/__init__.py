@@ -1,6 +1,7 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
 from advisor.models.language_model import (
+    AnswersMany,
     Decoding,
     Embedder,
     Generation,
@@ -14,6 +15,7 @@ from advisor.models.memory import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
 __all__ = [
+    "AnswersMany",
     "Context",
     "Decoding",
     "Embedder",

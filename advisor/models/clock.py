@@ -47,11 +47,13 @@ class Clock:
         settle: returns when all that was begun is done; a model on a device that works on its own sets it, since a
             span would else count how long it took to give the work away.
         alarm: called between pieces of work; who has a deadline to keep sets it, and raises there.
+        answered: called with how many more prompts a model has answered; who shows how far it is sets it.
     """
 
     def __init__(self) -> None:
         self.settle: Callable[[], object] = lambda: None
         self.alarm: Callable[[], object] = lambda: None
+        self.answered: Callable[[int], object] = lambda prompts: None
         self._saved = 0.0
         self._ledger = Ledger()
         self._inner: list[float] = []

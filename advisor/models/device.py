@@ -108,6 +108,13 @@ def usable_memory() -> int | None:
     return min(found, default=None)
 
 
+def device_memory(device: torch.device) -> int | None:
+    """Bytes of the GPU's memory, else of the machine's; None where it cannot be told."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return usable_memory()
+
+
 def out_of_memory(error: RuntimeError) -> bool:
     """Whether there was no memory for a tensor, on a GPU or on the CPU."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

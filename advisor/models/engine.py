@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from advisor.models.attention import NotPassedOn, packed_attention
-from advisor.models.batches import batches, halving
+from advisor.models.batches import Bounds, batches, halving
 from advisor.models.ceiling import ceiling
 from advisor.models.clock import clock
 from advisor.models.device import device_name, peak_memory, reset_peak_memory
@@ -29,6 +29,7 @@ from advisor.models.source import Source
 
 SHORTEST_PREFIX = 8
 PREFIXES_KEPT = 4
+TEXTS = Bounds()  # of plain texts at once, which are read in full: more would not be faster
 ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
 
@@ -42,6 +43,7 @@ class LocalModel:
         embedder: the sentence embedder that goes with it.
 
     Attributes:
+        bounds: how much it does at once.
         packs: whether its rows can be read without padding, one behind the other; else they are padded.
     """
 
@@ -51,6 +53,7 @@ class LocalModel:
         self.source = source
         self.embedder = embedder
         arrange(module)
+        self.bounds = Bounds.of(module)
         self._head = Head(module)
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._active: Weights | None = None
@@ -64,6 +67,11 @@ class LocalModel:
     @property
     def revision(self) -> str:
         return self.source.revision
+
+    @property
+    def rows_at_once(self) -> int:
+        """Prompts that it answers together at most."""
+        return self.bounds.rows
 
     @property
     def context_window(self) -> int:
@@ -114,7 +122,7 @@ class LocalModel:
             found = _Decoding(self, [encoded[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in batches(encoded, extra=decoding.max_tokens):
+        for batch in batches(encoded, decoding.max_tokens, self.bounds):
             halving(batch, answer)
         return [answers[i] for i in range(len(prompts))]
 
@@ -133,8 +141,9 @@ class LocalModel:
             for i, row in zip(batch, totals, strict=True):
                 e = encoded[i]
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
+            clock.answered(len(batch))
 
-        for batch in batches(encoded, extra=len(tree.tokens)):
+        for batch in batches(encoded, len(tree.tokens), self.bounds):
             halving(batch, score)
         return [scores[i] for i in range(len(prompts))]
 
@@ -148,7 +157,7 @@ class LocalModel:
         def read(batch: Sequence[int]) -> None:
             found.update(zip(batch, likelihoods(self.module, self.head, [rows[i] for i in batch]), strict=True))
 
-        for batch in batches(rows, extra=0):
+        for batch in batches(rows, 0, TEXTS):
             halving(batch, read)
         return [found[i] for i in range(len(texts))]
 
@@ -342,6 +351,7 @@ class _Decoding:
             # In float32, since on a CPU torch seeks the highest of bfloat16 numbers seven times slower.
             chosen = self.model.head(hidden).float().argmax(-1)
             finished = self._finished(alive, chosen.tolist())
+            clock.answered(len(finished))
             if len(finished) == len(alive):
                 break
             for position in reversed(finished):

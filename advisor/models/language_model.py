@@ -147,3 +147,11 @@ class ReadsText(Protocol):
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         """Natural log of the probability of each text, without prompt or template; each fits the context window."""
         ...
+
+
+@runtime_checkable
+class AnswersMany(Protocol):
+    """A model that says how many prompts it is best asked at once; another one is asked few."""
+
+    @property
+    def rows_at_once(self) -> int: ...

@@ -95,7 +95,8 @@ class Rows:
         self.count = len(lengths)
         self.capacity = max(lengths) + room
         self.layers: list[Layer] = []
-        self._hidden: torch.Tensor | None = None
+        self._beyond: torch.Tensor | None = None
+        self._mask: torch.Tensor | None = None
         self._longest = 0
 
     def write(self, layer: int, block: Block, keys: torch.Tensor, values: torch.Tensor) -> None:
@@ -112,7 +113,8 @@ class Rows:
         self.lengths = self.lengths + 1
         self._longest = int(self.lengths.max())
         beyond = torch.arange(self._longest, device=self.lengths.device) >= self.lengths[:, None]
-        self._hidden = beyond[:, None, None] if bool(beyond.any()) else None
+        self._beyond = beyond[:, None, None] if bool(beyond.any()) else None
+        self._mask = None
         return positions
 
     def attend(
@@ -125,11 +127,10 @@ class Rows:
         values[rows, :, self.lengths - 1] = value.transpose(0, 1)
         heads, _, size = query.shape
         folded = query.transpose(0, 1).reshape(self.count, key.shape[0], -1, size)
-        mask = None
-        if self._hidden is not None:
-            mask = folded.new_zeros(self._hidden.shape).masked_fill_(self._hidden, -math.inf)
+        if self._beyond is not None and self._mask is None:  # the same in all layers
+            self._mask = folded.new_zeros(self._beyond.shape).masked_fill_(self._beyond, -math.inf)
         seen = slice(0, self._longest)
-        attended, total = part(folded, keys[:, :, seen], values[:, :, seen], scale, mask=mask)
+        attended, total = part(folded, keys[:, :, seen], values[:, :, seen], scale, mask=self._mask)
         own = attended.reshape(self.count, heads, -1), total.reshape(self.count, heads)
         if not self.prefix.length:
             return own[0]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from advisor.models import Decoding, Prompt
+from advisor.models.batches import Bounds
 from advisor.models.engine import LocalModel
 
 CAP = 12
@@ -63,9 +64,9 @@ def test_more_prompts_than_a_batch_holds(
     llama: LocalModel, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [a.text for a in llama.generate(prompts, Decoding(CAP))]
-    monkeypatch.setattr("advisor.models.batches.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(llama, "bounds", Bounds(rows=3))
     assert [a.text for a in llama.generate(prompts, Decoding(CAP))] == whole
-    monkeypatch.setattr("advisor.models.batches.TOKENS_AT_ONCE", 1)  # one prompt is larger: it goes alone
+    monkeypatch.setattr(llama, "bounds", Bounds(tokens=1))  # one prompt is larger: it goes alone
     assert [a.text for a in llama.generate(prompts, Decoding(CAP))] == whole
 
 

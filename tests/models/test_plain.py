@@ -7,6 +7,7 @@ import torch
 
 from advisor.errors import UserError
 from advisor.models import ReadsText
+from advisor.models.batches import Bounds
 from advisor.models.engine import LocalModel
 
 TEXTS = ["the handbook says", "the sea", "  working days\nand more of them, every one of them  ", "größe 日本", "a"]
@@ -31,7 +32,7 @@ def test_rows_that_are_read_together_do_not_notice_each_other(
     any_model: LocalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = any_model.log_likelihoods(TEXTS)
-    monkeypatch.setattr("advisor.models.batches.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("advisor.models.engine.TEXTS", Bounds(rows=2))
     monkeypatch.setattr("advisor.models.plain.LOGITS_AT_ONCE", 3)
     assert any_model.log_likelihoods(TEXTS) == pytest.approx(together, abs=1e-3)
     assert any_model.log_likelihoods([]) == []

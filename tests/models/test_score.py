@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from advisor.models import Prompt
+from advisor.models.batches import Bounds
 from advisor.models.engine import LocalModel
 from advisor.models.scoring import ChoiceTree
 
@@ -104,7 +105,7 @@ def test_many_prompts_in_small_batches(
     any_model: LocalModel, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [s.totals for s in any_model.score(prompts, CHOICES["one begins another"])]
-    monkeypatch.setattr("advisor.models.batches.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(any_model, "bounds", Bounds(rows=2))
     for scores, before in zip(any_model.score(prompts, CHOICES["one begins another"]), whole, strict=True):
         assert scores.totals == pytest.approx(before, abs=1e-4)
 
