@@ -123,9 +123,8 @@ def part(
 
 def joined(first: Part, second: Part) -> torch.Tensor:
     """Attention to the keys of both parts together, exactly; shape as each part's first tensor."""
-    total = torch.logaddexp(first[1], second[1])
-    left, right = (torch.exp(p[1] - total)[..., None].to(p[0].dtype) for p in (first, second))
-    return first[0] * left + second[0] * right
+    share = torch.sigmoid(first[1] - second[1])[..., None].to(first[0].dtype)  # of the first in both sums together
+    return torch.lerp(second[0], first[0], share)
 
 
 def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -16,9 +16,11 @@ from advisor.models.batches import Bounds, batches, halving
 from advisor.models.ceiling import ceiling
 from advisor.models.clock import clock
 from advisor.models.device import device_name, peak_memory, reset_peak_memory
+from advisor.models.greedy import Greedy
 from advisor.models.head import Head
-from advisor.models.kv import PaddedRows, may_pack
+from advisor.models.kv import may_pack
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
+from advisor.models.lean import Lean, known
 from advisor.models.linear import arrange, let_go
 from advisor.models.plain import likelihoods
 from advisor.models.prompt import Prompt
@@ -53,12 +55,17 @@ class LocalModel:
         self.source = source
         self.embedder = embedder
         arrange(module)
-        self.bounds = Bounds.of(module)
         self._head = Head(module)
+        self.bounds = Bounds.of(module)
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._active: Weights | None = None
         self._originals: dict[str, torch.Tensor] = {}
+        self._lean: Lean | None = None
         self.packs = may_pack(module) and self._packing_agrees()
+        if self.packs and known(module):
+            self._lean = Lean(module)
+            if not self._packing_agrees():
+                self._lean = None
 
     @property
     def name(self) -> str:
@@ -119,7 +126,7 @@ class LocalModel:
         answers: dict[int, Generation] = {}
 
         def answer(batch: Sequence[int]) -> None:
-            found = _Decoding(self, [encoded[i] for i in batch], decoding, started).run()
+            found = Greedy(self, [encoded[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
         for batch in batches(encoded, decoding.max_tokens, self.bounds):
@@ -179,21 +186,27 @@ class LocalModel:
                 clock.alarm()
                 reading = Reading(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
-                hidden.append(self._packed(packed.ids, packed.positions, reading)[packed.ends.to(self.device)])
+                hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
         return torch.cat(hidden).view(len(rows), 1 + nodes, -1), kept
 
     def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
         positions = rows.begin_step()
-        return self._packed(tokens[None], positions[None], rows)
+        return self._packed(tokens, positions, rows)
 
-    def _packed(self, ids: torch.Tensor, positions: torch.Tensor, attending: Reading | Rows) -> torch.Tensor:
-        """Last hidden states of a packed row, shape (packed length, size)."""
+    def _packed(
+        self, ids: torch.Tensor, positions: torch.Tensor, attending: Reading | Rows, wanted: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Last hidden states of the wanted tokens of a packed row, or of all, shape (tokens, size)."""
+        ids, positions = ids.to(self.device), positions.to(self.device)
+        numbers = wanted.to(self.device) if wanted is not None else None
+        if self._lean is not None and self._lean.holds():
+            return self._lean.read(ids, positions, attending, numbers)
         output = self.module.base_model(
-            input_ids=ids.to(self.device), position_ids=positions.to(self.device), use_cache=False, attending=attending
+            input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
         )
         hidden: torch.Tensor = output.last_hidden_state[0]
-        return hidden
+        return hidden if numbers is None else hidden[numbers]
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""
@@ -214,7 +227,7 @@ class LocalModel:
             blocks = [Block(0, 1, 0, len(ids), 0)]
             packed = Packed.of(blocks, [ids], 0, None)
             with clock.span("prefill", tokens=len(ids)):
-                self._packed(packed.ids, packed.positions, Reading(blocks, Prefix(), None, rows))
+                self._packed(packed.ids, packed.positions, Reading(blocks, Prefix(), None, rows), packed.ends)
             self._prefixes[key] = Prefix(len(ids), rows.layers)
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)
@@ -311,90 +324,3 @@ class LocalModel:
             yield
         finally:
             let_go(self.module)
-
-
-class _Decoding:
-    """One batch of greedy decoding; rows leave as they finish."""
-
-    def __init__(self, model: LocalModel, rows: Sequence[Encoded], decoding: Decoding, started: float) -> None:
-        self.model = model
-        self.rows = rows
-        self.decoding = decoding
-        self.started = started
-        self.tokens: list[list[int]] = [[] for _ in rows]
-        self.first = [0.0] * len(rows)
-        self.last = [0.0] * len(rows)
-
-    def run(self) -> list[Generation]:
-        with self._attention():
-            hidden, rows = self._read()
-            with clock.span("generate"):
-                self._go_on(hidden, rows)
-        return [self._answer(i) for i in range(len(self.rows))]
-
-    def _attention(self) -> AbstractContextManager[None]:
-        return packed_attention(self.model.module) if self.model.packs else nullcontext()
-
-    def _read(self) -> tuple[torch.Tensor, Rows | PaddedRows]:
-        room = self.decoding.max_tokens
-        if self.model.packs:
-            hidden, rows = self.model.read(self.rows, None, room)
-            return hidden[:, 0], rows
-        with clock.span("prefill", tokens=sum(len(row.ids) for row in self.rows)):
-            padded = PaddedRows(self.model.module, [row.ids for row in self.rows])
-            return padded.hidden, padded
-
-    def _go_on(self, hidden: torch.Tensor, rows: Rows | PaddedRows) -> None:
-        alive = list(range(len(self.rows)))
-        for _ in range(self.decoding.max_tokens):
-            clock.alarm()
-            # In float32, since on a CPU torch seeks the highest of bfloat16 numbers seven times slower.
-            chosen = self.model.head(hidden).float().argmax(-1)
-            finished = self._finished(alive, chosen.tolist())
-            clock.answered(len(finished))
-            if len(finished) == len(alive):
-                break
-            for position in reversed(finished):
-                rows.drop(position)
-                alive[position] = alive[-1]
-                chosen[position] = chosen[-1]
-                alive, chosen = alive[:-1], chosen[:-1]
-            hidden = rows.step(chosen) if isinstance(rows, PaddedRows) else self.model.step(rows, chosen)
-
-    def _finished(self, alive: Sequence[int], chosen: Sequence[int]) -> list[int]:
-        """Note the chosen tokens; returns which of the rows alive end here."""
-        now = time.perf_counter() - self.started
-        ended = []
-        for position, (row, token) in enumerate(zip(alive, chosen, strict=True)):
-            self.first[row] = self.first[row] or now
-            self.last[row] = now
-            if token in self.model.renderer.stop_ids:
-                ended.append(position)
-                continue
-            self.tokens[row].append(token)
-            if self._stopped(self.tokens[row]):
-                ended.append(position)
-        return ended
-
-    def _stopped(self, tokens: Sequence[int]) -> bool:
-        if len(tokens) >= self.decoding.max_tokens:
-            return True
-        if not self.decoding.stop:
-            return False
-        text = self.model.renderer.tokenizer.decode(tokens).lstrip()
-        return any(stop in text for stop in self.decoding.stop)
-
-    def _answer(self, row: int) -> Generation:
-        text = self.model.renderer.tokenizer.decode(self.tokens[row], skip_special_tokens=True).strip()
-        for stop in self.decoding.stop:
-            text = text.split(stop)[0]
-        encoded = self.rows[row]
-        return Generation(
-            text.strip(),
-            len(encoded.ids),
-            len(self.tokens[row]),
-            self.first[row],
-            self.last[row],
-            encoded.dropped,
-            encoded.cut,
-        )

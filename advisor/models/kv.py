@@ -38,9 +38,10 @@ def places_tokens(module: Any) -> bool:
 def token_bytes(module: Any) -> int:
     """Bytes of the keys and values of one token, in all layers; at most, where a model keeps less than it computes."""
     text = module.config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return int(2 * text.num_hidden_layers * heads * size * module.dtype.itemsize)
+    heads = getattr(text, "num_attention_heads", None) or 1
+    size = getattr(text, "head_dim", None) or text.hidden_size // heads
+    kept = getattr(text, "num_key_value_heads", None) or heads
+    return int(2 * text.num_hidden_layers * kept * size * module.dtype.itemsize)
 
 
 class PaddedRows:

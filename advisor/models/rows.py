@@ -98,6 +98,7 @@ class Rows:
         self._beyond: torch.Tensor | None = None
         self._mask: torch.Tensor | None = None
         self._longest = 0
+        self._place = (self.lengths, self.lengths)
 
     def write(self, layer: int, block: Block, keys: torch.Tensor, values: torch.Tensor) -> None:
         """Keep what was read of a block's rows; shape (rows, key heads, length, size)."""
@@ -110,6 +111,7 @@ class Rows:
     def begin_step(self) -> torch.Tensor:
         """Make place for one token a row; returns where each stands, counted from the row's beginning."""
         positions = self.prefix.length + self.lengths
+        self._place = (torch.arange(self.count, device=self.lengths.device), self.lengths)
         self.lengths = self.lengths + 1
         self._longest = int(self.lengths.max())
         beyond = torch.arange(self._longest, device=self.lengths.device) >= self.lengths[:, None]
@@ -121,10 +123,10 @@ class Rows:
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
         """One new token a row: keeps its key and value, attends to all of its row."""
-        rows = torch.arange(self.count, device=query.device)
+        rows, place = self._place
         keys, values = (kept[: self.count] for kept in self.layers[layer])
-        keys[rows, :, self.lengths - 1] = key.transpose(0, 1)
-        values[rows, :, self.lengths - 1] = value.transpose(0, 1)
+        keys[rows, :, place] = key.transpose(0, 1)
+        values[rows, :, place] = value.transpose(0, 1)
         heads, _, size = query.shape
         folded = query.transpose(0, 1).reshape(self.count, key.shape[0], -1, size)
         if self._beyond is not None and self._mask is None:  # the same in all layers
@@ -243,7 +245,7 @@ class Packed:
     """Blocks as the model takes them.
 
     Attributes:
-        ids, positions: shape (1, packed length).
+        ids, positions: shape (packed length,).
         ends: numbers of the packed tokens whose hidden states are wanted: for each row the last of its prompt, then
             its nodes.
     """
@@ -268,4 +270,4 @@ class Packed:
                 positions += [*range(prefix, prefix + size), *([prefix + size - 1] * padding)]
                 positions += [prefix + size + depth for depth in depths]
                 ends += [start + size - 1, *range(start + block.prompt, start + block.length)]
-        return cls(torch.tensor([ids]), torch.tensor([positions]), torch.tensor(ends))
+        return cls(torch.tensor(ids), torch.tensor(positions), torch.tensor(ends))

@@ -20,6 +20,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 import advisor
 from advisor.models import Decoding, Prompt
 from advisor.models.engine import LocalModel
+from advisor.models.lean import Lean
 from advisor.tasks import Task, load_task
 from benchmarks.speed.harness import repeat
 from benchmarks.speed.machine import native_dtype
@@ -30,9 +31,9 @@ from finetune import adapter
 from finetune.packing import Row
 from finetune.trainer import Schedule, Trainer
 
-QUERIES, FEW_QUERIES = 16, 4
+QUERIES, FEW_QUERIES = 48, 4
 TOKENS, FEW_TOKENS = 16, 4
-ROWS, FEW_ROWS = 32, 8
+ROWS, FEW_ROWS = 200, 8  # 25 steps of 8; a default course has 48 or more
 DOCUMENTS, FEW_DOCUMENTS = 64, 8
 GOAL = 0.03
 CALL, PASS = "benchmark call", "benchmark pass"
@@ -102,7 +103,7 @@ def covered(spans: Sequence[Interval] | Iterator[Interval]) -> float:
 
 @contextmanager
 def _passes_marked() -> Iterator[None]:
-    """Each outermost call of a module becomes an event of the profile."""
+    """Each outermost call of a module, or of the layers read without them, becomes an event of the profile."""
     open_calls: list[Any] = []
 
     def begin(module: Any, arguments: Any) -> None:
@@ -116,10 +117,20 @@ def _passes_marked() -> Iterator[None]:
         if mark is not None:
             mark.__exit__(None, None, None)
 
+    def read(lean: Lean, *given: Any) -> Any:
+        begin(lean, given)
+        try:
+            return plain(lean, *given)
+        finally:
+            end(lean, given, None)
+
+    plain = Lean.read
     before, after = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
+    Lean.read = read  # type: ignore[method-assign]
     try:
         yield
     finally:
+        Lean.read = plain  # type: ignore[method-assign]
         before.remove()
         after.remove()
 

@@ -48,6 +48,8 @@ GEMMA2 = {"head_dim": 8, "attn_logit_softcapping": 1.0, "layer_types": ["full_at
 # What each stands for: its logits are scaled, its attention is plain (masks are added), it places tokens by the
 # mask and not by their numbers, it has experts, values smaller than keys, layers without attention, and so on.
 CONFIGS: dict[str, tuple[str, dict[str, object]]] = {
+    "biases": ("Qwen2Config", GROUPED),
+    "queries normalised": ("Qwen3Config", GROUPED | {"head_dim": 16}),
     "logits divided": ("GraniteConfig", GROUPED | {"logits_scaling": 4.0, "attention_multiplier": 0.3}),
     "logits multiplied": ("CohereConfig", GROUPED | {"logit_scale": 0.1}),
     "plain attention": ("GPTJConfig", GPT | {"rotary_dim": 4}),

@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from advisor.measure.comparing import compare
 from advisor.measure.records import Comparison, Run, lines
+from advisor.models.clock import clock
 from advisor.tasks import Task
 
 
@@ -231,3 +232,33 @@ def test_progress_tells_each_step_and_counts_every_example(
     again = Heard()
     compare(numbers, model, ["majority"], out=tmp_path, progress=again)
     assert again.said == ["begin majority 1/1", "end majority: already done"]
+
+
+def test_a_model_that_likes_more_at_once_is_asked_more(numbers: Task, model: Any, spy: Any, tmp_path: Path) -> None:
+    model.rows_at_once = 50
+    found = compare(numbers, model, [spy()], out=tmp_path)
+    assert [len(batch) for batch in spy.asked if len(batch) > 1] == [50, 20]
+    assert found.settings["batch"] == 50
+
+
+def test_answers_are_told_as_the_model_finds_them_and_each_once(numbers: Task, model: Any, tmp_path: Path) -> None:
+    """A model may answer more prompts than there are examples, as where it is asked twice for each."""
+
+    class Watched(Heard):
+        pieces: ClassVar[list[int]] = []
+
+        def advance(self, n: int = 1) -> None:
+            super().advance(n)
+            self.pieces.append(n)
+
+    ask = model.generate
+
+    def generate(prompts: Any, *more: Any) -> Any:
+        for _ in range(3):
+            clock.answered(15)
+        return ask(prompts, *more)
+
+    model.generate = generate
+    compare(numbers, model, ["zero-shot"], out=tmp_path, progress=Watched())
+    assert [n for n in Watched.pieces if n][:6] == [15, 15, 2, 15, 15, 2]
+    assert sum(Watched.pieces) == 70 + 16

@@ -1,0 +1,107 @@
+"""The layers of a model of Llama's kind, read without what Transformers does around them.
+
+For a single token Transformers takes as long around the products of a small model as in them: a step of the 135M model
+takes 42 ms on two Zen 4 cores, of which the products take 18. The formulas are the library's, with fewer roundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.nn.functional import rms_norm
+
+from advisor.models.attention import Attending
+
+KINDS = ("llama", "mistral", "qwen2", "qwen3")  # whose layers are known to compute what stands here, and nothing else
+
+
+class Lean:
+    """Reads packed rows through the layers of a model, in inference mode."""
+
+    def __init__(self, module: Any) -> None:
+        base = module.base_model
+        self._base = base
+        self._layers = [_Layer(number, layer) for number, layer in enumerate(base.layers)]
+        self._norm = _norm(base.norm)
+
+    def read(self, ids: torch.Tensor, positions: torch.Tensor, attending: Attending, wanted: Any) -> torch.Tensor:
+        """Last hidden states.
+
+        Args:
+            ids, positions: of the packed row's tokens, shape (packed length,).
+            wanted: numbers of the tokens whose states are asked for; None for all. The others' end before the last
+                layer's products.
+
+        Returns:
+            Shape (wanted, size).
+        """
+        hidden = self._base.embed_tokens(ids)
+        cos, sin = (angle[0].unsqueeze(1) for angle in self._base.rotary_emb(hidden, positions[None]))
+        half = sin.shape[-1] // 2
+        sin = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+        for layer in self._layers[:-1]:
+            hidden = layer.read(hidden, cos, sin, attending, None)
+        return self._norm(self._layers[-1].read(hidden, cos, sin, attending, wanted))
+
+    def holds(self) -> bool:
+        """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""
+        return not _hung(self._base) and all(layer.holds() for layer in (self._layers[0], self._layers[-1]))
+
+
+class _Layer:
+    def __init__(self, number: int, layer: Any) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self.number = number
+        self.parts = [(part, name, getattr(part, name)) for part in (attention, mlp) for name in part._modules]
+        self.scale, self.size = attention.scaling, attention.head_dim
+        self.products = [linear.forward for linear in (attention.q_proj, attention.k_proj, attention.v_proj)]
+        self.out = attention.o_proj.forward
+        self.gate, self.up, self.down = (linear.forward for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+        self.act = mlp.act_fn.forward
+        self.before, self.between = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm)
+        self.of_query, self.of_key = (
+            _norm(getattr(attention, name)) if hasattr(attention, name) else None for name in ("q_norm", "k_norm")
+        )
+
+    def holds(self) -> bool:
+        return all(part._modules[name] is module for part, name, module in self.parts)
+
+    def read(
+        self, hidden: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, attending: Attending, wanted: Any
+    ) -> torch.Tensor:
+        normed = self.before(hidden)
+        query, key, value = (product(normed).unflatten(-1, (-1, self.size)) for product in self.products)
+        if self.of_query is not None and self.of_key is not None:
+            query, key = self.of_query(query), self.of_key(key)
+        query, key = _turned(query, cos, sin), _turned(key, cos, sin)
+        query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        attended = attending.attend(self.number, query, key, value, self.scale).flatten(1)
+        if wanted is not None:
+            attended, hidden = attended[wanted], hidden[wanted]
+        hidden = hidden + self.out(attended)
+        normed = self.between(hidden)
+        return hidden.add_(self.down(self.act(self.gate(normed)).mul_(self.up(normed))))
+
+
+def known(module: Any) -> bool:
+    """Whether the model's layers are of a kind that is known here, and nothing is hung onto them."""
+    config = module.config.get_text_config(decoder=True)
+    return config.model_type in KINDS and not any(_hung(part) for part in module.base_model.modules())
+
+
+def _hung(part: Any) -> bool:
+    return hasattr(part, "_hf_hook") or bool(part._forward_hooks) or bool(part._forward_pre_hooks)
+
+
+def _norm(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Root mean square normalisation by the module's weight, which may be given other numbers later."""
+    weight, epsilon = module.weight, module.variance_epsilon
+    shape = tuple(weight.shape)
+    return lambda given: rms_norm(given, shape, weight, epsilon)
+
+
+def _turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Rotary positions (Su et al. 2021) applied; shape (tokens, heads, size), the sine's first half negated."""
+    return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)
