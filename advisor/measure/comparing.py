@@ -269,8 +269,8 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
     settings = head["settings"]
-    sizes = settings["batch"], settings["latency_examples"]
-    return Assignment(approach, spec, seed, path, *sizes, program, machine, key)
+    batch, latency_examples = settings["batch"], settings["latency_examples"]
+    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key)
 
 
 def task_facts(task: Task) -> TaskFacts:

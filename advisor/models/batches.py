@@ -39,13 +39,13 @@ class Bounds:
         Zen 4 cores the 135M model answers 100 prompts of covid_faq in 45 s at once, in 73 s by 32.
         """
         weights = sum(p.numel() for p in module.parameters())
-        memory = device_memory(module.device)
+        memory = device_memory(module.device) or 0
         if module.device.type == "cpu":
             rows = max(ROWS_AT_ONCE, min(ROWS_ON_CPU, int(WEIGHTS_AT_ONCE / weights)))
-            share = SHARE_OF_CPU * memory if memory else 0.0
+            share = SHARE_OF_CPU * memory
         else:
             rows = ROWS_ON_GPU
-            share = SHARE_OF_GPU * max(memory - weights * module.dtype.itemsize, 0) if memory else 0.0
+            share = SHARE_OF_GPU * max(memory - weights * module.dtype.itemsize, 0)
         return cls(rows, int(share / token_bytes(module)) if share else cls.tokens)
 
 

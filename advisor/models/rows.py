@@ -95,7 +95,6 @@ class Rows:
         self.count = len(lengths)
         self.capacity = max(lengths) + room
         self.layers: list[Layer] = []
-        self._beyond: torch.Tensor | None = None
         self._mask: torch.Tensor | None = None
         self._longest = 0
         self._place = (self.lengths, self.lengths)
@@ -115,8 +114,10 @@ class Rows:
         self.lengths = self.lengths + 1
         self._longest = int(self.lengths.max())
         beyond = torch.arange(self._longest, device=self.lengths.device) >= self.lengths[:, None]
-        self._beyond = beyond[:, None, None] if bool(beyond.any()) else None
         self._mask = None
+        if bool(beyond.any()):
+            hidden = beyond[:, None, None]
+            self._mask = self.layers[0][0].new_zeros(hidden.shape).masked_fill_(hidden, -math.inf)
         return positions
 
     def attend(
@@ -129,8 +130,6 @@ class Rows:
         values[rows, :, place] = value.transpose(0, 1)
         heads, _, size = query.shape
         folded = query.transpose(0, 1).reshape(self.count, key.shape[0], -1, size)
-        if self._beyond is not None and self._mask is None:  # the same in all layers
-            self._mask = folded.new_zeros(self._beyond.shape).masked_fill_(self._beyond, -math.inf)
         seen = slice(0, self._longest)
         attended, total = part(folded, keys[:, :, seen], values[:, :, seen], scale, mask=self._mask)
         own = attended.reshape(self.count, heads, -1), total.reshape(self.count, heads)

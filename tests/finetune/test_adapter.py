@@ -14,7 +14,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from advisor.approaches import Curriculum, Lesson
-from advisor.models import Decoding
+from advisor.models import Decoding, Prompt
 from advisor.models.engine import LocalModel
 from finetune import Lora, adapter
 from finetune.layers import Fused
@@ -185,3 +185,25 @@ def test_the_key_is_of_the_contents(llama: LocalModel, curriculum: Curriculum) -
     state = {"b": torch.ones(2, 3), "a": torch.zeros(4)}
     assert adapter.key_of(state) == adapter.key_of(dict(reversed(state.items())))
     assert adapter.key_of(state) != adapter.key_of(state | {"a": torch.full((4,), 1e-30)})
+
+
+def test_an_adapter_that_stands_in_the_model_is_asked_too(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    """Where layers are read without their modules, an inserted adapter would be passed by."""
+    prompt, choices = lessons[0].prompt, ["red", "green"]
+    with adapter.inserted(llama, adapter.configuration(rank=4, alpha=8, dropout=0.0)) as wrapped, torch.no_grad():
+        for parameter in wrapped.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(std=0.3)
+        llama.forget()
+        (scores,) = llama.score([prompt], choices)
+        expected = [_log_likelihood(llama, prompt, choice) for choice in choices]
+    llama.forget()
+    assert scores.totals == pytest.approx(expected, abs=1e-3)
+    assert llama.score([prompt], choices)[0].totals != pytest.approx(expected, abs=1e-2)
+
+
+def _log_likelihood(model: LocalModel, prompt: Prompt, choice: str) -> float:
+    answer = model.renderer.encode_answer(choice)
+    ids = model.renderer.encode(prompt, len(answer)).ids
+    logits = model.module(torch.tensor([[*ids, *answer]]), use_cache=False).logits[0].double().log_softmax(-1)
+    return sum(logits[len(ids) - 1 + at, token].item() for at, token in enumerate(answer))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from advisor.models.batches import ROWS_AT_ONCE, ROWS_ON_CPU, SHARE_OF_CPU, Bounds, batches
+from advisor.models.batches import Bounds, batches
 from advisor.models.kv import token_bytes
 from advisor.models.render import Encoded
 
@@ -41,21 +43,34 @@ def test_keys_and_values_take_what_a_cache_takes() -> None:
     assert token_bytes(module) == size / module.dummy_inputs["input_ids"].numel()
 
 
-def test_a_small_model_answers_many_prompts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = model()
-    memory = 2**30
-    monkeypatch.setattr("advisor.models.device.usable_memory", lambda: memory)
-    found = Bounds.of(module)
-    assert found.rows == ROWS_ON_CPU
-    assert found.tokens == int(SHARE_OF_CPU * memory / token_bytes(module))
+def test_keys_and_values_take_a_sixteenth_of_the_machines_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.models.device.usable_memory", lambda: 2**30)
+    assert Bounds.of(model()).tokens == 2**26 // (2 * 3 * 2 * 8 * 4)  # keys and values, layers, heads, size, bytes
 
 
-def test_a_large_model_fewer_and_no_fewer_than_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = sum(p.numel() for p in model().parameters())
-    monkeypatch.setattr("advisor.models.batches.WEIGHTS_AT_ONCE", 50.0 * weights)
-    assert Bounds.of(model()).rows == 50
-    monkeypatch.setattr("advisor.models.batches.WEIGHTS_AT_ONCE", 5.0 * weights)
-    assert Bounds.of(model()).rows == ROWS_AT_ONCE
+def sized(weights: float, device: str) -> Any:
+    """What is asked of a model of so many weights, in bfloat16, with a kilobyte of keys and values a token."""
+    sizes = {"num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 1, "hidden_size": 512}
+    config = SimpleNamespace(**sizes)
+    config.get_text_config = lambda decoder: config
+    parameters = [SimpleNamespace(numel=lambda: int(weights))]
+    known = {"dtype": torch.bfloat16, "device": torch.device(device), "parameters": lambda: parameters}
+    return SimpleNamespace(config=config, **known)
+
+
+@pytest.mark.parametrize(("weights", "rows"), [(135e6, 128), (494e6, 40), (7.6e9, 32)])
+def test_the_larger_the_model_the_fewer_prompts_at_once_on_a_cpu(weights: float, rows: int) -> None:
+    assert Bounds.of(sized(weights, "cpu")).rows == rows
+
+
+def test_on_a_gpu_half_of_what_the_weights_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.models.batches.device_memory", lambda device: 80 * 2**30)
+    assert Bounds.of(sized(8 * 2**30, "cuda")) == Bounds(rows=512, tokens=32 * 2**20)
+
+
+def test_weights_that_fill_the_gpu_leave_the_usual_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.models.batches.device_memory", lambda device: 16 * 2**30)
+    assert Bounds.of(sized(8 * 2**30, "cuda")).tokens == Bounds().tokens
 
 
 def test_a_machine_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import torch
 import transformers
+from torch.nn.modules.module import register_module_forward_pre_hook
 
+from advisor.models import Decoding, Prompt
 from advisor.models.attention import causal_rows
+from advisor.models.engine import LocalModel
 from advisor.models.lean import Lean, known
 
 SIZES = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "initializer_range": 0.3}
@@ -105,3 +109,21 @@ def test_it_steps_back_where_a_hook_listens() -> None:
 def test_other_kinds_are_not_known() -> None:
     """Granite has the modules of Llama and multiplies what they say."""
     assert not known(model("Granite", residual_multiplier=0.5))
+
+
+@pytest.mark.parametrize("hung", [False, True])
+def test_the_engine_asks_no_layer_of_transformers_unless_a_hook_listens(
+    llama: LocalModel, prompts: list[Prompt], hung: bool
+) -> None:
+    asked: list[str] = []
+    base = llama.module.base_model
+    llama.forget()
+    with ExitStack() as stack:
+        if hung:
+            stack.enter_context(base.register_forward_pre_hook(lambda *given: None))
+        listens = register_module_forward_pre_hook(lambda module, given: asked.append(type(module).__name__))
+        stack.enter_context(listens)  # for all modules of the process: none of them carries it
+        answers = llama.generate(prompts, Decoding(4))
+        llama.score(prompts, ["red", "dark blue"])
+    assert len(answers) == len(prompts)
+    assert ("LlamaDecoderLayer" in asked) == hung
