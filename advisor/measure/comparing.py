@@ -235,7 +235,8 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
     batch = model.rows_at_once if isinstance(model, AnswersMany) else BATCH
-    settings = {"batch": batch, "latency_examples": plan.latency_examples}
+    tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
+    settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
     found = versions()
     identity = {
         "task": task.fingerprint,

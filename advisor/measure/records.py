@@ -157,6 +157,8 @@ class ModelFacts:
         threads: that compute on the processor; None where the record does not say.
         matrix_parameters: weights that every token is multiplied with; None where that cannot be told.
         matrix_flops: operations a second that matrix products of these shapes reached here, in this dtype.
+        token_bytes: of a token's keys and values in all layers.
+        tokens_at_once: whose keys and values it keeps at most while it answers prompts together.
     """
 
     id: str
@@ -173,6 +175,8 @@ class ModelFacts:
     threads: int | None = None
     matrix_parameters: int | None = None
     matrix_flops: float | None = None
+    token_bytes: int | None = None
+    tokens_at_once: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from advisor.models.clock import clock
 from advisor.models.device import device_name, peak_memory, reset_peak_memory
 from advisor.models.greedy import Greedy
 from advisor.models.head import Head
-from advisor.models.kv import may_pack
+from advisor.models.kv import may_pack, token_bytes
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
 from advisor.models.lean import Lean, known
 from advisor.models.linear import arrange, let_go
@@ -280,6 +280,8 @@ class LocalModel:
             "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in self.module.parameters()),
             **asdict(ceiling(self.module)),
+            "token_bytes": token_bytes(self.module),
+            "tokens_at_once": self.bounds.tokens,
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": list(self.source.caveats),

@@ -183,6 +183,18 @@ def test_weights_that_are_kept_arranged_as_well_are_counted(spec: str) -> None:
     assert found[1] - found[0] == 2 * 10**9  # two bytes a weight, once more
 
 
+def test_keys_and_values_of_what_is_answered_at_once_are_counted() -> None:
+    task = desk()
+    lengths = Lengths.of(task, lambda text: len(text.split()))
+    plain = ModelFacts("m", "r", None, "folder", "float16", "cpu", "a processor", 10**9, 2048, "e", ())
+    few, many = (replace(plain, token_bytes=10**6, tokens_at_once=tokens) for tokens in (10, 10**9))
+    none, some, all_of_it = (foresee(parse("rag"), task, lengths, RATES, m) for m in (plain, few, many))
+    assert some.memory_bytes - none.memory_bytes == 10 * 10**6  # as many as stand there together, at most
+    read = all_of_it.prompt_tokens - lengths.stem + all_of_it.completion_tokens
+    expected = 10**6 * len(task.test) * read
+    assert all_of_it.memory_bytes - none.memory_bytes == pytest.approx(expected, rel=0.1)
+
+
 def test_more_labels_make_no_other_task_of_it() -> None:
     known = knowledge()
     described = describe(Material(desk(60)))
