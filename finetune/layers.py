@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +32,52 @@ def fused(wrapped: nn.Module) -> Iterator[None]:
             vars(layer).pop("forward", None)
 
 
+@dataclass(frozen=True)
+class Factored:
+    """A frozen linear layer and the two thin matrices of its adapter.
+
+    Attributes:
+        a, b: shape (rank, in) and (out, rank).
+    """
+
+    base: nn.Linear
+    a: torch.Tensor
+    b: torch.Tensor
+    scaling: float
+
+    @classmethod
+    def of(cls, layer: nn.Module) -> Factored | None:
+        """What a layer is, where it is no more than that: PEFT's with a single adapter of two matrices at work."""
+        if type(layer) is not Linear or layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1:
+            return None
+        (name,) = layer.active_adapters
+        if name not in layer.lora_A or name in layer.lora_variant or layer.lora_bias[name]:
+            return None
+        dropping = layer.lora_dropout[name]
+        if dropping.training and not isinstance(dropping, nn.Identity):
+            return None
+        base = layer.get_base_layer()
+        halves: Any = layer.lora_A, layer.lora_B
+        a, b = (half[name].weight for half in halves)
+        if type(base) is not nn.Linear or base.weight.dtype != a.dtype or base.weight.requires_grad:
+            return None
+        return cls(base, a, b, layer.scaling[name])
+
+    def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the layer says of `rows`, shape (tokens, in), and what its way back needs, shape (tokens, rank)."""
+        low = rows @ self.a.t()
+        found: torch.Tensor = self.base(rows)
+        return found.addmm_(low, self.b.t(), alpha=self.scaling), low
+
+    def backward(
+        self, coming: torch.Tensor, rows: torch.Tensor, low: torch.Tensor, to_given: bool = True
+    ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """Gradients of `rows` (if asked for), `a` and `b`, from that of what the layer said."""
+        to_low = (coming @ self.b).mul_(self.scaling)
+        to_rows = back(self.base, coming).addmm_(to_low, self.a) if to_given else None
+        return to_rows, to_low.t() @ rows, (low.t() @ coming).mul_(self.scaling).t()
+
+
 class Fused:
     """One layer's forward pass: PEFT's own wherever more than a plain adapter is at work."""
 
@@ -38,48 +85,25 @@ class Fused:
         self.layer = layer
 
     def __call__(self, given: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        name = self._only()
-        base = self.layer.get_base_layer()
-        if name is None or args or kwargs or type(base) is not nn.Linear:
-            found: torch.Tensor = Linear.forward(self.layer, given, *args, **kwargs)
-            return found
-        a, b = (half[name].weight for half in (self.layer.lora_A, self.layer.lora_B))
-        if given.dtype != a.dtype or base.weight.dtype != a.dtype or base.weight.requires_grad:
-            return Linear.forward(self.layer, given)
-        result: torch.Tensor = _Adapted.apply(given, a, b, base, self.layer.scaling[name])  # type: ignore[no-untyped-call]
+        found = Factored.of(self.layer)
+        if found is None or args or kwargs or given.dtype != found.a.dtype:
+            return Linear.forward(self.layer, given, *args, **kwargs)
+        result: torch.Tensor = _Adapted.apply(given, found.a, found.b, found)  # type: ignore[no-untyped-call]
         return result
-
-    def _only(self) -> str | None:
-        """The one adapter that is at work, if it is no more than two matrices."""
-        layer = self.layer
-        if layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1:
-            return None
-        (name,) = layer.active_adapters
-        if name not in layer.lora_A or name in layer.lora_variant or layer.lora_bias[name]:
-            return None
-        dropping = layer.lora_dropout[name]
-        return None if dropping.training and not isinstance(dropping, nn.Identity) else name
 
 
 class _Adapted(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, given: torch.Tensor, a: torch.Tensor, b: torch.Tensor, base: nn.Linear, scaling: float
-    ) -> torch.Tensor:
+    def forward(ctx: Any, given: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Factored) -> torch.Tensor:
         rows = given.reshape(-1, given.shape[-1])
-        low = rows @ a.t()
-        result: torch.Tensor = base(given)
-        result.view(len(rows), b.shape[0]).addmm_(low, b.t(), alpha=scaling)
+        found, low = layer.forward(rows)
         ctx.save_for_backward(rows, low, a, b)
-        ctx.base, ctx.scaling, ctx.shape = base, scaling, given.shape
-        return result
+        ctx.layer, ctx.shape = layer, given.shape
+        return found.view(*given.shape[:-1], len(b))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, low, a, b = ctx.saved_tensors
-        coming = gradients[0].reshape(len(rows), b.shape[0])
-        to_low = (coming @ b).mul_(ctx.scaling)
-        to_given = None
-        if ctx.needs_input_grad[0]:
-            to_given = back(ctx.base, coming).addmm_(to_low, a).view(ctx.shape)
-        return to_given, to_low.t() @ rows, (low.t() @ coming).mul_(ctx.scaling).t(), None, None
+        rows, low, _, b = ctx.saved_tensors
+        coming = gradients[0].reshape(len(rows), len(b))
+        to_rows, to_a, to_b = ctx.layer.backward(coming, rows, low, ctx.needs_input_grad[0])
+        return to_rows.view(ctx.shape) if to_rows is not None else None, to_a, to_b, None

@@ -17,6 +17,7 @@ from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
 from advisor.models.device import free_memory, out_of_memory
 from advisor.models.engine import LocalModel
+from finetune import lean
 from finetune.packing import Pack, Row, packed_length
 
 TOKENS_AT_ONCE = 4096
@@ -211,6 +212,9 @@ class Trainer:
 
     def _packed(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
+        found = lean.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting)
+        if found is not None:
+            return found, pack.targets
         with packed_attention(self.model.module):
             output = self.model.module.base_model(
                 input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments

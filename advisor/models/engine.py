@@ -47,6 +47,7 @@ class LocalModel:
     Attributes:
         bounds: how much it does at once.
         packs: whether its rows can be read without padding, one behind the other; else they are padded.
+        lean: reads its layers without Transformers around them, where they are of a known kind and packed.
     """
 
     def __init__(self, module: Any, renderer: Renderer, source: Source, embedder: Embedder) -> None:
@@ -60,12 +61,12 @@ class LocalModel:
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._active: Weights | None = None
         self._originals: dict[str, torch.Tensor] = {}
-        self._lean: Lean | None = None
+        self.lean: Lean | None = None
         self.packs = may_pack(module) and self._packing_agrees()
         if self.packs and known(module):
-            self._lean = Lean(module)
+            self.lean = Lean(module)
             if not self._packing_agrees():
-                self._lean = None
+                self.lean = None
 
     @property
     def name(self) -> str:
@@ -200,8 +201,8 @@ class LocalModel:
         """Last hidden states of the wanted tokens of a packed row, or of all, shape (tokens, size)."""
         ids, positions = ids.to(self.device), positions.to(self.device)
         numbers = wanted.to(self.device) if wanted is not None else None
-        if self._lean is not None and self._lean.holds():
-            return self._lean.read(ids, positions, attending, numbers)
+        if self.lean is not None and self.lean.holds():
+            return self.lean.read(ids, positions, attending, numbers)
         output = self.module.base_model(
             input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
         )

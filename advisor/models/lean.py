@@ -49,7 +49,7 @@ class Lean:
 
     def holds(self) -> bool:
         """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""
-        return not _hung(self._base) and all(layer.holds() for layer in (self._layers[0], self._layers[-1]))
+        return not hung(self._base) and all(layer.holds() for layer in (self._layers[0], self._layers[-1]))
 
 
 class _Layer:
@@ -82,7 +82,7 @@ class _Layer:
         query, key, value = (product(normed).unflatten(-1, (-1, self.size)) for product in self.products)
         if self.of_query is not None and self.of_key is not None:
             query, key = self.of_query(query), self.of_key(key)
-        query, key = _turned(query, cos, sin), _turned(key, cos, sin)
+        query, key = turned(query, cos, sin), turned(key, cos, sin)
         query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         attended = attending.attend(self.number, query, key, value, self.scale).flatten(1)
         if wanted is not None:
@@ -95,10 +95,11 @@ class _Layer:
 def known(module: Any) -> bool:
     """Whether the model's layers are of a kind that is known here, and nothing is hung onto them."""
     config = module.config.get_text_config(decoder=True)
-    return config.model_type in KINDS and not any(_hung(part) for part in module.base_model.modules())
+    return config.model_type in KINDS and not any(hung(part) for part in module.base_model.modules())
 
 
-def _hung(part: Any) -> bool:
+def hung(part: Any) -> bool:
+    """Whether a hook listens to a module, or puts something before it."""
     return hasattr(part, "_hf_hook") or bool(part._forward_hooks) or bool(part._forward_pre_hooks)
 
 
@@ -109,6 +110,6 @@ def _norm(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda given: rms_norm(given, shape, weight, epsilon)
 
 
-def _turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+def turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Rotary positions (Su et al. 2021) applied; shape (tokens, heads, size), the sine's first half negated."""
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -27,7 +27,7 @@ from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, own_embedder, prompts_with_prefix, row_of, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
-from finetune import adapter
+from finetune import adapter, lean
 from finetune.packing import Row
 from finetune.trainer import Schedule, Trainer
 
@@ -117,20 +117,25 @@ def _passes_marked() -> Iterator[None]:
         if mark is not None:
             mark.__exit__(None, None, None)
 
-    def read(lean: Lean, *given: Any) -> Any:
-        begin(lean, given)
-        try:
-            return plain(lean, *given)
-        finally:
-            end(lean, given, None)
+    def marked(read: Callable[..., Any]) -> Callable[..., Any]:
+        def call(reader: Any, *given: Any) -> Any:
+            begin(reader, given)
+            try:
+                return read(reader, *given)
+            finally:
+                end(reader, given, None)
 
-    plain = Lean.read
+        return call
+
+    plain, adapted = Lean.read, lean.read
     before, after = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
-    Lean.read = read  # type: ignore[method-assign]
+    Lean.read = marked(plain)  # type: ignore[method-assign]
+    lean.read = marked(adapted)
     try:
         yield
     finally:
         Lean.read = plain  # type: ignore[method-assign]
+        lean.read = adapted
         before.remove()
         after.remove()
 

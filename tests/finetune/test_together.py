@@ -54,6 +54,7 @@ def exact(llama_folder: Path, loaded: Callable[..., LocalModel]) -> LocalModel:
     """In float64 but for its norms, so that Adam makes less of it when a sum is taken in another order."""
     model = loaded(llama_folder)
     model.module.double()
+    model.lean = None  # whose norms would be in float64 as well, unlike those of candidates trained together
     return model
 
 

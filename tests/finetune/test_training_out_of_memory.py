@@ -74,10 +74,10 @@ def test_what_the_parts_before_have_left_is_not_counted_twice(
 
 
 def test_memory_that_runs_out_on_the_way_back_halves_too(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    gpt2: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
 ) -> None:
-    rows = rows_of(llama, lessons)
-    expected = train(llama, rows)
+    rows = rows_of(gpt2, lessons)
+    expected = train(gpt2, rows)
     refused: list[int] = []
 
     def look(module: object, given: object, output: torch.Tensor) -> None:
@@ -88,9 +88,9 @@ def test_memory_that_runs_out_on_the_way_back_halves_too(
         refused.append(size)
         raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
 
-    hook = llama.module.base_model.layers[0].mlp.register_forward_hook(look)
+    hook = gpt2.module.base_model.h[0].mlp.register_forward_hook(look)
     try:
-        found = train(llama, rows)
+        found = train(gpt2, rows)
     finally:
         hook.remove()
     assert refused
