@@ -137,7 +137,8 @@ def foresee(approach: Approach, task: Task, lengths: Lengths, rates: Rates, mode
             memory_bytes=_memory(
                 model,
                 _step_tokens(query, lengths) if approach.tuner else 0.0,
-                len(task.test) * (query.read + query.written) if query.written else 0.0,
+                query.read + query.written if query.written else 0.0,
+                len(task.test),
             ),
             trained=approach.tuner is not None,
             work_to_fit=_work_to_fit(approach, task, query, lengths),
@@ -209,7 +210,7 @@ def _without_model(approach: Approach, task: Task, rates: Rates, model: ModelFac
         throughput_qps=_inverse(seconds),
         fit_seconds=_over(words, rates.embed) if embeds else 0.0,
         index_seconds=None,
-        memory_bytes=_memory(model, 0.0, 0.0),
+        memory_bytes=_memory(model, 0.0, 0.0, 0),
         trained=approach.name == "head",
         work_to_fit=EMBEDDING_SHARE * words * embeds,
         work_to_index=0.0,
@@ -296,8 +297,8 @@ def _pass(query: _Query, lengths: Lengths, rates: Rates, reading: float) -> floa
     return max(least, whole / rates.prefill_alone - whole / reading)
 
 
-def _memory(model: ModelFacts | None, trained_on: float, answered: float) -> int | None:
-    """Bytes at most; `trained_on` tokens in a step of training, `answered` with all answers that are written; 0 where
+def _memory(model: ModelFacts | None, trained_on: float, kept: float, queries: int) -> int | None:
+    """Bytes at most; `trained_on` tokens in a step of training, `kept` of each query while its answer is written; 0 where
     nothing is."""
     if model is None or not model.parameters:
         return None
@@ -306,8 +307,8 @@ def _memory(model: ModelFacts | None, trained_on: float, answered: float) -> int
     weights = model.parameters * size
     arranged = weights if program and model.dtype == "bfloat16" else 0  # kept in the order of multiplying as well
     working = WORKING
-    if model.token_bytes and model.tokens_at_once:
-        working += model.token_bytes * min(answered, model.tokens_at_once)
+    if model.token_bytes and model.rows_at_once and model.tokens_at_once:
+        working += model.token_bytes * min(kept * min(queries, model.rows_at_once), model.tokens_at_once)
     if trained_on:
         activations = ACTIVATIONS * (model.parameters / SIZE) ** GROWTH * size / 4
         working = max(working, trained_on * activations)

@@ -158,7 +158,7 @@ class ModelFacts:
         matrix_parameters: weights that every token is multiplied with; None where that cannot be told.
         matrix_flops: operations a second that matrix products of these shapes reached here, in this dtype.
         token_bytes: of a token's keys and values in all layers.
-        tokens_at_once: whose keys and values it keeps at most while it answers prompts together.
+        rows_at_once, tokens_at_once: prompts that it answers together at most, and their tokens, answers included.
     """
 
     id: str
@@ -176,6 +176,7 @@ class ModelFacts:
     matrix_parameters: int | None = None
     matrix_flops: float | None = None
     token_bytes: int | None = None
+    rows_at_once: int | None = None
     tokens_at_once: int | None = None
 
 

@@ -282,6 +282,7 @@ class LocalModel:
             "parameters": sum(p.numel() for p in self.module.parameters()),
             **asdict(ceiling(self.module)),
             "token_bytes": token_bytes(self.module),
+            "rows_at_once": self.bounds.rows,
             "tokens_at_once": self.bounds.tokens,
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",

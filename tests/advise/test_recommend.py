@@ -187,12 +187,21 @@ def test_keys_and_values_of_what_is_answered_at_once_are_counted() -> None:
     task = desk()
     lengths = Lengths.of(task, lambda text: len(text.split()))
     plain = ModelFacts("m", "r", None, "folder", "float16", "cpu", "a processor", 10**9, 2048, "e", ())
-    few, many = (replace(plain, token_bytes=10**6, tokens_at_once=tokens) for tokens in (10, 10**9))
-    none, some, all_of_it = (foresee(parse("rag"), task, lengths, RATES, m) for m in (plain, few, many))
-    assert some.memory_bytes - none.memory_bytes == 10 * 10**6  # as many as stand there together, at most
-    read = all_of_it.prompt_tokens - lengths.stem + all_of_it.completion_tokens
-    expected = 10**6 * len(task.test) * read
-    assert all_of_it.memory_bytes - none.memory_bytes == pytest.approx(expected, rel=0.1)
+
+    def counted(rows: int | None, tokens: int | None) -> float:
+        """Tokens whose keys and values are counted."""
+        facts = replace(plain, token_bytes=10**6, rows_at_once=rows, tokens_at_once=tokens)
+        found, none = (foresee(parse("rag"), task, lengths, RATES, model) for model in (facts, plain))
+        assert found.memory_bytes
+        assert none.memory_bytes
+        return (found.memory_bytes - none.memory_bytes) / 10**6
+
+    rag = foresee(parse("rag"), task, lengths, RATES, plain)
+    each = rag.prompt_tokens - lengths.stem + rag.completion_tokens
+    assert counted(None, None) == 0
+    assert counted(2, 10**9) == pytest.approx(2 * each, rel=0.01)
+    assert counted(10**9, 10**9) == pytest.approx(len(task.test) * each, rel=0.01)
+    assert counted(10**9, 10) == 10
 
 
 def test_more_labels_make_no_other_task_of_it() -> None:
