@@ -298,8 +298,8 @@ def _pass(query: _Query, lengths: Lengths, rates: Rates, reading: float) -> floa
 
 
 def _memory(model: ModelFacts | None, trained_on: float, kept: float, queries: int) -> int | None:
-    """Bytes at most; `trained_on` tokens in a step of training, `kept` of each query while its answer is written; 0 where
-    nothing is."""
+    """Bytes at most; `trained_on` tokens in a step of training, `kept` of each query while its answer is written, 0
+    where nothing is trained or written."""
     if model is None or not model.parameters:
         return None
     size = _BYTES.get(model.dtype, 4)
