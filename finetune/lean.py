@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import rms_norm, silu
+from torch.nn.functional import silu
 
 from advisor.models.attention import Attending
 from advisor.models.engine import LocalModel
-from advisor.models.lean import hung, turned
+from advisor.models.lean import Norm, Turn, angles, head_norms, hung, turned
 from finetune.layers import Factored
 
-Turn = tuple[torch.Tensor, torch.Tensor]  # cosines and sines by which positions turn queries and keys
 Gradients = tuple[torch.Tensor | None, ...]
 
 
@@ -45,9 +44,7 @@ def read(
             return None
         layers.append(layer)
     hidden = base.embed_tokens(ids)
-    cos, sin = (angle[0].unsqueeze(1) for angle in base.rotary_emb(hidden, positions[None]))
-    half = sin.shape[-1] // 2
-    turn = cos, torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+    turn = angles(base, hidden, positions)
     for number, layer in enumerate(layers):
         query, key, value = _Before.apply(hidden, layer, turn, *layer.trained(layer.taking))  # type: ignore[no-untyped-call]
         found = attending.attend(number, query, key, value, layer.scale).flatten(1)
@@ -74,9 +71,9 @@ class _Layer:
     giving: tuple[Factored, ...]
     scale: float
     size: int
-    before: _Norm
-    between: _Norm
-    of_heads: tuple[_Norm, ...]
+    before: Norm
+    between: Norm
+    of_heads: tuple[Norm, ...]
 
     @classmethod
     def of(cls, layer: Any) -> _Layer | None:
@@ -89,11 +86,8 @@ class _Layer:
         found = [one for one in map(Factored.of, modules) if one is not None]
         if len(found) < len(modules):
             return None
-        before, between = _Norm.of(layer.input_layernorm), _Norm.of(layer.post_attention_layernorm)
-        of_heads = tuple(
-            _Norm.of(getattr(attention, name)) for name in ("q_norm", "k_norm") if hasattr(attention, name)
-        )
-        return cls(tuple(found[:3]), tuple(found[3:]), attention.scaling, attention.head_dim, before, between, of_heads)
+        norms = Norm.of(layer.input_layernorm), Norm.of(layer.post_attention_layernorm), head_norms(attention)
+        return cls(tuple(found[:3]), tuple(found[3:]), attention.scaling, attention.head_dim, *norms)
 
     @staticmethod
     def trained(parts: Sequence[Factored]) -> list[torch.Tensor]:
@@ -101,51 +95,19 @@ class _Layer:
         return [tensor for part in parts for tensor in (part.a, part.b)]
 
 
-@dataclass(frozen=True)
-class _Norm:
-    """Root mean square normalisation (Zhang and Sennrich 2019)."""
-
-    weight: torch.Tensor
-    epsilon: float
-
-    @classmethod
-    def of(cls, module: Any) -> _Norm:
-        """Of a module of Transformers."""
-        return cls(module.weight.detach(), module.variance_epsilon)
-
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
-        return rms_norm(given, tuple(self.weight.shape), self.weight, self.epsilon)
-
-    def backward(self, coming: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
-        """Gradient of what was given, shape (..., size), by the kernel for layer normalisation.
-
-        With a mean of nought its result lacks only that, here, the mean of the weighted gradient is not taken off.
-        """
-        rows, gradients = (x.reshape(-1, x.shape[-1]) for x in (given, coming))
-        size = rows.shape[-1]
-        weight = self.weight.float()
-        squares = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32).square_()
-        scale = squares.div_(size).add_(self.epsilon).rsqrt_()
-        found: torch.Tensor = torch.ops.aten.native_layer_norm_backward(
-            gradients, rows, [size], torch.zeros_like(scale), scale, weight, None, [True, False, False]
-        )[0]
-        mean = (gradients.float() @ weight)[:, None].div_(size).mul_(scale)
-        return found.add_(mean).view(given.shape)
-
-
 class _Before(torch.autograd.Function):
     """From a layer's input to queries, keys and values, shape (heads, tokens, size)."""
 
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, layer: _Layer, turn: Turn, *trained: torch.Tensor) -> Any:
-        normed = layer.before.forward(hidden)
+        normed = layer.before(hidden)
         products, lows = zip(*(part.forward(normed) for part in layer.taking), strict=True)
         query, key, value = (x.view(len(x), -1, layer.size) for x in products)
         ctx.save_for_backward(hidden, normed, *lows, *((query, key) if layer.of_heads else ()))
         ctx.layer, ctx.turn = layer, turn
         if layer.of_heads:
-            query, key = (norm.forward(x) for norm, x in zip(layer.of_heads, (query, key), strict=True))
-        return tuple(x.transpose(0, 1) for x in (turned(query, *turn), turned(key, *turn), value))
+            query, key = (norm(x) for norm, x in zip(layer.of_heads, (query, key), strict=True))
+        return tuple(x.transpose(0, 1) for x in (turned(query, turn), turned(key, turn), value))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Gradients:
@@ -153,13 +115,13 @@ class _Before(torch.autograd.Function):
         layer, (cos, sin), needed = ctx.layer, ctx.turn, ctx.needs_input_grad[0]
         of_query, of_key, of_value = layer.taking
         query, key, value = (x.transpose(0, 1) for x in gradients)
-        query, key = turned(query, cos, -sin), turned(key, cos, -sin)
+        query, key = turned(query, (cos, -sin)), turned(key, (cos, -sin))
         if layer.of_heads:
-            query, key = (n.backward(x, p) for n, x, p in zip(layer.of_heads, (query, key), plain, strict=True))
+            query, key = (_before_norm(n, x, p) for n, x, p in zip(layer.of_heads, (query, key), plain, strict=True))
         by_query, *to_query = of_query.backward(query.flatten(1), normed, low_query, needed)
         by_key, *to_key = of_key.backward(key.flatten(1), normed, low_key, needed)
         by_value, *to_value = of_value.backward(value.flatten(1), normed, low_value, needed)
-        to_hidden = layer.before.backward(by_query.add_(by_key).add_(by_value), hidden) if needed else None
+        to_hidden = _before_norm(layer.before, by_query.add_(by_key).add_(by_value), hidden) if needed else None
         return to_hidden, None, None, *to_query, *to_key, *to_value
 
 
@@ -171,7 +133,7 @@ class _Behind(torch.autograd.Function):
         out, gate, up, down = layer.giving
         middle, low_out = out.forward(attended)
         middle += hidden
-        normed = layer.between.forward(middle)
+        normed = layer.between(middle)
         opened, low_gate = gate.forward(normed)
         raised, low_up = up.forward(normed)
         share = silu(opened)
@@ -193,6 +155,23 @@ class _Behind(torch.autograd.Function):
         to_opened = torch.ops.aten.silu_backward(to_product.mul_(raised), opened)
         to_normed, *of_gate = gate.backward(to_opened, normed, low_gate)
         by_up, *of_up = up.backward(to_raised, normed, low_up)
-        to_middle = ctx.layer.between.backward(to_normed.add_(by_up), middle).add_(coming)
+        to_middle = _before_norm(ctx.layer.between, to_normed.add_(by_up), middle).add_(coming)
         to_attended, *of_out = out.backward(to_middle, attended, low_out)
         return to_attended, to_middle, None, *of_out, *of_gate, *of_up, *of_down
+
+
+def _before_norm(norm: Norm, coming: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    """Gradient of what a norm was given, shape (..., size), by the kernel for layer normalisation.
+
+    With a mean of nought its result lacks only that, here, the mean of the weighted gradient is not taken off.
+    """
+    rows, gradients = (x.reshape(-1, x.shape[-1]) for x in (given, coming))
+    size = rows.shape[-1]
+    weight = norm.weight.float()
+    squares = torch.linalg.vector_norm(rows, dim=-1, keepdim=True, dtype=torch.float32).square_()
+    scale = squares.div_(size).add_(norm.epsilon).rsqrt_()
+    found: torch.Tensor = torch.ops.aten.native_layer_norm_backward(
+        gradients, rows, [size], torch.zeros_like(scale), scale, weight, None, [True, False, False]
+    )[0]
+    mean = (gradients.float() @ weight)[:, None].div_(size).mul_(scale)
+    return found.add_(mean).view(given.shape)

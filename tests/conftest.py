@@ -151,6 +151,31 @@ def llama_folder(folder_of: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def of_kind() -> Callable[..., Any]:
+    """Makes a tiny random model of one of Llama's kinds, by Transformers' name of its type."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    peculiar: dict[str, dict[str, Any]] = {
+        "llama": {"attention_bias": True, "mlp_bias": True},
+        "mistral": {"sliding_window": None, "head_dim": 16},
+        "qwen3": {"head_dim": 16},
+    }
+
+    def make(kind: str, **changed: Any) -> Any:
+        torch.manual_seed(0)
+        config = AutoConfig.for_model(kind, **sizes, **heads, **peculiar.get(kind, {}), **changed)
+        module = AutoModelForCausalLM.from_config(config).eval()
+        for parameter in module.parameters():  # biases and norms too, which begin as zeros and ones
+            torch.nn.init.normal_(parameter, std=0.3)
+        return module
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def loaded(hashing_embedder: HashingEmbedder) -> Callable[..., LocalModel]:
     """Loads a folder in float32 on the CPU; its embedder counts words."""
 

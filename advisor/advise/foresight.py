@@ -136,9 +136,9 @@ def foresee(approach: Approach, task: Task, lengths: Lengths, rates: Rates, mode
             index_seconds=_over(shots.indexed, rates.embed) if shots.indexed and shots.words else None,
             memory_bytes=_memory(
                 model,
-                _step_tokens(query, lengths) if approach.tuner else 0.0,
-                query.read + query.written if query.written else 0.0,
-                len(task.test),
+                trained_on=_step_tokens(query, lengths) if approach.tuner else 0.0,
+                kept=query.read + query.written if query.written else 0.0,
+                queries=len(task.test),
             ),
             trained=approach.tuner is not None,
             work_to_fit=_work_to_fit(approach, task, query, lengths),
@@ -210,7 +210,7 @@ def _without_model(approach: Approach, task: Task, rates: Rates, model: ModelFac
         throughput_qps=_inverse(seconds),
         fit_seconds=_over(words, rates.embed) if embeds else 0.0,
         index_seconds=None,
-        memory_bytes=_memory(model, 0.0, 0.0, 0),
+        memory_bytes=_memory(model),
         trained=approach.name == "head",
         work_to_fit=EMBEDDING_SHARE * words * embeds,
         work_to_index=0.0,
@@ -297,7 +297,7 @@ def _pass(query: _Query, lengths: Lengths, rates: Rates, reading: float) -> floa
     return max(least, whole / rates.prefill_alone - whole / reading)
 
 
-def _memory(model: ModelFacts | None, trained_on: float, kept: float, queries: int) -> int | None:
+def _memory(model: ModelFacts | None, trained_on: float = 0.0, kept: float = 0.0, queries: int = 0) -> int | None:
     """Bytes at most; `trained_on` tokens in a step of training, `kept` of each query while its answer is written, 0
     where nothing is trained or written."""
     if model is None or not model.parameters:

@@ -6,13 +6,15 @@ cores 24 were in them; read from here a step takes 36. The formulas are the libr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import rms_norm
 
 from advisor.models.attention import Attending
+
+Turn = tuple[torch.Tensor, torch.Tensor]  # what `angles` gives
 
 KINDS = ("llama", "mistral", "qwen2", "qwen3")  # whose layers are known to compute what stands here, and nothing else
 
@@ -24,7 +26,7 @@ class Lean:
         base = module.base_model
         self._base = base
         self._layers = [_Layer(number, layer) for number, layer in enumerate(base.layers)]
-        self._norm = _norm(base.norm)
+        self._norm = Norm.of(base.norm)
 
     def read(
         self, ids: torch.Tensor, positions: torch.Tensor, attending: Attending, wanted: torch.Tensor | None
@@ -40,12 +42,10 @@ class Lean:
             Shape (wanted, size).
         """
         hidden = self._base.embed_tokens(ids)
-        cos, sin = (angle[0].unsqueeze(1) for angle in self._base.rotary_emb(hidden, positions[None]))
-        half = sin.shape[-1] // 2
-        sin = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+        turn = angles(self._base, hidden, positions)
         for layer in self._layers[:-1]:
-            hidden = layer.read(hidden, cos, sin, attending, None)
-        return self._norm(self._layers[-1].read(hidden, cos, sin, attending, wanted))
+            hidden = layer.read(hidden, turn, attending, None)
+        return self._norm(self._layers[-1].read(hidden, turn, attending, wanted))
 
     def holds(self) -> bool:
         """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""
@@ -62,27 +62,18 @@ class _Layer:
         self.out = attention.o_proj.forward
         self.gate, self.up, self.down = (linear.forward for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
         self.act = mlp.act_fn.forward
-        self.before, self.between = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm)
-        self.of_query, self.of_key = (
-            _norm(getattr(attention, name)) if hasattr(attention, name) else None for name in ("q_norm", "k_norm")
-        )
+        self.before, self.between = Norm.of(layer.input_layernorm), Norm.of(layer.post_attention_layernorm)
+        self.of_heads = head_norms(attention)
 
     def holds(self) -> bool:
         return all(part._modules[name] is module for part, name, module in self.parts)
 
-    def read(
-        self,
-        hidden: torch.Tensor,
-        cos: torch.Tensor,
-        sin: torch.Tensor,
-        attending: Attending,
-        wanted: torch.Tensor | None,
-    ) -> torch.Tensor:
+    def read(self, hidden: torch.Tensor, turn: Turn, attending: Attending, wanted: torch.Tensor | None) -> torch.Tensor:
         normed = self.before(hidden)
         query, key, value = (product(normed).unflatten(-1, (-1, self.size)) for product in self.products)
-        if self.of_query is not None and self.of_key is not None:
-            query, key = self.of_query(query), self.of_key(key)
-        query, key = turned(query, cos, sin), turned(key, cos, sin)
+        if self.of_heads:
+            query, key = (norm(x) for norm, x in zip(self.of_heads, (query, key), strict=True))
+        query, key = turned(query, turn), turned(key, turn)
         query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         attended = attending.attend(self.number, query, key, value, self.scale).flatten(1)
         if wanted is not None:
@@ -103,13 +94,38 @@ def hung(part: Any) -> bool:
     return hasattr(part, "_hf_hook") or bool(part._forward_hooks) or bool(part._forward_pre_hooks)
 
 
-def _norm(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Root mean square normalisation by the module's weight, which may be given other numbers later."""
-    weight, epsilon = module.weight, module.variance_epsilon
-    shape = tuple(weight.shape)
-    return lambda given: rms_norm(given, shape, weight, epsilon)
+@dataclass(frozen=True)
+class Norm:
+    """Root mean square normalisation (Zhang and Sennrich 2019) by a module's weight, which may be given other numbers
+    later."""
+
+    weight: torch.Tensor
+    epsilon: float
+
+    @classmethod
+    def of(cls, module: Any) -> Norm:
+        """Of a module of Transformers."""
+        return cls(module.weight, module.variance_epsilon)
+
+    def __call__(self, given: torch.Tensor) -> torch.Tensor:
+        return rms_norm(given, self.weight.shape, self.weight, self.epsilon)
 
 
-def turned(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary positions (Su et al. 2021) applied; shape (tokens, heads, size), the sine's first half negated."""
+def head_norms(attention: Any) -> tuple[Norm, ...]:
+    """Those of queries and of keys, where the kind has them, else nothing."""
+    named = (getattr(attention, name, None) for name in ("q_norm", "k_norm"))
+    return tuple(Norm.of(module) for module in named if module is not None)
+
+
+def angles(base: Any, hidden: torch.Tensor, positions: torch.Tensor) -> Turn:
+    """Cosines and sines by which positions turn queries and keys, shape (tokens, 1, size), the sines' first half
+    negated."""
+    cos, sin = (angle[0].unsqueeze(1) for angle in base.rotary_emb(hidden, positions[None]))
+    half = sin.shape[-1] // 2
+    return cos, torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
+
+
+def turned(heads: torch.Tensor, turn: Turn) -> torch.Tensor:
+    """Rotary positions (Su et al. 2021) applied to queries or keys, shape (tokens, heads, size)."""
+    cos, sin = turn
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-import transformers
 from peft import get_peft_model
 
 from advisor.models.attention import packed_attention
-from advisor.models.lean import Lean
+from advisor.models.lean import KINDS, Lean
 from finetune import adapter, lean
 from finetune.packing import Segments
 
-SIZES = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}
-HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2}
-KINDS: dict[str, dict[str, Any]] = {
-    "Llama": {"attention_bias": True, "mlp_bias": True},
-    "Mistral": {"sliding_window": None, "head_dim": 16},
-    "Qwen2": {},
-    "Qwen3": {"head_dim": 16},
-}
+OfKind = Callable[..., Any]
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # of PEFT
 
 PREFIX, LENGTHS = 3, (7, 4)
@@ -33,13 +25,8 @@ POSITIONS = torch.tensor([*range(PREFIX), *(PREFIX + i for length in LENGTHS for
 WANTED = torch.tensor([8, 9, 12, 13])
 
 
-def adapted(kind: str, dropout: float = 0.0) -> Any:
+def adapted(module: Any, dropout: float = 0.0) -> Any:
     """A model as the trainer has it before it, with an adapter that says something."""
-    torch.manual_seed(0)
-    made = getattr(transformers, f"{kind}Config")(**SIZES, **HEADS, **KINDS[kind])
-    module = transformers.AutoModelForCausalLM.from_config(made).eval()
-    for parameter in module.parameters():  # biases and norms too, which begin as zeros and ones
-        torch.nn.init.normal_(parameter, std=0.3)
     whole = Lean(module)
     wrapped = get_peft_model(
         module, adapter.configuration(rank=3, alpha=5, dropout=dropout), autocast_adapter_dtype=False
@@ -73,8 +60,8 @@ def gradients(model: Any, hidden: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_states_and_gradients_are_transformers_and_pefts(kind: str) -> None:
-    model = adapted(kind)
+def test_states_and_gradients_are_transformers_and_pefts(kind: str, of_kind: OfKind) -> None:
+    model = adapted(of_kind(kind))
     found, wanted = read(model), expected(model)
     assert found is not None
     assert torch.allclose(found, wanted, atol=1e-5, rtol=1e-4)
@@ -112,15 +99,15 @@ def untouched(model: Any) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("changed", [listening, switched_off, unknown, untouched])
-def test_it_leaves_to_the_modules_what_is_more_than_plain_adapters(changed: Any) -> None:
-    model = adapted("Llama")
+def test_it_leaves_to_the_modules_what_is_more_than_plain_adapters(changed: Any, of_kind: OfKind) -> None:
+    model = adapted(of_kind("llama"))
     with changed(model):
         assert read(model) is None
     assert read(model) is not None
 
 
-def test_dropout_is_left_to_peft_where_it_is_at_work() -> None:
-    model = adapted("Llama", dropout=0.1)
+def test_dropout_is_left_to_peft_where_it_is_at_work(of_kind: OfKind) -> None:
+    model = adapted(of_kind("llama"), dropout=0.1)
     model.wrapped.train()
     assert read(model) is None
     model.wrapped.eval()

@@ -73,24 +73,30 @@ def test_what_the_parts_before_have_left_is_not_counted_twice(
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize(("name", "norm", "room"), [("gpt2", "ln_f", 70), ("llama", "norm", 12)])
 def test_memory_that_runs_out_on_the_way_back_halves_too(
-    gpt2: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    name: str, norm: str, room: int, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[Lesson]
 ) -> None:
-    rows = rows_of(gpt2, lessons)
-    expected = train(gpt2, rows)
+    """In a model read through its modules, and in one whose layers are read without them: there, what comes out of the
+    last norm are the tokens that predict an answer's, alone."""
+    model: LocalModel = request.getfixturevalue(name)
+    assert (model.lean is not None) == (name == "llama")
+    rows = rows_of(model, lessons)
+    expected = train(model, rows)
     refused: list[int] = []
 
     def look(module: object, given: object, output: torch.Tensor) -> None:
-        if output.requires_grad and output.shape[1] > 70:
-            output.register_hook(lambda gradient: refuse(gradient.shape[1]))
+        size = output.shape[-2]
+        if output.requires_grad and size > room:
+            output.register_hook(lambda gradient: refuse(size))
 
     def refuse(size: int) -> None:
         refused.append(size)
         raise torch.OutOfMemoryError(f"tried to allocate {size} tokens")
 
-    hook = gpt2.module.base_model.h[0].mlp.register_forward_hook(look)
+    hook = getattr(model.module.base_model, norm).register_forward_hook(look)
     try:
-        found = train(gpt2, rows)
+        found = train(model, rows)
     finally:
         hook.remove()
     assert refused
