@@ -13,7 +13,8 @@ from advisor.models import Prompt
 from advisor.models.device import free_memory
 from advisor.tasks import load_task
 from benchmarks.speed.ceiling import measure
-from benchmarks.speed.harness import Peer, Side, compare, same_losses
+from benchmarks.speed.gates import every, same_losses
+from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, random_model, row_of, weights_facts
 from benchmarks.speed.options import Options
@@ -82,7 +83,7 @@ def together(options: Options, record: Record) -> None:
     recipes = [replace(recipe, rank=rank, alpha=2 * rank, lr=rate) for rank in RANKS for rate in RATES]
     ours = Side.of("advisor", partial(_joined, model, recipes, rows))
     theirs = Side.of(against, partial(_single, model, recipes, rows))
-    compare(case, ours, [Peer(theirs, 1.0, _same)], options, record)
+    compare(case, ours, [Peer(theirs, 1.0, every(_same))], options, record)
 
 
 def _joined(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:

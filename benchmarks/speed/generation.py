@@ -12,6 +12,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from advisor.models import Decoding, Generation
 from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
+from benchmarks.speed.gates import every
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options
@@ -61,11 +62,11 @@ def run(options: Options, record: Record) -> None:
         "generation behind a shared prefix",
         Side.of("advisor", lambda: model.generate(prompts, Decoding(cap)), model.forget),
         [
-            Peer(Side.of("transformers generate, one by one", one_by_one), 5.0, gate),
+            Peer(Side.of("transformers generate, one by one", one_by_one), 5.0, every(gate)),
             Peer(
                 Side.of("transformers continuous batching", batched),
                 2.5,
-                gate,
+                every(gate),
                 f"shares the common prefix; pages of {PAGE} for what the prompts need, {BATCH} tokens a pass",
                 optional=True,
             ),

@@ -15,7 +15,6 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Gate, Record
 
 Job = Callable[[], Any]
-CLOSE = 0.01  # of a step's loss
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,24 @@ class Peer:
 
     Attributes:
         goal: how many times its speed Advisor should have.
-        gate: judges Advisor's result and the peer's, in this order.
+        gate: judges Advisor's results and the peer's, in this order, each in the order of the pairs so far.
         note: what is set differently from Advisor, and why.
         optional: whether it may be unable to run on this device; its claim then says why.
     """
 
     side: Side
     goal: float
-    gate: Callable[[Any, Any], Gate]
+    gate: Callable[[Sequence[Any], Sequence[Any]], Gate]
     note: str = ""
     optional: bool = False
 
 
 @dataclass
 class Timed:
-    """The runs of one side so far, one a pair."""
+    """The runs of one side so far, one a pair, and what they found."""
 
     efforts: list[Effort] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
     failure: str = ""
 
 
@@ -78,12 +78,12 @@ def compare(case: str, ours: Side, peers: Iterable[Peer], options: Options, reco
     gates: list[Gate | None] = [None] * len(peers)
     pair, began = 0, time.perf_counter()
     while options.goes_on(pair, began):
-        result = _run(case, ours, pair, own, record)
+        _run(case, ours, pair, own, record)
         for number, (peer, timed) in enumerate(zip(peers, others, strict=True)):
             if not timed.failure:
-                found = _attempt(case, peer, pair, timed, record)
+                _attempt(case, peer, pair, timed, record)
                 if not timed.failure:
-                    gates[number] = worse(gates[number], peer.gate(result, found))
+                    gates[number] = peer.gate(own.results, timed.results)
             record.put(claim_of(case, own, peer, timed, gates[number]))
         pair += 1
 
@@ -131,53 +131,25 @@ def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], option
         record.put(Claim(**{**filled, "others": {"advisor": _median(shares)}}))
 
 
-def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
-    """Whether every step had the same loss."""
-    apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
-    holds = len(mine) == len(found) and max(apart) <= CLOSE
-    seen = {"steps": [len(mine), len(found)], "largest": max(apart), "first": mine[0], "last": mine[-1]}
-    return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
-
-
-def as_near(exact: Sequence[float], mine: Sequence[float], found: Sequence[float]) -> Gate:
-    """Whether every step had the same loss or, since bfloat16 rounds in every order of computing otherwise, one that
-    lies as near to what float32 gives as the peer's does: on average over the steps, relative to float32's."""
-    gate = same_losses(mine, found)
-    if len(found) != len(exact):
-        return gate
-    ours, theirs = (
-        sum(abs(x - e) / e for x, e in zip(side, exact, strict=True)) / len(exact) for side in (mine, found)
-    )
-    holds = bool(gate.holds) or ours <= theirs
-    seen = {**gate.seen, "mean distance to float32": ours, "the peer's": theirs}
-    return Gate(f"{gate.what}, or as near to float32's as the peer's", holds, seen)
-
-
-def worse(before: Gate | None, now: Gate) -> Gate:
-    """A gate holds if it held in every pair; the first pair in which it did not is what is shown."""
-    return before if before is not None and before.holds is False else now
-
-
-def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> Any:
+def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> None:
     with side.session() as job:
         before = Reading.now()
         result = job()
         effort = before.until(Reading.now())
     timed.efforts.append(effort)
+    timed.results.append(result)
     record.add_run(case=case, side=side.name, pair=pair, **_facts(effort))
     _show(f"{case}: {side.name}", effort)
-    return result
 
 
-def _attempt(case: str, peer: Peer, pair: int, timed: Timed, record: Record) -> Any:
+def _attempt(case: str, peer: Peer, pair: int, timed: Timed, record: Record) -> None:
     try:
-        return _run(case, peer.side, pair, timed, record)
+        _run(case, peer.side, pair, timed, record)
     except Exception as error:  # another library's limits on this device are a finding, not an end
         if not peer.optional:
             raise
         timed.failure = f"{type(error).__name__}: {error}"
         print(f"  {case}: {peer.side.name}: {timed.failure}", file=sys.stderr, flush=True)
-        return None
 
 
 def _facts(effort: Effort) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lm_eval.models.huggingface import HFLM
 from advisor.models import Prompt, Scores
 from advisor.models.engine import LocalModel
 from advisor.tasks import load_task
+from benchmarks.speed.gates import every
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options, Role
@@ -80,7 +81,7 @@ def run(options: Options, record: Record) -> None:
             lambda w=work: harness.loglikelihood(w.requests, disable_tqdm=True),
         )
         gate = lambda mine, found, same=same: agreement(mine, found, same)  # noqa: E731
-        compare(case, ours, [Peer(theirs, goal, gate)], options, record)
+        compare(case, ours, [Peer(theirs, goal, every(gate))], options, record)
 
 
 def agreement(mine: Sequence[Scores], found: Answers, same_tokens: bool) -> Gate:

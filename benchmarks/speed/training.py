@@ -17,7 +17,8 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
 from advisor.tasks import Task, load_task
-from benchmarks.speed.harness import Job, Peer, Side, as_near, compare, same_losses
+from benchmarks.speed.gates import as_near, every, same_losses
+from benchmarks.speed.harness import Job, Peer, Side, compare
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, peer_model, row_of, weights_facts
 from benchmarks.speed.options import Options
@@ -88,7 +89,7 @@ def run(options: Options, record: Record) -> None:
             ours = Side("advisor", _own(model, course))
             theirs = Side(name, _trl(options, model, course, checkpointing))
             case = what if checkpointing else f"{what}, grouped by length"
-            compare(case, ours, [Peer(theirs, goal, same, note)], options, record)
+            compare(case, ours, [Peer(theirs, goal, every(same), note)], options, record)
 
 
 def _exact(options: Options, course: Course) -> list[float]:

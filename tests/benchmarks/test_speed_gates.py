@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks.speed.harness import as_near, same_losses
+from benchmarks.speed.gates import as_near, every, no_worse, same_losses
 
 EXACT = [4.0, 2.0, 1.0]
 
@@ -29,3 +30,29 @@ def test_what_was_seen_is_told() -> None:
     seen = as_near(EXACT, [4.1, 2.0, 1.0], [4.0, 2.2, 1.0]).seen
     assert seen["mean distance to float32"] == pytest.approx(0.025 / 3)
     assert seen["the peer's"] == pytest.approx(0.1 / 3)
+
+
+def test_every_pair_has_to_hold() -> None:
+    gate = every(same_losses)
+    assert gate([[1.0], [2.0]], [[1.0], [2.0]]).holds is True
+    failed = gate([[1.0], [2.0], [3.0]], [[1.0], [3.0], [3.0]])
+    assert failed.holds is False
+    assert failed.seen["first"] == 2.0
+
+
+def test_one_unlucky_adapter_is_told_from_a_worse_side() -> None:
+    """Ten examples of fifty lost in one pair is more than their spread allows; in one pair of four it is chance."""
+    even = np.ones(50)
+    unlucky = np.repeat([0.0, 1.0], [10, 40])
+    assert no_worse({"lora": [unlucky]}, {"lora": [even]}).holds is False
+    mixed = no_worse({"lora": [unlucky, even, even, even]}, {"lora": [even] * 4})
+    assert mixed.holds is True
+    assert mixed.seen["lora"]["standard_error"] == pytest.approx(0.05)
+    assert no_worse({"lora": [unlucky] * 4}, {"lora": [even] * 4}).holds is False
+
+
+def test_one_approach_that_is_worse_fails_however_good_the_others() -> None:
+    even, better, worse = (np.repeat([0.0, 1.0], [50 - n, n]) for n in (25, 50, 10))
+    judged = no_worse({"rag": [better], "lora": [worse]}, {"rag": [even], "lora": [even]})
+    assert judged.seen["mean"] == pytest.approx([0.6, 0.5])
+    assert judged.holds is False

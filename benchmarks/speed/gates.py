@@ -1,0 +1,82 @@
+"""When two sides of a benchmark count as having done the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.speed.record import Gate
+
+CLOSE = 0.01  # of a step's loss
+ERRORS = 2.0  # standard errors of a paired difference that may be chance
+Scores = Sequence[NDArray[np.float64]]  # of the test examples, an array for each pair of runs
+
+
+def every(judge: Callable[[Any, Any], Gate]) -> Callable[[Sequence[Any], Sequence[Any]], Gate]:
+    """A gate that has to hold in every pair; the first pair in which it does not is what is shown, else the last."""
+
+    def gate(mine: Sequence[Any], found: Sequence[Any]) -> Gate:
+        judged = [judge(one, other) for one, other in zip(mine, found, strict=True)]
+        return next((gate for gate in judged if gate.holds is False), judged[-1])
+
+    return gate
+
+
+def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
+    """Whether every step had the same loss."""
+    apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
+    holds = len(mine) == len(found) and max(apart) <= CLOSE
+    seen = {"steps": [len(mine), len(found)], "largest": max(apart), "first": mine[0], "last": mine[-1]}
+    return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
+
+
+def as_near(exact: Sequence[float], mine: Sequence[float], found: Sequence[float]) -> Gate:
+    """Whether every step had the same loss or, since bfloat16 rounds in every order of computing otherwise, one that
+    lies as near to what float32 gives as the peer's does: on average over the steps, relative to float32's."""
+    gate = same_losses(mine, found)
+    if len(found) != len(exact):
+        return gate
+    ours, theirs = (
+        sum(abs(x - e) / e for x, e in zip(side, exact, strict=True)) / len(exact) for side in (mine, found)
+    )
+    holds = bool(gate.holds) or ours <= theirs
+    seen = {**gate.seen, "mean distance to float32": ours, "the peer's": theirs}
+    return Gate(f"{gate.what}, or as near to float32's as the peer's", holds, seen)
+
+
+def no_worse(mine: Mapping[str, Scores], found: Mapping[str, Scores]) -> Gate:
+    """Whether the first side's scores are lower by no more than chance, on the mean over approaches and for each.
+
+    The sides train in another order, so that their adapters differ by chance: one pair of runs cannot tell that from
+    a difference of quality, several can.
+    """
+    apart = {name: [own - other for own, other in zip(mine[name], found[name], strict=True)] for name in mine}
+    over_all = [np.mean(rows, axis=0) for rows in zip(*apart.values(), strict=True)]
+    holds = _mean(over_all) >= -_error(over_all)
+    holds &= all(_mean(rows) >= -ERRORS * _error(rows) for rows in apart.values())
+    means = [float(np.mean([_mean(rows) for rows in side.values()])) for side in (mine, found)]
+    seen: dict[str, Any] = {"mean": means, "standard_error": _error(over_all), "pairs": len(over_all)}
+    for name, rows in apart.items():
+        values = {"advisor": _mean(mine[name]), "script": _mean(found[name])}
+        seen[name] = {**values, "standard_error": _error(rows)}
+    what = f"mean score no lower than by its standard error, no approach's by more than {ERRORS:g} of its own"
+    return Gate(what, holds, seen)
+
+
+def _mean(rows: Scores) -> float:
+    return float(np.mean(np.concatenate(rows)))
+
+
+def _error(apart: Scores) -> float:
+    """Standard error of the mean of paired differences.
+
+    The larger of what the examples and what the pairs tell: an adapter's luck is in all examples of its pair.
+    """
+    rows = np.concatenate(apart)
+    by_example = rows.std(ddof=1) / sqrt(len(rows))
+    by_pair = np.std([one.mean() for one in apart], ddof=1) / sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return float(max(by_example, by_pair))
