@@ -256,7 +256,7 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
         "fitting": task.for_fitting().fingerprint,
         "model": described,
         "settings": settings,
-        "versions": found,
+        "versions": dict(found),
         "hardware": hardware(described["device_name"]),
     }
 

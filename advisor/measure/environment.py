@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 from typing import Any
 
 PACKAGES = (
@@ -22,15 +25,16 @@ PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of every package that can change a figure."""
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of Python and of every package that can change a figure, as they were when first asked for."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return MappingProxyType(found)
 
 
 def hardware(device_name: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -169,6 +169,13 @@ class LocalModel:
             halving(batch, read)
         return [found[i] for i in range(len(texts))]
 
+    def packed(self) -> AbstractContextManager[None]:
+        """While the block runs, packed rows can be read: lean layers need not be told, a module's attention is."""
+        return nullcontext() if self._lean() else packed_attention(self.module)
+
+    def _lean(self) -> Lean | None:
+        return self.lean if self.lean is not None and self.lean.holds() else None
+
     def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
         """Read the prompts in packed form, what they have in common only once.
 
@@ -201,8 +208,8 @@ class LocalModel:
         """Last hidden states of the wanted tokens of a packed row, or of all, shape (tokens, size)."""
         ids, positions = ids.to(self.device), positions.to(self.device)
         numbers = wanted.to(self.device) if wanted is not None else None
-        if self.lean is not None and self.lean.holds():
-            return self.lean.read(ids, positions, attending, numbers)
+        if lean := self._lean():
+            return lean.read(ids, positions, attending, numbers)
         output = self.module.base_model(
             input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
         )
@@ -242,7 +249,7 @@ class LocalModel:
         rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
         expected = [self._alone((*row.ids, 19)) for row in rows]
         try:
-            with packed_attention(self.module):
+            with self.packed():
                 _, read = self.read(rows, None, 1)
                 found = self.step(read, torch.tensor([19, 19], device=self.device))
         except NotPassedOn:
@@ -292,7 +299,7 @@ class LocalModel:
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
         if not self.packs:
             return self._score_in_full(rows, tree)
-        with packed_attention(self.module):
+        with self.packed():
             hidden, _ = self.read(rows, tree, 0)
         with clock.span("score"):
             return tree.totals(hidden, self.head)

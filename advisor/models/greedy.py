@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import torch
 
-from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
 from advisor.models.kv import PaddedRows
 from advisor.models.language_model import Decoding, Generation
@@ -24,6 +23,7 @@ class Continued(Protocol):
     renderer: Renderer
     packs: bool
 
+    def packed(self) -> AbstractContextManager[None]: ...
     def read(self, rows: Sequence[Encoded], tree: None, room: int) -> tuple[torch.Tensor, Rows]: ...
     def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor: ...
     def head(self, hidden: torch.Tensor) -> torch.Tensor: ...
@@ -49,7 +49,7 @@ class Greedy:
         return [self._answer(i) for i in range(len(self.rows))]
 
     def _attention(self) -> AbstractContextManager[None]:
-        return packed_attention(self.model.module) if self.model.packs else nullcontext()
+        return self.model.packed() if self.model.packs else nullcontext()
 
     def _read(self) -> tuple[torch.Tensor, Rows | PaddedRows]:
         room = self.decoding.max_tokens
