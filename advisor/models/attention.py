@@ -71,13 +71,16 @@ AttentionInterface.register(ATTENTION, attend)
 
 @contextmanager
 def packed_attention(module: Any) -> Iterator[None]:
-    """The model attends by `attend` while the block runs."""
+    """The model attends by `attend` while the block runs.
+
+    Set where the layers read it: `set_attn_implementation` walks through all modules each time, 4 ms for 30 layers.
+    """
     before = module.config._attn_implementation
-    module.set_attn_implementation(ATTENTION)
+    module.config._attn_implementation = ATTENTION
     try:
         yield
     finally:
-        module.set_attn_implementation(before)
+        module.config._attn_implementation = before
 
 
 def part(
