@@ -221,7 +221,7 @@ def append(path: Path, *rows: Mapping[str, Any]) -> None:
         _cut_torn_line(file.fileno())
         file.write(data)
         file.flush()
-        if any(row["type"] not in REPEATABLE for row in rows):
+        if any(row.get("type") not in REPEATABLE for row in rows):
             os.fsync(file.fileno())
 
 
