@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PROBING = 120.0  # seconds that probes may take unless told otherwise
+PROBING = 100.0  # seconds that probes may take unless told otherwise: with loading and the profile, two minutes
 
 
 @dataclass(frozen=True, slots=True)
