@@ -14,7 +14,7 @@ from advisor.models import LanguageModel
 from benchmarks.decisions.cells import Cell, finished
 from benchmarks.decisions.table import probes_from
 
-SECONDS = 60.0  # half of what `advisor recommend` takes by default: there are many cells
+SECONDS = 60.0  # less than `advisor recommend` takes by default: there are many cells
 
 
 def probed(found: Sequence[Cell], model: LanguageModel) -> None:
