@@ -68,10 +68,12 @@ class HashingEmbedder:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_is_kept() -> Iterator[None]:
-    """Tests neither find nor leave anything in the user's store; those of the store itself name one of their own."""
+def _nothing_is_kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither find nor leave anything in the user's store, or among the comparisons that the user lets advice
+    learn from; those of the two themselves name one of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ADVISOR_CACHE_GB", "0")
+        patch.setenv("ADVISOR_CASES", str(tmp_path_factory.mktemp("nothing learned") / "cases.jsonl"))
         yield
 
 
