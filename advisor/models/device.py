@@ -13,6 +13,7 @@ import torch
 from advisor.errors import UserError
 
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+NATIVE = {torch.bfloat16: {"avx512_bf16", "amx_bf16", "bf16"}, torch.float16: {"avx512_fp16", "amx_fp16", "asimdhp"}}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -51,9 +52,24 @@ def choose_dtype(asked: str | None, device: torch.device) -> torch.dtype:
         return DTYPES[asked]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if device.type == "cpu" and {"avx512_bf16", "amx_bf16", "bf16"} & cpu_flags():
+    if device.type == "cpu" and NATIVE[torch.bfloat16] & cpu_flags():
         return torch.bfloat16
     return torch.float32
+
+
+def emulated(dtype: torch.dtype, device: torch.device) -> str:
+    """What a reader must know of a number format that the processor does not multiply; empty where it does.
+
+    It is as exact as elsewhere, but every figure of time is that of the emulation.
+    """
+    flags = cpu_flags() if device.type == "cpu" else set()
+    if not flags or dtype == torch.float32 or NATIVE[dtype] & flags:
+        return ""
+    name = str(dtype).removeprefix("torch.")
+    return (
+        f"This processor has no instructions for {name} and emulates it, up to hundreds of times slower than float32: "
+        "no figure of time or cost says anything of another machine (--dtype float32)."
+    )
 
 
 def cpu_flags() -> set[str]:

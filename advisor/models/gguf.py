@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import torch
@@ -44,12 +48,13 @@ def converted(file: Path) -> Path:
 
 def _convert(file: Path, folder: Path) -> None:
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            file.parent,
-            gguf_file=file.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-        )
+        with _bar_on_a_terminal_alone():
+            model = AutoModelForCausalLM.from_pretrained(
+                file.parent,
+                gguf_file=file.name,
+                quantization_config=GgufConfig(dequantize=True),
+                dtype=torch.float32,
+            )
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     except Exception as error:  # whatever the readers of a foreign file may raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -58,3 +63,10 @@ def _convert(file: Path, folder: Path) -> None:
         del model.config.quantization_config
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _bar_on_a_terminal_alone() -> Iterator[None]:
+    """Transformers draws a bar that it has no switch for: half a minute is worth one, a log is not."""
+    with nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO()):
+        yield

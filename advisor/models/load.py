@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.device import choose_device, choose_dtype
+from advisor.models.device import choose_device, choose_dtype, emulated
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.engine import LocalModel
@@ -23,6 +25,7 @@ from advisor.models.render import Renderer
 from advisor.models.source import find
 
 DEFAULT = "embedded"
+log = logging.getLogger(__name__)
 
 
 def load_model(
@@ -54,6 +57,9 @@ def load_model(
         clock.settle = partial(torch.accelerator.synchronize, where)
     with clock.span("load"):
         source = find(name, SMOLLM2)
+        if caveat := emulated(number_format, where):
+            log.warning("note: %s", caveat)  # before the wait that it explains
+            source = replace(source, caveats=(*source.caveats, caveat))
         folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
         tokenizer, module = _read(name, folder, number_format, trust_remote_code)
         module.to(where).eval().requires_grad_(False)

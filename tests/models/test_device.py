@@ -50,6 +50,25 @@ def test_a_cpu_takes_bfloat16_only_where_it_multiplies_it_natively(
     assert device.choose_dtype(None, torch.device("cpu")) == expected
 
 
+@pytest.mark.parametrize(
+    ("dtype", "flags", "told"),
+    [
+        ("bfloat16", {"avx2", "avx512f"}, True),
+        ("bfloat16", {"avx512_bf16"}, False),
+        ("float16", {"avx512_bf16"}, True),
+        ("float16", {"asimdhp"}, False),
+        ("float32", {"avx2"}, False),
+        ("bfloat16", set(), False),  # nothing is known of the processor
+    ],
+)
+def test_a_number_format_that_the_cpu_emulates_is_told(
+    dtype: str, flags: set[str], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: flags)
+    said = device.emulated(getattr(torch, dtype), torch.device("cpu"))
+    assert (dtype in said, "--dtype float32" in said) == (told, told)
+
+
 @pytest.mark.parametrize(("limit", "expected"), [("4096\n", 4096), ("max\n", None), ("9223372036854771712\n", None)])
 def test_memory_is_the_machines_or_the_containers_where_that_is_less(
     limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

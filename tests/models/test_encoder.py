@@ -26,6 +26,7 @@ from transformers import (
 )
 from transformers.models.bert.modeling_bert import BertEncoder
 
+from advisor.models import encoder as reading
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.encoder import PackedEncoder, reads_packed
 from advisor.models.packages import MINILM
@@ -94,6 +95,16 @@ def test_vectors_are_the_librarys(folder: Folder, config: Any, dtype: torch.dtyp
         assert found == pytest.approx(alone, abs=1e-5)
     else:
         assert cosine_similarity(found, alone).min() > 0.999
+
+
+def test_a_text_too_long_for_all_its_logits_at_once_gets_the_librarys_vector(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LONGEST", 8)
+    config = BertConfig(**ENCODER)
+    model = SentenceTransformer(str(folder(config)), device="cpu", model_kwargs={"dtype": torch.bfloat16})
+    alone = torch.stack([model.encode(text, convert_to_tensor=True) for text in TEXTS]).float()
+    assert cosine_similarity(PackedEncoder(model).encode(TEXTS).float(), alone).min() > 0.999
 
 
 @pytest.mark.parametrize(

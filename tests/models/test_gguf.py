@@ -118,6 +118,12 @@ def test_a_gguf_file_answers_as_the_folder_it_was_made_of(
     assert texts[0] == texts[1]
 
 
+@pytest.mark.usefixtures("cache")
+def test_a_log_is_spared_the_bar(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    converted(file)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_file_is_converted_once(file: Path, cache: Path) -> None:
     folder = converted(file)
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import advisor
 from advisor.errors import UserError
-from advisor.models import LanguageModel
+from advisor.models import LanguageModel, device
 from advisor.models.engine import LocalModel
 from advisor.models.load import load_model
 
@@ -53,6 +53,16 @@ def test_the_description_is_plain_json(any_model: LocalModel) -> None:
     assert facts["quantisation"] is None
     assert facts["parameters"] == sum(p.numel() for p in any_model.module.parameters())
     assert facts["embedder"] == "hashed-words@1"
+
+
+@pytest.mark.parametrize(("dtype", "told"), [("bfloat16", True), ("float32", False)])
+def test_a_number_format_that_is_emulated_is_told_at_once_and_in_the_report(
+    folder: Path, dtype: str, told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: {"avx2"})
+    caveats = load(folder, dtype=dtype).describe()["caveats"]
+    assert any("emulates it" in caveat for caveat in caveats) == told
+    assert ("emulates it" in caplog.text) == told
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
