@@ -4,9 +4,9 @@
     python -m benchmarks.speed scoring generation ...
     python -m benchmarks.speed table
 
-Each benchmark writes `benchmarks/results/speed/<name>.json` after every pair; `table` writes `benchmarks/README.md`
-from those files. A smoke run takes tiny random models and one pair, writes to `runs/bench-smoke` and passes over what
-needs a peer that is not installed.
+Each benchmark writes `<name>.json` after every pair, in the folder of `benchmarks/results/speed` that is named after
+the number format that the processor has; `table` writes `benchmarks/README.md` from all of them. A smoke run takes
+tiny random models and one pair, writes to `runs/bench-smoke` and passes over what needs a peer that is not installed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PEERS: dict[str, tuple[str, ...]] = {  # of the dependency group `bench`, which 
     "ceiling": (),
     "overhead": (),
     "whole": ("lm_eval", "trl", "datasets"),
+    "again": (),
 }
 NAMES = tuple(PEERS)
 
@@ -63,7 +64,7 @@ def parser(prog: str, text: str, names: tuple[str, ...]) -> argparse.ArgumentPar
     found.add_argument("--train", type=int, default=200, help="training examples of `whole`; default 200")
     found.add_argument("--test", type=int, default=50, help="test examples of `whole`; default 50")
     found.add_argument("--data", type=Path, help="folder of task folders; default: the project's examples")
-    found.add_argument("--out", type=Path, help=f"folder for the results; default {RESULTS.relative_to(ROOT)}")
+    found.add_argument("--out", type=Path, help=f"folder for the results; default: in {RESULTS.relative_to(ROOT)}")
     return found
 
 

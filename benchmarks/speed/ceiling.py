@@ -134,16 +134,16 @@ def _measure(case: str, goal: float, job: _Prefill | _Training, options: Options
     shape = Shape.of(job.model)
     rows = sum(_lengths(job.model, job.prompts)) if isinstance(job, _Prefill) else sum(r.tokens for r in job.rows)
 
-    def share() -> tuple[float, dict[str, Any]]:
+    def share() -> list[tuple[float, dict[str, Any]]]:
         square = _product_speed(side, side, side, job.model)
         own = _shapes_speed(shape, rows, job.model)
         speed = job.work / job.seconds()
         seen = {"square": square / 1e9, "own_shapes": own / 1e9, "reached": speed / 1e9}
-        return speed / max(square, own), {f"gflops_{name}": value for name, value in seen.items()}
+        return [(speed / max(square, own), {f"gflops_{name}": value for name, value in seen.items()})]
 
     job.seconds()
     against = "the faster of a square matrix product and of the model's own shapes"
-    repeat(Claim(case, against, "share", goal, None, []), share, options, record)
+    repeat([Claim(case, against, "share", goal, None, [])], share, options, record)
 
 
 def _shapes_speed(shape: Shape, rows: int, model: LocalModel) -> float:

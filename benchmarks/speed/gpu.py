@@ -6,7 +6,7 @@
 `training`: LoRA steps against TRL's SFTTrainer. `ceiling`: share of the measured matrix-product speed of prefill and
 training, at random weights in the shapes of Qwen2.5. `together`: several LoRA configurations trained in one pass
 against one by one. `whole`: the whole comparison against a script with the libraries' defaults. Records go to
-`benchmarks/results/speed/gpu-<name>.json`, and from there into the table. No network is needed.
+`gpu-<name>.json` beside the others, and from there into the table. No network is needed.
 """
 
 from __future__ import annotations

@@ -110,25 +110,29 @@ def claim_of(case: str, own: Timed, peer: Peer, timed: Timed, gate: Gate | None)
     )
 
 
-def repeat(claim: Claim, job: Callable[[], tuple[float, dict[str, Any]]], options: Options, record: Record) -> None:
-    """Measure a share as often as `options` say and record it; `job` returns the share and figures beside it.
+def repeat(
+    claims: Sequence[Claim], job: Callable[[], Iterable[tuple[float, dict[str, Any]]]], options: Options, record: Record
+) -> None:
+    """Measure shares as often as `options` say and record them; `job` tells each claim's share and figures beside it.
 
     Args:
-        claim: case, unit and goal; its values are filled in here.
+        claims: case, unit and goal; their values are filled in here.
     """
-    values: list[float] = []
-    shares: list[float | None] = []
-    began = time.perf_counter()
-    while options.goes_on(len(values), began):
+    values: list[list[float]] = [[] for _ in claims]
+    others: list[list[float | None]] = [[] for _ in claims]
+    pair, began = 0, time.perf_counter()
+    while options.goes_on(pair, began):
         before = Reading.now()
-        value, seen = job()
-        effort = before.until(Reading.now())
-        values.append(value)
-        shares.append(effort.others)
-        record.add_run(case=claim.case, side="advisor", pair=len(values) - 1, value=value, **_facts(effort), **seen)
-        _show(f"{claim.case}: {value:.3f}", effort)
-        filled = {**vars(claim), "value": median(values), "values": list(values)}
-        record.put(Claim(**{**filled, "others": {"advisor": _median(shares)}}))
+        for number, (claim, (value, seen)) in enumerate(zip(claims, job(), strict=True)):
+            effort = before.until(Reading.now())
+            values[number].append(value)
+            others[number].append(effort.others)
+            record.add_run(case=claim.case, side="advisor", pair=pair, value=value, **_facts(effort), **seen)
+            _show(f"{claim.case}: {value:.3f}", effort)
+            filled = {"value": median(values[number]), "values": list(values[number])}
+            record.put(Claim(**{**vars(claim), **filled, "others": {"advisor": _median(others[number])}}))
+            before = Reading.now()
+        pair += 1
 
 
 def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> None:

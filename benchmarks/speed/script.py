@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -228,18 +228,3 @@ def _timed(answers: _Labels | _Texts, prompts: Sequence[Prompt]) -> tuple[list[s
         texts += answers.of([prompt])
         seconds.append(time.perf_counter() - began)
     return texts, seconds
-
-
-def with_dev(task: Task, small: Task, size: int) -> Task:
-    """`small` with a dev split, so that both sides train on the same examples and Advisor need not set some aside.
-
-    Args:
-        task: from which `small` was taken; its training examples outside of `small` serve, where it has no dev.
-    """
-    used = {example.id for example in small.train}
-    spare = tuple(example for example in task.dev or task.train if example.id not in used)
-    return (
-        replace(small, dev=spare[:size])
-        if spare
-        else replace(small, train=small.train[:-size], dev=small.train[-size:])
-    )

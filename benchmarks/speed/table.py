@@ -9,25 +9,29 @@ from typing import Any
 BEGIN, END = "<!-- table: python -m benchmarks.speed table -->", "<!-- end of table -->"
 HEADER = ("| case | against | goal | measured | pairs | by CPU time | CPU of others | equal quality | reached |",)
 RULE = ("|" + "---|" * 9,)
-NOTHING = "Nothing has been measured yet."
+KINDS = {"bfloat16": "With bfloat16", "float16": "With float16", "float32": "Without bfloat16: float32 on every side"}
 
 
 def write(results: Path, readme: Path) -> None:
-    """Put the table of all records in `results` between the marks of `readme`."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
+    """Put the table of all records in `results` between the marks of `readme`.
+
+    Args:
+        results: with a folder for each number format that processors have.
+    """
+    parts = []
+    for kind, title in KINDS.items():
+        records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((results / kind).glob("*.json"))]
+        parts += [f"### {title}", *map(_section, records)] if records else []
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{render(records)}\n{END}{after}", encoding="utf-8")
-
-
-def render(records: list[dict[str, Any]]) -> str:
-    """A section for each record, with its machine, versions and commit."""
-    return "\n\n".join(map(_section, records)) or NOTHING
+    body = "\n\n".join(parts) or "Nothing has been measured yet."
+    readme.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
 
 
 def _section(record: dict[str, Any]) -> str:
     claims = list(record["claims"].values())
-    lines = [f"### {record['benchmark']}", "", *HEADER, *RULE, *map(_row, claims), ""]
+    """Of a record, with its machine, versions and commit."""
+    lines = [f"#### {record['benchmark']}", "", *HEADER, *RULE, *map(_row, claims), ""]
     for claim in claims:
         seconds = ", ".join(f"{side} {value:.2f} s" for side, value in (claim["seconds"] or {}).items())
         said = "; ".join(part for part in (seconds, claim["note"], _seen(claim["gate"])) if part)

@@ -17,18 +17,16 @@ from advisor.approaches.answering import decoding_for
 from advisor.measure.metrics import scores
 from advisor.models.engine import LocalModel
 from advisor.tasks import Task, load_task
+from benchmarks.speed.compared import APPROACHES, BATCH, EPOCHS, small_task
 from benchmarks.speed.gates import no_worse
 from benchmarks.speed.harness import Job, Peer, Side, compare
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, peer_model, weights_facts
 from benchmarks.speed.options import Options, Role
 from benchmarks.speed.record import Gate, Record
-from benchmarks.speed.script import B0, B1, Care, Found, Script, Training, with_dev
+from benchmarks.speed.script import B0, B1, Care, Found, Script, Training
 from finetune import Lora, adapter
 
-EPOCHS, BATCH = 2, 8
-DEV = 20
-FEW = 16  # of train; a quarter of test and dev
 CASES: tuple[tuple[Role, float, float], ...] = (("short labels", 5.0, 2.5), ("questions", 3.0, 1.8))
 NOTE = (
     "same prompts, shots, chunks, weights, number format, hyper-parameters and training examples; models loaded "
@@ -77,13 +75,6 @@ def measure(options: Options, record: Record, cares: Sequence[Care]) -> None:
         compare(f"whole comparison, {role}: {task.name}", Side("advisor", _own(options, tasks)), peers, options, record)
 
 
-def small_task(task: Task, options: Options, pair: int) -> Task:
-    """The sizes asked for, with a dev split; every pair draws other examples."""
-    train, test = (FEW, FEW // 4) if options.smoke else (options.train, options.test)
-    small = advisor.subset(task, limit=test, train_limit=train, seed=pair)
-    return with_dev(task, small, FEW // 4 if options.smoke else DEV)
-
-
 def gate(tasks: Sequence[Task], smoke: bool) -> Callable[[Sequence[Answers], Sequence[Found]], Gate]:
     """Whether Advisor's scores are no worse; of a random model's answers in a smoke run nothing can be told.
 
@@ -108,20 +99,19 @@ def _scores(task: Task, texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _own(options: Options, tasks: Sequence[Task]) -> Callable[[], Any]:
-    approaches = ["zero-shot", "few-shot", "rag", f"lora:epochs={EPOCHS},batch={BATCH}"]
     upcoming = iter(tasks)
 
     @contextmanager
     def session() -> Iterator[Job]:
         model = advisor_model(options, native_dtype())  # a new one: nothing that an earlier pair left behind helps
         with tempfile.TemporaryDirectory() as folder:
-            yield lambda: _compared(next(upcoming), model, approaches, Path(folder))
+            yield lambda: _compared(next(upcoming), model, Path(folder))
 
     return session
 
 
-def _compared(task: Task, model: LocalModel, approaches: Sequence[str], folder: Path) -> Answers:
-    comparison = advisor.compare(task, model, approaches, out=folder)
+def _compared(task: Task, model: LocalModel, folder: Path) -> Answers:
+    comparison = advisor.compare(task, model, APPROACHES, out=folder)
     order = {example.id: place for place, example in enumerate(task.test)}
     texts = {}
     for run in comparison.runs:
