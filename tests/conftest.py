@@ -286,11 +286,13 @@ def light_task() -> Task:
 
 @pytest.fixture(scope="session")
 def prompts() -> list[Prompt]:
-    """Prompts of many lengths, of which some begin alike: bare, with fixed shots, with passages, with own shots."""
+    """Prompts of many lengths, of which some begin alike: bare, with fixed shots, with passages (some of which several
+    have), with own shots."""
     instruction = "Say which colour the thing has. Answer in one word."
     labels = ("red", "green", "blue")
     shots = (Shot("the ripe tomato", "red"), Shot("the fresh grass", "green"))
     passage = Passage("d1", "Water", "The sea is blue, and so is the clear sky above it.")
+    another = Passage("d2", "Meadows", "Grass is green from spring to autumn, where it is not too dry.")
     return [
         Prompt(instruction, "the sea", labels),
         Prompt(instruction, "a rather long description of a thing that turns out to be the clear sky", labels),
@@ -300,6 +302,8 @@ def prompts() -> list[Prompt]:
         Prompt(instruction, "x", labels, Context(shots[:1], fixed=False)),
         Prompt("Go on.", "once upon a time"),
         Prompt(instruction, "", labels),
+        Prompt(instruction, "the tall grass", labels, Context(passages=(passage, another), fixed=False)),
+        Prompt(instruction, "N/A", labels, Context(passages=(passage, another), fixed=False)),
     ]
 
 

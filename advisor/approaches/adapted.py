@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -29,9 +29,12 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.models import Context, LanguageModel, Prompt, Scores, Weights
+from advisor.models import AnswersMany, Context, LanguageModel, Prompt, Scores, Weights
 from advisor.models.clock import clock
 from advisor.tasks import Example, Query, Task
+
+UNBIASED = Reading(unbiased=True)
+FEW_AT_ONCE = 32  # prompts, where the model does not say
 
 
 @dataclass(frozen=True)
@@ -168,43 +171,56 @@ class AdaptedPredictor(Predictor):
             _prompt(self.task, e.input, c)
             for e, c in zip(examples, self.source.training_contexts(examples, seed), strict=True)
         ]
-        scores = self.model.score(prompts, labels, self.weights)
         readings = [Reading(), Reading(normalised=False)]
         if self.tuned is None:
-            readings = [Reading(), Reading(unbiased=True)]
-        right = [self._right(reading, scores, prompts, gold) for reading in readings]
+            readings = [Reading(), UNBIASED]
+        scored = self._scored(prompts, blanks=self.tuned is None)
+        right = [
+            sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
+            for reading in readings
+        ]
         best = max(range(len(readings)), key=lambda i: (right[i], -i))
         self.reading = readings[best]
         self.notes = (_reading_note(readings, right, len(examples), best, bool(self.task.dev)),)
 
-    def _right(self, reading: Reading, scores: Sequence[Scores], prompts: Sequence[Prompt], gold: Sequence[int]) -> int:
-        blanks = self._blanks_of(prompts, reading)
-        chosen = (reading.choose(s, blank)[0] for s, blank in zip(scores, blanks, strict=True))
-        return sum(c == g for c, g in zip(chosen, gold, strict=True))
+    def _scored(self, prompts: Sequence[Prompt], blanks: bool) -> list[tuple[Scores, list[float]]]:
+        """The labels' scores behind each prompt, and the model's liking for each label in its context where `blanks`
+        says so, else nothing.
 
-    def _blanks_of(self, prompts: Sequence[Prompt], reading: Reading) -> list[list[float]]:
-        """The model's liking for each label in each prompt's context; empty where `reading` does not ask.
-
-        A context that is the same for every query is asked once with all inputs that say nothing; one that
-        follows the query would have to be asked anew for each, so there a single such input has to do.
+        A context that is the same for every query is asked once with all inputs that say nothing; one that follows the
+        query would have to be asked anew for each, so there a single such input has to do. It is asked together with
+        its prompt, so that the model need read what both have in common only once.
         """
-        if not reading.unbiased:
-            return [[] for _ in prompts]
-        labels = self.task.labels
-        for prompt in prompts:
-            if prompt.context.fixed and prompt.context not in self._blanks:
-                scores = self.model.score(blank_prompts(prompt, CONTENT_FREE), labels, self.weights)
-                self._blanks[prompt.context] = blank_values(scores, reading)
-        own = [blank for p in prompts if not p.context.fixed for blank in blank_prompts(p, CONTENT_FREE[:1])]
-        asked = iter(self.model.score(own, labels, self.weights) if own else [])
-        return [self._blanks[p.context] if p.context.fixed else blank_values([next(asked)], reading) for p in prompts]
+        if not blanks:
+            return [(score, []) for score in self.model.score(prompts, self.task.labels, self.weights)]
+        found = []
+        for part in self._in_parts(prompts):
+            saying_nothing = [blank_prompts(p, CONTENT_FREE[:1])[0] for p in part if not p.context.fixed]
+            scores = self.model.score([*part, *saying_nothing], self.task.labels, self.weights)
+            own = iter(scores[len(part) :])
+            for prompt, score in zip(part, scores, strict=False):
+                fixed = prompt.context.fixed
+                found.append((score, self._liking(prompt) if fixed else blank_values([next(own)], UNBIASED)))
+        return found
+
+    def _in_parts(self, prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
+        """So few that the model answers them at once, each with an input that says nothing where it has its own."""
+        size = self.model.rows_at_once if isinstance(self.model, AnswersMany) else FEW_AT_ONCE
+        size = max(size // 2, 1) if any(not p.context.fixed for p in prompts) else len(prompts)
+        for first in range(0, len(prompts), size):
+            yield prompts[first : first + size]
+
+    def _liking(self, prompt: Prompt) -> list[float]:
+        """The model's liking for each label in a context that is the same for every query."""
+        if prompt.context not in self._blanks:
+            scores = self.model.score(blank_prompts(prompt, CONTENT_FREE), self.task.labels, self.weights)
+            self._blanks[prompt.context] = blank_values(scores, UNBIASED)
+        return self._blanks[prompt.context]
 
     def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
         labels = self.task.labels
         answers = []
-        scores = self.model.score(prompts, labels, self.weights)
-        blanks = self._blanks_of(prompts, self.reading)
-        for score, blank in zip(scores, blanks, strict=True):
+        for score, blank in self._scored(prompts, blanks=self.reading.unbiased):
             number, confidence = self.reading.choose(score, blank)
             usage = Usage(score.prompt_tokens, score.lengths[number], score.dropped, score.cut, called + score.seconds)
             answers.append(Prediction("", labels[number], (), confidence, usage))
@@ -235,7 +251,7 @@ def _reading_note(readings: Sequence[Reading], right: Sequence[int], n: int, bes
     names = {
         Reading(): "by likelihood per token",
         Reading(normalised=False): "by likelihood of the whole label",
-        Reading(unbiased=True): "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
+        UNBIASED: "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
     }
     other = 1 - best
     where = "dev" if dev else "training"

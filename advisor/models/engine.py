@@ -188,14 +188,19 @@ class LocalModel:
         own = [row.ids[shared:] for row in rows]
         kept = Rows(prefix, [len(o) for o in own], room, self.device)
         nodes = len(tree.tokens) if tree is not None else 0
-        hidden = []
-        with clock.span("prefill", tokens=sum(map(len, own)) + nodes * len(own)):
-            for blocks in chunks([len(o) for o in own], nodes, self.device):
+        hidden, order = [], []
+        parts = list(chunks(own, nodes, self.device))
+        with clock.span("prefill", tokens=sum(block.count * block.length for blocks in parts for block in blocks)):
+            for blocks in parts:
                 clock.alarm()
                 reading = Reading(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
-        return torch.cat(hidden).view(len(rows), 1 + nodes, -1), kept
+                order += [
+                    row for block in blocks if block.ends for row in range(block.first, block.first + block.count)
+                ]
+        found = torch.cat(hidden).view(len(rows), 1 + nodes, -1)
+        return found[torch.tensor(order, device=found.device).argsort()], kept
 
     def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""

@@ -2,7 +2,8 @@
 
 What the rows have in common is computed once and attended once for all of them: as one product over many queries
 instead of a copy in every row. The two parts of the attention are joined exactly by the sums of their exponentiated
-logits (as in Hydragen, Juravsky et al. 2024).
+logits (as in Hydragen, Juravsky et al. 2024). Where some rows have more in common, such as a passage that several
+queries found, that is computed once as well (`families.py`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import torch
 
 from advisor.models.attention import BLOCK, behind, by_products, causal_rows, joined, part
 from advisor.models.batches import gathered
+from advisor.models.families import families, stretches
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
 PACKED_ON_GPU = 16_384
+FAMILY_ON_CPU = 4 * PACKED_ON_CPU  # of one with rows that have much in common
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 
@@ -49,13 +52,15 @@ class Prefix:
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows of one length, packed one behind the other.
+    """Consecutive rows of one length, packed one behind the other; or what several rows have in common.
 
     Attributes:
         first, count: numbers of the rows.
         start: where they begin in the packed row.
-        prompt: tokens of each row's own part.
+        prompt: tokens of each row's own part that stand here.
         nodes: tokens of the tree behind each.
+        path: where in the packed row the own part's tokens before these stand.
+        ends: whether the rows end here; else `first` is one of the rows that go on elsewhere.
     """
 
     first: int
@@ -63,21 +68,39 @@ class Block:
     start: int
     prompt: int
     nodes: int
+    path: tuple[slice, ...] = ()
+    ends: bool = True
 
     @property
     def length(self) -> int:
-        """Tokens of one row."""
+        """Tokens of one row that stand here."""
         return self.prompt + self.nodes
+
+    @property
+    def before(self) -> int:
+        """Tokens of a row's own part that stand elsewhere."""
+        return sum(place.stop - place.start for place in self.path)
 
     @property
     def place(self) -> slice:
         """Where the rows lie in the packed row."""
         return slice(self.start, self.start + self.count * self.length)
 
+    @property
+    def rows(self) -> range:
+        """Numbers of the rows."""
+        return range(self.first, self.first + self.count)
+
     def cut(self, packed: torch.Tensor) -> torch.Tensor:
         """From (heads, packed length, size) to the rows, shape (count, heads, length, size)."""
         rows: torch.Tensor = packed[:, self.place].unflatten(1, (self.count, self.length)).transpose(0, 1)
         return rows
+
+    def behind_path(self, packed: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The rows of the block with what stands elsewhere of them before it."""
+        if not self.path:
+            return rows
+        return behind(torch.cat([packed[:, place] for place in self.path], dim=1), rows)
 
 
 class Rows:
@@ -105,7 +128,7 @@ class Rows:
             shapes = [(self.count, t.shape[1], self.capacity, t.shape[3]) for t in (keys, values)]
             self.layers.append((keys.new_zeros(shapes[0]), values.new_zeros(shapes[1])))
         for kept, new in zip(self.layers[layer], (keys, values), strict=True):
-            kept[block.first : block.first + block.count, :, : block.length] = new
+            kept[block.first : block.first + block.count, :, : new.shape[2]] = new
 
     def begin_step(self) -> torch.Tensor:
         """Make place for one token a row; returns where each stands, counted from the row's beginning."""
@@ -168,31 +191,39 @@ class Reading:
         """Each row's tokens see the prefix and, causally, their row; a node sees its prompt and its ancestors."""
         attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
         whole = [self._whole(block, query) for block in self.blocks]
-        before = self.prefix.part(layer, query, scale) if self.prefix.length and not all(whole) else None
+        alone = all(at_once or block.path for block, at_once in zip(self.blocks, whole, strict=True))
+        common = self.prefix.part(layer, query, scale) if self.prefix.length and not alone else None
         for block, at_once in zip(self.blocks, whole, strict=True):
-            queries, keys, values = (block.cut(packed) for packed in (query, key, value))
-            if self.rows is not None:
+            queries, own_keys, own_values = (block.cut(packed) for packed in (query, key, value))
+            keys, values = block.behind_path(key, own_keys), block.behind_path(value, own_values)
+            if self.rows is not None and block.ends:
                 self.rows.write(layer, block, keys, values)
+            if self.prefix.length and (at_once or block.path):
+                keys, values = map(behind, self.prefix.layers[layer], (keys, values))
             if at_once:
-                if self.prefix.length:
-                    keys, values = map(behind, self.prefix.layers[layer], (keys, values))
-                own = causal_rows(queries, keys, values, scale)
+                found = causal_rows(queries, keys, values, scale)
             else:
-                totals = self._parts(block, queries, keys, values, scale)
-                common = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in before or ())
-                own = joined(totals, (common[0], common[1][..., 0])) if common else totals[0]
-            attended[block.place] = own.transpose(1, 2).flatten(0, 1)
+                own = self._parts(block, queries, own_keys, own_values, scale)
+                found = own[0]
+                if block.path:
+                    seen = slice(0, self.prefix.length + block.before)
+                    found = joined(own, part(queries, keys[:, :, seen], values[:, :, seen], scale))
+                elif common is not None:
+                    before = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in common)
+                    found = joined(own, (before[0], before[1][..., 0]))
+            attended[block.place] = found.transpose(1, 2).flatten(0, 1)
         return attended
 
     def _whole(self, block: Block, query: torch.Tensor) -> bool:
         """Whether a block's rows are attended at once with what comes before them, not part by part.
 
-        A prefix that is short costs less to copy in front of each row than to join.
+        What comes before and is short costs less to copy in front of each row than to join.
         """
         if block.nodes:
             return False
-        short = self.prefix.length <= max(BLOCK, block.prompt)
-        return not self.prefix.length or (short and by_products(query, block.prompt))
+        before = self.prefix.length + block.before
+        short = before <= max(BLOCK, block.prompt)
+        return not before or (short and by_products(query, block.prompt))
 
     def _parts(
         self, block: Block, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
@@ -216,25 +247,47 @@ class Reading:
         return self._masks[prompt]
 
 
-def chunks(lengths: Sequence[int], nodes: int, device: torch.device) -> Iterator[list[Block]]:
-    """Blocks for one forward pass each; `lengths` are of the rows' own parts, of which like ones stand together.
+def chunks(own: Sequence[Sequence[int]], nodes: int, device: torch.device) -> Iterator[list[Block]]:
+    """Blocks for one forward pass each; `own` are the rows' own parts, of which like lengths stand together.
 
     On a GPU the rows of a chunk are padded to one length: a call for each length would leave it idle.
     """
-    most = PACKED_ON_CPU if device.type == "cpu" else PACKED_ON_GPU
-    apart = device.type == "cpu" or nodes > 0  # nodes would see the padding between their prompt and them
-    for chunk in gathered([length + nodes for length in lengths], most):
-        yield _blocks(chunk, lengths, nodes, apart)
+    if device.type != "cpu":
+        for chunk in gathered([len(row) + nodes for row in own], PACKED_ON_GPU):
+            longest = max(len(own[row]) for row in chunk)
+            # Nodes would see the padding between their prompt and them.
+            yield _blocks(chunk, own, nodes) if nodes else [Block(chunk[0], len(chunk), 0, longest, 0)]
+        return
+    alone = []
+    for family in families(own, nodes, FAMILY_ON_CPU):
+        if len(family) == 1:
+            alone.append(family[0])
+        else:
+            yield _family(family, own, nodes)
+    alone.sort()
+    for chunk in gathered([len(own[row]) + nodes for row in alone], PACKED_ON_CPU):
+        yield _blocks([alone[number] for number in chunk], own, nodes)
 
 
-def _blocks(chunk: Sequence[int], lengths: Sequence[int], nodes: int, apart: bool) -> list[Block]:
-    longest = max(lengths[row] for row in chunk)
-    if not apart:
-        return [Block(chunk[0], len(chunk), 0, longest, nodes)]
+def _blocks(chunk: Sequence[int], own: Sequence[Sequence[int]], nodes: int) -> list[Block]:
+    """Rows that follow one another in number and in length make a block."""
     blocks, start = [], 0
-    for length, rows in groupby(chunk, key=lambda row: lengths[row]):
-        members = list(rows)
+    for (length, _), rows in groupby(enumerate(chunk), key=lambda pair: (len(own[pair[1]]), pair[1] - pair[0])):
+        members = [row for _, row in rows]
         blocks.append(Block(members[0], len(members), start, length, nodes))
+        start = blocks[-1].place.stop
+    return blocks
+
+
+def _family(family: Sequence[int], own: Sequence[Sequence[int]], nodes: int) -> list[Block]:
+    """What the rows have in common, and what each has of its own."""
+    blocks: list[Block] = []
+    start = 0
+    for stretch in stretches(own, family):
+        ends = len(stretch.rows) == 1
+        path = tuple(blocks[number].place for number in stretch.path)
+        size = stretch.stop - stretch.start
+        blocks.append(Block(stretch.rows[0], 1, start, size, nodes if ends else 0, path, ends))
         start = blocks[-1].place.stop
     return blocks
 
@@ -262,11 +315,15 @@ class Packed:
         positions: list[int] = []
         ends: list[int] = []
         for block in blocks:
-            for row in own[block.first : block.first + block.count]:
-                start, size = len(ids), len(row)
+            for row in (own[number] for number in block.rows):
+                start, first = len(ids), prefix + block.before
+                tokens = row[block.before : block.before + block.prompt]
+                size = len(tokens)
                 padding = block.prompt - size
-                ids += [*row, *([0] * padding), *nodes]
-                positions += [*range(prefix, prefix + size), *([prefix + size - 1] * padding)]
-                positions += [prefix + size + depth for depth in depths]
-                ends += [start + size - 1, *range(start + block.prompt, start + block.length)]
+                ids += [*tokens, *([0] * padding)]
+                positions += [*range(first, first + size), *([first + size - 1] * padding)]
+                if block.ends:
+                    ids += nodes
+                    positions += [first + size + depth for depth in depths]
+                    ends += [start + size - 1, *range(start + block.prompt, start + block.length)]
         return cls(torch.tensor(ids), torch.tensor(positions), torch.tensor(ends))

@@ -138,6 +138,20 @@ def test_a_context_that_follows_the_query_is_asked_with_one_blank_input_each(
     assert [p.context for p in blanks] == [p.context for p in model.prompts if p.input not in BLANK]
 
 
+def test_many_queries_are_asked_in_parts_each_with_its_blank_inputs(
+    reviews: Task, make_model: Callable[..., Any]
+) -> None:
+    model = make_model(scoring=liking(3.0))
+    predictor = Adapted(FewShot(k=2, select="nearest")).fit(reviews, model, 0)
+    model.prompts.clear()
+    queries = [Query(str(n), f"{word} book {n}") for n, word in enumerate(["good", "bad"] * 25)]
+    assert [p.text for p in predictor.predict(queries)] == ["good", "bad"] * 25
+    inputs = [p.input for p in model.prompts]
+    first = inputs.index("N/A")
+    assert inputs[first : 2 * first] == ["N/A"] * first
+    assert inputs.count("N/A") == len(queries) == len([text for text in inputs if text != "N/A"])
+
+
 class Learned(Tuned):
     weights = Weights("learned", {})
 

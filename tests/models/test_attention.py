@@ -11,6 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from advisor.models.attention import BLOCK, FEW, by_products, causal_rows, joined, packed_attention, part
 from advisor.models.engine import LocalModel
+from advisor.models.families import SHORTEST
 from advisor.models.render import Encoded
 
 SCALE = 0.3
@@ -89,3 +90,30 @@ def test_rows_behind_a_prefix_are_read_as_the_model_reads_them_alone(
         near = (ours - whole).abs().max()
         assert near < 0.05 * whole.abs().max()
         assert near < 0.2 * (without - whole).abs().max()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shared", [0, 12])
+@pytest.mark.parametrize("passage", [SHORTEST, BLOCK + 30])
+def test_rows_with_passages_in_common_are_read_and_continued_as_the_model_reads_them_alone(
+    llama_folder: Path, loaded: Callable[..., LocalModel], dtype: str, shared: int, passage: int
+) -> None:
+    """Some behind the same two passages, one behind the first of them alone, some behind others, out of order."""
+    model = loaded(llama_folder, dtype)
+    draw = torch.Generator().manual_seed(1)
+    stem, a, b, c, d = (torch.randint(5, 60, (n,), generator=draw).tolist() for n in (shared, *[passage] * 4))
+    own = [(*a, *b, 7, 8), (*d, 7), (*c, 9, 9), (*a, *b, 7, 9, 6), (*a, *c, 5), (*d, 8, 8), (*a, *b, 7, 8)]
+    rows = [Encoded((*stem, *row), shared) for row in own]
+    following = torch.arange(5, 5 + len(rows))
+    with model.packed():
+        found, read = model.read(rows, None, 2)
+        again = model.step(read, following)
+    for number, row in enumerate(rows):
+        ids = torch.tensor([[*row.ids, int(following[number])]])
+        with torch.inference_mode():
+            whole = model.module.base_model(input_ids=ids).last_hidden_state[0]
+            apart = model.module.base_model(input_ids=ids[:, -3:]).last_hidden_state[0]
+        for place, ours in ((-2, found[number, 0]), (-1, again[number])):
+            near = (ours - whole[place]).abs().max()
+            assert near < (1e-4 if dtype == "float32" else 0.05) * whole[place].abs().max()
+            assert near < 0.2 * (apart[place] - whole[place]).abs().max()

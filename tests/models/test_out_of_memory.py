@@ -11,7 +11,7 @@ import torch
 from advisor.models import Decoding, Prompt
 from advisor.models.engine import LocalModel
 
-PROMPTS = [Prompt("Say which.", f"the colour of {'very ' * i}old things") for i in range(6)]
+PROMPTS = [Prompt("Say which.", f"{letter} has {'very ' * i}old things") for i, letter in enumerate("abcdef")]
 CHOICES = ("blue", "red as a rose")
 
 

@@ -7,6 +7,7 @@ import torch
 
 from advisor.models import Prompt
 from advisor.models.batches import Bounds
+from advisor.models.clock import clock
 from advisor.models.engine import LocalModel
 from advisor.models.scoring import ChoiceTree
 
@@ -45,6 +46,19 @@ def test_totals_are_those_of_the_whole_sequence(
     for prompt, scores in zip(prompts, any_model.score(prompts, choices), strict=True):
         assert scores.totals == pytest.approx(reference(any_model, prompt, tokens), abs=1e-4)
         assert scores.lengths == tuple(map(len, tokens))
+
+
+def test_passages_that_several_prompts_have_are_read_once(llama: LocalModel, prompts: list[Prompt]) -> None:
+    tokens = []
+    for asked in (prompts[-2:], prompts[-2:-1], prompts[-1:]):
+        llama.forget()
+        clock.drain()
+        llama.score(asked, ["red", "blue"])
+        tokens.append(clock.drain().spans["prefill"].tokens)
+    both, *each = tokens
+    prefix = len(llama.renderer.encode(Prompt(prompts[-1].instruction, "", prompts[-1].labels), 0).ids)
+    assert both < 0.7 * sum(each)
+    assert both > max(each) - prefix
 
 
 def test_nested_choices_are_closed_with_the_end_of_the_answer(llama: LocalModel) -> None:
