@@ -26,7 +26,9 @@ TOKENS_A_WORD = 1.35  # of English text, where no model counts them
 STEM, TAIL, TURN = 8, 9, 12
 """Tokens of a chat template before the query, behind it, and around a worked example."""
 RAMBLING = 1.5  # how much longer than a usual answer one of weights that were never trained on the task is
-TRIED_TWICE = 2  # a context that follows the query is read once more, without it, to see how the labels are biased
+TRIED_AGAIN = 1.5
+"""Times that prompts whose context follows the query are read, since each context is tried with an input that says
+nothing as well: a CPU reads the context once for both, a GPU twice."""
 TRAINING_SHARE = 3.0  # how much longer training on a token lasts than reading it, where it was not timed
 WRITING_SHARE = 4.0  # the same for writing one among many answers
 EMBEDDING_SHARE = 0.2  # the same for embedding a word
@@ -244,12 +246,12 @@ def _choosing(approach: Adapted, task: Task, query: _Query, rates: Rates) -> flo
     return None if seconds is None else tried * seconds
 
 
-def _tried(approach: Adapted, task: Task, query: _Query) -> int:
+def _tried(approach: Adapted, task: Task, query: _Query) -> float:
     """Prompts by which that is tried out."""
     if task.kind != "classification":
         return 0
-    twice = 1 if query.fixed or approach.tuner else TRIED_TWICE
-    return twice * min(TRIAL_EXAMPLES, len(task.dev or task.train))
+    again = 1.0 if query.fixed or approach.tuner else TRIED_AGAIN
+    return again * min(TRIAL_EXAMPLES, len(task.dev or task.train))
 
 
 def _row(query: _Query, lengths: Lengths) -> tuple[float, int]:

@@ -329,13 +329,10 @@ def _length(asked: Prompt | str) -> int:
 
 def _characters(prompts: Sequence[Prompt], choices: Sequence[str] = ()) -> int:
     """What has to be read for them: what they have in common once, the rest of each, and the choices behind each."""
-    common = {
-        (prompt.instruction, prompt.labels, prompt.context if prompt.context.fixed else None) for prompt in prompts
-    }
+    common = {(prompt.instruction, prompt.labels) for prompt in prompts}
     total = sum(len(prompt.input) for prompt in prompts) + sum(map(len, choices)) * len(prompts)
-    for instruction, labels, context in common:
-        total += len(instruction) + sum(map(len, labels)) + (_context(context) if context else 0)
-    return total + sum(_context(prompt.context) for prompt in prompts if not prompt.context.fixed)
+    total += sum(len(instruction) + sum(map(len, labels)) for instruction, labels in common)
+    return total + sum(map(_context, {prompt.context for prompt in prompts}))
 
 
 def _context(context: Any) -> int:

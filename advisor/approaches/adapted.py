@@ -204,9 +204,10 @@ class AdaptedPredictor(Predictor):
         return found
 
     def _in_parts(self, prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
-        """So few that the model answers them at once, each with an input that says nothing where it has its own."""
-        size = self.model.rows_at_once if isinstance(self.model, AnswersMany) else FEW_AT_ONCE
-        size = max(size // 2, 1) if any(not p.context.fixed for p in prompts) else len(prompts)
+        """Where contexts follow the query, so few that the model answers them, each with its blank input, at once."""
+        size = max(len(prompts), 1)
+        if any(not p.context.fixed for p in prompts):
+            size = max((self.model.rows_at_once if isinstance(self.model, AnswersMany) else FEW_AT_ONCE) // 2, 1)
         for first in range(0, len(prompts), size):
             yield prompts[first : first + size]
 

@@ -190,7 +190,7 @@ class LocalModel:
         nodes = len(tree.tokens) if tree is not None else 0
         hidden, order = [], []
         parts = list(chunks(own, nodes, self.device))
-        with clock.span("prefill", tokens=sum(block.count * block.length for blocks in parts for block in blocks)):
+        with clock.span("prefill", tokens=sum(block.tokens(own) for blocks in parts for block in blocks)):
             for blocks in parts:
                 clock.alarm()
                 reading = Reading(blocks, prefix, tree, kept if room else None)
@@ -200,7 +200,9 @@ class LocalModel:
                     row for block in blocks if block.ends for row in range(block.first, block.first + block.count)
                 ]
         found = torch.cat(hidden).view(len(rows), 1 + nodes, -1)
-        return found[torch.tensor(order, device=found.device).argsort()], kept
+        if order != sorted(order):
+            found = found[torch.tensor(order, device=found.device).argsort()]
+        return found, kept
 
     def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""

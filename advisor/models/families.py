@@ -36,13 +36,14 @@ def families(own: Own, extra: int, most: int) -> Iterator[list[int]]:
     Args:
         own: tokens of each row.
         extra: tokens that stand behind each row beside its own.
-        most: tokens of a family, what its rows have in common counted once; a longer row stands alone.
+        most: tokens of a family at most, what is read once for several rows counted once; a longer row stands alone.
     """
     family: list[int] = []
     tokens = 0
     for row in sorted(range(len(own)), key=lambda row: tuple(own[row])):
         alike = _alike(own[family[-1]], own[row]) if family else 0
-        more = len(own[row]) - alike + extra
+        # Up to so many tokens that it has in common with its neighbour may be too few to stand by themselves.
+        more = len(own[row]) - max(alike - (SHORTEST - 1), 0) + extra
         if family and (alike < SHORTEST or tokens + more > most):
             yield family
             family, tokens, more = [], 0, len(own[row]) + extra

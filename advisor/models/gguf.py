@@ -68,5 +68,5 @@ def _convert(file: Path, folder: Path) -> None:
 @contextmanager
 def _bar_on_a_terminal_alone() -> Iterator[None]:
     """Transformers draws a bar that it has no switch for: half a minute is worth one, a log is not."""
-    with nullcontext() if sys.stderr.isatty() else redirect_stderr(StringIO()):
+    with nullcontext() if sys.stderr is None or sys.stderr.isatty() else redirect_stderr(StringIO()):
         yield

@@ -17,7 +17,7 @@ import torch
 
 from advisor.models.attention import BLOCK, behind, by_products, causal_rows, joined, part
 from advisor.models.batches import gathered
-from advisor.models.families import families, stretches
+from advisor.models.families import Stretch, families, stretches
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
@@ -90,6 +90,10 @@ class Block:
     def rows(self) -> range:
         """Numbers of the rows."""
         return range(self.first, self.first + self.count)
+
+    def tokens(self, own: Sequence[Sequence[int]]) -> int:
+        """How many stand here, padding left aside; `own` are the rows' own parts."""
+        return sum(min(len(own[row]) - self.before, self.prompt) + self.nodes for row in self.rows)
 
     def cut(self, packed: torch.Tensor) -> torch.Tensor:
         """From (heads, packed length, size) to the rows, shape (count, heads, length, size)."""
@@ -191,26 +195,28 @@ class Reading:
         """Each row's tokens see the prefix and, causally, their row; a node sees its prompt and its ancestors."""
         attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
         whole = [self._whole(block, query) for block in self.blocks]
-        alone = all(at_once or block.path for block, at_once in zip(self.blocks, whole, strict=True))
-        common = self.prefix.part(layer, query, scale) if self.prefix.length and not alone else None
+        apart = all(whole) or any(
+            block.path for block in self.blocks
+        )  # each block sees the prefix with what is its own
+        common = self.prefix.part(layer, query, scale) if self.prefix.length and not apart else None
         for block, at_once in zip(self.blocks, whole, strict=True):
             queries, own_keys, own_values = (block.cut(packed) for packed in (query, key, value))
             keys, values = block.behind_path(key, own_keys), block.behind_path(value, own_values)
             if self.rows is not None and block.ends:
                 self.rows.write(layer, block, keys, values)
-            if self.prefix.length and (at_once or block.path):
+            if self.prefix.length and (at_once or common is None):
                 keys, values = map(behind, self.prefix.layers[layer], (keys, values))
             if at_once:
                 found = causal_rows(queries, keys, values, scale)
             else:
                 own = self._parts(block, queries, own_keys, own_values, scale)
+                before = keys.shape[2] - own_keys.shape[2]
                 found = own[0]
-                if block.path:
-                    seen = slice(0, self.prefix.length + block.before)
-                    found = joined(own, part(queries, keys[:, :, seen], values[:, :, seen], scale))
-                elif common is not None:
-                    before = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in common)
-                    found = joined(own, (before[0], before[1][..., 0]))
+                if common is not None:
+                    seen = tuple(block.cut(x if x.dim() == 3 else x[..., None]) for x in common)
+                    found = joined(own, (seen[0], seen[1][..., 0]))
+                elif before:
+                    found = joined(own, part(queries, keys[:, :, :before], values[:, :, :before], scale))
             attended[block.place] = found.transpose(1, 2).flatten(0, 1)
         return attended
 
@@ -250,7 +256,8 @@ class Reading:
 def chunks(own: Sequence[Sequence[int]], nodes: int, device: torch.device) -> Iterator[list[Block]]:
     """Blocks for one forward pass each; `own` are the rows' own parts, of which like lengths stand together.
 
-    On a GPU the rows of a chunk are padded to one length: a call for each length would leave it idle.
+    On a GPU the rows of a chunk are padded to one length, whatever some of them have in common: a call for each length
+    or stretch would leave it idle.
     """
     if device.type != "cpu":
         for chunk in gathered([len(row) + nodes for row in own], PACKED_ON_GPU):
@@ -258,13 +265,15 @@ def chunks(own: Sequence[Sequence[int]], nodes: int, device: torch.device) -> It
             # Nodes would see the padding between their prompt and them.
             yield _blocks(chunk, own, nodes) if nodes else [Block(chunk[0], len(chunk), 0, longest, 0)]
         return
-    alone = []
-    for family in families(own, nodes, FAMILY_ON_CPU):
-        if len(family) == 1:
-            alone.append(family[0])
-        else:
-            yield _family(family, own, nodes)
-    alone.sort()
+    found = list(families(own, nodes, FAMILY_ON_CPU))
+    together = [stretches(own, family) for family in found if len(family) > 1]
+    sizes = [sum(s.stop - s.start + nodes * (len(s.rows) == 1) for s in family) for family in together]
+    for chunk in gathered(sizes, PACKED_ON_CPU):
+        blocks: list[Block] = []
+        for number in chunk:
+            blocks += _family(together[number], nodes, blocks[-1].place.stop if blocks else 0)
+        yield blocks
+    alone = sorted(family[0] for family in found if len(family) == 1)
     for chunk in gathered([len(own[row]) + nodes for row in alone], PACKED_ON_CPU):
         yield _blocks([alone[number] for number in chunk], own, nodes)
 
@@ -279,11 +288,10 @@ def _blocks(chunk: Sequence[int], own: Sequence[Sequence[int]], nodes: int) -> l
     return blocks
 
 
-def _family(family: Sequence[int], own: Sequence[Sequence[int]], nodes: int) -> list[Block]:
-    """What the rows have in common, and what each has of its own."""
+def _family(family: Sequence[Stretch], nodes: int, start: int) -> list[Block]:
+    """What the rows have in common, and what each has of its own, from `start` on."""
     blocks: list[Block] = []
-    start = 0
-    for stretch in stretches(own, family):
+    for stretch in family:
         ends = len(stretch.rows) == 1
         path = tuple(blocks[number].place for number in stretch.path)
         size = stretch.stop - stretch.start

@@ -61,8 +61,8 @@ def parser(prog: str, text: str, names: tuple[str, ...]) -> argparse.ArgumentPar
     found.add_argument("--minutes", type=float, default=15, help="a case begins no further pair after; default 15")
     found.add_argument("--threads", type=int, default=cores, help="default: all usable cores")
     found.add_argument("--smoke", action="store_true", help="tiny sizes, a tiny random model, one pair")
-    found.add_argument("--train", type=int, default=200, help="training examples of `whole`; default 200")
-    found.add_argument("--test", type=int, default=50, help="test examples of `whole`; default 50")
+    found.add_argument("--train", type=int, default=200, help="training examples of whole comparisons; default 200")
+    found.add_argument("--test", type=int, default=50, help="test examples of whole comparisons; default 50")
     found.add_argument("--data", type=Path, help="folder of task folders; default: the project's examples")
     found.add_argument("--out", type=Path, help=f"folder for the results; default: in {RESULTS.relative_to(ROOT)}")
     return found

@@ -35,6 +35,7 @@ def run(options: Options, record: Record) -> None:
         Claim(f"{whole.name}, {new} in place of {old}", "the first comparison", "share", GOAL, None, [], True)
         for old, new in CHANGED.items()
     ]
+    _compared(advisor.subset(whole, limit=2, train_limit=8), model, ["rag"])  # what is read at first use is not timed
     tasks = (small_task(whole, options, pair) for pair in range(options.pairs))
     repeat(claims, lambda: _again(next(tasks), model), options, record)
 
@@ -49,13 +50,15 @@ def _again(task: Task, model: LocalModel) -> Iterator[tuple[float, dict[str, Any
             if kept != set(APPROACHES) - {old}:
                 raise RuntimeError(f"{new} in place of {old}: taken from the first comparison: {sorted(kept)}")
             changed = next(run for run in found.runs if not run.measured)
+            if changed.status != "ok":
+                raise RuntimeError(f"{new}: {changed.status}: {changed.error}")
             yield second / first, {"first": first, "second": second, "changed_approach": _seconds(changed)}
 
 
 @contextmanager
 def _empty_store() -> Iterator[None]:
     """Advisor keeps its results in a folder of their own while the block runs."""
-    before = os.environ[PLACE]
+    before = os.environ.get(PLACE, "off")
     with tempfile.TemporaryDirectory() as folder:
         os.environ[PLACE] = folder
         try:

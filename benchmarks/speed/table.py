@@ -29,8 +29,8 @@ def write(results: Path, readme: Path) -> None:
 
 
 def _section(record: dict[str, Any]) -> str:
-    claims = list(record["claims"].values())
     """Of a record, with its machine, versions and commit."""
+    claims = list(record["claims"].values())
     lines = [f"#### {record['benchmark']}", "", *HEADER, *RULE, *map(_row, claims), ""]
     for claim in claims:
         seconds = ", ".join(f"{side} {value:.2f} s" for side, value in (claim["seconds"] or {}).items())

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from advisor.approaches import Curriculum, Tuned, Tuner
-from advisor.approaches.adapted import Adapted
+from advisor.approaches.adapted import FEW_AT_ONCE, Adapted
 from advisor.approaches.answering import Reading, blank_values
 from advisor.approaches.shots import FewShot, ZeroShot
 from advisor.models import LanguageModel, Prompt, Scores, Weights
@@ -147,9 +147,10 @@ def test_many_queries_are_asked_in_parts_each_with_its_blank_inputs(
     queries = [Query(str(n), f"{word} book {n}") for n, word in enumerate(["good", "bad"] * 25)]
     assert [p.text for p in predictor.predict(queries)] == ["good", "bad"] * 25
     inputs = [p.input for p in model.prompts]
-    first = inputs.index("N/A")
-    assert inputs[first : 2 * first] == ["N/A"] * first
-    assert inputs.count("N/A") == len(queries) == len([text for text in inputs if text != "N/A"])
+    part = FEW_AT_ONCE // 2
+    assert [text == "N/A" for text in inputs[: 2 * part]] == [False] * part + [True] * part
+    assert inputs.count("N/A") == len(queries) == len(inputs) / 2
+    assert predictor.predict([]) == []
 
 
 class Learned(Tuned):

@@ -58,7 +58,7 @@ def test_little_in_common_is_read_for_each(common: int) -> None:
 @pytest.mark.parametrize("extra", [0, 7])
 def test_a_family_keeps_to_its_bound(extra: int) -> None:
     rows = rows_of(*(f"a{letter}" for letter in "bcdefghij"))
-    most = 4 * SHORTEST + 3 * extra
+    most = 2 * SHORTEST + 2 * (2 * SHORTEST - 1) + 3 * extra
     found = list(families(rows, extra, most))
     assert sorted(chain.from_iterable(found)) == list(range(len(rows)))
     assert [len(family) for family in found] == [3, 3, 3]
@@ -73,8 +73,8 @@ def test_every_row_can_be_put_together_again(seed: int) -> None:
     rows = rows_of(*("".join(draw.choices("ab", k=draw.randint(1, 5))) for _ in range(40)))
     rows = [(*row, *draw.choices(range(3), k=draw.randint(0, 3))) for row in rows]
     seen: dict[int, tuple[int, ...]] = {}
-    for family in families(rows, 0, 2000):
+    for family in families(rows, 0, 300):
         seen |= rebuilt(rows, family)
         read = sum(stretch.stop - stretch.start for stretch in stretches(rows, family))
-        assert read <= sum(len(rows[row]) for row in family)
+        assert read <= min(sum(len(rows[row]) for row in family), 300)
     assert seen == dict(enumerate(rows))
