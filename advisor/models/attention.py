@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from transformers import AttentionInterface
 
 ATTENTION = "advisor_packed"
 FEW = 16  # queries; as many rows as a matrix product needs to be worth its preparation
+KEPT = 256  # masks of blocks, of at most 16 kB
 BLOCK = 128  # queries at once; larger blocks compute more of what is masked, smaller ones pay more per call
 
 Part = tuple[torch.Tensor, torch.Tensor]
@@ -181,10 +183,16 @@ def by_blocks(
         part = query[:, :, place]
         served, queries = part.shape[1:3]
         logits = torch.baddbmm(nothing, part.flatten(1, 2), key[:, :seen].transpose(1, 2), beta=0, alpha=scale)
-        future = torch.ones(queries, queries, dtype=torch.bool, device=query.device).triu_(1)
+        future = _future(queries, query.device)
         logits.unflatten(1, (served, queries))[..., seen - queries :].masked_fill_(future, -math.inf)
         shares = logits.softmax(-1)
         yield place, torch.bmm(shares, value[:, :seen]).unflatten(1, (served, queries)), shares
+
+
+@lru_cache(KEPT)
+def _future(queries: int, device: torch.device) -> torch.Tensor:
+    """What each query of a block does not see of the block's keys."""
+    return torch.ones(queries, queries, dtype=torch.bool, device=device).triu_(1)
 
 
 def blocks(queries: int, tokens: int) -> Iterator[tuple[slice, int]]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import rms_norm
 
 from advisor.models.attention import Attending
 
@@ -108,7 +107,17 @@ class Norm:
         return cls(module.weight, module.variance_epsilon)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
-        return rms_norm(given, self.weight.shape, self.weight, self.epsilon)
+        found: torch.Tensor = (given * inverse_mean_square(given, self.epsilon)).mul_(self.weight)
+        return found.to(given.dtype)
+
+
+def inverse_mean_square(given: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """One over the root of the mean square of the last dimension, which stays as 1, in float32.
+
+    By the kernel for norms: torch's `rms_norm` goes six times over the numbers where three suffice.
+    """
+    squares: torch.Tensor = torch.linalg.vector_norm(given, dim=-1, keepdim=True, dtype=torch.float32).square_()
+    return squares.div_(given.shape[-1]).add_(epsilon).rsqrt_()
 
 
 def head_norms(attention: Any) -> tuple[Norm, ...]:
