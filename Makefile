@@ -10,8 +10,9 @@ demo: $(READY)
 		--approach majority --approach nearest --approach zero-shot --approach few-shot \
 		--approach rag --approach oracle --approach lora --approach rag+lora:epochs=1
 
+# A process for each core, and each with one thread: two threads on tiny models are no faster than one.
 test: $(READY)
-	@$(BIN)/pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -29,7 +29,8 @@ PEERS: dict[str, tuple[str, ...]] = {  # of the dependency group `bench`, which 
     "training": ("trl", "datasets"),
     "ceiling": (),
     "overhead": (),
-    "whole": ("lm_eval", "trl", "datasets"),
+    "whole-labels": ("lm_eval", "trl", "datasets"),
+    "whole-questions": ("lm_eval", "trl", "datasets"),
     "again": (),
 }
 NAMES = tuple(PEERS)
@@ -101,7 +102,8 @@ def _run(name: str, options: argparse.Namespace) -> int:
     status = absent(name, PEERS[name], options.smoke)
     if status is not None:
         return status
-    job = import_module(f"benchmarks.speed.{name}").run
+    module, _, part = name.partition("-")
+    job = getattr(import_module(f"benchmarks.speed.{module}"), part or "run")
     return int(import_module("benchmarks.speed.record").keep(name, job, options))
 
 

@@ -27,7 +27,7 @@ from benchmarks.speed.record import Gate, Record
 from benchmarks.speed.script import B0, B1, Care, Found, Script, Training
 from finetune import Lora, adapter
 
-CASES: tuple[tuple[Role, float, float], ...] = (("short labels", 5.0, 2.5), ("questions", 3.0, 1.8))
+GOALS: dict[Role, tuple[float, float]] = {"short labels": (5.0, 2.5), "questions": (3.0, 1.8)}
 NOTE = (
     "same prompts, shots, chunks, weights, number format, hyper-parameters and training examples; models loaded "
     "before; Advisor also chooses how labels are read, looks at {dev} held-out examples after each epoch and keeps "
@@ -42,16 +42,21 @@ class Answers:
     texts: dict[str, list[str]]
 
 
-def run(options: Options, record: Record) -> None:
-    """One task with labels, one with documents."""
-    measure(options, record, (B0, B1))
+def labels(options: Options, record: Record) -> None:
+    """A task with labels."""
+    measure(options, record, (B0, B1), ("short labels",))
 
 
-def measure(options: Options, record: Record, cares: Sequence[Care]) -> None:
+def questions(options: Options, record: Record) -> None:
+    """A task with documents."""
+    measure(options, record, (B0, B1), ("questions",))
+
+
+def measure(options: Options, record: Record, cares: Sequence[Care], roles: Sequence[Role] = tuple(GOALS)) -> None:
     """Advisor and the scripts in turn."""
     model = advisor_model(options, native_dtype())
     record.note(model=weights_facts(model), epochs=EPOCHS, batch=BATCH)
-    for role, *goals in CASES:
+    for role in roles:
         whole = load_task(options.task_folder(role))
         tasks = [small_task(whole, options, pair) for pair in range(options.pairs)]
         task = tasks[0]
@@ -70,7 +75,7 @@ def measure(options: Options, record: Record, cares: Sequence[Care]) -> None:
                 gate(tasks, options.smoke),
                 NOTE.format(dev=len(task.dev)),
             )
-            for care, goal in zip(cares, goals, strict=False)
+            for care, goal in zip(cares, GOALS[role], strict=False)
         ]
         compare(f"whole comparison, {role}: {task.name}", Side("advisor", _own(options, tasks)), peers, options, record)
 
