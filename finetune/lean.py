@@ -16,7 +16,7 @@ from torch.nn.functional import silu
 
 from advisor.models.attention import Attending
 from advisor.models.engine import LocalModel
-from advisor.models.lean import Norm, Turn, angles, head_norms, hung, inverse_mean_square, turned
+from advisor.models.lean import Norm, Turn, angles, head_norms, hung, inverse_root_mean_square, turned
 from finetune.layers import Factored
 
 Gradients = tuple[torch.Tensor | None, ...]
@@ -168,7 +168,7 @@ def _before_norm(norm: Norm, coming: torch.Tensor, given: torch.Tensor) -> torch
     rows, gradients = (x.reshape(-1, x.shape[-1]) for x in (given, coming))
     size = rows.shape[-1]
     weight = norm.weight.float()
-    scale = inverse_mean_square(rows, norm.epsilon)
+    scale = inverse_root_mean_square(rows, norm.epsilon)
     found: torch.Tensor = torch.ops.aten.native_layer_norm_backward(
         gradients, rows, [size], torch.zeros_like(scale), scale, weight, None, [True, False, False]
     )[0]

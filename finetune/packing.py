@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from advisor.models.attention import BLOCK, behind
+from advisor.models.families import common
 from advisor.models.render import Encoded
 from finetune.attention import causal
 
@@ -161,8 +162,7 @@ def packed_length(rows: Sequence[Row]) -> int:
 
 
 def _common(rows: Sequence[Row]) -> int:
-    shared = min(min(row.stem, len(row.prompt) - 1) for row in rows) if len(rows) > 1 else 0
-    for row in rows[1:]:
-        while row.prompt[:shared] != rows[0].prompt[:shared]:
-            shared -= 1
+    if len(rows) == 1:
+        return 0
+    shared = min([common([row.prompt for row in rows]), *(min(row.stem, len(row.prompt) - 1) for row in rows)])
     return shared if shared >= SHORTEST_PREFIX else 0

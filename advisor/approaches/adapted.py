@@ -29,12 +29,11 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.models import AnswersMany, Context, LanguageModel, Prompt, Scores, Weights
+from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, asked_at_once
 from advisor.models.clock import clock
 from advisor.tasks import Example, Query, Task
 
 UNBIASED = Reading(unbiased=True)
-FEW_AT_ONCE = 32  # prompts, where the model does not say
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ class AdaptedPredictor(Predictor):
         """Where contexts follow the query, so few that the model answers them, each with its blank input, at once."""
         size = max(len(prompts), 1)
         if any(not p.context.fixed for p in prompts):
-            size = max((self.model.rows_at_once if isinstance(self.model, AnswersMany) else FEW_AT_ONCE) // 2, 1)
+            size = max(asked_at_once(self.model) // 2, 1)
         for first in range(0, len(prompts), size):
             yield prompts[first : first + size]
 

@@ -41,8 +41,8 @@ from advisor.measure.records import (
     lines,
     read_run,
 )
-from advisor.measure.runner import BATCH, Assignment, run
-from advisor.models import AnswersMany, LanguageModel
+from advisor.measure.runner import Assignment, run
+from advisor.models import LanguageModel, asked_at_once
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_caveats
@@ -234,7 +234,7 @@ def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
 def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
-    batch = model.rows_at_once if isinstance(model, AnswersMany) else BATCH
+    batch = asked_at_once(model)
     tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
     settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
     found = versions()

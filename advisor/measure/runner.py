@@ -21,7 +21,6 @@ from advisor.models.clock import clock
 from advisor.models.store import wants_fresh
 from advisor.tasks import Query, Task
 
-BATCH = 32  # test examples a prediction batch, where the model does not say; what a kill can cost at most
 WARM_UPS = 2
 WARM_UP_SECONDS = 5.0  # after which the device is warm
 LATENCY_SECONDS = 30.0  # after which fewer examples have to do, but not fewer than the next

@@ -10,6 +10,7 @@ from advisor.models.language_model import (
     Scores,
     Vectors,
     Weights,
+    asked_at_once,
 )
 from advisor.models.memory import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
@@ -28,6 +29,7 @@ __all__ = [
     "Shot",
     "Vectors",
     "Weights",
+    "asked_at_once",
 ]
 
 keep_memory()  # here, since this package is imported before torch is

@@ -8,7 +8,7 @@ where its rows lie, passed as the keyword `attending`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
@@ -142,10 +142,8 @@ def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sca
         return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=several)
     # Rows stand side by side like heads, and the queries of all heads that share a key head form one matrix.
     grouped = query.unflatten(1, (key.shape[1], -1)).flatten(0, 1)
-    attended = query.new_empty(*grouped.shape[:3], value.shape[-1])
-    for place, found, _ in by_blocks(grouped, key.flatten(0, 1), value.flatten(0, 1), scale):
-        attended[:, :, place] = found
-    return attended.view(*query.shape[:3], -1)
+    attended = in_order([found for _, found, _ in by_blocks(grouped, key.flatten(0, 1), value.flatten(0, 1), scale)])
+    return attended.reshape(*query.shape[:3], -1)
 
 
 def by_products(like: torch.Tensor, queries: int) -> bool:
@@ -187,6 +185,11 @@ def by_blocks(
         logits.unflatten(1, (served, queries))[..., seen - queries :].masked_fill_(future, -math.inf)
         shares = logits.softmax(-1)
         yield place, torch.bmm(shares, value[:, :seen]).unflatten(1, (served, queries)), shares
+
+
+def in_order(found: Sequence[torch.Tensor]) -> torch.Tensor:
+    """What was found for each block, shape (key heads, heads served by each, queries, size), for all queries."""
+    return found[0] if len(found) == 1 else torch.cat(list(found), dim=2)
 
 
 @lru_cache(KEPT)

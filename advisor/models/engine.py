@@ -16,6 +16,7 @@ from advisor.models.batches import Bounds, batches, halving
 from advisor.models.ceiling import ceiling
 from advisor.models.clock import clock
 from advisor.models.device import device_name, peak_memory, reset_peak_memory
+from advisor.models.families import common
 from advisor.models.greedy import Greedy
 from advisor.models.head import Head
 from advisor.models.kv import may_pack, token_bytes
@@ -196,9 +197,7 @@ class LocalModel:
                 reading = Reading(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
-                order += [
-                    row for block in blocks if block.ends for row in range(block.first, block.first + block.count)
-                ]
+                order += [row for block in blocks if block.ends for row in block.rows]
         found = torch.cat(hidden).view(len(rows), 1 + nodes, -1)
         if order != sorted(order):
             found = found[torch.tensor(order, device=found.device).argsort()]
@@ -228,11 +227,7 @@ class LocalModel:
         return self._head(hidden)
 
     def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
-        shared = min(min(row.stem, len(row.ids) - 1) for row in rows)
-        first = rows[0].ids
-        for row in rows[1:]:
-            while row.ids[:shared] != first[:shared]:
-                shared -= 1
+        shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])
         return shared if shared >= SHORTEST_PREFIX else 0
 
     def _prefix(self, ids: tuple[int, ...]) -> Prefix:

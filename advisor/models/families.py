@@ -11,7 +11,7 @@ from itertools import pairwise
 
 SHORTEST = 16  # tokens in common that are worth a call of their own for the attention of what stands behind them
 
-Own = Sequence[Sequence[int]]
+Own = Sequence[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def families(own: Own, extra: int, most: int) -> Iterator[list[int]]:
     """
     family: list[int] = []
     tokens = 0
-    for row in sorted(range(len(own)), key=lambda row: tuple(own[row])):
+    for row in sorted(range(len(own)), key=lambda row: own[row]):
         alike = _alike(own[family[-1]], own[row]) if family else 0
         # Up to so many tokens that it has in common with its neighbour may be too few to stand by themselves.
         more = len(own[row]) - max(alike - (SHORTEST - 1), 0) + extra
@@ -70,8 +70,7 @@ def _divide(own: Own, rows: Sequence[int], start: int, path: tuple[int, ...], fo
         if len(run) == 1:
             found.append(Stretch((run[0],), start, len(own[run[0]]), path))
             continue
-        stop = _alike(own[run[0]], own[run[-1]])  # in order the first and the last have the least in common
-        stop = min([stop, *(len(own[row]) - 1 for row in run)])
+        stop = min([common([own[run[0]], own[run[-1]]]), *(len(own[row]) - 1 for row in run)])
         found.append(Stretch(tuple(run), start, stop, path))
         _divide(own, run, stop, (*path, len(found) - 1), found)
 
@@ -87,7 +86,13 @@ def _runs(own: Own, rows: Sequence[int], least: int) -> list[list[int]]:
     return runs
 
 
-def _alike(left: Sequence[int], right: Sequence[int]) -> int:
+def _alike(left: tuple[int, ...], right: tuple[int, ...]) -> int:
     """How many tokens two rows have in common; the last one of each is always its own, since it predicts."""
-    most = min(len(left), len(right)) - 1
-    return next((place for place in range(most) if left[place] != right[place]), max(most, 0))
+    return min(common([left, right]), len(left) - 1, len(right) - 1)
+
+
+def common(rows: Own) -> int:
+    """How many leading tokens all rows have in common."""
+    first, last = min(rows), max(rows)  # in order these two have the least in common
+    shared = min(len(first), len(last))
+    return next((place for place in range(shared) if first[place] != last[place]), shared)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from advisor.models.prompt import Prompt
 
 Vectors = NDArray[np.float32]
+FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
 
 
 class Embedder(Protocol):
@@ -155,3 +156,8 @@ class AnswersMany(Protocol):
 
     @property
     def rows_at_once(self) -> int: ...
+
+
+def asked_at_once(model: LanguageModel) -> int:
+    """How many prompts a model is best asked at once."""
+    return model.rows_at_once if isinstance(model, AnswersMany) else FEW_AT_ONCE

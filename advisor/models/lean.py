@@ -107,11 +107,11 @@ class Norm:
         return cls(module.weight, module.variance_epsilon)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = (given * inverse_mean_square(given, self.epsilon)).mul_(self.weight)
+        found: torch.Tensor = (given * inverse_root_mean_square(given, self.epsilon)).mul_(self.weight)
         return found.to(given.dtype)
 
 
-def inverse_mean_square(given: torch.Tensor, epsilon: float) -> torch.Tensor:
+def inverse_root_mean_square(given: torch.Tensor, epsilon: float) -> torch.Tensor:
     """One over the root of the mean square of the last dimension, which stays as 1, in float32.
 
     By the kernel for norms: torch's `rms_norm` goes six times over the numbers where three suffice.

@@ -17,7 +17,7 @@ import torch
 
 from advisor.models.attention import BLOCK, behind, by_products, causal_rows, joined, part
 from advisor.models.batches import gathered
-from advisor.models.families import Stretch, families, stretches
+from advisor.models.families import Own, Stretch, families, stretches
 from advisor.models.scoring import ChoiceTree
 
 PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
@@ -91,7 +91,7 @@ class Block:
         """Numbers of the rows."""
         return range(self.first, self.first + self.count)
 
-    def tokens(self, own: Sequence[Sequence[int]]) -> int:
+    def tokens(self, own: Own) -> int:
         """How many stand here, padding left aside; `own` are the rows' own parts."""
         return sum(min(len(own[row]) - self.before, self.prompt) + self.nodes for row in self.rows)
 
@@ -195,9 +195,8 @@ class Reading:
         """Each row's tokens see the prefix and, causally, their row; a node sees its prompt and its ancestors."""
         attended = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
         whole = [self._whole(block, query) for block in self.blocks]
-        apart = all(whole) or any(
-            block.path for block in self.blocks
-        )  # each block sees the prefix with what is its own
+        # Where some have a path, each block sees the prefix together with its own.
+        apart = all(whole) or any(block.path for block in self.blocks)
         common = self.prefix.part(layer, query, scale) if self.prefix.length and not apart else None
         for block, at_once in zip(self.blocks, whole, strict=True):
             queries, own_keys, own_values = (block.cut(packed) for packed in (query, key, value))
@@ -253,7 +252,7 @@ class Reading:
         return self._masks[prompt]
 
 
-def chunks(own: Sequence[Sequence[int]], nodes: int, device: torch.device) -> Iterator[list[Block]]:
+def chunks(own: Own, nodes: int, device: torch.device) -> Iterator[list[Block]]:
     """Blocks for one forward pass each; `own` are the rows' own parts, of which like lengths stand together.
 
     On a GPU the rows of a chunk are padded to one length, whatever some of them have in common: a call for each length
@@ -278,7 +277,7 @@ def chunks(own: Sequence[Sequence[int]], nodes: int, device: torch.device) -> It
         yield _blocks([alone[number] for number in chunk], own, nodes)
 
 
-def _blocks(chunk: Sequence[int], own: Sequence[Sequence[int]], nodes: int) -> list[Block]:
+def _blocks(chunk: Sequence[int], own: Own, nodes: int) -> list[Block]:
     """Rows that follow one another in number and in length make a block."""
     blocks, start = [], 0
     for (length, _), rows in groupby(enumerate(chunk), key=lambda pair: (len(own[pair[1]]), pair[1] - pair[0])):
@@ -315,7 +314,7 @@ class Packed:
     ends: torch.Tensor
 
     @classmethod
-    def of(cls, blocks: Sequence[Block], own: Sequence[Sequence[int]], prefix: int, tree: ChoiceTree | None) -> Packed:
+    def of(cls, blocks: Sequence[Block], own: Own, prefix: int, tree: ChoiceTree | None) -> Packed:
         """Lay the rows of `blocks` out, whose own parts are `own`, behind a prefix of so many tokens."""
         nodes = tree.tokens.tolist() if tree is not None else []
         depths = tree.depths.tolist() if tree is not None else []

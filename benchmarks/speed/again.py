@@ -52,7 +52,8 @@ def _again(task: Task, model: LocalModel) -> Iterator[tuple[float, dict[str, Any
             changed = next(run for run in found.runs if not run.measured)
             if changed.status != "ok":
                 raise RuntimeError(f"{new}: {changed.status}: {changed.error}")
-            yield second / first, {"first": first, "second": second, "changed_approach": _seconds(changed)}
+            alone = sum(span.seconds for span in changed.spans.values())
+            yield second / first, {"first": first, "second": second, "changed_approach": alone}
 
 
 @contextmanager
@@ -72,8 +73,3 @@ def _compared(task: Task, model: LocalModel, approaches: Sequence[str]) -> tuple
         began = time.perf_counter()
         comparison = advisor.compare(task, model, approaches, out=Path(folder))
         return time.perf_counter() - began, comparison
-
-
-def _seconds(run: Any) -> float:
-    """What an approach took, of what really passed."""
-    return sum(span.seconds for span in run.spans.values())

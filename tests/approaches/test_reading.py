@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from advisor.approaches import Curriculum, Tuned, Tuner
-from advisor.approaches.adapted import FEW_AT_ONCE, Adapted
+from advisor.approaches import Curriculum, Predictor, Tuned, Tuner
+from advisor.approaches.adapted import Adapted
 from advisor.approaches.answering import Reading, blank_values
 from advisor.approaches.shots import FewShot, ZeroShot
-from advisor.models import LanguageModel, Prompt, Scores, Weights
+from advisor.models import LanguageModel, Prompt, Scores, Weights, asked_at_once
 from advisor.tasks import Example, Query, Task
 
 BLANK = ("N/A", "[MASK]", "")
@@ -126,12 +126,18 @@ def test_a_fixed_context_is_asked_with_all_three_blank_inputs_and_once(
     assert [p.input for p in model.prompts if p.input in BLANK] == list(BLANK)
 
 
+def following(task: Task, make_model: Callable[..., Any]) -> tuple[Any, Predictor]:
+    """A predictor whose context follows the query and whose label bias is removed; its model was not yet asked."""
+    model = make_model(scoring=liking(3.0))
+    predictor = Adapted(FewShot(k=2, select="nearest")).fit(task, model, 0)
+    model.prompts.clear()
+    return model, predictor
+
+
 def test_a_context_that_follows_the_query_is_asked_with_one_blank_input_each(
     reviews: Task, make_model: Callable[..., Any]
 ) -> None:
-    model = make_model(scoring=liking(3.0))
-    predictor = Adapted(FewShot(k=2, select="nearest")).fit(reviews, model, 0)
-    model.prompts.clear()
+    model, predictor = following(reviews, make_model)
     predictor.predict([Query("1", "good book"), Query("2", "bad film")])
     blanks = [p for p in model.prompts if p.input in BLANK]
     assert [p.input for p in blanks] == ["N/A", "N/A"]
@@ -141,13 +147,11 @@ def test_a_context_that_follows_the_query_is_asked_with_one_blank_input_each(
 def test_many_queries_are_asked_in_parts_each_with_its_blank_inputs(
     reviews: Task, make_model: Callable[..., Any]
 ) -> None:
-    model = make_model(scoring=liking(3.0))
-    predictor = Adapted(FewShot(k=2, select="nearest")).fit(reviews, model, 0)
-    model.prompts.clear()
+    model, predictor = following(reviews, make_model)
     queries = [Query(str(n), f"{word} book {n}") for n, word in enumerate(["good", "bad"] * 25)]
     assert [p.text for p in predictor.predict(queries)] == ["good", "bad"] * 25
     inputs = [p.input for p in model.prompts]
-    part = FEW_AT_ONCE // 2
+    part = asked_at_once(model) // 2
     assert [text == "N/A" for text in inputs[: 2 * part]] == [False] * part + [True] * part
     assert inputs.count("N/A") == len(queries) == len(inputs) / 2
     assert predictor.predict([]) == []
