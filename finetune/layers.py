@@ -65,17 +65,21 @@ class Factored:
 
     def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the layer says of `rows`, shape (tokens, in), and what its way back needs, shape (tokens, rank)."""
-        low = rows @ self.a.t()
+        low = _scaled(rows, self.a.t(), self.scaling)
         found: torch.Tensor = self.base(rows)
-        return found.addmm_(low, self.b.t(), alpha=self.scaling), low
+        return found.addmm_(low, self.b.t()), low
 
     def backward(
         self, coming: torch.Tensor, rows: torch.Tensor, low: torch.Tensor, to_given: bool = True
     ) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
         """Gradients of `rows` (if asked for), `a` and `b`, from that of what the layer said."""
-        to_low = (coming @ self.b).mul_(self.scaling)
+        to_low = _scaled(coming, self.b, self.scaling)
         to_rows = back(self.base, coming).addmm_(to_low, self.a) if to_given else None
-        return to_rows, to_low.t() @ rows, (low.t() @ coming).mul_(self.scaling).t()
+        return to_rows, to_low.t() @ rows, coming.t() @ low
+
+
+def _scaled(left: torch.Tensor, right: torch.Tensor, scaling: float) -> torch.Tensor:
+    return torch.addmm(left.new_empty(()), left, right, beta=0, alpha=scaling)
 
 
 class Fused:

@@ -16,7 +16,7 @@ from torch.nn.functional import silu
 
 from advisor.models.attention import Attending
 from advisor.models.engine import LocalModel
-from advisor.models.lean import Norm, Turn, angles, head_norms, hung, inverse_root_mean_square, turned
+from advisor.models.lean import Norm, Turn, angles, head_norms, hung, turned
 from finetune.layers import Factored
 
 Gradients = tuple[torch.Tensor | None, ...]
@@ -100,10 +100,11 @@ class _Before(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, layer: _Layer, turn: Turn, *trained: torch.Tensor) -> Any:
-        normed = layer.before(hidden)
+        scale = layer.before.scale(hidden)
+        normed = layer.before.scaled(hidden, scale)
         products, lows = zip(*(part.forward(normed) for part in layer.taking), strict=True)
         query, key, value = (x.view(len(x), -1, layer.size) for x in products)
-        ctx.save_for_backward(hidden, normed, *lows, *((query, key) if layer.of_heads else ()))
+        ctx.save_for_backward(hidden, scale, normed, *lows, *((query, key) if layer.of_heads else ()))
         ctx.layer, ctx.turn = layer, turn
         if layer.of_heads:
             query, key = (norm(x) for norm, x in zip(layer.of_heads, (query, key), strict=True))
@@ -111,17 +112,21 @@ class _Before(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Gradients:
-        hidden, normed, low_query, low_key, low_value, *plain = ctx.saved_tensors
+        hidden, scale, normed, low_query, low_key, low_value, *plain = ctx.saved_tensors
         layer, (cos, sin), needed = ctx.layer, ctx.turn, ctx.needs_input_grad[0]
         of_query, of_key, of_value = layer.taking
         query, key, value = (x.transpose(0, 1) for x in gradients)
         query, key = turned(query, (cos, -sin)), turned(key, (cos, -sin))
         if layer.of_heads:
-            query, key = (_before_norm(n, x, p) for n, x, p in zip(layer.of_heads, (query, key), plain, strict=True))
+            query, key = (
+                _before_norm(n, x, p, n.scale(p)) for n, x, p in zip(layer.of_heads, (query, key), plain, strict=True)
+            )
         by_query, *to_query = of_query.backward(query.flatten(1), normed, low_query, needed)
         by_key, *to_key = of_key.backward(key.flatten(1), normed, low_key, needed)
         by_value, *to_value = of_value.backward(value.flatten(1), normed, low_value, needed)
-        to_hidden = _before_norm(layer.before, by_query.add_(by_key).add_(by_value), hidden) if needed else None
+        to_hidden = None
+        if needed:
+            to_hidden = _before_norm(layer.before, by_query.add_(by_key).add_(by_value), hidden, scale)
         return to_hidden, None, None, *to_query, *to_key, *to_value
 
 
@@ -133,20 +138,21 @@ class _Behind(torch.autograd.Function):
         out, gate, up, down = layer.giving
         middle, low_out = out.forward(attended)
         middle += hidden
-        normed = layer.between(middle)
+        scale = layer.between.scale(middle)
+        normed = layer.between.scaled(middle, scale)
         opened, low_gate = gate.forward(normed)
         raised, low_up = up.forward(normed)
         share = silu(opened)
         product = share * raised
         found, low_down = down.forward(product)
-        ctx.save_for_backward(attended, middle, normed, opened, raised, share, product)
+        ctx.save_for_backward(attended, middle, scale, normed, opened, raised, share, product)
         ctx.lows = low_out, low_gate, low_up, low_down
         ctx.layer = layer
         return found.add_(middle)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Gradients:
-        attended, middle, normed, opened, raised, share, product = ctx.saved_tensors
+        attended, middle, scale, normed, opened, raised, share, product = ctx.saved_tensors
         low_out, low_gate, low_up, low_down = ctx.lows
         out, gate, up, down = ctx.layer.giving
         (coming,) = gradients
@@ -155,22 +161,21 @@ class _Behind(torch.autograd.Function):
         to_opened = torch.ops.aten.silu_backward(to_product.mul_(raised), opened)
         to_normed, *of_gate = gate.backward(to_opened, normed, low_gate)
         by_up, *of_up = up.backward(to_raised, normed, low_up)
-        to_middle = _before_norm(ctx.layer.between, to_normed.add_(by_up), middle).add_(coming)
+        to_middle = _before_norm(ctx.layer.between, to_normed.add_(by_up), middle, scale).add_(coming)
         to_attended, *of_out = out.backward(to_middle, attended, low_out)
         return to_attended, to_middle, None, *of_out, *of_gate, *of_up, *of_down
 
 
-def _before_norm(norm: Norm, coming: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+def _before_norm(norm: Norm, coming: torch.Tensor, given: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Gradient of what a norm was given, shape (..., size), by the kernel for layer normalisation.
 
     With a mean of nought its result lacks only that, here, the mean of the weighted gradient is not taken off.
     """
-    rows, gradients = (x.reshape(-1, x.shape[-1]) for x in (given, coming))
-    size = rows.shape[-1]
+    size = given.shape[-1]
+    rows, gradients, scales = given.reshape(-1, size), coming.reshape(-1, size), scale.reshape(-1, 1)
     weight = norm.weight.float()
-    scale = inverse_root_mean_square(rows, norm.epsilon)
     found: torch.Tensor = torch.ops.aten.native_layer_norm_backward(
-        gradients, rows, [size], torch.zeros_like(scale), scale, weight, None, [True, False, False]
+        gradients, rows, [size], torch.zeros_like(scales), scales, weight, None, [True, False, False]
     )[0]
-    mean = (gradients.float() @ weight)[:, None].div_(size).mul_(scale)
+    mean = (gradients.float() @ weight)[:, None].div_(size).mul_(scales)
     return found.add_(mean).view(given.shape)

@@ -67,6 +67,8 @@ class Trainer:
     several trainers whose minibatches share a forward pass are driven by `take`, `update` and `look`.
 
     Attributes:
+        working: the adapters' matrices in the model.
+        masters, master_gradients: the same in float32, and their gradients; each kind lies in one tensor.
         at_once: tokens of one forward and backward pass; less from where memory ran out. A larger minibatch is
             taken in parts, exactly.
         total: steps of the whole course.
@@ -78,8 +80,11 @@ class Trainer:
         self.wrapped = wrapped
         self.schedule = schedule
         self.working = [p for p in wrapped.parameters() if p.requires_grad]
-        self.masters = [p.detach().clone().float().requires_grad_() for p in self.working]
-        self.optimiser = torch.optim.AdamW(self.masters, lr=schedule.rate, weight_decay=0.0, fused=True)
+        flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
+        flat.grad = torch.zeros_like(flat)
+        self.masters, self.master_gradients = (self._views(whole) for whole in (flat.detach(), flat.grad))
+        self._flat = flat  # one tensor for the optimiser, which has some milliseconds' work with hundreds
+        self.optimiser = torch.optim.AdamW([flat], lr=schedule.rate, weight_decay=0.0, fused=True)
         self.course = Course()
         self.at_once = TOKENS_AT_ONCE
         self.held_out: Sequence[Row] = ()
@@ -116,8 +121,7 @@ class Trainer:
         if self._kept is None:
             self.course.best_step = self.steps
             return
-        for master, value in zip(self.masters, self._kept, strict=True):
-            master.data.copy_(value)
+        torch._foreach_copy_(self.masters, self._kept)
         self._publish()
 
     @property
@@ -147,12 +151,13 @@ class Trainer:
 
     def update(self, loss: float, batch: Sequence[Row]) -> None:
         """Take the next step by the gradients that lie in the working parameters."""
-        for master, parameter in zip(self.masters, self.working, strict=True):
-            # Contiguous, since the fused optimiser takes the numbers as they lie.
-            master.grad = parameter.grad.float().contiguous() if parameter.grad is not None else None
+        missing = torch.zeros((), device=self._flat.device)
+        found = [p.grad if p.grad is not None else missing.expand_as(p) for p in self.working]
+        torch._foreach_copy_(self.master_gradients, found)
+        for parameter in self.working:
             parameter.grad = None
         with clock.span("train"):
-            torch.nn.utils.clip_grad_norm_(self.masters, LARGEST_GRADIENT)
+            torch.nn.utils.clip_grad_norm_(self._flat, LARGEST_GRADIENT)
             for group in self.optimiser.param_groups:
                 group["lr"] = self.schedule.rate * _ramp(self.steps + 1, self.total)
             self.optimiser.step()
@@ -170,13 +175,18 @@ class Trainer:
             self._idle += 1
             self.stopped = self._idle >= self.schedule.patience
 
+    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """Each parameter's part of what lies in one tensor for all of them."""
+        parts = flat.split([p.numel() for p in self.working])
+        return [part.view(p.shape) for part, p in zip(parts, self.working, strict=True)]
+
     @torch.no_grad()
     def _publish(self) -> None:
         torch._foreach_copy_(self.working, self.masters)
 
     def state(self) -> list[torch.Tensor]:
         """The masters, in the order of the trainable parameters."""
-        return [m.detach().clone() for m in self.masters]
+        return [m.clone() for m in self.masters]
 
     @torch.no_grad()
     def loss(self, rows: Sequence[Row]) -> float:

@@ -107,17 +107,19 @@ class Norm:
         return cls(module.weight, module.variance_epsilon)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = (given * inverse_root_mean_square(given, self.epsilon)).mul_(self.weight)
-        return found.to(given.dtype)
+        return self.scaled(given, self.scale(given))
 
+    def scale(self, given: torch.Tensor) -> torch.Tensor:
+        """By what rows are multiplied: one over the root of the mean square of each, in float32, shape (..., 1).
 
-def inverse_root_mean_square(given: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """One over the root of the mean square of the last dimension, which stays as 1, in float32.
+        By the kernel for norms: torch's `rms_norm` goes six times over the numbers where three suffice.
+        """
+        squares: torch.Tensor = torch.linalg.vector_norm(given, dim=-1, keepdim=True, dtype=torch.float32).square_()
+        return squares.div_(given.shape[-1]).add_(self.epsilon).rsqrt_()
 
-    By the kernel for norms: torch's `rms_norm` goes six times over the numbers where three suffice.
-    """
-    squares: torch.Tensor = torch.linalg.vector_norm(given, dim=-1, keepdim=True, dtype=torch.float32).square_()
-    return squares.div_(given.shape[-1]).add_(epsilon).rsqrt_()
+    def scaled(self, given: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """What the norm says of rows whose `scale` is known."""
+        return (given * scale).mul_(self.weight).to(given.dtype)
 
 
 def head_norms(attention: Any) -> tuple[Norm, ...]:

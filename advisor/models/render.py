@@ -50,8 +50,10 @@ class Renderer:
         # What prompts have in common is tokenised once: with 77 labels that is two thirds of the work on a prompt.
         self._task_text = lru_cache(TEXTS_KEPT)(self._said_of_task)
         self._common_ids = lru_cache(TEXTS_KEPT)(self._ids)
+        self._head_ids = lru_cache(TEXTS_KEPT)(self._ids_before)
         self._system = self.chat and self._takes_system_role()
         self._tail = self._length_behind_query()
+        self._marks = self._special_tokens()
         self.end_id = self._end_of_answer(end_ids)
         self.stop_ids = frozenset(end_ids) | {self.end_id}
 
@@ -113,13 +115,27 @@ class Renderer:
 
     def _tokens(self, prompt: Prompt) -> Encoded:
         text, stem = self.text(prompt)
-        ids = self._ids(text)
-        shared = 0
-        for left, right in zip(ids[:-1], self._common_ids(text[:stem]), strict=False):
+        start, head = self._apart(text, stem)
+        ids = head + self._ids(text[start:])
+        shared = len(head)
+        for left, right in zip(ids[shared:-1], self._common_ids(text[start:stem]), strict=False):
             if left != right:
                 break
             shared += 1
         return Encoded(ids, shared)
+
+    def _apart(self, text: str, stem: int) -> tuple[int, tuple[int, ...]]:
+        """The last place before the query where a text may be cut without another token coming out, and the tokens up
+        to there, which other prompts have as well: nearly all of them behind worked examples."""
+        start, mark = max(((text.rfind(mark, 0, stem), mark) for mark in self._marks), default=(0, ""))
+        head = self._head_ids(text[:start], mark) if start > 0 else None
+        return (0, ()) if head is None else (start, head)
+
+    def _ids_before(self, head: str, mark: str) -> tuple[int, ...] | None:
+        """Tokens of what comes before a special token, where that keeps it apart from what follows."""
+        ids = self._ids(head)
+        rest = mark + "a"
+        return ids if self._ids(head + rest) == ids + self._ids(rest) else None
 
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"])
@@ -128,6 +144,7 @@ class Renderer:
         """Start cold: drop what was tokenised for earlier prompts."""
         self._task_text.cache_clear()
         self._common_ids.cache_clear()
+        self._head_ids.cache_clear()
 
     def text(self, prompt: Prompt) -> tuple[str, int]:
         """The prompt as text, and how many leading characters do not depend on the query."""
@@ -178,6 +195,13 @@ class Renderer:
         except Exception:  # noqa: BLE001 - templates refuse roles with whatever error their author chose
             return False
         return "a" in text
+
+    def _special_tokens(self) -> list[str]:
+        """Those that the chat template writes around a query."""
+        if not self.chat:
+            return []
+        text = self._chat_text(Prompt("", "a"), "a")
+        return [str(token) for token in self.tokenizer.added_tokens_decoder.values() if str(token) in text]
 
     def _length_behind_query(self) -> int:
         """Characters of a prompt behind the query's own part."""

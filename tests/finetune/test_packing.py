@@ -37,7 +37,7 @@ def step(model: LocalModel, rows: Sequence[Row], packs: bool | None = None) -> t
         fill(wrapped)
         trainer = Trainer(model, wrapped, Schedule(1e-3, 1, len(rows)))
         trainer.optimiser.register_step_pre_hook(
-            lambda *_: gradients.extend(m.grad.clone() for m in trainer.masters if m.grad is not None)
+            lambda *_: gradients.extend(gradient.clone() for gradient in trainer.master_gradients)
         )
         assert model.packs or not packs  # what can be packed is
         with patch.object(model, "packs", model.packs if packs is None else packs):

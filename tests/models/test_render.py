@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from transformers import AddedToken
 
 from advisor.errors import UserError
 from advisor.models import Context, Passage, Prompt, Shot
 from advisor.models.render import CUE, Renderer
 
 TASK = "Say which colour the thing has."
+TURN = "<|turn|>"  # the special token that the tests' template begins turns with
 LABELS = ("red", "green", "blue")
 SHOTS = (Shot("the rose", "red"), Shot("the leaf", "green"), Shot("the sea", "blue"))
 PASSAGES = tuple(Passage(f"d{n}", f"Title {n}", f"passage number {n} speaks of the thing") for n in range(4))
@@ -194,6 +196,48 @@ def test_the_stem_ends_before_an_input_that_looks_like_the_frame(
     built = renderer(template)
     stem = built.encode(Prompt(TASK, text, LABELS), 8).stem
     assert stem <= built.encode(Prompt(TASK, "zebra", LABELS), 8).stem
+
+
+@pytest.mark.parametrize("template", ["", None])
+@pytest.mark.parametrize("strips", [False, True], ids=["", "a token that takes the blanks before it"])
+def test_a_common_beginning_kept_from_earlier_prompts_changes_no_token(
+    renderer: Build, template: str | None, strips: bool
+) -> None:
+    built = renderer(template)
+    if strips:
+        built.tokenizer.add_tokens([AddedToken(TURN, lstrip=True, normalized=False)], special_tokens=True)
+    for context in (*CONTEXTS.values(), Context((Shot("the rose  ", "red"), Shot(f"a {TURN} b", "blue \n")))):
+        for given in ("the sky", "  a sky\n", f"{TURN}user", "", "the sky"):
+            prompt = Prompt(TASK, given, LABELS, context)
+            whole = built.tokenizer(built.text(prompt)[0], add_special_tokens=not built.chat)["input_ids"]
+            assert list(built.encode(prompt, 8).ids) == whole
+
+
+def test_what_prompts_begin_with_is_tokenised_once(renderer: Build) -> None:
+    built = renderer()
+    seen: list[str] = []
+    built.tokenizer = _Noting(built.tokenizer, seen)
+    prompts = [Prompt(TASK, given, LABELS, Context(SHOTS)) for given in ("the sky", "the sea", "a stone")]
+    for prompt in prompts:
+        built.encode(prompt, 8)
+    assert sum(SHOTS[0].input in text for text in seen) == 2  # once to have it, once to see that it may be had apart
+    built.forget()
+    built.encode(prompts[0], 8)
+    assert sum(SHOTS[0].input in text for text in seen) == 4
+
+
+class _Noting:
+    """A tokenizer that notes what it is given."""
+
+    def __init__(self, tokenizer: Any, seen: list[str]) -> None:
+        self._tokenizer, self._seen = tokenizer, seen
+
+    def __call__(self, text: str, **settings: Any) -> Any:
+        self._seen.append(text)
+        return self._tokenizer(text, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
 
 
 def test_the_answers_tokens_continue_the_prompts(renderer: Build) -> None:
