@@ -17,6 +17,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from advisor.models.device import cpu_flags
+
 ATTENTION = "advisor_packed"
 FEW = 16  # queries; as many rows as a matrix product needs to be worth its preparation
 KEPT = 256  # masks of blocks, of at most 16 kB
@@ -149,10 +151,17 @@ def causal_rows(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sca
 def by_products(like: torch.Tensor, queries: int) -> bool:
     """Whether plain matrix products are the fastest way for so many queries, on the device and in the dtype of `like`.
 
-    Torch's flash kernel for CPUs does not multiply in the processor's own bfloat16 instructions: 4.4 ms for a row of
-    480 tokens where products take 2.2. In float32, and for few queries, it is the faster one.
+    Torch's flash kernel for CPUs does not multiply in the processor's own bfloat16 instructions but where these are
+    AMX's: 4.4 ms for a row of 480 tokens where products take 2.2 (Zen 4), but 2.4 where products take 4.2 (AMX). In
+    float32, and for few queries, it is the faster one.
     """
-    return like.device.type == "cpu" and like.dtype == torch.bfloat16 and queries >= FEW
+    return like.device.type == "cpu" and like.dtype == torch.bfloat16 and queries >= FEW and not flash_multiplies()
+
+
+@lru_cache(1)
+def flash_multiplies() -> bool:
+    """Whether torch's flash kernel for CPUs has bfloat16 products of this processor's own."""
+    return "amx_bf16" in cpu_flags()
 
 
 def behind(before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

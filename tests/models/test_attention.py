@@ -56,6 +56,13 @@ def test_a_mask_hides_keys_from_each_row(dtype: torch.dtype, queries: int) -> No
     assert (total - logits.logsumexp(-1)).abs().max() < NEAR[dtype]
 
 
+@pytest.fixture(params=[True, False], ids=["flash multiplies itself", "products"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on processors of either kind, whatever this one is."""
+    monkeypatch.setattr("advisor.models.attention.flash_multiplies", lambda: request.param)
+
+
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("dtype", NEAR)
 @pytest.mark.parametrize("tokens", [1, 7, BLOCK, BLOCK + 1])
 def test_rows_see_what_comes_before(dtype: torch.dtype, tokens: int) -> None:
@@ -64,13 +71,15 @@ def test_rows_see_what_comes_before(dtype: torch.dtype, tokens: int) -> None:
     assert (causal_rows(query, key, value, SCALE).double() - whole).abs().max() < NEAR[dtype]
 
 
-def test_rows_may_be_the_end_of_longer_ones_where_products_are_taken() -> None:
+def test_rows_may_be_the_end_of_longer_ones_where_products_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.models.attention.flash_multiplies", lambda: False)
     query, key, value = tensors(4, FEW, FEW + 9, torch.bfloat16)
     assert by_products(query, FEW)
     whole = exact(query, key, value, torch.ones(FEW, FEW + 9).tril(9).bool())
     assert (causal_rows(query, key, value, SCALE).double() - whole).abs().max() < NEAR[torch.bfloat16]
 
 
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("shared", [12, BLOCK + 2])
 def test_rows_behind_a_prefix_are_read_as_the_model_reads_them_alone(
@@ -92,6 +101,7 @@ def test_rows_behind_a_prefix_are_read_as_the_model_reads_them_alone(
         assert near < 0.2 * (without - whole).abs().max()
 
 
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("shared", [0, 12])
 @pytest.mark.parametrize("passage", [SHORTEST, BLOCK + 30])
