@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from advisor.models.attention import Attending
+from advisor.models.linear import with_silu
 
 Turn = tuple[torch.Tensor, torch.Tensor]  # what `angles` gives
 
@@ -59,8 +60,8 @@ class _Layer:
         self.scale, self.size = attention.scaling, attention.head_dim
         self.products = [linear.forward for linear in (attention.q_proj, attention.k_proj, attention.v_proj)]
         self.out = attention.o_proj.forward
-        self.gate, self.up, self.down = (linear.forward for linear in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
-        self.act = mlp.act_fn.forward
+        self.gate = with_silu(mlp.gate_proj, mlp.act_fn)
+        self.up, self.down = mlp.up_proj.forward, mlp.down_proj.forward
         self.before, self.between = Norm.of(layer.input_layernorm), Norm.of(layer.post_attention_layernorm)
         self.of_heads = head_norms(attention)
 
@@ -79,7 +80,7 @@ class _Layer:
             attended, hidden = attended[wanted], hidden[wanted]
         hidden = hidden + self.out(attended)
         normed = self.between(hidden)
-        return hidden.add_(self.down(self.act(self.gate(normed)).mul_(self.up(normed))))
+        return hidden.add_(self.down(self.gate(normed).mul_(self.up(normed))))
 
 
 def known(module: Any) -> bool:

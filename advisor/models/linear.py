@@ -6,12 +6,14 @@ oneDNN's bfloat16 product first puts its weights into an order of its own, every
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import linear
+from transformers.activations import SiLUActivation
 
 from advisor.models.device import usable_memory
 
@@ -48,6 +50,14 @@ def back(layer: nn.Linear, gradient: torch.Tensor) -> torch.Tensor:
     return gradient @ layer.weight
 
 
+def with_silu(layer: nn.Linear, act: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A layer and the activation behind it, without gradients; SiLU in the product's own call where that can be."""
+    if isinstance(arranged := vars(layer).get("forward"), Arranged) and type(act) in (nn.SiLU, SiLUActivation):
+        return arranged.with_silu
+    product, behind = layer.forward, act.forward
+    return lambda given: behind(product(given))
+
+
 class Arranged:
     """What a linear layer does, by its arranged weight; it follows when the layer is given another one.
 
@@ -69,6 +79,10 @@ class Arranged:
             return result
         return self.forward(given, self.layer.bias)
 
+    def with_silu(self, given: torch.Tensor) -> torch.Tensor:
+        """SiLU of what the layer says."""
+        return self.forward(given, self.layer.bias, "swish")
+
 
 @dataclass
 class _Kept:
@@ -85,8 +99,8 @@ class _Product:
         self.transposed = transposed
         self._kept: _Kept | None = None
 
-    def __call__(self, given: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(given, self._arranged(), bias, "none", [], "")
+    def __call__(self, given: torch.Tensor, bias: torch.Tensor | None = None, then: str = "none") -> torch.Tensor:
+        found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(given, self._arranged(), bias, then, [], "")
         return found
 
     def drop(self) -> None:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.functional import linear
+from transformers.activations import SiLUActivation
 
 from advisor.models import Prompt, Weights
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.engine import LocalModel
-from advisor.models.linear import SHARE, Arranged, arrange, back, let_go
+from advisor.models.linear import SHARE, Arranged, arrange, back, let_go, with_silu
 from advisor.models.packages import MINILM
 from advisor.models.source import find
 
@@ -44,6 +45,20 @@ def inputs(rows: int = 5) -> torch.Tensor:
 @pytest.mark.parametrize("rows", [1, 5, 70])
 def test_results_are_those_of_plain_layers(arranged: nn.Sequential, rows: int) -> None:
     torch.testing.assert_close(arranged(inputs(rows)), model()(inputs(rows)))
+
+
+@pytest.mark.parametrize("act", [nn.SiLU(), SiLUActivation(), nn.GELU()])
+def test_a_layer_with_its_activation_says_what_both_say(arranged: nn.Sequential, act: nn.Module) -> None:
+    layer, plain = arranged[0], model()[0]
+    assert isinstance(layer, nn.Linear)
+    found = with_silu(layer, act)
+    assert (found.__name__ == "with_silu") is not isinstance(act, nn.GELU)  # one call, where it can be
+    expected = act(plain.float()(inputs().float()))
+    assert torch.linalg.norm(found(inputs()) - expected) < 5e-3 * torch.linalg.norm(expected)
+    with torch.no_grad():
+        layer.weight.mul_(2)
+        expected = act(2 * (plain(inputs().float()) - plain.bias) + plain.bias)
+    assert torch.linalg.norm(found(inputs()) - expected) < 5e-3 * torch.linalg.norm(expected)
 
 
 def test_gradients_are_those_of_plain_layers(arranged: nn.Sequential) -> None:
