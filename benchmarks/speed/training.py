@@ -29,7 +29,7 @@ from finetune.packing import Row
 from finetune.trainer import Schedule, Trainer
 from rag import Rag
 
-STEPS, LONG_STEPS, FEW_STEPS = 4, 2, 2
+STEPS, LONG_STEPS, FEW_STEPS = 8, 3, 2
 BATCH, LONG_BATCH = 8, 4  # of short rows, and of rows with retrieved passages
 DOCUMENTS = 40  # among which the passages are looked for
 RATE = 1e-3
