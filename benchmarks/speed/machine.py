@@ -95,6 +95,13 @@ def native_dtype() -> str:
     return str(choose_dtype(None, choose_device(None))).removeprefix("torch.")
 
 
+def kind() -> str:
+    """What decides how fast this machine multiplies: the number format, or `amx` for a processor with matrix units."""
+    dtype = native_dtype()
+    on_amx = dtype == "bfloat16" and choose_device(None).type == "cpu" and "amx_bf16" in cpu_flags()
+    return "amx" if on_amx else dtype
+
+
 def describe() -> dict[str, Any]:
     """Hardware, threads, versions and the commit, as a record holds them."""
     return {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.speed import RESULTS, SMOKE, WORK
-from benchmarks.speed.machine import describe, native_dtype
+from benchmarks.speed.machine import describe, kind
 from benchmarks.speed.options import Options
 
 SCHEMA = 1
@@ -130,7 +130,7 @@ def keep(name: str, job: Callable[[Options, Record], None], given: argparse.Name
         data=given.data,
         work=SMOKE if given.smoke else WORK,
     )
-    out = given.out or (SMOKE / "results" if given.smoke else RESULTS / native_dtype())
+    out = given.out or (SMOKE / "results" if given.smoke else RESULTS / kind())
     head = {"benchmark": name, "smoke": options.smoke, "pairs": options.pairs, **describe()}
     record = Record(out / f"{name}.json", head)
     print(f"{name}: {options.pairs} pairs, {given.threads} threads", file=sys.stderr, flush=True)

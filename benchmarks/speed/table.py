@@ -9,14 +9,19 @@ from typing import Any
 BEGIN, END = "<!-- table: python -m benchmarks.speed table -->", "<!-- end of table -->"
 HEADER = ("| case | against | goal | measured | pairs | by CPU time | CPU of others | equal quality | reached |",)
 RULE = ("|" + "---|" * 9,)
-KINDS = {"bfloat16": "With bfloat16", "float16": "With float16", "float32": "Without bfloat16: float32 on every side"}
+KINDS = {
+    "bfloat16": "With bfloat16",
+    "amx": "With bfloat16 by matrix units (AMX)",
+    "float16": "With float16",
+    "float32": "Without bfloat16: float32 on every side",
+}
 
 
 def write(results: Path, readme: Path) -> None:
     """Put the table of all records in `results` between the marks of `readme`.
 
     Args:
-        results: with a folder for each number format that processors have.
+        results: with a folder for each kind of machine (`machine.kind`).
     """
     parts = []
     for kind, title in KINDS.items():
