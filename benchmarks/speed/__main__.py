@@ -5,8 +5,9 @@
     python -m benchmarks.speed table
 
 Each benchmark writes `<name>.json` after every pair, in the folder of `benchmarks/results/speed` that is named after
-how the processor multiplies (bfloat16, amx, float32); `table` writes `benchmarks/README.md` from all of them. A smoke run takes
-tiny random models and one pair, writes to `runs/bench-smoke` and passes over what needs a peer that is not installed.
+how the processor multiplies (bfloat16, amx, float32); `table` writes `benchmarks/README.md` from all of them. A smoke
+run takes tiny random models and one pair, writes to `runs/bench-smoke` and passes over what needs a peer that is not
+installed.
 """
 
 from __future__ import annotations
