@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -32,6 +33,7 @@ from advisor.models.source import Source
 
 SHORTEST_PREFIX = 8
 PREFIXES_KEPT = 4
+TREES_KEPT = 4  # one of 151 labels takes 30 ms, which every query sent alone would pay
 TEXTS = Bounds()  # of plain texts at once, which are read in full: more would not be faster
 ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
@@ -60,6 +62,7 @@ class LocalModel:
         self._head = Head(module)
         self.bounds = Bounds.of(module)
         self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
+        self._tree = lru_cache(TREES_KEPT)(self._tree_of)
         self._active: Weights | None = None
         self._originals: dict[str, torch.Tensor] = {}
         self.lean: Lean | None = None
@@ -140,7 +143,7 @@ class LocalModel:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`."""
         started = time.perf_counter()
         self.activate(weights)
-        tree = ChoiceTree.of([self.renderer.encode_answer(c) for c in choices], self.renderer.end_id)
+        tree = self._tree(tuple(choices))
         encoded = [self.renderer.encode(prompt, max(tree.lengths)) for prompt in prompts]
         scores: dict[int, Scores] = {}
 
@@ -268,8 +271,9 @@ class LocalModel:
         return hidden
 
     def forget(self) -> None:
-        """Start cold: drop the prefixes and texts kept from earlier calls, and begin to watch memory anew."""
+        """Start cold: drop the prefixes, texts and choices kept from earlier calls, and begin to watch memory anew."""
         self._prefixes.clear()
+        self._tree.cache_clear()
         self.renderer.forget()
         reset_peak_memory(self.device)
 
@@ -297,6 +301,9 @@ class LocalModel:
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": list(self.source.caveats),
         }
+
+    def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
+        return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
         if not self.packs:
