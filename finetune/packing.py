@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -66,15 +67,13 @@ class Segments:
         """Attention within each row; shapes as in `advisor.models.attention.Attending`."""
         parts = (x.split([self.prefix, x.shape[1] - self.prefix], dim=1) for x in (query, key, value))
         before, own = zip(*parts, strict=True)
+        outputs = [causal(before[0], before[1], before[2], scale).transpose(0, 1)] if self.prefix else []
         if self.filled:
-            outputs = [self.filled.attend(own, before[1:], scale)]
+            outputs.append(self.filled.attend(own, before[1:], scale))
         else:
-            outputs = []
             for q, k, v in zip(*(x.split(self.lengths, dim=1) for x in own), strict=True):
-                outputs.append(causal(q, behind(before[1], k), behind(before[2], v), scale))
-        if self.prefix:
-            outputs.insert(0, causal(before[0], before[1], before[2], scale))
-        return torch.cat(outputs, dim=1).transpose(0, 1)
+                outputs.append(causal(q, behind(before[1], k), behind(before[2], v), scale).transpose(0, 1))
+        return torch.cat(outputs)
 
 
 @dataclass(frozen=True)
@@ -103,12 +102,53 @@ class Filled:
         return cls(tokens.to(device), torch.tensor(places, device=device))
 
     def attend(self, own: Sequence[torch.Tensor], before: Sequence[torch.Tensor], scale: float) -> torch.Tensor:
-        """Attention of the rows' queries, keys and values, shape (heads, tokens, size), behind a prefix's."""
-        query, *kv = (take(x.transpose(0, 1), self.tokens) for x in own)
+        """Attention of the rows' queries, keys and values, shape (heads, tokens, size), behind a prefix's.
+
+        Returns:
+            Shape (tokens, heads, size).
+        """
+        query, *kv = (_Filling.apply(x, self) for x in own)  # type: ignore[no-untyped-call]
         key, value = (behind(b, x).flatten(0, 1) for b, x in zip(before, kv, strict=True))
         found = causal(query.flatten(0, 1), key, value, scale).unflatten(0, query.shape[:2])
-        rows: torch.Tensor = found.transpose(0, 1).flatten(1, 2).index_select(1, self.places)
-        return rows
+        emptied: torch.Tensor = _Emptying.apply(found, self)  # type: ignore[no-untyped-call]
+        return emptied
+
+
+class _Filling(torch.autograd.Function):
+    """From tokens, shape (heads, tokens, size), to the batch, shape (rows, heads, longest, size).
+
+    What fills a row gets no gradient, since nothing that sees it is kept: autograd, which cannot know, would add it up.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, given: torch.Tensor, filled: Filled) -> torch.Tensor:
+        ctx.filled = filled
+        return take(given.transpose(0, 1), filled.tokens)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _emptied(gradients[0], ctx.filled).transpose(0, 1), None
+
+
+class _Emptying(torch.autograd.Function):
+    """Back from the batch to tokens, shape (tokens, heads, size)."""
+
+    @staticmethod
+    def forward(ctx: Any, batch: torch.Tensor, filled: Filled) -> torch.Tensor:
+        ctx.filled = filled
+        return _emptied(batch, filled)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (coming,) = gradients
+        rows, longest = ctx.filled.tokens.shape
+        batch = coming.new_zeros(rows * longest, *coming.shape[1:]).index_copy_(0, ctx.filled.places, coming)
+        return batch.unflatten(0, (rows, longest)).transpose(1, 2), None
+
+
+def _emptied(batch: torch.Tensor, filled: Filled) -> torch.Tensor:
+    """Tokens, shape (tokens, heads, size), from a batch, shape (rows, heads, longest, size)."""
+    return batch.transpose(1, 2).flatten(0, 1).index_select(0, filled.places)
 
 
 @dataclass(frozen=True)
