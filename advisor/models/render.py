@@ -52,8 +52,10 @@ class Renderer:
         self._common_ids = lru_cache(TEXTS_KEPT)(self._ids)
         self._head_ids = lru_cache(TEXTS_KEPT)(self._ids_before)
         self._system = self.chat and self._takes_system_role()
-        self._tail = self._length_behind_query()
-        self._marks = self._special_tokens()
+        before, behind = self._frame()
+        self._tail = len(behind)
+        added = map(str, tokenizer.added_tokens_decoder.values()) if self.chat else ()
+        self._marks = [token for token in added if token in before or token in behind]
         self.end_id = self._end_of_answer(end_ids)
         self.stop_ids = frozenset(end_ids) | {self.end_id}
 
@@ -196,19 +198,13 @@ class Renderer:
             return False
         return "a" in text
 
-    def _special_tokens(self) -> list[str]:
-        """Those that the chat template writes around a query."""
-        if not self.chat:
-            return []
-        text = self._chat_text(Prompt("", "a"), "a")
-        return [str(token) for token in self.tokenizer.added_tokens_decoder.values() if str(token) in text]
-
-    def _length_behind_query(self) -> int:
-        """Characters of a prompt behind the query's own part."""
+    def _frame(self) -> tuple[str, str]:
+        """What a prompt without context says before and behind the query's own part."""
         mark = "advisor-query"
         prompt = Prompt("", mark)
         text = self._chat_text(prompt, mark) if self.chat else self._plain_text(prompt, mark)
-        return len(text) - text.rfind(mark) - len(mark)
+        before, _, behind = text.rpartition(mark)
+        return before, behind
 
     def _end_of_answer(self, end_ids: Sequence[int]) -> int:
         """The token that ends an answer: what the chat template puts behind it, else the end of text."""
