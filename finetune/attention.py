@@ -27,7 +27,7 @@ def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: f
         Shape (heads, queries, size of the values).
     """
     if query.device.type == "cpu":
-        result: torch.Tensor = _Blocks.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
+        result: torch.Tensor = _Blocks.apply(query, key, value, scale, None)  # type: ignore[no-untyped-call]
         return result
     before, served = key.shape[1] - query.shape[1], query.shape[0] // key.shape[0]
     # Repeated, since not every kernel that takes a mask lets several heads share their keys.
@@ -38,6 +38,18 @@ def causal(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: f
     return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)[0]
 
 
+def masked(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, hidden: torch.Tensor
+) -> torch.Tensor:
+    """Attention on a CPU of as many tokens as there are, each to those that it sees; shapes as in `causal`.
+
+    Args:
+        hidden: added to the logits, shape (tokens, tokens).
+    """
+    result: torch.Tensor = _Blocks.apply(query, key, value, scale, hidden)  # type: ignore[no-untyped-call]
+    return result
+
+
 class _Blocks(torch.autograd.Function):
     """Softmax attention, block of queries by block of queries; probabilities are kept for the way back.
 
@@ -46,11 +58,13 @@ class _Blocks(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    def forward(
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, hidden: torch.Tensor | None
+    ) -> torch.Tensor:
         grouped = query.unflatten(0, (key.shape[0], -1))
-        _, found, kept = zip(*by_blocks(grouped, key, value, scale), strict=True)
+        _, found, kept = zip(*by_blocks(grouped, key, value, scale, hidden), strict=True)
         ctx.save_for_backward(query, key, value, *kept)
-        ctx.scale = scale
+        ctx.scale, ctx.one = scale, hidden is not None
         return in_order(found).flatten(0, 1)
 
     @staticmethod
@@ -61,7 +75,8 @@ class _Blocks(torch.autograd.Function):
         to_key = to_value = None
         nothing, scale = query.new_empty(()), ctx.scale
         # From the last block on, which has seen all keys, so that sums begin with it.
-        for (place, seen), shares in reversed(list(zip(blocks(query.shape[1], key.shape[1]), kept, strict=True))):
+        places = blocks(query.shape[1], key.shape[1], ctx.one)
+        for (place, seen), shares in reversed(list(zip(places, kept, strict=True))):
             own, gradient = (x[:, :, place].flatten(1, 2) for x in (queries, coming))
             to_value = _added(to_value, torch.bmm(shares.transpose(1, 2), gradient), seen)
             to_shares = torch.bmm(gradient, value[:, :seen].transpose(1, 2))
@@ -70,7 +85,7 @@ class _Blocks(torch.autograd.Function):
             to_query.append(found.unflatten(1, (queries.shape[1], -1)))
             to_key = _added(to_key, torch.baddbmm(nothing, to_logits.transpose(1, 2), own, beta=0, alpha=scale), seen)
         assert to_key is not None and to_value is not None
-        return in_order(to_query[::-1]).flatten(0, 1), to_key.to(key.dtype), to_value.to(value.dtype), None
+        return in_order(to_query[::-1]).flatten(0, 1), to_key.to(key.dtype), to_value.to(value.dtype), None, None
 
 
 def _added(sums: torch.Tensor | None, more: torch.Tensor, seen: int) -> torch.Tensor:

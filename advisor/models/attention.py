@@ -173,25 +173,30 @@ def behind(before: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
 
 
 def by_blocks(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, hidden: torch.Tensor | None = None
 ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
     """Causal attention, block of queries by block of queries, nothing computed far beyond the diagonal.
 
     Args:
         query: shape (key heads, heads served by each, queries, size): of the last tokens of the row.
         key, value: shape (key heads, tokens, size).
+        hidden: added to the logits where queries see something else than what stands before them, shape (queries,
+            tokens); they are then one block.
 
     Yields:
         The block; its attention, shape (key heads, served, queries of the block, size of the values); and the shares
         that the keys have in it, shape (key heads, served x queries of the block, keys seen by the last of them).
     """
     nothing = query.new_empty(())
-    for place, seen in blocks(query.shape[2], key.shape[1]):
+    for place, seen in blocks(query.shape[2], key.shape[1], hidden is not None):
         part = query[:, :, place]
         served, queries = part.shape[1:3]
         logits = torch.baddbmm(nothing, part.flatten(1, 2), key[:, :seen].transpose(1, 2), beta=0, alpha=scale)
-        future = _future(queries, query.device)
-        logits.unflatten(1, (served, queries))[..., seen - queries :].masked_fill_(future, -math.inf)
+        each = logits.unflatten(1, (served, queries))
+        if hidden is None:
+            each[..., seen - queries :].masked_fill_(_future(queries, query.device), -math.inf)
+        else:
+            each += hidden  # filled in, they would take three times as long
         shares = logits.softmax(-1)
         yield place, torch.bmm(shares, value[:, :seen]).unflatten(1, (served, queries)), shares
 
@@ -207,8 +212,10 @@ def _future(queries: int, device: torch.device) -> torch.Tensor:
     return torch.ones(queries, queries, dtype=torch.bool, device=device).triu_(1)
 
 
-def blocks(queries: int, tokens: int) -> Iterator[tuple[slice, int]]:
-    """Where the blocks of a row's last queries lie, and how many of its tokens the last query of each sees."""
-    for start in range(0, queries, BLOCK):
-        stop = min(queries, start + BLOCK)
+def blocks(queries: int, tokens: int, one: bool = False) -> Iterator[tuple[slice, int]]:
+    """Where the blocks of a row's last queries lie, or the `one` block of all, and how many of its tokens the last
+    query of each sees."""
+    size = queries if one else BLOCK
+    for start in range(0, queries, size):
+        stop = min(queries, start + size)
         yield slice(start, stop), tokens - queries + stop

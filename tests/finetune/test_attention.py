@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -84,13 +84,16 @@ def test_bfloat16_is_rounded_in_the_products_only() -> None:
     assert all(t.grad is not None and t.grad.isfinite().all() for t in inputs)
 
 
+SHORT, LONGER = (5, 9, 1, 7), (40, 33, 47, 36)  # together up to as many tokens as are attended at once, and more
+
+
 @pytest.mark.parametrize("prefix", [0, 9])
-def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int) -> None:
-    lengths = (5, 9, 1, 7)
+@pytest.mark.parametrize("lengths", [SHORT, LONGER])
+def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int, lengths: tuple[int, ...]) -> None:
     together = Segments.of(prefix, lengths, torch.device("cpu"))
     assert together.filled is not None
     inputs = tensors(prefix + sum(lengths), prefix + sum(lengths), heads=6)
-    ours, theirs = (s.attend(0, *inputs, SCALE) for s in (together, replace(together, filled=None)))
+    ours, theirs = together.attend(0, *inputs, SCALE), one_by_one(prefix, lengths, inputs)
     torch.testing.assert_close(ours, theirs)
     for left, right in zip(
         torch.autograd.grad(ours.square().sum(), inputs),
@@ -98,6 +101,26 @@ def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int) -> N
         strict=True,
     ):
         torch.testing.assert_close(left, right)
+
+
+def one_by_one(prefix: int, lengths: Sequence[int], inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Shape (tokens, heads, size); the prefix first, then each row behind it."""
+    before, own = zip(*(x.tensor_split([prefix], dim=1) for x in inputs), strict=True)
+    found = [reference(*before)] if prefix else []
+    for query, key, value in zip(*(x.split(lengths, dim=1) for x in own), strict=True):
+        found.append(reference(query, torch.cat([before[1], key], 1), torch.cat([before[2], value], 1)))
+    return torch.cat(found, dim=1).transpose(0, 1)
+
+
+@pytest.mark.parametrize("lengths", [SHORT, LONGER])
+def test_rows_attended_in_one_are_rounded_in_the_products_only(lengths: tuple[int, ...]) -> None:
+    inputs = tensors(9 + sum(lengths), 9 + sum(lengths), torch.bfloat16, heads=6)
+    exact = one_by_one(9, lengths, [x.detach().double() for x in inputs])
+    found = Segments.of(9, lengths, torch.device("cpu")).attend(0, *inputs, SCALE)
+    assert found.dtype == torch.bfloat16
+    assert (found.double() - exact).abs().max() < 0.02
+    found.float().sum().backward()
+    assert all(t.grad is not None and t.grad.isfinite().all() for t in inputs)
 
 
 @pytest.mark.parametrize("lengths", [(BLOCK + 1, BLOCK + 1), (BLOCK, 2, 2, 2), (5,)])
