@@ -13,6 +13,7 @@ from benchmarks.speed.record import Gate
 
 CLOSE = 0.01  # of a step's loss
 ERRORS = 2.0  # standard errors of a paired difference that may be chance
+Losses = Sequence[float]  # of the steps of a training
 Scores = Sequence[NDArray[np.float64]]  # of the test examples, an array for each pair of runs
 
 
@@ -26,7 +27,7 @@ def every(judge: Callable[[Any, Any], Gate]) -> Callable[[Sequence[Any], Sequenc
     return gate
 
 
-def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
+def same_losses(mine: Losses, found: Losses) -> Gate:
     """Whether every step had the same loss."""
     apart = [abs(a - b) / b for a, b in zip(mine, found, strict=False)]
     holds = len(mine) == len(found) and max(apart) <= CLOSE
@@ -34,18 +35,37 @@ def same_losses(mine: Sequence[float], found: Sequence[float]) -> Gate:
     return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
-def as_near(exact: Sequence[float], mine: Sequence[float], found: Sequence[float]) -> Gate:
-    """Whether every step had the same loss or, since bfloat16 rounds in every order of computing otherwise, one that
-    lies as near to what float32 gives as the peer's does: on average over the steps, relative to float32's."""
-    gate = same_losses(mine, found)
-    if len(found) != len(exact):
-        return gate
-    ours, theirs = (
-        sum(abs(x - e) / e for x, e in zip(side, exact, strict=True)) / len(exact) for side in (mine, found)
-    )
-    holds = bool(gate.holds) or ours <= theirs
-    seen = {**gate.seen, "mean distance to float32": ours, "the peer's": theirs}
-    return Gate(f"{gate.what}, or as near to float32's as the peer's", holds, seen)
+def as_near(exact: Callable[[int], Sequence[float]]) -> Callable[[Sequence[Losses], Sequence[Losses]], Gate]:
+    """A gate for bfloat16, which every order of computing rounds otherwise: every step has the same loss, or over all
+    pairs Advisor's losses lie as near to float32's as the peer's, but for chance.
+
+    Args:
+        exact: losses of a pair in float32.
+    """
+
+    def gate(mine: Sequence[Losses], found: Sequence[Losses]) -> Gate:
+        judged = every(same_losses)(mine, found)
+        ours, theirs = ([_distance(losses, exact(pair)) for pair, losses in enumerate(side)] for side in (mine, found))
+        apart = np.subtract(ours, theirs)
+        error = float(np.std(apart, ddof=1) / sqrt(len(apart))) if len(apart) > 1 else 0.0
+        steps = all(len(losses) == len(exact(pair)) for side in (mine, found) for pair, losses in enumerate(side))
+        holds = steps and (bool(judged.holds) or float(np.mean(apart)) <= error)
+        seen = {
+            "steps": judged.seen["steps"],
+            "pairs": len(apart),
+            "mean distance to float32": float(np.mean(ours)),
+            "the peer's": float(np.mean(theirs)),
+            "standard error of their difference": error,
+        }
+        what = "or as near to float32's as the peer's, over all pairs, within the standard error"
+        return Gate(f"{judged.what}, {what}", holds, seen)
+
+    return gate
+
+
+def _distance(losses: Losses, exact: Losses) -> float:
+    """Mean over the steps, relative to the exact loss."""
+    return sum(abs(x - e) / e for x, e in zip(losses, exact, strict=False)) / len(exact)
 
 
 def no_worse(mine: Mapping[str, Scores], found: Mapping[str, Scores]) -> Gate:

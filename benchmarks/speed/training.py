@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from advisor.models import Prompt
 from advisor.models.engine import LocalModel
-from advisor.tasks import Task, load_task
+from advisor.tasks import Task, load_task, subset
 from benchmarks.speed.gates import as_near, every, same_losses
 from benchmarks.speed.harness import Job, Peer, Side, compare
 from benchmarks.speed.machine import native_dtype
@@ -33,12 +34,12 @@ STEPS, LONG_STEPS, FEW_STEPS = 8, 3, 2
 BATCH, LONG_BATCH = 8, 4  # of short rows, and of rows with retrieved passages
 DOCUMENTS = 40  # among which the passages are looked for
 RATE = 1e-3
-SEED = 0
+SEED = 0  # of the trainer's own shuffle
 
 
 @dataclass(frozen=True)
 class Course:
-    """What both sides train: the same minibatches in the same order, from the same adapters.
+    """What both sides train in a pair: the same minibatches in the same order, from the same adapters.
 
     Attributes:
         rows: in the order in which they are trained.
@@ -61,47 +62,75 @@ class Course:
         return lessons
 
 
+CourseOf = Callable[[int], Course]  # by the number of the pair
+RowsOf = Callable[[Options, LocalModel, int], list[Row]]
+
+
 def run(options: Options, record: Record) -> None:
     """Short rows and rows with retrieved passages; each in the order of a shuffle, and in minibatches of similar
-    length, as grouping by length makes them."""
+    length, as grouping by length makes them. Every pair trains other rows in another order, from other adapters: how
+    rounding falls out is chance in each of them."""
     model = advisor_model(options, native_dtype())
     dtype = str(model.dtype).removeprefix("torch.")
     config = adapter.configuration(rank=16, alpha=32, dropout=0.0)
-    state = _beginning(model, config)
     record.note(model=weights_facts(model), rate=RATE, rank=16, alpha=32)
     if dtype == "float32":
         record.note(dtype="float32, because this processor has no bfloat16 instructions")
     note = "logs every step to tell its loss; schedule, clipping and minibatches set as Advisor's"
     if dtype != "bfloat16":
         note += "; without its default bf16, for which this processor has no instructions"
-    for what, rows, batch, goals in (
-        ("LoRA steps", _short_rows(options, model), BATCH, (5.0, 2.5)),
-        ("LoRA steps with retrieved passages", _long_rows(options, model), LONG_BATCH, (3.0, 1.8)),
+    for what, rows_of, batch, goals in (
+        ("LoRA steps", _short_rows, BATCH, (5.0, 2.5)),
+        ("LoRA steps with retrieved passages", _long_rows, LONG_BATCH, (3.0, 1.8)),
     ):
+        rows = rows_of(options, model, 0)
         tokens = sum(row.tokens for row in rows)
-        record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens": tokens}})
-        for order, name, goal, checkpointing in (
-            (_shuffled(rows), "TRL SFTTrainer, its defaults", goals[0], True),
-            (_grouped(rows, batch), "TRL SFTTrainer, no checkpointing, grouped", goals[1], False),
+        record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens of the first pair": tokens}})
+        for grouped, name, goal in (
+            (False, "TRL SFTTrainer, its defaults", goals[0]),
+            (True, "TRL SFTTrainer, no checkpointing, grouped", goals[1]),
         ):
-            course = Course(order, batch, config, state)
-            same = partial(as_near, _exact(options, course)) if dtype == "bfloat16" else same_losses
+            course = _courses(options, model, config, rows_of, batch, grouped)
             ours = Side("advisor", _own(model, course))
-            theirs = Side(name, _trl(options, model, course, checkpointing))
-            case = what if checkpointing else f"{what}, grouped by length"
-            compare(case, ours, [Peer(theirs, goal, every(same), note)], options, record)
+            theirs = Side(name, _trl(options, model, course, checkpointing=not grouped))
+            gate = as_near(_exact(options, course)) if dtype == "bfloat16" else every(same_losses)
+            case = f"{what}, grouped by length" if grouped else what
+            compare(case, ours, [Peer(theirs, goal, gate, note)], options, record)
 
 
-def _exact(options: Options, course: Course) -> list[float]:
-    """Losses of the course in float32, by which two ways of rounding are judged."""
-    with _own(advisor_model(options, "float32"), course)() as job:
-        losses: list[float] = job()
-    return losses
+def _courses(
+    options: Options, model: LocalModel, config: LoraConfig, rows_of: RowsOf, batch: int, grouped: bool
+) -> CourseOf:
+    """What the sides train in each pair."""
+
+    @lru_cache(1)  # they come one after the other
+    def course(pair: int) -> Course:
+        rows = rows_of(options, model, pair)
+        order = _grouped(rows, batch, pair) if grouped else _shuffled(rows, pair)
+        return Course(order, batch, config, _beginning(model, config, pair))
+
+    return course
 
 
-def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
+def _exact(options: Options, course_of: CourseOf) -> Callable[[int], list[float]]:
+    """Losses of each pair in float32, by which two ways of rounding are judged."""
+
+    @lru_cache(None)
+    def exact(pair: int) -> list[float]:
+        course = course_of(pair)
+        with _own(advisor_model(options, "float32"), lambda _: course)() as job:
+            losses: list[float] = job()
+        return losses
+
+    return exact
+
+
+def _own(model: LocalModel, course_of: CourseOf) -> Callable[[], Any]:
+    upcoming = map(course_of, count())
+
     @contextmanager
     def session() -> Iterator[Job]:
+        course = next(upcoming)
         with adapter.inserted(model, course.config) as wrapped:
             set_peft_model_state_dict(wrapped, course.state)
             trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=course.batch))
@@ -111,11 +140,13 @@ def _own(model: LocalModel, course: Course) -> Callable[[], Any]:
     return session
 
 
-def _trl(options: Options, model: LocalModel, course: Course, checkpointing: bool) -> Callable[[], Any]:
+def _trl(options: Options, model: LocalModel, course_of: CourseOf, checkpointing: bool) -> Callable[[], Any]:
     dtype = str(model.dtype).removeprefix("torch.")
+    upcoming = map(course_of, count())
 
     @contextmanager
     def session() -> Iterator[Job]:
+        course = next(upcoming)
         with tempfile.TemporaryDirectory() as folder:
             lessons = Lessons(
                 course.rows,
@@ -138,45 +169,47 @@ def _trl(options: Options, model: LocalModel, course: Course, checkpointing: boo
     return session
 
 
-def _beginning(model: LocalModel, config: LoraConfig) -> adapter.State:
-    torch.manual_seed(SEED)
+def _beginning(model: LocalModel, config: LoraConfig, pair: int) -> adapter.State:
+    torch.manual_seed(pair)
     with adapter.inserted(model, config) as wrapped:
         return adapter.state_of(wrapped)
 
 
-def _short_rows(options: Options, model: LocalModel) -> list[Row]:
+def _short_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
     """Questions with a label."""
     task = load_task(options.task_folder("short labels"))
-    examples = task.train[: BATCH * (FEW_STEPS if options.smoke else STEPS)]
+    examples = _drawn(task, BATCH * (FEW_STEPS if options.smoke else STEPS), pair).train
     return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in examples]
 
 
-def _long_rows(options: Options, model: LocalModel) -> list[Row]:
+def _long_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
     """Questions behind the passages that `rag` would train on."""
-    task = _small(
-        load_task(options.task_folder("questions")), LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS)
-    )
-    contexts = Rag().build(task, model, SEED).training_contexts(task.train, SEED)
+    task = load_task(options.task_folder("questions"))
+    task = _few_documents(_drawn(task, LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS), pair))
+    contexts = Rag().build(task, model, pair).training_contexts(task.train, pair)
     prompts = [Prompt(task.instruction, e.input, (), c) for e, c in zip(task.train, contexts, strict=True)]
     return [row_of(model, prompt, e.target) for prompt, e in zip(prompts, task.train, strict=True)]
 
 
-def _small(task: Task, examples: int) -> Task:
-    """The first examples, and few documents beside those that hold their answers."""
-    train = task.train[:examples]
-    wanted = {source for example in train for source in example.evidence}
+def _drawn(task: Task, examples: int, pair: int) -> Task:
+    return subset(task, train_limit=examples, seed=pair)
+
+
+def _few_documents(task: Task) -> Task:
+    """Few documents beside those that hold the examples' answers."""
+    wanted = {source for example in task.train for source in example.evidence}
     documents = sorted(task.documents, key=lambda d: d.id not in wanted)[: max(DOCUMENTS, len(wanted))]
-    return replace(task, train=train, documents=tuple(documents))
+    return replace(task, documents=tuple(documents))
 
 
-def _shuffled(rows: Sequence[Row]) -> list[Row]:
+def _shuffled(rows: Sequence[Row], pair: int) -> list[Row]:
     order = list(rows)
-    random.Random(SEED).shuffle(order)
+    random.Random(pair).shuffle(order)
     return order
 
 
-def _grouped(rows: Sequence[Row], batch: int) -> list[Row]:
+def _grouped(rows: Sequence[Row], batch: int, pair: int) -> list[Row]:
     """In the order that Transformers' `group_by_length` gives."""
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(pair)
     sampler = LengthGroupedSampler(batch, lengths=[row.tokens for row in rows], generator=generator)
     return [rows[place] for place in sampler]

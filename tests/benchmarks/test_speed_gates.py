@@ -23,13 +23,24 @@ def test_losses_are_the_same_or_as_near_to_float32s(
     mine: list[float], found: list[float], same: bool, near: bool
 ) -> None:
     assert same_losses(mine, found).holds is same
-    assert as_near(EXACT, mine, found).holds is near
+    assert as_near(lambda pair: EXACT)([mine], [found]).holds is near
 
 
 def test_what_was_seen_is_told() -> None:
-    seen = as_near(EXACT, [4.1, 2.0, 1.0], [4.0, 2.2, 1.0]).seen
+    seen = as_near(lambda pair: EXACT)([[4.1, 2.0, 1.0]], [[4.0, 2.2, 1.0]]).seen
     assert seen["mean distance to float32"] == pytest.approx(0.025 / 3)
     assert seen["the peer's"] == pytest.approx(0.1 / 3)
+
+
+def test_rounding_that_fell_out_badly_in_one_pair_is_told_from_a_worse_side() -> None:
+    """Beyond the standard error of the difference, over pairs that each have exact losses of their own."""
+    exact = [[4.0, 2.0], [8.0, 1.0], [2.0, 2.0]]
+    off = [[loss * 1.04 for loss in losses] for losses in exact]
+    mixed = as_near(exact.__getitem__)([off[0], exact[1], exact[2]], [exact[0], off[1], exact[2]])
+    assert mixed.holds is True
+    assert mixed.seen["mean distance to float32"] == pytest.approx(0.04 / 3)
+    assert as_near(exact.__getitem__)([off[0], off[1], exact[2]], exact).holds is False
+    assert as_near(exact.__getitem__)(exact, [off[0], off[1], exact[2]]).holds is True
 
 
 def test_every_pair_has_to_hold() -> None:
