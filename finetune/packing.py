@@ -21,7 +21,7 @@ from finetune.attention import causal, masked
 
 SHORTEST_PREFIX = 8
 MOST_AT_ONCE, MOST_BY_AMX = 128, 256  # tokens of a pack whose attention is taken in one, none of them left out
-KEPT = 16  # masks of packs, of at most 256 kB
+KEPT = 16  # masks of packs, of at most 128 kB
 MOST_FILLING = 2  # times the tokens that rows may take when filled up to the longest of them
 
 

@@ -35,7 +35,7 @@ def same_losses(mine: Losses, found: Losses) -> Gate:
     return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
-def as_near(exact: Callable[[int], Sequence[float]]) -> Callable[[Sequence[Losses], Sequence[Losses]], Gate]:
+def as_near(exact: Callable[[int], Losses]) -> Callable[[Sequence[Losses], Sequence[Losses]], Gate]:
     """A gate for bfloat16, which every order of computing rounds otherwise: every step has the same loss, or over all
     pairs Advisor's losses lie as near to float32's as the peer's, but for chance.
 
@@ -47,7 +47,7 @@ def as_near(exact: Callable[[int], Sequence[float]]) -> Callable[[Sequence[Losse
         judged = every(same_losses)(mine, found)
         ours, theirs = ([_distance(losses, exact(pair)) for pair, losses in enumerate(side)] for side in (mine, found))
         apart = np.subtract(ours, theirs)
-        error = float(np.std(apart, ddof=1) / sqrt(len(apart))) if len(apart) > 1 else 0.0
+        error = _error_by_pair(apart)
         steps = all(len(losses) == len(exact(pair)) for side in (mine, found) for pair, losses in enumerate(side))
         holds = steps and (bool(judged.holds) or float(np.mean(apart)) <= error)
         seen = {
@@ -98,5 +98,9 @@ def _error(apart: Scores) -> float:
     """
     rows = np.concatenate(apart)
     by_example = rows.std(ddof=1) / sqrt(len(rows))
-    by_pair = np.std([one.mean() for one in apart], ddof=1) / sqrt(len(apart)) if len(apart) > 1 else 0.0
-    return float(max(by_example, by_pair))
+    return float(max(by_example, _error_by_pair([one.mean() for one in apart])))
+
+
+def _error_by_pair(values: Sequence[float] | NDArray[np.float64]) -> float:
+    """Standard error of the mean of what each pair of runs gave; of a single one nothing can be told."""
+    return float(np.std(values, ddof=1) / sqrt(len(values))) if len(values) > 1 else 0.0

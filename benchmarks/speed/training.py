@@ -83,14 +83,14 @@ def run(options: Options, record: Record) -> None:
         ("LoRA steps", _short_rows, BATCH, (5.0, 2.5)),
         ("LoRA steps with retrieved passages", _long_rows, LONG_BATCH, (3.0, 1.8)),
     ):
-        rows = rows_of(options, model, 0)
-        tokens = sum(row.tokens for row in rows)
-        record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens of the first pair": tokens}})
         for grouped, name, goal in (
             (False, "TRL SFTTrainer, its defaults", goals[0]),
             (True, "TRL SFTTrainer, no checkpointing, grouped", goals[1]),
         ):
             course = _courses(options, model, config, rows_of, batch, grouped)
+            rows = course(0).rows
+            tokens = sum(row.tokens for row in rows)
+            record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens of the first pair": tokens}})
             ours = Side("advisor", _own(model, course))
             theirs = Side(name, _trl(options, model, course, checkpointing=not grouped))
             gate = as_near(_exact(options, course)) if dtype == "bfloat16" else every(same_losses)
@@ -177,22 +177,18 @@ def _beginning(model: LocalModel, config: LoraConfig, pair: int) -> adapter.Stat
 
 def _short_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
     """Questions with a label."""
-    task = load_task(options.task_folder("short labels"))
-    examples = _drawn(task, BATCH * (FEW_STEPS if options.smoke else STEPS), pair).train
-    return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in examples]
+    examples = BATCH * (FEW_STEPS if options.smoke else STEPS)
+    task = subset(load_task(options.task_folder("short labels")), train_limit=examples, seed=pair)
+    return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in task.train]
 
 
 def _long_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
     """Questions behind the passages that `rag` would train on."""
-    task = load_task(options.task_folder("questions"))
-    task = _few_documents(_drawn(task, LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS), pair))
+    examples = LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS)
+    task = _few_documents(subset(load_task(options.task_folder("questions")), train_limit=examples, seed=pair))
     contexts = Rag().build(task, model, pair).training_contexts(task.train, pair)
     prompts = [Prompt(task.instruction, e.input, (), c) for e, c in zip(task.train, contexts, strict=True)]
     return [row_of(model, prompt, e.target) for prompt, e in zip(prompts, task.train, strict=True)]
-
-
-def _drawn(task: Task, examples: int, pair: int) -> Task:
-    return subset(task, train_limit=examples, seed=pair)
 
 
 def _few_documents(task: Task) -> Task:

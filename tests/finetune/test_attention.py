@@ -85,13 +85,14 @@ def test_bfloat16_is_rounded_in_the_products_only() -> None:
 
 
 SHORT, LONGER = (5, 9, 1, 7), (40, 33, 47, 36)  # together up to as many tokens as are attended at once, and more
+LONG = (BLOCK + 1, 3)  # row by row
 
 
 @pytest.mark.parametrize("prefix", [0, 9])
-@pytest.mark.parametrize("lengths", [SHORT, LONGER])
-def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int, lengths: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("lengths", [SHORT, LONGER, LONG])
+def test_rows_of_a_pack_are_attended_as_they_are_one_by_one(prefix: int, lengths: tuple[int, ...]) -> None:
     together = Segments.of(prefix, lengths, torch.device("cpu"))
-    assert together.filled is not None
+    assert (together.filled is None) is (lengths is LONG)
     inputs = tensors(prefix + sum(lengths), prefix + sum(lengths), heads=6)
     ours, theirs = together.attend(0, *inputs, SCALE), one_by_one(prefix, lengths, inputs)
     torch.testing.assert_close(ours, theirs)
@@ -101,6 +102,14 @@ def test_short_rows_are_attended_in_one_as_they_are_one_by_one(prefix: int, leng
         strict=True,
     ):
         torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize(("lengths", "one"), [(SHORT, True), (LONGER, False)])
+def test_a_small_pack_is_one_step_for_the_gradient(lengths: tuple[int, ...], one: bool) -> None:
+    found = Segments.of(9, lengths, torch.device("cpu")).attend(0, *tensors(9 + sum(lengths), 9 + sum(lengths)), SCALE)
+    assert found.grad_fn is not None
+    (before, _), *_ = found.grad_fn.next_functions
+    assert (type(before).__name__ == "_BlocksBackward") is one
 
 
 def one_by_one(prefix: int, lengths: Sequence[int], inputs: Sequence[torch.Tensor]) -> torch.Tensor:
