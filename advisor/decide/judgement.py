@@ -11,6 +11,7 @@ from advisor.decide.caveats import caveats
 from advisor.decide.choice import choose, violations
 from advisor.decide.decision import Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
+from advisor.decide.doubts import provisional_because
 from advisor.decide.prices import Prices, load_prices
 from advisor.decide.reasons import Wording
 from advisor.decide.rows import complete_runs, measured
@@ -57,6 +58,7 @@ def decide(
     rows = [_admitted(row, limits) for row in rows]
     points = costs.break_even(rows, spent, limits)
     choice = choose(rows, contrasts, margin)
+    doubts = provisional_because(comparison) if choice.chosen else ()
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
     return Decision(
         comparison=comparison,
@@ -67,10 +69,10 @@ def decide(
         break_even=points,
         recommendation=Recommendation(
             approach=choice.chosen.spec if choice.chosen else None,
-            decided=choice.chosen is not None and not choice.alternatives,
+            decided=choice.chosen is not None and not choice.alternatives and not doubts,
             alternatives=choice.alternatives,
             examples_needed=choice.examples_needed,
-            reasons=wording.reasons(),
+            reasons=(*wording.reasons(), *doubts),
             against=wording.against(),
             caveats=caveats(comparison, rows, contrasts, limits, margin, price),
             flips_when=wording.flips_when(points),

@@ -45,7 +45,7 @@ from advisor.measure.runner import Assignment, run
 from advisor.models import LanguageModel, asked_at_once
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
-from advisor.tasks import Task, data_caveats
+from advisor.tasks import Task, data_facts
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
@@ -276,6 +276,7 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
 
 def task_facts(task: Task) -> TaskFacts:
     """The task as records keep it, with what its data may spoil among the caveats."""
+    data = data_facts(task)
     return TaskFacts(
         name=task.name,
         fingerprint=task.fingerprint,
@@ -287,8 +288,9 @@ def task_facts(task: Task) -> TaskFacts:
         test=len(task.test),
         documents=len(task.documents),
         document_words=sum(len(d.text.split()) for d in task.documents),
-        caveats=(*task.caveats, *data_caveats(task)),
+        caveats=(*task.caveats, *data.caveats),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
+        leaked=data.leaked,
     )
 
 

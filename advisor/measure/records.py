@@ -127,7 +127,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """The task as the record keeps it: enough to judge predictions without the task folder."""
+    """The task as the record keeps it: enough to judge predictions without the task folder.
+
+    Attributes:
+        leaked: share of the test examples, from 0 to 1, that the approaches may have seen (`advisor.tasks.DataFacts`);
+            None where the record does not say.
+    """
 
     name: str
     fingerprint: str
@@ -141,6 +146,7 @@ class TaskFacts:
     document_words: int
     caveats: tuple[str, ...]
     limits: Mapping[str, float]
+    leaked: float | None = None
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def _task(task: TaskFacts) -> dict[str, object]:
         "documents": task.documents,
         "document_words": task.document_words,
         "labels": task.labels,
+        "leaked": task.leaked,
         "caveats": task.caveats,
     }
 

@@ -1,6 +1,6 @@
 """What the user brings: tasks, examples, queries, documents and limits; reading and checking them."""
 
-from advisor.tasks.caveats import data_caveats
+from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
 from advisor.tasks.loading import load_table, load_task
@@ -27,6 +27,7 @@ __all__ = [
     "KINDS",
     "METRICS",
     "UNANSWERABLE",
+    "DataFacts",
     "Defaults",
     "Document",
     "Example",
@@ -40,6 +41,7 @@ __all__ = [
     "TableSource",
     "Task",
     "data_caveats",
+    "data_facts",
     "default_labels",
     "load_table",
     "load_task",

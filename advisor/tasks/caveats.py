@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from advisor.tasks.balance import balance
 from advisor.tasks.duplicates import repeated_inputs
 from advisor.tasks.findings import Finding
@@ -23,11 +25,36 @@ _TOLD = frozenset(
 """What changes who wins. The size of the test set is judged from what was measured."""
 
 
-def data_caveats(task: Task) -> tuple[str, ...]:
-    """The caveats that the task's examples, as they are, call for; each with the first place."""
+_LEAKED = frozenset({"test-input-in-train", "near-test-input-in-train", "test-example-in-instruction"})
+"""What an approach may answer from memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a comparison's record keeps of the checks of its examples.
+
+    Attributes:
+        caveats: sentences for a report, each with the first place.
+        leaked: share of the test examples, from 0 to 1, whose input also stands in train, dev or the instruction, word
+            for word or nearly.
+    """
+
+    caveats: tuple[str, ...]
+    leaked: float
+
+
+def data_facts(task: Task) -> DataFacts:
+    """What the task's examples, as they are, do to a comparison."""
     material = Material(task)
     found = [*balance(material), *leaks(material), *repeated_inputs(material)]
-    return tuple(_sentence(finding) for finding in found if finding.code in _TOLD and finding.severity != "low")
+    leaked = {sight.places[0] for finding in found if finding.code in _LEAKED for sight in finding.sights}
+    told = (finding for finding in found if finding.code in _TOLD and finding.severity != "low")
+    return DataFacts(tuple(map(_sentence, told)), len(leaked) / max(1, len(task.test)))
+
+
+def data_caveats(task: Task) -> tuple[str, ...]:
+    """The caveats alone."""
+    return data_facts(task).caveats
 
 
 def _sentence(finding: Finding) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from advisor.tasks import Task, data_caveats, load_task
+from advisor.tasks import Task, data_caveats, data_facts, load_task
 
 
 def rows(*pairs: tuple[str, str]) -> list[dict[str, object]]:
@@ -54,3 +54,15 @@ def test_labels_alike_that_no_example_has(write):
     task: Task = load_task(write(kind="classification", train_jsonl=rows(("q", "a"), ("r", "b"))))
     (caveat,) = [c for c in data_caveats(replace(task, labels=("a", "b", "C", "c"))) if "differ" in c]
     assert caveat.endswith('"C" and "c".')
+
+
+def test_the_share_of_test_examples_that_train_holds_counts_each_once(write):
+    train = rows(("At what hour does the office in Porto open?", "nine"), ("Was ist das?", "ein Fisch"), ("b", "c"))
+    test = rows(
+        ("At what hour does the office in Porto open", "nine"),
+        ("was  IST das?", "ein Fisch"),
+        ("d", "e"),
+        ("f", "g"),
+    )
+    assert data_facts(load_task(write(train_jsonl=train, test_jsonl=test))).leaked == 0.5
+    assert data_facts(load_task(write(train_jsonl=train))).leaked == 0
