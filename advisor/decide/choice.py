@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.decide import words
+from advisor.decide.costs import Measure, cheaper, measure_for
 from advisor.decide.decision import Row
 from advisor.decide.statistics import Contrasts
 from advisor.tasks import Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """What "cheaper" means among the eligible approaches: the first of these that is known for all of them.
-
-    Attributes:
-        name: in words, as in "cheaper in ...".
-        of: its value for a row; None where unknown.
-        show: a value in words.
-    """
-
-    name: str
-    of: Callable[[Row], float | None]
-    show: Callable[[float], str]
-
-
-MEASURES = (
-    Measure("cost over the horizon", lambda row: row.cost.over_horizon, words.usd),
-    Measure("cost per 1,000 queries", lambda row: row.cost.per_1k_queries, words.usd),
-    Measure("median latency", lambda row: row.latency.p50 if row.latency else None, words.ms),
-)
 
 
 @dataclass(frozen=True)
@@ -99,38 +78,29 @@ def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
     eligible = [row for row in rows if row.eligible]
     if not eligible:
         return Choice(None)
-    best, measure = eligible[0], _measure(eligible)
+    best, measure = eligible[0], measure_for(eligible)
     candidates = [
         row
         for row in eligible[1:]
-        if measure and _less(measure, row, best) and contrasts.between(row.spec, best.spec).no_worse_by(margin)
+        if cheaper(row, best, measure) and contrasts.between(row.spec, best.spec).no_worse_by(margin)
     ]
-    candidates.sort(key=lambda row: (measure.of(row) if measure else None) or 0.0)
+    candidates.sort(key=lambda row: found.value if measure and (found := measure.of(row)) else 0.0)
     choices = [_stand(row, eligible, measure, contrasts, margin) for row in (*candidates, best)]
     return next((choice for choice in choices if not choice.alternatives), choices[-1])
-
-
-def _measure(rows: Sequence[Row]) -> Measure | None:
-    return next((m for m in MEASURES if all(m.of(row) is not None for row in rows)), None)
-
-
-def _less(measure: Measure, row: Row, other: Row) -> bool:
-    mine, theirs = measure.of(row), measure.of(other)
-    return mine is not None and theirs is not None and mine < theirs
 
 
 def _stand(
     chosen: Row, eligible: Sequence[Row], measure: Measure | None, contrasts: Contrasts, margin: float
 ) -> Choice:
-    better, cheaper, open_ = [], [], []
+    better, saving, open_ = [], [], []
     for other in eligible:
         if other is chosen:
             continue
         contrast = contrasts.between(chosen.spec, other.spec)
         if contrast.shown and contrast.difference.value > 0:
             better.append(other.spec)
-        elif measure and _less(measure, chosen, other) and contrast.no_worse_by(margin):
-            cheaper.append(other.spec)
+        elif cheaper(chosen, other, measure) and contrast.no_worse_by(margin):
+            saving.append(other.spec)
         else:
             open_.append(other)
     return Choice(
@@ -138,7 +108,7 @@ def _stand(
         best=eligible[0],
         measure=measure,
         better_than=tuple(better),
-        cheaper_than=tuple(cheaper),
+        cheaper_than=tuple(saving),
         alternatives=tuple(row.spec for row in open_),
         examples_needed=_needed(chosen, open_, measure, contrasts, margin),
     )
@@ -152,7 +122,7 @@ def _needed(
     for other in others:
         ways = [contrasts.between(chosen.spec, other.spec).examples_needed]
         for cheap, dear in ((chosen, other), (other, chosen)):
-            if measure and _less(measure, cheap, dear):
+            if cheaper(cheap, dear, measure):
                 ways.append(contrasts.between(cheap.spec, dear.spec).examples_for_margin(margin))
         known = [size for size in ways if size is not None]
         if not known:

@@ -8,17 +8,81 @@ nothing. Whether the documents or the rules behind the labels change makes no di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from advisor.decide.decision import BreakEven, Cost, Row
+from advisor.decide import words
+from advisor.decide.decision import BreakEven, Cost, Interval, Row
 from advisor.tasks import Limits
 
 DEFAULT_HORIZON_DAYS = 365.0
 QUERIES = "queries"
 DAYS = "days between document changes"
+TOLERANCE = 0.1
+"""Costs and latencies nearer to each other than this, as a share of the larger, are equal: two measurements of the same
+work come apart by as much where another program takes a tenth of the processor, which is not yet marked."""
+CENT = 0.01  # US dollars; a smaller difference over the horizon is none
 _SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What "cheaper" means among some approaches: the first of `MEASURES` that is known for all of them.
+
+    Attributes:
+        name: in words, as in "cheaper in ...".
+        of: its value for a row with the interval of its measurement, which has no width where it was not measured
+            twice; None where unknown.
+        show: a value in words.
+        least: a smaller difference is none, in the measure's unit.
+    """
+
+    name: str
+    of: Callable[[Row], Interval | None]
+    show: Callable[[float], str]
+    least: float = 0.0
+
+
+def _timed(row: Row, usd: float | None) -> Interval | None:
+    """An amount that is proportional to measured times, with what those may be off by."""
+    if usd is None:
+        return None
+    factor = 1.0 + (row.timing_error or 0.0)
+    return Interval(usd, usd / factor, usd * factor)
+
+
+def _median(row: Row) -> Interval | None:
+    found = row.latency
+    return None if found is None else Interval(found.p50, found.p50, found.p50)
+
+
+MEASURES = (
+    Measure("cost over the horizon", lambda row: _timed(row, row.cost.over_horizon), words.usd, CENT),
+    Measure("cost per 1,000 queries", lambda row: _timed(row, row.cost.per_1k_queries), words.usd),
+    Measure("median latency", _median, words.ms),
+)
+
+
+def measure_for(rows: Sequence[Row]) -> Measure | None:
+    """By what these rows are compared; None where neither costs nor latencies are known for all of them."""
+    return next((m for m in MEASURES if all(m.of(row) is not None for row in rows)), None)
+
+
+def cheaper(row: Row, other: Row, measure: Measure | None) -> bool:
+    """Whether `row` costs less than `other` beyond what the measurements may be off by; False where unknown.
+
+    The difference has to exceed `TOLERANCE`, the measure's least, and the upper end of its interval, made from the
+    intervals of the two (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693). So two may be neither cheaper.
+    The relation is transitive.
+    """
+    mine, theirs = (measure.of(row), measure.of(other)) if measure else (None, None)
+    if measure is None or mine is None or theirs is None:
+        return False
+    off = math.hypot(mine.high - mine.value, theirs.value - theirs.low)
+    saved = theirs.value - mine.value
+    return saved > 0 and saved >= measure.least and saved >= TOLERANCE * theirs.value and saved > off
 
 
 @dataclass(frozen=True, slots=True)

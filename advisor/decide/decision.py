@@ -71,6 +71,8 @@ class Row:
         seeds: how many complete runs stand behind the numbers.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
+        timing_error: by how much its times may be off, from batches that were timed again: the upper end of the
+            95 % interval is 1 + this times the value, the lower end the value over it; None where none was.
     """
 
     spec: str
@@ -102,6 +104,7 @@ class Row:
     seeds: int = 1
     reused: Mapping[str, float] = field(default_factory=dict)
     measured: str | None = None
+    timing_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,8 +150,8 @@ class Wording:
         measure = self._choice.measure
         if measure is None or measure.name == "median latency":
             return []
-        cheapest = min(self._eligible(), key=lambda row: measure.of(row) or 0.0)
-        if cheapest is chosen or (measure.of(cheapest) or 0.0) >= (measure.of(chosen) or 0.0):
+        cheapest = min(self._eligible(), key=lambda row: found.value if (found := measure.of(row)) else 0.0)
+        if not costs.cheaper(cheapest, chosen, measure):
             return []
         return [f"{cheapest.spec} is the cheapest: {self._sums(chosen.spec, cheapest.spec)}."]
 
@@ -206,7 +206,7 @@ class Wording:
         measure = self._choice.measure
         found = []
         for row in self._eligible():
-            if measure is None or row is chosen or (measure.of(row) or 0.0) >= (measure.of(chosen) or 0.0):
+            if measure is None or not costs.cheaper(row, chosen, measure):
                 continue
             contrast = self._contrasts.between(row.spec, chosen.spec)
             if contrast.no_worse_by(self._margin) or contrast.difference.high <= -self._margin:
@@ -244,7 +244,7 @@ class Wording:
         one, two = measure.of(self._rows[first]), measure.of(self._rows[second])
         if one is None or two is None:
             return ""
-        return f"{measure.name} {measure.show(one)} for {first} against {measure.show(two)} for {second}"
+        return f"{measure.name} {measure.show(one.value)} for {first} against {measure.show(two.value)} for {second}"
 
 
 def _difference(contrast: Contrast) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from advisor.decide import Decision, decide
-from advisor.decide.decision import Row
+from advisor.decide.costs import cheaper, measure_for
+from advisor.decide.decision import Cost, Row
 from advisor.decide.prices import DevicePrice, Prices
+from advisor.decide.rows import measured
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Limits
 
@@ -108,3 +111,53 @@ def test_a_price_of_nought_is_a_cost_of_nought(run: Callable[..., Run], comparis
     free = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 0.0, "own machine"),))
     decision = decide(comparison([run("zero-shot", TEXTS)]), Limits(queries_per_day=10), prices=free)
     assert decision.rows[0].cost.over_horizon == 0
+
+
+@pytest.fixture
+def costing(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> Callable[..., Row]:
+    """Makes a row of which only the cost over the horizon matters, and what its times may be off by."""
+    found = measured(comparison([run("zero-shot", TEXTS)]))[0]
+
+    def make(usd: float | None, error: float | None = None) -> Row:
+        return replace(found, cost=Cost(usd, usd, usd), timing_error=error)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "says"),
+    [
+        ((90.0,), (100.0,), True),  # a tenth is the tolerance
+        ((91.0,), (100.0,), False),
+        ((100.0,), (90.0,), False),
+        ((0.001,), (0.010,), False),  # less than a cent
+        ((0.0,), (1.0,), True),
+        ((0.0,), (0.0,), False),
+        # 72.7 to 88 against 90.9 to 110: off by hypot(8, 9.1) = 12.1, saved 20
+        ((80.0, 0.1), (100.0, 0.1), True),
+        # 64 to 100 against 80 to 125: off by hypot(20, 20) = 28.3, saved 20
+        ((80.0, 0.25), (100.0, 0.25), False),
+    ],
+)
+def test_cheaper_is_what_measurements_may_not_be_off_by(
+    costing: Callable[..., Row], mine: tuple[float, ...], theirs: tuple[float, ...], says: bool
+) -> None:
+    one, two = costing(*mine), costing(*theirs)
+    assert cheaper(one, two, measure_for([one, two])) is says
+
+
+def test_nothing_is_cheaper_than_an_unknown_cost(costing: Callable[..., Row]) -> None:
+    known, unknown = costing(0.1), replace(costing(None), latency=None)
+    assert measure_for([known, unknown]) is None
+    assert not cheaper(known, unknown, None)
+    assert not cheaper(known, unknown, measure_for([known]))
+
+
+def test_approaches_that_cost_the_same_are_not_chosen_for_their_cost(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    for seconds, decided in ((0.0095, False), (0.005, True)):
+        runs = [run("zero-shot", TEXTS * 10, seconds_per_query=seconds), run("few-shot", TEXTS * 10)]
+        choice = decide(comparison(runs), Limits(queries_per_day=10_000), prices=PRICES).recommendation
+        assert choice.decided is decided
+        assert ("cheaper than few-shot" in " ".join(choice.reasons)) is decided
