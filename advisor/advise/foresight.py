@@ -18,6 +18,7 @@ from advisor.approaches.answering import TRIAL_EXAMPLES
 from advisor.decide import LatencySummary
 from advisor.measure.records import ModelFacts
 from advisor.tasks import Task
+from advisor.tasks.words import count_words
 
 FACTOR = 2.0
 """A figure is to be taken as right within this factor, up or down; on the measured comparisons, nine in ten are."""
@@ -66,11 +67,11 @@ class Lengths:
     @classmethod
     def of(cls, task: Task, count: Callable[[str], int] | None) -> Lengths:
         """Of a task, counted by a model, or from words."""
-        tell = count or (lambda text: math.ceil(TOKENS_A_WORD * len(text.split())))
+        tell = count or (lambda text: math.ceil(TOKENS_A_WORD * count_words(text)))
         examples = (task.train or task.test)[:_SAMPLE]
         labels = [tell(label) for label in task.labels] if task.kind == "classification" else []
         inputs = tuple(tell(example.input) for example in examples)
-        words = sum(len(example.input.split()) for example in examples)
+        words = sum(count_words(example.input) for example in examples)
         return cls(
             stem=tell(task.instruction) + sum(labels) + len(labels) + STEM,
             inputs=inputs,
@@ -201,7 +202,7 @@ class _Query:
 def _without_model(approach: Approach, task: Task, rates: Rates, model: ModelFacts | None) -> Foreseen:
     """What embeds train and queries, or does not even that."""
     embeds = approach.name in ("nearest", "head")
-    words = sum(len(example.input.split()) for example in task.train)
+    words = sum(count_words(example.input) for example in task.train)
     query = words / max(len(task.train), 1)
     seconds = _over(query, rates.embed) if embeds else 1e-5
     alone = seconds and 1000 * (seconds + LOOK_UP_SECONDS * embeds)

@@ -16,6 +16,7 @@ import numpy as np
 from advisor.advise.allowance import Allowance
 from advisor.models import Decoding, Embedder, Generation, LanguageModel, Prompt, ReadsText, Scores, Vectors, Weights
 from advisor.models.clock import Ledger, clock
+from advisor.tasks.words import count_words
 
 T = TypeVar("T")
 SIZES = (32, 16, 8, 4, 2, 1)
@@ -320,7 +321,7 @@ def _largest(some: Sequence[T], cost: Callable[[Sequence[T]], float], allowance:
 
 
 def _words(text: str) -> int:
-    return len(text.split()) + 1
+    return count_words(text) + 1
 
 
 def _length(asked: Prompt | str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from advisor.tasks import Document, Example
 from advisor.tasks.occurrences import Occurrences
 from advisor.tasks.twins import squeezed
+from advisor.tasks.words import count_words
 
 DEPTHS = (8, 4, 2, 1)
 """Documents that each question brings in by the words in common: as many as there is room for with enough questions."""
@@ -40,7 +41,7 @@ class Shortlister:
     def __init__(self, documents: Sequence[Document], questions: Sequence[Example]) -> None:
         self.documents = tuple(documents)
         self.questions = tuple(questions)
-        self._sizes = [len(f"{document.title} {document.text}".split()) + 1 for document in documents]
+        self._sizes = [count_words(f"{document.title} {document.text}") + 1 for document in documents]
         self._number = {document.id: at for at, document in enumerate(documents)}
         self._ranked: list[list[int]] = []
         self._index = Occurrences([squeezed(f"{document.title} {document.text}") for document in documents])

@@ -11,6 +11,7 @@ from typing import Literal
 from advisor.tasks import Example, Task
 from advisor.tasks.splits import sampled
 from advisor.tasks.twins import normalised
+from advisor.tasks.words import count_words
 
 PROBED = 64
 """Examples from dev or train that a model answers at most: 95 % of the time a share is right to 12 points."""
@@ -88,7 +89,7 @@ class Slices:
     @property
     def cheap(self) -> int:
         """How many examples are judged where no model answers."""
-        words = sum(len(f"{example.input} {example.target}".split()) for example in self.judged)
+        words = sum(count_words(f"{example.input} {example.target}") for example in self.judged)
         affordable = int(CHEAP_WORDS * len(self.judged) / max(words, 1))
         return min(len(self.judged), max(PROBED, min(CHEAP, affordable)))
 

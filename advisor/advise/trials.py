@@ -19,6 +19,7 @@ from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Document, Example, Task, subset
+from advisor.tasks.words import count_words, first_words
 
 SEED = 0
 FIRST, LADDER, FEWEST = 16, (16, 32, 64), (8, 4)
@@ -273,7 +274,7 @@ class Perplexity(Probe):
     def __init__(self, bench: Bench, what: str, texts: Sequence[str], late: bool = False) -> None:
         super().__init__(bench, f"perplexity of {what}")
         self.late = late
-        self.texts = [text for text in texts if text.split()]
+        self.texts = [text for text in texts if text.strip()]
 
     def sizes(self) -> Sequence[int]:
         """Texts."""
@@ -283,16 +284,15 @@ class Perplexity(Probe):
         """The first `size` texts, each cut to what is affordable and fits."""
         texts = [self._cut(text) for text in self.texts[:size]]
         totals = self.bench.model.log_likelihoods(texts)
-        self.note(size, judging.perplexity(self.name, totals, [len(text.split()) for text in texts]))
+        self.note(size, judging.perplexity(self.name, totals, [count_words(text) for text in texts]))
 
     def _cut(self, text: str) -> str:
-        words = text.split()
-        if len(words) <= WORDS_READ and self._fits(text):
+        if count_words(text) <= WORDS_READ and self._fits(text):
             return text
-        words = words[:WORDS_READ]
-        while len(words) > 1 and not self._fits(" ".join(words)):
-            words = words[: len(words) // 2]
-        return " ".join(words)
+        read = first_words(text, WORDS_READ)
+        while (words := count_words(read)) > 1 and not self._fits(read):
+            read = first_words(read, words // 2)
+        return read
 
     def _fits(self, text: str) -> bool:
         return self.bench.model.count_tokens(text) + SPARE <= self.bench.model.context_window
@@ -326,7 +326,7 @@ class Alone(Probe):
         prompts = [self.bench.prompt(judged[at % len(judged)]) for at in range(3)]
         documents = self.bench.task.documents[:PASSAGES]
         if documents:
-            passages = (Passage(d.id, d.title, " ".join(d.text.split()[:PASSAGE_WORDS])) for d in documents)
+            passages = (Passage(d.id, d.title, first_words(d.text, PASSAGE_WORDS)) for d in documents)
             prompts[2] = self.bench.prompt(judged[0], Context(passages=tuple(passages), fixed=False))
         return prompts
 

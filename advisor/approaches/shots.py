@@ -14,6 +14,7 @@ from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Lo
 from advisor.approaches.neighbours import Neighbours
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Query, Task
+from advisor.tasks.words import count_words
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FewShot(ContextBuilder):
     def load(self, task: Task) -> Load:
         """The examples; those chosen for each query have train embedded first."""
         nearest = self.select == "nearest"
-        words = sum(len(example.input.split()) for example in task.train) if nearest else 0
+        words = sum(count_words(example.input) for example in task.train) if nearest else 0
         return Load(examples=min(self.k, len(task.train)), fixed=not nearest, indexed=words)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:

@@ -46,6 +46,7 @@ from advisor.models import LanguageModel, asked_at_once
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
+from advisor.tasks.words import count_words
 
 JOURNAL = "comparisons.jsonl"
 LATENCY_EXAMPLES = 16
@@ -287,7 +288,7 @@ def task_facts(task: Task) -> TaskFacts:
         dev=len(task.dev),
         test=len(task.test),
         documents=len(task.documents),
-        document_words=sum(len(d.text.split()) for d in task.documents),
+        document_words=sum(count_words(d.text) for d in task.documents),
         caveats=(*task.caveats, *data.caveats),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
         leaked=data.leaked,

@@ -17,6 +17,7 @@ from advisor.tasks.power import SPREAD, detectable
 from advisor.tasks.shapes import is_code, is_json, is_number, rigidity
 from advisor.tasks.task import UNANSWERABLE, Task
 from advisor.tasks.twins import squeezed
+from advisor.tasks.words import count_words
 
 _ASKED = 500  # questions whose overlap with the documents is worked out
 
@@ -44,8 +45,8 @@ class Spread:
 class Description:
     """A task in numbers. Shares lie between 0 and 1; None where a number has no meaning for the task.
 
-    Words are counted by white space for lengths; elsewhere texts are compared as words alone, without case and
-    punctuation.
+    Words are counted by white space for lengths, and told from characters in scripts without spaces
+    (`advisor.tasks.words`); elsewhere texts are compared as words alone, without case and punctuation.
 
     Attributes:
         train, dev, test, documents: how many.
@@ -127,9 +128,9 @@ def describe(material: Material) -> Description:
         dev=len(task.dev),
         test=len(task.test),
         documents=len(task.documents),
-        input_words=Spread.of([len(entry.example.input.split()) for entry in entries]),
-        target_words=Spread.of([len(target.split()) for target in targets]),
-        document_words=Spread.of([len(document.text.split()) for document in task.documents]),
+        input_words=Spread.of([count_words(entry.example.input) for entry in entries]),
+        target_words=Spread.of([count_words(target) for target in targets]),
+        document_words=Spread.of([count_words(document.text) for document in task.documents]),
         **_labels(task, train, test),
         **_answers(train, test),
         several_answers=_share(len(entry.answers) > 1 for entry in entries),

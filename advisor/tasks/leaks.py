@@ -9,6 +9,7 @@ from advisor.tasks.material import LONG_ANSWER, Entry, Material
 from advisor.tasks.occurrences import Occurrences, holds
 from advisor.tasks.task import Task
 from advisor.tasks.twins import squeezed
+from advisor.tasks.words import count_words
 
 _LONG_INPUT = 8  # words from which an input is not part of another text by chance
 _PART = 0.8  # share of a longer input from which it is nearly the same instead
@@ -30,7 +31,7 @@ def leaks(material: Material) -> Iterator[Finding]:
 def _inside(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) -> Iterator[Finding]:
     found = []
     for entry in test:
-        if len(entry.words.split()) < _LONG_INPUT:
+        if count_words(entry.words) < _LONG_INPUT:
             continue
         others = [known[at] for at in inputs.of(entry.words)]
         others = [other for other in others if len(entry.words) < _PART * len(other.words)]
@@ -54,7 +55,7 @@ def _answers(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences)
     targets = Occurrences([answer for answer, _ in owners])
     found = []
     for entry in test:
-        long = [answer for answer in entry.answers if len(answer.split()) >= LONG_ANSWER]
+        long = [answer for answer in entry.answers if count_words(answer) >= LONG_ANSWER]
         places = {owners[at][1].place for answer in long for at in targets.of(answer)}
         places |= {known[at].place for answer in long for at in inputs.of(answer)}
         if places:
@@ -78,9 +79,9 @@ def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
     told = squeezed(task.instruction)
     found = []
     for entry in test:
-        phrases = [entry.words] if len(entry.words.split()) >= _INSTRUCTED else []
+        phrases = [entry.words] if count_words(entry.words) >= _INSTRUCTED else []
         if task.kind in ("qa", "generation"):
-            phrases += [answer for answer in entry.answers if len(answer.split()) >= LONG_ANSWER]
+            phrases += [answer for answer in entry.answers if count_words(answer) >= LONG_ANSWER]
         if holds(told, phrases):
             found.append(([entry.place], entry.example.input))
     if found:

@@ -9,6 +9,7 @@ from typing import Literal
 from advisor.tasks.language import Guess, guess, main_language
 from advisor.tasks.task import Document, Example, Place, Task
 from advisor.tasks.twins import normalised, squeezed
+from advisor.tasks.words import count_words
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -108,6 +109,6 @@ def _entry(split: Split, example: Example, number: int) -> Entry:
 
 def _same_text(first: str, second: str) -> bool:
     left, right = set(first.split()), set(second.split())
-    if min(len(left), len(right)) < LONG_ANSWER:
+    if min(count_words(first), count_words(second)) < LONG_ANSWER:
         return False
     return len(left & right) >= _SAME_TEXT * len(left | right)

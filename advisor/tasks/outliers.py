@@ -9,6 +9,7 @@ from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.language import UNKNOWN, Guess, foreign, main_language
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.task import Place
+from advisor.tasks.words import count_words
 
 _FENCE = 3.0  # times the range between the quartiles of log lengths: Tukey's "far out"
 _LONGER, _SHORTER = 5.0, 15.0  # times the nearer quartile at least: a single word is not much
@@ -21,9 +22,9 @@ _FIELD = {"input": "input", "answer": "target"}
 def length_outliers(material: Material) -> Iterator[Finding]:
     """Inputs, and answers that are free text, of quite another length than the others."""
     entries = material.entries
-    yield from _lengths("input", entries, [len(entry.example.input.split()) for entry in entries])
+    yield from _lengths("input", entries, [count_words(entry.example.input) for entry in entries])
     if material.task.kind in ("qa", "generation"):
-        yield from _lengths("answer", entries, [len(entry.example.target.split()) for entry in entries])
+        yield from _lengths("answer", entries, [count_words(entry.example.target) for entry in entries])
 
 
 def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Iterator[Finding]:

@@ -7,6 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import regex
+
+from advisor.tasks.words import count_words, split_words
+
 _NUMBER = re.compile(r"[^\w\s]{0,2}\d[\d.,:/ ]*\W{0,2}(?:\w{1,8})?\W?")
 _CODE = re.compile(
     r"(?i:\bselect\b[^.]+\bfrom\b[^.]+(?:\bwhere\b|;))|\b(?:def|function) \w+\(|\bclass \w+[:({]|^import \w+$"
@@ -15,7 +19,8 @@ _CODE = re.compile(
 )
 _LOOKED_AT = 2_000  # characters of an answer
 _FRAME = 0.5  # share of answers that hold a word which belongs to their frame
-_PIECE = re.compile(r"[^\W_]+|[^\w\s]|_")
+_SIGN = regex.compile(r"[^\p{L}\p{M}\p{N}\s]")
+_LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 
 
 def is_number(text: str) -> bool:
@@ -49,7 +54,7 @@ def rigidity(answers: Sequence[str]) -> float:
     if not answers:
         return 0.0
     shapes = Counter(map(_shape, answers))
-    pieces = [_PIECE.findall(answer.casefold()) for answer in answers]
+    pieces = [split_words(answer) + _SIGN.findall(answer) for answer in map(str.casefold, answers)]
     held = Counter(piece for answer in pieces for piece in set(answer))
     frame = {piece for piece, count in held.items() if count >= _FRAME * len(answers)}
     shares = [sum(piece in frame for piece in answer) / len(answer) for answer in pieces if answer]
@@ -61,6 +66,6 @@ def rigidity(answers: Sequence[str]) -> float:
 
 
 def _shape(text: str) -> str:
-    """Kinds of signs in their order; one or several words are one `a`, but free text has as many as it has words."""
-    shape = re.sub(r"\d+(?:[.,:]\d+)*", "0", re.sub(r"[^\W\d_]+", "a", text.strip()))
-    return re.sub(r"\s+", " ", shape)
+    """Kinds of signs in their order; each word is an `a`, also where a script writes them without spaces."""
+    words = _LETTERS.sub(lambda letters: " ".join("a" * max(count_words(letters[0]), 1)), text.strip())
+    return re.sub(r"\s+", " ", re.sub(r"\d+(?:[.,:]\d+)*", "0", words))

@@ -6,7 +6,6 @@ short texts, and `datasketch` imports the whole of SciPy, which alone takes long
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,8 @@ from difflib import SequenceMatcher
 
 import numpy as np
 from numpy.typing import NDArray
+
+from advisor.tasks.words import count_words, split_words
 
 THRESHOLD = 0.8
 """Jaccard similarity of their shingles from which two texts count as nearly the same."""
@@ -31,7 +32,6 @@ _FEWEST_FRAMED = 20  # texts that show a frame at least
 _BLOCK = 65_536  # shingles that are turned at once, so that they stay in the processor's cache
 _SAMPLE = 500  # texts that the frame is read off
 
-_WORD = re.compile(r"[^\W_]+")
 _ASCII_WORDS = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 _ALIKE = 0.75  # ratio of matching characters from which one word counts as another spelling of the other
 _SHORTEST = 3  # characters of a word that may count as a part of another
@@ -41,10 +41,13 @@ Hashes = NDArray[np.uint32]
 
 
 def squeezed(text: str) -> str:
-    """The text's words alone: without case, punctuation, spacing and compatibility forms."""
+    """The text's words alone: without case, punctuation, spacing and compatibility forms.
+
+    In scripts without spaces each character is a word, so that texts in them are compared by two characters at a time.
+    """
     if text.isascii():  # ten times as fast
         return " ".join(text.translate(_ASCII_WORDS).split())
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+    return " ".join(split_words(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def normalised(text: str) -> str:
@@ -84,17 +87,18 @@ def reworded(first: str, second: str) -> bool:
     """Whether two squeezed texts say the same but for spelling, order or words added.
 
     Texts made from one template are similar too, but say different things: they differ in a number, or one word
-    stands where another stood. In long texts a few such words, one in twenty, do not matter.
+    stands where another stood. In long texts a few such words, one in twenty, do not matter. A character of a script
+    without spaces is only part of a word, and any of them that is another may say another thing.
     """
     left, right = Counter(first.split()), Counter(second.split())
     fewer, more = sorted((list((left - right).elements()), list((right - left).elements())), key=len)
-    numbers = sum(any(map(str.isdigit, word)) for word in more)
+    numbers = sum(any(map(str.isnumeric, word)) for word in more)
     others = sum(not any(_spelt_alike(word, other) for other in more) for word in fewer)
-    return max(numbers, others) <= _REWORDED * min(left.total(), right.total())
+    return max(numbers, others) <= _REWORDED * min(count_words(first), count_words(second))
 
 
 def _spelt_alike(word: str, other: str) -> bool:
-    if any(map(str.isdigit, word + other)):
+    if any(map(str.isnumeric, word + other)):
         return False
     if min(len(word), len(other)) >= _SHORTEST and (word in other or other in word):
         return True

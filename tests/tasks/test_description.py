@@ -55,6 +55,23 @@ def test_a_word_is_not_found_inside_another() -> None:
     assert described(train=examples(("the cart", "art")), test=examples(("art", "art"))).in_input == 0.5
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "answer"),
+    [
+        ("来访者请把车停在地下二层。", "来访者把车停在哪里？", "地下二层"),
+        ("Гости паркуются на втором этаже.", "Где паркуются гости?", "на втором этаже"),
+        ("मेहमान दूसरी मंज़िल पर गाड़ी खड़ी करते हैं।", "मेहमान गाड़ी कहाँ खड़ी करते हैं?", "दूसरी मंज़िल पर"),
+        ("ผู้มาเยือนจอดรถที่ชั้นสอง", "ผู้มาเยือนจอดรถที่ไหน", "ชั้นสอง"),
+    ],
+)
+def test_answers_are_found_in_documents_of_every_script(text: str, question: str, answer: str) -> None:
+    documents = (Document("d1", "", text), Document("d2", "", "Lunch is at noon."))
+    found = described(test=(Example("1", question, answer, evidence=("d1",)),), documents=documents)
+    assert (found.in_documents, found.in_evidence, found.in_input) == (1.0, 1.0, 0.0)
+    assert found.question_overlap is not None and found.question_overlap > 0.4
+    assert found.evidence_first == 1.0
+
+
 def test_what_this_test_set_can_show_is_halved_by_four_times_the_examples() -> None:
     found = described(train=examples(("a", "b")), test=examples(*((f"q{n}", "r") for n in range(50))))
     assert found.examples_to_halve == 200
@@ -101,3 +118,9 @@ def test_rigidity() -> None:
     assert rigidity(["Jan 5, 1999", "Mar 17, 2001"]) == 1.0
     assert rigidity(['{"a": 1}', '{"b": "long text"}']) == 1.0
     assert rigidity(["It opens at nine.", "Nobody knows", "Ask the lady with the hat, please"]) < 0.5
+
+
+def test_free_text_is_not_rigid_in_any_script() -> None:
+    assert rigidity(["九点开门。", "没有人知道这件事", "请去问那位戴帽子的女士，谢谢您"]) < 0.5
+    assert rigidity(["नौ बजे खुलता है।", "किसी को नहीं पता", "टोपी वाली महिला से पूछें"]) < 0.5
+    assert rigidity(["1999年1月5日", "2001年3月17日"]) == 1.0

@@ -16,6 +16,8 @@ def test_squeezing_leaves_the_words() -> None:
     assert squeezed("  Don't—STOP, (now)! ") == "don t stop now"
     assert squeezed("Ｆｕｌｌ　Ｗｉｄｔｈ Straße") == "full width strasse"
     assert squeezed("?!") == ""
+    assert squeezed("हिन्दी में।") == "हिन्दी में"
+    assert squeezed("天气很好。") == "天 气 很 好"
     assert normalised(" A \n b") == "a b"
 
 
@@ -24,6 +26,28 @@ def test_a_slip_of_the_pen_makes_a_near_pair() -> None:
     assert near(
         first, "Where can I park my car when I vsiit the office on a Sunday?", "Who cleans the coffee machine?"
     ) == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("请问三楼的打印机卡纸了应该找谁来修理？", "三楼的打印机卡纸了，应该找谁来修理"),
+        ("ถ้าฉันมาที่สำนักงานวันอาทิตย์ฉันจะจอดรถได้ที่ไหน", "ถ้าฉันมาที่สำนักงานวันอาทิตย์จะจอดรถได้ที่ไหน"),
+        (
+            "Где оставить машину, если я приеду в офис в воскресенье утром?",
+            "Где оставить машину, если я приеду в офис в воскресенье?",
+        ),
+        ("शुक्रवार को कार्यालय आने पर मैं अपनी गाड़ी कहाँ खड़ी करूँ?", "शुक्रवार को कार्यालय आने पर मैं गाड़ी कहाँ खड़ी करूँ?"),
+    ],
+)
+def test_near_pairs_are_found_in_every_script(first: str, second: str) -> None:
+    assert near(first, second) == [(0, 1)]
+    assert reworded(squeezed(first), squeezed(second))
+
+
+def test_one_character_may_say_another_thing() -> None:
+    first = "请问三楼的打印机卡纸了应该找谁来修理？"
+    assert not reworded(squeezed(first), squeezed(first.replace("三", "二")))
 
 
 def test_pairs_are_those_that_jaccard_gives() -> None:

@@ -1,0 +1,58 @@
+"""Words in any script: where they begin and end, and how many a text has.
+
+White space parts words in most scripts, but not in Chinese, Japanese, Thai and their like. There texts are compared by
+characters, and lengths are told from characters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+import regex
+
+# Scripts written without spaces between words, and how many characters make up a word: the factors by which the
+# standard for volumes of text (ETSI GS LIS 004, "GMX-V", from LISA) turns characters into words; that of Thai
+# stands for the scripts of its kind.
+_EAST = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+_SOUTH = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f40-\u0fbc\u1000-\u103f\u1050-\u109f\u1780-\u17d3"
+_PER_WORD = ((re.compile(f"[{_EAST}]"), 2.8), (re.compile(f"[{_SOUTH}]"), 6.0))
+_UNSPACED = re.compile(f"[{_EAST}{_SOUTH}]")
+
+_PLAIN = re.compile(r"[^\W_]+")
+_MARK = regex.compile(r"\p{M}")
+# Marks belong to the letter before them: without them an Indic word falls apart at its vowel signs.
+_WORD = regex.compile(rf"[{_EAST}{_SOUTH}]\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--[{_EAST}{_SOUTH}]]++", regex.VERSION1)
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text without what stands between them; a character of a script without spaces is one."""
+    if text.isascii() or not (_MARK.search(text) or _unspaced(text)):
+        return _PLAIN.findall(text)  # four times as fast
+    found: list[str] = _WORD.findall(text)
+    return found
+
+
+def count_words(text: str) -> int:
+    """How many words a text has: stretches between white space; in scripts without spaces, told from characters."""
+    if text.isascii() or not _unspaced(text):
+        return len(text.split())
+    told = sum(len(script.findall(text)) / characters for script, characters in _PER_WORD)
+    others = sum(any(map(str.isalnum, word)) for word in _UNSPACED.sub(" ", text).split())
+    return math.ceil(told) + others
+
+
+def first_words(text: str, count: int) -> str:
+    """The beginning of a text, of about so many words at most; the words alone, a blank between them."""
+    if not _unspaced(text):
+        return " ".join(text.split()[:count])
+    return text[: len(text) * count // max(count_words(text), count)]
+
+
+def _unspaced(text: str) -> bool:
+    """Whether a script without spaces occurs in it."""
+    return _UNSPACED.search(text) is not None
