@@ -63,6 +63,11 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
             "seed would change the quality is not known."
         )
     for row in rows:
+        if row.alike and not _constant_by_design(row):
+            yield (
+                f"{row.spec}: {row.alike}, so it answers as a constant would, whatever it is asked: look at a prompt "
+                "and its answer before any figure of it is believed."
+            )
         if row.dropped:
             yield (
                 f"{row.spec}: {words.many(row.dropped, 'piece')} of context did not fit into the prompt and "
@@ -70,6 +75,10 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
             )
         if row.cut:
             yield f"{row.spec}: the input of {words.many(row.cut, 'test example')} was cut to fit into the prompt."
+
+
+def _constant_by_design(row: Row) -> bool:
+    return row.control and not row.uses_model
 
 
 def _straddling(rows: Sequence[Row], limits: Limits) -> Iterator[str]:

@@ -60,8 +60,9 @@ class Row:
     """One approach, all seeds together.
 
     Attributes:
-        eligible: whether it may be chosen: it ran, is no control and respects the limits.
-        violations: the limits that it breaks, in words; empty where it breaks none.
+        eligible: whether it may be chosen: it ran, is no control, respects the limits and its answers differ.
+        violations: the limits that it breaks, in words, behind what all its answers are where they are alike; empty
+            where nothing speaks against choosing it.
         group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
         prompt_tokens, completion_tokens: means per query.
         recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
@@ -69,6 +70,7 @@ class Row:
         dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
         cut: test examples whose own input was cut for lack of room.
         seeds: how many complete runs stand behind the numbers.
+        alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
         timing_error: by how much its times may be off, from batches that were timed again: the upper end of the
@@ -105,6 +107,7 @@ class Row:
     reused: Mapping[str, float] = field(default_factory=dict)
     measured: str | None = None
     timing_error: float | None = None
+    alike: str = ""
 
 
 @dataclass(frozen=True, slots=True)

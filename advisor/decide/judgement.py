@@ -122,5 +122,5 @@ def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
 def _admitted(row: Row, limits: Limits) -> Row:
     if row.status != "ok" or row.quality is None:
         return row
-    broken = () if row.control else violations(row, limits)
+    broken = () if row.control else (*filter(None, [row.alike]), *violations(row, limits))
     return replace(row, eligible=not row.control and not broken, violations=broken)

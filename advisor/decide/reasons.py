@@ -86,9 +86,12 @@ class Wording:
         ran = [row for row in self._rows.values() if row.quality is not None and not row.control]
         if not ran:
             return ("No approach that could be chosen was measured to the end.",)
-        found = ["No approach respects all limits."]
+        answering = [row for row in ran if not row.alike]
+        found = ["No approach respects all limits." if answering else "No approach can be chosen."]
         found += [f"{row.spec}: {words.listed(row.violations)}." for row in ran]
-        nearest = min(ran, key=lambda row: excess(row, self._limits))
+        if not answering:
+            return tuple(found)
+        nearest = min(answering, key=lambda row: excess(row, self._limits))
         return (*found, f"Nearest to the limits comes {nearest.spec}.")
 
     def _first_reason(self, chosen: Row, best: Row) -> str:
@@ -186,7 +189,7 @@ class Wording:
     def _looser_limits(self, chosen: Row) -> list[str]:
         found = []
         for row in self._rows.values():
-            if not row.violations or not row.quality or not chosen.quality:
+            if not row.violations or row.alike or not row.quality or not chosen.quality:
                 continue
             if row.quality.value > chosen.quality.value:
                 asked = self._asked(row)

@@ -8,6 +8,7 @@ from statistics import fmean, median
 import numpy as np
 
 from advisor.decide.decision import Cost, LatencySummary, Row
+from advisor.decide.degenerate import all_alike
 from advisor.measure.records import Answer, Comparison, Run, Status
 
 UNKNOWN_COST = Cost(fit=None, per_1k_queries=None, over_horizon=None)
@@ -73,6 +74,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         seeds=len(good),
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),
+        alike=all_alike(good, comparison.answers),
     )
 
 

@@ -81,13 +81,13 @@ def _results(decision: Decision) -> list[str]:
         blocks.append(table(titles, rows, left=2))
     if sum(bool(row.group) for row in measured) > 1:
         blocks.append("Approaches that share a group letter cannot be told apart.")
-    below = [f"- {code(r.spec)} breaks a limit: {text('; '.join(r.violations))}" for r in measured if r.violations]
+    below = [f"- {code(r.spec)} cannot be chosen: {text('; '.join(r.violations))}" for r in measured if r.violations]
     below += [f"- {code(r.spec)} {text(statements.trouble(r))}" for r in decision.rows if r.quality is None]
     return [*blocks, *(["\n".join(below)] if below else [])]
 
 
 def _named(row: Row, decision: Decision) -> str:
-    words = {">": "**recommended**", "?": "provisional", "c": "control", "!": "breaks a limit"}
+    words = {">": "**recommended**", "?": "provisional", "c": "control", "!": "cannot be chosen"}
     note = words.get(mark(row, decision))
     return code(row.spec) + (f" ({note})" if note else "")
 

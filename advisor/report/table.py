@@ -51,7 +51,7 @@ class Layout:
 
 
 def mark(row: Row, decision: Decision) -> str:
-    """One letter before a row: recommended, provisional, control, breaks a limit, or nothing."""
+    """One letter before a row: recommended, provisional, control, cannot be chosen, or nothing."""
     if row.spec == decision.recommendation.approach:
         return RECOMMENDED if decision.recommendation.decided else PROVISIONAL
     if row.control:

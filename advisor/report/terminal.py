@@ -82,8 +82,8 @@ def _legend(page: Page, decision: Decision, layout: Layout) -> None:
         page.item("Approaches that share a group letter cannot be told apart.")
     for row in decision.rows:
         if row.violations and row.quality is not None:
-            broken = "; ".join(row.violations)
-            page.paragraph(f"{BREAKS} {_name(row.spec, decision)} breaks a limit: {broken}")
+            why = "; ".join(row.violations)
+            page.paragraph(f"{BREAKS} {_name(row.spec, decision)} cannot be chosen: {why}")
 
 
 def _did_not_run(page: Page, rows: Sequence[Row]) -> None:
