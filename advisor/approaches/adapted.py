@@ -139,8 +139,7 @@ class AdaptedPredictor(Predictor):
         else:
             answers = self._generate(prompts, called)
         return [
-            replace(answer, id=query.id, evidence=tuple(p.source for p in context.passages))
-            for answer, query, context in zip(answers, queries, contexts, strict=True)
+            _answered(query, context, answer) for query, context, answer in zip(queries, contexts, answers, strict=True)
         ]
 
     def save(self, folder: Path) -> None:
@@ -237,6 +236,12 @@ class AdaptedPredictor(Predictor):
 def _prompt(task: Task, text: str, context: Context) -> Prompt:
     labels = task.labels if task.kind == "classification" else ()
     return Prompt(task.instruction, text, labels, context)
+
+
+def _answered(query: Query, context: Context, answer: Prediction) -> Prediction:
+    """The answer to a query with what stood beside it."""
+    usage = replace(answer.usage, shown=context.size - answer.usage.dropped)
+    return replace(answer, id=query.id, evidence=tuple(p.source for p in context.passages), usage=usage)
 
 
 def _curriculum(task: Task, source: ContextSource, seed: int) -> Curriculum:

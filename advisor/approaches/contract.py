@@ -27,6 +27,7 @@ class Usage:
         cut: tokens of the input itself that did not fit.
         ttft_seconds: from the start of `predict` to the first token of the answer; the whole time where an
             answer comes in one piece.
+        shown: pieces of context (passages and shots) that reached the prompt; None where that is not known.
     """
 
     prompt_tokens: int = 0
@@ -34,6 +35,7 @@ class Usage:
     dropped: int = 0
     cut: int = 0
     ttft_seconds: float | None = None
+    shown: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,10 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
                 "and its answer before any figure of it is believed."
             )
         if row.dropped:
+            nothing = f"; {words.many(row.bare, 'test example')} of {row.n:,} got none of it" if row.bare else ""
             yield (
                 f"{row.spec}: {words.many(row.dropped, 'piece')} of context did not fit into the prompt and "
-                f"{'was' if row.dropped == 1 else 'were'} left out."
+                f"{'was' if row.dropped == 1 else 'were'} left out{nothing}."
             )
         if row.cut:
             yield f"{row.spec}: the input of {words.many(row.cut, 'test example')} was cut to fit into the prompt."

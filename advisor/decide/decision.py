@@ -69,6 +69,8 @@ class Row:
             first of it, over the examples whose evidence is known; None without retrieval and for controls.
         dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
         cut: test examples whose own input was cut for lack of room.
+        recall_shown: recall among the passages that reached the prompt.
+        bare: test examples with context of which nothing reached the prompt.
         seeds: how many complete runs stand behind the numbers.
         alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
@@ -103,6 +105,8 @@ class Row:
     dropped: int
     cut: int
     notes: tuple[str, ...]
+    recall_shown: float | None = None
+    bare: int = 0
     seeds: int = 1
     reused: Mapping[str, float] = field(default_factory=dict)
     measured: str | None = None

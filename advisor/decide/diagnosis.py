@@ -60,8 +60,19 @@ def _between(
 ) -> Finding | None:
     if not all(name in best for name in names):
         return None
-    contrast = contrasts.between(best[names[0]].spec, best[names[1]].spec)
-    return Finding(title, contrast.difference, meaning(contrast))
+    first, second = (best[name] for name in names)
+    contrast = contrasts.between(first.spec, second.spec)
+    return Finding(title, contrast.difference, _with_room((first, second), meaning(contrast)))
+
+
+def _with_room(rows: Sequence[Row], meaning: str) -> str:
+    """What a finding means where the context of one of the rows did not reach all prompts, or none at all."""
+    without = [row for row in rows if row.bare and row.bare == row.n]
+    if without:
+        names = words.listed([row.spec for row in without])
+        return f"Nothing of the context of {names} fitted into any prompt: what it would do is not known."
+    some = [f"{words.many(row.bare, 'prompt')} of {row.n:,} of {row.spec}" for row in rows if row.bare]
+    return f"{meaning} Nothing of the context fitted into {words.listed(some)}." if some else meaning
 
 
 def _side(i: Interval) -> int:
@@ -111,4 +122,4 @@ def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:
         f"Even with the right documents ({oracle.spec}) {words.value(loss.value)} is missing to the full {metric}: "
         "that is lost in reading, not in retrieval."
     )
-    return Finding("lost by the reader", loss, meaning)
+    return Finding("lost by the reader", loss, _with_room((oracle,), meaning))

@@ -39,7 +39,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
     runs = [run for run in comparison.runs if run.spec == spec]
     good = _complete(comparison, spec)
     status, error = ("ok", None) if good else _trouble(runs)
-    recall, mrr = _retrieval(good, comparison.answers)
+    retrieval = _retrieval(good, comparison.answers)
     predictions = [p for run in good for p in run.predictions]
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
@@ -65,12 +65,14 @@ def _row(comparison: Comparison, spec: str) -> Row:
         peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
         artifact_bytes=_largest(run.artifact_bytes for run in good),
         trainable_parameters=_largest(run.trainable_parameters for run in good),
-        recall_at_k=recall,
-        mrr=mrr,
+        recall_at_k=retrieval[0],
+        mrr=retrieval[2],
         cost=UNKNOWN_COST,
         dropped=max((sum(p.dropped for p in run.predictions) for run in good), default=0),
         cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
         notes=tuple(notes),
+        recall_shown=retrieval[1],
+        bare=max((sum(p.bare for p in run.predictions) for run in good), default=0),
         seeds=len(good),
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),
@@ -103,15 +105,18 @@ def _throughput(runs: Sequence[Run]) -> float | None:
     return sum(n for n, _ in timed) / seconds if seconds else None
 
 
-def _retrieval(runs: Sequence[Run], answers: Mapping[str, Answer]) -> tuple[float | None, float | None]:
-    """Recall@k and mean reciprocal rank over the examples whose evidence is known; None without retrieval.
+def _retrieval(
+    runs: Sequence[Run], answers: Mapping[str, Answer]
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Recall@k, the same among what reached the prompt, and mean reciprocal rank; None without retrieval.
 
-    Recall is the share of an example's evidence among the k documents retrieved for it; the reciprocal rank
-    is that of the first of them, 0 where none was found. A document counts once, at its best chunk's rank.
+    Over the examples whose evidence is known. Recall is the share of an example's evidence among the k documents
+    retrieved for it; the reciprocal rank is that of the first of them, 0 where none was found. A document counts
+    once, at its best chunk's rank.
     """
     if not runs or runs[0].control:
-        return None, None
-    recalls, ranks = [], []
+        return None, None, None
+    recalls, shown, ranks = [], [], []
     for run in runs:
         if not any(p.evidence for p in run.predictions):
             continue
@@ -120,8 +125,9 @@ def _retrieval(runs: Sequence[Run], answers: Mapping[str, Answer]) -> tuple[floa
             if gold:
                 found = list(dict.fromkeys(prediction.evidence))
                 recalls.append(len(gold.intersection(found)) / len(gold))
+                shown.append(len(gold.intersection(prediction.evidence_shown)) / len(gold))
                 ranks.append(next((1 / rank for rank, d in enumerate(found, 1) if d in gold), 0.0))
-    return (fmean(recalls), fmean(ranks)) if recalls else (None, None)
+    return (fmean(recalls), fmean(shown), fmean(ranks)) if recalls else (None, None, None)
 
 
 def _summed(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:

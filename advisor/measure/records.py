@@ -43,6 +43,7 @@ class PredictionRecord:
         prompt_tokens, completion_tokens: of this query.
         dropped: pieces of context (passages or shots) left out to fit the context window.
         cut: tokens of the input itself that did not fit even without context.
+        shown: pieces of context that reached the prompt; None where the record does not say.
     """
 
     id: str
@@ -53,6 +54,18 @@ class PredictionRecord:
     completion_tokens: int = 0
     dropped: int = 0
     cut: int = 0
+    shown: int | None = None
+
+    @property
+    def evidence_shown(self) -> tuple[str, ...]:
+        """Of the documents retrieved those that reached the prompt; passages are dropped first, the last one first."""
+        return self.evidence[: max(len(self.evidence) - self.dropped, 0)]
+
+    @property
+    def bare(self) -> bool:
+        """Whether there was context for it, of which nothing reached the prompt."""
+        left = len(self.evidence_shown) if self.shown is None and self.evidence else self.shown
+        return self.dropped > 0 and left == 0
 
 
 @dataclass(frozen=True, slots=True)

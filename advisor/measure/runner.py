@@ -273,4 +273,5 @@ def _record(prediction: Prediction) -> dict[str, object]:
         "completion_tokens": usage.completion_tokens,
         "dropped": usage.dropped,
         "cut": usage.cut,
+        "shown": usage.shown,
     }

@@ -121,9 +121,11 @@ def notes(row: Row) -> list[str]:
     """What is worth knowing of one approach: its own notes, retrieval, context that did not fit."""
     found = list(row.notes)
     if row.recall_at_k is not None or row.mrr is not None:
+        lost = row.recall_shown is not None and row.recall_shown != row.recall_at_k
         found.append(
-            f"retrieval: recall at k {figures.decimals(row.recall_at_k)}, "
-            f"mean reciprocal rank {figures.decimals(row.mrr)}"
+            f"retrieval: recall at k {figures.decimals(row.recall_at_k)}"
+            + (f" ({figures.decimals(row.recall_shown)} among what fitted into the prompt)" if lost else "")
+            + f", mean reciprocal rank {figures.decimals(row.mrr)}"
         )
     if row.index_seconds is not None:
         found.append(f"documents indexed in {figures.duration(row.index_seconds)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,36 @@ def test_a_difference_that_is_not_shown_is_said_to_be_none(
     findings = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
     assert "not shown to differ" in findings["above the majority answer"]
     assert "changed nothing that this test set shows" in findings["added by examples"]
+
+
+def unread(run: Run, examples: int) -> Run:
+    """The same, with context of which nothing reached the prompt of so many examples."""
+    cramped = [replace(p, dropped=3, shown=0) if i < examples else p for i, p in enumerate(run.predictions)]
+    return replace(run, predictions=tuple(cramped))
+
+
+def test_what_reached_no_prompt_is_not_lost_in_reading(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5))]
+    runs += [unread(run(spec, nested(20, 0.5)), 20) for spec in ("few-shot", "rag", "oracle")]
+    found = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
+    for name, spec in (
+        ("added by examples", "few-shot"),
+        ("added by retrieval", "rag"),
+        ("lost by the reader", "oracle"),
+    ):
+        assert found[name].startswith(f"Nothing of the context of {spec} fitted into any prompt")
+    assert "oracle and rag" in found["lost by retrieval"]
+
+
+def test_where_only_some_prompts_had_room_the_finding_says_how_many(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5)), unread(run("oracle", nested(20, 0.6)), 3)]
+    meaning = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}["lost by the reader"]
+    assert "lost in reading" in meaning
+    assert "3 prompts of 20 of oracle" in meaning
 
 
 def test_only_what_ran_is_diagnosed(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:

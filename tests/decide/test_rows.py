@@ -100,6 +100,24 @@ def test_recall_and_rank_of_the_evidence(run: Runs, comparison: Comparisons) -> 
     assert rows["oracle"].recall_at_k is rows["zero-shot"].mrr is None
 
 
+def test_what_was_found_but_not_shown_is_told_apart(run: Runs, comparison: Comparisons) -> None:
+    evidence = {"q0": ("d1",), "q1": ("d2",)}
+    full = run("rag", ["yes"] * 2, evidence=[("d1", "d9"), ("d9", "d2")])
+    first, second = full.predictions
+    cramped = replace(full, predictions=(replace(first, dropped=2, shown=0), replace(second, dropped=1)))
+    row = decide(comparison([cramped], evidence=evidence)).rows[0]
+    assert (row.recall_at_k, row.recall_shown, row.bare) == (1.0, 0.0, 1)
+    whole = decide(comparison([full], evidence=evidence)).rows[0]
+    assert (whole.recall_shown, whole.bare) == (1.0, 0)
+
+
+def test_without_a_word_of_the_record_only_passages_tell_what_was_shown(run: Runs, comparison: Comparisons) -> None:
+    """Old records say how many pieces were dropped, and how many passages there were, but not how many shots."""
+    rag, shots = run("rag", ["yes"] * 2, evidence=[("d1",), ("d1",)]), run("few-shot", ["yes"] * 2)
+    runs = [replace(r, predictions=tuple(replace(p, dropped=1) for p in r.predictions)) for r in (rag, shots)]
+    assert {r.spec: r.bare for r in decide(comparison(runs)).rows} == {"rag": 2, "few-shot": 0}
+
+
 def test_what_did_not_fit_is_counted(run: Runs, comparison: Comparisons) -> None:
     full = run("few-shot", ["yes"] * 10)
     cramped = tuple(replace(p, dropped=2, cut=30 if i < 3 else 0) for i, p in enumerate(full.predictions))

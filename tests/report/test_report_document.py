@@ -73,7 +73,7 @@ def test_unknown_is_null_and_never_nought(full: Decision) -> None:
     for key in ("quality", "versus_best", "latency_ms", "tokens_per_query", "fit_seconds", "retrieval"):
         assert failed[key] is None
     assert failed["error"].startswith("OutOfMemoryError")
-    assert found["rag:k=3"]["retrieval"] == {"recall_at_k": 0.842, "mrr": 0.7313}
+    assert found["rag:k=3"]["retrieval"] == {"recall_at_k": 0.842, "recall_shown": None, "mrr": 0.7313}
     assert found["zero-shot"]["cost_usd"]["fit"] == 0
 
 
