@@ -13,14 +13,13 @@ from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
 from advisor.advise.readings import PROBING
 from advisor.decide import words
-from advisor.tasks import Task
+from advisor.measure.latency import foreseen_seconds
+from advisor.tasks import Limits, Task
 from advisor.tasks.power import SPREAD, detectable
 
 CHEAP = ("nearest", "head", "zero-shot", "few-shot")
 """Approaches that cost minutes at most; a comparison begins with them."""
 ENOUGH_TEST = 100
-SENT_ALONE, ALONE_SECONDS = 16, 60.0
-"""Test examples that are sent alone for latency, and the time after which fewer have to do."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ class Agenda:
     chosen: Preference
     profile: Profile
     names: Invocation
+    limits: Limits
 
     @property
     def task(self) -> Task:
@@ -171,7 +171,7 @@ class Agenda:
             if found is None or found.fit_seconds is None or not found.throughput_qps or found.latency is None:
                 return None
             total += found.fit_seconds + (found.index_seconds or 0.0) + self.asked / found.throughput_qps
-            total += min(ALONE_SECONDS, SENT_ALONE * found.latency.p50 / 1000)
+            total += foreseen_seconds(found.latency.p50 / 1000, self.asked, self.limits.p95_ms is not None)
         return total
 
 

@@ -185,7 +185,8 @@ class _Contest:
         """Measure the last of `specs`; those before it are done, and what is done again takes no time."""
         newest = specs[-1]
         self.track.spent += self._known(newest)
-        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders())
+        limit = self.track.conditions.limits.p95_ms
+        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit)
         chosen = [*(self.racing[spec] for spec in specs), *self.controls.values()]
         began = time.monotonic()
         try:

@@ -71,7 +71,8 @@ def estimate(
     options = outlook.options(now)
     chosen = prefer(options, limits)
     changes = outlook.changes(now, options, chosen)
-    agenda = Agenda(options, chosen, described, names or Invocation.of(task, facts.id if facts else ""))
+    names = names or Invocation.of(task, facts.id if facts else "")
+    agenda = Agenda(options, chosen, described, names, limits)
     return Estimate(
         name=task.name,
         metric=task.metric,

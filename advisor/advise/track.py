@@ -30,11 +30,10 @@ from advisor.decide import costs
 from advisor.decide.choice import violations
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.rows import measured
-from advisor.measure import metrics
-from advisor.measure.comparing import LATENCY_EXAMPLES, SAME_MODEL, Plan, carry_out
+from advisor.measure import latency, metrics
+from advisor.measure.comparing import SAME_MODEL, Plan, carry_out
 from advisor.measure.program import program_of
 from advisor.measure.records import Comparison, append, lines
-from advisor.measure.runner import FEWEST_LATENCIES, LATENCY_SECONDS, WARM_UPS
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.tasks import Limits, subset
@@ -157,7 +156,7 @@ class Track:
     def test_seconds(self, per_example: float) -> float:
         """Of a test run with latency; further seeds as dear as the first, but for their fits."""
         size = len(self.aside.task.test)
-        alone = min(ALONE * per_example * (min(LATENCY_EXAMPLES, size) + WARM_UPS), LATENCY_SECONDS)
+        alone = latency.foreseen_seconds(ALONE * per_example, size, self.conditions.limits.p95_ms is not None)
         return self.conditions.seeds * (per_example * size + alone)
 
     def tell(self, news: str) -> None:
@@ -193,7 +192,7 @@ class Track:
     def _compared(self, spec: str, start: int, until: int, train: int | None) -> Comparison:
         task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
         part = replace(task, test=self.aside.pool[start:until])
-        alone = FEWEST_LATENCIES if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
+        alone = latency.FEWEST if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
         plan = Plan(self.folder / _name(start, until, train), 1, alone, self.folders())
         return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
 

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
     # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
     limits = replace(task.limits, **limits_of(options))
+    task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
     prices = load_prices(options.prices)
     budget = Budget.parse(options.budget) if options.budget is not None else None
     approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None

@@ -27,6 +27,7 @@ from advisor.approaches import (
 from advisor.errors import UserError
 from advisor.measure.environment import hardware, versions
 from advisor.measure.fits import hand_on
+from advisor.measure.latency import REQUESTS
 from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import (
@@ -49,7 +50,6 @@ from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words
 
 JOURNAL = "comparisons.jsonl"
-LATENCY_EXAMPLES = 16
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
@@ -63,12 +63,14 @@ class Plan:
         seeds: how often approaches run that another seed can change.
         latency_examples: test examples that are sent alone for latency at most; 0 measures none.
         fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
+        p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
     """
 
     folder: Path
     seeds: int = 1
-    latency_examples: int = LATENCY_EXAMPLES
+    latency_examples: int = REQUESTS
     fits: tuple[Path, ...] = ()
+    p95_ms: float | None = None
 
 
 def compare(
@@ -98,7 +100,7 @@ def compare(
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}", "1 or more")
     folder = Path(out) if out is not None else Path("runs") / task.name
-    return carry_out(Plan(folder, seeds), task, model, approaches, progress)
+    return carry_out(Plan(folder, seeds, p95_ms=task.limits.p95_ms), task, model, approaches, progress)
 
 
 def carry_out(
@@ -125,6 +127,8 @@ def carry_out(
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
+                if plan.p95_ms is not None:
+                    assignment = replace(assignment, p95_seconds=plan.p95_ms / 1000)
                 for other in plan.fits:
                     _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))

@@ -13,18 +13,14 @@ from pathlib import Path
 from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
-from advisor.measure import shelf
+from advisor.measure import latency, shelf
 from advisor.measure.progress import Progress
 from advisor.measure.records import LatencyRecord, Run, append, counted, read_run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.store import wants_fresh
-from advisor.tasks import Query, Task
+from advisor.tasks import Example, Query, Task
 
-WARM_UPS = 2
-WARM_UP_SECONDS = 5.0  # after which the device is warm
-LATENCY_SECONDS = 30.0  # after which fewer examples have to do, but not fewer than the next
-FEWEST_LATENCIES = 5
 OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
 
 
@@ -35,6 +31,7 @@ class Assignment:
     Attributes:
         batch: test examples that are answered together.
         program, machine: what does it; recorded.
+        p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
         key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
     """
 
@@ -47,6 +44,7 @@ class Assignment:
     program: str
     machine: str
     key: str
+    p95_seconds: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -65,7 +63,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     if before is not None and (before.program != assignment.program or (before.measured and wants_fresh())):
         before = None
     if before is not None and before.status == "ok":
-        return "already done"
+        return _sent_more(assignment, task, model, progress, before) or "already done"
     reason = assignment.approach.unsuited(task)
     if reason:
         if before is None or before.status != "skipped":
@@ -73,7 +71,9 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
             append(assignment.path, {"type": "skipped", "error": reason})
         return f"skipped: {reason}"
     if not _goes_on(before) and (measured := shelf.take(assignment.key, assignment.path)):
-        return f"reused, measured on {measured[:10]}"
+        copied = read_run(assignment.path)
+        more = _sent_more(assignment, task, model, progress, copied) if copied else ""
+        return more or f"reused, measured on {measured[:10]}"
     try:
         _Measurement(assignment, task, model, progress).go(before)
     except NotApplicable as error:
@@ -86,6 +86,24 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         line = {"type": "failed", "error": text, "traceback": traceback.format_exc()}
         append(assignment.path, line | counted(clock.drain()))
         return f"failed: {text}"
+    shelf.put(assignment.key, assignment.path, assignment.machine)
+    return "ok"
+
+
+def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
+    """Send the requests that a finished run lacks under the limit of now; the outcome in words, empty if none was.
+
+    Whatever stands in the way leaves the run as it was, which is finished.
+    """
+    measurement = _Measurement(assignment, task, model, progress)
+    if not measurement.lacks_requests(before):
+        return ""
+    try:
+        measurement.send_more(before)
+    except UserError:
+        raise
+    except Exception:  # noqa: BLE001 - the report says that the limit could not be judged
+        return ""
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
@@ -120,6 +138,23 @@ class _Measurement:
             predictor.close()
         memory = self.model.peak_memory_bytes()
         append(self.assignment.path, {"type": "finished", "peak_memory_bytes": memory, **counted(clock.drain())})
+
+    def lacks_requests(self, before: Run) -> bool:
+        """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
+        return bool(self._further(before.latencies)) and self.assignment.folder.exists()
+
+    def send_more(self, before: Run) -> None:
+        """Go on with the requests of a finished run."""
+        self.model.forget()
+        clock.drain()
+        self.progress.step("restore", None)
+        with clock.span(OTHER):
+            predictor = self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+        try:
+            self._time_alone(predictor, before.latencies)
+        finally:
+            predictor.close()
+        append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
 
     def _fit(self) -> Predictor:
         _open(self.assignment)
@@ -182,37 +217,65 @@ class _Measurement:
         self.progress.advance(left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
-        queries = self._queries()
-        count = min(self.assignment.latency_examples, len(queries))
-        if not count:
+        chosen = self._alone()
+        if not chosen:
             return
-        done, spent = {r.id for r in before}, sum(r.seconds for r in before)
-        chosen = [queries[i * len(queries) // count] for i in range(count)]
-        self.progress.step("latency", count)
+        self.progress.step("latency", len(chosen))
+        self._warm_up(predictor, chosen)
+        done = list(before)
+        for number, query in enumerate(chosen):
+            if number >= latency.FEWEST and sum(r.seconds for r in done) > latency.SECONDS:
+                break
+            if query.id not in {r.id for r in done}:
+                done.append(self._send(predictor, query))
+            self.progress.advance()
+        if further := self._further(done):
+            self.progress.step("latency", len(further))
+        for query in further:
+            if sum(r.seconds for r in done) > latency.LIMIT_SECONDS:
+                break
+            done.append(self._send(predictor, query))
+            self.progress.advance()
+
+    def _alone(self) -> list[Query]:
+        """Test examples all over the split; another seed takes others, where there are enough."""
+        queries, count = self._queries(), min(self.assignment.latency_examples, len(self.task.test))
+        return [queries[(i * len(queries) // count + self.assignment.seed) % len(queries)] for i in range(count)]
+
+    def _further(self, done: Sequence[LatencyRecord]) -> list[Query]:
+        """What is sent beyond those, where a limit asks for more: other test examples, then inputs of dev and train.
+
+        No query is sent twice, since the second time would tell nothing of how queries differ.
+        """
+        if self.approach.control or not self.assignment.latency_examples:
+            return []
+        seconds = [r.seconds for r in done]
+        more, sent = latency.wanted(seconds, self.assignment.p95_seconds), {r.id for r in done}
+        found: list[Query] = []
+        for queries in (self._queries(), _as_queries("dev", self.task.dev), _as_queries("train", self.task.train)):
+            left = [query for query in queries if query.id not in sent]
+            count = min(more - len(found), len(left))
+            found += [left[i * len(left) // count] for i in range(count)]
+        return found
+
+    def _warm_up(self, predictor: Predictor, queries: Sequence[Query]) -> None:
         started = clock.now()
         with clock.span(OTHER):
-            for query in chosen[:WARM_UPS]:
+            for query in queries[: latency.WARM_UPS]:
                 predictor.predict([query])
-                if clock.now() - started > WARM_UP_SECONDS:
+                if clock.now() - started > latency.WARM_UP_SECONDS:
                     break
-        for number, query in enumerate(chosen):
-            if number >= FEWEST_LATENCIES and spent > LATENCY_SECONDS:
-                break
-            if query.id not in done:
-                started = clock.now()
-                with clock.span(OTHER):
-                    prediction = predictor.predict([query])[0]
-                seconds = clock.now() - started
-                spent += seconds
-                first = prediction.usage.ttft_seconds
-                line = {
-                    "id": query.id,
-                    "ttft_seconds": seconds if first is None else first,
-                    "seconds": seconds,
-                    "completion_tokens": prediction.usage.completion_tokens,
-                }
-                append(self.assignment.path, {"type": "latency", **line, **counted(clock.drain())})
-            self.progress.advance()
+
+    def _send(self, predictor: Predictor, query: Query) -> LatencyRecord:
+        """One request alone, timed and recorded."""
+        started = clock.now()
+        with clock.span(OTHER):
+            usage = predictor.predict([query])[0].usage
+        seconds = clock.now() - started
+        first = seconds if usage.ttft_seconds is None else usage.ttft_seconds
+        record = LatencyRecord(query.id, first, seconds, usage.completion_tokens)
+        append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
+        return record
 
 
 def _open(assignment: Assignment) -> None:
@@ -241,6 +304,11 @@ def _keep(predictor: Predictor, folder: Path) -> None:
     work.mkdir(parents=True)
     predictor.save(work)
     work.rename(folder)
+
+
+def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:
+    """Examples that were not asked yet, under ids that no test example has."""
+    return [Query(f"{split}/{e.id}", e.input) for e in examples]
 
 
 def _batches(queries: Sequence[Query], size: int) -> list[list[Query]]:

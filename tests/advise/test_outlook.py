@@ -86,7 +86,7 @@ def test_the_agenda_begins_with_what_costs_little_and_can_be_typed() -> None:
     look, now = outlook()
     options = look.options(now)
     chosen = prefer(options, now.limits)
-    agenda = Agenda(options, chosen, profile(now.task), Invocation("my\\ task", "--model ./m"))
+    agenda = Agenda(options, chosen, profile(now.task), Invocation("my\\ task", "--model ./m"), now.limits)
     steps = list(agenda.steps(look.changes(now, options, chosen)))
     commands = [step.command for step in steps if step.command]
     comparisons = [command for command in commands if command.startswith("advisor compare")]
@@ -103,7 +103,7 @@ def test_what_is_open_is_settled_by_measuring() -> None:
     options = look.options(now)
     chosen = prefer(options, now.limits)
     assert chosen.open
-    said = Agenda(options, chosen, profile(now.task), Invocation("t", "--model m")).settling()
+    said = Agenda(options, chosen, profile(now.task), Invocation("t", "--model m"), now.limits).settling()
     assert all(spec in said for spec in (chosen.advised or "", *chosen.open))
     assert "100 test examples" in said
     assert "settle" in said

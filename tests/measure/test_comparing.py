@@ -89,10 +89,10 @@ def test_what_can_change_an_answer_stands_beside_and_is_never_mixed(
 def test_what_only_judges_answers_reruns_nothing(numbers: Task, make_model: Callable[..., Any], tmp_path: Path) -> None:
     compare(numbers, make_model(), ["zero-shot"], out=tmp_path)
     calls: list[str] = []
-    task = replace(numbers, metric="exact_match", name="renamed", limits=Limits(p95_ms=5), caveats=("so be it",))
+    task = replace(numbers, metric="exact_match", name="renamed", limits=Limits(budget_usd=5), caveats=("so be it",))
     found = compare(task, make_model(told=lambda *call: calls.append(call[0])), ["zero-shot"], out=tmp_path)
     assert calls == []
-    assert (found.task.metric, found.task.limits) == ("exact_match", {"p95_ms": 5})
+    assert (found.task.metric, found.task.limits) == ("exact_match", {"budget_usd": 5})
     assert found.task.caveats[0] == "so be it"
 
 

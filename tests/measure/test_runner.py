@@ -54,7 +54,7 @@ def test_latency_is_taken_on_sixteen_examples_alone_after_two_to_warm_up(
 def test_one_example_warms_up_where_it_takes_long(
     numbers: Task, model: Any, spy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advisor.measure.runner.WARM_UP_SECONDS", 0.0)
+    monkeypatch.setattr("advisor.measure.latency.WARM_UP_SECONDS", 0.0)
     run = only(compare(numbers, model, [spy()], out=tmp_path))
     alone = [batch[0].id for batch in spy.asked if len(batch) == 1]
     assert [x.id for x in run.latencies] == alone[1:]
