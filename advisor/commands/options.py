@@ -13,24 +13,30 @@ from advisor.models import LanguageModel
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
 
 LIMITS = tuple(f.name for f in fields(Limits))
-TABLE = ("test", "dev", "input", "target", "instruction", "documents", "name", "kind", "metric", "labels")
+TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """What says which task: a folder or tables."""
     parser.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
-    table = parser.add_argument_group("a task from tables (CSV, TSV, JSONL, Parquet) instead of a folder")
+    table = parser.add_argument_group("a task from tables (CSV, TSV, JSONL, JSON, Parquet, CoNLL) instead of a folder")
     for name, text in (
         ("train", "file of training examples"),
         ("test", "file of test examples (or --split)"),
         ("dev", "file of examples to stop training by"),
-        ("input", "column that holds the input"),
-        ("target", "column that holds the answer"),
+        ("target", "column that holds the answer; in a column of conversations, the assistant's last turn"),
+        ("group", "column whose rows of one value stay on one side of --split: a conversation, a patient"),
         ("instruction", "what the model is told to do"),
-        ("documents", "documents.jsonl, or a folder of .md and .txt"),
+        ("documents", "documents.jsonl, or a folder of .md, .html, .rst, .txt"),
         ("name", "name of the task"),
     ):
         table.add_argument(f"--{name}", metavar=name.upper(), help=text)
+    table.add_argument(
+        "--input",
+        metavar="INPUT",
+        action="append",
+        help="column that holds the input; several are joined",
+    )
     table.add_argument("--kind", choices=KINDS)
     table.add_argument("--metric", choices=METRICS)
     table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
@@ -89,7 +95,7 @@ def task_of(options: argparse.Namespace) -> Task:
 
 
 def _table(options: argparse.Namespace) -> TableSource:
-    missing = [n for n in ("input", "target", "kind", "instruction") if not getattr(options, n)]
+    missing = [n for n in ("kind", "instruction") if not getattr(options, n)]
     if missing:
         raise UserError(
             f"--train needs --{', --'.join(missing)} too",
@@ -98,12 +104,13 @@ def _table(options: argparse.Namespace) -> TableSource:
     labels = tuple(label.strip() for label in options.labels.split(",")) if options.labels else None
     return TableSource(
         options.train,
-        input=options.input,
-        target=options.target,
+        input=tuple(options.input or ()),
+        target=options.target or "",
         kind=options.kind,
         instruction=options.instruction,
         test=options.test,
         dev=options.dev,
+        group=options.group,
         metric=options.metric,
         labels=labels,
         documents=options.documents,

@@ -17,6 +17,7 @@ _TOLD = frozenset(
         "near-test-input-in-train",
         "test-input-inside-train-input",
         "test-example-in-instruction",
+        "test-group-in-train",
         "contradictory-answers",
         "label-not-in-train",
         "labels-alike",

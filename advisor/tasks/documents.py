@@ -1,35 +1,58 @@
-"""Reading documents: one JSON line each, or a folder of Markdown and plain text files."""
+"""Reading documents: one JSON object each, or a folder of text files: Markdown, reStructuredText, HTML and plain."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from advisor.tasks.faults import FaultLog, nearest, quoted
+from advisor.tasks.faults import FaultLog, listed, nearest, quoted
+from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json, type_name
+from advisor.tasks.markup import from_html, from_markdown, from_rst
 from advisor.tasks.task import Document, Place
-from advisor.tasks.textfile import Row, near_path, read_json_lines, read_text, type_name
+from advisor.tasks.textfile import near_path, read_text
+from advisor.tasks.values import plain
 
 _LINE = '{"id": "...", "title": "...", "text": "..."}'
-_ENDINGS = (".md", ".txt")
-_TEXT_ALIASES = ("content", "contents", "body", "passage", "document", "context")
+_MARKED: dict[str, Callable[[str, str], tuple[str, str]]] = {
+    **dict.fromkeys((".md", ".markdown", ".mdx", ".mkd"), from_markdown),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), from_html),
+    ".rst": from_rst,
+}
+_ENDINGS = (*_MARKED, ".txt", ".text", ".adoc", ".org", "")
+_NAMED_FIRST = (".md", ".txt")  # of files whose names differ in the ending alone, these are named without it
+_CONVERTED = {
+    ".pdf": "pdftotext FILE.pdf",
+    ".docx": "pandoc FILE.docx -t plain -o FILE.txt",
+    ".odt": "pandoc FILE.odt -t plain -o FILE.txt",
+    ".epub": "pandoc FILE.epub -t plain -o FILE.txt",
+    ".rtf": "pandoc FILE.rtf -t plain -o FILE.txt",
+    ".tex": "pandoc FILE.tex -t plain -o FILE.txt",
+    ".ipynb": "jupyter nbconvert --to markdown FILE.ipynb",
+    ".doc": "soffice --convert-to txt FILE.doc",
+    ".pptx": "soffice --convert-to pdf FILE.pptx, then pdftotext FILE.pdf",
+}
+_TEXT_ALIASES = ("content", "contents", "body", "passage", "document", "context", "page_content", "paragraph", "chunk")
+_ID_ALIASES = ("doc_id", "docid", "_id", "document_id", "documentid", "uid", "uuid", "passage_id", "chunk_id", "key")
 
 
 def read_documents(path: Path, log: FaultLog) -> tuple[Document, ...]:
-    """The documents in a .jsonl file or below a folder of .md and .txt files; faults are noted."""
+    """The documents in a .jsonl file or below a folder of text files; faults are noted.
+
+    Files of a folder that are not read are counted by their kind in a note.
+    """
     if path.is_dir():
         return _read_folder(path, log)
     if not path.exists():
         log.add(path, None, "no such file or folder", lambda: near_path(path) or "check the path")
         return ()
-    if path.suffix.lower() not in (".jsonl", ".ndjson"):
-        mend = f"give a .jsonl file with lines like {_LINE}, or a folder of .md and .txt files"
+    if path.suffix.lower() not in JSON_ENDINGS:
+        mend = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
         log.add(path, None, "documents cannot be read from this kind of file", mend)
         return ()
     before = len(log)
-    rows = read_json_lines(path, log, _LINE)
+    rows = read_json(path, log, _LINE)
     if rows == [] and len(log) == before:
         log.add(path, None, "the file holds no documents", f"write one document a line: {_LINE}")
     lines: dict[str, int] = {}
@@ -39,10 +62,13 @@ def read_documents(path: Path, log: FaultLog) -> tuple[Document, ...]:
 
 def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Document | None:
     before = len(log)
-    identity, title, text = (row.values.get(key) for key in ("id", "title", "text"))
+    identity, title, text = (plain(row.values.get(key)) for key in ("id", "title", "text"))
     if identity is None or identity == "":
-        identity = row.line
-    if isinstance(identity, bool) or not isinstance(identity, str | int):
+        identity = str(row.line)
+        other = next((key for key in row.values if key.casefold() in _ID_ALIASES), None)
+        if other and "id" not in row.values:
+            log.add(path, row.line, '"id" is missing', f'rename "{other}" to "id"')
+    if not isinstance(identity, str):
         log.add(path, row.line, f'"id" is {type_name(identity)}', 'write it as text, e.g. "id": "d1"')
     first = lines.setdefault(str(identity), row.line)
     if first != row.line:
@@ -70,25 +96,43 @@ def _near_text(row: Row) -> str | None:
 
 def _read_folder(folder: Path, log: FaultLog) -> tuple[Document, ...]:
     names = sorted(_files(folder))
-    if not names:
-        log.add(folder, None, "the folder holds no .md or .txt file", "put the documents there as such files")
+    texts = [name for name in names if _is_text(folder / name)]
+    _note_unread(sorted(set(names) - set(texts)), folder, log)
+    if not texts:
+        mend = "put the documents there as .md, .txt, .html or .rst files"
+        log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), mend)
+    identities = _identities(texts)
+    files = {identity: name for name, identity in reversed(identities.items())}
     documents = []
-    seen: dict[str, str] = {}
-    for name in names:
-        identity = str(PurePosixPath(name).with_suffix(""))
-        if identity in seen:
-            what = f"the document id {quoted(identity)} is already that of {seen[identity]}"
+    for name in texts:
+        identity = identities[name]
+        if files[identity] != name:
+            what = f"the document id {quoted(identity)} is already that of {files[identity]}"
             log.add(folder / name, None, what, "rename one of the two files")
-        seen.setdefault(identity, name)
         text = read_text(folder / name, log)
         if text is not None:
-            document = _from_file(folder / name, identity, text, log)
-            documents.append(replace(document, place=Place(f"{folder.name}/{name}")))
+            documents.append(_from_file(folder, name, identity, text, log))
     return tuple(documents)
 
 
+def _identities(names: Iterable[str]) -> dict[str, str]:
+    """The document's id of each file: its name without ending, or with it where another file has that id already.
+
+    Markdown and plain text come first, and two of them may have the same id, which is a fault.
+    """
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for name in sorted(names, key=lambda name: (PurePosixPath(name).suffix.lower() not in _NAMED_FIRST, name)):
+        path = PurePosixPath(name)
+        identity = str(path.with_suffix(""))
+        taken = identity in seen and path.suffix.lower() not in _NAMED_FIRST
+        found[name] = name if taken else identity
+        seen.add(identity)
+    return found
+
+
 def _files(folder: Path) -> Iterator[str]:
-    """Relative paths, with `/`, of all .md and .txt files below the folder; hidden ones are left out."""
+    """Relative paths, with `/`, of all files below the folder; hidden ones are left out."""
     seen = set()
     for root, folders, files in os.walk(folder, followlinks=True):
         real = Path(root).resolve()
@@ -97,29 +141,45 @@ def _files(folder: Path) -> Iterator[str]:
             continue
         seen.add(real)
         for name in files:
-            if name.lower().endswith(_ENDINGS) and not name.startswith("."):
+            if not name.startswith("."):
                 yield (Path(root) / name).relative_to(folder).as_posix()
 
 
-def _from_file(path: Path, identity: str, text: str, log: FaultLog) -> Document:
-    title = path.stem
-    text = text.replace("\r\n", "\n")
-    if path.suffix.lower() == ".md":
-        title, text = _split_heading(text, title)
+def _is_text(path: Path) -> bool:
+    """Whether a file is read: by its ending, or, where it has none, because it holds text."""
+    if path.suffix:
+        return path.suffix.lower() in _ENDINGS
+    try:
+        data = path.read_bytes()
+        return b"\0" not in data and bool(data.decode().strip())
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _note_unread(names: list[str], folder: Path, log: FaultLog) -> None:
+    if not names:
+        return
+    endings = {Path(name).suffix.lower() for name in names}
+    ways = [way for ending, way in _CONVERTED.items() if ending in endings]
+    how = f"; convert: {', '.join(ways)}" if ways else ""
+    are = "is" if len(names) == 1 else "are"
+    files = "1 file" if len(names) == 1 else f"{len(names):,} files"
+    log.note(f"{files} of {folder.name} {are} not read: {_kinds(names)}{how}")
+
+
+def _kinds(names: list[str]) -> str:
+    """How many of which ending: `2 .pdf, 1 .docx`, the commonest first."""
+    counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
+    return listed([f"{count:,} {ending}" for ending, count in counts.most_common()])
+
+
+def _from_file(folder: Path, name: str, identity: str, text: str, log: FaultLog) -> Document:
+    path = folder / name
+    title, text = path.stem, text.replace("\r\n", "\n")
+    split = _MARKED.get(path.suffix.lower())
+    if split is not None:
+        title, text = split(text, title)
     if not text.strip():
         seen = "the document is empty" if title == path.stem else "the document has a heading but no text"
         log.add(path, None, seen, "write its text, or take the file away")
-    return Document(identity, title, text.strip())
-
-
-def _split_heading(text: str, otherwise: str) -> tuple[str, str]:
-    """The first `# ...` heading outside code fences, and the text without it."""
-    lines = text.split("\n")
-    fenced = False
-    for number, line in enumerate(lines):
-        if line.lstrip().startswith(("```", "~~~")):
-            fenced = not fenced
-        heading = None if fenced else re.match(r"#\s+(.*?)(\s+#+)?\s*$", line)
-        if heading and heading[1]:
-            return heading[1], "\n".join(lines[:number] + lines[number + 1 :])
-    return otherwise, text
+    return Document(identity, title, text.strip(), Place(f"{folder.name}/{name}"))

@@ -182,15 +182,18 @@ def _both(entry: Entry, other: Entry) -> str:
     return f"{excerpt(entry.example.input, _HALF)} ~ {excerpt(other.example.input, _HALF)}"
 
 
-def _twins(entries: Sequence[Entry]) -> Twins:
-    """For each entry, by its identity, the others whose input is nearly the same and whose answer agrees."""
+def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]]:
+    """Entries whose inputs have the same words or nearly the same ones: groups of the same words, pairwise.
+
+    A group stands beside itself where it holds several entries; two groups stand together both ways round where
+    MinHash and `reworded` say so and an answer of the one is acceptable in the other.
+    """
     alike: Groups = defaultdict(list)
     for entry in entries:
         if entry.words:
             alike[entry.words].append(entry)
     texts = list(alike)
     groups = list(alike.values())
-    found: Twins = defaultdict(list)
 
     def agree(first: int, second: int) -> bool:
         return any(a.agrees_with(b) for a in groups[first] for b in groups[second])
@@ -200,7 +203,13 @@ def _twins(entries: Sequence[Entry]) -> Twins:
         if reworded(texts[pair.first], texts[pair.second]):
             left, right = groups[pair.first], groups[pair.second]
             together += [(left, right), (right, left)]
-    for ones, others in together:
+    return together
+
+
+def _twins(entries: Sequence[Entry]) -> Twins:
+    """For each entry, by its identity, the others whose input is nearly the same and whose answer agrees."""
+    found: Twins = defaultdict(list)
+    for ones, others in near_equal(entries):
         for one in ones:
             found[id(one)] += [other for other in others if other is not one and one.agrees_with(other)]
     return found

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from advisor.tasks import dialogue
+from advisor.tasks.answers import acceptable, listed_in_a_cell
+from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
+from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
-from advisor.tasks.task import Example, Kind, Place
-from advisor.tasks.textfile import Row, parse_json, type_name
+from advisor.tasks.jsonfile import Row, parse_json, type_name
+from advisor.tasks.task import UNANSWERABLE, Example, Kind, Place
+from advisor.tasks.values import one_form, plain
 
 LINE = '{"input": "...", "target": "..."}'
-_ALIASES = {
-    "input": ("question", "text", "query", "prompt", "sentence", "message", "utterance"),
-    "target": ("answer", "label", "output", "response", "completion", "summary", "category", "class"),
-}
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,15 @@ class Rules:
         kind: the task's kind; None if unknown, which leaves the checks that depend on it out.
         labels: the labels that the user gave; empty allows any.
         documents: ids that evidence may name; None leaves evidence unchecked.
-        input: the column of the inputs.
-        target: the column of the targets.
+        numbered: those of them that are the documents' line numbers, and so no names to suggest.
+        columns: where inputs and targets stand.
     """
 
     kind: Kind | None = None
     labels: tuple[str, ...] = ()
     documents: Collection[str] | None = None
-    input: str = "input"
-    target: str = "target"
-
-    @property
-    def line(self) -> str:
-        """A line as it should be, for mends."""
-        return json.dumps({self.input: "...", self.target: "..."}, ensure_ascii=False)
+    numbered: Collection[str] = ()
+    columns: Columns = field(default_factory=Columns)
 
 
 def default_labels(examples: Iterable[Example]) -> tuple[str, ...]:
@@ -51,7 +47,7 @@ def examples_from(rows: Sequence[Row], path: Path, rules: Rules, log: FaultLog) 
     """The examples in the rows of one split, in order.
 
     Args:
-        rows: records with the columns that `rules` names and, optionally, `id`, `targets` and `evidence`.
+        rows: records with the columns that `rules` names and, optionally, `id`, `targets`, `evidence` and a group.
         path: the file that the rows came from, for messages.
         rules: what the rows must obey.
         log: where faults go; a row with a fault gives no example.
@@ -67,27 +63,33 @@ class _Reader:
         self._file = file
         self._name = Path(file).name
         self._rules = rules
+        self._columns = rules.columns
         self._log = log
         self._labels = frozenset(rules.labels)
         self._lines: dict[str, int] = {}
-        taken = (rules.input, rules.target)  # a column chosen as input or target has no second meaning
-        self._optional = {"id", "targets", "evidence"}.difference(taken)
+        taken = (*self._columns.inputs, self._columns.target)  # a column chosen as one of them has no second meaning
+        self._optional = {*OPTIONAL, self._columns.group}.difference(taken)
+        self._nan: list[str] = []
+        self._delimited = Path(file).suffix.lower() in DELIMITED
 
     def example(self, row: Row) -> Example | None:
         before = len(self._log)
-        values = row.values
+        self._nan = [name for name, value in row.values.items() if isinstance(value, float) and value != value]
+        row = Row(row.line, {name: plain(value) for name, value in row.values.items()})
         identity = self._id(row)
-        text = self._input(row)
-        target = self._target(row)
-        targets: tuple[str, ...] = ()
-        evidence: tuple[str, ...] = ()
-        if "targets" in self._optional and values.get("targets") is not None:
-            targets = self._targets(row, target)
-        if "evidence" in self._optional and values.get("evidence") is not None:
-            evidence = self._evidence(row)
+        if self._columns.in_turns:
+            text, answers = self._turns(row)
+        else:
+            text, answers = self._input(row), self._target(row)
+        if "targets" in self._optional and row.values.get("targets") is not None:
+            answers = self._targets(row, answers)
+        evidence = self._evidence(row) if "evidence" in self._optional else ()
+        group = self._group(row)
         if len(self._log) > before:
             return None
-        return Example(identity, text, target, targets, evidence, Place(self._name, row.line))
+        several = answers if len(answers) > 1 or row.values.get("targets") is not None else ()
+        place = Place(self._name, row.line)
+        return Example(identity, text, answers[0], several, evidence, group, place)
 
     def _add(self, row: Row, what: str, mend: str) -> None:
         self._log.add(self._file, row.line, what, mend)
@@ -98,8 +100,6 @@ class _Reader:
             identity = str(row.line)
         elif isinstance(value, str):
             identity = value
-        elif isinstance(value, int) and not isinstance(value, bool):
-            identity = str(value)
         else:
             self._add(row, f'"id" is {type_name(value)}', 'write it as text ("id": "q1") or leave it out')
             return ""
@@ -110,114 +110,177 @@ class _Reader:
         return identity
 
     def _input(self, row: Row) -> str:
-        key = self._rules.input
-        value = row.values.get(key)
-        if isinstance(value, str) and value and not value.isspace():
-            return value
-        self._bad(row, key, "input", value, "write what the model is given, or take the line away")
-        return ""
+        parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
+        found = {key: text for key, text in parts.items() if text and not text.isspace()}
+        bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
+        if bad or not found:
+            key = bad or self._columns.input
+            self._bad(row, key, "input", row.values.get(key), "write what the model is given, or take the line away")
+            return ""
+        if len(self._columns.inputs) == 1:
+            return next(iter(found.values()))
+        if self._columns.inputs == ALPACA:
+            return "\n\n".join(found.values())
+        return "\n".join(f"{key}: {text}" for key, text in found.items())
 
-    def _target(self, row: Row) -> str:
-        key, kind = self._rules.target, self._rules.kind
+    def _part(self, value: object) -> str | None:
+        """A cell of the input as text; a conversation as its transcript."""
+        if isinstance(value, str):
+            return value
+        conversation = dialogue.turns(value)
+        return dialogue.transcript(conversation) if conversation else None
+
+    def _turns(self, row: Row) -> tuple[str, tuple[str, ...]]:
+        """Input and answer of a conversation: what comes before the assistant's last turn, and that turn."""
+        key = self._columns.target
         value = row.values.get(key)
+        conversation = dialogue.turns(value)
+        if conversation is None:
+            what = f'"{key}" is missing'
+            if key in row.values:
+                what = f'input and target are both "{key}", which is no conversation'
+            mend = f'name two columns, or write turns: "{key}": [{{"role": "user", "content": "..."}}, ...]'
+            self._add(row, what, mend)
+            return "", ("",)
+        found = dialogue.exchange(conversation)
+        if found is None or not all(found):
+            lacking = "turn of the assistant" if found is None else "text before it" if found[1] else "text in it"
+            where = "the conversation has no" if found is None else "the assistant's last turn has no"
+            self._add(row, f"{where} {lacking}", "write the missing turn, or take the line away")
+            return "", ("",)
+        return found[0], (self._answer(row, key, found[1]),)
+
+    def _target(self, row: Row) -> tuple[str, ...]:
+        """The acceptable answers, the target first; one that is empty after a fault was noted."""
+        key, kind = self._columns.target, self._rules.kind
+        value = row.values.get(key)
+        if kind == "extraction" and isinstance(value, dict | list):
+            return (_compact(value),)
+        if kind == "qa" and self._delimited and isinstance(value, str):
+            value = listed_in_a_cell(value) or value
         if isinstance(value, str) and value and not value.isspace():
-            return self._answer(row, key, value)
-        if isinstance(value, dict) and kind == "extraction":
-            return _compact(value)
+            return (self._answer(row, key, value),)
+        if isinstance(value, dict | list):
+            return self._several(row, key, value)
         mend = {
             "qa": 'write the answer, or "unanswerable" where there is none',
             "extraction": 'write the JSON object as text, "{}" where there is nothing to extract',
         }.get(kind or "", "write the answer, or take the line away")
         self._bad(row, key, "target", value, mend)
-        return ""
+        return ("",)
+
+    def _several(self, row: Row, key: str, value: object) -> tuple[str, ...]:
+        """A target that is a list of acceptable answers, or SQuAD's object of them."""
+        found = acceptable(value)
+        if found is None:
+            self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
+            return ("",)
+        if not found:
+            if self._rules.kind == "qa" and isinstance(value, dict):
+                self._log.note(f'questions without an answer are read as "{UNANSWERABLE}"')
+                return (UNANSWERABLE,)
+            self._add(row, f'"{key}" is an empty list', f'write the answer: "{key}": "..."')
+            return ("",)
+        if len(found) > 1 and self._rules.kind == "classification":
+            what = f'"{key}" holds {len(found)} labels; a classification takes one'
+            self._add(row, what, 'write one label, or use kind = "extraction" for lists of labels')
+            return ("",)
+        if len(found) > 1:
+            self._log.note("targets that are lists: the first answer is the target, and each of them counts as right")
+        return tuple(dict.fromkeys(self._answer(row, key, text) for text in found))
 
     def _bad(self, row: Row, key: str, role: str, value: object, empty_mend: str) -> None:
         if key not in row.values:
             self._add(row, f'"{key}" is missing', self._missing_mend(row, key, role))
         elif value is None or isinstance(value, str):
-            self._add(row, f'"{key}" is {"null" if value is None else "empty"}', empty_mend)
-        elif isinstance(value, dict | list):
-            mend = f'write one text: "{key}": "..."'
-            if isinstance(value, list) and role == "target":
-                mend += '; all acceptable answers go in a list in "targets"'
-            self._add(row, f'"{key}" is {type_name(value)}, not a text', mend)
+            state = "NaN" if key in self._nan else "null" if value is None else "empty"
+            self._add(row, f'"{key}" is {state}', empty_mend)
         else:
-            shown = quoted(value)
-            self._add(row, f'"{key}" is {shown}, not a text', f'put it in quotes: "{key}": {quoted(shown)}')
+            self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
 
     def _missing_mend(self, row: Row, key: str, role: str) -> str:
-        others = [name for name in row.values if name not in (self._rules.input, self._rules.target)]
-        near = next((name for name in others if name.casefold() in _ALIASES[role]), None)
+        columns = self._columns
+        others = [name for name in row.values if name not in (*columns.inputs, columns.target)]
+        near = next((name for name in others if name.casefold() in ALIASES[role]), None)
         near = near or nearest(key, others)
         if near:
             return f'rename "{near}" to "{key}"'
-        rules = self._rules
-        return f'every line needs "{rules.input}" and "{rules.target}", e.g. {rules.line}'
+        return f'every line needs "{columns.input}" and "{columns.target}", e.g. {columns.line}'
 
     def _answer(self, row: Row, key: str, value: str) -> str:
         if self._rules.kind == "classification":
-            value = value.strip()
-            if self._labels and value not in self._labels:
-                labels = self._rules.labels
-                self._log.add(
-                    self._file,
-                    row.line,
-                    f"the {key} {quoted(value)} is not among the labels",
-                    lambda: suggestion(value, labels, "the labels"),
-                )
-        elif self._rules.kind == "extraction":
-            self._check_object(row, key, value)
+            return self._label(row, key, value.strip())
+        if self._rules.kind == "extraction":
+            self._check_json(row, key, value)
         return value
 
-    def _check_object(self, row: Row, key: str, value: str) -> None:
+    def _label(self, row: Row, key: str, value: str) -> str:
+        labels = self._rules.labels
+        if self._labels and value not in self._labels:
+            value = one_form([value], labels).get(value, value)
+        if value.casefold() == "nan" and value not in self._labels:
+            self._add(row, f'"{key}" is {value}, which stands for no value', "write the label, or take the line away")
+        elif self._labels and value not in self._labels:
+            what = f"the {key} {quoted(value)} is not among the labels"
+            self._log.add(self._file, row.line, what, lambda: suggestion(value, labels, "the labels"))
+        return value
+
+    def _check_json(self, row: Row, key: str, value: str) -> None:
         try:
             parsed = parse_json(value)
         except ValueError as error:
             what = f"the {key} {quoted(value)} is not valid JSON: {error}"
         else:
-            if isinstance(parsed, dict):
+            if isinstance(parsed, dict | list):
                 return
-            what = f"the {key} {quoted(value)} is {type_name(parsed)}, not a JSON object"
+            what = f"the {key} {quoted(value)} is {type_name(parsed)}, not a JSON object or list"
         example = '"{\\"name\\": \\"Ada\\"}"'
         self._add(row, what, f'write a JSON object as text, e.g. "{key}": {example}')
 
-    def _targets(self, row: Row, target: str) -> tuple[str, ...]:
+    def _targets(self, row: Row, answers: tuple[str, ...]) -> tuple[str, ...]:
         value = row.values["targets"]
-        items = value if isinstance(value, list) else [value]
-        answers = [target]
-        for item in items:
+        found = list(answers)
+        for item in map(plain, value if isinstance(value, list) else [value]):
             if isinstance(item, str) and item and not item.isspace():
-                answers.append(self._answer(row, "targets", item))
-            elif isinstance(item, dict) and self._rules.kind == "extraction":
-                answers.append(_compact(item))
+                found.append(self._answer(row, "targets", item))
+            elif isinstance(item, dict | list) and self._rules.kind == "extraction":
+                found.append(_compact(item))
             else:
                 mend = 'write the acceptable answers as texts: "targets": ["...", "..."]'
                 self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', mend)
-        return tuple(dict.fromkeys(answers))
+        return tuple(dict.fromkeys(found))
 
     def _evidence(self, row: Row) -> tuple[str, ...]:
-        value = row.values["evidence"]
-        items = value if isinstance(value, list) else [value]
+        value = row.values.get("evidence")
         known = self._rules.documents
         found = []
-        for item in items:
-            if isinstance(item, bool) or not isinstance(item, str | int):
+        for item in map(plain, value if isinstance(value, list) else [value] if value is not None else []):
+            if not isinstance(item, str):
                 mend = 'name document ids: "evidence": ["d1", "d2"]'
                 self._add(row, f'"evidence" holds {quoted(item)}, not a document id', mend)
                 continue
-            name = str(item)
-            if known is not None and name not in known:
-                self._unknown_document(row, name, known)
-            found.append(name)
+            if known is not None and item not in known:
+                self._unknown_document(row, item, known)
+            found.append(item)
         return tuple(dict.fromkeys(found))
 
+    def _group(self, row: Row) -> str:
+        key = self._columns.group
+        value = row.values.get(key) if key in self._optional else None
+        if value is None or isinstance(value, str):
+            return value or ""
+        self._add(row, f'"{key}" is {type_name(value)}', f'write the group as text: "{key}": "..."')
+        return ""
+
     def _unknown_document(self, row: Row, name: str, known: Collection[str]) -> None:
-        self._log.add(
-            self._file,
-            row.line,
-            f"the evidence {quoted(name)} is not the id of a document",
-            lambda: suggestion(name, known, f"the ids of the {len(known)} documents"),
-        )
+        named = [identity for identity in known if identity not in self._rules.numbered]
+
+        def mend() -> str:
+            if named:
+                return suggestion(name, named, f"the ids of the {len(known)} documents")
+            return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
+
+        self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", mend)
 
 
 def _compact(value: object) -> str:

@@ -53,10 +53,15 @@ class Faults(UserError):
 
 
 class FaultLog:
-    """Collects faults; a mend given as a function is only worked out if the report will show it."""
+    """Collects faults; a mend given as a function is only worked out if the report will show it.
+
+    Attributes:
+        notes: what is no fault, but was read in a way that a reader of the results should know, each once.
+    """
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self.notes: dict[str, None] = {}
 
     def __len__(self) -> int:
         return len(self._faults)
@@ -66,6 +71,10 @@ class FaultLog:
         if callable(mend):
             mend = mend() if len(self._faults) < SHOWN else ""
         self._faults.append(Fault(str(file), line, what, mend))
+
+    def note(self, what: str) -> None:
+        """Note what becomes a caveat of the task; what was noted before is not noted again."""
+        self.notes[what] = None
 
     def raise_if_any(self) -> None:
         """Raise Faults if something was noted."""

@@ -26,15 +26,21 @@ def leaks(material: Material) -> Iterator[Finding]:
     if task.kind in ("qa", "generation"):
         yield from _answers(test, known, inputs)
     yield from _instructed(task, test)
+    yield from _grouped(test, known)
+
+
+def longer_inputs(entry: Entry, known: Sequence[Entry], inputs: Occurrences) -> list[Entry]:
+    """The known entries of whose inputs a long enough input is a part; `inputs` is over their words."""
+    if count_words(entry.words) < _LONG_INPUT:
+        return []
+    others = [known[at] for at in inputs.of(entry.words)]
+    return [other for other in others if len(entry.words) < _PART * len(other.words)]
 
 
 def _inside(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) -> Iterator[Finding]:
     found = []
     for entry in test:
-        if count_words(entry.words) < _LONG_INPUT:
-            continue
-        others = [known[at] for at in inputs.of(entry.words)]
-        others = [other for other in others if len(entry.words) < _PART * len(other.words)]
+        others = longer_inputs(entry, known, inputs)
         if others:
             found.append(([entry.place, *(other.place for other in others)], entry.example.input))
     if found:
@@ -93,5 +99,27 @@ def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             what=f"{counted(len(found), len(test), 'test examples')} part of the instruction.",
             meaning="Every approach is told their answers.",
             mend="Take the example out of the instruction, or out of test.",
+            sights=sights(found),
+        )
+
+
+def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]:
+    groups: dict[str, Entry] = {}
+    for entry in known:
+        groups.setdefault(entry.example.group, entry)
+    found = [
+        ([entry.place, groups[entry.example.group].place], entry.example.input)
+        for entry in test
+        if entry.example.group and entry.example.group in groups
+    ]
+    if found:
+        yield Finding(
+            code="test-group-in-train",
+            severity="low" if len(found) < _FEW * len(test) else "medium",
+            count=len(found),
+            total=len(test),
+            what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too.",
+            meaning="What is learned of a group in train helps in test as it would not with new groups.",
+            mend="Keep each group in one file, or split train by --group.",
             sights=sights(found),
         )

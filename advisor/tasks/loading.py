@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.errors import UserError
+from advisor.tasks.columns import Columns, group_advice, of_lines
 from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
+from advisor.tasks.jsonfile import read_json
 from advisor.tasks.settings import Settings, check_settings, read_settings
 from advisor.tasks.splits import check_split, split_test
-from advisor.tasks.tables import ENDINGS, TableSource, read_table
-from advisor.tasks.task import Example, Task
-from advisor.tasks.textfile import Row, near_path, read_json_lines
+from advisor.tasks.tables import ENDINGS, Table, TableSource, read_table
+from advisor.tasks.task import Document, Example, Task
+from advisor.tasks.textfile import near_path
+from advisor.tasks.values import one_form, two_ways
 
-RowReader = Callable[[Path, FaultLog], list[Row] | None]
+RowReader = Callable[[Path, FaultLog], Table | None]
 _TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
 
 
@@ -66,7 +69,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0) ->
         test=test,
         dev=_present(folder / "dev.jsonl"),
         documents=_folder_documents(folder, log),
-        rows=lambda file, log: read_json_lines(file, log, LINE),
+        rows=_read_lines,
         rules=Rules(settings.kind, settings.labels),
         origin=str(folder),
     )
@@ -74,7 +77,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0) ->
 
 
 def load_table(source: TableSource, *, split: float | None = None, seed: int = 0) -> Task:
-    """Read a task from tables: CSV, TSV, JSON lines or Parquet, told apart by their endings.
+    """Read a task from tables: CSV, TSV, JSON, Parquet or CoNLL, told apart by their endings.
 
     Args:
         source: the files, the columns, and what task.toml would say.
@@ -93,9 +96,6 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
     told = ("kind", "instruction", "metric", "labels")
     values = {"name": source.task_name} | {key: getattr(source, key) for key in told}
     settings = check_settings(values, "TableSource", log)
-    columns = (source.input, source.target)
-    if source.input == source.target:
-        log.add("TableSource", None, f'input and target are both "{source.input}"', "name two columns")
     train, test = Path(source.train), _path(source.test)
     if _test_wanted(test, split, log):
         mend = "give a test table, or set a part of this one aside with --split 0.3"
@@ -106,8 +106,8 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
         test=test,
         dev=_path(source.dev),
         documents=_path(source.documents),
-        rows=lambda file, log: read_table(file, columns, log),
-        rules=Rules(settings.kind, settings.labels, None, *columns),
+        rows=lambda file, log: read_table(file, source.columns, log),
+        rules=Rules(settings.kind, settings.labels),
         origin=str(train),
     )
     return _load(parts, split, seed, log)
@@ -118,12 +118,14 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     before = len(log)
     documents = read_documents(source.documents, log) if source.documents else ()
     if documents and len(log) == before:
-        known = frozenset(document.id for document in documents)
-        source = replace(source, rules=replace(source.rules, documents=known))
-    train, dev, test = (_examples(file, source, log) for file in (source.train, source.dev, source.test))
+        source = replace(source, rules=_knowing(source.rules, documents))
+    train = _examples(source.train, source, log, split is not None)
+    dev, test = (_examples(file, source, log) for file in (source.dev, source.test))
     log.raise_if_any()
     settings = source.settings
     assert settings.kind and settings.metric  # else a fault was raised
+    if settings.kind == "classification":
+        train, dev, test = _in_one_form(train, dev, test, settings.labels, log)
     labels = settings.labels
     if settings.kind == "classification" and not labels:
         labels = default_labels(train)
@@ -139,7 +141,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         documents=documents,
         limits=settings.limits,
         defaults=settings.defaults,
-        caveats=settings.caveats,
+        caveats=(*settings.caveats, *log.notes),
         origin=source.origin,
     )
     if not documents:
@@ -149,14 +151,50 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     return task
 
 
-def _examples(path: Path | None, source: _Source, log: FaultLog) -> tuple[Example, ...]:
+def _knowing(rules: Rules, documents: Sequence[Document]) -> Rules:
+    """The rules with the documents' ids; those that are line numbers are no names."""
+    numbered = {d.id for d in documents if d.place and d.id == str(d.place.line)}
+    return replace(rules, documents=frozenset(d.id for d in documents), numbered=frozenset(numbered))
+
+
+def _read_lines(path: Path, log: FaultLog) -> Table | None:
+    rows = read_json(path, log, LINE)
+    if rows is None:
+        return None
+    return of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values))), rows
+
+
+def _examples(path: Path | None, source: _Source, log: FaultLog, is_split: bool = False) -> tuple[Example, ...]:
     if path is None:
         return ()
     before = len(log)
-    rows = source.rows(path, log)
+    columns, rows = source.rows(path, log) or (Columns(), None)
     if rows == [] and len(log) == before:
-        log.add(path, None, "the file holds no examples", f"write one example a line: {source.rules.line}")
-    return examples_from(rows or (), path, source.rules, log)
+        log.add(path, None, "the file holds no examples", f"write one example a line: {columns.line}")
+    if is_split and rows and (advice := group_advice(columns, [row.values for row in rows])):
+        log.note(advice)
+    return examples_from(rows or (), path, replace(source.rules, columns=columns), log)
+
+
+def _in_one_form(
+    train: tuple[Example, ...],
+    dev: tuple[Example, ...],
+    test: tuple[Example, ...],
+    labels: tuple[str, ...],
+    log: FaultLog,
+) -> tuple[tuple[Example, ...], ...]:
+    """The splits with every label that is one value written in two ways in one of them, and a note of that."""
+    splits = (train, dev, test)
+    forms = one_form((answer for split in splits for e in split for answer in (e.target, *e.targets)), labels)
+    if not forms:
+        return splits
+    log.note(two_ways(forms))
+    return tuple(tuple(_rewritten(example, forms) for example in split) for split in splits)
+
+
+def _rewritten(example: Example, forms: Mapping[str, str]) -> Example:
+    targets = tuple(dict.fromkeys(forms.get(answer, answer) for answer in example.targets))
+    return replace(example, target=forms.get(example.target, example.target), targets=targets)
 
 
 def _test_wanted(test: Path | None, split: float | None, log: FaultLog) -> bool:

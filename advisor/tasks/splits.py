@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.errors import UserError
+from advisor.tasks.kin import Kin, kin
 from advisor.tasks.task import Example, Task
 
 
@@ -55,7 +56,9 @@ def check_split(split: float | None) -> None:
 def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
     """The task with `split` of its training examples set aside as test, and a caveat that says so.
 
-    Classification keeps the share of each label, and at least one example of each in train.
+    Classification keeps the share of each label, and at least one example of each in train. Examples of one group, and
+    those with equal or nearly equal inputs (`advisor.tasks.kin`), stay on one side, so that shares are met as nearly as
+    the sizes of these clusters allow.
 
     Args:
         task: a task without a test split.
@@ -64,7 +67,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
         train: the file of the training examples, for messages.
 
     Raises:
-        UserError: there are too few examples.
+        UserError: there are too few examples, or too few clusters.
     """
     stratified = task.kind == "classification"
     examples = task.train
@@ -76,12 +79,50 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
     if size == 0:
         what = f"{train}: {len(examples)} training examples are too few for --split {split:g}"
         raise UserError(what, "add examples" + "; each label keeps one for training" * stratified)
-    test = _first(examples, size, spare)
-    chosen = set(spare[:size])
+    found = kin(task)
+    classes = [example.target if stratified else "" for example in examples]
+    chosen = _whole_clusters(found.clusters, order, Counter(classes[at] for at in spare[:size]), classes)
+    if not chosen:
+        what = f"{train}: nothing can be set aside without parting what belongs together"
+        why = f"{found.groups} groups" if found.groups else f"{found.examples} examples with nearly equal inputs"
+        raise UserError(f"{what} ({why} in {len(examples)} examples)", "add examples, or give a test file")
+    test = tuple(example for at, example in enumerate(examples) if at in chosen)
     rest = tuple(example for at, example in enumerate(examples) if at not in chosen)
-    sizes = f"seed {seed}, {size} of {len(examples)} examples"
-    caveat = f"test is a seeded split: {100 * split:g} % of {train.name} ({sizes})"
+    sizes = f"seed {seed}, {len(test)} of {len(examples)} examples"
+    caveat = f"test is a seeded split: {100 * split:g} % of {train.name} ({sizes}){_together(found)}"
     return replace(task, train=rest, test=test, caveats=(*task.caveats, caveat))
+
+
+def _whole_clusters(
+    clusters: Sequence[tuple[int, ...]], order: Sequence[int], wanted: Counter[str], classes: Sequence[str]
+) -> set[int]:
+    """Positions of whole clusters, taken in the order of their first members, that come near what is wanted of each
+    class, and leave one example of each. Clusters of one example give exactly what is wanted."""
+    cluster_of = {at: cluster for cluster in clusters for at in cluster}
+    left = Counter(classes)
+    missing = Counter(wanted)
+    chosen: set[int] = set()
+    for at in order:
+        if at in chosen:
+            continue
+        held = Counter(classes[member] for member in cluster_of[at])
+        useful = sum(min(count, max(0, missing[name])) for name, count in held.items())
+        if 2 * useful >= held.total() and all(left[name] > count for name, count in held.items()):
+            chosen.update(cluster_of[at])
+            missing.subtract(held)
+            left.subtract(held)
+    return chosen
+
+
+def _together(found: Kin) -> str:
+    """What a split kept together, as the end of a caveat; empty where nothing."""
+    parts = []
+    if found.groups:
+        parts.append(f"{found.groups:,} groups")
+    if found.alike:
+        clusters = "1 cluster" if found.alike == 1 else f"{found.alike:,} clusters"
+        parts.append(f"{clusters} of equal or nearly equal inputs ({found.examples:,} examples)")
+    return f"; kept on one side each: {' and '.join(parts)}" if parts else ""
 
 
 def _first(examples: tuple[Example, ...], size: int, order: Sequence[int]) -> tuple[Example, ...]:

@@ -25,7 +25,7 @@ UNANSWERABLE = "unanswerable"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something was read: a file's name and its 1-based line (a row of a Parquet file).
+    """Where something was read: a file's name and its 1-based line (a record of Parquet or a JSON list).
 
     The line is 0 where the whole file is meant.
     """
@@ -62,6 +62,8 @@ class Example:
         target: the answer to learn and to show.
         targets: all acceptable answers, `target` first.
         evidence: ids of the documents that hold the answer; empty where unknown.
+        group: what it belongs to (a conversation, a patient): a split keeps a group on one side; not part of the
+            fingerprint.
         place: where it was read, None where it was made; not part of what it is.
     """
 
@@ -70,6 +72,7 @@ class Example:
     target: str
     targets: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    group: str = ""
     place: Place | None = field(default=None, compare=False, repr=False)
 
     @property

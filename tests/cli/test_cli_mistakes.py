@@ -20,7 +20,7 @@ MISTAKES = [
     ("compare {task} --metric exact_match", "--metric goes with --train"),
     ("compare {task} --labels a,b", "--labels goes with --train"),
     ("compare {task} --documents {tmp}", "--documents goes with --train"),
-    ("compare --train {tmp}/data.csv", "--train needs --input, --target, --kind, --instruction"),
+    ("compare --train {tmp}/data.csv", "--train needs --kind, --instruction"),
     ("compare --train {tmp}/no.csv --split 0.5 --input a --target b --kind qa --instruction Do", "no such file"),
     ("compare {task} --split 0.5", "there is a test file"),
     ("compare {task} --split 7", "--split is 7"),

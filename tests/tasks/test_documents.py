@@ -36,9 +36,11 @@ def test_documents_in_lines(write):
     [
         ('{"id": "a", "text": "y"}', 'the document id "a" is already used on line 1', "its own id"),
         ('{"id": "b", "text": " "}', "the document is empty", "take the line away"),
+        ('{"docid": "b", "text": "y"}', '"id" is missing', 'rename "docid" to "id"'),
+        ('{"_id": "b", "text": "y"}', '"id" is missing', 'rename "_id" to "id"'),
         ('{"id": "b", "body": "y"}', '"text" is missing', 'rename "body" to "text"'),
         ('{"id": "b", "text": ["y"]}', '"text" is a list, not a text', "write it in quotes"),
-        ('{"id": "b", "title": 3, "text": "y"}', '"title" is a number, not a text', "write it in quotes"),
+        ('{"id": "b", "title": ["y"], "text": "y"}', '"title" is a list, not a text', "write it in quotes"),
         ('{"id": ["b"], "text": "y"}', '"id" is a list', "write it as text"),
         ("{", "not valid JSON", "one whole JSON object"),
     ],
@@ -54,7 +56,7 @@ def test_faults_of_a_folder(write, report):
     (folder / "documents").mkdir()
     assert "there are both documents.jsonl and documents/" in report(folder)
     (folder / "documents.jsonl").unlink()
-    assert report(folder).startswith("error: documents: the folder holds no .md or .txt file")
+    assert report(folder).startswith("error: documents: the folder holds no text file")
     (folder / "documents" / "a.md").write_text("# Only a heading\n")
     (folder / "documents" / "a.txt").write_text("x")
     (folder / "documents" / "b.txt").write_bytes(b"\xff\xfe")
@@ -66,6 +68,62 @@ def test_faults_of_a_folder(write, report):
         "error: documents/b.txt:1: the file is UTF-16, not UTF-8\n"
         "  try: convert it: iconv -f UTF-16 -t UTF-8 b.txt > converted.txt"
     )
+
+
+def test_text_in_every_form_is_read_whatever_the_case_of_its_ending(write):
+    folder = write()
+    pages = folder / "documents"
+    pages.mkdir()
+    (pages / "a.MARKDOWN").write_text("# Löhne\n\nJeden Monat.")
+    (pages / "b.Rst").write_text("======\nUrlaub\n======\n\nDreißig Tage.\n\nMehr\n----\nNie.")
+    (pages / "c.HTM").write_text(
+        "<!doctype html><title>営業 &amp; 時間</title><style>p {}</style><script>if (a < b) {}</script>"
+        "<h1>ignored</h1><p>朝九時から\n<b>夕方</b>まで。<pre>a\n  b</pre><ul><li>one<li>two</ul>"
+    )
+    (pages / "d.mdx").write_text("Plain.")
+    (pages / "notes").write_text("Без окончания.")
+    task = load_task(folder)
+    assert task.documents == (
+        Document("a", "Löhne", "Jeden Monat."),
+        Document("b", "Urlaub", "Dreißig Tage.\n\nMehr\n----\nNie."),
+        Document("c", "営業 & 時間", "ignored\n朝九時から 夕方まで。\na\n  b\none\ntwo"),
+        Document("d", "d", "Plain."),
+        Document("notes", "notes", "Без окончания."),
+    )
+    assert task.caveats == ()
+
+
+def test_files_that_are_not_read_are_counted_by_kind_and_named(write, report):
+    folder = write()
+    pages = folder / "documents"
+    pages.mkdir()
+    (pages / "a.txt").write_text("x")
+    for name in ("one.pdf", "two.PDF", "three.docx", "four.png"):
+        (pages / name).write_bytes(b"\0")
+    (pages / "binary").write_bytes(b"\0\1")
+    (caveat,) = load_task(folder).caveats
+    assert caveat == (
+        "5 files of documents are not read: 2 .pdf, 1 without ending, 1 .png, 1 .docx; convert: pdftotext FILE.pdf, "
+        "pandoc FILE.docx -t plain -o FILE.txt"
+    )
+    (pages / "a.txt").unlink()
+    assert "the folder holds no text file, only 2 .pdf, 1 without ending" in report(folder)
+
+
+def test_a_second_file_of_the_same_name_keeps_its_ending_in_its_id(write):
+    folder = write()
+    (folder / "documents").mkdir()
+    for name in ("a.html", "a.md", "b.htm"):
+        (folder / "documents" / name).write_text(f"<p>{name}" if "h" in name else name)
+    assert [document.id for document in load_task(folder).documents] == ["a.html", "a", "b"]
+
+
+def test_line_numbers_are_no_names_to_suggest(write, report):
+    rows = [{"input": "x", "target": "y", "evidence": ["k2"]}]
+    nameless = report(write(train_jsonl=rows, documents_jsonl=[{"text": "one"}, {"text": "two"}]))
+    assert 'try: the 2 documents have no ids but their line numbers: give each its "id"' in nameless
+    some = [{"id": "k1", "text": "one"}, {"text": "two"}]
+    assert report(write(train_jsonl=rows, documents_jsonl=some)).endswith("try: the ids of the 2 documents: k1")
 
 
 def test_an_empty_file_of_documents(write, report):

@@ -30,12 +30,12 @@ def test_many_faults_are_one_error_with_the_first_three_in_full(write, report):
 
 
 def test_one_line_with_two_faults(write, report):
-    text = report(write(train_jsonl='{"input": "", "target": 3}'))
+    text = report(write(train_jsonl='{"input": "", "target": {"a": 3}}'))
     assert text == (
         'error: train.jsonl:1: "input" is empty\n'
         "  try: write what the model is given, or take the line away\n"
-        'error: train.jsonl:1: "target" is 3, not a text\n'
-        '  try: put it in quotes: "target": "3"'
+        'error: train.jsonl:1: "target" is an object, not a text\n'
+        '  try: write one text: "target": "..."'
     )
 
 
@@ -46,24 +46,26 @@ def test_one_line_with_two_faults(write, report):
         ('{"inputs": "a", "target": "b"}', '"input" is missing', 'rename "inputs" to "input"'),
         ('{"input": "a", "Answer": "b"}', '"target" is missing', 'rename "Answer" to "target"'),
         (
-            '{"input": true, "target": "b"}',
-            '"input" is true, not a text',
-            'put it in quotes: "input": "true"',
+            '{"input": ["a"], "target": "b"}',
+            '"input" is a list, not a text',
+            'write one text: "input": "..."',
         ),
         ('{"input": "a", "target": null}', '"target" is null', 'write the answer, or "unanswerable"'),
         ('{"input": "a", "target": "  "}', '"target" is empty', 'write the answer, or "unanswerable"'),
-        ('{"input": "a", "target": ["b"]}', '"target" is a list, not a text', 'go in a list in "targets"'),
+        ('{"input": "a", "target": [["b"]]}', '"target" is a list, not a text', 'write one text: "target"'),
+        ('{"input": "a", "target": []}', '"target" is an empty list', 'write the answer: "target": "..."'),
+        ('{"input": "a", "target": NaN}', '"target" is NaN', 'write the answer, or "unanswerable"'),
         (
             '{"input": "a", "target": {"b": 1}}',
             '"target" is an object, not a text',
             'write one text: "target"',
         ),
         (
-            '{"input": "a", "target": "b", "targets": ["b", 4]}',
-            '"targets" holds 4',
+            '{"input": "a", "target": "b", "targets": ["b", null]}',
+            '"targets" holds null',
             '"targets": ["...", "..."]',
         ),
-        ('{"input": "a", "target": "b", "id": 1.5}', '"id" is a number', 'write it as text ("id": "q1")'),
+        ('{"input": "a", "target": "b", "id": [1]}', '"id" is a list', 'write it as text ("id": "q1")'),
         (
             '{"input": "a", "target": "b"',
             "not valid JSON: Expecting ',' delimiter at column 29",
@@ -86,9 +88,11 @@ def test_faults_of_a_line(write, report, line, what, mend):
     assert mend in tried
 
 
-def test_a_file_that_is_one_list(write, report):
-    text = report(write(train_jsonl=f"[\n{GOOD},\n{GOOD}\n]\n"))
-    assert text.startswith("error: train.jsonl:1: the file is one JSON list, not one object a line\n  try: write each")
+def test_a_file_that_is_one_list_is_read_by_its_objects(write, report):
+    task = load_task(write(train_jsonl=f"[\n{GOOD},\n{GOOD}\n]\n"))
+    assert [(e.id, e.input) for e in task.train] == [("1", "a"), ("2", "a")]
+    text = report(write(train_jsonl=f"[\n{GOOD},\n" + '{"input": "c"}]'))
+    assert text.startswith('error: train.jsonl:2: "target" is missing')
 
 
 def test_an_id_used_twice_names_both_lines(write, report):
@@ -117,7 +121,7 @@ def test_a_target_that_is_not_among_the_labels(write, report):
 
 @pytest.mark.parametrize(
     ("target", "what"),
-    [("unknown", "is not valid JSON: Expecting value"), ("[1]", "is a list, not a JSON object")],
+    [("unknown", "is not valid JSON: Expecting value"), ("12", "is a number, not a JSON object or list")],
 )
 def test_an_extraction_target_that_is_no_object(write, report, target, what):
     good = [{"input": "x", "target": "{}"}]
@@ -154,11 +158,11 @@ def test_files_without_examples(write, report):
 
 
 def test_missing_files_are_reported_together(write, report):
-    folder = write(task_toml=None, test_jsonl=None, train_jsonl='{"input": 3}')
+    folder = write(task_toml=None, test_jsonl=None, train_jsonl='{"input": []}')
     text = report(folder)
     assert "error: task.toml: no such file\n  try: write one: [task] and below it" in text
     assert "error: test.jsonl: no such file\n  try: add it, or set a part of train.jsonl aside with --split 0.3" in text
-    assert 'error: train.jsonl:1: "input" is 3, not a text' in text
+    assert 'error: train.jsonl:1: "input" is a list, not a text' in text
     assert text.endswith("... and 1 more fault (1 in train.jsonl)")
 
 

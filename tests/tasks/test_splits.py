@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from advisor.errors import UserError
-from advisor.tasks import Example, Task, load_task, subset
+from advisor.tasks import Example, Faults, TableSource, Task, load_table, load_task, subset
+from advisor.tasks.audit import audit
+from advisor.tasks.material import Material
+from advisor.tasks.splits import sampled, split_test
 
 
 def examples(**counts: int) -> tuple[Example, ...]:
@@ -116,3 +121,78 @@ def test_a_split_out_of_range(write, split):
     with pytest.raises(UserError, match="--split is") as caught:
         load_task(write(test_jsonl=None), split=split)
     assert caught.value.mend == "give the share of train to test on, above 0 and below 1: --split 0.3"
+
+
+def grouped(groups: int, size: int) -> Task:
+    rows = [
+        Example(f"{g}-{n}", f"{'abcdefghij'[n]}{g} {'klmnopqrst'[n]}{g * 7}", "even" if g % 2 else "odd", group=f"g{g}")
+        for g in range(groups)
+        for n in range(size)
+    ]
+    return Task("t", "classification", "i", "accuracy", ("even", "odd"), tuple(rows))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_group_stays_on_one_side_and_shares_of_labels_are_kept(seed):
+    task = split_test(grouped(20, 4), 0.3, seed, Path("t.csv"))
+    assert {e.group for e in task.train}.isdisjoint(e.group for e in task.test)
+    assert labels(task.test) == {"even": 12, "odd": 12}
+    assert task.caveats == (
+        f"test is a seeded split: 30 % of t.csv (seed {seed}, 24 of 80 examples); kept on one side each: 20 groups",
+    )
+
+
+@pytest.mark.parametrize("kind", ["classification", "qa"])
+def test_a_split_makes_no_leak_that_the_audit_warns_of(kind):
+    words = ["what", "where", "when", "who", "how", "why", "which", "whose", "whom", "whither", "whence"]
+    base = [f"{word} does the blue {word}ing machine in Oslo need oil again" for word in words]
+    russian = [
+        f"когда {word} привезут новую машину на склад" for word in ["завтра", "утром", "вечером", "нам", "вам", "им"]
+    ]
+    chinese = [f"请问{place}的机器什么时候可以修好并送回来" for place in ("仓库", "办公室", "学校", "医院", "车站")]
+    texts = [
+        form for text in (*base, *russian, *chinese) for form in (text, text.upper(), text + "?", text + " please")
+    ]
+    rows = tuple(Example(str(n), text, "yes" if n // 4 % 2 else "no") for n, text in enumerate(texts))
+    task = split_test(Task("t", kind, "i", "accuracy", ("no", "yes"), rows), 0.4, 0, Path("t.csv"))
+    found = {finding.code for finding in audit(Material(task))}
+    assert not {code for code in found if code.endswith("in-train") or "inside" in code}
+    assert len(task.test) >= 0.3 * len(rows)
+    assert "clusters of equal or nearly equal inputs" in task.caveats[0]
+
+
+def test_examples_that_stand_alone_are_split_as_they_were():
+    whole = examples(a=60, b=30, c=10)
+    task = split_test(Task("t", "classification", "i", "accuracy", (), whole), 0.3, 0, Path("t.csv"))
+    assert labels(task.test) == {"a": 18, "b": 9, "c": 3}
+    order = sampled(whole, "split:0", stratified=True)
+    last = {whole[at].target: at for at in order}
+    assert set(task.test) == {whole[at] for at in [at for at in order if at not in last.values()][:30]}
+
+
+def test_what_belongs_together_is_never_parted():
+    one = Task("t", "qa", "i", "token_f1", (), tuple(Example(str(n), f"q {n}", "a", group="g") for n in range(9)))
+    with pytest.raises(UserError, match="nothing can be set aside without parting what belongs together \\(1 groups"):
+        split_test(one, 0.3, 0, Path("t.csv"))
+
+
+def test_a_column_that_looks_like_a_group_is_advised(tmp_path):
+    path = tmp_path / "t.csv"
+    rows = [f"t{n // 4},{n}: {'wxyz'[n % 4] * 9} {n * 37},{'ab'[n // 4 % 2]}" for n in range(40)]
+    path.write_text("thread_id,text,label\n" + "\n".join(rows))
+    source = TableSource(path, input="text", target="label", kind="classification", instruction="i")
+    advice, _ = load_table(source, split=0.3).caveats
+    assert advice.startswith('the column "thread_id" looks like a group (10 values in 40 rows)')
+    assert "--group thread_id" in advice
+    task = load_table(replace(source, group="thread_id"), split=0.3)
+    assert len(task.caveats) == 1
+    assert {e.group for e in task.train}.isdisjoint(e.group for e in task.test)
+    with pytest.raises(Faults, match='there is no column "threads"'):
+        load_table(replace(source, group="threads"), split=0.3)
+
+
+def test_a_group_in_both_files_is_found(write):
+    rows = [{"input": f"q{n}", "target": "a", "group": "g1"} for n in range(3)]
+    task = load_task(write(train_jsonl=rows, test_jsonl=[{"input": "z", "target": "b", "group": "g1"}]))
+    (finding,) = [f for f in audit(Material(task)) if f.code == "test-group-in-train"]
+    assert (finding.count, finding.severity) == (1, "medium")

@@ -1,0 +1,42 @@
+"""Targets that are several acceptable answers: lists, SQuAD's objects, and lists written in a cell."""
+
+from __future__ import annotations
+
+import ast
+
+from advisor.tasks import dialogue
+from advisor.tasks.values import plain
+
+
+def acceptable(value: object) -> list[str] | None:
+    """The answers in a list or in SQuAD's `{"text": [...]}`, each once; None where it holds anything else.
+
+    A conversation holds one answer, the last turn of the assistant. Empty answers are left out.
+    """
+    conversation = dialogue.turns(value)
+    if conversation:
+        found = dialogue.exchange(conversation)
+        return [found[1]] if found and found[1] else None
+    if isinstance(value, dict):
+        if "text" not in value:
+            return None
+        value = value["text"] if isinstance(value["text"], list) else [value["text"]]
+    if not isinstance(value, list):
+        return None
+    items = [plain(item.get("text") if isinstance(item, dict) and "text" in item else item) for item in value]
+    if not all(isinstance(item, str | None) for item in items):
+        return None
+    return list(dict.fromkeys(item for item in items if isinstance(item, str) and item.strip()))
+
+
+def listed_in_a_cell(text: str) -> list[str] | None:
+    """The texts of a list that was written into a cell, as JSON or as Python shows it; None for any other text."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    good = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+    return value if good else None

@@ -1,0 +1,178 @@
+"""Which columns of a table are read: those that the user names, else those of a shape that is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from advisor.tasks.faults import FaultLog, listed, nearest
+from advisor.tasks.jsonfile import CONVERSATIONS
+from advisor.tasks.values import plain
+
+OPTIONAL = ("id", "targets", "evidence")
+ALPACA = ("instruction", "input")
+"""Columns that Alpaca's files hold beside `output`; the second may be empty."""
+ALIASES = {
+    "input": (
+        *("question", "text", "query", "prompt", "sentence", "message", "utterance", "instruction", "problem"),
+        *("user_input", "source"),
+    ),
+    "target": (
+        *("answer", "label", "output", "response", "completion", "summary", "category", "class", "answers"),
+        *("chosen", "labels", "intent", "topic", "gold", "reference", "ground_truth", "generation_gt"),
+    ),
+}
+_PART_OF_INPUT = ("input", "instruction", "context", "history", "system")
+_GROUPS = (
+    *("conversation", "conv", "dialogue", "dialog", "chat", "thread", "session", "user", "customer", "client"),
+    *("patient", "author", "article", "ticket", "document", "doc"),
+)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one table.
+
+    Attributes:
+        inputs: those of the input, in the order in which they are joined; empty where none was named.
+        target: that of the answer; empty where none was named. The same as the one input where both stand in a
+            conversation.
+        group: that of the group, `group` where it is there and nothing else was named.
+        maybe_groups: others that look like one.
+    """
+
+    inputs: tuple[str, ...] = ("input",)
+    target: str = "target"
+    group: str = "group"
+    maybe_groups: tuple[str, ...] = ()
+
+    @property
+    def input(self) -> str:
+        """The first input column, for messages."""
+        return self.inputs[0]
+
+    @property
+    def line(self) -> str:
+        """A line as it should be, for mends."""
+        return json.dumps(dict.fromkeys((*self.inputs, self.target), "..."), ensure_ascii=False)
+
+    @property
+    def in_turns(self) -> bool:
+        """Whether input and target stand in one conversation."""
+        return self.inputs == (self.target,)
+
+    def wanted(self, seen: Sequence[str]) -> tuple[str, ...]:
+        """The columns to read, of those that are there."""
+        names = dict.fromkeys((*OPTIONAL, *self.inputs, self.target, self.group, *self.maybe_groups))
+        return tuple(name for name in names if name in seen)
+
+
+def of_lines(seen: Sequence[str]) -> Columns:
+    """The columns of a task folder's file: `input` and `target`, else those of a shape that is known."""
+    shape = None if {"input", "target"} & set(seen) - set(ALPACA) else _shape(seen)
+    return _completed(shape or Columns(), seen)
+
+
+def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> Columns | None:
+    """The columns of a table, each there exactly once; None after a fault was noted."""
+    found = asked
+    if not asked.inputs and not asked.target:
+        found = _shape(seen) or Columns(group=asked.group)
+    if not found.inputs or not found.target or (not asked.inputs and not {*found.inputs, found.target} <= set(seen)):
+        role, option = ("target", "--target") if asked.inputs else ("input", "--input")
+        what = f"no column is named as {role}" + ("" if asked.inputs or asked.target else ", and none as target")
+        guess = " ".join(filter(None, (_guess("input", seen, asked.inputs), _guess("target", seen, asked.target))))
+        log.add(path, None, what, f"name it with {guess or option + ' COLUMN'}. The columns: {_listed(seen)}")
+        return None
+    named = (*found.inputs, found.target, *([asked.group] if asked.group != Columns.group else []))
+    if not _there(named, seen, path, log):
+        return None
+    found = _completed(replace(found, group=asked.group), seen)
+    _note_unread(found, seen, log)
+    return found
+
+
+def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]]) -> str | None:
+    """What is said where a column looks like a group and none was named; None where none does.
+
+    It looks like one if its name does, and values repeat without being few for the rows that they are in.
+    """
+    for name in columns.maybe_groups:
+        values = [str(value) for row in rows if (value := plain(row.get(name))) not in (None, "")]
+        distinct = len(set(values))
+        if 2 <= distinct <= 0.8 * len(values):
+            return (
+                f'the column "{name}" looks like a group ({distinct:,} values in {len(values):,} rows), and its rows '
+                f"may stand on both sides of the split: --group {name} keeps those of one value together"
+            )
+    return None
+
+
+def _shape(seen: Sequence[str]) -> Columns | None:
+    """The columns of files in which the data of fine-tuning comes."""
+    for name in CONVERSATIONS:
+        if name in seen:
+            return Columns((name,), name)
+    if "instruction" in seen and "output" in seen:
+        return Columns(("instruction",), "output")
+    if {"question", "answers", "context"} <= set(seen):  # SQuAD
+        return Columns(("question",), "answers")
+    return None
+
+
+def _completed(columns: Columns, seen: Sequence[str]) -> Columns:
+    """With Alpaca's second column, and the columns that look like groups."""
+    if columns.inputs == ALPACA[:1] and columns.target == "output" and ALPACA[1] in seen:
+        columns = replace(columns, inputs=ALPACA)
+    maybe = () if columns.group in seen else tuple(name for name in seen if _is_group(name))
+    return replace(columns, maybe_groups=tuple(name for name in maybe if name not in (*columns.inputs, columns.target)))
+
+
+def _is_group(name: str) -> bool:
+    folded = name.casefold().replace("-", "_").replace(" ", "_")
+    stem = folded.removesuffix("id").rstrip("_")
+    return folded in _GROUPS or (stem != folded and stem in _GROUPS)
+
+
+def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog) -> None:
+    if columns.inputs == ALPACA:
+        log.note('the columns "instruction" and "input" are joined to one input, as in Alpaca\'s files')
+    if columns.in_turns:
+        log.note("of each conversation the last turn of the assistant is the answer, and all before it the input")
+        return
+    unread = [
+        name for name in seen if name.casefold() in _PART_OF_INPUT and name not in (*columns.inputs, columns.target)
+    ]
+    for name in unread:
+        both = " ".join(f'--input "{part}"' if " " in part else f"--input {part}" for part in (*columns.inputs, name))
+        log.note(f'the column "{name}" is not read; if it belongs to the input, join them: {both}')
+
+
+def _guess(role: str, seen: Sequence[str], given: object) -> str:
+    if given:
+        return ""
+    near = next((name for alias in (role, *ALIASES[role]) for name in seen if name.casefold() == alias), None)
+    return f"--{role} {near}" if near else f"--{role} COLUMN"
+
+
+def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
+    """Whether the table has the wanted columns exactly once; what is not so is noted."""
+    good = True
+    for column in dict.fromkeys(wanted):
+        count = seen.count(column)
+        if count == 0:
+            near = nearest(column, seen) or next((name for name in seen if name.startswith(column)), None)
+            guess = f'did you mean "{near}"? ' if near else ""
+            what = f'there is no column "{column}"'
+            log.add(path, None, what, f"{guess}The columns: {_listed(seen)}")
+        elif count > 1:
+            log.add(path, None, f'{count} columns are named "{column}"', "rename all but one")
+        good = good and count == 1
+    return good
+
+
+def _listed(seen: Sequence[str]) -> str:
+    """The columns' names; one with a comma in quotes."""
+    return listed([f'"{name}"' if "," in name else name for name in seen], 20)

@@ -1,0 +1,180 @@
+"""Delimited text: CSV and its dialects, TSV; records with the lines on which they begin."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from advisor.tasks.columns import Columns
+from advisor.tasks.faults import FaultLog
+from advisor.tasks.jsonfile import Row, parse_json
+from advisor.tasks.textfile import read_text
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+DELIMITED = (".csv", ".tsv")
+_LONGEST_CELL = 2**31 - 1
+_TOLD = re.compile(r'"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)  # Excel's line that names the separator
+_PADDED_QUOTE = re.compile(r' +".*"\s*', re.DOTALL)
+
+Choose = Callable[[Sequence[str]], Columns | None]
+Record = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A text read in one dialect; `fault` with its line where it breaks the rules of quoting."""
+
+    separator: str
+    records: list[Record]
+    fault: tuple[int, str] | None = None
+
+    @property
+    def header(self) -> list[str]:
+        return [cell.strip() for cell in self.records[0][1]] if self.records else []
+
+    @property
+    def even(self) -> float:
+        """Share of the records with as many cells as the header."""
+        width = len(self.header)
+        return sum(len(cells) == width for _, cells in self.records) / max(1, len(self.records))
+
+
+def read_delimited(
+    path: Path, expected: Sequence[str], choose: Choose, log: FaultLog
+) -> tuple[Columns, list[Row]] | None:
+    """The rows of a .csv or .tsv file, and the columns that were read; None if the table could not be read.
+
+    The separator is what a line `sep=;` says, else that sign among commas, semicolons, tabs and vertical bars which
+    stands in the header outside quotes; where several do, the one by which the expected columns are there and rows
+    have as many cells as the header. Spaces before a quote belong to the separator.
+
+    Args:
+        path: the file.
+        expected: columns that should be there, to tell separators apart.
+        choose: from the header's names to the columns to read; None after it noted a fault.
+        log: where faults go.
+    """
+    text = read_text(path, log)
+    if text is None:
+        return None
+    told = _TOLD.match(text)
+    first = 1 + bool(told)
+    reading = _read(text[told.end() :] if told else text, path.suffix.lower(), expected, told[1] if told else None)
+    if reading.fault:
+        line, what = reading.fault
+        log.add(path, line - 1 + first, f"not a valid table: {what}", _quoting(text, reading.separator))
+        return None
+    if not reading.records:
+        log.add(path, None, "the file is empty", "begin it with a line of column names")
+        return None
+    header = reading.header
+    columns = choose(header)
+    if columns is None:
+        return None
+    wanted = {header.index(name): name for name in columns.wanted(header)}
+    lists = {"targets", "evidence"} - {*columns.inputs, columns.target}
+    rows = []
+    for line, cells in reading.records[1:]:
+        at = line - 1 + first
+        if len(cells) != len(header):
+            what = f"the row has {len(cells)} cells, the header {len(header)}"
+            named = SEPARATORS.get(reading.separator, repr(reading.separator))
+            log.add(path, at, what, f"cells are separated by {named}: put those that contain one in double quotes")
+            continue
+        try:
+            rows.append(Row(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
+        except ValueError as error:
+            log.add(path, at, str(error), 'write several values as a JSON list: ["...", "..."]')
+    return columns, rows
+
+
+def _read(text: str, ending: str, expected: Sequence[str], told: str | None) -> _Reading:
+    """The reading in the likeliest dialect."""
+    head = _outside_quotes(text)
+    present = [separator for separator in SEPARATORS if separator in head]
+    if ending == ".tsv" and "\t" in present and told is None:
+        return _tabbed(text)
+    candidates = [told] if told else present or [","]
+    return max((_tried(text, separator) for separator in candidates), key=lambda reading: _merit(reading, expected))
+
+
+def _merit(reading: _Reading, expected: Sequence[str]) -> tuple[int, bool, float, int]:
+    there = sum(name in reading.header for name in expected)
+    return there, reading.fault is None, reading.even, len(reading.header)
+
+
+def _tried(text: str, separator: str) -> _Reading:
+    """The reading by one separator; with the spaces behind it skipped where quotes follow them."""
+    reading = _parse(text, separator, spaces=False)
+    sample = reading.records if reading.fault is None else ()
+    padded = any(_PADDED_QUOTE.fullmatch(cell) or cell.startswith(' "') for _, cells in sample for cell in cells)
+    if not padded and not (reading.fault and f'{separator} "' in text):
+        return reading
+    skipped = _parse(text, separator, spaces=True)
+    return reading if skipped.fault or skipped.even < reading.even else skipped
+
+
+def _tabbed(text: str) -> _Reading:
+    """In a .tsv, quotes count only where they are well formed throughout: many hold plain text with stray quotes."""
+    strict = _parse(text, "\t", spaces=False)
+    return strict if strict.fault is None and strict.even == 1 else _parse(text, "\t", spaces=False, quotes=False)
+
+
+def _parse(text: str, separator: str, *, spaces: bool, quotes: bool = True) -> _Reading:
+    longest = csv.field_size_limit(_LONGEST_CELL)
+    lines = io.StringIO(text, newline="")
+    records: list[Record] = []
+    line = 1
+    try:
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=spaces, strict=quotes, quoting=quoting)
+        for cells in reader:
+            if any(cells):
+                records.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        return _Reading(separator, records, (line, str(error)))
+    finally:
+        csv.field_size_limit(longest)
+    return _Reading(separator, records)
+
+
+def _outside_quotes(text: str) -> str:
+    """The header's signs that stand outside quotes."""
+    found = []
+    inside = False
+    for sign in text.lstrip("\r\n"):
+        if sign == '"':
+            inside = not inside
+        elif sign in "\r\n" and not inside:
+            break
+        elif not inside:
+            found.append(sign)
+    return "".join(found)
+
+
+def _quoting(text: str, separator: str) -> str:
+    """What mends a record that breaks the rules of quoting."""
+    if '\\"' in text:
+        return 'quotes inside a cell are doubled, not written \\": "5"" pipe"'
+    named = SEPARATORS.get(separator, repr(separator))
+    return f'put cells with {named} or quotes in double quotes, and double the quotes in them: "5"" pipe"'
+
+
+def _cell(name: str, text: str, is_list: bool) -> object:
+    """A cell as a value: a list where `targets` or `evidence` has brackets, else the text."""
+    if not is_list:
+        return text
+    if not text.strip():
+        return None
+    if not (text.strip().startswith("[") and text.strip().endswith("]")):
+        return text
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise ValueError(f'the cell "{name}" is not a valid JSON list: {error}') from None

@@ -1,0 +1,71 @@
+"""Conversations as fine-tuning data holds them: lists of turns, in OpenAI's form and in ShareGPT's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.tasks.jsonfile import parse_json
+
+_SPEAKERS = {
+    "assistant": ("assistant", "gpt", "chatgpt", "model", "bot", "ai"),
+    "user": ("user", "human"),
+    "system": ("system", "developer"),
+}
+_ROLES = {name: role for role, names in _SPEAKERS.items() for name in names}
+_WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side says; the role is `user`, `assistant`, `system` or whatever else the file calls it."""
+
+    role: str
+    text: str
+
+
+def turns(value: object) -> tuple[Turn, ...] | None:
+    """The turns of a conversation, or of its JSON text; None for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        try:
+            value = parse_json(value)
+        except ValueError:
+            return None
+    if not isinstance(value, list) or not value:
+        return None
+    found = [_turn(item) for item in value]
+    known = [turn for turn in found if turn is not None]
+    return tuple(known) if len(known) == len(found) else None
+
+
+def exchange(conversation: Sequence[Turn]) -> tuple[str, str] | None:
+    """What comes before the last turn of the assistant, as one text, and that turn; None where it has none."""
+    last = max((at for at, turn in enumerate(conversation) if turn.role == "assistant"), default=None)
+    return None if last is None else (transcript(conversation[:last]), conversation[last].text)
+
+
+def transcript(conversation: Sequence[Turn]) -> str:
+    """Turns as one text: what the system says, then the one question as it is, or several turns with their roles."""
+    system = [turn.text for turn in conversation if turn.role == "system" and turn.text]
+    said = [turn for turn in conversation if turn.role != "system" and turn.text]
+    if len(said) == 1 and said[0].role == "user":
+        return "\n\n".join([*system, said[0].text])
+    return "\n\n".join([*system, "\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in said)]).strip()
+
+
+def _turn(item: object) -> Turn | None:
+    if not isinstance(item, dict):
+        return None
+    who = next((item[key] for key in _WHO if isinstance(item.get(key), str)), None)
+    what = next((key for key in _WHAT if key in item), None)
+    if who is None or what is None:
+        return None
+    return Turn(_ROLES.get(who.casefold(), who), _text(item[what]))
+
+
+def _text(content: object) -> str:
+    """A turn's text; of content in parts, the text parts."""
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        return "\n".join(part for part in parts if isinstance(part, str)).strip()
+    return content.strip() if isinstance(content, str) else ""

@@ -1,0 +1,90 @@
+"""Examples that belong on one side of a split: of one group, or with inputs that are equal, nearly so, or contained."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.tasks.duplicates import near_equal
+from advisor.tasks.leaks import longer_inputs
+from advisor.tasks.material import Entry, Material
+from advisor.tasks.occurrences import Occurrences
+from advisor.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Kin:
+    """The training examples of a task in clusters.
+
+    Attributes:
+        clusters: positions of the examples of each cluster, ascending; every example is in one.
+        groups: how many groups the user named.
+        alike: how many clusters hold inputs that are alike though no group says so, before groups join them.
+        examples: how many examples those hold.
+    """
+
+    clusters: tuple[tuple[int, ...], ...]
+    groups: int
+    alike: int
+    examples: int
+
+
+def kin(task: Task) -> Kin:
+    """The clusters of a task's training examples: by group, and by what the audit would call a leak.
+
+    Inputs that differ in case and spacing alone are together whatever their answers, and so are inputs with the same
+    words; those nearly the same (MinHash, `advisor.tasks.duplicates`) where an answer is common; and an input of eight
+    words or more with a longer one that holds it.
+    """
+    examples = task.train
+    entries = Material(task).of("train")
+    at = {id(entry): position for position, entry in enumerate(entries)}
+    alike = _Union(len(examples))
+    alike.join_equal([entry.key for entry in entries])
+    for ones, others in near_equal(entries):
+        for entry in (*ones, *others):
+            alike.join(at[id(ones[0])], at[id(entry)])
+    for entry, longer in _contained(entries):
+        alike.join(at[id(entry)], at[id(longer)])
+    repeated = [cluster for cluster in alike.clusters() if len(cluster) > 1]
+    alike.join_equal([example.group or f"\0{position}" for position, example in enumerate(examples)])
+    return Kin(
+        clusters=alike.clusters(),
+        groups=len({example.group for example in examples if example.group}),
+        alike=len(repeated),
+        examples=sum(map(len, repeated)),
+    )
+
+
+def _contained(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+    inputs = Occurrences([entry.words for entry in entries])
+    return [(entry, longer) for entry in entries for longer in longer_inputs(entry, entries, inputs)]
+
+
+class _Union:
+    """Sets of positions that grow together (union-find with path halving)."""
+
+    def __init__(self, size: int) -> None:
+        self._above = list(range(size))
+
+    def root(self, at: int) -> int:
+        while self._above[at] != at:
+            self._above[at] = self._above[self._above[at]]
+            at = self._above[at]
+        return at
+
+    def join(self, first: int, second: int) -> None:
+        low, high = sorted((self.root(first), self.root(second)))
+        self._above[high] = low
+
+    def join_equal(self, keys: Sequence[str]) -> None:
+        first: dict[str, int] = {}
+        for at, key in enumerate(keys):
+            self.join(first.setdefault(key, at), at)
+
+    def clusters(self) -> tuple[tuple[int, ...], ...]:
+        found: dict[int, list[int]] = defaultdict(list)
+        for at in range(len(self._above)):
+            found[self.root(at)].append(at)
+        return tuple(map(tuple, found.values()))
