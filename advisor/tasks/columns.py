@@ -69,10 +69,13 @@ class Columns:
         return tuple(name for name in names if name in seen)
 
 
-def of_lines(seen: Sequence[str]) -> Columns:
-    """The columns of a task folder's file: `input` and `target`, else those of a shape that is known."""
-    shape = None if {"input", "target"} & set(seen) - set(ALPACA) else _shape(seen)
-    return _completed(shape or Columns(), seen)
+def of_lines(seen: Sequence[str], log: FaultLog) -> Columns:
+    """The columns of a task folder's file: `input` and `target`, else those of a known shape, which is noted."""
+    shape = None if "target" in seen else _shape(seen)
+    found = _completed(shape or Columns(), seen)
+    if shape:
+        _note_reading(found, log)
+    return found
 
 
 def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> Columns | None:
@@ -90,6 +93,7 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
     if not _there(named, seen, path, log):
         return None
     found = _completed(replace(found, group=asked.group), seen)
+    _note_reading(found, log)
     _note_unread(found, seen, log)
     return found
 
@@ -136,18 +140,23 @@ def _is_group(name: str) -> bool:
     return folded in _GROUPS or (stem != folded and stem in _GROUPS)
 
 
-def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog) -> None:
+def _note_reading(columns: Columns, log: FaultLog) -> None:
+    """Say what a shape makes of its columns."""
     if columns.inputs == ALPACA:
         log.note('the columns "instruction" and "input" are joined to one input, as in Alpaca\'s files')
     if columns.in_turns:
         log.note("of each conversation the last turn of the assistant is the answer, and all before it the input")
-        return
-    unread = [
-        name for name in seen if name.casefold() in _PART_OF_INPUT and name not in (*columns.inputs, columns.target)
-    ]
-    for name in unread:
-        both = " ".join(f'--input "{part}"' if " " in part else f"--input {part}" for part in (*columns.inputs, name))
-        log.note(f'the column "{name}" is not read; if it belongs to the input, join them: {both}')
+
+
+def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog) -> None:
+    """Name the columns that may be a part of the input and are not read."""
+    read = (*columns.inputs, columns.target)
+    for name in (name for name in seen if name.casefold() in _PART_OF_INPUT and name not in read):
+        how = ""
+        if not columns.in_turns:
+            both = (f'--input "{part}"' if " " in part else f"--input {part}" for part in (*columns.inputs, name))
+            how = f"; if it belongs to the input, join them: {' '.join(both)}"
+        log.note(f'the column "{name}" is not read{how}')
 
 
 def _guess(role: str, seen: Sequence[str], given: object) -> str:

@@ -49,6 +49,9 @@ def read_documents(path: Path, log: FaultLog) -> tuple[Document, ...]:
         return ()
     if path.suffix.lower() not in JSON_ENDINGS:
         mend = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
+        if path.suffix.lower() in (".csv", ".tsv", ".parquet"):
+            read = "parquet" if path.suffix.lower() == ".parquet" else "csv"
+            mend += f'; pandas.read_{read}("{path.name}").to_json("documents.jsonl", orient="records", lines=True)'
         log.add(path, None, "documents cannot be read from this kind of file", mend)
         return ()
     before = len(log)

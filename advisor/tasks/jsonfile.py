@@ -11,7 +11,7 @@ from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.textfile import read_text
 
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
-CONVERSATIONS = ("messages", "conversations", "conversation")
+CONVERSATIONS = ("messages", "conversations")
 """Names under which a whole conversation stands, as a list of turns."""
 
 

@@ -161,7 +161,7 @@ def _read_lines(path: Path, log: FaultLog) -> Table | None:
     rows = read_json(path, log, LINE)
     if rows is None:
         return None
-    return of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values))), rows
+    return of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values)), log), rows
 
 
 def _examples(path: Path | None, source: _Source, log: FaultLog, is_split: bool = False) -> tuple[Example, ...]:
@@ -232,7 +232,8 @@ def _train_mend(folder: Path) -> str:
     """What mends the lack of train.jsonl."""
     others = sorted(path.name for path in folder.glob("train.*"))
     if others:
-        return f"write {others[0]} as JSON lines, one example a line: {LINE}"
+        call = _table_call(folder / others[0])
+        return f"write {others[0]} as JSON lines, one example a line: {LINE}; or pass it as a table: {call}"
     return near_path(folder / "train.jsonl") or f"add it, one example a line: {LINE}"
 
 

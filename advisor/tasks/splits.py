@@ -103,6 +103,8 @@ def _whole_clusters(
     missing = Counter(wanted)
     chosen: set[int] = set()
     for at in order:
+        if len(chosen) >= wanted.total():
+            break
         if at in chosen:
             continue
         held = Counter(classes[member] for member in cluster_of[at])
