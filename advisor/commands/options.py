@@ -24,19 +24,15 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         ("train", "file of training examples"),
         ("test", "file of test examples (or --split)"),
         ("dev", "file of examples to stop training by"),
+        ("input", "column that holds the input; given several times, the columns are joined"),
         ("target", "column that holds the answer; in a column of conversations, the assistant's last turn"),
         ("group", "column whose rows of one value stay on one side of --split: a conversation, a patient"),
         ("instruction", "what the model is told to do"),
         ("documents", "documents.jsonl, or a folder of .md, .html, .rst, .txt"),
         ("name", "name of the task"),
     ):
-        table.add_argument(f"--{name}", metavar=name.upper(), help=text)
-    table.add_argument(
-        "--input",
-        metavar="INPUT",
-        action="append",
-        help="column that holds the input; several are joined",
-    )
+        action = "append" if name == "input" else "store"
+        table.add_argument(f"--{name}", metavar=name.upper(), action=action, help=text)
     table.add_argument("--kind", choices=KINDS)
     table.add_argument("--metric", choices=METRICS)
     table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")

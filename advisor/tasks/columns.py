@@ -24,6 +24,8 @@ ALIASES = {
         *("chosen", "labels", "intent", "topic", "gold", "reference", "ground_truth", "generation_gt"),
     ),
 }
+FEWEST_GROUPS = 5
+"""Values of a column from which it may be a group; fewer cannot be split either."""
 _PART_OF_INPUT = ("input", "instruction", "context", "history", "system")
 _GROUPS = (
     *("conversation", "conv", "dialogue", "dialog", "chat", "thread", "session", "user", "customer", "client"),
@@ -98,18 +100,20 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
     return found
 
 
-def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]]) -> str | None:
+def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]], in_folder: bool) -> str | None:
     """What is said where a column looks like a group and none was named; None where none does.
 
-    It looks like one if its name does, and values repeat without being few for the rows that they are in.
+    In a task folder a group has its name, `group`; of a table the user names the column. A column looks like a group
+    if its name does and its values repeat, without being so few that they are a property of the rows.
     """
     for name in columns.maybe_groups:
         values = [str(value) for row in rows if (value := plain(row.get(name))) not in (None, "")]
         distinct = len(set(values))
-        if 2 <= distinct <= 0.8 * len(values):
+        if FEWEST_GROUPS <= distinct <= 0.8 * len(values):
+            way = f'"group" in place of "{name}"' if in_folder else f"--group {name}"
             return (
                 f'the column "{name}" looks like a group ({distinct:,} values in {len(values):,} rows), and its rows '
-                f"may stand on both sides of the split: --group {name} keeps those of one value together"
+                f"may stand on both sides of the split: {way} keeps those of one value together"
             )
     return None
 

@@ -171,7 +171,11 @@ def _examples(path: Path | None, source: _Source, log: FaultLog, is_split: bool 
     columns, rows = source.rows(path, log) or (Columns(), None)
     if rows == [] and len(log) == before:
         log.add(path, None, "the file holds no examples", f"write one example a line: {columns.line}")
-    if is_split and rows and (advice := group_advice(columns, [row.values for row in rows])):
+    if (
+        is_split
+        and rows
+        and (advice := group_advice(columns, [row.values for row in rows], source.rows is _read_lines))
+    ):
         log.note(advice)
     return examples_from(rows or (), path, replace(source.rules, columns=columns), log)
 

@@ -196,3 +196,12 @@ def test_a_group_in_both_files_is_found(write):
     task = load_task(write(train_jsonl=rows, test_jsonl=[{"input": "z", "target": "b", "group": "g1"}]))
     (finding,) = [f for f in audit(Material(task)) if f.code == "test-group-in-train"]
     assert (finding.count, finding.severity) == (1, "medium")
+
+
+def test_a_group_in_a_task_folder_is_advised_by_its_name(write):
+    rows = [{"input": f"q{n} {'wxyz'[n % 4] * 9}", "target": "a", "Patient ID": n // 3} for n in range(30)]
+    advice, _ = load_task(write(train_jsonl=rows, test_jsonl=None), split=0.3).caveats
+    assert '"group" in place of "Patient ID" keeps those of one value together' in advice
+    grouped = [{**row, "group": row["Patient ID"]} for row in rows]
+    task = load_task(write(train_jsonl=grouped, test_jsonl=None), split=0.3)
+    assert "10 groups" in task.caveats[-1] and len(task.caveats) == 1
