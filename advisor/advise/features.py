@@ -45,7 +45,7 @@ def _form(task: Description, kind: str, metric: str) -> dict[str, float | None]:
     return {
         "classification": float(kind == "classification"),
         "extraction": float(kind == "extraction"),
-        "graded": float(metric in ("token_f1", "rouge_l", "chrf", "json_f1")),
+        "graded": float(metric in ("token_f1", "squad_f1", "rouge_l", "chrf", "code_f1", "json_f1")),
         "majority": task.majority,
         "input words": _log(task.input_words),
         "answer words": _log(task.target_words),

@@ -58,13 +58,13 @@ class LabelCheck:
 
 def check_labels(material: Material, embedder: Embedder) -> LabelCheck:
     """Judge the labels of all splits; the task is a classification."""
-    counts = Counter(entry.example.target for entry in material.entries)
-    judged = [entry for entry in material.entries if counts[entry.example.target] >= FOLDS]
-    names = sorted({entry.example.target for entry in judged})
+    counts = Counter(entry.form for entry in material.entries)
+    judged = [entry for entry in material.entries if counts[entry.form] >= FOLDS]
+    names = sorted({entry.form for entry in judged})
     if len(names) < 2:
         return LabelCheck(embedder.name, 0, 0.0, None)
     number = {name: at for at, name in enumerate(names)}
-    labels = np.array([number[entry.example.target] for entry in judged])
+    labels = np.array([number[entry.form] for entry in judged])
     vectors = embedder.embed([entry.example.input for entry in judged])
     shares = _out_of_sample(vectors, labels)
     accuracy = float((shares.argmax(axis=1) == labels).mean())
@@ -120,10 +120,10 @@ def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found
     if not found:
         return None
     seen = [
-        ([judged[at].place], f"{judged[at].example.target} -> {names[shares[at].argmax()]}? {judged[at].example.input}")
+        ([judged[at].place], f"{judged[at].form} -> {names[shares[at].argmax()]}? {judged[at].example.input}")
         for at in found
     ]
-    (likeliest, *_), given = found, judged[found[0]].example.target
+    (likeliest, *_), given = found, judged[found[0]].form
     example = f"{quoted(given)} may be {quoted(names[shares[likeliest].argmax()])}"
     return Finding(
         code="likely-label-error",

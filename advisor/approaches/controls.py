@@ -14,6 +14,7 @@ from advisor.approaches.neighbours import Neighbours
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Query, Task
+from advisor.tasks.forms import answer_form
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class Majority(Approach):
         return "" if task.train else "there are no training examples"
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
-        """Count; of equally frequent answers the first in train is taken."""
-        return Constant(Counter(e.target for e in task.train).most_common(1)[0][0])
+        """Count, as answers are compared; the first spelling in train stands for all, as for a tie."""
+        forms = [answer_form(task.kind, example.target) for example in task.train]
+        usual = Counter(forms).most_common(1)[0][0]
+        return Constant(task.train[forms.index(usual)].target)
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
         """Read the answer."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from advisor.decide.decision import Cost, LatencySummary, Row
 from advisor.decide.degenerate import all_alike
+from advisor.measure.metrics import corpus_chrf
 from advisor.measure.records import Answer, Comparison, Run, Status
 
 UNKNOWN_COST = Cost(fit=None, per_1k_queries=None, over_horizon=None)
@@ -44,6 +45,8 @@ def _row(comparison: Comparison, spec: str) -> Row:
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
+    if good and comparison.task.metric == "chrf":
+        notes.append(f"corpus chrF {fmean(_corpus_chrf(run, comparison.answers) for run in good):.3f}")
     return Row(
         spec=spec,
         status=status,
@@ -78,6 +81,12 @@ def _row(comparison: Comparison, spec: str) -> Row:
         measured=min((run.measured for run in good if run.measured), default=None),
         alike=all_alike(good, comparison.answers),
     )
+
+
+def _corpus_chrf(run: Run, answers: Mapping[str, Answer]) -> float:
+    """chrF of all test answers taken together, as translations are usually reported; quality is the mean over them."""
+    judged = [(p.text, answers[p.id].targets) for p in run.predictions if p.id in answers]
+    return corpus_chrf([text for text, _ in judged], [targets for _, targets in judged])
 
 
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:

@@ -13,6 +13,10 @@ _METRICS = {
     "token_f1": "token F1",
     "rouge_l": "ROUGE-L",
     "chrf": "chrF",
+    "squad_em": "exact match (SQuAD)",
+    "squad_f1": "token F1 (SQuAD)",
+    "code_exact": "exact match of code",
+    "code_f1": "token F1 of code",
     "json_f1": "JSON F1",
 }
 

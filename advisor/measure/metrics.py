@@ -5,25 +5,25 @@ Failures never enter: callers pass the answers of complete runs only, so 0 alway
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.errors import UserError
-from advisor.measure.answers import json_object, normalised, pairs
+from advisor.measure.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
+from advisor.measure.json_values import json_value, leaves, shared
 from advisor.tasks import UNANSWERABLE
+from advisor.tasks.forms import answer_tokens, unicode_form
 
 if TYPE_CHECKING:
-    from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics.chrf import CHRF
 
 
 def score(metric: str, text: str, targets: Sequence[str]) -> float:
-    """How well one answer matches the acceptable ones, between 0 and 1.
+    """How well one answer matches the acceptable ones, between 0 and 1; 1 where it is one of them.
 
     `macro_f1` has no value for a single example; its per-example value is the accuracy.
 
@@ -33,7 +33,7 @@ def score(metric: str, text: str, targets: Sequence[str]) -> float:
         targets: all acceptable answers, at least one; the best match counts.
 
     Raises:
-        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object.
+        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list.
     """
     judge = _JUDGES.get(metric)
     if judge is None:
@@ -65,7 +65,7 @@ def aggregate(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]
 
 def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """All labels that occur as the true or the predicted one, sorted."""
-    seen = {text.strip() for text in texts}
+    seen = {unicode_form(text) for text in texts}
     seen.update(_true_label(text, accepted) for text, accepted in zip(texts, targets, strict=True))
     return tuple(sorted(seen))
 
@@ -80,7 +80,7 @@ def confusion(texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Se
     position = {label: i for i, label in enumerate(labels)}
     counts = np.zeros((len(texts), 2, len(labels)), dtype=np.float32)
     for row, text, accepted in zip(counts, texts, targets, strict=True):
-        predicted, true = position[text.strip()], position[_true_label(text, accepted)]
+        predicted, true = position[unicode_form(text)], position[_true_label(text, accepted)]
         row[0, true] = predicted == true
         row[1, predicted] += 1
         row[1, true] += 1
@@ -101,85 +101,118 @@ def macro_f1(counts: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _true_label(text: str, accepted: Sequence[str]) -> str:
-    predicted = text.strip()
-    labels = [target.strip() for target in accepted]
+    predicted = unicode_form(text)
+    labels = [unicode_form(target) for target in accepted]
     return predicted if predicted in labels else labels[0]
 
 
 def _accuracy(text: str, targets: Sequence[str]) -> float:
-    return float(text.strip() in [target.strip() for target in targets])
+    return float(unicode_form(text) in map(unicode_form, targets))
 
 
 def _exact_match(text: str, targets: Sequence[str]) -> float:
-    answer = normalised(text)
-    return float(any(answer == target for target in _squad_targets(targets)))
+    return float(answer_tokens(text) in map(answer_tokens, targets))
 
 
 def _token_f1(text: str, targets: Sequence[str]) -> float:
-    answer = normalised(text)
-    return max(_overlap(answer, target) for target in _squad_targets(targets))
+    """As `_squad_f1`, of the tokens of `advisor.tasks.forms.answer_tokens`."""
+    answer = answer_tokens(text)
+    return max(_partly(answer, answer_tokens(target)) for target in targets)
+
+
+def _squad_em(text: str, targets: Sequence[str]) -> float:
+    return float(squad_form(text) in _squad_targets(targets))
+
+
+def _squad_f1(text: str, targets: Sequence[str]) -> float:
+    """F1 of the words (`compute_f1` of SQuAD's official script, version 2.0)."""
+    answer = squad_form(text).split()
+    return max(_partly(answer, target.split()) for target in _squad_targets(targets))
 
 
 def _squad_targets(targets: Sequence[str]) -> list[str]:
     """Targets that are empty once normalised count only where no other is left (SQuAD's `get_raw_scores`)."""
-    return [target for target in map(normalised, targets) if target] or [""]
+    return [target for target in map(squad_form, targets) if target] or [""]
 
 
-def _overlap(answer: str, target: str) -> float:
-    """Token F1 of two normalised answers (`compute_f1` of SQuAD's official script, version 2.0).
-
-    Between "unanswerable" or an empty answer and anything else there is no partial match.
-    """
-    if UNANSWERABLE in (answer, target) or not answer or not target:
-        return float(answer == target)
-    return _f1(Counter(answer.split()), Counter(target.split()))
-
-
-def _f1(found: Counter[Any], wanted: Counter[Any]) -> float:
-    shared = (found & wanted).total()
-    return 2 * shared / (found.total() + wanted.total())
+def _partly(answer: Sequence[str], target: Sequence[str]) -> float:
+    """F1 of the tokens; between "unanswerable" or an empty answer and anything else there is no partial match."""
+    if [UNANSWERABLE] in (list(answer), list(target)):
+        return float(list(answer) == list(target))
+    return overlap(answer, target)
 
 
 def _rouge_l(text: str, targets: Sequence[str]) -> float:
-    scorer = _rouge_scorer()
-    return max(float(scorer.score(target, text)["rougeL"].fmeasure) for target in targets)
+    """F1 of the longest common subsequence of words (Lin 2004), those of `advisor.measure.answers.rouge_words`."""
+    words = rouge_words(text)
+    return max(_in_order(words, rouge_words(target)) for target in targets)
+
+
+def _in_order(found: Sequence[str], wanted: Sequence[str]) -> float:
+    if not found or not wanted:
+        return float(not found and not wanted)
+    return 2 * longest_common(wanted, found) / (len(found) + len(wanted))
 
 
 def _chrf(text: str, targets: Sequence[str]) -> float:
-    return float(_chrf_scorer().sentence_score(text, list(targets)).score) / 100
+    """F2 of character n-grams (Popović 2015) by sacrebleu, of the texts in one Unicode form."""
+    return (
+        float(_chrf_scorer().sentence_score(unicode_form(text), [unicode_form(target) for target in targets]).score)
+        / 100
+    )
+
+
+def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+    """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
+
+    `aggregate` gives the mean over the answers instead, of which differences can be tested.
+    """
+    most = max(map(len, targets))
+    streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]
+    return float(_chrf_scorer().corpus_score([unicode_form(text) for text in texts], streams).score) / 100
+
+
+def _code_exact(text: str, targets: Sequence[str]) -> float:
+    return float(code_tokens(text) in map(code_tokens, targets))
+
+
+def _code_f1(text: str, targets: Sequence[str]) -> float:
+    answer = code_tokens(text)
+    return max(overlap(answer, code_tokens(target)) for target in targets)
 
 
 def _json_f1(text: str, targets: Sequence[str]) -> float:
-    """F1 over (key, value) pairs; an answer without a JSON object scores 0, two empty objects score 1."""
-    wanted = [pairs(_target_object(target)) for target in targets]
-    answer = json_object(text)
-    if answer is None:
+    """F1 over the leaves of JSON values; an answer without any scores 0, two without a leaf score 1."""
+    return max(_leaf_f1(text, _target_value(target)) for target in targets)
+
+
+def _leaf_f1(text: str, wanted: Any) -> float:
+    found = json_value(text, "{" if isinstance(wanted, dict) else "[")
+    if found is None and isinstance(wanted, list):
+        found = json_value(text)  # one record that is not in a list
+    if found is None:
         return 0.0
-    found = pairs(answer)
-    return max(_f1(found, target) if found or target else 1.0 for target in wanted)
+    try:
+        total = leaves(found) + leaves(wanted)
+        return 2 * shared(found, wanted) / total if total else 1.0
+    except RecursionError:
+        return 0.0
 
 
-def _target_object(target: str) -> dict[str, Any]:
-    value = json_object(target)
+@lru_cache(maxsize=8192)
+def _target_value(target: str) -> Any:
+    value = json_value(target)
     if value is None:
         raise UserError(
-            f"the target {target[:60]!r} holds no JSON object, so json_f1 cannot judge answers by it",
-            'write targets as JSON objects in a string, e.g. "{\\"city\\": \\"Bern\\"}"',
+            f"the target {target[:60]!r} holds no JSON object or list, so json_f1 cannot judge answers by it",
+            'write targets as JSON in a string, e.g. "{\\"city\\": \\"Bern\\"}"',
         )
     return value
 
 
 @cache
-def _rouge_scorer() -> RougeScorer:
-    # Imported on first use: it brings in nltk, which takes more than a second.
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=True)
-
-
-@cache
 def _chrf_scorer() -> CHRF:
-    # Imported on first use, like rouge_score: only one metric needs it.
+    # Imported on first use: only one metric needs it.
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF()
@@ -190,7 +223,11 @@ _JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "macro_f1": _accuracy,
     "exact_match": _exact_match,
     "token_f1": _token_f1,
+    "squad_em": _squad_em,
+    "squad_f1": _squad_f1,
     "rouge_l": _rouge_l,
     "chrf": _chrf,
+    "code_exact": _code_exact,
+    "code_f1": _code_f1,
     "json_f1": _json_f1,
 }

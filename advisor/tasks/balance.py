@@ -1,16 +1,19 @@
-"""Labels: classes that are too small to learn or to test, labels that look alike, shares that flatter the majority."""
+"""Labels: classes that are too small to learn or to test, labels that look alike, shares that flatter the majority; and
+what the metric and the test set do not show."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from advisor.tasks.faults import listed, quoted
 from advisor.tasks.findings import HAS, Finding, counted, sights
+from advisor.tasks.forms import answer_tokens, code_points, look, unicode_form
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.power import SPREAD, detectable
-from advisor.tasks.task import Place, Task
-from advisor.tasks.twins import normalised, squeezed
+from advisor.tasks.shapes import CODE, code_share, is_code
+from advisor.tasks.task import Metric, Place, Task
 
 FEW_TO_LEARN = 5
 """Training examples below which a class is too small to learn."""
@@ -18,6 +21,14 @@ FEW_TO_TEST = 5
 """Test examples below which nothing can be said about a class."""
 LOPSIDED = 0.8
 """Share of one label from which accuracy says little."""
+_LOST_IN_CODE: dict[Metric, str] = {
+    "exact_match": "brackets, quotes and case",
+    "token_f1": "brackets, quotes, case and order",
+    "squad_em": "operators, brackets and case",
+    "squad_f1": "operators, brackets, case and order",
+    "rouge_l": "operators, brackets and case",
+}
+_LOOSE = re.compile(r"(?<!\d)[ _]|[ _](?!\d)")
 _COARSE, _BLIND = 0.1, 0.2  # smallest difference to be seen, in units of the metric
 
 
@@ -29,15 +40,16 @@ def balance(material: Material) -> Iterator[Finding]:
         yield from _small(task, train, test)
         yield from _alike(task, material.entries)
         yield from _lopsided(task, test)
+    yield from _signs_unseen(task, material.entries)
     yield from _coarse(task, test)
 
 
 def _untaught(train: Sequence[Entry], test: Sequence[Entry]) -> Iterator[Finding]:
-    known = {entry.example.target for entry in train}
-    found = [entry for entry in test if entry.example.target not in known]
+    known = {entry.form for entry in train}
+    found = [entry for entry in test if entry.form not in known]
     if not found:
         return
-    labels = Counter(entry.example.target for entry in found)
+    labels = Counter(entry.form for entry in found)
     named = listed([f"{quoted(label)} ({count})" for label, count in labels.most_common()], 4)
     yield Finding(
         code="label-not-in-train",
@@ -47,12 +59,12 @@ def _untaught(train: Sequence[Entry], test: Sequence[Entry]) -> Iterator[Finding
         what=f"{counted(len(found), len(test), 'test examples')} of a label that train lacks: {named}.",
         meaning="Whatever learns from train cannot know it: head, nearest and LoRA lose there, zero-shot does not.",
         mend="Add training examples of it, or take it out of test.",
-        sights=sights(([entry.place], f"{entry.example.target} <- {entry.example.input}") for entry in found),
+        sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
     )
 
 
 def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterator[Finding]:
-    labels = list(dict.fromkeys([*task.labels, *(entry.example.target for entry in [*train, *test])]))
+    labels = list(dict.fromkeys([*map(unicode_form, task.labels), *(entry.form for entry in [*train, *test])]))
     few = _few(labels, train, FEW_TO_LEARN)
     if few:
         yield Finding(
@@ -83,7 +95,7 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
 
 
 def _few(labels: Sequence[str], split: Sequence[Entry], least: int) -> dict[str, int]:
-    counts = Counter(entry.example.target for entry in split)
+    counts = Counter(entry.form for entry in split)
     return {label: counts[label] for label in sorted(labels, key=lambda label: counts[label]) if counts[label] < least}
 
 
@@ -93,37 +105,50 @@ def _named(few: dict[str, int]) -> str:
 
 def _places(label: str, split: Sequence[Entry]) -> list[Place]:
     """Where a label's examples are; the file as a whole where there is none."""
-    found = [entry.place for entry in split if entry.example.target == label]
+    found = [entry.place for entry in split if entry.form == label]
     return found or [Place(split[0].place.file) if split else Place("train")]
 
 
 def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
     spelt: dict[str, list[str]] = defaultdict(list)
-    for label in dict.fromkeys([*task.labels, *(entry.example.target for entry in entries)]):
-        spelt[squeezed(label) or normalised(label)].append(label)
-    alike = {label for labels in spelt.values() if len(labels) > 1 for label in labels}
-    if not alike:
-        return
-    counts = Counter(entry.example.target for entry in entries)
-    usual = {max(labels, key=lambda label: counts[label]) for labels in spelt.values()}
-    found = [entry for entry in entries if entry.example.target in alike - usual]
-    groups = listed([" and ".join(map(quoted, labels)) for labels in spelt.values() if len(labels) > 1], 3)
-    yield Finding(
-        code="labels-alike",
-        severity="high",
-        count=len(found),
-        total=len(entries),
-        what=f"Some labels differ in case, spacing or punctuation alone: {groups}.",
-        meaning="They count as different answers, so that right ones are judged wrong.",
-        mend="Write each label in one way.",
-        sights=sights(([entry.place], f"{entry.example.target} <- {entry.example.input}") for entry in found),
-    )
+    for label in dict.fromkeys([*map(unicode_form, task.labels), *(entry.form for entry in entries)]):
+        spelt[_LOOSE.sub("", " ".join(answer_tokens(look(label))))].append(label)
+    groups = [labels for labels in spelt.values() if len(labels) > 1]
+    twins = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
+    others = [labels for labels in groups if labels not in twins]
+    kinds = (("labels-alike", "case, spacing or punctuation", others), ("labels-look-alike", "invisible ways", twins))
+    counts = Counter(entry.form for entry in entries)
+    for code, ways, alike in kinds:
+        if not alike:
+            continue
+        usual = {max(labels, key=lambda label: counts[label]) for labels in alike}
+        rare = {label for labels in alike for label in labels} - usual
+        found = [entry for entry in entries if entry.form in rare]
+        yield Finding(
+            code=code,
+            severity="high",
+            count=len(found),
+            total=len(entries),
+            what=f"Some labels differ in {ways} alone: {listed([_told_apart(labels) for labels in alike], 3)}.",
+            meaning="They count as different answers, so that right ones are judged wrong.",
+            mend="Write each label in one way.",
+            sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
+        )
+
+
+def _told_apart(labels: Sequence[str]) -> str:
+    """The labels with the characters in which one looks like another and is not."""
+    named = []
+    for label in labels:
+        twin = next((other for other in labels if other != label and look(other) == look(label)), None)
+        named.append(quoted(label) + (f" ({code_points(label, twin)})" if twin else ""))
+    return " and ".join(named)
 
 
 def _lopsided(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
     if not test or task.metric != "accuracy":
         return
-    label, count = Counter(entry.example.target for entry in test).most_common(1)[0]
+    label, count = Counter(entry.form for entry in test).most_common(1)[0]
     if count >= LOPSIDED * len(test):
         yield Finding(
             code="lopsided-labels",
@@ -136,6 +161,26 @@ def _lopsided(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             mend='Set metric = "macro_f1", or test on more of the other labels.',
             sights=(),
         )
+
+
+def _signs_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
+    share = code_share([entry.example for entry in entries])
+    lost = _LOST_IN_CODE.get(task.metric)
+    if not lost or share < CODE:
+        return
+    code = [entry for entry in entries if is_code(entry.example.target)]
+    better = "code_exact" if task.metric in ("exact_match", "squad_em") else "code_f1"
+    yield Finding(
+        code="code-judged-as-text",
+        severity="low" if task.metric in ("exact_match", "token_f1") else "medium",
+        count=len(code),
+        total=len(entries),
+        what=f"{counted(len(code), len(entries), 'answers', ('looks', 'look'))} like code, and {task.metric} judges "
+        "them as text.",
+        meaning=f"It does not see {lost}, so that answers which differ in them alone count as the same.",
+        mend=f'Set metric = "{better}", which sees every sign.',
+        sights=sights(([entry.place], entry.example.target) for entry in code),
+    )
 
 
 def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from advisor.tasks.forms import unicode_form
 from advisor.tasks.language import main_language
 from advisor.tasks.material import Entry, Material
 from advisor.tasks.occurrences import Occurrences, holds
@@ -46,7 +47,9 @@ class Description:
     """A task in numbers. Shares lie between 0 and 1; None where a number has no meaning for the task.
 
     Words are counted by white space for lengths, and told from characters in scripts without spaces
-    (`advisor.tasks.words`); elsewhere texts are compared as words alone, without case and punctuation.
+    (`advisor.tasks.words`). Whether answers are the same is told as metrics tell it
+    (`advisor.tasks.forms.answer_form`); what occurs in a text is looked for as words alone, without case and
+    punctuation.
 
     Attributes:
         train, dev, test, documents: how many.
@@ -133,7 +136,7 @@ def describe(material: Material) -> Description:
         document_words=Spread.of([count_words(document.text) for document in task.documents]),
         **_labels(task, train, test),
         **_answers(train, test),
-        several_answers=_share(len(entry.answers) > 1 for entry in entries),
+        several_answers=_share(len(entry.forms) > 1 for entry in entries),
         unanswerable=_share(target == UNANSWERABLE for target in targets),
         **_occurrences(material),
         rigidity=1.0 if task.kind == "classification" else rigidity(targets),
@@ -156,7 +159,8 @@ def _share(hits: Iterable[bool]) -> float:
 
 
 def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
-    counts = Counter(dict.fromkeys(task.labels, 0) | Counter(entry.example.target for entry in train))
+    labels = [unicode_form(label) for label in task.labels]
+    counts = Counter(dict.fromkeys(labels, 0) | Counter(entry.form for entry in train))
     majority = _majority(train, test)
     if task.kind != "classification":
         nothing = dict.fromkeys(("smallest_class", "label_entropy", "majority_macro_f1"))
@@ -164,12 +168,12 @@ def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[s
     total = counts.total()
     entropy = -sum(count / total * math.log(count / total) for count in counts.values() if count)
     share = majority["majority"]
-    tested = len({entry.example.target for entry in test} | {label for label, _ in counts.most_common(1)})
+    tested = len({entry.form for entry in test} | {label for label, _ in counts.most_common(1)})
     return {
-        "labels": len(task.labels),
+        "labels": len(labels),
         "label_counts": dict(counts.most_common()),
-        "smallest_class": min((counts[label] for label in task.labels), default=None),
-        "label_entropy": entropy / math.log(len(task.labels)) if len(task.labels) > 1 else 0.0,
+        "smallest_class": min((counts[label] for label in labels), default=None),
+        "label_entropy": entropy / math.log(len(labels)) if len(labels) > 1 else 0.0,
         "majority_macro_f1": None if share is None else 2 * share / (1 + share) / tested,
         **majority,
     }
@@ -178,15 +182,15 @@ def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[s
 def _majority(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
     if not train or not test:
         return {"majority": None}
-    usual = Counter(entry.target for entry in train).most_common(1)[0][0]
-    return {"majority": _share(usual in entry.answers for entry in test)}
+    usual = Counter(entry.form for entry in train).most_common(1)[0][0]
+    return {"majority": _share(usual in entry.forms for entry in test)}
 
 
 def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
     if not train:
         return {"distinct_answers": None, "answers_seen": None}
-    known = {entry.target for entry in train}
-    seen = _share(not known.isdisjoint(entry.answers) for entry in test) if test else None
+    known = {entry.form for entry in train}
+    seen = _share(not known.isdisjoint(entry.forms) for entry in test) if test else None
     return {"distinct_answers": len(known) / len(train), "answers_seen": seen}
 
 

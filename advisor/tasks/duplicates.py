@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from advisor.tasks.findings import Finding, Severity, counted, excerpt, sights
 from advisor.tasks.material import SPLITS, Entry, Material, Page, Split
 from advisor.tasks.task import Place, Task
-from advisor.tasks.twins import THRESHOLD, near_pairs, normalised, reworded
+from advisor.tasks.twins import THRESHOLD, near_pairs, reworded
 
 _MANY, _FEW = 0.05, 0.01  # shares from which repeats weigh, and below which they hardly do
 _HALF = 57  # columns of either of two inputs
@@ -125,8 +125,7 @@ def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
 
 
 def _disagree(group: Sequence[Entry]) -> bool:
-    accepted = [{normalised(answer) for answer in entry.example.answers} for entry in group]
-    return not set.intersection(*accepted)
+    return not frozenset.intersection(*(entry.forms for entry in group))
 
 
 def _repeated(split: Sequence[Entry], exact: Groups) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from advisor.tasks.answers import acceptable, listed_in_a_cell
 from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
+from advisor.tasks.forms import code_points, look, unicode_form
 from advisor.tasks.jsonfile import Row, parse_json, type_name
 from advisor.tasks.task import UNANSWERABLE, Example, Kind, Place
 from advisor.tasks.values import one_form, plain
@@ -209,7 +210,7 @@ class _Reader:
 
     def _answer(self, row: Row, key: str, value: str) -> str:
         if self._rules.kind == "classification":
-            return self._label(row, key, value.strip())
+            return self._label(row, key, unicode_form(value))
         if self._rules.kind == "extraction":
             self._check_json(row, key, value)
         return value
@@ -221,9 +222,18 @@ class _Reader:
         if value.casefold() == "nan" and value not in self._labels:
             self._add(row, f'"{key}" is {value}, which stands for no value', "write the label, or take the line away")
         elif self._labels and value not in self._labels:
-            what = f"the {key} {quoted(value)} is not among the labels"
-            self._log.add(self._file, row.line, what, lambda: suggestion(value, labels, "the labels"))
+            self._unknown_label(row, key, value)
         return value
+
+    def _unknown_label(self, row: Row, key: str, value: str) -> None:
+        labels = self._rules.labels
+        what = f"the {key} {quoted(value)} is not among the labels"
+        twin = next((label for label in labels if look(label) == look(value)), None)
+        if twin is None:
+            self._log.add(self._file, row.line, what, lambda: suggestion(value, labels, "the labels"))
+        else:
+            odd, usual = code_points(value, twin), code_points(twin, value)
+            self._add(row, f"{what}: it looks like one, but has {odd} for {usual}", "copy the label from there")
 
     def _check_json(self, row: Row, key: str, value: str) -> None:
         try:

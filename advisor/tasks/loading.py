@@ -13,9 +13,10 @@ from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import read_json
 from advisor.tasks.settings import Settings, check_settings, read_settings
+from advisor.tasks.shapes import CODE, code_share
 from advisor.tasks.splits import check_split, split_test
 from advisor.tasks.tables import ENDINGS, Table, TableSource, read_table
-from advisor.tasks.task import Document, Example, Task
+from advisor.tasks.task import DEFAULT_METRIC, Document, Example, Task
 from advisor.tasks.textfile import near_path
 from advisor.tasks.values import one_form, two_ways
 
@@ -123,7 +124,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     dev, test = (_examples(file, source, log) for file in (source.dev, source.test))
     log.raise_if_any()
     settings = source.settings
-    assert settings.kind and settings.metric  # else a fault was raised
+    assert settings.kind  # else a fault was raised
     if settings.kind == "classification":
         train, dev, test = _in_one_form(train, dev, test, settings.labels, log)
     labels = settings.labels
@@ -133,7 +134,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         name=settings.name,
         kind=settings.kind,
         instruction=settings.instruction,
-        metric=settings.metric,
+        metric=settings.metric or DEFAULT_METRIC[settings.kind],
         labels=labels,
         train=train,
         dev=dev,
@@ -144,6 +145,8 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         caveats=(*settings.caveats, *log.notes),
         origin=source.origin,
     )
+    if not settings.metric:
+        task = _judged_as_code(task)
     if not documents:
         task = _without_evidence(task)
     if split is not None and source.train:
@@ -255,6 +258,18 @@ def _folder_documents(folder: Path, log: FaultLog) -> Path | None:
     if file and below:
         log.add(folder, None, "there are both documents.jsonl and documents/", "move one of them away")
     return file or below
+
+
+def _judged_as_code(task: Task) -> Task:
+    """The task by a metric that sees operators, with a caveat, if its answers are texts that look like code."""
+    share = code_share(task.train)
+    if task.kind != "generation" or share < CODE:
+        return task
+    caveat = (
+        f"{share:.0%} of the training answers look like code, so answers are judged by code_f1: {task.metric}, the "
+        'default of other texts, compares words and sees no operators (metric = "..." or --metric names another)'
+    )
+    return replace(task, metric="code_f1", caveats=(*task.caveats, caveat))
 
 
 def _without_evidence(task: Task) -> Task:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from advisor.tasks.forms import answer_form
 from advisor.tasks.language import Guess, guess, main_language
-from advisor.tasks.task import Document, Example, Place, Task
+from advisor.tasks.task import Document, Example, Kind, Place, Task
 from advisor.tasks.twins import normalised, squeezed
 from advisor.tasks.words import count_words
 
@@ -23,10 +24,12 @@ class Entry:
     """One example with what it is compared by.
 
     Attributes:
-        key: the input without regard to case and spacing.
+        key: the input in one Unicode form, without regard to case and spacing.
         words: the input's words alone, without case and punctuation.
-        target: the target in the form of `words`, or whole where it has no word.
+        target: the target in the form of `words`, or whole where it has no word; what is looked for in texts.
         answers: all acceptable answers likewise.
+        form: the target as answers are compared (`advisor.tasks.forms.answer_form`); the label of a classification.
+        forms: all acceptable answers likewise.
     """
 
     split: Split
@@ -36,10 +39,12 @@ class Entry:
     words: str
     target: str
     answers: frozenset[str]
+    form: str
+    forms: frozenset[str]
 
     def agrees_with(self, other: Entry) -> bool:
         """Whether an answer of the one is acceptable for the other; long targets may differ in a few words."""
-        return not self.answers.isdisjoint(other.answers) or _same_text(self.target, other.target)
+        return not self.forms.isdisjoint(other.forms) or _same_text(self.target, other.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Material:
     def entries(self) -> list[Entry]:
         """All examples, those of train first, then dev, then test."""
         return [
-            _entry(split, example, number)
+            _entry(self.task.kind, split, example, number)
             for split in SPLITS
             for number, example in enumerate(getattr(self.task, split), 1)
         ]
@@ -94,16 +99,20 @@ class Material:
         return main_language(self.input_languages)[0]
 
 
-def _entry(split: Split, example: Example, number: int) -> Entry:
-    forms = {answer: squeezed(answer) or answer for answer in (example.target, *example.answers)}
+def _entry(kind: Kind, split: Split, example: Example, number: int) -> Entry:
+    given = (example.target, *example.answers)
+    words = {answer: squeezed(answer) or answer for answer in given}
+    forms = {answer: answer_form(kind, answer) for answer in given}
     return Entry(
         split=split,
         example=example,
         place=example.place or Place(split, number),
         key=normalised(example.input),
         words=squeezed(example.input),
-        target=forms[example.target],
-        answers=frozenset(forms[answer] for answer in example.answers),
+        target=words[example.target],
+        answers=frozenset(words[answer] for answer in example.answers),
+        form=forms[example.target],
+        forms=frozenset(forms[answer] for answer in example.answers),
     )
 
 

@@ -15,8 +15,12 @@ SPREAD: dict[Metric, float] = {
     "accuracy": math.sqrt(RIVALS_DIFFER),
     "macro_f1": math.sqrt(RIVALS_DIFFER),
     "exact_match": math.sqrt(RIVALS_DIFFER),
+    "squad_em": math.sqrt(RIVALS_DIFFER),
+    "code_exact": math.sqrt(RIVALS_DIFFER),
     "token_f1": 0.4,
+    "squad_f1": 0.4,
     "json_f1": 0.4,
+    "code_f1": 0.3,
     "rouge_l": 0.15,
     "chrf": 0.15,
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
+from advisor.tasks.forms import unicode_form
 from advisor.tasks.task import DEFAULT_METRIC, KINDS, METRICS, Defaults, Kind, Limits, Metric
 from advisor.tasks.textfile import near_path, read_text
 
@@ -35,7 +36,7 @@ _SAMPLE = {
 
 @dataclass(frozen=True)
 class Settings:
-    """A task without its examples and documents; `labels` is empty where none were given."""
+    """A task without its examples and documents; `labels` is empty, and `metric` None, where none were given."""
 
     name: str = ""
     kind: Kind | None = None
@@ -178,11 +179,11 @@ class _Checker:
     def _metric(self, task: Mapping[str, object], kind: Kind | None) -> Metric | None:
         given = self._text_of(task, "task", "metric")
         if given is None:
-            return DEFAULT_METRIC[kind] if kind else None
+            return None
         metric = next((known for known in METRICS if known == given), None)
         if metric is None:
             near = nearest(given, METRICS)
-            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(METRICS, 9)}"
+            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(METRICS, len(METRICS))}"
             self._add("task", "metric", f'unknown metric "{given}"', mend)
             return None
         needed = _NEEDS_KIND.get(metric, kind)
@@ -202,7 +203,7 @@ class _Checker:
         if not isinstance(given, list | tuple) or not all(isinstance(label, str) for label in given):
             self._add("task", "labels", '"labels" is not a list of texts', 'write labels = ["yes", "no"]')
             return ()
-        labels = tuple(label.strip() for label in given)
+        labels = tuple(map(unicode_form, given))
         twice = [label for label, count in Counter(labels).items() if count > 1 and label]
         if not labels:
             self._add("task", "labels", '"labels" is empty', "leave labels out to take those in train")
@@ -210,7 +211,8 @@ class _Checker:
             self._add("task", "labels", "a label is empty", 'name every label, as in labels = ["yes", "no"]')
         if twice:
             mend = "name every label once"
-            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}", mend)
+            same = "" if len(set(map(str.strip, given))) < len(given) else " (in two Unicode forms)"
+            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", mend)
         return labels
 
     def _limit(self, limits: Mapping[str, object], key: str) -> float | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import regex
 
+from advisor.tasks.task import Example
 from advisor.tasks.words import count_words, split_words
 
 _NUMBER = re.compile(r"[^\w\s]{0,2}\d[\d.,:/ ]*\W{0,2}(?:\w{1,8})?\W?")
@@ -17,6 +18,11 @@ _CODE = re.compile(
     r"|[A-Za-z_]\w*(?:\.\w+)+\(|[A-Za-z_]\w*\([^()]*=[^()]*\)|</\w+>|\)\s*[;{]\s*$|[=!]=|=>|\$\{|&&|\|\|",
     re.MULTILINE,
 )
+_OPERAND = r"(?:[\w.]+(?:\([^()\n]*\)|\[[^\[\]\n]*\])*|\([^()\n]+\))"
+_EXPRESSION = re.compile(rf"{_OPERAND}(?:(?:\s*(?:\*\*|//|<<|>>|[<>]=?|[+*%^|=])\s*|\s+[-/]\s+){_OPERAND})+;?")
+_TERM = re.compile(r"\b[^\W\d]\b|\d|[_()\[\]]")  # what expressions have and two words with a sign between them have not
+CODE = 0.5
+"""Share of answers that look like code from which a task's answers are code."""
 _LOOKED_AT = 2_000  # characters of an answer
 _FRAME = 0.5  # share of answers that hold a word which belongs to their frame
 _SIGN = regex.compile(r"[^\p{L}\p{M}\p{N}\s]")
@@ -29,8 +35,19 @@ def is_number(text: str) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether a text looks like code: SQL, a call, an assignment, markup. JSON is not code."""
-    return not is_json(text) and bool(_CODE.search(text[:_LOOKED_AT]))
+    """Whether a text looks like code: SQL, a call, an assignment, an expression, markup. JSON is not code."""
+    beginning = text[:_LOOKED_AT]
+    return not is_json(text) and (bool(_CODE.search(beginning)) or _is_expression(beginning.strip()))
+
+
+def _is_expression(text: str) -> bool:
+    names = any(map(str.isalpha, text))  # numbers alone are a range or a calculation
+    return names and bool(_TERM.search(text)) and bool(_EXPRESSION.fullmatch(text))
+
+
+def code_share(examples: Sequence[Example]) -> float:
+    """The share of the examples' targets that look like code; 0 without examples."""
+    return sum(is_code(example.target) for example in examples) / max(len(examples), 1)
 
 
 def is_json(text: str) -> bool:

@@ -10,11 +10,23 @@ from functools import cached_property
 from typing import Literal, get_args
 
 Kind = Literal["classification", "qa", "generation", "extraction"]
-Metric = Literal["accuracy", "macro_f1", "exact_match", "token_f1", "rouge_l", "chrf", "json_f1"]
+Metric = Literal[
+    "accuracy",
+    "macro_f1",
+    "exact_match",
+    "token_f1",
+    "squad_em",
+    "squad_f1",
+    "rouge_l",
+    "chrf",
+    "code_exact",
+    "code_f1",
+    "json_f1",
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 METRICS: tuple[Metric, ...] = get_args(Metric)
-DEFAULT_METRIC: dict[Kind, Metric] = {
+DEFAULT_METRIC: dict[Kind, Metric] = {  # of texts that are code: code_f1
     "classification": "accuracy",
     "qa": "token_f1",
     "generation": "rouge_l",

@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.tasks.forms import unicode_form
 from advisor.tasks.words import count_words, split_words
 
 THRESHOLD = 0.8
@@ -51,8 +52,8 @@ def squeezed(text: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """The text without regard to case and spacing, as inputs are compared."""
-    return " ".join(text.casefold().split())
+    """The text in one Unicode form and without regard to case and spacing, as inputs are compared."""
+    return unicode_form(text).casefold()
 
 
 @dataclass(frozen=True, slots=True)

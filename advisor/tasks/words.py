@@ -20,13 +20,15 @@ _EAST = (
     "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
 )
 _SOUTH = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f40-\u0fbc\u1000-\u103f\u1050-\u109f\u1780-\u17d3"
+UNSPACED = f"[{_EAST}{_SOUTH}]"
+"""A class of regular expressions: the letters of scripts without spaces between words, each of which counts alone."""
 _PER_WORD = ((re.compile(f"[{_EAST}]"), 2.8), (re.compile(f"[{_SOUTH}]"), 6.0))
-_UNSPACED = re.compile(f"[{_EAST}{_SOUTH}]")
+_UNSPACED = re.compile(UNSPACED)
 
 _PLAIN = re.compile(r"[^\W_]+")
 _MARK = regex.compile(r"\p{M}")
 # Marks belong to the letter before them: without them an Indic word falls apart at its vowel signs.
-_WORD = regex.compile(rf"[{_EAST}{_SOUTH}]\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--[{_EAST}{_SOUTH}]]++", regex.VERSION1)
+_WORD = regex.compile(rf"{UNSPACED}\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED}]++", regex.VERSION1)
 
 
 def split_words(text: str) -> list[str]:

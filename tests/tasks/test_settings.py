@@ -33,7 +33,7 @@ HEAD = '[task]\nname = "desk"\nkind = "qa"\ninstruction = "Answer."\n'
         (
             f'{HEAD}metric = "rouge"\n',
             'task.toml:5: unknown metric "rouge"',
-            'did you mean "rouge_l"? The metrics: accuracy, macro_f1, exact_match, token_f1, rouge_l, chrf',
+            'did you mean "rouge_l"? The metrics: accuracy, macro_f1, exact_match, token_f1, squad_em',
         ),
         (
             f'{HEAD}metric = "macro_f1"\n',

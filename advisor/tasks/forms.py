@@ -1,0 +1,160 @@
+"""The forms in which answers are compared: equal forms are equal answers, in metrics, profile and advice alike.
+
+Whether inputs are nearly the same is another, looser question: `advisor.tasks.twins`.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+import regex
+
+from advisor.tasks.task import Kind
+from advisor.tasks.words import UNSPACED
+
+_FOLDED = frozenset(
+    f"<{tag}>"
+    for tag in ("compat", "final", "font", "initial", "isolated", "medial", "narrow", "noBreak", "small", "square")
+) | {"<sub>", "<vertical>", "<wide>"}
+"""Compatibility forms that say the same as what they stand for; superscripts, circles and fractions do not: 10² is not
+102. The names are those of Unicode's character database."""
+_QUOTES = {"'": "‘’‚‛‹›′ʼʹ´׳", '"': "“”„‟«»″ʺ״「」『』〝〞〟", "-": "‐‒–−־", "": "ـ"}
+_INVISIBLE = regex.compile(r"[\p{Default_Ignorable_Code_Point}--[\U000e0020-\U000e007f]]", regex.VERSION1)  # not flags'
+_LOOKALIKES = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧοων",
+    "ABESIJKMHOPCTYXaesijopcyxdhqwABEZHIKMNOPTYXowv",
+)
+"""Letters of Cyrillic and Greek that look like Latin ones."""
+
+
+class _Folds(dict[int, str]):
+    """What each character becomes in the one form, worked out when it first occurs."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        tag, *parts = unicodedata.decomposition(char).split() or [""]
+        if code < 128:
+            found = char
+        elif _INVISIBLE.match(char):
+            found = ""
+        elif tag in _FOLDED and parts[0] != "0020":  # else an accent that stands alone, or white space
+            found = "".join(self[int(part, 16)] for part in parts)
+        else:
+            found = char
+        self[code] = found
+        return found
+
+
+_FOLDS = _Folds({ord(char): plain for plain, chars in _QUOTES.items() for char in chars})
+
+
+def unicode_form(text: str) -> str:
+    """The text in one Unicode form: what only looks or is stored otherwise is the same.
+
+    NFC; full-width, presentation and other compatibility forms as what they stand for; typographic quotes and dashes as
+    those of the keyboard; without invisible marks (zero width, direction, variation, soft hyphens); any white space as
+    one blank, none at the ends. Case, punctuation, accents and signs stay. It is the form of labels.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_FOLDS))
+    return " ".join(text.split())
+
+
+def look(text: str) -> str:
+    """What a reader sees of a text: equal for texts that differ, if at all, in letters that look alike."""
+    return unicode_form(text).translate(_LOOKALIKES)
+
+
+def code_points(text: str, other: str) -> str:
+    """The characters of a text that the other lacks, as `U+0430 U+0435`; for texts that look alike."""
+    return " ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in other)
+
+
+def answer_form(kind: Kind, text: str) -> str:
+    """What two texts have in common if and only if they are the same answer to a task of this kind."""
+    if kind == "classification":
+        return unicode_form(text)
+    if kind == "extraction":
+        try:
+            return json_form(json.loads(text))
+        except (ValueError, RecursionError):
+            pass
+    return " ".join(answer_tokens(text))
+
+
+def leaf_form(value: object) -> str:
+    """A string, number, boolean or null of a JSON value as it is compared: 5 as 5.0, strings without regard to case."""
+    if isinstance(value, str):
+        return unicode_form(value).casefold()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return _text(value)
+
+
+def json_form(value: Any) -> str:
+    """A JSON value as it is compared: its leaves as in `leaf_form`, the order of keys and elements left out."""
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ",".join(sorted(f"{_text(unicode_form(key))}:{json_form(inner)}" for key, inner in value.items()))
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ",".join(sorted(map(json_form, value))) + "]"
+    return _text(leaf_form(value))
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+# An article goes with the word that follows it. An option's letter is none: `A, C`, `A C`, `A and C`, `vitamin A`.
+_ARTICLE = regex.compile(
+    r"(?<![^\s\"'(\[])(?:(?:an|the)\s+(?=[^\w\s]?\w)|a\s+(?=[^\w\s]?(?:\w\w|\d)))(?!(?:and|or|is|are|was|because)\b)"
+)
+_DROPPED = regex.compile(
+    r"[\"'`·・‧]"  # quotes are no part of a word, nor do they part words
+    r"|(?<=\p{L})-(?=\p{L})"  # well-known is wellknown, as in SQuAD's rules
+    r"|(?<=\w)\.(?=[^\W\d])|(?<=[^\W\d])\.(?=\w)"  # U.S.A. is USA; 3.14 is not 314
+)
+_THOUSANDS = regex.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d|,\d)")
+_TOKEN = regex.compile(
+    rf"""
+      {UNSPACED}\p{{M}}*
+    | (?:(?<![\w)\]%])[-+](?=\.?\d))?          # a number's sign
+      (?:(?<![\w.])\.(?=\w))?                  # .5, .NET
+      [[\w\p{{N}}]--{UNSPACED}]+ (?:(?<=\d)[.:]\d[[\w\p{{N}}]--{UNSPACED}]*)*
+      (?:[+\#]+(?!\w)|-+(?![^\s.,;:!?)]))?      # C++, C#, A+, A-
+    | \p{{RI}}{{2}}
+    | \p{{So}}\p{{Sk}}* | != | [\p{{Sm}}\p{{Sc}}%‰/]
+    | (?:(?<=\w)\s?-\s?(?=\d)|(?<=\d)-(?=\w))  # a minus or a range, not a dash
+    | (?<=[\w)])(?:\*{{1,2}}|\^)(?=[\w(]) | (?<=[\w)]\ )(?:\*{{1,2}}|\^)(?=\ [\w(])  # not Markdown's stars
+    | (?<=\w)[&@](?=\w)
+    """,
+    regex.VERSION1 | regex.VERBOSE,
+)
+_DIGIT = regex.compile(r"[^\P{Nd}0-9]")
+
+
+@lru_cache(maxsize=8192)
+def answer_tokens(text: str) -> tuple[str, ...]:
+    """What an answer consists of, as it is compared: words, numbers and signs that tell answers apart.
+
+    After SQuAD's rules case, English articles and punctuation do not count, but no more than that is dropped: signs and
+    decimal points of numbers, operators, currencies, the signs in `C++`, `C#` and `A-`, and an `A` or `the` that is the
+    whole answer stay. In scripts without spaces each character is a token. Digits of all scripts are the same. An
+    answer of punctuation alone is that. Empty only for an empty text.
+    """
+    plain = unicode_form(text)
+    folded = plain.lower()
+    if not plain.isascii():
+        folded = unicodedata.normalize("NFC", plain.casefold()).translate({0x66B: ".", 0x66C: ","})
+        folded = _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), folded)
+    bare = _ARTICLE.sub("", folded)
+    bare = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), bare)
+    found = (token.strip() for token in _TOKEN.findall(_DROPPED.sub("", bare)))
+    tokens = tuple(token.strip("_") or token for token in found)
+    return tokens or ((folded,) if folded else ())
