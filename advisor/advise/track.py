@@ -27,7 +27,7 @@ from advisor.advise.readings import Rates
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Approach, spec_of, untrained
 from advisor.decide import costs
-from advisor.decide.choice import violations
+from advisor.decide.limits import shown_violations
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.rows import measured
 from advisor.measure import latency, metrics
@@ -197,11 +197,11 @@ class Track:
         return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
 
     def _violations(self, comparison: Comparison) -> list[str]:
-        """The limits that can be checked already, but for the least quality, which is for the test set to say."""
+        """The limits that it is already shown to break, but for the least quality, which is for the test set to say."""
         limits, price = self.conditions.limits, self.conditions.price
         (row,) = measured(comparison)
         spent = costs.expenses(row, price.usd if price else None)
-        return list(violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
+        return list(shown_violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
 
     def _violation(self, line: Mapping[str, Any]) -> str:
         return "; ".join(line["violations"]) if line["start"] == 0 else ""

@@ -32,6 +32,7 @@ def caveats(
         *_test_set(comparison, rows, contrasts, margin),
         *_approaches(rows),
         *_straddling(rows, limits),
+        *(sentence for row in rows for sentence in row.straddles),
         *_latency(comparison, rows, limits),
         *_money(comparison, rows, limits, price),
     ]
@@ -97,7 +98,7 @@ def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Ite
     timed = [row.latency.n for row in rows if row.latency]
     if timed:
         fewest = "" if min(timed) == max(timed) else f"{min(timed)} to "
-        yield f"Latency was measured on {fewest}{words.many(max(timed), 'test example')}, one request at a time."
+        yield f"Latency was measured on {fewest}{words.many(max(timed), 'request')}, sent one at a time."
     unknown = [row.spec for row in rows if row.eligible and row.latency is None]
     if limits.p95_ms is not None and unknown:
         yield f"The p95 limit could not be checked for {words.listed(unknown)}: no latency was recorded."

@@ -55,7 +55,10 @@ def _timed(row: Row, usd: float | None) -> Interval | None:
 
 def _median(row: Row) -> Interval | None:
     found = row.latency
-    return None if found is None else Interval(found.p50, found.p50, found.p50)
+    if found is None:
+        return None
+    low = found.p50 if found.p50_low is None else found.p50_low
+    return Interval(found.p50, low, found.p50 if found.p50_high is None else found.p50_high)
 
 
 MEASURES = (

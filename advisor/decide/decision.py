@@ -38,21 +38,46 @@ class Versus:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """US dollars; None where a price is unknown, never 0."""
+    """US dollars; None where a price is unknown, never 0.
+
+    Attributes:
+        per_1k_queries: in batches at the measured throughput, divided by `Limits.utilisation` where that is given.
+        over_horizon: fitting, upkeep and the queries.
+        always_on_over_horizon: the same with machines that are kept on all the time in place of the queries.
+        machines: how many that are, by throughput and even traffic.
+        per_1k_low, per_1k_high, over_horizon_low, over_horizon_high: 95 % intervals, of what timing the same work
+            again would give; None where nothing was timed again.
+    """
 
     fit: float | None
     per_1k_queries: float | None
     over_horizon: float | None
+    always_on_over_horizon: float | None = None
+    machines: int | None = None
+    per_1k_low: float | None = None
+    per_1k_high: float | None = None
+    over_horizon_low: float | None = None
+    over_horizon_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LatencySummary:
-    """Milliseconds of requests sent one at a time, after warm-up."""
+    """Milliseconds of requests sent one at a time, after warm-up.
+
+    Attributes:
+        n: requests; 0 where the figures are foreseen.
+        p50_low, p50_high, p95_low, p95_high: bounds by order statistics that hold with 95 % each
+            (`advisor.measure.latency`); None where there are too few requests for one.
+    """
 
     p50: float
     p95: float
     ttft_p50: float
     n: int
+    p50_low: float | None = None
+    p50_high: float | None = None
+    p95_low: float | None = None
+    p95_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,7 @@ class Row:
     reused: Mapping[str, float] = field(default_factory=dict)
     measured: str | None = None
     timing_error: float | None = None
+    straddles: tuple[str, ...] = ()
     alike: str = ""
 
 

@@ -12,6 +12,7 @@ from advisor.decide.choice import choose, violations
 from advisor.decide.decision import Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
 from advisor.decide.doubts import provisional_because
+from advisor.decide.limits import open_limits, rests_on_open_limits
 from advisor.decide.prices import Prices, load_prices
 from advisor.decide.reasons import Wording
 from advisor.decide.rows import complete_runs, measured
@@ -59,6 +60,7 @@ def decide(
     points = costs.break_even(rows, spent, limits)
     choice = choose(rows, contrasts, margin)
     doubts = provisional_because(comparison) if choice.chosen else ()
+    doubts += rests_on_open_limits(choice, rows, limits, lambda admitted: choose(admitted, contrasts, margin))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
     return Decision(
         comparison=comparison,
@@ -123,4 +125,5 @@ def _admitted(row: Row, limits: Limits) -> Row:
     if row.status != "ok" or row.quality is None:
         return row
     broken = () if row.control else (*filter(None, [row.alike]), *violations(row, limits))
-    return replace(row, eligible=not row.control and not broken, violations=broken)
+    straddled = () if row.control else tuple(open_limits(row, limits).values())
+    return replace(row, eligible=not row.control and not broken, violations=broken, straddles=straddled)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
-import numpy as np
-
 from advisor.decide.decision import Cost, LatencySummary, Row
 from advisor.decide.degenerate import all_alike
+from advisor.measure.latency import p50_interval, p95_interval
 from advisor.measure.metrics import corpus_chrf
 from advisor.measure.records import Answer, Comparison, Run, Status
 
@@ -100,12 +99,23 @@ def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
 
 
 def _latency(runs: Sequence[Run]) -> LatencySummary | None:
-    requests = [request for run in runs for request in run.latencies]
+    """Of the requests of all seeds; a query that several seeds sent counts once, since it says the same of queries."""
+    requests = {request.id: request for run in reversed(runs) for request in run.latencies}.values()
     if not requests:
         return None
-    p50, p95 = np.percentile([request.seconds for request in requests], (50, 95)) * 1000
-    ttft = np.percentile([request.ttft_seconds for request in requests], 50) * 1000
-    return LatencySummary(p50=float(p50), p95=float(p95), ttft_p50=float(ttft), n=len(requests))
+    seconds = [1000 * request.seconds for request in requests]
+    first = [1000 * request.ttft_seconds for request in requests]
+    p50, p95 = p50_interval(seconds), p95_interval(seconds)
+    return LatencySummary(
+        p50=p50.value,
+        p95=p95.value,
+        ttft_p50=p50_interval(first).value,
+        n=len(requests),
+        p50_low=p50.low,
+        p50_high=p50.high,
+        p95_low=p95.low,
+        p95_high=p95.high,
+    )
 
 
 def _throughput(runs: Sequence[Run]) -> float | None:

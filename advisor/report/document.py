@@ -123,6 +123,7 @@ def _approach(row: Row) -> dict[str, object]:
         "uses_model": row.uses_model,
         "eligible": row.eligible,
         "violations": row.violations,
+        "straddles": row.straddles,
         "group": row.group or None,
         "quality": {**dataclasses.asdict(row.quality), "n": row.n} if row.quality else None,
         "versus_best": _versus(row.versus_best),

@@ -42,7 +42,7 @@ def make_run(spec: str, texts: Sequence[str], **facts: Any) -> Run:
         "index_seconds": 2.0 if "rag" in spec else None,
         "control": spec.startswith(("majority", "oracle")),
         "predict_seconds": seconds * len(texts),
-        "latencies": tuple(LatencyRecord(f"q{i}", latency / 2, latency, 2) for i in range(20)) if latency else (),
+        "latencies": tuple(LatencyRecord(f"q{i}", latency / 2, latency, 2) for i in range(60)) if latency else (),
     }
     return Run(spec=spec, predictions=predictions, **{**known, **facts})
 
@@ -79,7 +79,7 @@ def make_comparison(
         model=ModelFacts(**{**{f: getattr(MODEL, f) for f in MODEL.__dataclass_fields__}, **model}),
         answers={f"q{i}": Answer((t,), known.get(f"q{i}", ())) for i, t in enumerate(wanted)},
         runs=tuple(runs),
-        latency_examples=20,
+        latency_examples=60,
         hardware=hardware,
     )
 

@@ -198,7 +198,7 @@ def test_a_small_test_set_is_a_caveat_with_numbers(
     runs = [run("rag", answers(48, 0.7, 1)), run("lora", answers(48, 0.7, 2))]
     caveats = said(judge(comparison(runs)).recommendation.caveats)
     assert "Quality was measured on 48 test examples: a difference below about 0." in caveats
-    assert "Latency was measured on 20 test examples" in caveats
+    assert "Latency was measured on 60 requests, sent one at a time" in caveats
     assert "batched use at the measured throughput" in caveats
 
 

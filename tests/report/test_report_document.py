@@ -17,7 +17,7 @@ APPROACH = {
     "error": None,
     "quality": {"value", "low", "high", "n"},
     "versus_best": {"difference", "low", "high", "p", "examples_needed"},
-    "latency_ms": {"p50", "p95", "ttft_p50"},
+    "latency_ms": {"p50", "p95", "ttft_p50", "p50_low", "p50_high", "p95_low", "p95_high"},
     "throughput_qps": None,
     "tokens_per_query": {"prompt", "completion"},
     "fit_seconds": None,
@@ -28,6 +28,10 @@ APPROACH = {
     "retrieval": {"recall_at_k", "mrr"},
     "cost_usd": {"fit", "per_1k_queries", "over_horizon"},
 }
+COSTS = (
+    *("fit", "per_1k_queries", "per_1k_low", "per_1k_high", "over_horizon", "over_horizon_low", "over_horizon_high"),
+    *("always_on_over_horizon", "machines"),
+)
 HEADS = {
     "task": {"name", "fingerprint", "kind", "metric", "train", "test", "documents"},
     "model": {"id", "revision", "dtype", "device", "parameters"},
@@ -68,7 +72,7 @@ def test_all_statuses_in_the_order_of_the_rows(full: Decision) -> None:
 
 def test_unknown_is_null_and_never_nought(full: Decision) -> None:
     found = by_spec(full)
-    assert found["few-shot:k=4"]["cost_usd"] == {"fit": None, "per_1k_queries": None, "over_horizon": None}
+    assert found["few-shot:k=4"]["cost_usd"] == dict.fromkeys(COSTS)
     failed = found["lora:rank=256,targets=all-linear"]
     for key in ("quality", "versus_best", "latency_ms", "tokens_per_query", "fit_seconds", "retrieval"):
         assert failed[key] is None
@@ -83,7 +87,7 @@ def test_figures_that_are_no_numbers_become_null(full: Decision) -> None:
     odd = replace(odd, cost=Cost(nan, -infinite, 1e-12))
     found = strict(render_json(replace(full, rows=(odd,))))
     assert found["approaches"][0]["quality"] == {"value": 0.123457, "low": None, "high": None, "n": 120}
-    assert found["approaches"][0]["cost_usd"] == {"fit": None, "per_1k_queries": None, "over_horizon": 1e-12}
+    assert found["approaches"][0]["cost_usd"] == dict.fromkeys(COSTS) | {"over_horizon": 1e-12}
     assert found["hardware"]["load"] is None
 
 
