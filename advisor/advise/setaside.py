@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.tasks import Example, Task
+from advisor.tasks.kin import kin
 from advisor.tasks.splits import sampled
 
 Floats = NDArray[np.float64]
@@ -60,18 +61,21 @@ def set_aside(task: Task) -> SetAside:
     """Take half of dev, or a quarter of train where dev is small, but at most 256; at random, by a fixed seed.
 
     What is left of dev serves approaches as before. Of a classification's train, one example of each label stays.
+    Examples of one group, and equal or nearly equal inputs, stay on one side.
     """
     from_dev = min(MOST, len(task.dev) // 2)
     from_train = min(MOST, len(task.train) // 4)
     if max(from_dev, from_train) < FEWEST:
         return SetAside(task, (), "", len(task.dev) or len(task.train))
     if from_dev >= min(ENOUGH, from_train):
-        pool, rest = _taken(task.dev, from_dev, frozenset())
+        pool, rest = _taken(task, task.dev, from_dev, frozenset())
         changed, split, before = replace(task, dev=rest), "dev", len(task.dev)
     else:
         kept = _first_of_labels(task.train) if task.kind == "classification" else frozenset()
-        pool, rest = _taken(task.train, from_train, kept)
+        pool, rest = _taken(task, task.train, from_train, kept)
         changed, split, before = replace(task, train=rest), "train", len(task.train)
+    if len(pool) < FEWEST:  # a few clusters of examples that stay together are all there is
+        return SetAside(task, (), "", before)
     name = "training" if split == "train" else split
     caveat = (
         f"{len(pool)} of {before} {name} examples were set aside to race on (--budget, seed 0): no approach learned "
@@ -81,12 +85,21 @@ def set_aside(task: Task) -> SetAside:
 
 
 def _taken(
-    examples: Sequence[Example], size: int, kept: frozenset[int]
+    task: Task, examples: tuple[Example, ...], size: int, kept: frozenset[int]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """So many at random, in that order; and the others in theirs."""
-    order = [at for at in sampled(examples, _SALT, False) if at not in kept][:size]
-    chosen = set(order)
-    return tuple(examples[at] for at in order), tuple(e for at, e in enumerate(examples) if at not in chosen)
+    """About so many at random, in that order; and the others in theirs.
+
+    What belongs together (`advisor.tasks.kin`) stays together, or the race would reward memory.
+    """
+    cluster_of = {at: cluster for cluster in kin(replace(task, train=examples)).clusters for at in cluster}
+    order = [at for at in sampled(examples, _SALT, False) if at not in kept]
+    chosen: set[int] = set()
+    for at in order:
+        cluster = cluster_of[at]
+        if at not in chosen and kept.isdisjoint(cluster) and len(chosen) + len(cluster) <= size:
+            chosen.update(cluster)
+    pool = tuple(examples[at] for at in order if at in chosen)
+    return pool, tuple(e for at, e in enumerate(examples) if at not in chosen)
 
 
 def _first_of_labels(examples: Sequence[Example]) -> frozenset[int]:

@@ -6,7 +6,7 @@ import json
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -307,3 +307,20 @@ def test_what_is_no_budget(text: str) -> None:
 def test_dollars_need_a_price() -> None:
     with pytest.raises(UserError, match="no price is known"):
         advisor.Budget(usd=1.0).in_seconds(None)
+
+
+def test_what_belongs_together_is_set_aside_together() -> None:
+    rows = [
+        Example(f"{n}-{turn}", f"{'abcdefghijklm'[turn]}{n} {'zyxwvutsrq'[turn]}{n * 3}", "x", group=f"dialogue {n}")
+        for n in range(60)
+        for turn in range(4)
+    ]
+    again = [replace(e, id=f"{e.id} again", input=f"{e.input.upper()}!", group="") for e in rows[::20]]
+    aside = set_aside(Task("n", "qa", "Answer.", "exact_match", train=(*rows, *again), test=tuple(rows[:8])))
+    assert len(aside.pool) >= 56
+    assert {e.group for e in aside.pool if e.group}.isdisjoint(e.group for e in aside.task.train)
+    assert {e.input.casefold().strip("!") for e in aside.pool}.isdisjoint(
+        e.input.casefold().strip("!") for e in aside.task.train
+    )
+    one = tuple(replace(e, group="all") for e in rows)
+    assert set_aside(Task("n", "qa", "Answer.", "exact_match", train=one, test=one[:8])).pool == ()
