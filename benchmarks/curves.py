@@ -21,9 +21,9 @@ from statistics import NormalDist
 import numpy as np
 
 from advisor.decide.crossings import Crossing, crossing, last_change, percentiles
-from advisor.decide.curves import FARTHEST, LABELS, Resampling
+from advisor.decide.curves import LABELS, Resampling
 from advisor.decide.sample import Floats, Sample
-from advisor.decide.saturation import fit
+from advisor.decide.saturation import FARTHEST, fit
 
 RESULTS = Path(__file__).parent / "results"
 HARDNESS = 0.6  # share of the variance of an answer's latent score that is the example's
@@ -149,7 +149,7 @@ def simulate(case: Case, runs: int, resamples: int, seed: int = 0) -> Coverage:
     for _ in range(runs):
         resampling = Resampling(case.test, case.draws, resamples, int(rng.integers(2**31)))
         lines = []
-        for truth, samples in zip((case.first, case.second), _measured(case, rng), strict=True):
+        for truth, samples in zip((case.first, case.second), measured(case, rng), strict=True):
             qualities = np.column_stack([resampling.qualities(sample) for sample in samples])
             fitted = fit(case.sizes, qualities, rng)
             lines.append(fitted.at(grid))
@@ -157,7 +157,7 @@ def simulate(case: Case, runs: int, resamples: int, seed: int = 0) -> Coverage:
             gains.append(found.low <= gain[truth] <= found.high)
             gain_widths.append(found.high - found.low)
         stated = crossing(("first", "second"), lines[0] - lines[1], grid, largest, FARTHEST * largest)
-        overtakes = _truly(stated, true, grid)
+        overtakes = truly(stated, true, grid)
         held.append((stated.low or 0.0) <= overtakes <= (stated.high or np.inf))
         wrong.append(stated.high is not None and overtakes == np.inf)
         if stated.low is not None and stated.high is not None:
@@ -180,7 +180,7 @@ def simulate(case: Case, runs: int, resamples: int, seed: int = 0) -> Coverage:
     )
 
 
-def _measured(case: Case, rng: np.random.Generator) -> list[list[Sample]]:
+def measured(case: Case, rng: np.random.Generator) -> list[list[Sample]]:
     """For each approach a sample for each size: right or wrong, by a latent score that is partly the example's."""
     normal = NormalDist()
     hard = rng.standard_normal(case.test)
@@ -197,7 +197,7 @@ def _measured(case: Case, rng: np.random.Generator) -> list[list[Sample]]:
     return found
 
 
-def _truly(stated: Crossing, true: Floats, grid: Floats) -> float:
+def truly(stated: Crossing, true: Floats, grid: Floats) -> float:
     """Where the one that was said to be ahead truly is from: the first size where always, infinity where not."""
     inside = grid <= stated.end
     sign = 1 if stated.later == "first" else -1

@@ -2,16 +2,16 @@
 
 Uncertainty is that of a bootstrap over the test examples, the same resamples for every approach and size, so that
 approaches and sizes stay paired; where several samples of the training examples were drawn, they are resampled too,
-S - 1 of S at a time, which keeps the variance unbiased (Rao & Wu 1988). A curve is fitted to each resample
-(`advisor.decide.saturation`), and every statement is a percentile interval over those curves. How often these hold a
-known truth is simulated by `benchmarks/curves.py`: that of a crossing in 95 % or more, that of further gains in 88 % or
-more, least where the truth is of another family.
+S - 1 of S at a time, which keeps the variance unbiased (Rao & Wu 1988). A curve is fitted to each resample, of a family
+that is drawn by how well each fits (`advisor.decide.saturation`), and every statement is a percentile interval over
+those curves. How often these hold a known truth is simulated by `benchmarks/growth.py`, for curves of each family, and
+by `benchmarks/curves.py`. What no family foresees, a jump beyond the largest size, no interval holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,15 +21,13 @@ from advisor.decide.growth import Growth
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import Floats, Sample, samples
-from advisor.decide.saturation import Fitted, fit
+from advisor.decide.saturation import FARTHEST, Fitted, fit
 from advisor.measure.metrics import macro_f1
 from advisor.measure.records import Run
 
 RESAMPLES = 2_000
 LABELS = 100
 """How many more labels are priced."""
-FARTHEST = 4
-"""How far beyond the largest measured size a curve is followed, as a factor."""
 FLAT = 0.02
 """A curve is flat where twice as many examples add less than this, the margin of `decide`."""
 _SEED = 20_240_229
@@ -62,16 +60,6 @@ class Gain:
     gain: Interval
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The fitted curve: limit - drop / (1 + (n / half)^steepness)."""
-
-    limit: float
-    drop: float
-    half: float
-    steepness: float
-
-
 @dataclass(frozen=True)
 class Curve:
     """One approach over all sizes.
@@ -79,7 +67,8 @@ class Curve:
     Attributes:
         control: never chosen, and so left out of crossings and leaders.
         points: one for each size, rising.
-        shape: None where fewer than two sizes have a quality; then nothing below is known either.
+        families: how much each counts in the curve; empty where fewer than two sizes have a quality, and then nothing
+            below is known either.
         line: the fitted curve from the smallest size with a quality to `FARTHEST` times the largest.
         more: what the next `LABELS` examples add, or as many as the range has.
         doubling: what twice as many as the largest size add.
@@ -92,7 +81,7 @@ class Curve:
     spec: str
     control: bool
     points: tuple[Point, ...]
-    shape: Shape | None = None
+    families: Mapping[str, float] = field(default_factory=dict)
     line: tuple[tuple[float, Interval], ...] = ()
     more: Gain | None = None
     doubling: Gain | None = None
@@ -243,17 +232,16 @@ def _described(curve: Curve, known: Mapping[int, Sample], qualities: Floats, fit
     """The curve with all that the fit says of it alone."""
     largest = max(known)
     sizes = line.sizes[line.sizes <= largest]
-    estimate = Fitted(*(part[:1] for part in (fitted.limit, fitted.drop, fitted.half, fitted.steepness)))
-    at_sizes = dict(zip(known, estimate.at(tuple(known))[0], strict=True))
+    at_sizes = dict(zip(known, fitted.at(tuple(known))[0], strict=True))
     return Curve(
         curve.spec,
         curve.control,
         curve.points,
-        shape=Shape(*(float(part[0]) for part in (fitted.limit, fitted.drop, fitted.half, fitted.steepness))),
+        families={name: round(weight, 6) for name, weight in fitted.families.items()},
         line=tuple((float(n), percentiles(line.values[:, i])) for i, n in enumerate(line.sizes)),
         more=_gain(fitted, largest, largest + min(LABELS, (FARTHEST - 1) * largest)),
         doubling=_gain(fitted, largest, 2 * largest),
-        flat_from=flat_from(estimate.at(np.append(sizes, 2 * sizes))[0], sizes, FLAT),
+        flat_from=flat_from(fitted.at(np.append(sizes, 2 * sizes))[0], sizes, FLAT),
         falls=_falls(tuple(known), qualities),
         misses=tuple(
             point.size

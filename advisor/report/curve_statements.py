@@ -98,7 +98,7 @@ def _extrapolated(c: Crossing) -> str:
 
 def flat(curve: Curve) -> str:
     """From where on the curve is flat: `from 130`, or that it still rises."""
-    if curve.shape is None:
+    if not curve.families:
         return ""
     return "still rising" if curve.flat_from is None else f"from {about(curve.flat_from)}"
 
@@ -149,11 +149,11 @@ def caveats(curves: Curves) -> list[str]:
         )
     elif growth.draws < _FEW_DRAWS:
         found.append(f"{growth.draws} samples of the training examples are few: the intervals are still too narrow.")
-    fitted = [sum(p.quality is not None for p in c.points) for c in curves.curves if c.shape]
+    fitted = [sum(p.quality is not None for p in c.points) for c in curves.curves if c.families]
     if fitted and min(fitted) < _FEW_SIZES:
         found.append(
-            f"{min(fitted)} sizes do not settle how a curve bends: it is held to the usual shapes, and the intervals "
-            f"are as wide as these differ. {_FEW_SIZES} sizes or more let the data say it."
+            f"{min(fitted)} sizes do not settle how a curve bends: the intervals are as wide as the families of curves "
+            f"differ. {_FEW_SIZES} sizes or more let the data say it."
         )
     for curve in curves.curves:
         for before, after in curve.falls:
@@ -176,6 +176,6 @@ def method(curves: Curves) -> str:
         f"Every approach was measured on the same {figures.count(curves.test)} test examples at every size{drawn}, "
         "without latency; the training examples of a smaller size are among those of a larger one. "
         f"{ASSUMPTION} Intervals hold 95 %, by a bootstrap over the test examples, paired over approaches and sizes. "
-        "Gains beyond the largest size rest on the family of curves: where simulated truth was of another one, their "
-        f"intervals held it in 88 % of the cases. Nothing is said beyond {figures.count(curves.farthest)} labels."
+        "Beyond the largest size they hold if the curve goes on as one of these families would: a jump that begins "
+        f"only there is not foreseen. Nothing is said beyond {figures.count(curves.farthest)} labels."
     )

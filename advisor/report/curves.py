@@ -85,7 +85,7 @@ def _curve(curve: Curve) -> dict[str, object]:
         "spec": curve.spec,
         "control": curve.control,
         "points": [dataclasses.asdict(point) for point in curve.points],
-        "shape": dataclasses.asdict(curve.shape) if curve.shape else None,
+        "families": curve.families or None,
         "line": [{"size": size, **dataclasses.asdict(quality)} for size, quality in curve.line],
         "more": dataclasses.asdict(curve.more) if curve.more else None,
         "doubling": dataclasses.asdict(curve.doubling) if curve.doubling else None,
@@ -181,7 +181,7 @@ def _cell(point: Point) -> tuple[str, str]:
 
 def _gains(page: Page, curves: Curves) -> None:
     rows = {curve.spec: [_gain_cells(curve)] for curve in curves.curves}
-    if not any(curve.shape for curve in curves.curves):
+    if not any(curve.families for curve in curves.curves):
         return
     page.heading(f"What more labels would buy: {say.next_labels(curves)}, and twice as many")
     titles = ["next labels", "twice as many", "flat"]
@@ -211,7 +211,7 @@ def _markdown(curves: Curves) -> str:
         [names[c.spec], code(c.spec), *(" ".join(filter(None, _cell(point))) for point in c.points)]
         for c in curves.curves
     ]
-    gains = [[code(c.spec), *map(text, _gain_cells(c))] for c in curves.curves if c.shape]
+    gains = [[code(c.spec), *map(text, _gain_cells(c))] for c in curves.curves if c.families]
     picture = curve_picture(curves)
     blocks = [
         f"# Advisor: learning curves of {text(growth.task.name) or 'unnamed task'}",

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from advisor.decide.crossings import crossing, flat_from, last_change
-from advisor.decide.curves import FARTHEST, LABELS, Curve, Curves, judge
+from advisor.decide.curves import LABELS, Curve, Curves, judge
 from advisor.decide.growth import Growth
-from advisor.decide.saturation import fit
+from advisor.decide.saturation import FARTHEST, fit
 from advisor.measure.records import Comparison, Run
 
 SIZES = (8, 32, 128, 512)
@@ -55,13 +55,33 @@ def fitted(sizes: Sequence[int], qualities: Sequence[float]) -> Any:
     return fit(sizes, np.vstack([qualities, np.array(qualities) + noise]), rng)
 
 
-def test_a_curve_of_the_family_is_found_again_between_and_beyond_its_sizes() -> None:
-    def truth(n: Any) -> Any:
-        return 0.85 - 0.6 / (1 + (np.asarray(n) / 60) ** 1.3)
+TRUTHS: Mapping[str, Callable[[Any], Any]] = {
+    "logistic": lambda n: 0.85 - 0.6 / (1 + (n / 60) ** 1.3),
+    "power law": lambda n: 0.9 - 1.2 * n**-0.5,
+    "exponential": lambda n: 0.85 - 0.6 * np.exp(-n / 120),
+    "logarithm": lambda n: 0.1 + 0.09 * np.log(n),
+    "step": lambda n: 0.2 + 0.6 / (1 + (n / 60) ** -15.0),
+}
 
-    found = fitted((8, 32, 128, 512), truth(SIZES))
-    n = [8, 20, 60, 100, 300, 512, 1000, 2000]
-    np.testing.assert_allclose(found.at(n)[0], truth(n), atol=0.01)
+
+@pytest.mark.parametrize("family", TRUTHS)
+def test_a_curve_of_each_family_is_found_again_between_and_beyond_its_sizes(family: str) -> None:
+    truth, n = TRUTHS[family], np.array([8.0, 32.0, 128.0, 300.0, 512.0, 1000.0, 2000.0])
+    values = fitted((8, 32, 128, 512), truth(np.array(SIZES))).at(n)
+    np.testing.assert_allclose(values[0, :5], truth(n[:5]), atol=0.02)
+    low, high = np.quantile(values[1:], (0.025, 0.975), axis=0)
+    assert (low[5:] - 1e-3 <= truth(n[5:])).all() and (truth(n[5:]) <= high[5:] + 1e-3).all()
+
+
+def test_what_the_families_differ_in_is_as_wide_as_they_differ() -> None:
+    """Four sizes do not tell a logarithm, which goes on, from a saturation, which ends: what doubling adds is open."""
+    truth = np.array([0.30, 0.45, 0.60, 0.72])
+    found = fitted(SIZES, truth)
+    at = found.at([512, 1024])
+    low, high = np.quantile(at[1:, 1] - at[1:, 0], (0.025, 0.975))
+    assert sum(found.families.values()) == pytest.approx(1)
+    assert sum(weight > 0.02 for weight in found.families.values()) >= 3
+    assert high - low > 0.03
 
 
 @pytest.mark.parametrize("qualities", [(0.9, 0.5, 0.3, 0.1), (0.0, 0.0, 0.0, 1.0), (1.0, 1.0, 1.0, 1.0), (0.2,) * 4])
@@ -175,14 +195,14 @@ def test_what_was_not_measured_in_full_has_no_quality_but_a_reason(growth: Calla
     assert lora.points[0].trouble == "skipped: too few" and lora.points[0].quality is None
     assert lora.line[0][0] == 32
     assert [point.trouble for point in head.points] == ["not measured yet", "interrupted", "not measured yet", ""]
-    assert head.shape is None and head.more is None
+    assert not head.families and head.more is None
     (found,) = curves.crossings
     assert (found.later, found.earlier, found.start) == ("lora", "nearest", 32)
 
 
 def test_controls_are_shown_but_never_lead_or_cross(growth: Callable[..., Growth]) -> None:
     curves = judge(growth({"oracle": (0.9,) * 4, "nearest": STEADY}))
-    assert of(curves, "oracle").control and of(curves, "oracle").shape
+    assert of(curves, "oracle").control and of(curves, "oracle").families
     assert curves.crossings == ()
     assert {leader.spec for leader in curves.leaders} == {"nearest"}
 
@@ -227,7 +247,7 @@ def test_macro_f1_is_fitted_too(growth: Callable[..., Growth]) -> None:
         for size, draws in made.comparisons.items()
     }
     curve = of(judge(replace(made, comparisons=changed)), "lora")
-    assert curve.shape and all(point.quality for point in curve.points)
+    assert curve.families and all(point.quality for point in curve.points)
 
 
 def test_the_same_records_give_the_same_curves(growth: Callable[..., Growth]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.decide.crossings import Crossing
-from advisor.decide.curves import Curve, Curves, Gain, Leader, Point, Shape
+from advisor.decide.curves import Curve, Curves, Gain, Leader, Point
 from advisor.decide.decision import Decision, Interval
 from advisor.decide.growth import Growth
 from advisor.report import curve_statements, curves_document, render_curves
@@ -28,7 +28,7 @@ def curve(spec: str, values: tuple[float | None, ...], **facts: object) -> Curve
     )
     line = tuple((float(p.size), p.quality) for p in points if p.quality)
     known: dict[str, object] = {
-        "shape": Shape(0.9, 0.6, 60.0, 1.2),
+        "families": {"logistic": 0.75, "power law": 0.25},
         "line": line,
         "more": Gain(512, 612, Interval(0.0381, 0.01, 0.0904)),
         "doubling": Gain(512, 1024, Interval(0.08, 0.02, 0.17)),
@@ -171,7 +171,7 @@ def test_markdown_escapes_and_holds_the_same(curves: Curves) -> None:
 def test_nothing_fitted_is_no_error(curves: Curves) -> None:
     bare = replace(
         curves,
-        curves=(curve("lora", (0.2, None, None, None), shape=None, line=(), more=None, doubling=None),),
+        curves=(curve("lora", (0.2, None, None, None), families={}, line=(), more=None, doubling=None),),
         leaders=(),
         crossings=(),
     )
