@@ -14,10 +14,12 @@ from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
 from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
 from rag.index import PassageIndex
 from rag.raft import chance_of, training_passages
 from rag.retriever import RetrieverRag
+from rag.room import Room
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Rag(ContextBuilder):
 
     Attributes:
         k: passages shown.
-        chunk: most words in a passage; shorter documents stay whole.
+        chunk: most words in a passage; shorter documents stay whole. What the embedder does not read in one, or no
+            prompt has room for, is cut further.
         overlap: most words that a passage repeats from the one before it.
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
     """
@@ -68,7 +71,8 @@ class Rag(ContextBuilder):
         """Chunk, embed and index; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            documents = document_chunks(task.documents, self.chunk, self.overlap)
+            room = Room(model, self.k, task.instruction)
+            documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             chunks = documents if task.documents else example_chunks(task.train)
             return self._source(PassageIndex.over(chunks, model.embedder, began), task)
 
@@ -130,7 +134,8 @@ class Oracle(ContextBuilder):
         """Chunk, embed and index all documents; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            chunks = document_chunks(task.documents, self.chunk, self.overlap)
+            room = Room(model, self.k, task.instruction)
+            chunks = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
@@ -146,7 +151,8 @@ class DocumentSource(ContextSource):
         self.k = k
         self.miss = miss
         documents, chunks = len(index.chunks_of), len(index.store)
-        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.",))
+        self.embedder = index.embedder
+        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.", *index.facts.notes))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages most similar to each query's input, best first."""
@@ -195,7 +201,8 @@ class ExampleSource(ContextSource):
         for example in examples:
             self.same_input.setdefault(_plain(example.input), []).append(example.id)
         note = f"There are no documents: {len(index.store):,} labelled examples are retrieved in their place."
-        self.facts = replace(index.facts, notes=(note,))
+        self.embedder = index.embedder
+        self.facts = replace(index.facts, notes=(note, *index.facts.notes))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` examples whose inputs are most similar, best first."""
@@ -225,7 +232,8 @@ class OracleSource(ContextSource):
         self.index = index
         self.k = k
         documents, chunks = len(index.chunks_of), len(index.store)
-        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.",))
+        self.embedder = index.embedder
+        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.", *index.facts.notes))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """By each query's evidence; what `rag` would show where there is none."""
@@ -267,7 +275,7 @@ def _plain(text: str) -> str:
 
 def _load(task: Task, k: int, chunk: int) -> Load:
     texts = [document.text for document in task.documents] or [f"{e.input} {e.target}" for e in task.train]
-    sizes = [len(text.split()) for text in texts]
+    sizes = [count_words(text) for text in texts]
     usual = sum(min(size, chunk) for size in sizes) / max(len(sizes), 1)
     return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=sum(sizes))
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from advisor.tasks import Document, Example
+from advisor.tasks.words import count_words
 
-SEPARATORS = ["\n\n", "\n", ". ", "? ", "! ", "; ", " "]
+# Paragraphs, lines, sentences, clauses, words; at last letters, each with the marks behind it.
+SEPARATORS = (
+    *("\n\n", "\n"),
+    r"[。．！？｡।॥؟۔։።፧။។៕།]+[”’»」』）)\"']*\s*",
+    *(r"\. ", r"\? ", "! ", "; "),
+    r"[；，、：،؛፣]\s*",
+    *(" ", r"(?=\w)"),
+)
+FULL, SLACK = 0.9, 1.1
+"""Of the room: how much of it a part is meant to take, and how much longer it may be so that a sentence ends in it."""
+LONGEST_TITLE = 0.5  # of the room; a longer title is not embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +42,41 @@ class Chunk:
     embedded: str
 
 
-def count_words(text: str) -> int:
-    """Stretches between white space."""
-    return len(text.split())
+Shares = Callable[[Sequence[Chunk]], Sequence[float]]
+"""How much of the room for one each chunk takes; what takes more than 1 is cut."""
 
 
-def document_chunks(documents: Iterable[Document], size: int, overlap: int) -> Iterator[Chunk]:
-    """Cut documents between paragraphs, else lines, else sentences, else words.
+def document_chunks(
+    documents: Iterable[Document], size: int, overlap: int, shares: Shares | None = None
+) -> Iterator[Chunk]:
+    """Cut documents between paragraphs, else lines, else sentences, clauses and words, in any script.
 
-    A document of at most `size` words stays whole, to the letter. The title is embedded with every chunk,
+    A document of at most `size` words that fits stays whole, to the letter. The title is embedded with every chunk,
     since it tells what a chunk from the middle of a page is about.
 
     Args:
-        size: most words in a chunk.
+        size: most words in a chunk, as `advisor.tasks.words` counts them.
         overlap: most words that a chunk repeats from the end of the one before it; fewer than `size`. Only
-            whole paragraphs, lines or sentences are repeated, so that it is often none.
+            whole paragraphs, lines, sentences or clauses are repeated, so that it is often none.
+        shares: what else limits a chunk. One that takes too much is cut into as few parts as fit, of about one length.
     """
-    splitter = RecursiveCharacterTextSplitter(
-        chunk_size=size,
-        chunk_overlap=overlap,
-        length_function=count_words,
-        separators=SEPARATORS,
-        keep_separator="end",
-    )
-    for document in documents:
-        whole = count_words(document.text) <= size
-        texts = [document.text] if whole else splitter.split_text(document.text)
-        for place, text in enumerate(texts):
-            embedded = f"{document.title}\n{text}" if document.title else text
-            yield Chunk(f"{document.id}#{place}", document.id, document.title, text, embedded)
+    kept = list(documents)
+    splitter = _splitter(size, overlap, count_words)
+    texts = [[d.text] if count_words(d.text) <= size else splitter.split_text(d.text) for d in kept]
+    titled = [bool(document.title) for document in kept]
+    if shares is not None:
+        titles = shares([_chunk(document, "", True) for document in kept])
+        titled = [has and taken <= LONGEST_TITLE for has, taken in zip(titled, titles, strict=True)]
+        pieces = [
+            _Piece(document, text, with_title, title if with_title else 0.0)
+            for document, found, with_title, title in zip(kept, texts, titled, titles, strict=True)
+            for text in found
+        ]
+        fitting = iter(_fitting(pieces, overlap / size, shares))
+        texts = [[part for _ in found for part in next(fitting)] for found in texts]
+    for document, found, with_title in zip(kept, texts, titled, strict=True):
+        for place, text in enumerate(found):
+            yield _chunk(document, text, with_title, place)
 
 
 def example_chunks(examples: Iterable[Example]) -> Iterator[Chunk]:
@@ -66,3 +84,55 @@ def example_chunks(examples: Iterable[Example]) -> Iterator[Chunk]:
     for example in examples:
         text = f"{example.input}\n{example.target}"
         yield Chunk(f"{example.id}#0", example.id, "", text, example.input)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of a document that may not fit; `base` is what its title alone takes of the room."""
+
+    document: Document
+    text: str
+    titled: bool
+    base: float
+
+
+def _fitting(pieces: Sequence[_Piece], overlap: float, shares: Shares) -> list[list[str]]:
+    """Each piece in parts that fit; `overlap` is the share of a part that is repeated from the one before."""
+    taken = shares([_chunk(piece.document, piece.text, piece.titled) for piece in pieces])
+    cut = {
+        at: _parts(piece.text, (share - piece.base) / (1 - piece.base), overlap)
+        for at, (piece, share) in enumerate(zip(pieces, taken, strict=True))
+        if share > 1 and len(piece.text) > 1
+    }
+    if not cut:
+        return [[piece.text] for piece in pieces]
+    again = [_Piece(pieces[at].document, p, pieces[at].titled, pieces[at].base) for at in cut for p in cut[at]]
+    fitting = iter(_fitting(again, overlap, shares))
+    found = {at: [part for _ in parts for part in next(fitting)] for at, parts in cut.items()}
+    return [found.get(at, [piece.text]) for at, piece in enumerate(pieces)]
+
+
+def _parts(text: str, share: float, overlap: float) -> list[str]:
+    """A text that takes `share` of the room in at least two parts, by their characters."""
+    count = max(math.ceil(share / FULL), 2)
+    size = math.ceil(min(SLACK * len(text) / count, len(text) - 1))
+    parts = _splitter(size, math.floor(overlap * size), len).split_text(text)
+    if max(map(len, parts), default=len(text)) < len(text):
+        return parts
+    return [text[start : start + size] for start in range(0, len(text), size)]  # signs without a letter among them
+
+
+def _splitter(size: int, overlap: int, length: Callable[[str], int]) -> RecursiveCharacterTextSplitter:
+    return RecursiveCharacterTextSplitter(
+        chunk_size=size,
+        chunk_overlap=overlap,
+        length_function=length,
+        separators=list(SEPARATORS),
+        is_separator_regex=True,
+        keep_separator="end",
+    )
+
+
+def _chunk(document: Document, text: str, titled: bool, place: int = 0) -> Chunk:
+    embedded = f"{document.title}\n{text}" if titled else text
+    return Chunk(f"{document.id}#{place}", document.id, document.title, text, embedded)

@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 
 from advisor.approaches import Facts
 from advisor.errors import UserError
-from advisor.models import Embedder, Passage, Vectors
+from advisor.models import Embedder, Passage, Vectors, note_of_cut
 from advisor.models.clock import clock
 from rag.chunking import Chunk
 from rag.embeddings import EmbedderEmbeddings
@@ -45,11 +45,12 @@ class PassageIndex:
         """
         began = clock.now() if began is None else began
         kept = list(chunks)
+        texts = [chunk.embedded for chunk in kept]
         store = FaissStore(EmbedderEmbeddings(embedder))
         if kept:
-            vectors = embedder.embed([chunk.embedded for chunk in kept])
-            store.add_embedded([_document(chunk) for chunk in kept], vectors)
-        facts = Facts(index_seconds=clock.now() - began, artifact_bytes=store.size_bytes)
+            store.add_embedded([_document(chunk) for chunk in kept], embedder.embed(texts))
+        seconds = clock.now() - began
+        facts = Facts(seconds, store.size_bytes, notes=note_of_cut(embedder, texts, "passages"))
         return cls(store, embedder, _by_source(store), facts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -80,6 +81,7 @@ class PassageIndex:
             "embedder": self.embedder.name,
             "revision": self.embedder.revision,
             "index_seconds": self.facts.index_seconds,
+            "notes": self.facts.notes,
         }
         (folder / FACTS_FILE).write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
@@ -102,7 +104,7 @@ class PassageIndex:
             seen = f"its vectors are from {made[0]} ({made[1]})"
             raise UserError(f"{path}: {seen}, the embedder is {embedder.name} ({embedder.revision})", again)
         store = FaissStore.load_local(folder, EmbedderEmbeddings(embedder))
-        facts = Facts(index_seconds=seconds, artifact_bytes=store.size_bytes)
+        facts = Facts(seconds, store.size_bytes, notes=tuple(kept.get("notes", ())))
         return cls(store, embedder, _by_source(store), facts)
 
     def _chunk_ids(self, sources: Iterable[str]) -> list[str]:

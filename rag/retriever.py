@@ -18,6 +18,7 @@ from advisor.tasks import Example, Query, Task
 from rag.chunking import document_chunks
 from rag.index import PassageIndex
 from rag.raft import chance_of, training_passages
+from rag.room import Room
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -85,7 +86,8 @@ class RetrieverSource(ContextSource):
     ) -> None:
         self.builder = builder
         self._ask = ask
-        self._embedder = model.embedder
+        self._room = Room(model, builder.k, task.instruction)
+        self._model = model
         self._documents = {document.id: document for document in task.documents}
         whose = f"{builder.retriever} ({builder.kind})"
         note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
@@ -121,7 +123,8 @@ class RetrieverSource(ContextSource):
     def _golds(self, examples: Sequence[Example]) -> PassageIndex:
         wanted = dict.fromkeys(source for example in examples for source in example.evidence)
         documents = [self._documents[source] for source in wanted if source in self._documents]
-        return PassageIndex.over(document_chunks(documents, self.builder.chunk, 0), self._embedder)
+        chunks = document_chunks(documents, self.builder.chunk, 0, self._room.shares)
+        return PassageIndex.over(chunks, self._model.embedder)
 
     def _returned(self, text: str) -> list[Passage]:
         return [_passage(document, self._documents.keys()) for document in self._ask(text)]

@@ -14,7 +14,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from advisor.advise.allowance import Allowance
-from advisor.models import Decoding, Embedder, Generation, LanguageModel, Prompt, ReadsText, Scores, Vectors, Weights
+from advisor.models import (
+    Decoding,
+    Embedder,
+    Generation,
+    LanguageModel,
+    Prompt,
+    ReadsInPart,
+    ReadsText,
+    Scores,
+    Vectors,
+    Weights,
+    window_of,
+)
 from advisor.models.clock import Ledger, clock
 from advisor.tasks.words import count_words
 
@@ -86,6 +98,15 @@ class MeteredEmbedder:
     @property
     def dimension(self) -> int:
         return self.embedder.dimension
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
+        return window_of(self.embedder)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the embedder counts them; 0 where it does not say."""
+        return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension).

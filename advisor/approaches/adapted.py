@@ -29,7 +29,7 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, asked_at_once
+from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, asked_at_once, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.tasks import Example, Query, Task
 
@@ -76,6 +76,9 @@ class Adapted(Approach):
         predictor = AdaptedPredictor(task, model, source, tuned)
         if task.kind == "classification":
             predictor.choose_reading(seed)
+        if tuned is not None and source.embedder is not None:
+            inputs = [example.input for example in task.train]
+            predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")
         return predictor
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
@@ -138,9 +141,8 @@ class AdaptedPredictor(Predictor):
             answers = self._classify(prompts, called)
         else:
             answers = self._generate(prompts, called)
-        return [
-            _answered(query, context, answer) for query, context, answer in zip(queries, contexts, answers, strict=True)
-        ]
+        unread = self._unread([query.input for query in queries])
+        return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
     def save(self, folder: Path) -> None:
         """Write context, weights and reading."""
@@ -216,6 +218,10 @@ class AdaptedPredictor(Predictor):
             self._blanks[prompt.context] = blank_values(scores, UNBIASED)
         return self._blanks[prompt.context]
 
+    def _unread(self, inputs: Sequence[str]) -> list[bool]:
+        embedder = self.source.embedder
+        return cut_by(embedder, inputs) if embedder else [False] * len(inputs)
+
     def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
         labels = self.task.labels
         answers = []
@@ -238,9 +244,9 @@ def _prompt(task: Task, text: str, context: Context) -> Prompt:
     return Prompt(task.instruction, text, labels, context)
 
 
-def _answered(query: Query, context: Context, answer: Prediction) -> Prediction:
-    """The answer to a query with what stood beside it."""
-    usage = replace(answer.usage, shown=context.size - answer.usage.dropped)
+def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:
+    """The answer to a query with what stood beside it, which an embedder may have found by the query's beginning."""
+    usage = replace(answer.usage, shown=context.size - answer.usage.dropped, unread=unread)
     return replace(answer, id=query.id, evidence=tuple(p.source for p in context.passages), usage=usage)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from advisor.models import Context, LanguageModel, Prompt, Weights
+from advisor.models import Context, Embedder, LanguageModel, Prompt, Weights
 from advisor.tasks import Example, Query, Task
 
 
@@ -28,6 +28,7 @@ class Usage:
         ttft_seconds: from the start of `predict` to the first token of the answer; the whole time where an
             answer comes in one piece.
         shown: pieces of context (passages and shots) that reached the prompt; None where that is not known.
+        unread: whether an embedder had to do with the beginning of the input, since it reads no more.
     """
 
     prompt_tokens: int = 0
@@ -36,6 +37,7 @@ class Usage:
     cut: int = 0
     ttft_seconds: float | None = None
     shown: int | None = None
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +127,15 @@ class Approach(ABC):
 
 
 class ContextSource(ABC):
-    """A fitted context builder."""
+    """A fitted context builder.
+
+    Attributes:
+        embedder: by which it finds what stands beside a query; None where it needs none. Queries that this reads only
+            in part are counted.
+    """
 
     facts: Facts = Facts()
+    embedder: Embedder | None = None
 
     @abstractmethod
     def contexts(self, queries: Sequence[Query]) -> list[Context]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.approaches.neighbours import Neighbours
-from advisor.models import LanguageModel
+from advisor.models import LanguageModel, cut_by
 from advisor.models.clock import clock
 from advisor.tasks import Query, Task
 from advisor.tasks.forms import answer_form
@@ -80,14 +80,19 @@ class Copy(Predictor):
 
     def __init__(self, neighbours: Neighbours) -> None:
         self.neighbours = neighbours
-        self.facts = Facts(artifact_bytes=neighbours.bytes)
+        self.facts = Facts(artifact_bytes=neighbours.bytes, notes=neighbours.notes)
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """Look each query up."""
         started = clock.now()
-        found = self.neighbours.search([q.input for q in queries], 1)
-        usage = Usage(ttft_seconds=clock.now() - started)
-        return [Prediction(q.id, row[0].target, usage=usage) for q, row in zip(queries, found, strict=True)]
+        inputs = [query.input for query in queries]
+        found = self.neighbours.search(inputs, 1)
+        seconds = clock.now() - started
+        cut = cut_by(self.neighbours.embedder, inputs)
+        return [
+            Prediction(query.id, row[0].target, usage=Usage(ttft_seconds=seconds, unread=unread))
+            for query, row, unread in zip(queries, found, cut, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write the vectors of train."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
 from advisor.errors import NotApplicable
-from advisor.models import Embedder, LanguageModel
+from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.tasks import Query, Task
 
@@ -44,7 +44,8 @@ class Head(Approach):
         """Embed train and fit."""
         from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
 
-        vectors = model.embedder.embed([e.input for e in task.train])
+        inputs = [example.input for example in task.train]
+        vectors = model.embedder.embed(inputs)
         labels = sorted({e.target for e in task.train})
         number = {label: i for i, label in enumerate(labels)}
         learner = LogisticRegression(C=self.c, max_iter=2000)
@@ -54,7 +55,9 @@ class Head(Approach):
         weights, biases = learner.coef_, learner.intercept_
         if len(labels) == 2:  # scikit-learn keeps one row for two classes
             weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
-        return Linear(labels, weights.astype(np.float32), biases.astype(np.float32), model.embedder)
+        head = Linear(labels, weights.astype(np.float32), biases.astype(np.float32), model.embedder)
+        head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
+        return head
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
         """Read the weights."""
@@ -85,13 +88,16 @@ class Linear(Predictor):
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
         started = clock.now()
-        values = self.embedder.embed([q.input for q in queries]) @ self.weights.T + self.biases
+        inputs = [query.input for query in queries]
+        values = self.embedder.embed(inputs) @ self.weights.T + self.biases
         shares = np.exp(values - values.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        usage = Usage(ttft_seconds=clock.now() - started)
+        seconds = clock.now() - started
         return [
-            Prediction(q.id, self.labels[int(row.argmax())], (), float(row.max()), usage)
-            for q, row in zip(queries, shares, strict=True)
+            Prediction(
+                query.id, self.labels[int(row.argmax())], (), float(row.max()), Usage(ttft_seconds=seconds, unread=cut)
+            )
+            for query, row, cut in zip(queries, shares, cut_by(self.embedder, inputs), strict=True)
         ]
 
     def save(self, folder: Path) -> None:

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from advisor.models import Embedder, Vectors
+from advisor.models import Embedder, Vectors, note_of_cut
 from advisor.tasks import Example
 
 
 class Neighbours:
-    """Training examples and the unit vectors of their inputs, shape (examples, dimension)."""
+    """Training examples and the unit vectors of their inputs, shape (examples, dimension).
+
+    Attributes:
+        notes: of inputs that the embedder did not read to their end; told once, when they are embedded.
+    """
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self, examples: Sequence[Example], vectors: Vectors, embedder: Embedder) -> None:
         self.examples = tuple(examples)
@@ -22,7 +28,10 @@ class Neighbours:
     @classmethod
     def of(cls, examples: Sequence[Example], embedder: Embedder) -> Neighbours:
         """Embed the examples' inputs."""
-        return cls(examples, embedder.embed([e.input for e in examples]), embedder)
+        inputs = [example.input for example in examples]
+        found = cls(examples, embedder.embed(inputs), embedder)
+        found.notes = note_of_cut(embedder, inputs, "training inputs")
+        return found
 
     @classmethod
     def load(cls, path: Path, examples: Sequence[Example], embedder: Embedder) -> Neighbours:

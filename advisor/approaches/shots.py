@@ -128,7 +128,8 @@ class NearestShots(ContextSource):
     def __init__(self, neighbours: Neighbours, k: int) -> None:
         self.neighbours = neighbours
         self.k = k
-        self.facts = Facts(artifact_bytes=neighbours.bytes)
+        self.embedder = neighbours.embedder
+        self.facts = Facts(artifact_bytes=neighbours.bytes, notes=neighbours.notes)
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` most similar examples, best first."""

@@ -77,6 +77,12 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
             )
         if row.cut:
             yield f"{row.spec}: the input of {words.many(row.cut, 'test example')} was cut to fit into the prompt."
+    for count in sorted({row.unread for row in rows if row.unread}, reverse=True):
+        same = [row for row in rows if row.unread == count]
+        yield (
+            f"{words.listed([row.spec for row in same])}: the embedder read only the beginning of the input of "
+            f"{words.many(count, 'test example')} of {same[0].n:,}; the rest is beyond what it takes in."
+        )
 
 
 def _constant_by_design(row: Row) -> bool:

@@ -96,6 +96,7 @@ class Row:
         cut: test examples whose own input was cut for lack of room.
         recall_shown: recall among the passages that reached the prompt.
         bare: test examples with context of which nothing reached the prompt.
+        unread: test examples of whose input an embedder read only the beginning.
         seeds: how many complete runs stand behind the numbers.
         alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
@@ -132,6 +133,7 @@ class Row:
     notes: tuple[str, ...]
     recall_shown: float | None = None
     bare: int = 0
+    unread: int = 0
     seeds: int = 1
     reused: Mapping[str, float] = field(default_factory=dict)
     measured: str | None = None

@@ -74,6 +74,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
         notes=tuple(notes),
         recall_shown=retrieval[1],
+        unread=max((sum(p.unread for p in run.predictions) for run in good), default=0),
         bare=max((sum(p.bare for p in run.predictions) for run in good), default=0),
         seeds=len(good),
         reused=_summed(run.reused for run in good),

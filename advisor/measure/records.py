@@ -44,6 +44,7 @@ class PredictionRecord:
         dropped: pieces of context (passages or shots) left out to fit the context window.
         cut: tokens of the input itself that did not fit even without context.
         shown: pieces of context that reached the prompt; None where the record does not say.
+        unread: whether an embedder read only the beginning of the input.
     """
 
     id: str
@@ -55,6 +56,7 @@ class PredictionRecord:
     dropped: int = 0
     cut: int = 0
     shown: int | None = None
+    unread: bool = False
 
     @property
     def evidence_shown(self) -> tuple[str, ...]:

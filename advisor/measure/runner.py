@@ -342,4 +342,5 @@ def _record(prediction: Prediction) -> dict[str, object]:
         "dropped": usage.dropped,
         "cut": usage.cut,
         "shown": usage.shown,
+        "unread": usage.unread,
     }

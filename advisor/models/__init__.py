@@ -6,11 +6,16 @@ from advisor.models.language_model import (
     Embedder,
     Generation,
     LanguageModel,
+    ReadsInPart,
     ReadsText,
     Scores,
     Vectors,
     Weights,
     asked_at_once,
+    cut_by,
+    note_of_cut,
+    shares_of,
+    window_of,
 )
 from advisor.models.memory import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
@@ -24,12 +29,17 @@ __all__ = [
     "LanguageModel",
     "Passage",
     "Prompt",
+    "ReadsInPart",
     "ReadsText",
     "Scores",
     "Shot",
     "Vectors",
     "Weights",
     "asked_at_once",
+    "cut_by",
+    "note_of_cut",
+    "shares_of",
+    "window_of",
 ]
 
 keep_memory()  # here, since this package is imported before torch is

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentence_transformers
@@ -41,6 +42,21 @@ class SentenceEmbedder:
     @property
     def dimension(self) -> int:
         return int(self._model.get_embedding_dimension() or 0)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a text that it reads, special tokens included; None where all of it is read."""
+        return self._model.max_seq_length
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included, whether they are read or not."""
+        if not len(texts):
+            return []
+        model = self._model
+        prefix = model.prompts.get(model.default_prompt_name or "") or ""
+        whole: Any = model.tokenizer  # a slow one counts as well
+        found = whole([prefix + text for text in texts], truncation=False, padding=False, verbose=False)
+        return [len(ids) for ids in found["input_ids"]]
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from advisor.models.clock import clock
-from advisor.models.language_model import Embedder, Vectors
+from advisor.models.language_model import Embedder, ReadsInPart, Vectors, window_of
 from advisor.models.store import current, digest
 
 
@@ -40,6 +40,15 @@ class CachedEmbedder:
     @property
     def dimension(self) -> int:
         return self.embedder.dimension
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
+        return window_of(self.embedder)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the embedder counts them; 0 where it does not say."""
+        return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension)."""

@@ -140,6 +140,7 @@ def _approach(row: Row) -> dict[str, object]:
         "dropped_context": row.dropped,
         "without_context": row.bare,
         "truncated_inputs": row.cut,
+        "inputs_embedded_in_part": row.unread,
         "notes": row.notes,
         "seeds": row.seeds,
         "reused": row.reused,

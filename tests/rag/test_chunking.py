@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from advisor.tasks import Document, Example
+from advisor.tasks.words import count_words
 from rag import document_chunks, example_chunks
-from rag.chunking import count_words
 
 
 def _words(count: int, start: int = 0) -> str:

@@ -1,0 +1,37 @@
+"""How much a passage may take: of what the embedder reads, and of the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.models import LanguageModel, shares_of
+from rag.chunking import Chunk
+
+OF_WINDOW = 0.75
+"""Of the context window beside the instruction: what all passages may take together; the rest is the input's and the
+answer's."""
+LEAST = 16  # tokens of a passage, however small the window is
+
+
+@dataclass(frozen=True)
+class Room:
+    """The room for one of `k` passages that are shown together, behind an instruction."""
+
+    model: LanguageModel
+    k: int
+    instruction: str
+
+    def shares(self, chunks: Sequence[Chunk]) -> list[float]:
+        """How much of it each chunk takes, with its title, by embedder or prompt, whichever is more."""
+        most = max(OF_WINDOW * (self.model.context_window - self._tokens(self.instruction)) / self.k, LEAST)
+        embedded = shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])
+        return [max(own, self._of_prompt(chunk, most)) for own, chunk in zip(embedded, chunks, strict=True)]
+
+    def _of_prompt(self, chunk: Chunk, most: float) -> float:
+        shown = f"{chunk.title}: {chunk.text}" if chunk.title else chunk.text
+        size = len(shown.encode("utf-8", "surrogatepass"))  # no token is shorter than a byte
+        return size / most if size <= most else self._tokens(shown) / most
+
+    def _tokens(self, text: str) -> int:
+        return self.model.count_tokens(text)
