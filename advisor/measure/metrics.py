@@ -5,6 +5,7 @@ Failures never enter: callers pass the answers of complete runs only, so 0 alway
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from advisor.errors import UserError
 from advisor.measure.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
 from advisor.measure.json_values import json_value, leaves, shared
 from advisor.tasks import UNANSWERABLE
-from advisor.tasks.forms import answer_tokens, unicode_form
+from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -115,9 +116,20 @@ def _exact_match(text: str, targets: Sequence[str]) -> float:
 
 
 def _token_f1(text: str, targets: Sequence[str]) -> float:
-    """As `_squad_f1`, of the tokens of `advisor.tasks.forms.answer_tokens`."""
+    """As `_squad_f1`, of the tokens of `advisor.tasks.forms.answer_tokens`.
+
+    A sign that both have earns nothing ($5 and $7 have nothing in common), one that differs costs.
+    """
     answer = answer_tokens(text)
-    return max(_partly(answer, answer_tokens(target)) for target in targets)
+    return max(_partly(*_without_common_signs(answer, answer_tokens(target))) for target in targets)
+
+
+def _without_common_signs(answer: tuple[str, ...], target: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
+    common = Counter(filter(is_sign, answer)) & Counter(filter(is_sign, target))
+    if not common:
+        return answer, target
+    left, right = Counter(answer) - common, Counter(target) - common
+    return list(left.elements()), list(right.elements())
 
 
 def _squad_em(text: str, targets: Sequence[str]) -> float:

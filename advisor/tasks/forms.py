@@ -111,6 +111,11 @@ def _text(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def is_sign(token: str) -> bool:
+    """Whether a token of `answer_tokens` is a sign: an operator, a currency, a per cent sign."""
+    return _IS_SIGN.fullmatch(token) is not None
+
+
 # An article goes with the word that follows it. An option's letter is none: `A, C`, `A C`, `A and C`, `vitamin A`.
 _ARTICLE = regex.compile(
     r"(?<![^\s\"'(\[])(?:(?:an|the)\s+(?=[^\w\s]?\w)|a\s+(?=[^\w\s]?(?:\w\w|\d)))(?!(?:and|or|is|are|was|because)\b)"
@@ -121,21 +126,26 @@ _DROPPED = regex.compile(
     r"|(?<=\w)\.(?=[^\W\d])|(?<=[^\W\d])\.(?=\w)"  # U.S.A. is USA; 3.14 is not 314
 )
 _THOUSANDS = regex.compile(r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?!\d|,\d)")
+_SIGN = r"(?:!=|[\p{Sm}\p{Sc}%‰])"
+_LINK = r"""
+    (?: (?<=\d)[.:](?=\d) | -(?=\d) | (?<=\d)- | (?<=\d|\b\p{L})\ -\ (?=\d)
+    | /|\ /\  | \*\*?|\ \*\*?\  | \^|\ \^\  | [&@] )"""
+"""What makes one of two: 3.14, 4:30, 1990 - 1995, x - 1 (not a dash), 1/2, 2 * 3 (not Markdown's stars), AT&T."""
 _TOKEN = regex.compile(
     rf"""
       {UNSPACED}\p{{M}}*
     | (?:(?<![\w)\]%])[-+](?=\.?\d))?          # a number's sign
       (?:(?<![\w.])\.(?=\w))?                  # .5, .NET
-      [[\w\p{{N}}]--{UNSPACED}]+ (?:(?<=\d)[.:]\d[[\w\p{{N}}]--{UNSPACED}]*)*
-      (?:[+\#]+(?!\w)|-+(?![^\s.,;:!?)]))?      # C++, C#, A+, A-
+      [[\w\p{{N}}]--{UNSPACED}]+ (?:{_LINK}[[\w\p{{N}}]--{UNSPACED}]+)*
+      (?:(?:\++|(?<=\p{{L}})\#)(?!\w)|-+(?![^\s.,;:!?)]))?  # C++, C#, A+, A-
     | \p{{RI}}{{2}}
-    | \p{{So}}\p{{Sk}}* | != | [\p{{Sm}}\p{{Sc}}%‰/]
-    | (?:(?<=\w)\s?-\s?(?=\d)|(?<=\d)-(?=\w))  # a minus or a range, not a dash
-    | (?<=[\w)])(?:\*{{1,2}}|\^)(?=[\w(]) | (?<=[\w)]\ )(?:\*{{1,2}}|\^)(?=\ [\w(])  # not Markdown's stars
-    | (?<=\w)[&@](?=\w)
+    | \p{{So}}\p{{Sk}}*
+    | {_SIGN}
+    | (?<=\))\s?[-*^/]\s?(?=[\w(]) | (?<=\w)\s?[-*^/]\s?(?=\()
     """,
     regex.VERSION1 | regex.VERBOSE,
 )
+_IS_SIGN = regex.compile(_SIGN)
 _DIGIT = regex.compile(r"[^\P{Nd}0-9]")
 
 
@@ -155,6 +165,6 @@ def answer_tokens(text: str) -> tuple[str, ...]:
         folded = _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), folded)
     bare = _ARTICLE.sub("", folded)
     bare = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), bare)
-    found = (token.strip() for token in _TOKEN.findall(_DROPPED.sub("", bare)))
+    found = (token.replace(" ", "") for token in _TOKEN.findall(_DROPPED.sub("", bare)))
     tokens = tuple(token.strip("_") or token for token in found)
     return tokens or ((folded,) if folded else ())

@@ -162,7 +162,10 @@ def test_answers_that_differ_in_a_sign_are_not_the_same(metric: str) -> None:
         ("в новом доме", "новом доме", 2 * 2 / 5),
         ("घर में", "घर", 2 / 3),
         ("서울 시청", "서울", 2 / 3),
-        ("the price is $5", "$5", 2 * 2 / 6),
+        ("the price is $5", "$5", 2 * 1 / 4),
+        ("$5", "$7", 0),  # a sign alone earns nothing
+        ("$5", "5", 2 / 3),
+        ("8 %", "8", 2 / 3),
         ("", "今天", 0),
         ("unanswerable question", "unanswerable", 0),
     ],

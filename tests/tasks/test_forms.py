@@ -112,6 +112,9 @@ def test_only_an_empty_text_is_an_empty_answer() -> None:
         ("Straße nach Genève", ["strasse", "nach", "genève"]),
         ("Ὀδυσσεύς", ["ὀδυσσεύσ"]),
         ("it's $1,000.50 (or 3 %)", ["its", "$", "1000.50", "or", "3", "%"]),
+        ("COVID-19 on 2021-03-04 - 10 - 12 days", ["covid-19", "on", "2021-03-04-10-12", "days"]),
+        ("read **this** and *that* at AT&T", ["read", "this", "and", "that", "at", "at&t"]),
+        ("2 * 3 + x^2 / (y)", ["2*3", "+", "x^2", "/", "y"]),
     ],
 )
 def test_tokens_are_words_numbers_and_signs_or_characters_where_no_spaces_part_words(
