@@ -116,7 +116,10 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
     groups = [labels for labels in spelt.values() if len(labels) > 1]
     twins = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
     others = [labels for labels in groups if labels not in twins]
-    kinds = (("labels-alike", "case, spacing or punctuation", others), ("labels-look-alike", "invisible ways", twins))
+    kinds = (
+        ("labels-alike", "case, spacing or punctuation", others),
+        ("labels-look-alike", "letters that look alike", twins),
+    )
     counts = Counter(entry.form for entry in entries)
     for code, ways, alike in kinds:
         if not alike:

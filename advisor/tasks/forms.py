@@ -166,5 +166,5 @@ def answer_tokens(text: str) -> tuple[str, ...]:
     bare = _ARTICLE.sub("", folded)
     bare = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), bare)
     found = (token.replace(" ", "") for token in _TOKEN.findall(_DROPPED.sub("", bare)))
-    tokens = tuple(token.strip("_") or token for token in found)
+    tokens = tuple((token[1:] if token[0] == "+" else token).strip("_") or token for token in found)
     return tokens or ((folded,) if folded else ())

@@ -30,6 +30,12 @@ def test_majority_takes_the_first_of_equally_frequent_answers(desk: Task, model:
     assert predicted("majority", replace(desk, train=desk.train[::-1]), model)[0].text == "unanswerable"
 
 
+def test_majority_counts_answers_as_they_are_compared(model: Any) -> None:
+    answers = ["no", "Да.", "да", "-5", "5", "no", "ДА", "\u200bда"]
+    train = tuple(Example(str(n), f"q{n}", answer) for n, answer in enumerate(answers))
+    assert predicted("majority", Task("t", "qa", "Answer.", "token_f1", train=train), model)[0].text == "Да."
+
+
 def test_nearest_copies_the_answer_of_the_most_similar_example(tickets: Task, model: Any) -> None:
     assert [p.text for p in predicted("nearest", tickets, model)[:3]] == ["card", "address", "lost parcel"]
 

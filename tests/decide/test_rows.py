@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sacrebleu.metrics.chrf import CHRF
 
 from advisor.decide import decide
 from advisor.measure.records import Comparison, LatencyRecord, Run
@@ -133,3 +134,13 @@ def test_nothing_recorded_is_no_recommendation(comparison: Comparisons) -> None:
     assert decision.rows == ()
     assert decision.recommendation.approach is None
     assert not decision.recommendation.decided
+
+
+def test_the_chrf_of_the_corpus_stands_beside_the_mean(run: Runs, comparison: Comparisons) -> None:
+    texts, targets = ["the red door", "дом", "今天下雨"], ["the red floor", "дома", "明天下雨"]
+    made = comparison([run("a", texts)], targets=targets)
+    row = decide(replace(made, task=replace(made.task, metric="chrf"))).rows[0]
+    corpus = CHRF().corpus_score(texts, [targets]).score / 100
+    assert row.notes == (f"corpus chrF {corpus:.3f}",)
+    assert row.quality is not None and abs(row.quality.value - corpus) > 1e-3
+    assert decide(made).rows[0].notes == ()

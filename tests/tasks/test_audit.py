@@ -124,3 +124,25 @@ def test_the_gravest_come_first_and_every_finding_can_be_read(write) -> None:
 def test_tiny_and_odd_tasks_are_looked_at_too(write) -> None:
     for text in ("?", "日本語の質問です", "a" * 30_000, "\N{PILE OF POO}", "\u0000x", "12345"):
         assert found(write(train_jsonl=rows((text, "!")), test_jsonl=rows((text, "?"))))
+
+
+CODE = ["x + 1", "len(xs) - y", "a[0] * 2"]
+
+
+def test_code_is_judged_by_a_metric_that_sees_operators_unless_another_is_named(write) -> None:
+    train = rows(*((f"Write expression {n}", CODE[n % 3]) for n in range(6)))
+    task = load_task(write(kind="generation", train_jsonl=train, test_jsonl=train))
+    assert task.metric == "code_f1"
+    assert any("judged by code_f1" in caveat for caveat in task.caveats)
+    assert "code-judged-as-text" not in found(write(kind="generation", train_jsonl=train, test_jsonl=train))
+    named = '[task]\nname = "a"\nkind = "generation"\ninstruction = "b"\nmetric = "rouge_l"\n'
+    finding = found(write(task_toml=named, train_jsonl=train, test_jsonl=train))["code-judged-as-text"]
+    assert (finding.severity, finding.count) == ("medium", 12)
+    assert "12 of 12 answers look like code" in finding.what
+    assert "code_f1" in finding.mend
+
+
+def test_prose_is_judged_as_before(write) -> None:
+    train = rows(("a", "The total is 5 + 3."), ("b", "Paris - France"), ("c", "and/or"), ("d", "x - 1"))
+    task = load_task(write(kind="generation", train_jsonl=train, test_jsonl=train))
+    assert (task.metric, task.caveats) == ("rouge_l", ())

@@ -119,6 +119,16 @@ def test_a_target_that_is_not_among_the_labels(write, report):
     )
 
 
+def test_a_target_that_only_looks_like_a_label_is_told_by_its_code_points(write, report):
+    toml = '[task]\nname = "a"\nkind = "classification"\ninstruction = "b"\nlabels = ["spam", "ham"]\n'
+    bad, good = ([{"input": "x", "target": target}] for target in ("sраm", "ham"))
+    text = report(write(task_toml=toml, train_jsonl=bad, test_jsonl=good))
+    assert text == (
+        'error: train.jsonl:1: the target "sраm" is not among the labels: it looks like one, but has U+0440 U+0430 for '
+        "U+0070 U+0061\n  try: copy the label from there"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "what"),
     [("unknown", "is not valid JSON: Expecting value"), ("12", "is a number, not a JSON object or list")],
