@@ -63,7 +63,7 @@ def option(
 ) -> Option:
     """One approach under the limits, costed as `advisor.decide` does after measuring."""
     row = _row(expected, foreseen)
-    spent = cost(expenses(row, usd_per_hour), limits)
+    spent = cost(expenses(row, usd_per_hour, limits), limits)
     row = _row(expected, foreseen, spent)
     return Option(expected.spec, control, expected, foreseen, spent, () if control else violations(row, limits))
 

@@ -92,6 +92,7 @@ _LIMITS = {
     "documents_change_every_days": "how often the documents, or the rules behind the answers, change",
     "budget_usd": "US dollars for all of that time",
     "min_quality": "the least quality that is of use, from 0 to 1",
+    "utilisation": "share of the time that your own hardware is busy, above 0 to 1",
 }
 
 

@@ -200,7 +200,7 @@ class Track:
         """The limits that it is already shown to break, but for the least quality, which is for the test set to say."""
         limits, price = self.conditions.limits, self.conditions.price
         (row,) = measured(comparison)
-        spent = costs.expenses(row, price.usd if price else None)
+        spent = costs.expenses(row, price.usd if price else None, limits)
         return list(shown_violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
 
     def _violation(self, line: Mapping[str, Any]) -> str:

@@ -115,10 +115,14 @@ def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: H
         device = comparison.model.device_name or comparison.model.device or "this machine"
         yield f"No price is known for {device}: costs are unknown, which does not mean nought."
     elif any(row.cost.per_1k_queries is not None for row in rows):
+        idle = "without idle time"
+        if limits.utilisation is not None:
+            idle = f"with the hardware busy {100 * limits.utilisation:g} % of the time"
         yield (
             "Costs assume batched use at the measured throughput and an hourly price of "
-            f"{words.usd(price.usd)} ({price.name}) without idle time; one request at a time costs more."
+            f"{words.usd(price.usd)} ({price.name}) {idle}{_alone(rows)}."
         )
+        yield from _always_on(rows, limits, price)
         if limits.queries_per_day is None:
             yield "Costs over the horizon are unknown without queries_per_day."
         elif limits.horizon_days is None:
@@ -126,3 +130,29 @@ def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: H
     unchecked = [row.spec for row in rows if row.eligible and row.cost.over_horizon is None]
     if limits.budget_usd is not None and unchecked:
         yield f"The budget could not be checked in full for {words.listed(unchecked)}."
+
+
+def _alone(rows: Sequence[Row]) -> str:
+    """What sending requests alone costs instead, for those approaches where it costs more beyond the tolerance."""
+    factors = {row.spec: f for row in rows if not row.control and (f := costs.alone_factor(row)) is not None}
+    dearer = {spec: f for spec, f in factors.items() if f > 1 + costs.TOLERANCE}
+    if not dearer:
+        return ""
+    ends = list(dict.fromkeys(f"{f:.2g}" for f in (min(dearer.values()), max(dearer.values()))))
+    whom = "" if len(dearer) == len(factors) else f" for {words.listed(list(dearer))}"
+    return f"; one request at a time costs {' to '.join(ends)} times as much{whom}"
+
+
+def _always_on(rows: Sequence[Row], limits: Limits, price: HourlyPrice) -> Iterator[str]:
+    """What machines cost that are kept on, beside what is paid for queries alone."""
+    needed = {row.spec: row.cost.machines for row in rows if row.cost.machines is not None and not row.control}
+    if not needed:
+        return
+    days = costs.horizon(limits)
+    more = [f"{count:,} for {spec}" for spec, count in needed.items() if count > 1]
+    enough = "one is enough for each approach" if not more else f"it takes {words.listed(more)}"
+    others = ", one for the others" if more and len(more) < len(needed) else ""
+    yield (
+        f"A machine that is kept on costs {words.usd(24 * days * price.usd)} over {days:g} days, whatever it answers; "
+        f"at this traffic, evenly spread, {enough}{others}."
+    )

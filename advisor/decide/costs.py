@@ -1,7 +1,8 @@
 """What approaches cost on the recorded machine, and where two of them cost the same.
 
-Queries are priced as batched use at the measured throughput, without idle time. Over the horizon come the
-first fitting, the queries, and upkeep: as many times as the documents change in that span, an approach that
+Queries are priced as batched use at the measured throughput, without idle time unless the limits say how busy the
+hardware is; beside that stands what machines cost that are kept on. Over the horizon come the first fitting, the
+queries, and upkeep: as many times as the documents change in that span, an approach that
 was trained is fitted and indexed anew, one that only uses documents is indexed anew, and any other pays
 nothing. Whether the documents or the rules behind the labels change makes no difference here.
 """
@@ -24,7 +25,11 @@ TOLERANCE = 0.1
 """Costs and latencies nearer to each other than this, as a share of the larger, are equal: two measurements of the same
 work come apart by as much where another program takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
+FEWEST_QUERIES = 100.0
+"""A break-even below a day's traffic, or below this where the traffic is not known, is nothing to choose by."""
+SHORTEST_DAYS = 1 / 24  # nobody changes documents more often than hourly
 _SECONDS = 3600.0
+_SECONDS_A_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +50,29 @@ class Measure:
     least: float = 0.0
 
 
-def _timed(row: Row, usd: float | None) -> Interval | None:
-    """An amount that is proportional to measured times, with what those may be off by."""
-    if usd is None:
+def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
+    """Without width towards a side that has no bound."""
+    if value is None:
         return None
-    factor = 1.0 + (row.timing_error or 0.0)
-    return Interval(usd, usd / factor, usd * factor)
+    return Interval(value, value if low is None else low, value if high is None else high)
+
+
+def _over_horizon(row: Row) -> Interval | None:
+    return _interval(row.cost.over_horizon, row.cost.over_horizon_low, row.cost.over_horizon_high)
+
+
+def _per_1k(row: Row) -> Interval | None:
+    return _interval(row.cost.per_1k_queries, row.cost.per_1k_low, row.cost.per_1k_high)
 
 
 def _median(row: Row) -> Interval | None:
     found = row.latency
-    if found is None:
-        return None
-    low = found.p50 if found.p50_low is None else found.p50_low
-    return Interval(found.p50, low, found.p50 if found.p50_high is None else found.p50_high)
+    return _interval(found.p50, found.p50_low, found.p50_high) if found else None
 
 
 MEASURES = (
-    Measure("cost over the horizon", lambda row: _timed(row, row.cost.over_horizon), words.usd, CENT),
-    Measure("cost per 1,000 queries", lambda row: _timed(row, row.cost.per_1k_queries), words.usd),
+    Measure("cost over the horizon", _over_horizon, words.usd, CENT),
+    Measure("cost per 1,000 queries", _per_1k, words.usd),
     Measure("median latency", _median, words.ms),
 )
 
@@ -94,13 +103,19 @@ class Expenses:
 
     Attributes:
         fit: once: fitting and indexing.
-        per_query: in batches, at the measured throughput.
+        per_query: in batches, at the measured throughput; more where the hardware is not always busy.
         upkeep: at each change of the documents.
+        per_hour: of a machine.
+        queries_per_hour: that a machine answers, as busy as it is.
+        error: by how much the times may be off, relatively (`Row.timing_error`); fitting as much as answering.
     """
 
     fit: float
     per_query: float
     upkeep: float
+    per_hour: float
+    queries_per_hour: float
+    error: float | None = None
 
     def fixed(self, limits: Limits) -> float:
         """All over the horizon but the queries."""
@@ -110,6 +125,20 @@ class Expenses:
         """All over the horizon; None where the traffic is not known."""
         number = queries(limits)
         return None if number is None else self.fixed(limits) + self.per_query * number
+
+    def machines(self, limits: Limits) -> int | None:
+        """How many answer the traffic where it comes evenly; None where it is not known."""
+        a_day = limits.queries_per_day
+        return None if a_day is None else max(1, math.ceil(a_day / (24 * self.queries_per_hour)))
+
+    def always_on(self, limits: Limits) -> float | None:
+        """All over the horizon where machines are kept on, day and night, instead of paid by the query."""
+        machines = self.machines(limits)
+        return None if machines is None else self.fixed(limits) + machines * 24 * horizon(limits) * self.per_hour
+
+    def off_by(self, usd: float) -> float:
+        """What an amount may be off by."""
+        return usd * (self.error or 0.0)
 
 
 def horizon(limits: Limits) -> float:
@@ -138,31 +167,60 @@ def is_trained(row: Row) -> bool:
     return (row.trainable_parameters or 0) > 0
 
 
-def expenses(row: Row, usd_per_hour: float | None) -> Expenses | None:
+def expenses(row: Row, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
     """What the approach of `row` costs; None where a price or a time is unknown."""
     if usd_per_hour is None or row.fit_seconds is None or not row.throughput_qps:
         return None
     index = row.index_seconds or 0.0
     upkeep = row.fit_seconds + index if is_trained(row) else index
+    an_hour = _SECONDS * row.throughput_qps * (limits.utilisation or 1.0)
     return Expenses(
         fit=(row.fit_seconds + index) / _SECONDS * usd_per_hour,
-        per_query=usd_per_hour / _SECONDS / row.throughput_qps,
+        per_query=usd_per_hour / an_hour,
         upkeep=upkeep / _SECONDS * usd_per_hour,
+        per_hour=usd_per_hour,
+        queries_per_hour=an_hour,
+        error=row.timing_error,
     )
 
 
 def cost(spent: Expenses | None, limits: Limits) -> Cost:
-    """Expenses under the expected traffic; None wherever something is unknown."""
+    """Expenses under the expected traffic, with what timing may be off by; None wherever something is unknown."""
     if spent is None:
         return Cost(fit=None, per_1k_queries=None, over_horizon=None)
-    return Cost(spent.fit, 1000 * spent.per_query, spent.over_horizon(limits))
+    each, total, error = 1000 * spent.per_query, spent.over_horizon(limits), spent.error
+
+    def ends(usd: float | None) -> tuple[float | None, float | None]:
+        return (None, None) if usd is None or error is None else (usd / (1 + error), usd * (1 + error))
+
+    (each_low, each_high), (low, high) = ends(each), ends(total)
+    return Cost(
+        fit=spent.fit,
+        per_1k_queries=each,
+        over_horizon=total,
+        always_on_over_horizon=spent.always_on(limits),
+        machines=spent.machines(limits),
+        per_1k_low=each_low,
+        per_1k_high=each_high,
+        over_horizon_low=low,
+        over_horizon_high=high,
+    )
+
+
+def alone_factor(row: Row) -> float | None:
+    """How many times as much a query costs that is sent alone; None where that is not known."""
+    if row.latency is None or not row.throughput_qps:
+        return None
+    return row.latency.p50 / 1000 * row.throughput_qps
 
 
 def break_even(rows: Sequence[Row], spent: dict[str, Expenses], limits: Limits) -> tuple[BreakEven, ...]:
     """Where two of the eligible approaches cost the same: in queries, then in days between changes.
 
-    Approaches that another one beats or equals in quality and in every kind of cost are left out. Days are
-    computed only where the traffic is known, and only up to the horizon, since there is no change beyond it.
+    Approaches that another one beats or equals in quality and in every kind of cost are left out, and so is what is
+    nothing to choose by: points below `FEWEST_QUERIES` or a day's traffic, or of changes that nobody makes, and two
+    that cost the same but for what measurements may be off by. Days are computed only where the traffic is known, and
+    only up to the horizon, since there is no change beyond it.
     """
     kept = _worth_it([row for row in rows if row.eligible and row.spec in spent], spent)
     both = list(combinations([row.spec for row in kept], 2))
@@ -186,21 +244,46 @@ def _worth_it(rows: Sequence[Row], spent: dict[str, Expenses]) -> list[Row]:
 
 
 def _in_queries(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
-    saved = spent[b].per_query - spent[a].per_query
-    extra = spent[a].fixed(limits) - spent[b].fixed(limits)
-    if saved == 0 or extra / saved < 1:  # below one query there is nothing to weigh
+    one, two = spent[a], spent[b]
+    saved, extra = two.per_query - one.per_query, one.fixed(limits) - two.fixed(limits)
+    off = math.hypot(one.off_by(one.per_query), two.off_by(two.per_query))
+    if abs(saved) <= max(off, TOLERANCE * max(one.per_query, two.per_query)) or extra / saved <= 0:
+        return None
+    number, fewest = queries(limits), limits.queries_per_day or FEWEST_QUERIES
+    at_most = max(abs(extra), abs(extra - saved * number)) if number is not None else math.inf
+    if extra / saved < fewest or at_most < CENT:
         return None
     few, many = (b, a) if extra > 0 else (a, b)
-    return BreakEven(QUERIES, extra / saved, below=few, above=many)
+    extra_off = math.hypot(one.off_by(one.fixed(limits)), two.off_by(two.fixed(limits)))
+    return BreakEven(QUERIES, extra / saved, few, many, *_ends(extra, extra_off, saved, off, _measured_twice(one, two)))
 
 
 def _in_days(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
-    number = queries(limits)
+    number, one, two = queries(limits), spent[a], spent[b]
     if number is None:
         return None
-    upkeep = (spent[a].upkeep - spent[b].upkeep) * horizon(limits)
-    rest = spent[b].fit - spent[a].fit + (spent[b].per_query - spent[a].per_query) * number
-    if rest == 0 or not 0 < upkeep / rest <= horizon(limits):
+    upkeep = (one.upkeep - two.upkeep) * horizon(limits)
+    others = [each.fit + each.per_query * number for each in (one, two)]
+    rest = others[1] - others[0]
+    off = math.hypot(one.off_by(others[0]), two.off_by(others[1]))
+    if abs(rest) <= max(off, CENT) or not SHORTEST_DAYS <= upkeep / rest <= horizon(limits):
         return None
     often, seldom = (b, a) if upkeep > 0 else (a, b)
-    return BreakEven(DAYS, upkeep / rest, below=often, above=seldom)
+    upkeep_off = horizon(limits) * math.hypot(one.off_by(one.upkeep), two.off_by(two.upkeep))
+    return BreakEven(
+        DAYS, upkeep / rest, often, seldom, *_ends(upkeep, upkeep_off, rest, off, _measured_twice(one, two))
+    )
+
+
+def _measured_twice(one: Expenses, two: Expenses) -> bool:
+    return one.error is not None and two.error is not None
+
+
+def _ends(
+    above: float, above_off: float, below: float, below_off: float, known: bool
+) -> tuple[float, float] | tuple[None, None]:
+    """What a quotient of two differences of equal, known signs may be; None where nothing was timed again."""
+    if not known:
+        return None, None
+    above, below = abs(above), abs(below)
+    return max(0.0, above - above_off) / (below + below_off), (above + above_off) / (below - below_off)

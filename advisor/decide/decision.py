@@ -159,12 +159,15 @@ class BreakEven:
         variable: "queries" (in all, over the horizon) or "days between document changes".
         at: the value of the variable at which they cost the same.
         below, above: the cheaper approach on either side.
+        low, high: what it may be by what times may be off; None where nothing was timed again.
     """
 
     variable: str
     at: float
     below: str
     above: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

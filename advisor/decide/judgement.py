@@ -54,7 +54,7 @@ def decide(
         frozenset(row.spec for row in rows if row.control),
     )
     usd = price.usd if price else None
-    spent = {row.spec: e for row in rows if (e := costs.expenses(row, usd))}
+    spent = {row.spec: e for row in rows if (e := costs.expenses(row, usd, limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
     points = costs.break_even(rows, spent, limits)
@@ -98,6 +98,8 @@ def _check(limits: Limits, margin: float) -> None:
         least_is_fine = field.name in ("min_quality", "budget_usd")
         if not math.isfinite(value) or value < 0 or (value == 0 and not least_is_fine):
             raise UserError(f"the limit {field.name} is {value}", "give a number above 0, or leave it out")
+        if field.name == "utilisation" and value > 1:
+            raise UserError(f"the limit utilisation is {value}", f"a share is at most 1: {value / 100:g}")
 
 
 def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:

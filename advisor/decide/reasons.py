@@ -10,8 +10,6 @@ from advisor.decide.decision import BreakEven, Row
 from advisor.decide.statistics import Contrast, Contrasts
 from advisor.tasks import Limits
 
-_SHORTEST_INTERVAL_DAYS = 1 / 24  # nobody changes documents more often than hourly
-
 
 class Wording:
     """Sentences about one choice.
@@ -177,8 +175,6 @@ class Wording:
         now = costs.queries(self._limits)
         if point.variable == costs.DAYS:
             now = self._limits.documents_change_every_days
-            if point.at < _SHORTEST_INTERVAL_DAYS:
-                return ""
             condition = f"Documents change {'less' if rises else 'more'} often than every {words.number(point.at)} days"
         else:
             condition = f"There are {'more' if rises else 'fewer'} than {words.number(point.at)} queries in all"

@@ -66,6 +66,7 @@ def limits(limits: Limits) -> list[str]:
         ),
         ("budget {}", figures.money(limits.budget_usd), limits.budget_usd),
         ("quality at least {}", figures.amount(limits.min_quality), limits.min_quality),
+        ("hardware busy {} of the time", figures.amount(limits.utilisation), limits.utilisation),
     )
     return [text.format(shown) for text, shown, value in named if value is not None]
 
@@ -98,9 +99,11 @@ def still_needed(decision: Decision) -> str:
 def break_even(point: BreakEven) -> str:
     """Where two approaches cost the same, as a sentence."""
     at = figures.amount(figures.significant(point.at) if figures.known(point.at) is not None else None)
+    if point.low is not None and point.high is not None:
+        at += f" ({' to '.join(figures.amount(figures.significant(end)) for end in (point.low, point.high))})"
     if point.variable.startswith("days"):
         return (
-            f"If the documents change more often than every {at} days, {point.below} is cheaper; "
+            f"If the documents change more often than about every {at} days, {point.below} is cheaper; "
             f"if less often, {point.above}."
         )
     if point.variable == "queries":

@@ -122,6 +122,8 @@ class Limits:
         documents_change_every_days: how often the documents (or the rules behind the labels) change.
         budget_usd: total cost over the horizon, US dollars.
         min_quality: least acceptable value of the task's metric.
+        utilisation: share of the time that one's own hardware is busy, above 0 and at most 1; costs of queries are
+            divided by it. None: as if it never idled.
     """
 
     p95_ms: float | None = None
@@ -130,6 +132,7 @@ class Limits:
     documents_change_every_days: float | None = None
     budget_usd: float | None = None
     min_quality: float | None = None
+    utilisation: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from advisor.decide import Decision, decide
-from advisor.decide.costs import cheaper, measure_for
+from advisor.decide.costs import Expenses, break_even, cheaper, cost, measure_for
 from advisor.decide.decision import Cost, Row
 from advisor.decide.prices import DevicePrice, Prices
 from advisor.decide.rows import measured
+from advisor.errors import UserError
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Limits
 
@@ -119,7 +120,8 @@ def costing(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> C
     found = measured(comparison([run("zero-shot", TEXTS)]))[0]
 
     def make(usd: float | None, error: float | None = None) -> Row:
-        return replace(found, cost=Cost(usd, usd, usd), timing_error=error)
+        ends = (None, None) if usd is None or error is None else (usd / (1 + error), usd * (1 + error))
+        return replace(found, cost=Cost(usd, usd, usd, over_horizon_low=ends[0], over_horizon_high=ends[1]))
 
     return make
 
@@ -161,3 +163,88 @@ def test_approaches_that_cost_the_same_are_not_chosen_for_their_cost(
         choice = decide(comparison(runs), Limits(queries_per_day=10_000), prices=PRICES).recommendation
         assert choice.decided is decided
         assert ("cheaper than few-shot" in " ".join(choice.reasons)) is decided
+
+
+def test_a_machine_kept_on_is_paid_by_the_hour(judged: Callable[..., Decision]) -> None:
+    """At 3.60 USD an hour, 100 days of one machine are 8,640 USD; rag answers 25 queries a second, 2,160,000 a day."""
+    for a_day, machines in ((1000, 1), (2_160_000, 1), (2_160_001, 2)):
+        found = row(judged(Limits(queries_per_day=a_day, horizon_days=100)), "rag").cost
+        assert found.machines == machines
+        assert found.always_on_over_horizon == pytest.approx(0.1 + machines * 8640)
+    assert row(judged(Limits()), "rag").cost.always_on_over_horizon is None
+    said = " ".join(judged(Limits(queries_per_day=1000, horizon_days=100)).recommendation.caveats)
+    assert "A machine that is kept on costs $8,640 over 100 days, whatever it answers" in said
+    assert "one is enough for each approach" in said
+    said = " ".join(judged(Limits(queries_per_day=3_000_000)).recommendation.caveats)
+    assert "evenly spread, it takes 2 for rag+lora and 2 for rag, one for the others." in said
+
+
+def test_costs_of_queries_are_divided_by_the_utilisation(judged: Callable[..., Decision]) -> None:
+    full, quarter = (judged(Limits(queries_per_day=1_000_000, utilisation=share)) for share in (None, 0.25))
+    one, two = row(full, "rag").cost, row(quarter, "rag").cost
+    assert (one.per_1k_queries, two.per_1k_queries) == (pytest.approx(0.04), pytest.approx(0.16))
+    assert (one.fit, one.machines, two.fit, two.machines) == (two.fit, 1, one.fit, 2)
+    assert "with the hardware busy 25 % of the time" in " ".join(quarter.recommendation.caveats)
+    for wrong in (0.0, -1.0, 1.5):
+        with pytest.raises(UserError, match="utilisation"):
+            judged(Limits(utilisation=wrong))
+
+
+def test_one_request_at_a_time_costs_more_only_where_it_does(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    def said(*alone: float) -> str:
+        """Approaches of 0.01 seconds a query in batches, sent alone in these seconds."""
+        specs = ("zero-shot", "few-shot", "lora")
+        runs = [run(spec, TEXTS, latency=seconds) for spec, seconds in zip(specs, alone, strict=False)]
+        caveats = decide(comparison(runs), Limits(), prices=PRICES).recommendation.caveats
+        return next(c for c in caveats if c.startswith("Costs assume"))
+
+    assert said(0.02, 0.05).endswith("one request at a time costs 2 to 5 times as much.")
+    assert said(0.01, 0.0105).endswith("without idle time.")
+    assert said(0.01, 0.03).endswith("one request at a time costs 3 times as much for few-shot.")
+
+
+def test_what_times_may_be_off_by_is_an_interval_of_the_cost() -> None:
+    limits = Limits(queries_per_day=1000, horizon_days=100)
+    found = cost(Expenses(10.0, 1e-4, 0.0, per_hour=1.0, queries_per_hour=1e4, error=0.25), limits)
+    assert (found.per_1k_low, found.per_1k_queries, found.per_1k_high) == pytest.approx((0.08, 0.1, 0.125))
+    assert (found.over_horizon_low, found.over_horizon, found.over_horizon_high) == pytest.approx((16, 20, 25))
+    found = cost(Expenses(10.0, 1e-4, 0.0, per_hour=1.0, queries_per_hour=1e4), limits)
+    assert (found.per_1k_low, found.over_horizon_high) == (None, None)
+
+
+def points(judged: Decision) -> list[tuple[str, str, str]]:
+    return [(point.variable, point.below, point.above) for point in judged.break_even]
+
+
+def test_break_evens_that_nobody_chooses_by_are_left_out(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    def found(limits: Limits, fit: float, seconds: float = 0.02) -> list[tuple[str, str, str]]:
+        """few-shot saves 0.01 seconds a query and costs `fit` seconds more to fit."""
+        runs = [
+            run("zero-shot", TEXTS, fit_seconds=0.0, seconds_per_query=seconds),
+            run("few-shot", ["yes"] * 20, fit_seconds=fit, seconds_per_query=0.01),
+        ]
+        return points(decide(comparison(runs), limits, prices=PRICES))
+
+    there = [("queries", "zero-shot", "few-shot")]
+    assert found(Limits(), fit=0.9) == []  # 90 queries
+    assert found(Limits(), fit=1.1) == there
+    assert found(Limits(queries_per_day=1000), fit=9.0) == []  # 900 queries, of 1,000 a day
+    assert found(Limits(queries_per_day=1000), fit=11.0) == there
+    assert found(Limits(queries_per_day=200, horizon_days=4), fit=4.0) == []  # less than half a cent either way
+    assert found(Limits(), fit=11.0, seconds=0.0109) == []  # as dear a query, but for the tolerance
+
+
+def test_break_evens_have_the_interval_of_the_times(costing: Callable[..., Row]) -> None:
+    """2 USD more once for a saving of 1e-3 a query: 2,000; off by 0.2 and 1e-4."""
+    spent = {
+        "a": Expenses(2.0, 1e-9, 0.0, per_hour=1.0, queries_per_hour=1e3, error=0.1),
+        "b": Expenses(0.0, 1e-3, 0.0, per_hour=1.0, queries_per_hour=1e3, error=0.1),
+    }
+    rows = [replace(costing(1.0), spec=spec, eligible=True) for spec in spent]
+    (point,) = break_even(rows, spent, Limits())
+    assert (point.at, point.below, point.above) == (pytest.approx(2000, rel=1e-3), "b", "a")
+    assert (point.low, point.high) == pytest.approx((1.8 / 1.1e-3, 2.2 / 0.9e-3), rel=1e-3)
