@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from datetime import date
 
 from advisor.decide import costs
 from advisor.decide.caveats import caveats
@@ -29,10 +30,12 @@ def decide(
     *,
     prices: Prices | None = None,
     margin: float = 0.02,
+    today: date | None = None,
 ) -> Decision:
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
-    A pure function of its arguments: the same records give the same decision on any machine. The rules of
+    A pure function of its arguments: the same records give the same decision on any machine and, but for the age of
+    the price that was applied, on any day. The rules of
     the choice are those of `advisor.decide.choice.choose`.
 
     Args:
@@ -40,6 +43,7 @@ def decide(
         limits: what the answer must respect; those recorded with the task by default.
         prices: the price list; the built-in one by default.
         margin: by how much a cheaper approach may be worse, in units of the metric.
+        today: against which the age of the price is told; the machine's date by default.
 
     Raises:
         UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
@@ -76,7 +80,10 @@ def decide(
             examples_needed=choice.examples_needed,
             reasons=(*wording.reasons(), *doubts),
             against=wording.against(),
-            caveats=caveats(comparison, rows, contrasts, limits, margin, price),
+            caveats=(
+                *caveats(comparison, rows, contrasts, limits, margin, price),
+                *filter(None, [price.outdated(today or date.today())] if price else []),
+            ),
             flips_when=wording.flips_when(points),
         ),
         prices=prices.in_words(price),

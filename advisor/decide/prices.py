@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from advisor.errors import UserError
 from advisor.measure.records import ModelFacts
 
 _BUILT_IN = Path(__file__).with_name("prices.toml")
+OLD_AFTER_DAYS = 183
+"""Half a year, after which a price is said to be old."""
+_DAYS_A_MONTH = 30.44
 _MEND = "give it the shape of the built-in list, advisor/decide/prices.toml"
 
 _Table = Mapping[str, Any]
@@ -22,44 +25,56 @@ _Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
-    """US dollars for an hour of computing, and whose price that is."""
+    """US dollars for an hour of computing, whose price that is, and as of when."""
 
     name: str
     usd: float
     source: str
+    date: str
+
+    def outdated(self, today: datetime.date) -> str:
+        """That it is old, in a sentence; empty where it is not."""
+        days = (today - datetime.date.fromisoformat(self.date)).days
+        if days <= OLD_AFTER_DAYS:
+            return ""
+        months = f"{days / _DAYS_A_MONTH:.0f} months"
+        return f"The price of {self.name} is {months} old (of {self.date}): --prices FILE takes one of your own."
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePrice:
-    """The hourly price of a class of devices, found by whole words in the device's name."""
+    """The hourly price of a class of devices, found by whole words in the device's name; as of `date` if given."""
 
     name: str
     match: tuple[str, ...]
     usd_per_hour: float
     source: str
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CorePrice:
-    """US dollars for one hour of one processor core."""
+    """US dollars for one hour of one processor core; as of `date` if given."""
 
     usd_per_hour: float
     source: str
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HostedPrice:
-    """US dollars per million tokens of a hosted model."""
+    """US dollars per million tokens of a hosted model; as of `date` if given."""
 
     model: str
     usd_per_million_prompt_tokens: float
     usd_per_million_completion_tokens: float
     source: str
+    date: str | None = None
 
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list as of a date (ISO)."""
+    """A price list as of a date (ISO), which holds for every price that has none of its own."""
 
     date: str
     devices: tuple[DevicePrice, ...] = ()
@@ -77,19 +92,18 @@ class Prices:
         found = [(len(word), d) for d in self.devices for word in d.match if any(_holds(n, word) for n in names)]
         if found:
             device = max(found, key=lambda pair: pair[0])[1]
-            return HourlyPrice(device.name, device.usd_per_hour, device.source)
+            return HourlyPrice(device.name, device.usd_per_hour, device.source, device.date or self.date)
         cores = hardware.get("cores")
         if not on_cpu or self.core is None or not isinstance(cores, int | float) or cores <= 0:
             return None
-        return HourlyPrice(
-            f"{cores:g} processor core{'' if cores == 1 else 's'}", self.core.usd_per_hour * cores, self.core.source
-        )
+        name = f"{cores:g} processor core{'' if cores == 1 else 's'}"
+        return HourlyPrice(name, self.core.usd_per_hour * cores, self.core.source, self.core.date or self.date)
 
     def in_words(self, price: HourlyPrice | None) -> str:
         """Whose price was applied, from which list; for display."""
         if price is None:
             return f"no price known for this device in the price list of {self.date}"
-        return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price list of {self.date}"
+        return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price of {price.date}"
 
     def hosted_model(self, name: str) -> HostedPrice | None:
         """The token prices of a hosted model; None where they are unknown."""
@@ -126,12 +140,9 @@ class _Reader:
 
     def prices(self, table: _Table) -> Prices:
         self._check(table, "the list", {"date"}, {"core", "device", "hosted"})
-        day = table["date"]
-        if not isinstance(day, str | date):
-            raise self._fault('"date" is not a date', 'write date = "2025-10-01"')
         core = table.get("core")
         return Prices(
-            date=str(day),
+            date=self._date(table, "the list"),
             devices=tuple(self._device(d, f"device {i}") for i, d in enumerate(self._rows(table, "device"), 1)),
             core=None if core is None else self._core(core),
             hosted=tuple(self._hosted(h, f"hosted {i}") for i, h in enumerate(self._rows(table, "hosted"), 1)),
@@ -144,22 +155,35 @@ class _Reader:
         return rows
 
     def _device(self, table: _Table, where: str) -> DevicePrice:
-        self._check(table, where, {"name", "match", "usd_per_hour", "source"})
+        self._check(table, where, {"name", "match", "usd_per_hour", "source"}, {"date"})
         match = table["match"]
         if not isinstance(match, list) or not match or not all(isinstance(m, str) and m for m in match):
             raise self._fault(f'{where}: "match" is not a list of words', 'write e.g. match = ["H100"]')
         name, source = self._text(table, "name", where), self._text(table, "source", where)
-        return DevicePrice(name, tuple(match), self._price(table, "usd_per_hour", where), source)
+        price = self._price(table, "usd_per_hour", where)
+        return DevicePrice(name, tuple(match), price, source, self._own_date(table, where))
 
     def _core(self, table: _Table) -> CorePrice:
-        self._check(table, "core", {"usd_per_hour", "source"})
-        return CorePrice(self._price(table, "usd_per_hour", "core"), self._text(table, "source", "core"))
+        self._check(table, "core", {"usd_per_hour", "source"}, {"date"})
+        price, source = self._price(table, "usd_per_hour", "core"), self._text(table, "source", "core")
+        return CorePrice(price, source, self._own_date(table, "core"))
 
     def _hosted(self, table: _Table, where: str) -> HostedPrice:
         tokens = ("usd_per_million_prompt_tokens", "usd_per_million_completion_tokens")
-        self._check(table, where, {"model", *tokens, "source"})
+        self._check(table, where, {"model", *tokens, "source"}, {"date"})
         prompt, completion = (self._price(table, key, where) for key in tokens)
-        return HostedPrice(self._text(table, "model", where), prompt, completion, self._text(table, "source", where))
+        model, source = self._text(table, "model", where), self._text(table, "source", where)
+        return HostedPrice(model, prompt, completion, source, self._own_date(table, where))
+
+    def _own_date(self, table: _Table, where: str) -> str | None:
+        return self._date(table, where) if "date" in table else None
+
+    def _date(self, table: _Table, where: str) -> str:
+        day = table["date"]
+        try:
+            return datetime.date.fromisoformat(str(day)).isoformat()
+        except ValueError:
+            raise self._fault(f'{where}: "date" is {day!r}, not a date', 'write date = "2026-11-09"') from None
 
     def _check(self, table: object, where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(table, dict):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advisor.decide import decide
 from advisor.decide.prices import CorePrice, DevicePrice, Prices, load_prices
 from advisor.errors import UserError
-from advisor.measure.records import Comparison
+from advisor.measure.records import Comparison, Run
 
 MINE = """
 date = 2025-12-24
@@ -35,11 +37,13 @@ def hourly(
 
 def test_the_built_in_list_has_a_date_and_a_source_for_everything() -> None:
     prices = load_prices()
-    assert prices.date.startswith("2025-")
+    assert date.fromisoformat(prices.date) >= date(2026, 11, 1)
     assert prices.core is not None
     for price in (*prices.devices, prices.core, *prices.hosted):
-        assert "2025" in price.source
-        assert "approximate" in price.source
+        assert "pricing" in price.source
+        assert price.date is None or date(2025, 1, 1) < date.fromisoformat(price.date) <= date.fromisoformat(
+            prices.date
+        )
     hosted = prices.hosted_model("gpt-4o-mini")
     assert hosted is not None
     assert hosted.usd_per_million_prompt_tokens == 0.15
@@ -101,6 +105,7 @@ def test_a_list_of_ones_own_replaces_the_built_in_one(tmp_path: Path, comparison
         ('match = ["L4"]', "match = []", '"match" is not a list'),
         ("date = 2025-12-24", "date = 7", "not a date"),
         ("date = 2025-12-24", "", '"date" is missing'),
+        ("[core]", '[core]\ndate = "spring"', "core: \"date\" is 'spring', not a date"),
         ("[core]", "[cores]", '"cores" is unknown'),
         ("[[device]]", "[device]", "not a list of tables"),
         ("[core]", "[core", "not a TOML file"),
@@ -119,3 +124,29 @@ def test_faults_name_the_file_and_the_place(tmp_path: Path, old: str, new: str, 
 def test_a_missing_list_is_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         load_prices(tmp_path / "none.toml")
+
+
+def test_a_price_has_the_date_of_its_entry_or_of_the_list(
+    tmp_path: Path, comparison: Callable[..., Comparison]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MINE.replace("[core]", '[core]\ndate = "2026-01-31"'))
+    for device, day in (("cuda:0", "2025-12-24"), ("cpu", "2026-01-31")):
+        made = comparison([], device=device, device_name="NVIDIA L4" if device != "cpu" else "Xeon")
+        price = load_prices(path).hourly(made.model, {"cores": 1})
+        assert price is not None
+        assert price.date == day
+        assert f"price of {day}" in load_prices(path).in_words(price)
+
+
+@pytest.mark.parametrize(
+    ("today", "old"), [("2025-12-24", ""), ("2026-06-25", ""), ("2026-06-26", "6 months"), ("2027-02-24", "14 months")]
+)
+def test_a_price_older_than_half_a_year_is_said_to_be_old(
+    run: Callable[..., Run], comparison: Callable[..., Comparison], today: str, old: str
+) -> None:
+    prices = Prices("2025-12-24", (DevicePrice("my L4", ("L4",), 1.0, "a page"),))
+    decision = decide(comparison([run("zero-shot", ["yes"])]), prices=prices, today=date.fromisoformat(today))
+    said = [caveat for caveat in decision.recommendation.caveats if "old" in caveat]
+    told = f"The price of my L4 is {old} old (of 2025-12-24): --prices FILE takes one of your own."
+    assert said == ([told] if old else [])
