@@ -14,7 +14,7 @@ from advisor.decide.decision import Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
 from advisor.decide.doubts import provisional_because
 from advisor.decide.limits import open_limits, rests_on_open_limits
-from advisor.decide.prices import Prices, load_prices
+from advisor.decide.prices import HourlyPrice, Prices, load_prices
 from advisor.decide.reasons import Wording
 from advisor.decide.rows import complete_runs, measured
 from advisor.decide.sample import samples
@@ -35,8 +35,7 @@ def decide(
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
     A pure function of its arguments: the same records give the same decision on any machine and, but for the age of
-    the price that was applied, on any day. The rules of
-    the choice are those of `advisor.decide.choice.choose`.
+    the price that was applied, on any day. The rules of the choice are those of `advisor.decide.choice.choose`.
 
     Args:
         comparison: what was recorded.
@@ -57,8 +56,7 @@ def decide(
         samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
         frozenset(row.spec for row in rows if row.control),
     )
-    usd = price.usd if price else None
-    spent = {row.spec: e for row in rows if (e := costs.expenses(row, usd, limits))}
+    spent = {row.spec: e for row in rows if (e := costs.expenses(row, price.usd if price else None, limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
     points = costs.break_even(rows, spent, limits)
@@ -80,14 +78,16 @@ def decide(
             examples_needed=choice.examples_needed,
             reasons=(*wording.reasons(), *doubts),
             against=wording.against(),
-            caveats=(
-                *caveats(comparison, rows, contrasts, limits, margin, price),
-                *filter(None, [price.outdated(today or date.today())] if price else []),
-            ),
+            caveats=(*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today)),
             flips_when=wording.flips_when(points),
         ),
         prices=prices.in_words(price),
     )
+
+
+def _old(price: HourlyPrice | None, today: date | None) -> list[str]:
+    """That the price that was applied is old, where it is."""
+    return [said] if price and (said := price.outdated(today or date.today())) else []
 
 
 def _recorded_limits(comparison: Comparison) -> Limits:
