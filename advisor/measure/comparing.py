@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from advisor.approaches import (
     suggested,
 )
 from advisor.errors import UserError
+from advisor.measure.attempt import read_run
 from advisor.measure.environment import hardware, versions
 from advisor.measure.fits import hand_on
 from advisor.measure.latency import REQUESTS
@@ -40,10 +41,9 @@ from advisor.measure.records import (
     count,
     counted,
     lines,
-    read_run,
 )
 from advisor.measure.runner import Assignment, run
-from advisor.models import LanguageModel, asked_at_once
+from advisor.models import LanguageModel, SetsThreads, asked_at_once
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
@@ -116,7 +116,8 @@ def carry_out(
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
     with alone(folder):
-        head = _head(plan, task, model, chosen)
+        keep_threads(model, [folder])
+        head = head_of(plan, task, model, chosen)
         place = folder / head["key"]
         _write_answers(place / "answers.jsonl", task)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
@@ -126,14 +127,14 @@ def carry_out(
             shown.begin(spec, number, len(chosen))
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
-                assignment = _assignment(approach, model, head, _path(place, spec, seed), seed)
+                assignment = assignment_of(approach, model, head, record_path(place, spec, seed), seed)
                 if plan.p95_ms is not None:
                     assignment = replace(assignment, p95_seconds=plan.p95_ms / 1000)
                 for other in plan.fits:
                     _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
-                _note_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
+                add_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
                 noted = True
             failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
             shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
@@ -160,7 +161,7 @@ def read_comparison(folder: str | Path) -> Comparison:
     runs = []
     for spec, seeds in head["runs"].items():
         for seed in range(seeds):
-            found = read_run(_path(place, spec, seed)) or Run(spec, seed, "interrupted")
+            found = read_run(record_path(place, spec, seed)) or Run(spec, seed, "interrupted")
             runs.append(replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id]))))
     task, model = head["task"], head["model"] | {"matrix_flops": ceiling}
     return Comparison(
@@ -186,11 +187,11 @@ def note_spans(comparison: Comparison) -> Comparison:
     folder, ledger = Path(comparison.folder), clock.drain()
     last = list(lines(folder / JOURNAL))[-1]
     if last["type"] != "comparison":
-        _note_spans(folder, last["key"], ledger, None)
+        add_spans(folder, last["key"], ledger, None)
     return replace(comparison, spans=_spans(folder, last["key"])[0])
 
 
-def _note_spans(folder: Path, key: str, ledger: Ledger, ceiling: float | None) -> None:
+def add_spans(folder: Path, key: str, ledger: Ledger, ceiling: float | None) -> None:
     append(folder / JOURNAL, {"type": "spans", "key": key, "matrix_flops": ceiling, **counted(ledger)})
 
 
@@ -211,12 +212,26 @@ def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> 
     """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
     for line in lines(folder / JOURNAL):
         if line["type"] == "comparison" and _fitted_by(line) == _fitted_by(head):
-            hand_on(_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
+            hand_on(record_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
 
 
 def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
     """What a fit depends on, beside the approach, its seed and the program."""
     return {"examples": head.get("fitting"), **{name: head["model"][name] for name in SAME_MODEL}}
+
+
+def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
+    """Go on with as many threads as what was recorded there with this model on this machine, the newest first.
+
+    Rows that another number of threads measured could not be compared with those that are there.
+    """
+    described = model.describe()
+    same = (*SAME_MODEL, "device_name", "threads_alone")
+    heads = [line for folder in folders for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
+    alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
+    kept = max(alike, key=lambda head: head["time"])["model"].get("threads") if alike else None
+    if kept and isinstance(model, SetsThreads):
+        model.use_threads(kept)
 
 
 def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
@@ -236,7 +251,7 @@ def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
     return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
 
 
-def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
+def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
     batch = asked_at_once(model)
@@ -266,7 +281,9 @@ def _head(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, App
     }
 
 
-def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any], path: Path, seed: int) -> Assignment:
+def assignment_of(
+    approach: Approach, model: LanguageModel, head: Mapping[str, Any], path: Path, seed: int
+) -> Assignment:
     """The run, and whether another comparison may share it: where name and revision say all there is to the model,
     and the spec all there is to the approach, and on a machine of the same kind, since times are part of it."""
     spec, program = spec_of(approach), program_of(approach, model)
@@ -276,7 +293,8 @@ def _assignment(approach: Approach, model: LanguageModel, head: Mapping[str, Any
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
-    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key)
+    threads = described.get("threads"), described.get("threads_alone")
+    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, *threads)
 
 
 def task_facts(task: Task) -> TaskFacts:
@@ -299,7 +317,7 @@ def task_facts(task: Task) -> TaskFacts:
     )
 
 
-def _path(place: Path, spec: str, seed: int) -> Path:
+def record_path(place: Path, spec: str, seed: int) -> Path:
     """The record of one run; names stay readable and, by a digest, distinct."""
     plain = re.sub(r"[^\w.=+,-]", "_", spec)
     if plain != spec.replace(":", "_") or len(plain) > 100:

@@ -7,10 +7,12 @@ A line is one JSON object with a `type`:
 - `fitted`: what fitting took and left behind;
 - `predictions`: one batch of test examples, with the seconds that it took;
 - `latency`: one request sent alone;
-- `finished`, `failed` or `skipped`: ends the attempt.
+- `finished`, `failed` or `skipped`: ends the attempt;
+- `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
 
 All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because
-a result was found ready made, and `spans`, where the time went. Every other figure of time is cold.
+a result was found ready made, `spans`, where the time went, and `others`, what other processes took of the machine
+meanwhile. Every other figure of time is cold.
 
 A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
 fact: readers ignore it and the next writer cuts it off.
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advisor.models.clock import Ledger, Span
+from advisor.models.others import Load
 
 REPEATABLE = ("latency",)
 Status = Literal["ok", "failed", "interrupted", "skipped"]
@@ -108,6 +111,12 @@ class Run:
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
         measured: when it was measured, for a run that was copied from an earlier comparison; else None.
+        others: what other processes took of the machine while the times of a step were measured, by step: `fit`,
+            `predict`, `latency`.
+        threads: that computed on the processor, by step.
+        threads_alone: that would have, had no other process been at work when the model was loaded.
+        timed_again: when its times were measured anew; None where they were not.
+        differing: answers that came out otherwise then.
     """
 
     spec: str
@@ -130,6 +139,11 @@ class Run:
     reused: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
     measured: str | None = None
+    others: Mapping[str, Load] = field(default_factory=dict)
+    threads: Mapping[str, int] = field(default_factory=dict)
+    threads_alone: int | None = None
+    timed_again: str | None = None
+    differing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,8 @@ class ModelFacts:
         matrix_flops: operations a second that matrix products of these shapes reached here, in this dtype.
         token_bytes: of a token's keys and values in all layers.
         rows_at_once, tokens_at_once: prompts that it answers together at most, and their tokens, answers included.
+        threads_alone: that would compute, had no other process been at work when the model was loaded.
+        matrix_others: share of the processor that others took while `matrix_flops` was measured.
     """
 
     id: str
@@ -200,6 +216,8 @@ class ModelFacts:
     token_bytes: int | None = None
     rows_at_once: int | None = None
     tokens_at_once: int | None = None
+    threads_alone: int | None = None
+    matrix_others: float | None = None
 
 
 @dataclass(frozen=True)
@@ -269,79 +287,25 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         yield json.loads(raw)
 
 
-def read_run(path: Path) -> Run | None:
-    """The last attempt recorded in `path`; None where nothing was recorded."""
-    head: dict[str, Any] | None = None
-    facts: dict[str, Any] = {}
-    predictions: list[PredictionRecord] = []
-    latencies: list[LatencyRecord] = []
-    status: Status = "interrupted"
-    seconds = 0.0
-    ledger = Ledger()
-    for line in lines(path):
-        count(line, ledger)
-        match line.pop("type"):
-            case "run":
-                head, facts, predictions, latencies = line, {}, [], []
-                status, seconds, ledger = "interrupted", 0.0, Ledger()
-            case "fitted" | "reused":
-                facts.update(line)
-            case "predictions":
-                predictions += [_prediction(p) for p in line["predictions"]]
-                seconds += line["seconds"]
-            case "latency":
-                latencies.append(LatencyRecord(**line))
-            case "failed" | "skipped" as ended:
-                status = "failed" if ended == "failed" else "skipped"
-                facts["error"] = line["error"]
-            case "finished":
-                status = "ok"
-                facts.update(line)
-    if head is None:
-        return None
-    return Run(
-        spec=head["spec"],
-        seed=head["seed"],
-        status=status,
-        control=head["control"],
-        error=facts.get("error"),
-        config=_resolved(head["config"], facts.get("resolved", {})),
-        notes=tuple(facts.get("notes", ())),
-        predictions=tuple(predictions),
-        predict_seconds=seconds if predictions else None,
-        latencies=tuple(latencies),
-        fit_seconds=facts.get("fit_seconds"),
-        index_seconds=facts.get("index_seconds"),
-        peak_memory_bytes=facts.get("peak_memory_bytes"),
-        artifact_bytes=facts.get("artifact_bytes"),
-        trainable_parameters=facts.get("trainable_parameters"),
-        uses_model=head["uses_model"],
-        program=head.get("program", ""),
-        reused=dict(ledger.reused),
-        spans=dict(ledger.spans),
-        measured=facts.get("measured"),
-    )
-
-
 def counted(ledger: Ledger) -> dict[str, Any]:
     """A ledger as a line of a record carries it: what is empty is left out."""
-    found = {"reused": dict(ledger.reused), "spans": {name: asdict(span) for name, span in ledger.spans.items()}}
+    others = {name: round(amount, 4) for name, amount in asdict(ledger.others).items() if amount}
+    found = {
+        "reused": dict(ledger.reused),
+        "spans": {name: asdict(span) for name, span in ledger.spans.items()},
+        "others": others,
+    }
     return {key: value for key, value in found.items() if value}
 
 
-def count(line: dict[str, Any], ledger: Ledger) -> None:
-    """Add what a line carries of the clock's ledger, and take it off the line."""
-    for what, seconds in line.pop("reused", {}).items():
-        ledger.reused[what] += seconds
-    for name, span in line.pop("spans", {}).items():
-        ledger.spans[name].seconds += span["seconds"]
-        ledger.spans[name].tokens += span["tokens"]
-
-
-def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The hyper-parameters as asked for, with what fitting chose where that was left to it."""
-    return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
-
-
-def _prediction(line: dict[str, Any]) -> PredictionRecord:
-    return PredictionRecord(**{**line, "evidence": tuple(line.get("evidence", ()))})
+def count(line: dict[str, Any], *ledgers: Ledger) -> None:
+    """Add what a line carries of the clock's ledger to each of these, and take it off the line."""
+    reused, spans = line.pop("reused", {}), line.pop("spans", {})
+    others = Load(**line.pop("others", {}))
+    for ledger in ledgers:
+        for what, seconds in reused.items():
+            ledger.reused[what] += seconds
+        for name, span in spans.items():
+            ledger.spans[name].seconds += span["seconds"]
+            ledger.spans[name].tokens += span["tokens"]
+        ledger.others.add(others)

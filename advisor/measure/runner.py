@@ -14,8 +14,9 @@ from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
 from advisor.measure import latency, shelf
+from advisor.measure.attempt import read_run
 from advisor.measure.progress import Progress
-from advisor.measure.records import LatencyRecord, Run, append, counted, read_run
+from advisor.measure.records import LatencyRecord, Run, append, counted
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.store import wants_fresh
@@ -33,6 +34,7 @@ class Assignment:
         program, machine: what does it; recorded.
         p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
         key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
+        threads, threads_alone: as in `ModelFacts`; recorded.
     """
 
     approach: Approach
@@ -45,6 +47,8 @@ class Assignment:
     machine: str
     key: str
     p95_seconds: float | None = None
+    threads: int | None = None
+    threads_alone: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -75,7 +79,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         more = _sent_more(assignment, task, model, progress, copied) if copied else ""
         return more or f"reused, measured on {measured[:10]}"
     try:
-        _Measurement(assignment, task, model, progress).go(before)
+        Measurement(assignment, task, model, progress).go(before)
     except NotApplicable as error:
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
@@ -95,7 +99,7 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
 
     Whatever stands in the way leaves the run as it was, which is finished.
     """
-    measurement = _Measurement(assignment, task, model, progress)
+    measurement = Measurement(assignment, task, model, progress)
     if not measurement.lacks_requests(before):
         return ""
     try:
@@ -115,7 +119,9 @@ def _goes_on(before: Run | None) -> bool:
     return before.status == "interrupted" and before.fit_seconds is not None
 
 
-class _Measurement:
+class Measurement:
+    """One run: its steps, each recorded as soon as it is done."""
+
     def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
         self.assignment = assignment
         self.approach = assignment.approach
@@ -171,8 +177,10 @@ class _Measurement:
 
     def _restored(self, before: Run | None) -> Predictor | None:
         """What a killed attempt had fitted; None where there is nothing, or it cannot be read any more."""
-        if not _goes_on(before):
-            return None
+        return self.restored() if _goes_on(before) else None
+
+    def restored(self) -> Predictor | None:
+        """What was fitted and kept; None where it cannot be read any more."""
         self.progress.step("restore", None)
         try:
             with clock.span(OTHER):
@@ -180,13 +188,21 @@ class _Measurement:
         except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
             return None
 
-    def _queries(self) -> list[Query]:
+    def queries(self) -> list[Query]:
         return [e.grounded if self.approach.control else e.query for e in self.task.test]
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
-        """Batches are the same whatever was done before, so that an answer cannot depend on an interruption."""
+        for predictions, seconds in self.answers(predictor, done):
+            line = {"type": "predictions", "seconds": seconds, "predictions": [_record(p) for p in predictions]}
+            append(self.assignment.path, line | counted(clock.drain()))
+
+    def answers(self, predictor: Predictor, done: set[str]) -> Iterator[tuple[list[Prediction], float]]:
+        """The answers to all test queries but those done, batch by batch, with the seconds that each took.
+
+        Batches are the same whatever was done before, so that an answer cannot depend on an interruption.
+        """
         self.progress.step("predict", len(self.task.test))
-        for batch in _batches(self._queries(), self.assignment.batch):
+        for batch in _batches(self.queries(), self.assignment.batch):
             with self._telling(len(batch)):
                 if batch[0].id not in done:
                     started = clock.now()
@@ -194,9 +210,7 @@ class _Measurement:
                         predictions = predictor.predict(batch)
                     seconds = clock.now() - started
                     _check(predictions, batch)
-                    rows = [_record(p) for p in predictions]
-                    line = {"type": "predictions", "seconds": seconds, "predictions": rows}
-                    append(self.assignment.path, line | counted(clock.drain()))
+                    yield predictions, seconds
 
     @contextmanager
     def _telling(self, examples: int) -> Iterator[None]:
@@ -217,17 +231,23 @@ class _Measurement:
         self.progress.advance(left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
+        for record in self.requests(predictor, before):
+            append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
+
+    def requests(self, predictor: Predictor, before: Sequence[LatencyRecord] = ()) -> Iterator[LatencyRecord]:
+        """Send queries alone, after warm-up, but for those that were sent before."""
         chosen = self._alone()
         if not chosen:
             return
         self.progress.step("latency", len(chosen))
-        self._warm_up(predictor, chosen)
+        self.warm_up(predictor, chosen)
         done = list(before)
         for number, query in enumerate(chosen):
             if number >= latency.FEWEST and sum(r.seconds for r in done) > latency.SECONDS:
                 break
             if query.id not in {r.id for r in done}:
                 done.append(self._send(predictor, query))
+                yield done[-1]
             self.progress.advance()
         if further := self._further(done):
             self.progress.step("latency", len(further))
@@ -235,11 +255,12 @@ class _Measurement:
             if sum(r.seconds for r in done) > latency.LIMIT_SECONDS:
                 break
             done.append(self._send(predictor, query))
+            yield done[-1]
             self.progress.advance()
 
     def _alone(self) -> list[Query]:
         """Test examples all over the split; another seed takes others, where there are enough."""
-        queries, count = self._queries(), min(self.assignment.latency_examples, len(self.task.test))
+        queries, count = self.queries(), min(self.assignment.latency_examples, len(self.task.test))
         return [queries[(i * len(queries) // count + self.assignment.seed) % len(queries)] for i in range(count)]
 
     def _further(self, done: Sequence[LatencyRecord]) -> list[Query]:
@@ -252,13 +273,14 @@ class _Measurement:
         seconds = [r.seconds for r in done]
         more, sent = latency.wanted(seconds, self.assignment.p95_seconds), {r.id for r in done}
         found: list[Query] = []
-        for queries in (self._queries(), _as_queries("dev", self.task.dev), _as_queries("train", self.task.train)):
+        for queries in (self.queries(), _as_queries("dev", self.task.dev), _as_queries("train", self.task.train)):
             left = [query for query in queries if query.id not in sent]
             count = min(more - len(found), len(left))
             found += [left[i * len(left) // count] for i in range(count)]
         return found
 
-    def _warm_up(self, predictor: Predictor, queries: Sequence[Query]) -> None:
+    def warm_up(self, predictor: Predictor, queries: Sequence[Query]) -> None:
+        """Answer the first few, which takes longer than it will later."""
         started = clock.now()
         with clock.span(OTHER):
             for query in queries[: latency.WARM_UPS]:
@@ -267,15 +289,13 @@ class _Measurement:
                     break
 
     def _send(self, predictor: Predictor, query: Query) -> LatencyRecord:
-        """One request alone, timed and recorded."""
+        """One request alone, timed."""
         started = clock.now()
         with clock.span(OTHER):
             usage = predictor.predict([query])[0].usage
         seconds = clock.now() - started
         first = seconds if usage.ttft_seconds is None else usage.ttft_seconds
-        record = LatencyRecord(query.id, first, seconds, usage.completion_tokens)
-        append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
-        return record
+        return LatencyRecord(query.id, first, seconds, usage.completion_tokens)
 
 
 def _open(assignment: Assignment) -> None:
@@ -290,6 +310,8 @@ def _open(assignment: Assignment) -> None:
         "config": configuration(approach),
         "program": assignment.program,
         "machine": assignment.machine,
+        "threads": assignment.threads,
+        "threads_alone": assignment.threads_alone,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     append(assignment.path, head)

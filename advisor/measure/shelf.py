@@ -63,7 +63,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
             archive.extractall(work)
         rows: list[dict[str, Any]] = [json.loads(row) for row in (work / RECORD).read_bytes().splitlines()]
         measured = str(rows[0]["started"])
-        if (rows[0]["type"], rows[-1]["type"]) != ("run", "finished"):
+        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again"):
             raise ValueError("the record is not that of one finished run")
         shutil.rmtree(folder, ignore_errors=True)
         (work / PREDICTOR).rename(folder)

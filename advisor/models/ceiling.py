@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
+
+from advisor.models.clock import clock
+from advisor.models.others import between
 
 SECONDS = 0.4  # spent on all shapes together; of each the fastest product counts
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192
@@ -27,23 +30,28 @@ class Ceiling:
         matrix_parameters: weights of the linear layers that every token passes, without embedding and head; reading a
             token takes two operations for each. None where that is not so: of experts only some are passed.
         matrix_flops: operations a second over the shapes of these layers; None where there are no such layers.
+        matrix_others: share of the processor that others took meanwhile; None where that cannot be told.
     """
 
     matrix_parameters: int | None
     matrix_flops: float | None
+    matrix_others: float | None = None
 
 
-_measured: WeakKeyDictionary[nn.Module, Ceiling] = WeakKeyDictionary()
+_measured: WeakKeyDictionary[nn.Module, dict[int, Ceiling]] = WeakKeyDictionary()
 
 
 def ceiling(module: Any) -> Ceiling:
     """Multiply activations by matrices of every shape in `module`, in its dtype and on its device.
 
-    It takes half a second, once for each module.
+    It takes half a second, once for each module and number of threads.
     """
-    if module not in _measured:
-        _measured[module] = _measure(module)
-    return _measured[module]
+    found, threads = _measured.setdefault(module, {}), torch.get_num_threads()
+    if threads not in found:
+        before = clock.look()
+        rate = _measure(module)
+        found[threads] = replace(rate, matrix_others=between(before, clock.look()).share)
+    return found[threads]
 
 
 @torch.inference_mode()

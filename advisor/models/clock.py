@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from advisor.models.others import Load, Stand, between, look
+
 
 @dataclass
 class Span:
@@ -34,10 +36,12 @@ class Ledger:
     Attributes:
         spans: by kind of work, such as `embed`, `generate` or `train`; seconds that really passed.
         reused: seconds that were not spent, by what was found ready made.
+        others: what other processes took of the machine meanwhile.
     """
 
     spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))
     reused: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    others: Load = field(default_factory=Load)
 
 
 class Clock:
@@ -48,12 +52,15 @@ class Clock:
             span would else count how long it took to give the work away.
         alarm: called between pieces of work; who has a deadline to keep sets it, and raises there.
         answered: called with how many more prompts a model has answered; who shows how far it is sets it.
+        look: says how the counts of the machine stand; a model on a GPU sets one that looks there too.
     """
 
     def __init__(self) -> None:
         self.settle: Callable[[], object] = lambda: None
         self.alarm: Callable[[], object] = lambda: None
         self.answered: Callable[[int], object] = lambda prompts: None
+        self.look: Callable[[], Stand | None] = look
+        self._stand: Stand | None = None
         self._saved = 0.0
         self._ledger = Ledger()
         self._inner: list[float] = []
@@ -102,6 +109,8 @@ class Clock:
     def drain(self) -> Ledger:
         """What was counted since the last call; counting starts anew."""
         ledger, self._ledger = self._ledger, Ledger()
+        before, self._stand = self._stand, self.look()
+        ledger.others = between(before, self._stand)
         return ledger
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from advisor.models import threads
 from advisor.models.attention import NotPassedOn, packed_attention
 from advisor.models.batches import Bounds, batches, halving
 from advisor.models.ceiling import ceiling
@@ -277,6 +278,10 @@ class LocalModel:
         self.renderer.forget()
         reset_peak_memory(self.device)
 
+    def use_threads(self, number: int) -> None:
+        """Compute on so many threads of the processor from now on, unless the user said how many there are to be."""
+        threads.use(number)
+
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: allocated on a GPU, resident in the process on a CPU."""
         return peak_memory(self.device)
@@ -292,6 +297,7 @@ class LocalModel:
             "device": str(self.device),
             "device_name": device_name(self.device),
             "threads": torch.get_num_threads(),
+            "threads_alone": threads.whole(),
             "parameters": sum(p.numel() for p in self.module.parameters()),
             **asdict(ceiling(self.module)),
             "token_bytes": token_bytes(self.module),

@@ -214,6 +214,15 @@ class AnswersMany(Protocol):
     def rows_at_once(self) -> int: ...
 
 
+@runtime_checkable
+class SetsThreads(Protocol):
+    """A model that runs in this process, and on as many threads as it is told."""
+
+    def use_threads(self, number: int) -> None:
+        """Compute on so many threads of the processor from now on, unless the user said how many there are to be."""
+        ...
+
+
 def asked_at_once(model: LanguageModel) -> int:
     """How many prompts a model is best asked at once."""
     return model.rows_at_once if isinstance(model, AnswersMany) else FEW_AT_ONCE

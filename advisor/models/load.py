@@ -20,9 +20,12 @@ from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
+from advisor.models.gpu import others_on
+from advisor.models.others import look
 from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.render import Renderer
 from advisor.models.source import find
+from advisor.models.threads import choose
 
 DEFAULT = "embedded"
 log = logging.getLogger(__name__)
@@ -55,6 +58,8 @@ def load_model(
     number_format = choose_dtype(dtype, where)
     if where.type != "cpu":
         clock.settle = partial(torch.accelerator.synchronize, where)
+    clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
+    began = look()
     with clock.span("load"):
         source = find(name, SMOLLM2)
         if caveat := emulated(number_format, where):
@@ -62,6 +67,7 @@ def load_model(
             source = replace(source, caveats=(*source.caveats, caveat))
         folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
         tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+        choose(began)
         module.to(where).eval().requires_grad_(False)
         renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
         return LocalModel(module, renderer, source, load_embedder(embedder, device=device, dtype=dtype))

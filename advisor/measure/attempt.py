@@ -1,0 +1,117 @@
+"""Reading a run back: from the lines of its record to what the last attempt came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advisor.measure.records import LatencyRecord, PredictionRecord, Run, Status, count, lines
+from advisor.models.clock import Ledger
+from advisor.models.others import Load
+
+FIT, PREDICT, LATENCY = "fit", "predict", "latency"
+STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
+"""What is timed, by the type of the line that says so."""
+
+
+def read_run(path: Path) -> Run | None:
+    """The last attempt recorded in `path`; None where nothing was recorded."""
+    attempt: _Attempt | None = None
+    for line in lines(path):
+        if line["type"] == "run":
+            attempt = _Attempt(line)
+        elif attempt is not None:
+            attempt.go_on(line)
+    return attempt.read() if attempt else None
+
+
+class _Attempt:
+    """Takes the lines of an attempt one by one, behind the one that begins it."""
+
+    def __init__(self, head: dict[str, Any]) -> None:
+        self.head = head
+        self.facts: dict[str, Any] = {}
+        self.predictions: list[PredictionRecord] = []
+        self.latencies: list[LatencyRecord] = []
+        self.status: Status = "interrupted"
+        self.seconds = 0.0
+        self.ledger = Ledger()
+        self.others: dict[str, Load] = {}
+        self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
+
+    def go_on(self, line: dict[str, Any]) -> None:
+        """The next line."""
+        own = Ledger()
+        count(line, own, self.ledger)
+        kind = line.pop("type")
+        if kind in STEPS:
+            self.others.setdefault(STEPS[kind], Load()).add(own.others)
+        match kind:
+            case "fitted" | "reused":
+                self.facts.update(line)
+            case "predictions":
+                self.predictions += [_prediction(p) for p in line["predictions"]]
+                self.seconds += line["seconds"]
+            case "latency":
+                self.latencies.append(LatencyRecord(**line))
+            case "failed" | "skipped" as ended:
+                self.status = "failed" if ended == "failed" else "skipped"
+                self.facts["error"] = line["error"]
+            case "finished":
+                self.status = "ok"
+                self.facts.update(line)
+            case "again":
+                self._again(line, own.others)
+
+    def _again(self, line: dict[str, Any], others: Load) -> None:
+        """A step whose times were measured anew."""
+        step = line["step"]
+        self.others[step] = others
+        if line["threads"]:
+            self.threads[step] = line["threads"]
+        self.facts["timed_again"] = line["time"]
+        if step == PREDICT:
+            self.seconds = line["seconds"]
+            self.facts["differing"] = line["differing"]
+        else:
+            self.latencies = [LatencyRecord(**latency) for latency in line["latencies"]]
+
+    def read(self) -> Run:
+        """The run, as far as it came."""
+        head, facts = self.head, self.facts
+        return Run(
+            spec=head["spec"],
+            seed=head["seed"],
+            status=self.status,
+            control=head["control"],
+            error=facts.get("error"),
+            config=_resolved(head["config"], facts.get("resolved", {})),
+            notes=tuple(facts.get("notes", ())),
+            predictions=tuple(self.predictions),
+            predict_seconds=self.seconds if self.predictions else None,
+            latencies=tuple(self.latencies),
+            fit_seconds=facts.get("fit_seconds"),
+            index_seconds=facts.get("index_seconds"),
+            peak_memory_bytes=facts.get("peak_memory_bytes"),
+            artifact_bytes=facts.get("artifact_bytes"),
+            trainable_parameters=facts.get("trainable_parameters"),
+            uses_model=head["uses_model"],
+            program=head.get("program", ""),
+            reused=dict(self.ledger.reused),
+            spans=dict(self.ledger.spans),
+            measured=facts.get("measured"),
+            others=self.others,
+            threads=self.threads,
+            threads_alone=head.get("threads_alone"),
+            timed_again=facts.get("timed_again"),
+            differing=facts.get("differing", 0),
+        )
+
+
+def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The hyper-parameters as asked for, with what fitting chose where that was left to it."""
+    return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
+
+
+def _prediction(line: dict[str, Any]) -> PredictionRecord:
+    return PredictionRecord(**{**line, "evidence": tuple(line.get("evidence", ()))})
