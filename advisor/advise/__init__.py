@@ -3,7 +3,7 @@ labels would buy."""
 
 from advisor.advise.ask import ask
 from advisor.advise.budget import Budget
-from advisor.advise.contest import Terms, race, with_race
+from advisor.advise.contest import Terms, as_raced, race, with_race
 from advisor.advise.curve import curve
 from advisor.advise.estimate import Estimate
 from advisor.advise.interview import Answers
@@ -26,6 +26,7 @@ __all__ = [
     "Terms",
     "Tokens",
     "Unchecked",
+    "as_raced",
     "ask",
     "curve",
     "probe",

@@ -22,7 +22,7 @@ from advisor.decide.prices import Prices, load_prices
 from advisor.decide.race import WHY, Entrant, Race, State
 from advisor.decide.standings import GAIN, LEVEL
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, alone, carry_out, chosen_of
+from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, keep_threads, read_comparison
 from advisor.measure.environment import hardware
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Comparison, ModelFacts, lines
@@ -96,6 +96,19 @@ def read_race(comparison: Comparison) -> Race | None:
     return Race(**{name: value for name, value in found.items() if name in known} | {"entrants": entrants})
 
 
+def as_raced(task: Task, out: str | Path | None = None) -> Task:
+    """The task whose comparison a run folder holds: where it was raced, without the examples that were set aside.
+
+    Args:
+        out: the run folder, `runs/<task name>` by default.
+    """
+    folder = Path(out or Path("runs") / task.name)
+    if not (folder / RACE / JOURNAL).exists():
+        return task
+    without, there = set_aside(task).task, read_comparison(folder).task.fingerprint
+    return without if without.fingerprint == there else task
+
+
 def with_race(decision: Decision) -> Decision:
     """The decision with the race that chose its approaches, where there was one.
 
@@ -128,6 +141,7 @@ class _Contest:
         self.model = model
         self.terms = terms
         self.folder = folder
+        keep_threads(model, [folder, *(folder / RACE).glob("*/")])
         self.aside: SetAside = set_aside(task)
         chosen = chosen_of(self.aside.task, approaches)
         self.racing = {spec: a for spec, a in chosen.items() if not a.control}

@@ -20,7 +20,7 @@ from typing import Any
 from advisor.approaches import Approach, spec_of
 from advisor.decide.growth import Growth
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, carry_out, read_comparison
+from advisor.measure.comparing import Plan, carry_out, keep_threads, read_comparison
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
@@ -73,6 +73,7 @@ def grow(
     """
     if not task.train:
         raise UserError(f"{task.name}: has no training examples", "add train.jsonl")
+    keep_threads(model, sizes.folder.glob("*/"))
     measured = sizes.measured(len(task.train))
     specs = tuple(dict.fromkeys(spec_of(approach) for approach in approaches))
     parts = {

@@ -8,11 +8,12 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.advise import Budget, Terms, probe, race, with_race
+from advisor.advise import Budget, Terms, as_raced, probe, race, with_race
 from advisor.advise.local import case_of, keep
 from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
+from advisor.measure.again import time_again
 from advisor.measure.comparing import compare, note_spans
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
@@ -39,6 +40,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="B",
         help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
     )
+    measuring.add_argument(
+        "--latency-again",
+        action="store_true",
+        help="measure throughput and latency anew, of the rows named or of those from a busy machine; fit nothing",
+    )
     add_running(parser, "runs/<task name>")
     parser.add_argument(
         "--learn",
@@ -57,10 +63,14 @@ def run(options: argparse.Namespace) -> int:
     task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
     prices = load_prices(options.prices)
     budget = Budget.parse(options.budget) if options.budget is not None else None
-    approaches = [parse(spec) for spec in options.approach or task.defaults.approaches] or None
+    named = options.approach or (() if options.latency_again else task.defaults.approaches)
+    approaches = [parse(spec) for spec in named] or None
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load(options, task)
-        if budget:
+        if options.latency_again:
+            raced = as_raced(task, options.out)
+            comparison = time_again(raced, model, approaches, out=options.out, progress=progress)
+        elif budget:
             terms = Terms(budget, limits, prices, options.margin, options.seeds)
             comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
         else:

@@ -7,6 +7,7 @@ from itertools import combinations
 from statistics import median
 
 from advisor.decide import costs, words
+from advisor.decide.busy import busy
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.statistics import Contrasts
@@ -34,6 +35,7 @@ def caveats(
         *_straddling(rows, limits),
         *(sentence for row in rows for sentence in row.straddles),
         *_latency(comparison, rows, limits),
+        *busy(rows, limits),
         *_money(comparison, rows, limits, price),
     ]
     return tuple(dict.fromkeys(found))

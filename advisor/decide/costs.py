@@ -16,6 +16,7 @@ from itertools import combinations
 
 from advisor.decide import words
 from advisor.decide.decision import BreakEven, Cost, Interval, Row
+from advisor.measure.attempt import FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
 
 DEFAULT_HORIZON_DAYS = 365.0
@@ -50,24 +51,25 @@ class Measure:
     least: float = 0.0
 
 
-def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
-    """Without width towards a side that has no bound."""
+def _interval(value: float | None, low: float | None, high: float | None, stretched: float = 1.0) -> Interval | None:
+    """Without width towards a side that has no bound; lower by as much as a busy machine may have stretched it."""
     if value is None:
         return None
-    return Interval(value, value if low is None else low, value if high is None else high)
+    return Interval(value, (value if low is None else low) / stretched, value if high is None else high)
 
 
 def _over_horizon(row: Row) -> Interval | None:
-    return _interval(row.cost.over_horizon, row.cost.over_horizon_low, row.cost.over_horizon_high)
+    cost = row.cost
+    return _interval(cost.over_horizon, cost.over_horizon_low, cost.over_horizon_high, row.stretch(FIT, PREDICT))
 
 
 def _per_1k(row: Row) -> Interval | None:
-    return _interval(row.cost.per_1k_queries, row.cost.per_1k_low, row.cost.per_1k_high)
+    return _interval(row.cost.per_1k_queries, row.cost.per_1k_low, row.cost.per_1k_high, row.stretch(PREDICT))
 
 
 def _median(row: Row) -> Interval | None:
     found = row.latency
-    return _interval(found.p50, found.p50_low, found.p50_high) if found else None
+    return _interval(found.p50, found.p50_low, found.p50_high, row.stretch(LATENCY)) if found else None
 
 
 MEASURES = (

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from advisor.decide.race import Race
+from advisor.measure.attempt import FIT
+from advisor.measure.disturbance import Disturbance
 from advisor.measure.records import Comparison, Status
 from advisor.tasks import Limits
+
+FIT_MATTERS = 1.0
+"""Seconds of fitting below which nobody asks whether they were more than they had to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,10 @@ class Row:
         measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
         timing_error: by how much its times may be off, from batches that were timed again: the upper end of the
             95 % interval is 1 + this times the value, the lower end the value over it; None where none was.
+        others: what other processes took of the machine while its times were measured, by step: `fit`, `predict`,
+            `latency`; without what is not known.
+        timed_again: when its times were measured anew; None where they were not.
+        differing: answers that came out otherwise then.
     """
 
     spec: str
@@ -140,6 +149,22 @@ class Row:
     timing_error: float | None = None
     straddles: tuple[str, ...] = ()
     alike: str = ""
+    others: Mapping[str, Disturbance] = field(default_factory=dict)
+    timed_again: str | None = None
+    differing: int = 0
+
+    def is_busy(self, *steps: str) -> bool:
+        """Whether the times of one of these steps are those of a busy machine."""
+        return any(self.others[step].busy for step in steps if step in self.others)
+
+    def stretch(self, *steps: str) -> float:
+        """How many times too long the times of these steps may be; 1 where they are not those of a busy machine."""
+        return max((self.others[step].factor for step in steps if self.is_busy(step)), default=1.0)
+
+    @property
+    def fit_is_busy(self) -> bool:
+        """Whether fitting took long enough to matter, on a busy machine."""
+        return (self.fit_seconds or 0.0) + (self.index_seconds or 0.0) >= FIT_MATTERS and self.is_busy(FIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from statistics import fmean, median
 
 from advisor.decide.decision import Cost, LatencySummary, Row
 from advisor.decide.degenerate import all_alike
+from advisor.measure.disturbance import disturbances
 from advisor.measure.latency import p50_interval, p95_interval
 from advisor.measure.metrics import corpus_chrf
 from advisor.measure.records import Answer, Comparison, Run, Status
@@ -80,6 +81,9 @@ def _row(comparison: Comparison, spec: str) -> Row:
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),
         alike=all_alike(good, comparison.answers),
+        others=disturbances(good, comparison.model),
+        timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
+        differing=sum(run.differing for run in good),
     )
 
 

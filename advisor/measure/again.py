@@ -56,7 +56,8 @@ def time_again(
     cores free now. What fitting took stays as it was.
 
     Args:
-        approaches: as for `compare`; by default those whose times are of a busy machine.
+        approaches: as for `compare`; of these, or of all there are, those whose times are of a busy machine. Where
+            none of the named is, all of them.
         out: the run folder, `runs/<task name>` by default.
 
     Raises:
@@ -67,11 +68,13 @@ def time_again(
     with alone(folder):
         old = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"][-1]
         chosen = _chosen(task, before, approaches)
-        plan = Plan(folder, old["seeds"], old["settings"]["latency_examples"])
+        plan = Plan(folder, old["seeds"], old["settings"]["latency_examples"], p95_ms=task.limits.p95_ms)
         head = head_of(plan, task, model, chosen) | {"runs": old["runs"]}
         _check_same(folder, old, head)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
-        if chosen:
+        if not chosen:
+            shown.end("nothing to measure anew", "no row is from a busy machine; name one with --approach")
+        else:
             append(folder / JOURNAL, head)
             add_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
@@ -79,7 +82,8 @@ def time_again(
             outcomes = []
             for seed in range(old["runs"][spec]):
                 path = record_path(folder / head["key"], spec, seed)
-                outcomes.append(_time(assignment_of(approach, model, head, path, seed), task, model, shown))
+                assignment = plan.limited(assignment_of(approach, model, head, path, seed))
+                outcomes.append(_time(assignment, task, model, shown))
             shown.end(spec, next((outcome for outcome in outcomes if outcome != "ok"), "ok"))
     return read_comparison(folder)
 
@@ -101,13 +105,16 @@ def _check_same(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
 def _chosen(
     task: Task, before: Comparison, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None
 ) -> dict[str, Approach]:
+    busy = disturbed(before)
     if approaches is None:
-        return {spec: parse(spec) for spec in disturbed(before)}
-    chosen, there = chosen_of(task, approaches), {run.spec for run in before.runs}
-    for spec in chosen:
-        if spec not in there:
-            raise UserError(f"{spec}: is not in {before.folder}", "leave --latency-again out to measure it")
-    return chosen
+        return {spec: parse(spec) for spec in busy}
+    named, there = chosen_of(task, approaches), {run.spec for run in before.runs}
+    chosen = {spec: approach for spec, approach in named.items() if spec in there}
+    if not chosen:
+        raise UserError(
+            f"{before.folder}: does not hold {' or '.join(named)}", "leave --latency-again out to measure what is new"
+        )
+    return {spec: approach for spec, approach in chosen.items() if spec in busy} or chosen
 
 
 def _time(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:

@@ -72,6 +72,10 @@ class Plan:
     fits: tuple[Path, ...] = ()
     p95_ms: float | None = None
 
+    def limited(self, assignment: Assignment) -> Assignment:
+        """The assignment under this plan's limit."""
+        return assignment if self.p95_ms is None else replace(assignment, p95_seconds=self.p95_ms / 1000)
+
 
 def compare(
     task: Task,
@@ -128,8 +132,7 @@ def carry_out(
             outcomes = []
             for seed in range(seeds if approach.seeded else 1):
                 assignment = assignment_of(approach, model, head, record_path(place, spec, seed), seed)
-                if plan.p95_ms is not None:
-                    assignment = replace(assignment, p95_seconds=plan.p95_ms / 1000)
+                assignment = plan.limited(assignment)
                 for other in plan.fits:
                     _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))
@@ -229,7 +232,7 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
     same = (*SAME_MODEL, "device_name", "threads_alone")
     heads = [line for folder in folders for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
     alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
-    kept = max(alike, key=lambda head: head["time"])["model"].get("threads") if alike else None
+    kept = sorted(alike, key=lambda head: head["time"])[-1]["model"].get("threads") if alike else None
     if kept and isinstance(model, SetsThreads):
         model.use_threads(kept)
 

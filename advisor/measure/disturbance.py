@@ -34,9 +34,14 @@ class Disturbance:
         return self.threads is not None and self.threads[0] < self.threads[1]
 
     @property
+    def taken(self) -> bool:
+        """Whether others took enough to say so."""
+        return self.lost > BUSY
+
+    @property
     def busy(self) -> bool:
         """Whether its times are those of a busy machine."""
-        return self.lost > BUSY or self.fewer
+        return self.taken or self.fewer
 
     @property
     def factor(self) -> float:

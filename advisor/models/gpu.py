@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -15,10 +14,11 @@ import torch
 def others_on(device: torch.device) -> Callable[[], float | None] | None:
     """What says how many seconds of a GPU others took; None where it cannot be told."""
     with suppress(Exception):  # not installed, no driver, a part of a GPU: whatever the library may raise
-        library = import_module("pynvml")
-        library.nvmlInit()
+        import pynvml
+
+        pynvml.nvmlInit()
         uuid = str(torch.cuda.get_device_properties(device).uuid)
-        return Watch(library, library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}"), os.getpid())
+        return Watch(pynvml, pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}"), os.getpid())
     return None
 
 

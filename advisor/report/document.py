@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from advisor.decide.decision import Decision, LatencySummary, Recommendation, Row, Versus
 from advisor.decide.effort import OPERATIONS, effort
+from advisor.measure.attempt import FIT
+from advisor.measure.disturbance import Disturbance
 from advisor.measure.records import Comparison, ModelFacts, TaskFacts
 from advisor.report import figures, race
 
@@ -110,6 +112,7 @@ def _model(model: ModelFacts) -> dict[str, object]:
         "embedder": model.embedder or None,
         "context_window": model.context_window or None,
         "threads": model.threads,
+        "threads_alone": model.threads_alone,
         "caveats": model.caveats,
     }
 
@@ -145,7 +148,28 @@ def _approach(row: Row) -> dict[str, object]:
         "seeds": row.seeds,
         "reused": row.reused,
         "measured": row.measured,
+        "others_cpu_share": _largest(d.cpu for step, d in row.others.items() if step != FIT),
+        "others": {step: _others(found) for step, found in row.others.items()},
+        "timed_again": row.timed_again,
+        "answers_differing": row.differing,
     }
+
+
+def _others(found: Disturbance) -> dict[str, object]:
+    """What other processes took while a step was timed."""
+    threads, alone = found.threads or (None, None)
+    return {
+        "cpu_share": found.cpu,
+        "gpu_share": found.gpu,
+        "threads": threads,
+        "threads_alone": alone,
+        "busy": found.busy,
+        "factor": found.factor,
+    }
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _time(comparison: Comparison) -> dict[str, object]:
@@ -153,7 +177,12 @@ def _time(comparison: Comparison) -> dict[str, object]:
     return {
         "seconds": found.seconds,
         "tokens": found.tokens,
-        "ceiling": {"flops": model.matrix_flops, "parameters": model.matrix_parameters, "dtype": model.dtype},
+        "ceiling": {
+            "flops": model.matrix_flops,
+            "parameters": model.matrix_parameters,
+            "dtype": model.dtype,
+            "others_cpu_share": model.matrix_others,
+        },
         "share_of_ceiling": found.shares,
         "operations": OPERATIONS,
     }

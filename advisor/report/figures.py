@@ -15,6 +15,15 @@ _LEAST_USD = 1e-4
 _LEAST_SECONDS = 0.05
 
 
+BUSY = "~"
+"""Stands behind a figure of time or money from a busy machine."""
+
+
+def marked(text: str, busy: bool) -> str:
+    """A figure, with the mark of a busy machine if it is from one."""
+    return text + BUSY if busy and text and text != UNKNOWN else text
+
+
 def known(value: float | None) -> float | None:
     """The value; None where it is None, infinite or not a number."""
     return value if value is not None and math.isfinite(value) else None

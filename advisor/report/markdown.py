@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from advisor.decide.decision import Decision, Row
+from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.report import figures, race, statements
 from advisor.report.page import encodable, plain
 from advisor.report.table import mark
@@ -81,6 +82,8 @@ def _results(decision: Decision) -> list[str]:
         blocks.append(table(titles, rows, left=2))
     if sum(bool(row.group) for row in measured) > 1:
         blocks.append("Approaches that share a group letter cannot be told apart.")
+    if busy := statements.busy(decision):
+        blocks.append(text(f"{busy}."))
     below = [f"- {code(r.spec)} cannot be chosen: {text('; '.join(r.violations))}" for r in measured if r.violations]
     below += [f"- {code(r.spec)} {text(statements.trouble(r))}" for r in decision.rows if r.quality is None]
     return [*blocks, *(["\n".join(below)] if below else [])]
@@ -107,9 +110,9 @@ def _cells(row: Row, decision: Decision) -> list[str]:
         row.group,
         difference,
         p,
-        figures.latency(row.latency),
-        figures.money(row.cost.per_1k_queries),
-        figures.duration(figures.total(row.fit_seconds, row.index_seconds)),
+        figures.marked(figures.latency(row.latency), row.is_busy(LATENCY)),
+        figures.marked(figures.money(row.cost.per_1k_queries), row.is_busy(PREDICT)),
+        figures.marked(statements.fitting(row), row.fit_is_busy),
     ]
 
 
@@ -127,12 +130,20 @@ def _costs(decision: Decision) -> list[str]:
         ("cost of fitting", lambda r: figures.money(r.cost.fit)),
         (
             f"cost over {figures.amount(days)} days" if days else "cost over the horizon",
-            lambda r: figures.money(r.cost.over_horizon),
+            statements.over_horizon,
         ),
         ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
         ("answer tokens", lambda r: figures.count(r.completion_tokens)),
-        ("first token, p50 ms", lambda r: figures.milliseconds(r.latency.ttft_p50 if r.latency else None)),
-        ("queries per second", lambda r: figures.milliseconds(r.throughput_qps)),
+        (
+            "first token, p50 ms",
+            lambda r: figures.marked(
+                figures.milliseconds(r.latency.ttft_p50 if r.latency else None), r.is_busy(LATENCY)
+            ),
+        ),
+        (
+            "queries per second",
+            lambda r: figures.marked(figures.milliseconds(r.throughput_qps), r.is_busy(PREDICT)),
+        ),
         ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
         ("peak memory", lambda r: figures.size(r.peak_memory_bytes)),
         ("left behind", lambda r: figures.size(r.artifact_bytes) if r.artifact_bytes is not None else ""),

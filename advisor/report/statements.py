@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from advisor.decide.decision import BreakEven, Decision, Recommendation, Row
 from advisor.decide.effort import OPERATIONS, effort
+from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.measure.records import ModelFacts, TaskFacts
 from advisor.report import figures
 from advisor.tasks import Limits
@@ -94,6 +95,23 @@ def still_needed(decision: Decision) -> str:
     if decision.recommendation.decided or needed is None:
         return ""
     return f"About {figures.count(needed)} test examples in all would settle it; this comparison had {have}."
+
+
+def fitting(row: Row, compact: bool = False) -> str:
+    """What fitting and indexing took."""
+    return figures.duration(figures.total(row.fit_seconds, row.index_seconds), compact)
+
+
+def over_horizon(row: Row) -> str:
+    """The cost over the horizon, with the mark of a busy machine."""
+    return figures.marked(figures.money(row.cost.over_horizon), row.fit_is_busy or row.is_busy(PREDICT))
+
+
+def busy(decision: Decision) -> str:
+    """What the mark of a busy machine means; empty where nothing bears it."""
+    if not any(row.is_busy(PREDICT, LATENCY) or row.fit_is_busy for row in decision.rows if row.quality is not None):
+        return ""
+    return f"{figures.BUSY} measured on a busy machine: may be too much (see the caveats)"
 
 
 def break_even(point: BreakEven) -> str:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from advisor.decide.decision import Decision, Row
+from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.report import figures, statements
 from advisor.report.page import INDENT, Page, fold_spec, pad, plain, shorten
 
@@ -140,17 +141,21 @@ def _columns(decision: Decision, compact: bool) -> list[Column]:
         Column(("", "group"), lambda r: r.group, 3, left=True),
         Column(("to the", "best "), lambda r: difference(r, decision)),
         Column(("", "p"), _p, 4),
-        Column(("p50/p95", "ms"), lambda r: figures.latency(r.latency, compact), 1),
-        Column(("cost per", "1,000"), lambda r: figures.money(r.cost.per_1k_queries)),
+        Column(("p50/p95", "ms"), lambda r: figures.marked(figures.latency(r.latency, compact), r.is_busy(LATENCY)), 1),
         Column(
-            ("fit and", "index"), lambda r: figures.duration(figures.total(r.fit_seconds, r.index_seconds), compact), 2
+            ("cost per", "1,000"), lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.is_busy(PREDICT))
         ),
+        Column(("fit and", "index"), lambda r: figures.marked(statements.fitting(r, compact), r.fit_is_busy), 2),
         Column(("tokens", "in / out"), _tokens, 7),
-        Column(("queries", "per s"), lambda r: figures.milliseconds(r.throughput_qps), 8),
+        Column(
+            ("queries", "per s"),
+            lambda r: figures.marked(figures.milliseconds(r.throughput_qps), r.is_busy(PREDICT)),
+            8,
+        ),
     ]
     if days is not None:
         title = ("cost of", f"{figures.amount(days)} days")
-        found.insert(6, Column(title, lambda r: figures.money(r.cost.over_horizon), 5))
+        found.insert(6, Column(title, statements.over_horizon, 5))
     return found
 
 

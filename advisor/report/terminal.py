@@ -76,6 +76,8 @@ def _legend(page: Page, decision: Decision, layout: Layout) -> None:
     legend = [text for key, text in named.items() if key in marks]
     if any("*" in difference(row, decision) for row in decision.rows):
         legend.append("* difference shown (corrected p < 0.05)")
+    if busy := statements.busy(decision):
+        legend.append(busy)
     page.blank()
     page.row(legend)
     if layout.has("group") and sum(bool(row.group) for row in decision.rows) > 1:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.measure.records import append, lines, read_run
+from advisor.measure.attempt import read_run
+from advisor.measure.records import append, lines
 
 HEAD = {
     "type": "run",

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from advisor.errors import UserError
+from advisor.measure.attempt import read_run
 from advisor.measure.comparing import compare
-from advisor.measure.records import Comparison, Run, append, lines, read_run
+from advisor.measure.records import Comparison, Run, append, lines
 from advisor.models.store import fresh
 from advisor.tasks import Task
 
@@ -267,6 +268,7 @@ SHARING = """
 import sys, time
 from pathlib import Path
 from scripted import ScriptedModel
+from advisor.measure.attempt import read_run
 from advisor.measure.comparing import compare
 from advisor.tasks import Example, Task
 

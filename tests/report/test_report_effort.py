@@ -76,7 +76,7 @@ def test_programs_read_it_too(spent: Decision, full: Decision) -> None:
     assert found["time"] == {
         "seconds": {"train": 200.0, "prefill": 100.0, "load": 2.5, "other": 0.01},
         "tokens": {"train": 30_000, "prefill": 20_000},
-        "ceiling": {"flops": 8e10, "parameters": 100_000_000, "dtype": "float32"},
+        "ceiling": {"flops": 8e10, "parameters": 100_000_000, "dtype": "float32", "others_cpu_share": None},
         "share_of_ceiling": {"prefill": 0.5, "train": 0.75},
         "operations": {"prefill": 2, "train": 4},
     }
