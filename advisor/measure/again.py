@@ -76,7 +76,7 @@ def time_again(
             shown.end("nothing to measure anew", "no row is from a busy machine; name one with --approach")
         else:
             append(folder / JOURNAL, head)
-            add_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
+            add_spans(folder, head["key"], loaded, head["model"])
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
             shown.begin(spec, number, len(chosen))
             outcomes = []

@@ -51,6 +51,7 @@ from advisor.tasks.words import count_words
 
 JOURNAL = "comparisons.jsonl"
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
+_CEILING = ("matrix_flops", "matrix_others")
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
@@ -137,7 +138,7 @@ def carry_out(
                     _take_fit(other, head, assignment)
                 outcomes.append(run(assignment, task, model, shown))
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
-                add_spans(folder, head["key"], loaded, head["model"].get("matrix_flops"))
+                add_spans(folder, head["key"], loaded, head["model"])
                 noted = True
             failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
             shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
@@ -166,7 +167,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         for seed in range(seeds):
             found = read_run(record_path(place, spec, seed)) or Run(spec, seed, "interrupted")
             runs.append(replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id]))))
-    task, model = head["task"], head["model"] | {"matrix_flops": ceiling}
+    task, model = head["task"], head["model"] | ceiling
     return Comparison(
         folder=str(folder),
         task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
@@ -190,25 +191,27 @@ def note_spans(comparison: Comparison) -> Comparison:
     folder, ledger = Path(comparison.folder), clock.drain()
     last = list(lines(folder / JOURNAL))[-1]
     if last["type"] != "comparison":
-        add_spans(folder, last["key"], ledger, None)
+        add_spans(folder, last["key"], ledger, {})
     return replace(comparison, spans=_spans(folder, last["key"])[0])
 
 
-def add_spans(folder: Path, key: str, ledger: Ledger, ceiling: float | None) -> None:
-    append(folder / JOURNAL, {"type": "spans", "key": key, "matrix_flops": ceiling, **counted(ledger)})
+def add_spans(folder: Path, key: str, ledger: Ledger, model: Mapping[str, Any]) -> None:
+    """Record where time went outside the runs, and the ceiling that was measured with the model."""
+    ceiling = {name: model.get(name) for name in _CEILING}
+    append(folder / JOURNAL, {"type": "spans", "key": key, **ceiling, **counted(ledger)})
 
 
-def _spans(folder: Path, key: str) -> tuple[dict[str, Span], float | None]:
+def _spans(folder: Path, key: str) -> tuple[dict[str, Span], dict[str, float | None]]:
     """Where time went outside the runs, over all calls that measured something, and the ceiling that they found.
 
     Other work on the machine hides the ceiling from a measurement, so the highest counts.
     """
-    ledger, rates = Ledger(), []
+    ledger, found = Ledger(), []
     for line in lines(folder / JOURNAL):
         if line["key"] == key:
             count(line, ledger)
-            rates.append(line.get("matrix_flops"))
-    return dict(ledger.spans), max(filter(None, rates), default=None)
+            found.append({name: line.get(name) for name in _CEILING})
+    return dict(ledger.spans), max(found, key=lambda ceiling: ceiling["matrix_flops"] or 0.0)
 
 
 def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
@@ -296,8 +299,8 @@ def assignment_of(
     key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
-    threads = described.get("threads"), described.get("threads_alone")
-    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, *threads)
+    threads = {name: described.get(name) for name in ("threads", "threads_alone")}
+    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **threads)
 
 
 def task_facts(task: Task) -> TaskFacts:

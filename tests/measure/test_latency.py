@@ -102,7 +102,7 @@ def test_a_limit_that_is_set_later_adds_requests_and_changes_no_answer(
     after = only(compare(replace(numbers, limits=LIMIT), model, ["zero-shot"], out=tmp_path))
     assert after.latencies[:16] == before.latencies
     assert len(after.latencies) == 82
-    assert replace(after, latencies=(), spans={}) == replace(before, latencies=(), spans={})
+    assert replace(after, latencies=(), spans={}, others={}) == replace(before, latencies=(), spans={}, others={})
     assert max(calls) == 1
     calls.clear()
     assert only(compare(replace(numbers, limits=LIMIT), model, ["zero-shot"], out=tmp_path)) == after
