@@ -30,7 +30,7 @@ from advisor.decide import costs
 from advisor.decide.limits import shown_violations
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.rows import measured
-from advisor.measure import latency, metrics
+from advisor.measure import latency, metrics, timing
 from advisor.measure.comparing import SAME_MODEL, Plan, carry_out
 from advisor.measure.program import program_of
 from advisor.measure.records import Comparison, append, lines
@@ -157,7 +157,8 @@ class Track:
         """Of a test run with latency; further seeds as dear as the first, but for their fits."""
         size = len(self.aside.task.test)
         alone = latency.foreseen_seconds(ALONE * per_example, size, self.conditions.limits.p95_ms is not None)
-        return self.conditions.seeds * (per_example * size + alone)
+        again = min(timing.REPEATS * per_example * size, timing.REPEAT_SECONDS)
+        return self.conditions.seeds * (per_example * size + again + alone)
 
     def tell(self, news: str) -> None:
         """Say what happened."""

@@ -106,8 +106,8 @@ class Row:
         alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
-        timing_error: by how much its times may be off, from batches that were timed again: the upper end of the
-            95 % interval is 1 + this times the value, the lower end the value over it; None where none was.
+        timing_error: by how much its times may be off, relatively (`advisor.measure.timing.error`); None where no batch
+            was timed again.
         others: what other processes took of the machine while its times were measured, by step: `fit`, `predict`,
             `latency`; without what is not known.
         timed_again: when its times were measured anew; None where they were not.

@@ -7,6 +7,7 @@ from statistics import fmean, median
 
 from advisor.decide.decision import Cost, LatencySummary, Row
 from advisor.decide.degenerate import all_alike
+from advisor.measure import timing
 from advisor.measure.disturbance import disturbances
 from advisor.measure.latency import p50_interval, p95_interval
 from advisor.measure.metrics import corpus_chrf
@@ -77,6 +78,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         recall_shown=retrieval[1],
         unread=max((sum(p.unread for p in run.predictions) for run in good), default=0),
         bare=max((sum(p.bare for p in run.predictions) for run in good), default=0),
+        timing_error=timing.error(run.timings for run in good),
         seeds=len(good),
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),

@@ -35,6 +35,7 @@ class _Attempt:
         self.latencies: list[LatencyRecord] = []
         self.status: Status = "interrupted"
         self.seconds = 0.0
+        self.timings: dict[str, list[float]] = {}
         self.ledger = Ledger()
         self.others: dict[str, Load] = {}
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
@@ -52,6 +53,9 @@ class _Attempt:
             case "predictions":
                 self.predictions += [_prediction(p) for p in line["predictions"]]
                 self.seconds += line["seconds"]
+                self.timings[line["predictions"][0]["id"]] = [line["seconds"]]
+            case "repeated":
+                self.timings[line["id"]].append(line["seconds"])
             case "latency":
                 self.latencies.append(LatencyRecord(**line))
             case "failed" | "skipped" as ended:
@@ -71,7 +75,7 @@ class _Attempt:
             self.threads[step] = line["threads"]
         self.facts["timed_again"] = line["time"]
         if step == PREDICT:
-            self.seconds = line["seconds"]
+            self.seconds, self.timings = line["seconds"], {}
             self.facts["differing"] = line["differing"]
         else:
             self.latencies = [LatencyRecord(**latency) for latency in line["latencies"]]
@@ -89,6 +93,7 @@ class _Attempt:
             notes=tuple(facts.get("notes", ())),
             predictions=tuple(self.predictions),
             predict_seconds=self.seconds if self.predictions else None,
+            timings={key: tuple(seconds) for key, seconds in self.timings.items()},
             latencies=tuple(self.latencies),
             fit_seconds=facts.get("fit_seconds"),
             index_seconds=facts.get("index_seconds"),

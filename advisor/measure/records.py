@@ -6,6 +6,7 @@ A line is one JSON object with a `type`:
 - `reused`: what follows was measured for another comparison and copied;
 - `fitted`: what fitting took and left behind;
 - `predictions`: one batch of test examples, with the seconds that it took;
+- `repeated`: a batch that was answered again for its time, by the id of its first query;
 - `latency`: one request sent alone;
 - `finished`, `failed` or `skipped`: ends the attempt;
 - `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
@@ -101,6 +102,8 @@ class Run:
         notes: what the approach says about itself (steps trained, label bias removed, ...).
         predictions: in the order of the test examples; incomplete unless `status` is "ok".
         predict_seconds: for all predictions, in batches (throughput = len(predictions) / predict_seconds).
+        timings: by the id of a batch's first query, the seconds that it took, each time that it was answered; empty
+            where times were measured anew.
         latencies: requests sent one at a time.
         fit_seconds: all that happens once per training set, without indexing documents.
         index_seconds: chunking, embedding and indexing documents; None without documents in use.
@@ -128,6 +131,7 @@ class Run:
     notes: tuple[str, ...] = ()
     predictions: tuple[PredictionRecord, ...] = ()
     predict_seconds: float | None = None
+    timings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     latencies: tuple[LatencyRecord, ...] = ()
     fit_seconds: float | None = None
     index_seconds: float | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
-from advisor.measure import latency, shelf
+from advisor.measure import latency, shelf, timing
 from advisor.measure.attempt import read_run
 from advisor.measure.progress import Progress
 from advisor.measure.records import LatencyRecord, Run, append, counted
@@ -139,6 +139,7 @@ class Measurement:
             done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit()
         try:
             self._predict(predictor, {p.id for p in done.predictions})
+            self._repeat(predictor)
             self._time_alone(predictor, done.latencies)
         finally:
             predictor.close()
@@ -211,6 +212,21 @@ class Measurement:
                     seconds = clock.now() - started
                     _check(predictions, batch)
                     yield predictions, seconds
+
+    def _repeat(self, predictor: Predictor) -> None:
+        """Answer some batches again, to learn what their times may be off by; where latency is measured in full."""
+        if self.approach.control or self.assignment.latency_examples < latency.REQUESTS:
+            return
+        run = read_run(self.assignment.path)
+        timings = {key: list(seconds) for key, seconds in run.timings.items()} if run else {}
+        batches = {batch[0].id: batch for batch in _batches(self.queries(), self.assignment.batch)}
+        while (key := timing.to_repeat(timings)) is not None:
+            started = clock.now()
+            with clock.span(OTHER):
+                predictor.predict(batches[key])
+            timings[key].append(clock.now() - started)
+            line = {"type": "repeated", "id": key, "seconds": timings[key][-1]}
+            append(self.assignment.path, line | counted(clock.drain()))
 
     @contextmanager
     def _telling(self, examples: int) -> Iterator[None]:

@@ -25,6 +25,12 @@ ROOT = HERE.parents[1]
 SCRIPTED = HERE.parent / "approaches" / "scripted.py"
 
 
+@pytest.fixture(autouse=True)
+def no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No batch is answered again for its time, so that what is asked can be counted; one test is about repeats."""
+    monkeypatch.setattr("advisor.measure.timing.REPEATS", 0)
+
+
 @pytest.fixture(scope="session")
 def scripted() -> ModuleType:
     """The module with the scripted model."""
