@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from advisor.errors import UserError
+from advisor.models.control import Tokens, common_start
 from advisor.models.prompt import Prompt
+from advisor.models.template import Template
 
 # The answer's cue, in the model's turn. Without it a small chat model talks about the answer instead of giving it:
 # with SmolLM2-135M-Instruct zero-shot accuracy on trec6 rose from 0.20 to 0.43, few-shot from 0.43 to 0.55.
@@ -37,27 +40,48 @@ class Encoded:
 class Renderer:
     """Renders prompts for one tokenizer, by its chat template where it has one, else as plain text.
 
+    Control tokens come from the template alone: what a task's own texts say is text, whatever it looks like.
+
     Args:
         tokenizer: a Hugging Face tokenizer.
         window: tokens that prompt and answer may take together.
         end_ids: tokens that end an answer according to the model's configuration.
+
+    Attributes:
+        notes: what a reader of the report must know of the chat template, in full sentences.
+        end_id: the token that ends an answer.
+
+    Raises:
+        UserError: the chat template cannot be used, or nothing says what ends an answer.
     """
 
     def __init__(self, tokenizer: Any, window: int, end_ids: Sequence[int]) -> None:
         self.tokenizer = tokenizer
         self.window = window
         self.chat = bool(getattr(tokenizer, "chat_template", None))
+        self.tokens = Tokens(tokenizer, str(tokenizer.chat_template) if self.chat else "")
         # What prompts have in common is tokenised once: with 77 labels that is two thirds of the work on a prompt.
         self._task_text = lru_cache(TEXTS_KEPT)(self._said_of_task)
         self._common_ids = lru_cache(TEXTS_KEPT)(self._ids)
         self._head_ids = lru_cache(TEXTS_KEPT)(self._ids_before)
-        self._system = self.chat and self._takes_system_role()
-        before, behind = self._frame()
-        self._tail = len(behind)
-        added = map(str, tokenizer.added_tokens_decoder.values()) if self.chat else ()
-        self._marks = [token for token in added if token in before or token in behind]
+        self._template = Template(self.tokens) if self.chat else None
+        self.notes = self._template.notes if self._template else ()
+        before, self._behind = self._frame()
+        self._tail = len(self._behind)
+        self._marks = [token for token in self.tokens.control if token in before + self._behind]
+        self._cue_ids = self.tokens.ids(self._behind)
         self.end_id = self._end_of_answer(end_ids)
         self.stop_ids = frozenset(end_ids) | {self.end_id}
+
+    @property
+    def sample(self) -> tuple[int, ...]:
+        """Tokens of a short prompt, on which a model can be tried."""
+        return self._tokens(Prompt("Answer the question.", "What is the capital of France?")).ids[: self.window]
+
+    @property
+    def highest_id(self) -> int:
+        """The highest token that a prompt or an answer can hold."""
+        return max([self.tokens.highest(), self.end_id, *self._cue_ids, *self.sample])
 
     def encode(self, prompt: Prompt, room: int) -> Encoded:
         """Tokens of `prompt`, leaving `room` tokens of the context window for the answer.
@@ -80,7 +104,7 @@ class Renderer:
         return replace(encoded, dropped=dropped)
 
     def _cut(self, prompt: Prompt, encoded: Encoded, most: int) -> Encoded:
-        words: list[int] = self.tokenizer(prompt.input, add_special_tokens=False)["input_ids"]
+        words = self.tokens.of_text(prompt.input)
         kept = len(words)
         while len(encoded.ids) > most and kept:
             kept = max(0, kept - (len(encoded.ids) - most))
@@ -95,9 +119,23 @@ class Renderer:
         return replace(encoded, cut=len(words) - kept)
 
     def encode_answer(self, text: str) -> list[int]:
-        """Tokens of an answer as it continues a prompt, without the token that ends it."""
-        ids: list[int] = self.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
-        return ids
+        """Tokens of an answer as the model would write them behind its cue, without the token that ends it.
+
+        Some tokenizers put a blank before what they are given: read alone, the answer would have one too many.
+        """
+        text = self.tokens.guarded(text)
+        whole = self.tokens.ids(f"{self._behind} {text}")
+        cue = len(self._cue_ids)
+        if whole[:cue] == self._cue_ids:
+            return whole[cue:]
+        # The cue's end and the answer's beginning make one token, which the model is not asked for.
+        alone = [self.tokens.ids(said) for said in (f" {text}", text)]
+        written = self.tokenizer.decode(whole)
+        return next((ids for ids in alone if self.tokenizer.decode(self._cue_ids + ids) == written), alone[0])
+
+    def count(self, text: str) -> int:
+        """Tokens of a text alone, without special tokens."""
+        return len(self.tokens.of_text(text))
 
     def encode_text(self, text: str) -> Encoded:
         """Tokens of a text on its own. Its stem is a line break, with whatever the tokenizer puts first: something to
@@ -106,10 +144,9 @@ class Renderer:
         Raises:
             UserError: it does not fit the context window.
         """
-        lead, ids = (self.tokenizer(part)["input_ids"] for part in ("\n", "\n" + text.strip()))
-        stem = 0
-        while stem < min(len(lead), len(ids)) and lead[stem] == ids[stem]:
-            stem += 1
+        parts = ("\n", "\n" + self.tokens.guarded(text.strip()))
+        lead, ids = (self.tokens.ids(part, special=True) for part in parts)
+        stem = common_start(lead, ids)
         if len(ids) > self.window:
             seen = f"a text of {len(ids)} tokens does not fit the model's context window of {self.window} tokens"
             raise UserError(seen, "cut it, or take a model with a larger context window")
@@ -119,12 +156,7 @@ class Renderer:
         text, stem = self.text(prompt)
         start, head = self._apart(text, stem)
         ids = head + self._ids(text[start:])
-        shared = len(head)
-        for left, right in zip(ids[shared:-1], self._common_ids(text[start:stem]), strict=False):
-            if left != right:
-                break
-            shared += 1
-        return Encoded(ids, shared)
+        return Encoded(ids, len(head) + common_start(ids[len(head) : -1], self._common_ids(text[start:stem])))
 
     def _apart(self, text: str, stem: int) -> tuple[int, tuple[int, ...]]:
         """The last place before the query where a text may be cut without another token coming out, and the tokens up
@@ -140,7 +172,7 @@ class Renderer:
         return ids if self._ids(head + rest) == ids + self._ids(rest) else None
 
     def _ids(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=not self.chat)["input_ids"])
+        return tuple(self.tokens.ids(text, special=not self.chat))
 
     def forget(self) -> None:
         """Start cold: drop what was tokenised for earlier prompts."""
@@ -149,15 +181,15 @@ class Renderer:
         self._head_ids.cache_clear()
 
     def text(self, prompt: Prompt) -> tuple[str, int]:
-        """The prompt as text, and how many leading characters do not depend on the query."""
-        own = _own_part(prompt)
-        whole = self._chat_text(prompt, own) if self.chat else self._plain_text(prompt, own)
+        """The prompt as text, guarded, and how many leading characters do not depend on the query."""
+        own = self.tokens.guarded(_own_part(prompt))
+        whole = self._whole(prompt, own)
         end = len(whole) - self._tail
         end_of_stem = whole.rfind(own, 0, end)
         if end_of_stem < 0:  # the template strips what it is given
             end_of_stem = whole.rfind(own.strip(), 0, end)
         if not prompt.context.fixed and prompt.context.shots:
-            first = prompt.context.shots[-1].input
+            first = self.tokens.guarded(prompt.context.shots[-1].input)
             end_of_stem = max(whole.find(first, len(self._task(prompt))), 0) if first else 0
         return whole, max(end_of_stem, 0)
 
@@ -166,58 +198,37 @@ class Renderer:
 
     def _said_of_task(self, instruction: str, labels: tuple[str, ...]) -> str:
         if not labels:
-            return instruction
+            return self.tokens.guarded(instruction)
         line = "Labels: " + ", ".join(labels)
-        if len(self.tokenizer(line, add_special_tokens=False)["input_ids"]) > self.window // LABEL_SHARE:
-            return instruction
-        return f"{instruction}\n{line}"
+        if self.count(line) > self.window // LABEL_SHARE:
+            return self.tokens.guarded(instruction)
+        return self.tokens.guarded(f"{instruction}\n{line}")
 
-    def _chat_text(self, prompt: Prompt, own: str) -> str:
-        task = self._task(prompt)
-        messages: list[dict[str, str]] = []
-        for shot in reversed(prompt.context.shots):
-            messages.append({"role": "user", "content": shot.input})
-            messages.append({"role": "assistant", "content": f"{CUE} {shot.answer}"})
-        messages.append({"role": "user", "content": own})
-        if self._system:
-            messages.insert(0, {"role": "system", "content": task})
-        else:
-            messages[0]["content"] = f"{task}\n\n{messages[0]['content']}"
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return text + CUE
-
-    def _plain_text(self, prompt: Prompt, own: str) -> str:
-        shots = [f"Input: {s.input}\n{CUE} {s.answer}" for s in reversed(prompt.context.shots)]
-        return "\n\n".join([self._task(prompt), *shots, f"Input: {own}\n{CUE}"])
-
-    def _takes_system_role(self) -> bool:
-        messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
-        try:
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
-        except Exception:  # noqa: BLE001 - templates refuse roles with whatever error their author chose
-            return False
-        return "a" in text
+    def _whole(self, prompt: Prompt, own: str) -> str:
+        """The prompt as text, `own` being the query's part of it."""
+        task, guarded = self._task(prompt), self.tokens.guarded
+        shots = [(guarded(s.input), f"{CUE} {guarded(s.answer)}") for s in reversed(prompt.context.shots)]
+        if self._template is not None:
+            return self._template.text(task, shots, own) + CUE
+        return "\n\n".join([task, *(f"Input: {shown}\n{said}" for shown, said in shots), f"Input: {own}\n{CUE}"])
 
     def _frame(self) -> tuple[str, str]:
         """What a prompt without context says before and behind the query's own part."""
         mark = "advisor-query"
-        prompt = Prompt("", mark)
-        text = self._chat_text(prompt, mark) if self.chat else self._plain_text(prompt, mark)
-        before, _, behind = text.rpartition(mark)
+        before, _, behind = self._whole(Prompt("", mark), mark).rpartition(mark)
         return before, behind
 
     def _end_of_answer(self, end_ids: Sequence[int]) -> int:
         """The token that ends an answer: what the chat template puts behind it, else the end of text."""
-        if self.chat:
-            mark = "advisor-answer"
-            messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
-            text = self.tokenizer.apply_chat_template(messages, tokenize=False)
-            after = text[text.rfind(mark) + len(mark) :]
-            ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
-            if ids:
-                return int(ids[0])
-        eos = self.tokenizer.eos_token_id
-        return int(eos if eos is not None else end_ids[0])
+        written = self._template.end if self._template else None
+        for token in (written, self.tokenizer.eos_token_id, *end_ids):
+            if token is not None:
+                return int(token)
+        folder = getattr(self.tokenizer, "name_or_path", "")
+        raise UserError(
+            f"{Path(str(folder)) / 'tokenizer_config.json'}: names no token that ends an answer, nor does config.json",
+            'add "eos_token", as the model\'s own repository has it',
+        )
 
 
 def _own_part(prompt: Prompt) -> str:

@@ -209,14 +209,14 @@ def test_a_common_beginning_kept_from_earlier_prompts_changes_no_token(
     for context in (*CONTEXTS.values(), Context((Shot("the rose  ", "red"), Shot(f"a {TURN} b", "blue \n")))):
         for given in ("the sky", "  a sky\n", f"{TURN}user", "", "the sky"):
             prompt = Prompt(TASK, given, LABELS, context)
-            whole = built.tokenizer(built.text(prompt)[0], add_special_tokens=not built.chat)["input_ids"]
+            whole = built.tokens.ids(built.text(prompt)[0], special=not built.chat)
             assert list(built.encode(prompt, 8).ids) == whole
 
 
 def test_what_prompts_begin_with_is_tokenised_once(renderer: Build) -> None:
     built = renderer()
     seen: list[str] = []
-    built.tokenizer = _Noting(built.tokenizer, seen)
+    built.tokens.tokenizer = _Noting(built.tokenizer, seen)
     prompts = [Prompt(TASK, given, LABELS, Context(SHOTS)) for given in ("the sky", "the sea", "a stone")]
     for prompt in prompts:
         built.encode(prompt, 8)
