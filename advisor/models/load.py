@@ -15,16 +15,17 @@ from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.device import choose_device, choose_dtype, emulated
+from advisor.models.device import choose_device, choose_dtype, emulated, free_memory
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.engine import LocalModel
+from advisor.models.folder import check_folder
 from advisor.models.gguf import converted
 from advisor.models.gpu import others_on
 from advisor.models.others import look
 from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.render import Renderer
-from advisor.models.source import find
+from advisor.models.source import find, is_gguf
 from advisor.models.threads import choose
 
 DEFAULT = "embedded"
@@ -65,11 +66,20 @@ def load_model(
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))
-        folder = converted(source.path) if source.path.suffix == ".gguf" else source.path
-        tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+        folder = converted(source.path) if is_gguf(source.path) else source.path
+        check_folder(name, folder)
+        read = partial(_ready, name, folder, where, trust_remote_code)
+        module, renderer = read(number_format)
         choose(began)
-        module.to(where).eval().requires_grad_(False)
-        renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+        caveats = renderer.notes
+        if not _finite(module, renderer):
+            caveats = (*caveats, _out_of_range(name, number_format, asked=dtype is not None))
+            del module
+            free_memory()
+            module, renderer = read(torch.float32)
+            if not _finite(module, renderer):
+                _out_of_range(name, torch.float32, asked=True)
+        source = replace(source, caveats=(*source.caveats, *caveats))
         return LocalModel(module, renderer, source, load_embedder(embedder, device=device, dtype=dtype))
 
 
@@ -83,6 +93,47 @@ def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str 
     where = choose_device(device)
     embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(dtype, where))
     return CachedEmbedder(embedder, embedder.recipe)
+
+
+def _ready(
+    name: str, folder: Path, where: torch.device, trust_remote_code: bool, number_format: torch.dtype
+) -> tuple[Any, Renderer]:
+    """The model on its device, in this number format, and its renderer."""
+    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+    rows = module.get_input_embeddings().weight.shape[0]
+    if renderer.highest_id >= rows:
+        raise UserError(
+            f"{folder}: the tokenizer (tokenizer.json, tokenizer_config.json, chat_template.jinja) uses tokens up to "
+            f"number {renderer.highest_id:,}, and the model's embedding ends at {rows - 1:,}",
+            "save the model anew behind model.resize_token_embeddings(len(tokenizer)), or take the base model's "
+            "tokenizer files",
+        )
+    return module.to(where).eval().requires_grad_(False), renderer
+
+
+@torch.inference_mode()
+def _finite(module: Any, renderer: Renderer) -> bool:
+    """Whether the logits of a prompt are numbers."""
+    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    return bool(torch.isfinite(logits).all())
+
+
+def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
+    """What is said where a model's logits are not numbers.
+
+    Raises:
+        UserError: no other number format is left to try, or the user has asked for this one.
+    """
+    called = str(number_format).removeprefix("torch.")
+    if number_format == torch.float32:
+        raise UserError(
+            f"{name}: the model's scores are not numbers: its weights are damaged, or their training diverged",
+            "pass other weights",
+        )
+    if asked:
+        raise UserError(f"{name}: the model's scores are not numbers in {called}", "--dtype float32")
+    return f"The model's scores are not numbers in {called}, whose range they exceed, so it ran in float32."
 
 
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -15,9 +14,11 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
+from advisor.models.folder import adapter_alone, adapter_of, digest_of
 from advisor.models.packages import PackagedModel, file_sha256
 
 Origin = Literal["folder", "file", "cache", "hub", "package"]
+GGUF = ".gguf"
 HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*/config.json"]
 
 
@@ -52,7 +53,7 @@ def find(name: str, packaged: PackagedModel) -> Source:
         UserError: nothing can be had; it says what to install or pass.
     """
     path = Path(name).expanduser()
-    if path.suffix == ".gguf" or path.is_file():
+    if is_gguf(path) or path.is_file():
         return _from_file(path)
     if path.is_dir():
         return _from_folder(name, path)
@@ -63,23 +64,25 @@ def find(name: str, packaged: PackagedModel) -> Source:
     return _from_name(name, packaged)
 
 
+def is_gguf(path: Path) -> bool:
+    """Whether a file's name ends as those of GGUF files do, in letters of either case."""
+    return path.suffix.lower() == GGUF
+
+
 def _from_file(path: Path) -> Source:
     if not path.is_file():
         raise UserError(f"{path}: no such model file", "check the path of the .gguf file")
-    if path.suffix != ".gguf":
+    if not is_gguf(path):
         raise UserError(f"{path}: is a file, but not a .gguf file", "pass a folder with config.json, or a .gguf file")
     return Source(str(path), path, "file", file_sha256(path)[:16], _gguf_quantisation(path.name))
 
 
 def _from_folder(name: str, path: Path) -> Source:
     if not (path / "config.json").is_file():
+        if (base := adapter_of(path)) is not None:
+            raise adapter_alone(name, base)
         raise UserError(f"{path}: has no config.json, so it is not a model folder", "pass the folder that holds it")
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.suffix in {".safetensors", ".json", ".model"} and file.is_file():
-            digest.update(file.relative_to(path).as_posix().encode())
-            digest.update(bytes.fromhex(file_sha256(file)))
-    return Source(name, path, "folder", digest.hexdigest()[:16], _stored_quantisation(path))
+    return Source(name, path, "folder", digest_of(path)[:16], _stored_quantisation(path))
 
 
 def _from_package(packaged: PackagedModel, caveats: tuple[str, ...]) -> Source:
@@ -153,5 +156,5 @@ def _stored_quantisation(path: Path) -> str | None:
 
 def _gguf_quantisation(name: str) -> str:
     """The quantisation as file names give it (`model.Q4_K_M.gguf`); "GGUF" where they do not."""
-    parts = name.removesuffix(".gguf").replace("-", ".").split(".")
+    parts = Path(name).stem.replace("-", ".").split(".")
     return next((p.upper() for p in reversed(parts) if p[:1] in "QqFfBbIi" and any(map(str.isdigit, p))), "GGUF")

@@ -1,0 +1,103 @@
+"""What lies in a model's folder, told before its weights are read: what cannot be asked is named for what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+from advisor.errors import UserError
+from advisor.models.head import MEND
+from advisor.models.packages import file_sha256
+
+ADAPTER = "adapter_config.json"  # PEFT's name
+TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.bpe", "*.spm", "tekken.json", "tokenization*.py")
+HEADS = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForPreTraining", "ForRewardModel")
+# Never read here: pickled weights, other programs' formats, what people and training programs leave beside a model.
+UNREAD = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".md", ".png", ".jpg", ".pdf", ".lock")
+
+
+def check_folder(name: str, folder: Path) -> None:
+    """See that a folder holds a whole language model and its tokenizer.
+
+    Raises:
+        UserError: it holds an adapter, an encoder, a model of both parts, a classifier, or no tokenizer.
+    """
+    if (base := adapter_of(folder)) is not None:
+        if not (folder / "config.json").is_file():
+            raise adapter_alone(name, base)
+        raise UserError(
+            f"{name}: a LoRA adapter{_of(base)} ({ADAPTER}) lies beside whole weights, and whether they hold it "
+            "already cannot be told",
+            "move the adapter's files elsewhere; if it is not yet merged, merge it first (PEFT: merge_and_unload)",
+        )
+    if kind := _other_kind(folder):
+        raise UserError(f"{name}: is {kind}, not a model that writes text", MEND)
+    if not any(next(folder.glob(pattern), None) for pattern in TOKENIZERS):
+        raise UserError(
+            f"{name}: has no tokenizer files",
+            "copy tokenizer.json and tokenizer_config.json from the base model into the folder",
+        )
+
+
+def adapter_of(folder: Path) -> str | None:
+    """The base model of the LoRA adapter that lies in a folder, "" where it names none; None where none lies there."""
+    if not (folder / ADAPTER).is_file():
+        return None
+    return str(_json(folder / ADAPTER).get("base_model_name_or_path") or "")
+
+
+def adapter_alone(name: str, base: str) -> UserError:
+    """What is said of a folder that holds an adapter and no model."""
+    return UserError(
+        f"{name}: this is a LoRA adapter{_of(base)}, not a whole model",
+        f"merge it into its base model (PEFT: merge_and_unload) and pass that folder, or pass {base or 'the base'}",
+    )
+
+
+def _of(base: str) -> str:
+    return f" of {base}" if base else ""
+
+
+def digest_of(folder: Path) -> str:
+    """Content hash of every file of a model that may be read, by name."""
+    digest = hashlib.sha256()
+    for file in sorted(_read(folder)):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        digest.update(bytes.fromhex(file_sha256(file)))
+    return digest.hexdigest()
+
+
+def _read(folder: Path) -> Iterator[Path]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    pickled = not any(file.suffix == ".safetensors" for file in files)  # then embedders read them
+    for file in files:
+        hidden = any(part.startswith((".", "__pycache__")) for part in file.relative_to(folder).parts)
+        if not hidden and (file.suffix.lower() not in UNREAD or (pickled and file.suffix == ".bin")):
+            yield file
+
+
+def _other_kind(folder: Path) -> str:
+    """What a model is that does not continue text, by its config.json; empty where it may."""
+    if not (folder / "config.json").is_file():
+        return ""
+    config = _json(folder / "config.json")
+    named = next(iter(config.get("architectures") or ()), "")
+    if config.get("is_encoder_decoder"):
+        return f"an encoder-decoder ({named or config.get('model_type')})"
+    encoder = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if named.endswith("ForMaskedLM") or (encoder and named.endswith(("Model", "ForPreTraining"))):
+        return f"an encoder ({named})"
+    return f"a model with another head ({named})" if named.endswith(HEADS) else ""
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{file}: is not JSON: {error}", "copy it anew") from None
+    return found if isinstance(found, dict) else {}
