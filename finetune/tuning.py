@@ -11,7 +11,7 @@ from peft import LoraConfig
 
 from advisor.approaches import Curriculum, Facts, Lesson, Tuned
 from advisor.errors import NotApplicable
-from advisor.models import LanguageModel, Weights
+from advisor.models import Context, LanguageModel, Weights
 from advisor.models.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
@@ -29,8 +29,8 @@ def tune(lora: Lora, curriculum: Curriculum, model: LanguageModel, seed: int) ->
     """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
     local = _local(model)
     lessons, held_out = _split(curriculum, seed)
-    rows = [_row(lesson, local) for lesson in lessons]
-    dev = [_row(lesson, local) for lesson in held_out]
+    _check_lengths([*lessons, *held_out], local)
+    (rows, cut), (dev, _) = _rows(lessons, local), _rows(held_out, local)
     if not (lora.search or curriculum.dev) and (_epochs(lora, rows)) == 1:
         # One epoch is looked at when it is over: what is held out of train would choose nothing.
         rows, dev = [*rows, *dev], []
@@ -52,6 +52,8 @@ def tune(lora: Lora, curriculum: Curriculum, model: LanguageModel, seed: int) ->
         state = winner.state()
     recipe = winner.recipe
     tuned = Adapter(local, recipe.config, state)
+    if cut:
+        notes = (*notes, f"The inputs of {cut} of {len(lessons)} training examples were cut to fit beside the answer.")
     note = _course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
     chosen = asdict(recipe) if lora.search else {"epochs": recipe.epochs, "batch": recipe.batch}
     tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={lora.name: chosen})
@@ -106,9 +108,34 @@ def _local(model: LanguageModel) -> LocalModel:
     return model
 
 
-def _row(lesson: Lesson, model: LocalModel) -> Row:
-    answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]
-    return Row.of(model.renderer.encode(lesson.prompt, len(answer)), answer)
+def _check_lengths(lessons: Sequence[Lesson], model: LocalModel) -> None:
+    """See that every answer fits into the context window with the instruction before it.
+
+    Raises:
+        NotApplicable: some do not; a model cannot learn to give what it never sees whole.
+    """
+    renderer = model.renderer
+    alone = replace(lessons[0].prompt, input="", context=Context())
+    instruction = len(renderer.encode(alone, 0).ids)
+    lengths = [len(renderer.encode_answer(lesson.answer)) + 1 for lesson in lessons]
+    beyond = [length for length in lengths if instruction + length > renderer.window]
+    if beyond:
+        raise NotApplicable(
+            f"{len(beyond)} of {len(lessons)} training answers do not fit into the model's context window of "
+            f"{renderer.window:,} tokens behind the instruction's {instruction}: the longest has {max(beyond):,}; "
+            "leave them out of train, or take a model with a larger window"
+        )
+
+
+def _rows(lessons: Sequence[Lesson], model: LocalModel) -> tuple[list[Row], int]:
+    """The lessons in tokens, and of how many the input was cut."""
+    rows, cut = [], 0
+    for lesson in lessons:
+        answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]
+        encoded = model.renderer.encode(lesson.prompt, len(answer))
+        rows.append(Row.of(encoded, answer))
+        cut += encoded.cut > 0
+    return rows, cut
 
 
 def _split(curriculum: Curriculum, seed: int) -> tuple[Sequence[Lesson], Sequence[Lesson]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from advisor.advise.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
-from advisor.advise.tokens import Tokens, count_tokens, too_long
+from advisor.advise.tokens import Tokens, answers_too_long, count_tokens, too_long
 from advisor.models import Embedder, LanguageModel
 from advisor.tasks import Task
 from advisor.tasks.audit import audit, ranked
@@ -54,7 +54,7 @@ def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder |
     findings = list(audit(material))
     tokens = count_tokens(material, model) if model else None
     if tokens:
-        findings += too_long(material, tokens)
+        findings += [*answers_too_long(material, tokens), *too_long(material, tokens)]
     labels = check_labels(material, embedder) if embedder and task.kind == "classification" else None
     if labels and labels.finding:
         findings.append(labels.finding)

@@ -23,6 +23,7 @@ class Tokens:
         instruction: tokens of the instruction.
         inputs, targets, documents: how their lengths are spread; None where there are none.
         examples: tokens of instruction, input and target together, for each example in the order of `Material.entries`.
+        answers: tokens of the target of each, in the same order.
         too_long: share of the examples of which these exceed the window, before any context is added.
         documents_too_long: share of the documents that exceed the window alone, so that no prompt holds one whole.
     """
@@ -34,6 +35,7 @@ class Tokens:
     targets: Spread | None
     documents: Spread | None
     examples: tuple[int, ...]
+    answers: tuple[int, ...]
     too_long: float
     documents_too_long: float | None
 
@@ -61,18 +63,43 @@ def count_tokens(material: Material, model: LanguageModel) -> Tokens:
         targets=Spread.of(targets),
         documents=Spread.of(documents),
         examples=examples,
+        answers=tuple(targets),
         too_long=sum(length > window for length in examples) / len(examples) if examples else 0.0,
         documents_too_long=sum(length > window for length in documents) / len(documents) if documents else None,
     )
 
 
+def answers_too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
+    """Answers that exceed the context window behind the instruction, whatever else is left out."""
+    room = tokens.context_window - tokens.instruction
+    places = [
+        ([entry.place], f"{length:,} tokens: {entry.example.target}")
+        for entry, length in zip(material.entries, tokens.answers, strict=True)
+        if length > room
+    ]
+    if places:
+        total = len(tokens.answers)
+        yield Finding(
+            code="answer-exceeds-window",
+            severity="medium",
+            count=len(places),
+            total=total,
+            what=f"{counted(len(places), total, 'answers')} longer than the context window of {tokens.model} leaves "
+            f"behind the instruction ({max(room, 0):,} of {tokens.context_window:,} tokens).",
+            meaning="No approach can give them whole, and lora is skipped while train holds any.",
+            mend="Take a model with a larger window, or shorten or leave out these answers.",
+            sights=sights(places),
+        )
+
+
 def too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
-    """Examples that exceed the context window before any context is added."""
+    """Examples that exceed the context window before any context is added, by more than their answer."""
     window = tokens.context_window
+    room = window - tokens.instruction
     found = [
         ([entry.place], f"{length:,} tokens: {entry.example.input}")
-        for entry, length in zip(material.entries, tokens.examples, strict=True)
-        if length > window
+        for entry, length, answer in zip(material.entries, tokens.examples, tokens.answers, strict=True)
+        if length > window and answer <= room
     ]
     if found:
         yield Finding(

@@ -59,7 +59,7 @@ class Assignment:
 def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
     """Do what of the run is not yet recorded; returns the outcome in words.
 
-    An exception of the approach is recorded as its failure and does not end the comparison. A killed run goes
+    Whatever goes wrong with the approach is recorded as its failure and does not end the comparison. A killed run goes
     on at the first batch that was not recorded, with the predictor that was fitted before. What another program
     recorded, or what was copied where all has to be measured, is as good as not there.
     """
@@ -83,13 +83,10 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     except NotApplicable as error:
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
-    except UserError:
-        raise
+    except UserError as error:
+        return _failed(assignment, error.what + (f" (try: {error.mend})" if error.mend else ""))
     except Exception as error:  # noqa: BLE001 - a failed approach is a row that says why; the others go on
-        text = f"{type(error).__name__}: {error}".strip()
-        line = {"type": "failed", "error": text, "traceback": traceback.format_exc()}
-        append(assignment.path, line | counted(clock.drain()))
-        return f"failed: {text}"
+        return _failed(assignment, f"{type(error).__name__}: {error}".strip(), traceback=traceback.format_exc())
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
@@ -110,6 +107,11 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
         return ""
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
+
+
+def _failed(assignment: Assignment, reason: str, **more: str) -> str:
+    append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
+    return f"failed: {reason}"
 
 
 def _goes_on(before: Run | None) -> bool:

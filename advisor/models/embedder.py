@@ -66,6 +66,10 @@ class SentenceEmbedder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         with clock.span("embed"):
             vectors = packed.encode(texts) if packed else padded(model, texts)
+        if not bool(torch.isfinite(vectors).all()):
+            called = str(self._dtype).removeprefix("torch.")
+            mend = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
+            raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", mend)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
 
@@ -94,8 +98,8 @@ class SentenceEmbedder:
                 arrange(model)
                 model.encode(["a first call readies the device"], show_progress_bar=False)
                 return model
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # whatever the readers of foreign files may raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error
 
     @cached_property

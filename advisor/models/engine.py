@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from advisor.errors import UserError
 from advisor.models import threads
 from advisor.models.attention import NotPassedOn, packed_attention
 from advisor.models.batches import Bounds, batches, halving
@@ -100,8 +101,8 @@ class LocalModel:
         return dtype
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of `text` alone, without special tokens."""
-        return len(self.renderer.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Tokens of `text` alone, without special tokens: what looks like one is text."""
+        return self.renderer.count(text)
 
     def activate(self, weights: Weights | None) -> None:
         """Run with `weights` from now on, or with the model's own.
@@ -149,9 +150,10 @@ class LocalModel:
         scores: dict[int, Scores] = {}
 
         def score(batch: Sequence[int]) -> None:
-            totals = self._score_batch([encoded[i] for i in batch], tree).tolist()
+            totals = self._score_batch([encoded[i] for i in batch], tree)
+            self.check(totals)
             seconds = time.perf_counter() - started
-            for i, row in zip(batch, totals, strict=True):
+            for i, row in zip(batch, totals.tolist(), strict=True):
                 e = encoded[i]
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
             clock.answered(len(batch))
@@ -168,7 +170,9 @@ class LocalModel:
         found: dict[int, float] = {}
 
         def read(batch: Sequence[int]) -> None:
-            found.update(zip(batch, likelihoods(self.module, self.head, [rows[i] for i in batch]), strict=True))
+            totals = likelihoods(self.module, self.head, [rows[i] for i in batch])
+            self.check(torch.tensor(totals))
+            found.update(zip(batch, totals, strict=True))
 
         for batch in batches(rows, 0, TEXTS):
             halving(batch, read)
@@ -229,6 +233,21 @@ class LocalModel:
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""
         return self._head(hidden)
+
+    def check(self, scores: torch.Tensor) -> None:
+        """See that what is judged by are numbers.
+
+        Raises:
+            UserError: they are not: a number format was exceeded, or a training diverged.
+        """
+        if bool(torch.isfinite(scores).all()):
+            return
+        called = str(self.dtype).removeprefix("torch.")
+        if self._active is not None:
+            mend = "a lower learning rate, such as lora:lr=3e-4"
+            raise UserError("the tuned model's scores are not numbers: its training diverged", mend)
+        mend = "" if self.dtype == torch.float32 else "--dtype float32"
+        raise UserError(f"the model's scores are not numbers in {called}", mend)
 
     def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
         shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])

@@ -27,6 +27,7 @@ class Continued(Protocol):
     def read(self, rows: Sequence[Encoded], tree: None, room: int) -> tuple[torch.Tensor, Rows]: ...
     def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor: ...
     def head(self, hidden: torch.Tensor) -> torch.Tensor: ...
+    def check(self, scores: torch.Tensor) -> None: ...
 
 
 class Greedy:
@@ -65,7 +66,9 @@ class Greedy:
         for _ in range(self.decoding.max_tokens):
             clock.alarm()
             # In float32, since on a CPU torch seeks the highest of bfloat16 numbers seven times slower.
-            chosen = self.model.head(hidden).float().argmax(-1)
+            logits = self.model.head(hidden).float()
+            chosen = logits.argmax(-1)
+            self.model.check(logits.gather(-1, chosen[:, None]))  # what is no number is taken for the highest
             finished = self._finished(alive, chosen.tolist())
             clock.answered(len(finished))
             if len(finished) == len(alive):

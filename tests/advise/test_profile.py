@@ -137,3 +137,14 @@ def test_tokens_and_what_exceeds_the_window() -> None:
     (finding,) = [finding for finding in found.findings if finding.code == "example-exceeds-window"]
     assert finding.lines == {"train": [2]}
     assert "tokens" not in unchecked(found)
+
+
+def test_an_answer_that_no_window_holds_is_not_called_a_long_input() -> None:
+    """Sixteen characters of answer behind five of instruction, in a window of twenty."""
+    train = (Example("1", "12", "1234567890123456"), Example("2", "12", "123456789012345"), Example("3", "1", "1"))
+    task = Task("t", "generation", "12345", "rouge_l", train=train, test=(Example("4", "1234", "2"),))
+    found = profile(task, model=Counter())  # type: ignore[arg-type]
+    lines = {finding.code: finding.lines for finding in found.findings if "window" in finding.code}
+    assert lines == {"answer-exceeds-window": {"train": [1]}, "example-exceeds-window": {"train": [2]}}
+    (said,) = [finding for finding in found.findings if finding.code == "answer-exceeds-window"]
+    assert "1 of 4 answers" in said.what and "15 of 20 tokens" in said.what and "lora" in said.meaning

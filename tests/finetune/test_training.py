@@ -183,6 +183,20 @@ def test_a_model_that_is_not_here_cannot_be_tuned(curriculum: Curriculum) -> Non
         Lora().tune(curriculum, Remote(), seed=0)  # type: ignore[arg-type]
 
 
+def test_answers_that_no_window_holds_are_named_as_the_cause(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    long = replace(lessons[0], answer="red " * llama.context_window)
+    with pytest.raises(NotApplicable, match=r"2 of \d+ training answers do not fit .* of 512 tokens") as caught:
+        QUICK.tune(Curriculum((*lessons, long, long)), llama, seed=0)
+    assert "instruction" in str(caught.value) and "leave them out of train" in str(caught.value)
+
+
+def test_inputs_that_are_cut_beside_their_answers_are_counted(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+    prompt = replace(lessons[0].prompt, input="the sky " * llama.context_window)
+    tuned = QUICK.tune(Curriculum((*lessons, replace(lessons[0], prompt=prompt))), llama, seed=0)
+    count = len(lessons) + 1
+    assert f"The inputs of 1 of {count} training examples were cut to fit beside the answer." in tuned.facts.notes
+
+
 @pytest.mark.parametrize(
     "wrong", [{"rank": 0}, {"alpha": 0}, {"lr": 0}, {"epochs": -1}, {"batch": -1}, {"dropout": 1.0}]
 )

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from advisor.approaches import Approach, Prediction, Predictor
-from advisor.errors import NotApplicable
+from advisor.errors import NotApplicable, UserError
 from advisor.models import LanguageModel
 from advisor.tasks import Document, Example, Query, Task
 
@@ -118,6 +118,8 @@ class Faulty(Approach):
         wrong = self.how if len(self.attempts) <= self.times else ""
         if wrong == "fit":
             raise RuntimeError("no luck while fitting")
+        if wrong == "user error":
+            raise UserError("the answers are too long", "shorten them")
         if wrong == "not applicable":
             raise NotApplicable("this model cannot be trained")
         return FaultyPredictor(wrong)

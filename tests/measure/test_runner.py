@@ -145,6 +145,16 @@ def test_an_approach_that_does_not_apply_is_skipped_with_its_reason(
     assert why in str(runs[0].error)
 
 
+def test_a_users_mistake_that_only_one_approach_meets_fails_that_one_alone(
+    numbers: Task, model: Any, faulty: Any, tmp_path: Path
+) -> None:
+    runs = compare(numbers, model, [faulty("user error"), "majority"], out=tmp_path).runs
+    assert [(run.status, run.error) for run in runs] == [
+        ("failed", "the answers are too long (try: shorten them)"),
+        ("ok", None),
+    ]
+
+
 def test_an_approach_that_does_not_suit_the_task_is_never_fitted(
     numbers: Task, model: Any, faulty: Any, tmp_path: Path
 ) -> None:
