@@ -89,8 +89,9 @@ def _other_kind(folder: Path) -> str:
     named = next(iter(config.get("architectures") or ()), "")
     if config.get("is_encoder_decoder"):
         return f"an encoder-decoder ({named or config.get('model_type')})"
-    encoder = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-    if named.endswith("ForMaskedLM") or (encoder and named.endswith(("Model", "ForPreTraining"))):
+    headless = named.endswith(("Model", "ForPreTraining")) and not named.endswith("LMHeadModel")
+    encodes = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if named.endswith("ForMaskedLM") or (encodes and headless):
         return f"an encoder ({named})"
     return f"a model with another head ({named})" if named.endswith(HEADS) else ""
 
