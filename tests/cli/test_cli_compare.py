@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from advisor.models.others import Stand
+
 Advisor = Callable[..., Any]
 
 
@@ -293,3 +295,48 @@ def test_a_ctrl_c_that_a_library_keeps_to_itself_is_raised_again(
     _, rest = process.communicate(timeout=30)
     assert process.returncode == 130
     assert rest.splitlines()[-1] == "interrupted: the same command goes on from here"
+
+
+def test_times_are_measured_anew_where_the_machine_was_busy(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = 0.6
+    counts = [0.0, 0.0]
+
+    def look() -> Stand:
+        counts[0] += 1.0
+        counts[1] += 2 * share
+        return Stand(counts[0], counts[1], 0.0, (0, 1))
+
+    monkeypatch.setattr("advisor.models.load.look", look)
+    command = ("compare", tickets, *model, "--out", tmp_path, "--approach", "zero-shot", "--approach", "nearest")
+    busy = {a["spec"]: a for a in results(advisor(*command, "--json"))["approaches"]}
+    assert {a["others_cpu_share"] for a in busy.values()} == {0.6}
+    text = advisor("report", tmp_path).out
+    assert "~ measured on a busy machine" in text
+    assert "up to 2.5 times what they are on a quiet machine" in " ".join(text.split())
+    share = 0.0
+    said = advisor(*command, "--latency-again", "--json")
+    assert said.code == 0
+    quiet = {a["spec"]: a for a in results(said)["approaches"]}
+    assert {a["others_cpu_share"] for a in quiet.values()} == {0.0}
+    for spec, found in quiet.items():
+        assert found["timed_again"]
+        assert found["answers_differing"] == 0
+        assert found["latency_ms"] != busy[spec]["latency_ms"]
+        assert found["throughput_qps"] != busy[spec]["throughput_qps"]
+        for kept in ("quality", "fit_seconds"):
+            assert found[kept] == busy[spec][kept]
+    assert "~ measured on a busy machine" not in advisor("report", tmp_path).out
+    before = records(tmp_path)
+    again = advisor("compare", tickets, *model, "--out", tmp_path, "--latency-again")
+    assert "no row is from a busy machine" in again.err
+    assert records(tmp_path) == before
+
+
+def test_times_of_what_was_never_measured_are_not_measured_anew(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    said = advisor("compare", tickets, *model, "--out", tmp_path, "--latency-again")
+    assert (said.code, said.out) == (2, "")
+    assert "holds no comparison" in said.err
