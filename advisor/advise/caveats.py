@@ -11,6 +11,7 @@ from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
 from advisor.advise.readings import Probes
 from advisor.decide import words
+from advisor.models.others import BUSY
 from advisor.tasks import Limits
 
 
@@ -37,6 +38,11 @@ def caveats(
         yield f"No model was named: costs and times are unknown, and no quality was measured.{more}"
     else:
         yield f"Times, memory and costs are worked out, not measured: often {FACTOR:g} times off, at times more."
+        if probes.others and probes.others > BUSY:
+            yield (
+                f"Other programs took {100 * probes.others:.0f} % of the processor while the model was probed: on a "
+                "quiet machine times and costs may be lower, and more would have been probed."
+            )
         yield from probes.left_out
 
 

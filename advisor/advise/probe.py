@@ -26,6 +26,7 @@ from advisor.errors import NotApplicable, UserError
 from advisor.measure.progress import Progress, Silence
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
+from advisor.models.others import between
 from advisor.tasks import Task
 
 PLANNED = 0.95
@@ -57,6 +58,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
     if not slices.judged:
         raise UserError(f"{task.name}: there are no examples in train or dev to probe on", "add labelled examples")
     began, progress = time.perf_counter(), progress or Silence()
+    stood = clock.look()
     allowance = Allowance(PLANNED * seconds)
     bench = Bench(task.for_fitting(), slices, MeteredModel(model, allowance), allowance)
     progress.begin("probe", 1, 1)
@@ -65,6 +67,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
     model.forget()
     clock.drain()
     progress.end("probe", "ok")
+    others = between(stood, clock.look()).share
     return Probes(
         readings=tuple(one.readings[-1] for one in probes if one.readings),
         curve=tuple(reading for one in probes for reading in _curve(one)),
@@ -72,6 +75,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
         split=slices.split,
         left_out=(*left_out, *_notes(slices), *_unfair(task, slices), *(text for one in probes for text in _said(one))),
         seconds=time.perf_counter() - began,
+        others=others,
     )
 
 

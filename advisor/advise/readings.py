@@ -58,6 +58,7 @@ class Probes:
         split: where the probed examples come from, `dev` or `train`.
         left_out: what was not probed and why, in full sentences.
         seconds: that all of it took.
+        others: share of the processor that other programs took meanwhile; None where that cannot be told.
     """
 
     readings: tuple[Reading, ...]
@@ -66,6 +67,7 @@ class Probes:
     split: str
     left_out: tuple[str, ...]
     seconds: float
+    others: float | None = None
 
     def value(self, name: str) -> float | None:
         """The value of a reading; None where it was not probed."""

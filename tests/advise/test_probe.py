@@ -17,6 +17,7 @@ from advisor.advise import Probes, probe
 from advisor.errors import UserError
 from advisor.models import Decoding, Generation, LanguageModel, Prompt, Scores, Vectors, Weights
 from advisor.models.clock import clock
+from advisor.models.others import Stand
 from advisor.tasks import Document, Example, Task
 
 COLOURS = ("red", "green", "blue")
@@ -130,7 +131,7 @@ def reading(found: Probes, name: str) -> Any:
 
 
 def without_time(found: Probes) -> Probes:
-    return replace(found, seconds=0.0, rates=replace(found.rates, **dict.fromkeys(found.rates.__slots__)))
+    return replace(found, seconds=0.0, others=None, rates=replace(found.rates, **dict.fromkeys(found.rates.__slots__)))
 
 
 def test_a_classification_is_probed_by_model_and_by_cheap_learners() -> None:
@@ -158,6 +159,13 @@ def test_no_probed_example_is_learned_from_and_test_is_not_read() -> None:
     assert shown and not asked & shown
     test = {example.input for example in task.test}
     assert not test & {*asked, *shown, *model.embedder.texts}
+
+
+def test_what_others_took_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = Stand(50.0, 60.0, 20.0, (0, 1))
+    stands = iter([Stand(0.0, 0.0, 0.0, (0, 1))])
+    monkeypatch.setattr(clock, "look", lambda: next(stands, later))
+    assert probe(sorting(train=40), Reader()).others == pytest.approx(0.4)
 
 
 def test_a_dev_split_is_what_is_probed() -> None:

@@ -229,3 +229,11 @@ def test_caveats_say_what_the_figures_rest_on_and_what_was_not_checked() -> None
     assert f"{len(known.cases)} comparisons with a small model" in said
     assert f"at most {known.most:,} training examples" in said
     assert "Not checked for want of one: latency." in said
+
+
+@pytest.mark.parametrize(("others", "told"), [(None, False), (0.08, False), (0.4, True)])
+def test_probes_of_a_busy_machine_are_said_to_be_such(others: float | None, told: bool) -> None:
+    probes = replace(read(zero_shot=0.4), others=others)
+    task, counts = desk(60), Counts()
+    said = " ".join(estimate(profile(task), probes, counts, task.limits, load_prices()).caveats)
+    assert ("Other programs took 40 % of the processor while the model was probed" in said) == told
