@@ -85,7 +85,7 @@ class Agenda:
         shown = detectable(SPREAD[self.task.metric], self.asked)
         enough = float((chosen.gaps > shown).mean())
         time = self._time([chosen.advised, *chosen.open])
-        took = f" (about {_minutes(time)})" if time is not None else ""
+        took = f" (about {words.duration(time, compact=True)})" if time is not None else ""
         return (
             f"Measuring {rivals} on {self.asked} test examples{took} tells apart what differs by {shown:.2f} or more: "
             f"in {_tenths(enough)} cases that would settle it."
@@ -173,14 +173,6 @@ class Agenda:
             total += found.fit_seconds + (found.index_seconds or 0.0) + self.asked / found.throughput_qps
             total += foreseen_seconds(found.latency.p50 / 1000, self.asked, self.limits.p95_ms is not None)
         return total
-
-
-def _minutes(seconds: float) -> str:
-    if seconds < 90:
-        return "a minute"
-    if seconds < 5_400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _tenths(share: float) -> str:

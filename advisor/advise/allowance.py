@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from advisor.decide import words
 from advisor.models.clock import clock
 
 MARGIN = 1.25
@@ -58,4 +59,6 @@ class Allowance:
     def require(self, seconds: float) -> None:
         """Raise `OutOfTime` where work that is expected to take so long would not end in time."""
         if seconds * MARGIN > self.left_now:
-            raise OutOfTime(f"it would take about {seconds:.0f} s, and {self.left_now:.0f} s were left for it")
+            raise OutOfTime(
+                f"it would take about {words.duration(seconds)}, and {words.duration(self.left_now)} were left for it"
+            )

@@ -190,7 +190,7 @@ class _Contest:
                 comparison = self._compare([*done, spec], left + known)
                 done.append(spec)
             except BrokenOff as error:
-                self.guard.end(spec, f"broken off: {error}, and {max(left, 0):.0f} s were left for it")
+                self.guard.end(spec, f"broken off: {error}, and {words.duration(max(left, 0))} were left for it")
                 late.append(spec)
                 comparison = self._compare(done, math.inf)
         return comparison, late

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from advisor.decide import words
 from advisor.measure.progress import Progress
 from advisor.models.clock import clock
 
@@ -27,7 +28,7 @@ class BrokenOff(BaseException):
     """
 
     def __init__(self, needed: float, training: float = 0.0) -> None:
-        super().__init__(f"at least {needed:.0f} s")
+        super().__init__(f"at least {words.duration(needed)}")
         self.needed = needed
         self.training = training
 

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from advisor.advise.field import Field, Form, Leg, OutOfTime
 from advisor.advise.pace import Pace
+from advisor.decide import words
 from advisor.decide.race import Entrant, State, Stopped
 from advisor.decide.standings import (
     GAIN,
@@ -194,7 +195,8 @@ class _Race:
         if self._per_example(form) * new * CAUTION > self._allowed(form):
             return self._no_time(form, "")
         if not form.scores.size and (least := self._least(form, self.field.train)) > self._allowed(form):
-            return self._no_time(form, f"to fit it would take at least {least:.0f} s, {self._allowed(form):.0f} s left")
+            said = f"to fit it would take at least {words.duration(least)}, {words.duration(self._allowed(form))} left"
+            return self._no_time(form, said)
         try:
             leg = self._leg(form, until)
         except OutOfTime as error:
@@ -212,7 +214,8 @@ class _Race:
         return True
 
     def _too_long(self, form: Form, left: float) -> str:
-        return f"its test run would take about {self._test(form):.0f} s, and {max(left, 0):.0f} s were left for it"
+        took, rest = words.duration(self._test(form)), words.duration(max(left, 0))
+        return f"its test run would take about {took}, and {rest} were left for it"
 
     def _no_time(self, form: Form, why: str) -> bool:
         """What was not fitted has no second try, since less time will be left; but it is tried with fewer examples."""

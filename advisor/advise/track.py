@@ -26,7 +26,7 @@ from advisor.advise.guard import BrokenOff, Guard
 from advisor.advise.readings import Rates
 from advisor.advise.setaside import SetAside
 from advisor.approaches import Approach, spec_of, untrained
-from advisor.decide import costs
+from advisor.decide import costs, words
 from advisor.decide.limits import shown_violations
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.rows import measured
@@ -173,15 +173,15 @@ class Track:
         spec, start, until, train, program = at
         where = {"spec": spec, "start": start, "until": until, "train": train, "program": program}
         number = list(self.approaches).index(spec) + 1
-        words = f" on {until - start} race examples" + (f", fitted on {train}" if train is not None else "")
+        reach = f" on {until - start} race examples" + (f", fitted on {train}" if train is not None else "")
         began = time.monotonic()
         try:
-            with self.guard.allowing(seconds, number, words):
+            with self.guard.allowing(seconds, number, reach):
                 comparison = self._compared(spec, start, until, train)
         except BrokenOff as error:
             took = time.monotonic() - began
             self.spent += took
-            why = f"it would have taken {error}, and {max(seconds, 0):.0f} s were left for it"
+            why = f"it would have taken {error}, and {words.duration(max(seconds, 0))} were left for it"
             self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
             self.guard.end(spec, f"broken off: {why}")
             raise OutOfTime(why, error.training) from None

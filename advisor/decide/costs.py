@@ -72,10 +72,11 @@ def _median(row: Row) -> Interval | None:
     return _interval(found.p50, found.p50_low, found.p50_high, row.stretch(LATENCY)) if found else None
 
 
+MEDIAN_LATENCY = Measure("median latency", _median, words.ms)
 MEASURES = (
     Measure("cost over the horizon", _over_horizon, words.usd, CENT),
     Measure("cost per 1,000 queries", _per_1k, words.usd),
-    Measure("median latency", _median, words.ms),
+    MEDIAN_LATENCY,
 )
 
 

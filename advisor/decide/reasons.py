@@ -149,7 +149,7 @@ class Wording:
 
     def _cheapest(self, chosen: Row) -> list[str]:
         measure = self._choice.measure
-        if measure is None or measure.name == "median latency":
+        if measure is None or measure is costs.MEDIAN_LATENCY:
             return []
         cheapest = min(self._eligible(), key=lambda row: found.value if (found := measure.of(row)) else 0.0)
         if not costs.cheaper(cheapest, chosen, measure):
@@ -157,13 +157,13 @@ class Wording:
         return [f"{cheapest.spec} is the cheapest: {self._sums(chosen.spec, cheapest.spec)}."]
 
     def _fastest(self, chosen: Row) -> list[str]:
-        timed = [(row.latency.p95, row.spec) for row in self._eligible() if row.latency]
-        if chosen.latency is None or min(timed)[0] >= chosen.latency.p95:
+        faster = [row for row in self._eligible() if costs.cheaper(row, chosen, costs.MEDIAN_LATENCY)]
+        if chosen.latency is None or not faster:
             return []
-        fastest, spec = min(timed)
+        fastest, spec = min((row.latency.p50, row.spec) for row in faster if row.latency)
         return [
-            f"{spec} answers the fastest: {words.ms(fastest)} at the 95th percentile against "
-            f"{words.ms(chosen.latency.p95)} for {chosen.spec}."
+            f"{spec} answers the fastest: {words.ms(fastest)} in the median against {words.ms(chosen.latency.p50)} for "
+            f"{chosen.spec}."
         ]
 
     def _at(self, point: BreakEven, chosen: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from advisor.decide.decision import Interval
 
+_LEAST_USD = 1e-4
+_LEAST_SECONDS = 0.05
 _METRICS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -44,11 +47,16 @@ def probability(p: float) -> str:
 
 def usd(amount: float) -> str:
     """`$1,234`, `$12.30`, `$0.0042`: whole dollars from 100 on, two significant digits below ten cents."""
-    if amount >= 100:
-        return f"${amount:,.0f}"
-    if amount >= 0.1 or amount == 0:
-        return f"${amount:.2f}"
-    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.1e}"
+    if amount < 0:
+        return f"-{usd(-amount)}"
+    if amount == 0:
+        return "$0"
+    if amount < _LEAST_USD:
+        return f"<${_LEAST_USD:.4f}"
+    rounded = float(f"{amount:.1e}")
+    if rounded >= 0.1:
+        return f"${amount:,.0f}" if amount >= 100 else f"${amount:.2f}"
+    return f"${rounded:.{1 - math.floor(math.log10(rounded))}f}"
 
 
 def number(amount: float) -> str:
@@ -59,9 +67,37 @@ def number(amount: float) -> str:
     return f"{amount:.3g}"
 
 
-def ms(milliseconds: float) -> str:
-    """`210 ms`, to three significant digits."""
-    return f"{number(milliseconds)} ms"
+def milliseconds(amount: float) -> str:
+    """`0.03`, `8.1`, `412`, `1,240`: two significant digits at least, no fractions from ten on."""
+    if amount < 0.01:
+        return "<0.01" if amount > 0 else "0"
+    if amount < 0.995:
+        return f"{amount:.2f}"
+    return f"{amount:.1f}" if amount < 9.95 else f"{amount:,.0f}"
+
+
+def ms(amount: float) -> str:
+    """`210 ms`."""
+    return f"{milliseconds(amount)} ms"
+
+
+def duration(seconds: float, compact: bool = False) -> str:
+    """Seconds as a person says them: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
+    if seconds < _LEAST_SECONDS:
+        return "<0.1 s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    units = ("d", 86400, "h", 3600) if whole >= 86400 else ("h", 3600, "min", 60)
+    if whole < 3600:
+        units = ("min", 60, "s", 1)
+    large, size, small, part = units
+    if compact:
+        return f"{whole / size:.{1 if whole < 10 * size else 0}f} {large}"
+    rest = whole % size // part
+    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
 
 
 def many(count: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from advisor.decide import words
 from advisor.decide.crossings import Crossing
 from advisor.decide.curves import FLAT, LABELS, Curve, Curves, Leader
 from advisor.decide.saturation import ASSUMPTION
@@ -28,8 +29,8 @@ def leaders(curves: Curves) -> str:
     among = " among those measured there" if len(reach) > 1 else ""
     if len(found) == 1:
         return f"{found[0].spec} is ahead{among} from {first} to {last} labels, by the fitted curves."
-    words = [_stretch(leader, number, found) for number, leader in enumerate(found)]
-    return f"Ahead{among}, by the fitted curves: {figures.listed(words)}. The crossings say how sure that is."
+    stretches = [_stretch(leader, number, found) for number, leader in enumerate(found)]
+    return f"Ahead{among}, by the fitted curves: {words.listed(stretches)}. The crossings say how sure that is."
 
 
 def _stretch(leader: Leader, number: int, found: Sequence[Leader]) -> str:
@@ -47,7 +48,7 @@ def crossings(curves: Curves) -> list[str]:
     always: dict[tuple[str, float, int], list[str]] = {}
     for c in filter(_throughout, told):
         always.setdefault((c.later, c.start, c.end), []).append(c.earlier)
-    sentences += [_ahead(later, figures.listed(behind), start, end) for (later, start, end), behind in always.items()]
+    sentences += [_ahead(later, words.listed(behind), start, end) for (later, start, end), behind in always.items()]
     rest = [f"{c.later} and {c.earlier}" for c in curves.crossings if _untold(c)]
     if rest:
         sentences.append(f"Cannot be told apart with these test examples: {'; '.join(rest)}.")
@@ -90,10 +91,10 @@ def crossing(c: Crossing) -> str:
 
 
 def _extrapolated(c: Crossing) -> str:
-    words = f"{c.later} may pass {c.earlier} at about {about(c.at or c.end)} labels, beyond what was measured; "
+    text = f"{c.later} may pass {c.earlier} at about {about(c.at or c.end)} labels, beyond what was measured; "
     low = f"between {about(c.low)}" if c.low is not None else f"between less than {figures.count(c.start)}"
     high = about(c.high) if c.high is not None else f"more than {figures.count(c.end)}, or never"
-    return f"{words}95 % {low} and {high}."
+    return f"{text}95 % {low} and {high}."
 
 
 def flat(curve: Curve) -> str:
@@ -126,7 +127,7 @@ def troubles(curves: Curves) -> list[str]:
             if point.trouble:
                 reasons.setdefault(point.trouble, []).append(point.size)
         for reason, sizes in reasons.items():
-            found.append(f"{curve.spec} with {figures.listed([figures.count(s) for s in sizes])}: {reason}")
+            found.append(f"{curve.spec} with {words.listed([figures.count(s) for s in sizes])}: {reason}")
     return found
 
 
@@ -136,7 +137,7 @@ def caveats(curves: Curves) -> list[str]:
     found = [*growth.model.caveats, *growth.task.caveats]
     if too_many := [figures.count(size) for size in growth.asked if size > growth.task.train]:
         there = figures.count(growth.task.train)
-        found.append(f"{figures.listed(too_many)} training examples were asked for; there are {there}: all were used.")
+        found.append(f"{words.listed(too_many)} training examples were asked for; there are {there}: all were used.")
     if growth.task.dev:
         found.append(
             f"The {figures.count(growth.task.dev)} dev examples were at hand at every size, beside the others."
@@ -162,7 +163,7 @@ def caveats(curves: Curves) -> list[str]:
                 f"{figures.count(before)}; its curve was fitted as if it never fell."
             )
         if curve.misses:
-            sizes = figures.listed([figures.count(size) for size in curve.misses])
+            sizes = words.listed([figures.count(size) for size in curve.misses])
             found.append(f"{curve.spec}: the fitted curve leaves the interval measured at {sizes}; trust the table.")
     if len(curves.crossings) > 1:
         found.append(f"Each interval stands for itself; {len(curves.crossings)} pairs were looked at.")

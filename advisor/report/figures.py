@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
+from advisor.decide import words
 from advisor.decide.decision import Interval, LatencySummary
 
 UNKNOWN = "unknown"
 SHOWN_BELOW = 0.05
 """A corrected p-value below this shows a difference."""
-
-_LEAST_USD = 1e-4
-_LEAST_SECONDS = 0.05
 
 
 BUSY = "~"
@@ -71,17 +68,8 @@ def amount(value: float | None) -> str:
 
 
 def money(usd: float | None) -> str:
-    """US dollars with two significant digits: `$0.0042`, `$1,200`."""
-    if known(usd) is None or usd is None:
-        return UNKNOWN
-    if usd < 0:
-        return f"-{money(-usd)}"
-    if 0 < usd < _LEAST_USD:
-        return f"<${_LEAST_USD:.4f}"
-    rounded = significant(usd)
-    if rounded >= 10 or rounded == 0:
-        return f"${rounded:,.0f}"
-    return f"${rounded:.{1 - math.floor(math.log10(rounded))}f}"
+    """US dollars: `$0.0042`, `$1,234`."""
+    return UNKNOWN if usd is None or known(usd) is None else words.usd(usd)
 
 
 def total(fit: float | None, index: float | None) -> float | None:
@@ -91,42 +79,20 @@ def total(fit: float | None, index: float | None) -> float | None:
 
 def duration(seconds: float | None, compact: bool = False) -> str:
     """Seconds as a person says them: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
-    if known(seconds) is None or seconds is None:
-        return UNKNOWN
-    if seconds < _LEAST_SECONDS:
-        return "<0.1 s"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    units = ("d", 86400, "h", 3600) if whole >= 86400 else ("h", 3600, "min", 60)
-    if whole < 3600:
-        units = ("min", 60, "s", 1)
-    large, size, small, part = units
-    if compact:
-        return f"{whole / size:.{1 if whole < 10 * size else 0}f} {large}"
-    rest = whole % size // part
-    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+    return UNKNOWN if seconds is None or known(seconds) is None else words.duration(seconds, compact)
 
 
 def milliseconds(ms: float | None) -> str:
     """Milliseconds with about two significant digits at least: `0.03`, `8.1`, `412`."""
-    if known(ms) is None or ms is None:
-        return UNKNOWN
-    if ms < 0.01:
-        return "<0.01" if ms > 0 else "0"
-    if ms < 0.995:
-        return f"{ms:.2f}"
-    return f"{ms:.1f}" if ms < 9.95 else f"{ms:.0f}"
+    return UNKNOWN if ms is None or known(ms) is None else words.milliseconds(ms)
 
 
 def latency(summary: LatencySummary | None, compact: bool = False) -> str:
     """Median and 95th percentile in milliseconds: `81 / 120`; compact: `81/120`."""
     if summary is None or known(summary.p50) is None or known(summary.p95) is None:
         return UNKNOWN
-    words = ["<1" if ms < 1 else milliseconds(ms) for ms in (summary.p50, summary.p95)]
-    return ("/" if compact else " / ").join(words)
+    both = ["<1" if ms < 1 else milliseconds(ms) for ms in (summary.p50, summary.p95)]
+    return ("/" if compact else " / ").join(both)
 
 
 def size(octets: float | None) -> str:
@@ -153,13 +119,6 @@ def rate(flops: float) -> str:
     """Operations a second: `84 GFLOP/s`, `1.2 TFLOP/s`."""
     unit, scale = ("TFLOP/s", 1e12) if flops >= 0.9995e12 else ("GFLOP/s", 1e9)
     return f"{_three(flops / scale)} {unit}"
-
-
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """Words as in a sentence: `a, b and c`."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def _three(value: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, TextIO
 
 from advisor.advise import Profile
-from advisor.report import figures
+from advisor.decide import words
 from advisor.report.document import SCHEMA, clean
 from advisor.report.page import Page, encodable, pad, plain, shorten
 from advisor.report.render import WIDTH, surface
@@ -118,7 +118,7 @@ def _head(page: Page, profile: Profile) -> None:
     if found.documents:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
     page.item(f"{task.kind}, measured by {task.metric}", "task", _LEAD)
-    page.item(figures.listed(sizes), "", _LEAD)
+    page.item(words.listed(sizes), "", _LEAD)
     for caveat in task.caveats:
         page.item(caveat, "", _LEAD)
     page.item(_languages(profile), "language", _LEAD)

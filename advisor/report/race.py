@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from advisor.decide import words
 from advisor.decide.race import WHY, Entrant, Race
 from advisor.report import figures
 
@@ -56,7 +57,7 @@ def guarantee(race: Race) -> list[str]:
         )
     lost = [e.spec for e in race.entrants if e.state == "no time"]
     if lost:
-        sentences.append(f"Nothing is promised of {figures.listed(lost)}, for which there was no time.")
+        sentences.append(f"Nothing is promised of {words.listed(lost)}, for which there was no time.")
     return sentences
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from advisor.decide import words
 from advisor.decide.decision import BreakEven, Decision, Recommendation, Row
 from advisor.decide.effort import OPERATIONS, effort
 from advisor.measure.attempt import LATENCY, PREDICT
@@ -85,7 +86,7 @@ def verdict(recommendation: Recommendation) -> str:
         return f"Use {r.approach}."
     text = f"Not decided. Provisionally {r.approach}"
     if r.alternatives:
-        text += f", which cannot be told apart from {figures.listed(r.alternatives)}"
+        text += f", which cannot be told apart from {words.listed(r.alternatives)}"
     return text + "."
 
 
@@ -169,7 +170,7 @@ def reused(decision: Decision) -> str:
         else:
             for what, seconds in row.reused.items():
                 saved[what] = saved.get(what, 0.0) + seconds
-    parts = [f"{figures.listed(specs)} (measured on {day})" for day, specs in sorted(before.items())]
+    parts = [f"{words.listed(specs)} (measured on {day})" for day, specs in sorted(before.items())]
     parts += [f"{what} ({figures.duration(seconds)})" for what, seconds in saved.items()]
     return f"{'; '.join(parts)}. Times and costs are as if nothing had been reused." if parts else ""
 

@@ -44,7 +44,7 @@ def test_a_clear_winner_is_decided(run: Runs, comparison: Comparisons) -> None:
     assert "lora has the best quality of all approaches: accuracy 0.900" in choice.reasons[0]
     assert "better than zero-shot: difference +0.500" in said(choice.reasons)
     assert "zero-shot answers the fastest: 50 ms" in said(choice.against)
-    assert "zero-shot is the cheapest: cost per 1,000 queries $0.01 for lora against $0.005" in said(choice.against)
+    assert "zero-shot is the cheapest: cost per 1,000 queries $0.010 for lora against $0.0050" in said(choice.against)
     assert "trained with one seed" in said(choice.caveats)
     assert [r.group for r in decision.rows] == ["a", "b", "c"]
     assert decision.rows[0].versus_best is None

@@ -42,9 +42,9 @@ def test_durations(seconds: float | None, words: str, compact: str) -> None:
         (3e-8, "<$0.0001"),
         (0.00421, "$0.0042"),
         (0.0996, "$0.10"),
-        (1.234, "$1.2"),
-        (9.97, "$10"),
-        (1234.0, "$1,200"),
+        (1.234, "$1.23"),
+        (9.97, "$9.97"),
+        (1234.0, "$1,234"),
         (-0.5, "-$0.50"),
     ],
 )
@@ -64,7 +64,7 @@ def test_quality_and_differences() -> None:
 
 
 def test_the_other_figures() -> None:
-    assert figures.latency(LatencySummary(81.2, 1240.7, 30.0, 20)) == "81 / 1241"
+    assert figures.latency(LatencySummary(81.2, 1240.7, 30.0, 20)) == "81 / 1,241"
     assert figures.latency(LatencySummary(0.004, 3.21, 0.0, 20), compact=True) == "<1/3.2"
     assert figures.latency(LatencySummary(NAN, NAN, NAN, 0)) == "unknown"
     assert figures.size(1_310_000_000) == "1.31 GB"
@@ -72,8 +72,6 @@ def test_the_other_figures() -> None:
     assert figures.parameters(134_515_008) == "135 M"
     assert figures.parameters(0) == "unknown"
     assert figures.amount(12.4) == "12.4" and figures.amount(10000) == "10,000"
-    assert figures.listed(["a", "b", "c"]) == "a, b and c"
-    assert figures.listed(["a"]) == "a" and figures.listed([]) == ""
 
 
 def test_settings_in_words() -> None:
