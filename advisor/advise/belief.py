@@ -36,7 +36,7 @@ class Belief:
     Attributes:
         middle, half: what it is expected to reach.
         ahead, apart: how far ahead of the reference; None where that was not learned.
-        basis, why, tried: as of `Expected`.
+        basis, why, tried, tasks: as of `Expected`.
     """
 
     spec: str
@@ -47,13 +47,14 @@ class Belief:
     basis: Basis
     why: str
     tried: bool = True
+    tasks: int | None = None
 
     @classmethod
     def of(cls, one: Expected) -> Belief:
         """What the rules, or a count, let one expect; how it stands to the others is not known."""
         low, middle, high = map(angle, (one.low, one.value, one.high))
         half = max(high - middle, middle - low)  # as it is where no end of the scale cuts it off
-        return cls(one.spec, middle, half, None, 0.0, one.basis, one.why, one.tried)
+        return cls(one.spec, middle, half, None, 0.0, one.basis, one.why, one.tried, one.tasks)
 
 
 def level(found: Mapping[str, Belief]) -> float:
@@ -90,6 +91,7 @@ def _with(one: Belief, reading: Reading) -> Belief:
         ahead=None if one.ahead is None else one.ahead + moved,
         apart=math.sqrt(max(0.0, one.apart**2 - weight * own)),
         basis="measured" if weight >= MOSTLY else one.basis,
+        tasks=None if weight >= MOSTLY else one.tasks,
         why=f"measured at {reading.value:.2f} on {reading.n} examples, joined with what was {one.basis}",
     )
 
@@ -102,7 +104,7 @@ def expectations(found: Mapping[str, Belief], reference: str) -> dict[str, Expec
 def _expected(one: Belief, reference: Belief | None) -> Expected:
     value = quality(one.middle)
     low, high = around(value, one.half)
-    told = Expected(one.spec, value, low, high, one.basis, one.why, tried=one.tried)
+    told = Expected(one.spec, value, low, high, one.basis, one.why, tried=one.tried, tasks=one.tasks)
     if one.ahead is None:
         return told
     middle, spread = (one.middle - one.ahead, one.half) if reference is None else (reference.middle, reference.half)

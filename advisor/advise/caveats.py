@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from advisor.advise.estimate import Option
 from advisor.advise.foresight import FACTOR
 from advisor.advise.learned import Knowledge, shipped
+from advisor.advise.learning import COVERAGE, ENOUGH, assured
 from advisor.advise.preference import Preference
 from advisor.advise.profile import Profile
 from advisor.advise.readings import Probes
+from advisor.advise.sketch import same_data, sketch
 from advisor.decide import words
 from advisor.models.others import BUSY
-from advisor.tasks import Limits
+from advisor.tasks import Limits, Task
 
 
 def caveats(
@@ -81,8 +83,28 @@ def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iter
             f"What is learned comes from {len(known.cases)} comparisons{yours} with a small model (SmolLM2-135M), on "
             f"{known.tasks} tasks with at most {known.most:,} training examples{beyond}."
         )
-    if any(case.task == described.task.name for case in known.cases):
-        yield f"One of them was this task, or another that is called {described.task.name}."
+        yield from _few(able)
+    yield from _this_one(described.task, known)
+
+
+def _few(able: Sequence[Option]) -> Iterator[str]:
+    """Those whose intervals are sure of less than they say."""
+    few = {one.spec: one.expected.tasks for one in able if one.expected.tasks and one.expected.tasks < ENOUGH}
+    if few:
+        measured = words.listed([f"{spec} ({tasks})" for spec, tasks in few.items()])
+        yield (
+            f"From {ENOUGH} tasks on an interval can be sure to hold {100 * COVERAGE:.0f} % of tasks like them. "
+            f"Measured on fewer: {measured}. Their intervals are the largest error seen and a quarter more, sure to "
+            f"hold {100 * assured(min(few.values())):.0f} %."
+        )
+
+
+def _this_one(task: Task, known: Knowledge) -> Iterator[str]:
+    own = sketch(task)
+    if any(same_data(case.sketch, own) for case in known.cases):
+        yield "One of them was measured on the data of this task."
+    elif any(case.task == task.name and not case.sketch for case in known.cases):
+        yield f"One of them was this task, or another that is called {task.name}."
 
 
 def _unchecked(limits: Limits) -> list[str]:

@@ -23,6 +23,7 @@ class Expected:
             alike, and makes the values above less certain than their differences.
         unsure: half the 95 % interval of the edge.
         tried: whether anybody has measured this approach on any task; what nobody has is not advised before the others.
+        tasks: how many tasks it was learned from, where it was learned.
     """
 
     spec: str
@@ -34,3 +35,4 @@ class Expected:
     edge: float | None = None
     unsure: float = 0.0
     tried: bool = True
+    tasks: int | None = None

@@ -17,7 +17,7 @@ from advisor.advise.belief import Belief, expectations, joined, level, placed
 from advisor.advise.expected import Expected
 from advisor.advise.features import OF_SIZE, Features, features, of_profile, telling
 from advisor.advise.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
-from advisor.advise.local import local_cases
+from advisor.advise.local import grouped, local_cases
 from advisor.advise.observed import telling_readings
 from advisor.advise.readings import Probes
 from advisor.advise.rules import expect_by_rules, family
@@ -90,7 +90,7 @@ class Knowledge:
             return None
         source = "profile and probes" if learned is self.probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
-        one = Belief(spec, angle(fitted.predict(found)), fitted.within, None, 0.0, "learned", why)
+        one = Belief(spec, angle(fitted.predict(found)), fitted.within, None, 0.0, "learned", why, tasks=fitted.tasks)
         if family(spec) == REFERENCE:
             return replace(one, ahead=0.0)
         edge = learned.edges.get(family(spec))
@@ -298,7 +298,7 @@ def knowledge() -> Knowledge:
 @lru_cache(maxsize=1)
 def _with(local: str) -> Knowledge:
     """Advice asks for it again and again, under other circumstances."""
-    return learn([*shipped().cases, *(Case(**case) for case in json.loads(local))])
+    return learn(grouped([*shipped().cases, *(Case(**case) for case in json.loads(local))]))
 
 
 @cache

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from advisor.advise.features import ASKED, Features
 from advisor.advise.scale import LEAST, MOST, angle, quality
+from advisor.advise.sketch import Sketch
 
 Floats = NDArray[np.float64]
 ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
@@ -30,6 +31,8 @@ STRENGTHS = tuple(float(x) for x in np.geomspace(0.03, 30, 13))
 """Of the shrinkage, beside standardised features whose own squares sum up to about 1."""
 COVERAGE = 0.95
 FEWEST_TASKS = 5
+ENOUGH = math.ceil(COVERAGE / (1 - COVERAGE) - 1e-9)
+"""Tasks, 19, from which on errors on them can be sure to hold the next one's with `COVERAGE`."""
 _CONSTANT = 1e-9
 
 
@@ -40,11 +43,13 @@ class Case:
     Attributes:
         task: rows of the same task are never on both sides of a split.
         qualities: by spec, in the task's metric; or differences of their angles.
+        sketch: of the task's inputs (`advisor.advise.sketch`); empty where none was kept.
     """
 
     task: str
     features: Features
     qualities: Mapping[str, float]
+    sketch: Sketch = ()
 
 
 @dataclass(frozen=True)
@@ -161,17 +166,26 @@ def foretold(fitted: Fitted, cases: Sequence[Case], anchors: Sequence[str] = ANC
 def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
     """What the error on a new task stays below with 95 %: the weighted quantile at 0.95 (1 + 1 / tasks).
 
-    With fewer than 19 tasks there is none; the largest error, and a quarter as much again, stands in.
+    With fewer than `ENOUGH` tasks there is none; the largest error, and a quarter as much again, stands in, which is
+    sure to hold less (`assured`).
 
     Args:
         sizes, weights: of each error; the weights of a task's errors sum up to 1 / tasks.
     """
-    level = COVERAGE * (1 + 1 / tasks)
-    if level > 1:
+    if tasks < ENOUGH:
         return 1.25 * float(np.max(sizes))
+    level = COVERAGE * (1 + 1 / tasks)
     order = np.argsort(sizes)
     reached = np.cumsum(weights[order]) >= level - 1e-9
     return float(sizes[order][int(np.argmax(reached))])
+
+
+def assured(tasks: int) -> float:
+    """For which share of tasks like those measured an interval from the errors on so many of them is sure to hold.
+
+    The largest of K errors that are exchangeable with the next one is exceeded by that with 1 / (K + 1).
+    """
+    return COVERAGE if tasks >= ENOUGH else tasks / (tasks + 1)
 
 
 class _Problem:

@@ -1,16 +1,24 @@
-"""The user's own measured comparisons, from which advice learns besides those that ship. They stay on this machine."""
+"""The user's own measured comparisons, from which advice learns besides those that ship. They stay on this machine.
+
+The same data kept under two names would vouch for itself: its errors would be taken for those on a new task, and the
+intervals come out far too narrow. So cases are grouped by what their inputs are, not by what they are called.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from advisor.advise.features import features
 from advisor.advise.learning import Case
 from advisor.advise.readings import Probes
 from advisor.advise.rules import family
+from advisor.advise.sketch import same_data, sketch
 from advisor.decide import Decision
 from advisor.errors import UserError
 from advisor.tasks import Task
@@ -28,7 +36,7 @@ def place() -> Path:
 
 
 def local_cases() -> list[Case]:
-    """All cases that were kept, the newest of each task at each size.
+    """All cases that were kept, the newest of the same data at each size.
 
     Raises:
         UserError: the file cannot be read as cases.
@@ -40,14 +48,48 @@ def local_cases() -> list[Case]:
         return []
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}", "mend it, or delete it") from error
-    found: dict[tuple[str, float | None], Case] = {}
+    found = []
     for number, line in enumerate(lines, start=1):
         try:
-            case = Case(**json.loads(line))
-            found[case.task, case.features.get("train")] = case
+            found.append(_case(json.loads(line)))
         except (ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{path}:{number}: is no measured case", "delete the line, or the file") from error
-    return list(found.values())
+    return list({(case.task, case.features.get("train")): case for case in grouped(found)}.values())
+
+
+def _case(found: dict[str, Any]) -> Case:
+    case = Case(**found)
+    case.features.get("train")
+    if not all(isinstance(value, int) for value in case.sketch):
+        raise ValueError
+    return case
+
+
+def grouped(cases: Sequence[Case]) -> list[Case]:
+    """The cases in their order, with the same `task` where they are of the same data, whatever it was called, and with
+    another where they are not.
+
+    Two cases of which one has no sketch are of the same data where they have the same name.
+    """
+    groups: list[list[int]] = []
+    for place, case in enumerate(cases):
+        near = [group for group in groups if any(_same(case, cases[other]) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append(sorted([place, *(other for group in near for other in group)]))
+    found, names = list(cases), Counter[str]()
+    for group in sorted(groups):
+        name = cases[group[0]].task
+        names[name] += 1
+        label = name if names[name] == 1 else f"{name} ({names[name]})"
+        for place in group:
+            found[place] = replace(cases[place], task=label)
+    return found
+
+
+def _same(first: Case, second: Case) -> bool:
+    if first.sketch and second.sketch:
+        return same_data(first.sketch, second.sketch)
+    return first.task == second.task
 
 
 def keep(case: Case) -> Path:
@@ -71,4 +113,4 @@ def case_of(task: Task, decision: Decision, probes: Probes | None) -> Case:
         for row in reversed(decision.rows)  # of several with other parameters the best counts
         if row.status == "ok" and row.quality is not None and not row.control
     }
-    return Case(task.name, features(described, task.kind, task.metric, probes), qualities)
+    return Case(task.name, features(described, task.kind, task.metric, probes), qualities, sketch(task))

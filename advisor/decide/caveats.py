@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from statistics import median
 
-from advisor.decide import costs, words
+from advisor.decide import costs, macro, words
 from advisor.decide.busy import busy
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
@@ -16,6 +16,7 @@ from advisor.tasks import Limits
 from advisor.tasks.power import detectable
 
 _FEW_EXAMPLES = 100
+_NAMED_LABELS = 6
 
 
 def caveats(
@@ -31,6 +32,7 @@ def caveats(
         *comparison.task.caveats,
         *comparison.model.caveats,
         *_test_set(comparison, rows, contrasts, margin),
+        *_rare_labels(comparison),
         *_approaches(rows),
         *_straddling(rows, limits),
         *(sentence for row in rows for sentence in row.straddles),
@@ -53,6 +55,20 @@ def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts,
         )
     elif n < _FEW_EXAMPLES:
         yield f"Quality was measured on {words.many(n, 'test example')} only."
+
+
+def _rare_labels(comparison: Comparison) -> Iterator[str]:
+    """Macro F1 weighs a label with one test example like one with a hundred."""
+    rare = macro.rare_labels(comparison.answers.values()) if comparison.task.metric == "macro_f1" else {}
+    if rare:
+        named = [f"{label} ({n})" for label, n in rare.items()]
+        if len(named) > _NAMED_LABELS:
+            named = [*named[: _NAMED_LABELS - 1], f"{len(named) - _NAMED_LABELS + 1} more"]
+        yield (
+            f"Macro F1 weighs all labels alike, and {words.listed(named)} "
+            f"{'has' if len(rare) == 1 else 'have'} fewer than {macro.FEW} test examples: intervals are wider for it, "
+            "and a difference between two approaches may rest on one or two answers."
+        )
 
 
 def _approaches(rows: Sequence[Row]) -> Iterator[str]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.sample import Floats
-from advisor.decide.shapes import FAMILIES, Shapes, shapes
+from advisor.decide.shapes import Shapes, shapes
 
 ASSUMPTION = (
     "Curves are averaged over families (logistic in the log of the size, power law, exponential, logarithm, step), "
@@ -64,7 +64,7 @@ class Fitted:
     @property
     def families(self) -> Mapping[str, float]:
         """The weight of each family."""
-        return {name: float(self.weights[self.shapes.family == i].sum()) for i, name in enumerate(FAMILIES)}
+        return self.shapes.by_family(self.weights)
 
 
 def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> Fitted:

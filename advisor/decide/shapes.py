@@ -14,9 +14,8 @@ A shape here rises from 0 at the smallest measured size to 1 at the largest:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -28,8 +27,8 @@ _BELOW, _ABOVE = 8.0, 8.0
 """The grid of places reaches from the smallest size / 8 to the largest size * 8."""
 _STEEP = 15.0
 
-_Missing = Callable[[Floats], Floats]
-"""What is still missing at n, in any unit; falls with n."""
+_Missing = Callable[[Floats, Floats, Floats], Floats]
+"""What is still missing at n under two parameters, in any unit; falls with n."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,27 +36,30 @@ class Shapes:
     """All shapes over some measured sizes.
 
     Attributes:
-        family: position in `FAMILIES`; shape (shapes,).
+        sizes: the smallest and the largest measured one.
+        members: of each family what is missing, and its two parameters; shape (shapes of the family, 1) each.
         prior: how likely each is before anything is measured; shape (shapes,), sums up to 1.
         room: how far each still rises beyond the largest measured size until its end, in units of its rise until then;
             the end of the logarithm is the farthest size that anything is said of; shape (shapes,).
     """
 
     sizes: Floats
-    family: Floats
+    members: Mapping[str, tuple[_Missing, Floats, Floats]]
     prior: Floats
     room: Floats
-    missing: Sequence[_Missing]
 
     def rise(self, n: Floats) -> Floats:
         """At numbers of training examples; shape (shapes, sizes)."""
-        first, last = self.sizes[0], self.sizes[-1]
-        ends = np.array([first, last])
         found = []
-        for missing in self.missing:
-            start, stop = missing(ends)
-            found.append((start - missing(n)) / (start - stop))
-        return np.array(found)
+        for missing, a, b in self.members.values():
+            ends = missing(a, b, self.sizes)
+            found.append((ends[:, :1] - missing(a, b, n)) / (ends[:, :1] - ends[:, 1:]))
+        return np.concatenate(found)
+
+    def by_family(self, values: Floats) -> Mapping[str, float]:
+        """Sums over the shapes of each family."""
+        edges = np.cumsum([len(a) for _, a, _ in self.members.values()])[:-1]
+        return {name: float(part.sum()) for name, part in zip(self.members, np.split(values, edges), strict=True)}
 
 
 def shapes(sizes: Floats, farthest: float) -> Shapes:
@@ -66,43 +68,42 @@ def shapes(sizes: Floats, farthest: float) -> Shapes:
     places = np.geomspace(first / _BELOW, last * _ABOVE, 49)
     offsets = np.concatenate([[0.0], np.geomspace(first / 2, last, 5)])
     steps = np.geomspace(first, last, 12 * len(sizes) + 1)[1:-1]
-    families: list[list[_Missing]] = [
-        [partial(_logistic, half, s) for half in places for s in np.geomspace(0.4, 4.0, 9)],
-        [partial(_power, offset, e) for offset in offsets for e in np.geomspace(0.1, 2.0, 9)],
-        [partial(_exponential, scale, p) for scale in places for p in np.geomspace(0.3, 2.0, 7)],
-        [partial(_logarithm, offset) for offset in offsets],
-        [partial(_logistic, half, _STEEP) for half in steps],
-    ]
-    found, family, prior, room = [], [], [], []
-    for number, (name, members) in enumerate(zip(FAMILIES, families, strict=True)):
+    families: dict[str, tuple[_Missing, Floats, Floats]] = {
+        "logistic": (_logistic, places, np.geomspace(0.4, 4.0, 9)),
+        "power law": (_power, offsets, np.geomspace(0.1, 2.0, 9)),
+        "exponential": (_exponential, places, np.geomspace(0.3, 2.0, 7)),
+        "logarithm": (_logarithm, offsets, np.zeros(1)),
+        "step": (_logistic, steps, np.full(1, _STEEP)),
+    }
+    members, prior, room = {}, [], []
+    for name, (missing, one, other) in families.items():
+        a, b = (grid.reshape(-1, 1) for grid in np.meshgrid(one, other, indexing="ij"))
         far = farthest if name == "logarithm" else np.inf
-        for missing in members:
-            start, stop, end = missing(np.array([first, last, far]))
-            if start - stop < 1e-6 * (start - end) or start - end < 1e-9:
-                continue  # all of its rise lies beyond the sizes, or before them
-            found.append(missing)
-            family.append(number)
-            prior.append(FAMILIES[name] / len(members))
-            room.append((stop - end) / (start - stop))
-    weights = np.array(prior)
-    return Shapes(sizes, np.array(family), weights / weights.sum(), np.array(room), found)
+        start, stop, end = missing(a, b, np.array([first, last, far])).T
+        # Not those of which all the rise lies beyond the sizes, or before them.
+        inside = (start - end >= 1e-9) & (start - stop >= 1e-6 * (start - end))
+        members[name] = (missing, a[inside], b[inside])
+        prior.append(np.full(inside.sum(), FAMILIES[name] / inside.size))
+        room.append(((stop - end) / np.where(inside, start - stop, 1.0))[inside])
+    weights = np.concatenate(prior)
+    return Shapes(np.array([first, last]), members, weights / weights.sum(), np.concatenate(room))
 
 
-def _logistic(half: float, steepness: float, n: Floats) -> Floats:
+def _logistic(half: Floats, steepness: Floats, n: Floats) -> Floats:
     found: Floats = 1 / (1 + (n / half) ** steepness)
     return found
 
 
-def _power(offset: float, exponent: float, n: Floats) -> Floats:
+def _power(offset: Floats, exponent: Floats, n: Floats) -> Floats:
     found: Floats = (n + offset) ** -exponent
     return found
 
 
-def _exponential(scale: float, power: float, n: Floats) -> Floats:
+def _exponential(scale: Floats, power: Floats, n: Floats) -> Floats:
     found: Floats = np.exp(-((n / scale) ** power))
     return found
 
 
-def _logarithm(offset: float, n: Floats) -> Floats:
+def _logarithm(offset: Floats, _: Floats, n: Floats) -> Floats:
     found: Floats = -np.log(n + offset)
     return found

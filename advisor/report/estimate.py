@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from advisor.advise.estimate import Estimate, Option, Step
 from advisor.advise.foresight import FACTOR
+from advisor.advise.learning import COVERAGE, ENOUGH
 from advisor.advise.readings import Reading
 from advisor.decide import Interval, words
 from advisor.report import figures, statements
@@ -105,7 +106,7 @@ def _option(option: Option, estimate: Estimate) -> dict[str, object]:
     return {
         "spec": option.spec,
         "control": option.control,
-        "quality": {name: getattr(expected, name) for name in ("value", "low", "high", "basis", "why")},
+        "quality": {name: getattr(expected, name) for name in ("value", "low", "high", "basis", "why", "tasks")},
         "chance_to_be_better": estimate.chances.get(option.spec),
         "latency_ms": {"p50": latency.p50, "p95": latency.p95, "ttft_p50": latency.ttft_p50} if latency else None,
         "throughput_qps": foreseen.throughput_qps if foreseen else None,
@@ -186,10 +187,17 @@ def _legend(estimate: Estimate) -> Iterator[str]:
     bases = {option.expected.basis for option in estimate.options}
     yield "; ".join(text for mark, text in _MARKS.items() if mark in marks) or "no approach stands out"
     yield "; ".join(text for basis, text in _LEGEND.items() if basis in bases)
+    if any(map(_few, estimate.options)):
+        yield f"* from fewer than {ENOUGH} tasks: no interval is sure to hold {100 * COVERAGE:.0f} %, see the caveats"
     if estimate.model:
         yield f"Times, memory and costs are worked out from the probe: rough, often off by up to {FACTOR:g} times."
     else:
         yield "Times, memory and costs are unknown until a model is named."
+
+
+def _few(option: Option) -> bool:
+    """Whether it was learned from too few tasks for its interval to be sure."""
+    return option.expected.tasks is not None and option.expected.tasks < ENOUGH
 
 
 def _step(step: Step) -> str:
@@ -239,7 +247,7 @@ def _advice(estimate: Estimate) -> list[str]:
 def _cells(estimate: Estimate) -> list[_Cell]:
     found: list[_Cell] = [
         ("expected", "[95 %]", lambda o: figures.quality(_interval(o))),
-        ("", "from", lambda o: o.expected.basis),
+        ("", "from", lambda o: o.expected.basis + ("*" if _few(o) else "")),
     ]
     if estimate.model:
         return [
