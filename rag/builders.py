@@ -14,6 +14,7 @@ from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
 from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks.twins import normalised
 from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
 from rag.index import PassageIndex
@@ -199,7 +200,7 @@ class ExampleSource(ContextSource):
         self.k = k
         self.same_input: dict[str, list[str]] = {}
         for example in examples:
-            self.same_input.setdefault(_plain(example.input), []).append(example.id)
+            self.same_input.setdefault(normalised(example.input), []).append(example.id)
         note = f"There are no documents: {len(index.store):,} labelled examples are retrieved in their place."
         self.embedder = index.embedder
         self.facts = replace(index.facts, notes=(note, *index.facts.notes))
@@ -222,7 +223,7 @@ class ExampleSource(ContextSource):
         self.index.save(folder)
 
     def _itself(self, example: Example) -> list[str]:
-        return [example.id, *self.same_input.get(_plain(example.input), ())]
+        return [example.id, *self.same_input.get(normalised(example.input), ())]
 
 
 class OracleSource(ContextSource):
@@ -267,10 +268,6 @@ class OracleSource(ContextSource):
 
 def _context(passages: Sequence[Passage]) -> Context:
     return Context(passages=tuple(passages), fixed=False)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def _load(task: Task, k: int, chunk: int) -> Load:

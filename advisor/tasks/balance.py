@@ -14,6 +14,7 @@ from advisor.tasks.material import Entry, Material
 from advisor.tasks.power import SPREAD, detectable
 from advisor.tasks.shapes import CODE, code_share, is_code
 from advisor.tasks.task import Metric, Place, Task
+from advisor.tasks.words import unspaced
 
 FEW_TO_LEARN = 5
 """Training examples below which a class is too small to learn."""
@@ -28,6 +29,7 @@ _LOST_IN_CODE: dict[Metric, str] = {
     "squad_f1": "operators, brackets, case and order",
     "rouge_l": "operators, brackets and case",
 }
+_USUAL = 0.5  # share of answers from which they are what the task is about
 _LOOSE = re.compile(r"(?<!\d)[ _]|[ _](?!\d)")
 _COARSE, _BLIND = 0.1, 0.2  # smallest difference to be seen, in units of the metric
 
@@ -41,6 +43,7 @@ def balance(material: Material) -> Iterator[Finding]:
         yield from _alike(task, material.entries)
         yield from _lopsided(task, test)
     yield from _signs_unseen(task, material.entries)
+    yield from _words_unseen(task, material.entries)
     yield from _coarse(task, test)
 
 
@@ -184,6 +187,25 @@ def _signs_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
         mend=f'Set metric = "{better}", which sees every sign.',
         sights=sights(([entry.place], entry.example.target) for entry in code),
     )
+
+
+def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
+    if task.metric not in ("squad_em", "squad_f1"):
+        return
+    whole = [entry for entry in entries if unspaced(entry.example.target)]
+    if len(whole) >= _USUAL * len(entries) > 0:
+        better = "exact_match" if task.metric == "squad_em" else "token_f1"
+        yield Finding(
+            code="words-not-parted",
+            severity="medium",
+            count=len(whole),
+            total=len(entries),
+            what=f"{counted(len(whole), len(entries), 'answers')} in a script without spaces between words.",
+            meaning=f"{task.metric} parts words at white space and drops ASCII punctuation alone: an answer is right as a "
+            "whole or not at all, and a full stop makes it wrong.",
+            mend=f'Set metric = "{better}", which compares characters there.',
+            sights=sights(([entry.place], entry.example.target) for entry in whole),
+        )
 
 
 def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:

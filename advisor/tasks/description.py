@@ -137,7 +137,7 @@ def describe(material: Material) -> Description:
         **_labels(task, train, test),
         **_answers(train, test),
         several_answers=_share(len(entry.forms) > 1 for entry in entries),
-        unanswerable=_share(target == UNANSWERABLE for target in targets),
+        unanswerable=_share(entry.form == UNANSWERABLE for entry in entries),
         **_occurrences(material),
         rigidity=1.0 if task.kind == "classification" else rigidity(targets),
         numeric_answers=_share(map(is_number, targets)),
@@ -202,7 +202,7 @@ def _occurrences(material: Material) -> dict[str, Any]:
     )
     if task.kind == "extraction":  # an answer is a JSON object there
         return nothing
-    asked = [entry for entry in entries if entry.example.target != UNANSWERABLE]
+    asked = [entry for entry in entries if entry.form != UNANSWERABLE]
     found: dict[str, float | None] = dict(nothing)
     if asked and task.kind != "classification":
         found["in_input"] = _share(holds(entry.words, entry.answers) for entry in asked)

@@ -133,7 +133,8 @@ _LINK = r"""
 """What makes one of two: 3.14, 4:30, 1990 - 1995, x - 1 (not a dash), 1/2, 2 * 3 (not Markdown's stars), AT&T."""
 _TOKEN = regex.compile(
     rf"""
-      {UNSPACED}\p{{M}}*
+      (?<!\S)[a-z]{{2,}}(?=[,.;:]?(?:\s[^-*/^]|$))  # what most words are: twice as fast
+    | {UNSPACED}\p{{M}}*
     | (?:(?<![\w)\]%])[-+](?=\.?\d))?          # a number's sign
       (?:(?<![\w.])\.(?=\w))?                  # .5, .NET
       [[\w\p{{N}}]--{UNSPACED}]+ (?:{_LINK}[[\w\p{{N}}]--{UNSPACED}]+)*

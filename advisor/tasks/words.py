@@ -33,7 +33,7 @@ _WORD = regex.compile(rf"{UNSPACED}\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED
 
 def split_words(text: str) -> list[str]:
     """The words of a text without what stands between them; a character of a script without spaces is one."""
-    if text.isascii() or not (_MARK.search(text) or _unspaced(text)):
+    if text.isascii() or not (_MARK.search(text) or unspaced(text)):
         return _PLAIN.findall(text)  # four times as fast
     found: list[str] = _WORD.findall(text)
     return found
@@ -41,7 +41,7 @@ def split_words(text: str) -> list[str]:
 
 def count_words(text: str) -> int:
     """How many words a text has: stretches between white space; in scripts without spaces, told from characters."""
-    if text.isascii() or not _unspaced(text):
+    if text.isascii() or not unspaced(text):
         return len(text.split())
     told = sum(len(script.findall(text)) / characters for script, characters in _PER_WORD)
     others = sum(any(map(str.isalnum, word)) for word in _UNSPACED.sub(" ", text).split())
@@ -50,11 +50,11 @@ def count_words(text: str) -> int:
 
 def first_words(text: str, count: int) -> str:
     """The beginning of a text, of about so many words at most; the words alone, a blank between them."""
-    if not _unspaced(text):
+    if not unspaced(text):
         return " ".join(text.split()[:count])
     return text[: len(text) * count // max(count_words(text), count)]
 
 
-def _unspaced(text: str) -> bool:
+def unspaced(text: str) -> bool:
     """Whether a script without spaces occurs in it."""
     return _UNSPACED.search(text) is not None

@@ -146,3 +146,12 @@ def test_prose_is_judged_as_before(write) -> None:
     train = rows(("a", "The total is 5 + 3."), ("b", "Paris - France"), ("c", "and/or"), ("d", "x - 1"))
     task = load_task(write(kind="generation", train_jsonl=train, test_jsonl=train))
     assert (task.metric, task.caveats) == ("rouge_l", ())
+
+
+@pytest.mark.parametrize("answers", [("三天", "下午"), ("ตีสาม", "วันพุธ"), ("みっか", "午後")])
+def test_rules_that_part_words_at_white_space_do_not_suit_scripts_without(write, answers: tuple[str, str]) -> None:
+    toml = '[task]\nname = "a"\nkind = "qa"\ninstruction = "b"\nmetric = "{}"\n'
+    train, test = rows(("q", answers[0])), rows(("r", answers[1]))
+    finding = found(write(task_toml=toml.format("squad_f1"), train_jsonl=train, test_jsonl=test))["words-not-parted"]
+    assert (finding.severity, finding.count, "token_f1" in finding.mend) == ("medium", 2, True)
+    assert "words-not-parted" not in found(write(task_toml=toml.format("token_f1"), train_jsonl=train, test_jsonl=test))
