@@ -201,8 +201,8 @@ def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
             count=len(whole),
             total=len(entries),
             what=f"{counted(len(whole), len(entries), 'answers')} in a script without spaces between words.",
-            meaning=f"{task.metric} parts words at white space and drops ASCII punctuation alone: an answer is right as a "
-            "whole or not at all, and a full stop makes it wrong.",
+            meaning=f"{task.metric} parts words at white space and drops ASCII punctuation alone: an answer is right "
+            "as a whole or not at all, and a full stop makes it wrong.",
             mend=f'Set metric = "{better}", which compares characters there.',
             sights=sights(([entry.place], entry.example.target) for entry in whole),
         )
