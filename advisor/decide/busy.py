@@ -25,8 +25,11 @@ def busy(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
                 f"When {row.spec} was timed anew, {words.many(row.differing, 'answer')} came out otherwise; those "
                 "that were recorded stand."
             )
-        if _may_keep_limits(row, limits):
-            yield f"{row.spec} breaks a limit by the times of a busy machine: on a quiet one it may keep it."
+    broken = [row.spec for row in rows if _may_keep_limits(row, limits)]
+    if broken:
+        verb, who = ("breaks", "it") if len(broken) == 1 else ("break", "they")
+        specs = words.listed(broken)
+        yield f"By the times of a busy machine {specs} {verb} a limit that {who} may keep on a quiet one."
 
 
 def _taken(rows: Sequence[Row]) -> Iterator[str]:

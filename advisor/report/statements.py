@@ -52,7 +52,9 @@ def device(facts: ModelFacts) -> str:
     """Where and how the weights ran."""
     name = f" ({facts.device_name})" if facts.device_name else ""
     window = f", context window {figures.count(facts.context_window)} tokens" if facts.context_window else ""
-    return f"{facts.dtype} on {facts.device}{name}{window}"
+    fewer = facts.threads is not None and facts.threads_alone is not None and facts.threads < facts.threads_alone
+    threads = f", {facts.threads} of {facts.threads_alone} threads" if fewer else ""
+    return f"{facts.dtype} on {facts.device}{name}{threads}{window}"
 
 
 def limits(limits: Limits) -> list[str]:
@@ -196,7 +198,7 @@ def share_of_ceiling(decision: Decision) -> str:
         f"{reached} of {figures.rate(model.matrix_flops)}, which matrix products of the model's shapes reached here in "
         f"{model.dtype}. Counted are {counted} operations for each token and each of the "
         f"{figures.parameters(model.matrix_parameters)} weights of the linear layers, not attention, the output layer "
-        "or an adapter."
+        "or an adapter." + (" Other programs were at work meanwhile: alone it is more." if busy(decision) else "")
     )
 
 
