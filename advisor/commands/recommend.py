@@ -63,8 +63,9 @@ def _named(options: argparse.Namespace) -> Invocation:
     task = [options.task] if options.task else []
     for name in ("train", *TABLE, "split"):
         value = getattr(options, name)
-        if value is not None:
-            task += [f"--{name}", str(value)]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                task += [f"--{name}", str(one)]
     running = []
     if options.model:
         for name in ("model", "embedder", "device", "dtype"):

@@ -55,12 +55,26 @@ def test_recommend_without_a_model_loads_no_torch(bringing: Callable[..., Any], 
 
 def test_commands_that_are_advised_name_the_task_as_it_was_typed(advisor: Advisor, tmp_path: Path) -> None:
     table = tmp_path / "my data.csv"
-    table.write_text("q,a\n" + "".join(f"question {n},answer {n % 3}\n" for n in range(30)))
-    columns = ("--split", "0.3", "--input", "q", "--target", "a", "--kind", "qa", "--instruction", "Say it.")
+    table.write_text("q,more,a\n" + "".join(f"question {n},{n},answer {n % 3}\n" for n in range(30)))
+    columns = (
+        "--split",
+        "0.3",
+        "--input",
+        "q",
+        "--input",
+        "more",
+        "--target",
+        "a",
+        "--kind",
+        "qa",
+        "--instruction",
+        "Say it.",
+    )
     found = json.loads(advisor("recommend", "--train", table, *columns, "--json").out)
     commands = [step["command"] for step in found["advice"]["steps"] if "compare" in step["command"]]
     assert commands
     assert all(f"--train '{table}'" in command and "--split 0.3" in command for command in commands)
+    assert all("--input q --input more" in command for command in commands)
     typed = shlex.split(commands[0])
     assert advisor(*typed[1:], "--model", tmp_path / "none.gguf").err.startswith(
         "error: " + str(tmp_path / "none.gguf")
