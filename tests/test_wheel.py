@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from advisor.version import VERSION
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
@@ -84,9 +86,18 @@ def test_its_entry_points_are_the_command_and_the_approaches(wheel: zipfile.ZipF
 
 
 def test_the_installed_entry_points_can_be_loaded() -> None:
-    for entry in entry_points(group="advisor.approaches"):
-        if entry.dist is not None and entry.dist.name == "advisor":
-            assert entry.load().name == entry.name
+    own = [e for e in entry_points(group="advisor.approaches") if e.module.split(".")[0] in PACKAGES]
+    assert {"zero-shot", "few-shot", "rag", "lora"} <= {entry.name for entry in own}
+    for entry in own:
+        assert entry.load().name == entry.name
+
+
+def test_its_name_is_not_that_of_another_program_and_its_version_is_the_codes(
+    wheel: zipfile.ZipFile, information: str
+) -> None:
+    metadata = Parser().parsestr(wheel.read(f"{information}/METADATA").decode())
+    assert metadata["Name"] == "adaptation-advisor"
+    assert metadata["Version"] == VERSION
 
 
 def test_its_dependencies_are_pinned_and_none_is_a_tool(wheel: zipfile.ZipFile, information: str) -> None:

@@ -85,6 +85,6 @@ def _unchecked(material: Material, tokens: Tokens | None, labels: LabelCheck | N
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))
     elif not can_find_names():
-        mend = 'pip install "advisor[names]" and python -m spacy download en_core_web_sm'
+        mend = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
         found.append(Unchecked("names of persons", mend))
     return found

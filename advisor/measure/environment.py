@@ -10,8 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
+from advisor.version import VERSION
+
 PACKAGES = (
-    "advisor",
     "torch",
     "transformers",
     "peft",
@@ -27,8 +28,8 @@ PACKAGES = (
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions of Python and of every package that can change a figure, as they were when first asked for."""
-    found = {"python": platform.python_version()}
+    """Versions of Python, Advisor and every package that can change a figure, as they were when first asked for."""
+    found = {"python": platform.python_version(), "advisor": VERSION}
     for package in PACKAGES:
         try:
             found[package] = version(package)

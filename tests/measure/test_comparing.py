@@ -17,6 +17,7 @@ from advisor.errors import UserError
 from advisor.measure.comparing import compare, read_comparison
 from advisor.measure.records import lines
 from advisor.tasks import Defaults, Limits, Task
+from advisor.version import VERSION
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -150,7 +151,8 @@ def test_what_the_record_says_of_task_model_and_machine(numbers: Task, model: An
     assert (found.model.id, found.model.revision, found.model.embedder) == ("scripted", "r1", "words@1")
     assert (found.seeds, found.latency_examples) == (2, 16)
     assert found.versions["python"].startswith("3.")
-    for package in ("advisor", "torch", "transformers", "scikit-learn"):
+    assert found.versions["advisor"] == VERSION
+    for package in ("torch", "transformers", "scikit-learn"):
         assert found.versions[package] == version(package)
     assert found.hardware["cores"] >= 1
     assert found.hardware["memory_bytes"] > 10**8
