@@ -24,6 +24,7 @@ from advisor.measure.comparing import Plan, carry_out, keep_threads, read_compar
 from advisor.measure.progress import Progress, Silence
 from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
+from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
 
 JOURNAL = "curves.jsonl"
@@ -90,7 +91,7 @@ def grow(
         "specs": specs,
         "train": len(task.train),
         "fingerprint": task.fingerprint,
-        "caveats": (*task.caveats, *data_caveats(task)),
+        "caveats": (*language_caveats(task, model), *task.caveats, *data_caveats(task)),
         "model": {name: model.describe()[name] for name in _SAME_MODEL},
         "fingerprints": {_name(size, draw): part.fingerprint for (size, draw), part in parts.items()},
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.models import Embedder, Vectors
+from advisor.models import Embedder, Vectors, cut_by, window_of
 from advisor.tasks.faults import quoted
 from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.material import Entry, Material
@@ -43,12 +43,15 @@ class LabelCheck:
         judged: examples whose label was judged: those of classes with at least `FOLDS` examples.
         accuracy: share of these that the classifier labels as they are labelled, out of sample.
         finding: the suspects, None if there are none or if the classifier is not good enough to say.
+        unread: judged inputs of which the embedder read only the first `window` tokens.
     """
 
     embedder: str
     judged: int
     accuracy: float
     finding: Finding | None
+    unread: int = 0
+    window: int | None = None
 
     @property
     def capable(self) -> bool:
@@ -65,13 +68,16 @@ def check_labels(material: Material, embedder: Embedder) -> LabelCheck:
         return LabelCheck(embedder.name, 0, 0.0, None)
     number = {name: at for at, name in enumerate(names)}
     labels = np.array([number[entry.form] for entry in judged])
-    vectors = embedder.embed([entry.example.input for entry in judged])
+    inputs = [entry.example.input for entry in judged]
+    vectors = embedder.embed(inputs)
     shares = _out_of_sample(vectors, labels)
     accuracy = float((shares.argmax(axis=1) == labels).mean())
     finding = None
     if accuracy >= LEAST_ACCURACY:
         finding = _finding(judged, names, shares, suspects(vectors, labels, shares))
-    return LabelCheck(embedder.name, len(judged), accuracy, finding)
+    return LabelCheck(
+        embedder.name, len(judged), accuracy, finding, unread=sum(cut_by(embedder, inputs)), window=window_of(embedder)
+    )
 
 
 def suspects(vectors: Vectors, labels: Numbers, shares: Probabilities) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from advisor.advise.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
 from advisor.advise.tokens import Tokens, answers_too_long, count_tokens, too_long
 from advisor.models import Embedder, LanguageModel
+from advisor.models.languages import language_caveats
 from advisor.tasks import Task
 from advisor.tasks.audit import audit, ranked
 from advisor.tasks.description import Description, describe
@@ -33,6 +34,7 @@ class Profile:
         labels: how the labels were checked by an embedder; None where they were not.
         findings: what may spoil a comparison, the gravest first.
         unchecked: what was not looked at.
+        language_caveats: where the task is in a language that the model or the embedder was not trained on.
     """
 
     task: Task = field(repr=False)
@@ -41,6 +43,7 @@ class Profile:
     labels: LabelCheck | None
     findings: tuple[Finding, ...]
     unchecked: tuple[Unchecked, ...]
+    language_caveats: tuple[str, ...] = ()
 
 
 def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder | None = None) -> Profile:
@@ -65,6 +68,7 @@ def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder |
         labels=labels,
         findings=ranked(findings),
         unchecked=tuple(_unchecked(material, tokens, labels, embedder is not None)),
+        language_caveats=language_caveats(task, model, embedder),
     )
 
 
@@ -82,6 +86,10 @@ def _unchecked(material: Material, tokens: Tokens | None, labels: LabelCheck | N
             f"a classifier on {labels.embedder} is right on {labels.accuracy:.0%}, and {LEAST_ACCURACY:.0%} are needed"
         )
         found.append(Unchecked(f"likely label errors: {share}", "name another embedder, or label more examples"))
+    if labels and labels.unread:
+        ends = f"labels by the ends of {labels.unread:,} of {labels.judged:,} inputs"
+        reads = f"{labels.embedder} reads {labels.window:,} tokens: name an embedder that reads more"
+        found.append(Unchecked(ends, reads))
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))
     elif not can_find_names():

@@ -20,7 +20,7 @@ from advisor.decide import Prices, load_prices
 from advisor.measure.environment import hardware
 from advisor.measure.progress import Progress
 from advisor.measure.records import ModelFacts
-from advisor.models import LanguageModel
+from advisor.models import LanguageModel, note_of_cut
 from advisor.tasks import Limits, Task
 from advisor.tasks.description import Description
 
@@ -91,7 +91,11 @@ def estimate(
         reasons=argument.reasons(options, chosen, described.description, probes, task.kind),
         changes=changes,
         steps=tuple(agenda.steps(changes)),
-        caveats=tuple(caveats(described, options, chosen, knowledge(), limits, probes)),
+        caveats=(
+            *described.language_caveats,
+            *(note_of_cut(model.embedder, [e.input for e in (*task.train, *task.dev)], "inputs") if model else ()),
+            *caveats(described, options, chosen, knowledge(), limits, probes),
+        ),
         prices=prices.in_words(price) if facts else "",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from dataclasses import fields
 from importlib import import_module
@@ -10,8 +11,10 @@ from typing import Any
 
 from advisor.errors import UserError
 from advisor.models import LanguageModel
+from advisor.models.languages import language_caveats
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
 
+log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
@@ -128,7 +131,14 @@ def load(options: argparse.Namespace, task: Task) -> LanguageModel:
         dtype=options.dtype,
         trust_remote_code=options.trust_remote_code,
     )
+    note_language(task, model)
     return model
+
+
+def note_language(task: Task, model: LanguageModel) -> None:
+    """Say before anything is measured that the model does not know the task's language, where that is so."""
+    for caveat in language_caveats(task, model):
+        log.warning("note: %s", caveat)
 
 
 def limits_of(options: argparse.Namespace) -> dict[str, float]:

@@ -11,7 +11,7 @@ from advisor.advise import probe, profile
 from advisor.advise.agenda import Invocation
 from advisor.advise.readings import PROBING
 from advisor.advise.recommend import estimate
-from advisor.commands.options import TABLE, add_limits, add_task, limits_of, task_of, weights
+from advisor.commands.options import TABLE, add_limits, add_task, limits_of, note_language, task_of, weights
 from advisor.decide import load_prices
 from advisor.errors import UserError
 from advisor.report import LiveProgress, show_estimate
@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
                 dtype=options.dtype,
                 trust_remote_code=options.trust_remote_code,
             )
+            note_language(task, model)
         probes = probe(task, model, seconds, progress) if model else None
         found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
     show_estimate(found, sys.stdout, "json" if options.json else options.format)

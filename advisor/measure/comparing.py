@@ -45,6 +45,7 @@ from advisor.measure.records import (
 from advisor.measure.runner import Assignment, run
 from advisor.models import LanguageModel, SetsThreads, asked_at_once
 from advisor.models.clock import Ledger, Span, clock
+from advisor.models.languages import language_caveats
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words
@@ -263,7 +264,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
     batch = asked_at_once(model)
     tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
     settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
-    found = versions()
+    found, facts = versions(), task_facts(task)
     identity = {
         "task": task.fingerprint,
         "model": {k: described[k] for k in SAME_MODEL},
@@ -278,7 +279,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
         "seeds": plan.seeds,
         "latency_examples": min(plan.latency_examples, len(task.test)),
-        "task": asdict(task_facts(task)),
+        "task": asdict(replace(facts, caveats=(*language_caveats(task, model), *facts.caveats))),
         "fitting": task.for_fitting().fingerprint,
         "model": described,
         "settings": settings,

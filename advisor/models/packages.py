@@ -22,6 +22,7 @@ class PackagedModel:
         weights: the file that is checked, relative to `path` (or `path` itself where empty).
         sha256: of that file.
         quantisation: how the packaged weights are stored, None for full precision.
+        languages: that it was trained on, as ISO 639 codes.
     """
 
     id: str
@@ -32,6 +33,7 @@ class PackagedModel:
     weights: str
     sha256: str
     quantisation: str | None
+    languages: tuple[str, ...] = ("en",)
 
     def installed(self) -> bool:
         """Whether its package is there."""

@@ -83,7 +83,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
             "metric": task.metric,
             "labels": task.labels,
             "origin": task.origin,
-            "caveats": task.caveats,
+            "caveats": (*profile.language_caveats, *task.caveats),
         },
         "description": dataclasses.asdict(profile.description),
         "tokens": tokens,
@@ -119,6 +119,8 @@ def _head(page: Page, profile: Profile) -> None:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
     page.item(f"{task.kind}, measured by {task.metric}", "task", _LEAD)
     page.item(words.listed(sizes), "", _LEAD)
+    for caveat in profile.language_caveats:
+        page.item(caveat, "", _LEAD, style="bold yellow")
     for caveat in task.caveats:
         page.item(caveat, "", _LEAD)
     page.item(_languages(profile), "language", _LEAD)

@@ -9,6 +9,18 @@ from functools import cache
 from typing import Any
 
 UNKNOWN = "und"
+_NAMES = (
+    "af Afrikaans, am Amharic, ar Arabic, az Azerbaijani, be Belarusian, bg Bulgarian, bn Bengali, bs Bosnian, ca "
+    "Catalan, cs Czech, cy Welsh, da Danish, de German, el Greek, en English, eo Esperanto, es Spanish, et "
+    "Estonian, eu Basque, fa Persian, fi Finnish, fr French, ga Irish, gl Galician, gu Gujarati, he Hebrew, hi "
+    "Hindi, hr Croatian, hu Hungarian, hy Armenian, id Indonesian, is Icelandic, it Italian, ja Japanese, ka "
+    "Georgian, kk Kazakh, km Khmer, kn Kannada, ko Korean, ku Kurdish, ky Kyrgyz, lo Lao, lt Lithuanian, lv "
+    "Latvian, mk Macedonian, ml Malayalam, mn Mongolian, mr Marathi, ms Malay, my Burmese, nb Norwegian, ne "
+    "Nepali, nl Dutch, nn Norwegian, no Norwegian, or Odia, pa Punjabi, pl Polish, ps Pashto, pt Portuguese, ro "
+    "Romanian, ru Russian, si Sinhala, sk Slovak, sl Slovenian, sq Albanian, sr Serbian, sv Swedish, sw Swahili, "
+    "ta Tamil, te Telugu, th Thai, tl Tagalog, tr Turkish, ug Uyghur, uk Ukrainian, ur Urdu, uz Uzbek, vi "
+    "Vietnamese, xh Xhosa, zh Chinese, zu Zulu"
+)
 CHARACTERS = 200  # of a text that are looked at
 _SURE = 0.6
 _FOREIGN = 0.95
@@ -47,6 +59,12 @@ def main_language(guesses: Sequence[Guess]) -> tuple[str, float]:
         return UNKNOWN, 0.0
     language, count = counts.most_common(1)[0]
     return language, count / counts.total()
+
+
+def name_of(language: str) -> str:
+    """What a language is called in English; its code where that is not known here."""
+    known = dict(pair.split() for pair in _NAMES.split(", "))
+    return known.get(language, f"the language of code {language!r}")
 
 
 def foreign(found: Guess, main: str) -> bool:

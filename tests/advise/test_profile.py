@@ -20,6 +20,7 @@ class Counter:
 
     name = "counter"
     context_window = 20
+    embedder = None
 
     def count_tokens(self, text: str) -> int:
         return len(text)
@@ -80,6 +81,21 @@ def test_labels_that_their_neighbours_contradict_are_found_at_their_lines() -> N
     assert finding.sights[0].text.startswith(("green -> red?", "blue -> green?"))
     assert found.labels is not None and found.labels.judged == 120
     assert found.labels.accuracy == pytest.approx(118 / 120)
+
+
+class ReadsFour(Topics):
+    """Reads four words of a text."""
+
+    window = 4
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+
+def test_inputs_that_the_embedder_cuts_are_told() -> None:
+    found = profile(sorting({}), embedder=ReadsFour())
+    assert found.labels is not None and (found.labels.unread, found.labels.window) == (90, 4)
+    assert "labels by the ends of 90 of 120 inputs" in unchecked(found)
 
 
 def test_right_labels_are_not_suspected() -> None:

@@ -44,6 +44,9 @@ def read(**values: float) -> Probes:
 class Counts:
     """A model that knows what it is and how to count; nobody lets it run."""
 
+    name = "counts"
+    embedder = None
+
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 

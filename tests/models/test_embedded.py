@@ -9,13 +9,23 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from advisor.models import Context, Decoding, Prompt, Shot
+from advisor.models import Context, Decoding, Prompt, Shot, cut_by
 from advisor.models.device import choose_dtype
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.source import find
+
+SCRIPTS = (
+    "Where is the key? ",
+    "Где лежит ключ? ",
+    "钥匙在哪里？",
+    "चाबी कहाँ है? ",
+    "أين المفتاح؟ ",
+    "กุญแจอยู่ที่ไหน ",
+    "열쇠는 어디에? ",
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +91,13 @@ def test_vectors_do_not_depend_on_what_else_is_embedded(minilm: SentenceEmbedder
     together = minilm.embed(texts)
     for text, vector in zip(texts, together, strict=True):
         assert minilm.embed([text])[0] == pytest.approx(vector, abs=1e-5)
+
+
+@pytest.mark.parametrize("sentence", SCRIPTS)
+def test_the_default_embedder_counts_the_tokens_that_it_would_read(minilm: SentenceEmbedder, sentence: str) -> None:
+    assert minilm.window == 256
+    fits, long = sentence * 4, sentence * 300  # a word of a script that it does not know is one token
+    assert minilm.count_tokens([fits])[0] <= 256 < minilm.count_tokens([long])[0]
+    assert cut_by(minilm, [fits, long]) == [False, True]
+    end = minilm.embed([long, long + "Something else altogether stands at the end."])
+    assert np.array_equal(end[0], end[1])
