@@ -22,6 +22,7 @@ SEPARATORS = (
 FULL, SLACK = 0.9, 1.1
 """Of the room: how much of it a part is meant to take, and how much longer it may be so that a sentence ends in it."""
 LONGEST_TITLE = 0.5  # of the room; a longer title is not embedded
+MOST = 0.5  # of a document's chunks: where more do not fit, words say little of it, and it is cut by the room alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def document_chunks(
         size: most words in a chunk, as `advisor.tasks.words` counts them.
         overlap: most words that a chunk repeats from the end of the one before it; fewer than `size`. Only
             whole paragraphs, lines, sentences or clauses are repeated, so that it is often none.
-        shares: what else limits a chunk. One that takes too much is cut into as few parts as fit, of about one length.
+        shares: what else limits a chunk. One that takes too much is cut into as few parts as fit, of about one length;
+            a document of which most chunks do is cut anew by what fits.
     """
     kept = list(documents)
     splitter = _splitter(size, overlap, count_words)
@@ -67,11 +69,11 @@ def document_chunks(
     if shares is not None:
         titles = shares([_chunk(document, "", True) for document in kept])
         titled = [has and taken <= LONGEST_TITLE for has, taken in zip(titled, titles, strict=True)]
-        pieces = [
-            _Piece(document, text, with_title, title if with_title else 0.0)
-            for document, found, with_title, title in zip(kept, texts, titled, titles, strict=True)
-            for text in found
-        ]
+        cut = [_Cut(*one) for one in zip(kept, titled, titles, strict=True)]
+        taken = iter(shares([one.chunk(text) for one, found in zip(cut, texts, strict=True) for text in found]))
+        beyond = [sum(next(taken) > 1 for _ in found) / len(found) for found in texts]
+        texts = [[d.text] if far > MOST else found for d, found, far in zip(kept, texts, beyond, strict=True)]
+        pieces = [(one, text) for one, found in zip(cut, texts, strict=True) for text in found]
         fitting = iter(_fitting(pieces, overlap / size, shares))
         texts = [[part for _ in found for part in next(fitting)] for found in texts]
     for document, found, with_title in zip(kept, texts, titled, strict=True):
@@ -87,35 +89,41 @@ def example_chunks(examples: Iterable[Example]) -> Iterator[Chunk]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A stretch of a document that may not fit; `base` is what its title alone takes of the room."""
+class _Cut:
+    """A document that may have to be cut further; `title` is what its title alone takes of the room."""
 
     document: Document
-    text: str
     titled: bool
-    base: float
+    title: float
+
+    def chunk(self, text: str) -> Chunk:
+        """A stretch of it."""
+        return _chunk(self.document, text, self.titled)
+
+    def own(self, share: float) -> float:
+        """What a text takes of the room that its title leaves."""
+        base = self.title if self.titled else 0.0
+        return (share - base) / (1 - base)
 
 
-def _fitting(pieces: Sequence[_Piece], overlap: float, shares: Shares) -> list[list[str]]:
-    """Each piece in parts that fit; `overlap` is the share of a part that is repeated from the one before."""
-    taken = shares([_chunk(piece.document, piece.text, piece.titled) for piece in pieces])
-    cut = {
-        at: _parts(piece.text, (share - piece.base) / (1 - piece.base), overlap)
-        for at, (piece, share) in enumerate(zip(pieces, taken, strict=True))
-        if share > 1 and len(piece.text) > 1
-    }
-    if not cut:
-        return [[piece.text] for piece in pieces]
-    again = [_Piece(pieces[at].document, p, pieces[at].titled, pieces[at].base) for at in cut for p in cut[at]]
+def _fitting(pieces: Sequence[tuple[_Cut, str]], overlap: float, shares: Shares) -> list[list[str]]:
+    """Each text in parts that fit; `overlap` is the share of a part that is repeated from the one before."""
+    taken = shares([cut.chunk(text) for cut, text in pieces])
+    found = [
+        _parts(text, cut.own(share), overlap) if share > 1 and len(text) > 1 else [text]
+        for (cut, text), share in zip(pieces, taken, strict=True)
+    ]
+    again = [(cut, part) for (cut, _), parts in zip(pieces, found, strict=True) if len(parts) > 1 for part in parts]
+    if not again:
+        return found
     fitting = iter(_fitting(again, overlap, shares))
-    found = {at: [part for _ in parts for part in next(fitting)] for at, parts in cut.items()}
-    return [found.get(at, [piece.text]) for at, piece in enumerate(pieces)]
+    return [[p for _ in parts for p in next(fitting)] if len(parts) > 1 else parts for parts in found]
 
 
 def _parts(text: str, share: float, overlap: float) -> list[str]:
     """A text that takes `share` of the room in at least two parts, by their characters."""
-    count = max(math.ceil(share / FULL), 2)
-    size = math.ceil(min(SLACK * len(text) / count, len(text) - 1))
+    count = max(math.ceil((share / FULL - overlap) / (1 - overlap)), 2)
+    size = math.ceil(min(SLACK * len(text) / (count - (count - 1) * overlap), len(text) - 1))
     parts = _splitter(size, math.floor(overlap * size), len).split_text(text)
     if max(map(len, parts), default=len(text)) < len(text):
         return parts
