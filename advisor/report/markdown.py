@@ -132,6 +132,9 @@ def _costs(decision: Decision) -> list[str]:
             f"cost over {figures.amount(days)} days" if days else "cost over the horizon",
             statements.over_horizon,
         ),
+        ("machines kept on", lambda r: figures.money(r.cost.always_on_over_horizon)),
+        ("cost of 1,000, 95 %", lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money)),
+        ("p95 between, ms", _p95),
         ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
         ("answer tokens", lambda r: figures.count(r.completion_tokens)),
         (
@@ -154,6 +157,18 @@ def _costs(decision: Decision) -> list[str]:
     if decision.break_even:
         blocks.append("\n".join(f"- {text(statements.break_even(b))}" for b in decision.break_even))
     return blocks
+
+
+def _span(low: float | None, high: float | None, show: Callable[[float | None], str]) -> str:
+    """Both ends; empty where neither is known, and open where one is not."""
+    if low is None and high is None:
+        return ""
+    return f"{show(low)} to {show(high)}" if high is not None else f"{show(low)} or more"
+
+
+def _p95(row: Row) -> str:
+    found = row.latency
+    return _span(found.p95_low, found.p95_high, figures.milliseconds) if found else ""
 
 
 def _trained(number: int | None) -> str:
@@ -188,10 +203,12 @@ def _method(decision: Decision) -> str:
         "with p-values corrected for the number of approaches (Holm); p below 0.05 counts as shown, and a "
         f"difference in {decision.comparison.task.metric} within {figures.decimals(decision.margin)} as too "
         "small to matter.",
-        f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}.",
+        f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}; the bounds of its "
+        "percentiles are order statistics, which hold with 95 % each whatever the distribution.",
         "Costs are computed from the measured times and tokens and from the prices"
         + (f" ({decision.prices.rstrip('.')})" if decision.prices else "")
-        + "; where a price is not known, the cost is unknown, not nought.",
+        + "; where a price is not known, the cost is unknown, not nought. The interval of a cost says what timing the "
+        "same work again would give, by batches that were timed again, and not which queries come.",
         "Controls serve the diagnosis and are never chosen; a failed approach has no quality, rather than 0.",
     ]
     return text(" ".join(sentences))
