@@ -79,6 +79,8 @@ FAMILIES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     "a step beyond the sizes": late,
 }
 FORESEEABLE = tuple(FAMILIES)[:-1]
+SHOWN = 0.0005
+"""Gains are shown with three digits: what differs by less is the same."""
 CELLS = (
     *((SIZES, test) for test in (48, 100, 200, 800)),
     ((8, 32, 128), 200),
@@ -93,14 +95,15 @@ def _log(low: float, high: float, share: float) -> float:
     return float(low * (high / low) ** share)
 
 
-def drawn(family: str, rng: np.random.Generator) -> Truth:
-    """A curve of the family, from somewhere at 8 examples to somewhere in the end; that of the logarithm is 2,048."""
+def drawn(family: str, rng: np.random.Generator, largest: int = SIZES[-1]) -> Truth:
+    """A curve of the family, from somewhere at few examples to somewhere in the end; that of the logarithm is where
+    nothing more is said of it. Places lie among the sizes as they do where the largest is 512."""
     form, u = FAMILIES[family], rng.random(3)
     first = rng.uniform(0.1, 0.7)
     gain = rng.uniform(0.05, 0.95 - first)
     ends = form(np.array([8.0, FARTHEST * SIZES[-1] if family == "logarithm" else 1e12]), u)
     rise = float(ends[1] - ends[0]) or 1.0
-    return lambda n: first + gain * (form(n, u) - ends[0]) / rise
+    return lambda n: first + gain * (form(n * SIZES[-1] / largest, u) - ends[0]) / rise
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def simulate(
     held: dict[str, list[float]] = {name: [] for name in ("doubling", "labels", "width", "above", "error")}
     crossed, beyond, wrong = [], [], []
     for _ in range(runs):
-        truths = drawn(family, rng), drawn(FORESEEABLE[rng.integers(len(FORESEEABLE))], rng)
+        truths = drawn(family, rng, largest), drawn(FORESEEABLE[rng.integers(len(FORESEEABLE))], rng, largest)
         resampling = Resampling(test, 1, resamples, int(rng.integers(2**31)))
         fitted = []
         for samples in measured(Case("", *truths, sizes, test), rng):
@@ -151,10 +154,10 @@ def simulate(
         at, true = fitted[0].at(ends), truths[0](ends)
         for name, place in (("doubling", 1), ("labels", 2)):
             said, gain = percentiles(at[:, place] - at[:, 0]), float(true[place] - true[0])
-            held[name].append(said.low <= gain <= said.high)
+            held[name].append(said.low - SHOWN <= gain <= said.high + SHOWN)
             if name == "doubling":
                 held["width"].append(said.high - said.low)
-                held["above"].append(gain > said.high)
+                held["above"].append(gain > said.high + SHOWN)
                 held["error"].append((said.value - gain) ** 2)
         stated = crossing(("first", "second"), fitted[0].at(grid) - fitted[1].at(grid), grid, largest, grid[-1])
         overtakes = truly(stated, truths[0](grid) - truths[1](grid), grid)
@@ -177,7 +180,7 @@ def simulate(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate all families and cells, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--resamples", type=int, default=300)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)

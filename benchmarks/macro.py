@@ -28,7 +28,7 @@ CONCENTRATION = 10.0
 """Of the Beta distribution of the labels' own rates around the quality: a standard deviation of up to 0.15."""
 RAREST = 1.5
 """Test examples of the rarest label, where labels are not balanced."""
-LABELS, SIZES, QUALITIES = (2, 4, 8, 20), (20, 50, 100, 200), (0.3, 0.6, 0.8, 0.95)
+LABELS, SIZES, QUALITIES = (2, 4, 8, 20), (20, 50, 200), (0.3, 0.6, 0.8, 0.95)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Held:
     width: float
 
 
-def simulate(labels: int, n: int, rare: bool, quality: float, runs: int = 400, seed: int = 0) -> Held:
+def simulate(labels: int, n: int, rare: bool, quality: float, runs: int = 200, seed: int = 0) -> Held:
     """Draw, answer and judge that often."""
     rng = np.random.default_rng([seed, labels, n, rare, int(100 * quality)])
     counts_of = _test_set(labels, n, rare)
@@ -103,7 +103,7 @@ def _truth(shares: Floats, answers: Floats) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate all cells, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     found = []

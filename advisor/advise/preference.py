@@ -72,7 +72,8 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     """The best expected quality among what respects the limits, or the cheapest within the margin of it.
 
     The draws take errors as normal, with the widths of the intervals, and as independent: approaches share a model and
-    a task, so that their errors have something in common, and the chances are nearer to each other than they should be.
+    a task, so that their errors have something in common, and the chances are nearer to each other than they should be:
+    of rivals on tasks left out fewer were better than that (benchmarks/results/decisions.md).
     """
     candidates = [one for one in options if not one.control]
     fit = [one for one in candidates if not one.violations]

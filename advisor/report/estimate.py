@@ -235,11 +235,12 @@ def _advice(estimate: Estimate) -> list[str]:
     at = f"expected at {expected.value:.2f}, between {expected.low:.2f} and {expected.high:.2f}"
     if not estimate.open:
         return [f"Begin with {estimate.advised}: {at}.", *filter(None, [estimate.passed_over, estimate.settling])]
+    # Taken from intervals that are wide: on tasks left out it was rarer (benchmarks/results/decisions.md).
     chances = words.listed([f"{spec} {100 * estimate.chances[spec]:.0f} %" for spec in estimate.open])
     return [
         f"Undecided between {words.listed([estimate.advised, *estimate.open])}. Begin with {estimate.advised}: {at}.",
-        f"Chance of each, taken alone, to be better than {estimate.advised}: {chances}. Taking {estimate.advised} "
-        f"without measuring would cost {estimate.at_stake:.2f} of quality on average.",
+        f"Chance of each, taken alone, to be better than {estimate.advised}: at most about {chances}. "
+        f"Taking {estimate.advised} without measuring would cost {estimate.at_stake:.2f} of quality on average.",
         *filter(None, [estimate.passed_over, estimate.settling]),
     ]
 

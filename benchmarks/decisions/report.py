@@ -9,7 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.decisions.scoring import PROFILES, Advised, Score, advised, coverage, luck, scored, without_probes
+from benchmarks.decisions.scoring import (
+    PROFILES,
+    Advised,
+    Score,
+    advised,
+    chances,
+    coverage,
+    luck,
+    scored,
+    without_probes,
+)
 from benchmarks.decisions.table import Measured
 from benchmarks.decisions.unseen import read, text
 
@@ -53,6 +63,12 @@ def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[A
         "|---|---|---|---|",
         *_covered(found, "profile and probes" if probed else "profile alone"),
         *(_covered(blind, "profile alone")[:1] if probed else []),
+        "",
+        "Rivals of the advised approach: the chance to be better that was told, on average, and how often they were.",
+        "",
+        "| chance told | was better | rivals |",
+        "|---|---|---|",
+        *(f"| {told:.0%} | {came:.0%} | {n} |" for told, came, n in chances(found)),
         "",
         "| best approach | cells |",
         "|---|---|",

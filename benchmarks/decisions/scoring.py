@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -21,6 +23,9 @@ QUERIES = 10_000  # that the cost of fitting is spread over
 TENFOLD = 0.05  # quality that a tenfold cost or latency is worth, in the profiles that put these first
 CONSTANT = ("zero-shot", "few-shot", "rag", "lora", "rag+lora")
 STAND_IN = {"rag": "few-shot", "rag+lora": "lora"}  # what a policy does where there are no documents
+CHANCES = (0.0, 0.05, 0.15, 0.25, 0.35, 1.0)
+_NORMAL = NormalDist()
+_Z = _NORMAL.inv_cdf(0.975)
 PROFILES = ("quality first", "cost first", "latency first")
 
 Utility = Callable[[Measured, str, float], float]
@@ -207,6 +212,22 @@ def coverage(found: Sequence[Advised]) -> dict[str, tuple[float, float, int]]:
             rows.setdefault(spec, []).append(row)
             rows["all"].append(row)
     return {spec: (_mean(r[0] for r in rs), _mean(r[1] for r in rs), len(rs)) for spec, rs in rows.items()}
+
+
+def chances(found: Sequence[Advised]) -> list[tuple[float, float, int]]:
+    """Of the chances that are told of rivals to be better than the advised approach, in steps (`CHANCES`): the mean of
+    what was told, how often the rival was better as measured, and the number."""
+    told = []
+    for one in found:
+        worth = worths({spec: one.expected[spec] for spec in one.qualities})
+        advised, better = max(worth, key=lambda spec: worth[spec].value), one.qualities
+        for spec in worth.keys() - {advised}:
+            rival, named = worth[spec], worth[advised]
+            spread = math.hypot(rival.high - rival.low, named.high - named.low) / (2 * _Z)
+            chance = _NORMAL.cdf((rival.value - named.value) / max(spread, 1e-9))
+            told.append((chance, (better[spec] > better[advised]) + 0.5 * (better[spec] == better[advised])))
+    steps = [[pair for pair in told if low <= pair[0] < high] for low, high in itertools.pairwise(CHANCES)]
+    return [(_mean(p for p, _ in rows), _mean(o for _, o in rows), len(rows)) for rows in steps if rows]
 
 
 def _mean(values: Iterator[float]) -> float:
