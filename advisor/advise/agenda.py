@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class Agenda:
         if chosen.advised is None or not chosen.open or not self.asked:
             return ""
         rivals = words.listed([chosen.advised, *chosen.open])
-        shown = detectable(SPREAD[self.task.metric], self.asked)
+        shown = detectable(SPREAD[self.task.metric] / math.sqrt(self.asked))
         enough = float((chosen.gaps > shown).mean())
         time = self._time([chosen.advised, *chosen.open])
         took = f" (about {words.duration(time, compact=True)})" if time is not None else ""

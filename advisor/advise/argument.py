@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.advise.estimate import Option, Reason
-from advisor.advise.preference import MARGIN, Preference
+from advisor.advise.preference import Preference
 from advisor.advise.readings import Probes
 from advisor.advise.rules import FEW_LABELS, KNOWN, RIGID
 from advisor.decide import words
 from advisor.tasks.description import Description
+from advisor.tasks.power import MARGIN
 
 REASONS = 3
 DOES_IT = 0.6

@@ -20,7 +20,7 @@ from advisor.decide import words
 from advisor.decide.decision import Decision
 from advisor.decide.prices import Prices, load_prices
 from advisor.decide.race import WHY, Entrant, Race, State
-from advisor.decide.standings import GAIN, LEVEL
+from advisor.decide.standings import GAIN
 from advisor.errors import UserError
 from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, keep_threads, read_comparison
 from advisor.measure.environment import hardware
@@ -30,6 +30,7 @@ from advisor.models import LanguageModel
 from advisor.tasks import Limits, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
+from advisor.tasks.power import LEVEL, MARGIN
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Terms:
     budget: Budget
     limits: Limits | None = None
     prices: Prices | None = None
-    margin: float = 0.02
+    margin: float = MARGIN
     seeds: int = 1
 
 
@@ -122,9 +123,8 @@ def with_race(decision: Decision) -> Decision:
     if lost and choice.approach is not None:
         need = "a larger --budget goes on from here"
         caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
-        alternatives = tuple(dict.fromkeys((*choice.alternatives, *lost)))
         caveats = (caveat, *choice.caveats)
-        choice = replace(choice, decided=False, alternatives=alternatives, caveats=caveats)
+        choice = replace(choice, decided=False, unmeasured=tuple(lost), caveats=caveats)
     return replace(decision, race=found, recommendation=choice)
 
 

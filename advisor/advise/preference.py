@@ -22,9 +22,8 @@ from advisor.decide.choice import excess, violations
 from advisor.decide.costs import changes, cost, expenses, queries
 from advisor.decide.rows import UNKNOWN_COST
 from advisor.tasks import Limits
+from advisor.tasks.power import MARGIN  # expected to be worse by no more, a cheaper approach is named in its place
 
-MARGIN = 0.02
-"""A cheaper approach is named in place of one that is expected to be better by no more than this."""
 OPEN = 0.25  # chance of being the better choice from which on a rival is left open
 MOST_OPEN = 3
 DRAWS = 4_000

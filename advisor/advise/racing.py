@@ -38,7 +38,6 @@ from advisor.decide import words
 from advisor.decide.race import Entrant, State, Stopped
 from advisor.decide.standings import (
     GAIN,
-    LEVEL,
     Standard,
     beaten,
     certain,
@@ -46,6 +45,7 @@ from advisor.decide.standings import (
     examples_to_beat,
     within_margin,
 )
+from advisor.tasks.power import LEVEL
 
 Floats = NDArray[np.float64]
 

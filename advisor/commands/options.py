@@ -13,6 +13,7 @@ from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
+from advisor.tasks.power import MARGIN
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -62,7 +63,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     """Prices, limits and the margin."""
     judging = add_limits(parser)
     judging.add_argument(
-        "--margin", type=float, default=0.02, metavar="M", help="how much worse a cheaper approach may be shown to be"
+        "--margin", type=float, default=MARGIN, metavar="M", help="how much worse a cheaper approach may be shown to be"
     )
 
 

@@ -10,6 +10,7 @@ from advisor.decide import costs, macro, words
 from advisor.decide.busy import busy
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
+from advisor.decide.seeds import SPREAD
 from advisor.decide.statistics import Contrasts
 from advisor.measure.records import Comparison
 from advisor.tasks import Limits
@@ -46,12 +47,13 @@ def caveats(
 def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Iterator[str]:
     n = len(comparison.answers)
     candidates = [row.spec for row in rows if row.quality and not row.control]
-    spreads = [contrasts.between(a, b).deviation for a, b in combinations(candidates, 2)]
-    smallest = detectable(median(spreads), n) if spreads else 0.0
+    pairs = [contrasts.between(a, b) for a, b in combinations(candidates, 2)]
+    smallest = median(detectable(pair.error, pair.level) for pair in pairs) if pairs else 0.0
     if smallest > margin:
+        together = f" when all {len(pairs)} pairs are tested together" if len(pairs) > 1 else ""
         yield (
             f"Quality was measured on {words.many(n, 'test example')}: a difference below about "
-            f"{words.value(smallest)} between two approaches is likely to go unnoticed."
+            f"{words.value(smallest)} between two approaches is likely to go unnoticed{together}."
         )
     elif n < _FEW_EXAMPLES:
         yield f"Quality was measured on {words.many(n, 'test example')} only."
@@ -75,11 +77,12 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.status != "ok":
             yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
-    once = [row.spec for row in rows if row.quality and costs.is_trained(row) and row.seeds == 1]
+    once = [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
     if once:
         yield (
-            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed: how much another "
-            "seed would change the quality is not known."
+            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed: another may lie "
+            f"{words.value(2 * SPREAD)} away, as trainings on other tasks did, so only differences beyond that are "
+            "called decided. Their intervals are those of the trainings at hand. --seeds 3 measures it."
         )
     for row in rows:
         if row.alike and not _constant_by_design(row):

@@ -1,13 +1,24 @@
-"""The choice: limits first, then quality, then whatever is cheaper and shown to be no worse."""
+"""The choice: limits first, then quality, then whatever is cheaper and shown to be no worse.
+
+That it is the best is claimed where it beats every rival, each pair tested alone: if another were truly the best, this
+one would have to beat that one too, so one test's chance of error bounds the whole claim's, however many rivals there
+are (rank verification: Gutmann & Maymin 1987; Hung & Fithian 2019).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
-from advisor.decide import words
+import numpy as np
+
+from advisor.decide import rule, words
+from advisor.decide.assurance import Assurance
 from advisor.decide.costs import Measure, cheaper, measure_for
-from advisor.decide.decision import Row
+from advisor.decide.decision import Interval, Row, Settling
+from advisor.decide.optimism import corrected
+from advisor.decide.rule import Bars, Costs
 from advisor.decide.statistics import Contrasts
 from advisor.tasks import Limits
 
@@ -23,7 +34,8 @@ class Choice:
         better_than: specs than which the chosen one is shown to be better.
         cheaper_than: specs than which it is cheaper and shown to be no worse by the margin.
         alternatives: specs to which neither applies.
-        examples_needed: test examples in all that would settle every alternative; None if none or unknown.
+        quality: of the chosen one, corrected for having been chosen; None until that is worked out.
+        settling: what would settle the choice; None where it is settled.
     """
 
     chosen: Row | None
@@ -32,7 +44,8 @@ class Choice:
     better_than: tuple[str, ...] = ()
     cheaper_than: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
-    examples_needed: int | None = None
+    quality: Interval | None = None
+    settling: Settling | None = None
 
 
 def violations(row: Row, limits: Limits) -> tuple[str, ...]:
@@ -67,65 +80,57 @@ def excess(row: Row, limits: Limits) -> float:
 
 
 def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
-    """Choose among the eligible rows, which come best quality first.
+    """Choose among the eligible rows, which come best quality first, by the rule of `advisor.decide.rule`.
 
-    The best takes the first place. A cheaper approach takes it over only if it is shown to be worse than the
-    best by less than `margin` (the lower end of the two-sided 95 % interval of the paired difference; a
-    non-inferiority test at 2.5 %), never because the test set is too small to tell them apart. Among those
-    that qualify, the cheapest wins that is settled against every other eligible approach: shown better than
-    it, or cheaper and shown no worse by the margin. If none is settled, the best is named provisionally.
+    Shown to be better: two-sided at 5 %; shown to be no worse by `margin`: the lower end of the two-sided 95 % interval
+    of the paired difference (a non-inferiority test at 2.5 %); both of the pair alone.
     """
     eligible = [row for row in rows if row.eligible]
     if not eligible:
         return Choice(None)
-    best, measure = eligible[0], measure_for(eligible)
-    candidates = [
-        row
-        for row in eligible[1:]
-        if cheaper(row, best, measure) and contrasts.between(row.spec, best.spec).no_worse_by(margin)
-    ]
-    candidates.sort(key=lambda row: found.value if measure and (found := measure.of(row)) else 0.0)
-    choices = [_stand(row, eligible, measure, contrasts, margin) for row in (*candidates, best)]
-    return next((choice for choice in choices if not choice.alternatives), choices[-1])
-
-
-def _stand(
-    chosen: Row, eligible: Sequence[Row], measure: Measure | None, contrasts: Contrasts, margin: float
-) -> Choice:
-    better, saving, open_ = [], [], []
-    for other in eligible:
-        if other is chosen:
-            continue
-        contrast = contrasts.between(chosen.spec, other.spec)
-        if contrast.shown and contrast.difference.value > 0:
-            better.append(other.spec)
-        elif cheaper(chosen, other, measure) and contrast.no_worse_by(margin):
-            saving.append(other.spec)
-        else:
-            open_.append(other)
+    measure = measure_for(eligible)
+    known = _costs(eligible, measure)
+    shape = (1, len(eligible), len(eligible))
+    quality = np.array([[row.quality.value if row.quality else 0.0 for row in eligible]])
+    better, no_worse = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for (i, row), (j, other) in permutations(enumerate(eligible), 2):
+        contrast = contrasts.between(row.spec, other.spec)
+        better[0, i, j], no_worse[0, i, j] = contrast.beats, contrast.no_worse_by(margin)
+    chosen = rule.apply(quality, better, no_worse, known)
+    place, settled = int(chosen.approach[0]), bool(chosen.settled[0])
+    beaten = better[0, place]
+    cheap = (known.cheaper & no_worse[0])[place] & ~beaten
+    others = [(i, row.spec) for i, row in enumerate(eligible) if i != place]
+    samples = [contrasts.samples[row.spec] for row in eligible]
     return Choice(
-        chosen=chosen,
+        chosen=eligible[place],
         best=eligible[0],
         measure=measure,
-        better_than=tuple(better),
-        cheaper_than=tuple(saving),
-        alternatives=tuple(row.spec for row in open_),
-        examples_needed=_needed(chosen, open_, measure, contrasts, margin),
+        better_than=tuple(spec for i, spec in others if beaten[i]),
+        cheaper_than=tuple(spec for i, spec in others if cheap[i]),
+        alternatives=tuple(spec for i, spec in others if not (beaten[i] or cheap[i])),
+        settling=None if settled else Assurance(samples, known, margin).settling(),
     )
 
 
-def _needed(
-    chosen: Row, others: Sequence[Row], measure: Measure | None, contrasts: Contrasts, margin: float
-) -> int | None:
-    """The largest of the sizes that settle one alternative each, by whichever way needs fewer examples."""
-    sizes = []
-    for other in others:
-        ways = [contrasts.between(chosen.spec, other.spec).examples_needed]
-        for cheap, dear in ((chosen, other), (other, chosen)):
-            if cheaper(cheap, dear, measure):
-                ways.append(contrasts.between(cheap.spec, dear.spec).examples_for_margin(margin))
-        known = [size for size in ways if size is not None]
-        if not known:
-            return None
-        sizes.append(min(known))
-    return max(sizes, default=None)
+def corrected_quality(chosen: Row, field: Sequence[Row], contrasts: Contrasts, margin: float) -> Interval:
+    """The quality of the chosen row, corrected for having been chosen from `field` (`advisor.decide.optimism`).
+
+    Args:
+        field: the rows that it was chosen from, itself among them.
+    """
+    specs = [row.spec for row in field]
+    half = np.zeros((len(specs), len(specs)))
+    for (i, one), (j, other) in permutations(enumerate(specs), 2):
+        alone = contrasts.between(one, other).alone
+        half[i, j] = (alone.high - alone.low) / 2
+    bars, known = Bars(half, half - margin), _costs(field, measure_for(field))
+    samples = [contrasts.samples[spec] for spec in specs]
+    return corrected(samples, specs.index(chosen.spec), contrasts.intervals[chosen.spec], bars, known)
+
+
+def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:
+    """Who is cheaper than whom, and all of them by what they cost."""
+    amounts = [found.value if measure and (found := measure.of(row)) else 0.0 for row in rows]
+    table = [[cheaper(row, other, measure) for other in rows] for row in rows]
+    return Costs(np.array(table, dtype=bool), np.argsort(amounts, kind="stable"))

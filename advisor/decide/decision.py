@@ -29,16 +29,16 @@ class Versus:
     """Paired difference to the best approach: this one's quality minus the best's.
 
     Attributes:
-        p: two-sided permutation p-value, Holm-corrected for the number of approaches compared.
-        examples_needed: how many test examples in all would show a difference of this size (two-sided 5 %
-            over all pairs compared, power 80 %); None where the difference is nought or already shown.
+        low, high: simultaneous 95 % interval: those of all pairs hold together.
+        p: two-sided, corrected for all pairs compared.
+        shown: whether the two are shown to differ: p below 5 %, which is where the interval does not hold nought.
     """
 
     difference: float
     low: float
     high: float
     p: float
-    examples_needed: int | None
+    shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +169,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the diagnosis: a name, its interval and what it means in words."""
+    """One line of the diagnosis: a name, its interval and what it means in words.
+
+    Attributes:
+        estimate: a quality with its 95 % interval, or a paired difference with its simultaneous one.
+        shown: whether a difference is shown, all pairs together; None for qualities.
+    """
 
     name: str
     estimate: Interval
     meaning: str
+    shown: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,27 @@ class BreakEven:
 
 
 @dataclass(frozen=True, slots=True)
+class Settling:
+    """What would settle an open choice.
+
+    Attributes:
+        even: test examples in all that would do so with a chance of one half; None where no size up to `most` would.
+        likely: the same with a chance of 80 %.
+        most: the largest size that was considered.
+        seeds: how many seeds of training would do so with 80 % at the test examples at hand; None where none of those
+            considered would, or no tuned approach is in question.
+        seeds_first: whether seeds are what is missing: with those at hand no size is likely to settle it, and most of
+            the uncertainty is theirs.
+    """
+
+    even: int | None
+    likely: int | None
+    most: int
+    seeds: int | None = None
+    seeds_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """The choice.
 
@@ -203,18 +230,22 @@ class Recommendation:
         approach: the chosen (or, where undecided, provisional) approach; None if nothing is eligible.
         decided: whether it is shown to be the right choice.
         alternatives: specs that cannot be told apart from it.
-        examples_needed: test examples in all that would settle an undecided choice; None where decided.
+        unmeasured: specs that a race had no time to measure on the test set and that may well be better.
+        quality: of the approach, corrected for having been chosen by the same test examples; None without an approach.
+        settling: what would settle an undecided choice; None where decided.
         reasons, against, caveats, flips_when: full sentences.
     """
 
     approach: str | None
     decided: bool
     alternatives: tuple[str, ...]
-    examples_needed: int | None
+    settling: Settling | None
     reasons: tuple[str, ...]
     against: tuple[str, ...]
     caveats: tuple[str, ...]
     flips_when: tuple[str, ...]
+    quality: Interval | None = None
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from advisor.decide import words
-from advisor.decide.decision import Finding, Interval, Row
-from advisor.decide.resampling import rounded
+from advisor.decide.decision import Finding, Row
+from advisor.decide.paired import rounded
 from advisor.decide.statistics import Contrast, Contrasts
 
 
-def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str) -> tuple[Finding, ...]:
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[Finding, ...]:
     """The findings for which the approaches were measured, in a fixed order.
 
     Of several variants of an approach (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
-    `rag+lora` do not. Intervals are 95 % intervals of paired differences, not corrected.
+    `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
+    show.
 
     Args:
         rows: all rows, best quality first.
         contrasts: of all complete approaches.
         metric: the metric's name as recorded.
+        margin: a difference that is too small to matter, in units of the metric.
     """
     best = _best_of_each(rows)
     name = words.metric(metric)
@@ -29,7 +31,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str) -> tuple[Fi
         _between(best, contrasts, ("few-shot", "zero-shot"), "added by examples", _added("examples in the prompt")),
         _between(best, contrasts, ("rag", "zero-shot"), "added by retrieval", _added("retrieved documents")),
         _between(best, contrasts, ("lora", "zero-shot"), "added by training", _added("training")),
-        _between(best, contrasts, ("oracle", "rag"), "lost by retrieval", _lost_by_retrieval),
+        _between(best, contrasts, ("oracle", "rag"), "lost by retrieval", _lost_by_retrieval(margin)),
         _lost_by_reader(best.get("oracle"), name),
     ]
     return tuple(finding for finding in found if finding is not None)
@@ -62,7 +64,7 @@ def _between(
         return None
     first, second = (best[name] for name in names)
     contrast = contrasts.between(first.spec, second.spec)
-    return Finding(title, contrast.difference, _with_room((first, second), meaning(contrast)))
+    return Finding(title, contrast.difference, _with_room((first, second), meaning(contrast)), contrast.shown)
 
 
 def _with_room(rows: Sequence[Row], meaning: str) -> str:
@@ -75,14 +77,14 @@ def _with_room(rows: Sequence[Row], meaning: str) -> str:
     return f"{meaning} Nothing of the context fitted into {words.listed(some)}." if some else meaning
 
 
-def _side(i: Interval) -> int:
-    """1 where the whole interval lies above nought, -1 where below, 0 where it holds nought."""
-    return (i.low > 0) - (i.high < 0)
+def _side(c: Contrast) -> int:
+    """1 where the first is shown to be better, -1 where worse, 0 where no difference is shown."""
+    return 0 if not c.shown else 1 if c.difference.value > 0 else -1
 
 
 def _above_majority(c: Contrast) -> str:
     by = words.value(abs(c.difference.value))
-    match _side(c.difference):
+    match _side(c):
         case 1:
             return f"{c.first} is better than always giving the commonest answer ({c.second}), by {by}."
         case -1:
@@ -93,7 +95,7 @@ def _above_majority(c: Contrast) -> str:
 def _added(what: str) -> Callable[[Contrast], str]:
     def meaning(c: Contrast) -> str:
         by = words.value(abs(c.difference.value))
-        match _side(c.difference):
+        match _side(c):
             case 1:
                 return f"{what.capitalize()} ({c.first}) added {by} to {c.second}."
             case -1:
@@ -103,14 +105,22 @@ def _added(what: str) -> Callable[[Contrast], str]:
     return meaning
 
 
-def _lost_by_retrieval(c: Contrast) -> str:
-    by = words.value(abs(c.difference.value))
-    match _side(c.difference):
-        case 1:
-            return f"Retrieval loses {by}: with the right documents ({c.first}) {c.second} would gain as much."
-        case -1:
-            return f"{c.second} is better than with the right documents alone ({c.first}), by {by}."
-    return f"No loss by retrieval is shown: {c.second} does about as well as with the right documents ({c.first})."
+def _lost_by_retrieval(margin: float) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c):
+            case 1:
+                return f"Retrieval loses {by}: with the right documents ({c.first}) {c.second} would gain as much."
+            case -1:
+                return f"{c.second} is better than with the right documents alone ({c.first}), by {by}."
+        if c.equivalent_by(margin):
+            return f"{c.second} does as well as with the right documents ({c.first}), to within {margin:g}."
+        return (
+            f"No loss by retrieval is shown, nor that there is none: with the right documents ({c.first}) {c.second} "
+            f"might gain up to {words.value(c.difference.high)}."
+        )
+
+    return meaning
 
 
 def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:

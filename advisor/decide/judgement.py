@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import date
+from functools import partial
 
-from advisor.decide import costs
+from advisor.decide import costs, words
 from advisor.decide.caveats import caveats
-from advisor.decide.choice import choose, violations
-from advisor.decide.decision import Decision, Recommendation, Row, Versus
+from advisor.decide.choice import Choice, choose, corrected_quality, violations
+from advisor.decide.decision import BreakEven, Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
 from advisor.decide.doubts import provisional_because
 from advisor.decide.limits import open_limits, rests_on_open_limits
@@ -22,6 +23,7 @@ from advisor.decide.statistics import Contrasts
 from advisor.errors import UserError
 from advisor.measure.records import Comparison
 from advisor.tasks import Limits
+from advisor.tasks.power import MARGIN
 
 
 def decide(
@@ -29,13 +31,13 @@ def decide(
     limits: Limits | None = None,
     *,
     prices: Prices | None = None,
-    margin: float = 0.02,
+    margin: float = MARGIN,
     today: date | None = None,
 ) -> Decision:
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
-    A pure function of its arguments: the same records give the same decision on any machine and, but for the age of
-    the price that was applied, on any day. The rules of the choice are those of `advisor.decide.choice.choose`.
+    The same records give the same decision on any machine and, but for the age of the price, on any day. The rules of
+    the choice are those of `advisor.decide.choice.choose`.
 
     Args:
         comparison: what was recorded.
@@ -49,7 +51,7 @@ def decide(
     """
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
-    prices = load_prices() if prices is None else prices
+    prices = prices or load_prices()
     price = prices.hourly(comparison.model, comparison.hardware)
     rows = measured(comparison)
     contrasts = Contrasts(
@@ -60,28 +62,40 @@ def decide(
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
     points = costs.break_even(rows, spent, limits)
-    choice = choose(rows, contrasts, margin)
-    doubts = provisional_because(comparison) if choice.chosen else ()
-    doubts += rests_on_open_limits(choice, rows, limits, lambda admitted: choose(admitted, contrasts, margin))
+    rows, choice = _chosen(rows, contrasts, limits, margin)
+    again = partial(choose, contrasts=contrasts, margin=margin)
+    doubts = (
+        *(provisional_because(comparison) if choice.chosen else ()),
+        *rests_on_open_limits(choice, rows, limits, again),
+    )
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
     return Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
         rows=tuple(rows),
-        diagnosis=diagnose(rows, contrasts, comparison.task.metric),
+        diagnosis=diagnose(rows, contrasts, comparison.task.metric, margin),
         break_even=points,
-        recommendation=Recommendation(
-            approach=choice.chosen.spec if choice.chosen else None,
-            decided=choice.chosen is not None and not choice.alternatives and not doubts,
-            alternatives=choice.alternatives,
-            examples_needed=choice.examples_needed,
-            reasons=(*wording.reasons(), *doubts),
-            against=wording.against(),
-            caveats=(*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today)),
-            flips_when=wording.flips_when(points),
-        ),
+        recommendation=_recommended(choice, wording, doubts, cautions, points),
         prices=prices.in_words(price),
+    )
+
+
+def _recommended(
+    choice: Choice, wording: Wording, doubts: Sequence[str], cautions: Sequence[str], points: Sequence[BreakEven]
+) -> Recommendation:
+    """The choice in words; provisional where there are doubts."""
+    return Recommendation(
+        approach=choice.chosen.spec if choice.chosen else None,
+        decided=choice.chosen is not None and not choice.alternatives and not doubts,
+        alternatives=choice.alternatives,
+        settling=choice.settling,
+        reasons=(*wording.reasons(), *doubts),
+        against=wording.against(),
+        caveats=tuple(cautions),
+        flips_when=wording.flips_when(points),
+        quality=choice.quality,
     )
 
 
@@ -126,7 +140,7 @@ def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
         return row
     contrast = contrasts.between(row.spec, best)
     d = contrast.difference
-    versus = Versus(d.value, d.low, d.high, contrast.p, contrast.examples_needed)
+    versus = Versus(d.value, d.low, d.high, contrast.p, contrast.shown)
     return replace(row, versus_best=versus)
 
 
@@ -136,3 +150,22 @@ def _admitted(row: Row, limits: Limits) -> Row:
     broken = () if row.control else (*filter(None, [row.alike]), *violations(row, limits))
     straddled = () if row.control else tuple(open_limits(row, limits).values())
     return replace(row, eligible=not row.control and not broken, violations=broken, straddles=straddled)
+
+
+def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: float) -> tuple[list[Row], Choice]:
+    """The choice, and the rows without those that reach the least quality only by having been picked.
+
+    Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
+    """
+    found, others = list(rows), replace(limits, min_quality=None)
+    field = [row for row in rows if row.eligible or (row.violations and not row.alike and not violations(row, others))]
+    while True:
+        choice = choose(found, contrasts, margin)
+        if choice.chosen is None:
+            return found, choice
+        quality = corrected_quality(choice.chosen, field, contrasts, margin)
+        if limits.min_quality is None or quality.value >= limits.min_quality:
+            return found, replace(choice, quality=quality)
+        broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "
+        place = found.index(choice.chosen)
+        found[place] = replace(found[place], eligible=False, violations=(f"{broken}{limits.min_quality:g}",))

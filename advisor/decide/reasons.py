@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from advisor.decide import costs, words
 from advisor.decide.choice import Choice, excess, known_cost
-from advisor.decide.decision import BreakEven, Row
-from advisor.decide.statistics import Contrast, Contrasts
+from advisor.decide.decision import BreakEven, Interval, Row
+from advisor.decide.statistics import Contrasts
 from advisor.tasks import Limits
 
 
@@ -48,10 +48,14 @@ class Wording:
         found += [self._better(spec) for spec in choice.better_than]
         found += [self._cheaper(spec) for spec in choice.cheaper_than]
         found += [self._open(spec) for spec in choice.alternatives]
-        if choice.examples_needed is not None:
-            found.append(f"About {words.number(choice.examples_needed)} test examples in all would settle it.")
-        elif choice.alternatives:
-            found.append("No size of the test set can be named that would settle it.")
+        found += self._picked(choice.chosen)
+        if choice.settling is not None:
+            found += words.settling(choice.settling)
+        if choice.better_than or choice.cheaper_than or choice.alternatives:
+            found.append(
+                "Intervals and p-values here are those of one pair alone, which is what this claim needs; those of the "
+                "table and the diagnosis are corrected for all pairs."
+            )
         return tuple(found)
 
     def against(self) -> tuple[str, ...]:
@@ -62,7 +66,7 @@ class Wording:
         found = [*self._no_better_than_majority(), *self._excluded(chosen)]
         best = self._choice.best
         if best is not None and best is not chosen:
-            found.append(f"{best.spec} measured better: {self._difference(best.spec, chosen.spec)}.")
+            found.append(f"{best.spec} measured better: {self._alone(best.spec, chosen.spec)}.")
         found += self._cheapest(chosen) + self._fastest(chosen)
         if costs.is_trained(chosen):
             found.append(f"{chosen.spec} has to be trained again when the documents or the rules change.")
@@ -110,17 +114,17 @@ class Wording:
         )
 
     def _better(self, spec: str) -> str:
-        return f"It is better than {spec}: {self._difference(self._chosen, spec)}."
+        return f"It is better than {spec}: {self._alone(self._chosen, spec)}."
 
     def _cheaper(self, spec: str) -> str:
-        shown = self._difference(self._chosen, spec)
+        shown = self._alone(self._chosen, spec)
         return (
             f"It is cheaper than {spec} ({self._sums(self._chosen, spec)}) and, if worse at all, then by less than "
             f"{self._margin:g}: {shown}."
         )
 
     def _open(self, spec: str) -> str:
-        text = f"{spec} cannot be ruled out: {self._difference(self._chosen, spec)}"
+        text = f"{spec} cannot be ruled out: {self._alone(self._chosen, spec)}"
         sums = self._sums(self._chosen, spec)
         return f"{text}; {sums}." if sums else f"{text}."
 
@@ -137,7 +141,7 @@ class Wording:
             return []
         return [
             f"{best.spec} is not shown to beat {control.spec}, which always gives the commonest answer: "
-            f"{_difference(contrast)}."
+            f"{_difference(contrast.difference, contrast.p)}, corrected for all pairs."
         ]
 
     def _excluded(self, chosen: Row) -> list[str]:
@@ -208,12 +212,10 @@ class Wording:
             if measure is None or not costs.cheaper(row, chosen, measure):
                 continue
             contrast = self._contrasts.between(row.spec, chosen.spec)
-            if contrast.no_worse_by(self._margin) or contrast.difference.high <= -self._margin:
+            if contrast.no_worse_by(self._margin) or contrast.alone.high <= -self._margin:
                 continue
-            needed = contrast.examples_for_margin(self._margin)
-            size = f" (about {words.number(needed)} examples)" if needed else ""
             found.append(
-                f"A larger test set{size} shows {row.spec} to be worse than {chosen.spec} by less than "
+                f"A larger test set shows {row.spec} to be worse than {chosen.spec} by less than "
                 f"{self._margin:g}: then it is preferred, being cheaper in {measure.name}."
             )
         return found
@@ -233,8 +235,16 @@ class Wording:
         shown = words.interval(row.quality) if row.quality else "unknown"
         return f"{self._metric} {shown}, {words.many(row.n, 'test example')}"
 
-    def _difference(self, first: str, second: str) -> str:
-        return _difference(self._contrasts.between(first, second))
+    def _picked(self, chosen: Row) -> list[str]:
+        """The winner's curse, where it is worth a line."""
+        quality = self._choice.quality
+        if quality is None or chosen.quality is None or words.value(quality.value) == words.value(chosen.quality.value):
+            return []
+        return [f"Corrected for having been picked by these test examples: {self._metric} {words.interval(quality)}."]
+
+    def _alone(self, first: str, second: str) -> str:
+        contrast = self._contrasts.between(first, second)
+        return _difference(contrast.alone, contrast.p_alone)
 
     def _sums(self, first: str, second: str) -> str:
         measure = self._choice.measure
@@ -246,6 +256,6 @@ class Wording:
         return f"{measure.name} {measure.show(one.value)} for {first} against {measure.show(two.value)} for {second}"
 
 
-def _difference(contrast: Contrast) -> str:
-    sign = "+" if contrast.difference.value > 0 else ""
-    return f"difference {sign}{words.interval(contrast.difference)}, {words.probability(contrast.p)}"
+def _difference(difference: Interval, p: float) -> str:
+    sign = "+" if difference.value > 0 else ""
+    return f"difference {sign}{words.interval(difference)}, {words.probability(p)}"

@@ -25,11 +25,13 @@ class Sample:
         scores: per-example scores between 0 and 1; shape (seeds, examples).
         counts: `metrics.confusion` where the metric is macro F1, None for metrics that are means of scores;
             shape (seeds, examples, 2, labels), the labels of all samples of the comparison in the same order.
+        tuned: whether weights of the model were trained, so that another seed gives another model.
     """
 
     spec: str
     scores: Floats
     counts: Counts | None = None
+    tuned: bool = False
 
     @property
     def seeds(self) -> int:
@@ -49,14 +51,34 @@ class Sample:
     @cached_property
     def quality(self) -> float:
         """The metric, averaged over the seeds."""
-        if self.counts is None:
-            return float(self.scores.mean())
-        return float(metrics.macro_f1(self.counts.sum(axis=1)).mean())
+        return float(self.qualities.mean())
 
     @property
     def accuracy(self) -> Sample:
         """The same predictions judged by the mean of their scores."""
-        return Sample(self.spec, self.scores)
+        return Sample(self.spec, self.scores, tuned=self.tuned)
+
+    @cached_property
+    def qualities(self) -> Floats:
+        """The metric of each seed; shape (seeds,)."""
+        if self.counts is not None:
+            return metrics.macro_f1(self.counts.sum(axis=1))
+        each: Floats = self.scores.mean(axis=1)
+        return each
+
+    @cached_property
+    def values(self) -> Floats:
+        """What each example contributes to the metric, so that their means are it; shape (seeds, examples).
+
+        The scores themselves for metrics that are means; for macro F1 the jackknife's pseudo-values (Efron & Tibshirani
+        1993, chapter 11), shifted to have it as their mean.
+        """
+        if self.counts is None or self.n < 2:
+            return self.scores
+        without = metrics.macro_f1(self.counts.sum(axis=1, keepdims=True) - self.counts)
+        pseudo: Floats = self.n * self.qualities[:, None] - (self.n - 1) * without
+        pseudo += self.qualities[:, None] - pseudo.mean(axis=1, keepdims=True)
+        return pseudo
 
 
 def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> list[Sample]:
@@ -68,9 +90,10 @@ def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> 
     found = []
     for spec in dict.fromkeys(run.spec for run in runs):
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
+        tuned = any(run.tuned for run in runs if run.spec == spec)
         scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
         counts = np.stack([metrics.confusion(t, targets, labels) for t in seeds]) if labels else None
-        found.append(Sample(spec, scores, counts))
+        found.append(Sample(spec, scores, counts, tuned))
     return found
 
 

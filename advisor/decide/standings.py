@@ -38,10 +38,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.betting import evidence
+from advisor.tasks.power import LEVEL, MARGIN
 
 Floats = NDArray[np.float64]
 
-LEVEL = 0.05
 GAIN = 0.2
 """The most that a larger training set is assumed to add to the expected score of an approach judged with a smaller."""
 
@@ -75,7 +75,7 @@ class Standard:
 
     rivals: int
     level: float = LEVEL
-    margin: float = 0.02
+    margin: float = MARGIN
 
     @property
     def threshold(self) -> float:

@@ -1,24 +1,19 @@
-"""Which approaches differ: all pairs tested, corrected and grouped by letters; sizes of test sets."""
+"""Which approaches differ: all pairs on the same test examples, tested alone and together, grouped by letters."""
 
 from __future__ import annotations
 
-import math
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from statistics import NormalDist
-from typing import TypeVar
 
 from advisor.decide.decision import Interval
+from advisor.decide.paired import Pivot, pivot, rounded
 from advisor.decide.permutation import p_values
-from advisor.decide.resampling import Bootstrap, rounded
+from advisor.decide.resampling import Bootstrap
 from advisor.decide.sample import Sample
-from advisor.tasks.power import LEVEL, POWER, examples_for
-
-_INVERSE = NormalDist().inv_cdf
-
-K = TypeVar("K")
+from advisor.decide.simultaneous import Family
+from advisor.tasks.power import LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +21,14 @@ class Contrast:
     """Two approaches on the same test examples: first minus second.
 
     Attributes:
-        difference: in units of the metric, with its uncorrected 95 % interval.
-        p: two-sided, Holm-corrected for all pairs that were compared.
-        pairs: how many pairs that were.
-        deviation: standard deviation of the paired differences per test example.
+        difference: in units of the metric, with its simultaneous 95 % interval: all intervals of the family hold at
+            once.
+        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval does not hold nought.
+        alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
+        p_alone: two-sided, not corrected.
+        level: of a pair at which all pairs of the family together keep 5 %.
+        error: standard error of the difference, over test examples and seeds.
+        of_seeds: share of its variance that is due to the seeds of training.
         n: number of test examples.
     """
 
@@ -37,89 +36,67 @@ class Contrast:
     second: str
     difference: Interval
     p: float
-    pairs: int
-    deviation: float
+    alone: Interval
+    p_alone: float
+    level: float
+    error: float
+    of_seeds: float
     n: int
 
     @property
     def shown(self) -> bool:
-        """Whether the two are shown to differ: corrected p below 5 % and 0 outside the interval.
+        """Whether the two are shown to differ, all pairs of the family together: the one fact behind star, letters,
+        diagnosis and words."""
+        return self.p < LEVEL
 
-        The interval counts too because it alone allows for other seeds.
-        """
-        return self.p < LEVEL and not self.difference.low <= 0 <= self.difference.high
+    @property
+    def beats(self) -> bool:
+        """Whether first is shown to be better than second, this pair alone: part of the claim to be the best."""
+        return self.p_alone < LEVEL and self.difference.value > 0
 
     @property
     def reversed(self) -> Contrast:
         """The same, second minus first."""
-        d = self.difference
-        turned = rounded(-d.value, -d.high, -d.low)
-        return replace(self, first=self.second, second=self.first, difference=turned)
+        return replace(
+            self, first=self.second, second=self.first, difference=_turned(self.difference), alone=_turned(self.alone)
+        )
 
     def no_worse_by(self, margin: float) -> bool:
-        """Whether first is shown to be worse than second by less than `margin` (non-inferiority)."""
-        return self.difference.low > -margin
+        """Whether first is shown to be worse than second by less than `margin` (non-inferiority), this pair alone."""
+        return self.alone.low > -margin
 
-    @property
-    def examples_needed(self) -> int | None:
-        """Test examples in all that would show a difference of the observed size; None if nought or shown.
-
-        For a two-sided test at 5 %, divided by the number of pairs that are compared (Bonferroni), with 80 %
-        power, from the standard deviation of the paired differences; more than there are.
-        """
-        if self.shown or self.difference.value == 0:
-            return None
-        return max(self.n + 1, examples_for(self.difference.value, self.deviation, LEVEL / self.pairs))
-
-    def examples_for_margin(self, margin: float) -> int | None:
-        """Test examples in all that would show first to be no worse by `margin`; None if it seems worse.
-
-        As if the observed difference were the true one; 80 % power. The pseudo-differences of `Bootstrap`
-        keep the interval from closing even where all answers agree, so they are part of the sum.
-        """
-        room = self.difference.value + margin
-        if room <= 0:
-            return None
-        variance, wanted = self.deviation**2, (room / (_INVERSE(0.975) + _INVERSE(POWER))) ** 2
-        # With x = 1 / n, the variance of the mean is variance * x + 2 x^2; solve for it being as wanted.
-        x = (math.sqrt(variance**2 + 8 * wanted) - variance) / 4
-        return max(self.n + 1, math.ceil(1 / x))
+    def equivalent_by(self, margin: float) -> bool:
+        """Whether the two are shown to differ by less than `margin` either way, all pairs of the family together."""
+        return -margin < self.difference.low and self.difference.high < margin
 
 
 class Contrasts:
-    """All pairs of approaches, tested together.
+    """All pairs of approaches.
 
-    The best approach is picked by the same data that it is tested on. Holm's correction runs over all pairs,
-    not over those with the best alone, so it holds whichever pair the data single out. Pairs of approaches
-    that can be chosen are one family; a pair with a control is corrected for all pairs of all approaches, so
-    that controls take no power from the choice.
+    Pairs of approaches that can be chosen are one family; a pair with a control is corrected for all pairs of all
+    approaches, so that controls take no power from the choice.
 
     Args:
-        samples: complete approaches over the same test examples, at least one.
+        samples: complete approaches over the same test examples.
         controls: specs of those that are never chosen.
     """
 
     def __init__(self, samples: Sequence[Sample], controls: frozenset[str] = frozenset()) -> None:
         bootstrap = Bootstrap(samples) if samples else None
         self.intervals = {s.spec: bootstrap.interval(s) for s in samples} if bootstrap else {}
+        self.samples = {s.spec: s for s in samples}
         self._pairs: dict[tuple[str, str], Contrast] = {}
-        if bootstrap is None:
+        every = list(combinations(range(len(samples)), 2))
+        if not every:
             return
-        both = list(combinations(samples, 2))
-        raw = {(a.spec, b.spec): p for (a, b), p in zip(both, p_values(both), strict=True)}
-        inner = {pair: p for pair, p in raw.items() if controls.isdisjoint(pair)}
-        corrected = {**holm(raw), **holm(inner)}
-        for a, b in both:
-            pair = (a.spec, b.spec)
-            self._pairs[pair] = Contrast(
-                first=a.spec,
-                second=b.spec,
-                difference=bootstrap.difference(a, b),
-                p=corrected[pair],
-                pairs=len(inner) if pair in inner else len(raw),
-                deviation=bootstrap.deviation(a, b),
-                n=a.n,
-            )
+        inner = [(i, j) for i, j in every if controls.isdisjoint((samples[i].spec, samples[j].spec))]
+        among_all = Family(samples, every)
+        among_choosable = Family(samples, inner) if inner else among_all
+        permuted = p_values([(samples[i], samples[j]) for i, j in every])
+        for (i, j), p in zip(every, permuted, strict=True):
+            a, b = samples[i], samples[j]
+            family = among_choosable if (i, j) in inner else among_all
+            self._pairs[a.spec, b.spec] = _contrast(a, b, pivot(a, b, p), family)
 
     def between(self, first: str, second: str) -> Contrast:
         """First minus second.
@@ -136,14 +113,24 @@ class Contrasts:
         return letters(ranked, lambda a, b: self.between(a, b).shown)
 
 
-def holm(p_values: Mapping[K, float]) -> dict[K, float]:
-    """Holm's step-down correction (Holm 1979), by the same keys."""
-    corrected: dict[K, float] = {}
-    running = 0.0
-    for i, key in enumerate(sorted(p_values, key=lambda k: p_values[k])):
-        running = max(running, min(1.0, (len(p_values) - i) * p_values[key]))
-        corrected[key] = running
-    return corrected
+def _contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contrast:
+    p = studentised.p
+    return Contrast(
+        first=a.spec,
+        second=b.spec,
+        difference=studentised.interval(family.level),
+        p=family.adjusted(p),
+        alone=studentised.interval(LEVEL),
+        p_alone=p,
+        level=family.level,
+        error=studentised.error,
+        of_seeds=studentised.seeds / studentised.error**2,
+        n=a.n,
+    )
+
+
+def _turned(interval: Interval) -> Interval:
+    return rounded(-interval.value, -interval.high, -interval.low)
 
 
 def letters(ranked: Sequence[str], differ: Callable[[str, str], bool]) -> dict[str, str]:

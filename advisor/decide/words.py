@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from advisor.decide.decision import Interval
+from advisor.decide.decision import Interval, Settling
 
 _LEAST_USD = 1e-4
 _LEAST_SECONDS = 0.05
@@ -103,6 +103,34 @@ def duration(seconds: float, compact: bool = False) -> str:
 def many(count: int, noun: str) -> str:
     """`1 test example`, `48 test examples`."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def settling(found: Settling) -> list[str]:
+    """What would settle an open choice, in sentences."""
+    if found.even is None:
+        sentences = [f"No number of test examples up to {number(found.most)} is likely to settle it."]
+    elif found.likely is None:
+        sentences = [
+            f"About {number(found.even)} test examples in all would settle it with a chance of one half; no number up "
+            f"to {number(found.most)} makes that 80 %."
+        ]
+    else:
+        sentences = [
+            f"About {number(found.even)} test examples in all would settle it with a chance of one half, about "
+            f"{number(found.likely)} with one of 80 %."
+        ]
+    if found.seeds is not None:
+        instead = "Seeds are what is missing" if found.seeds_first else "So would more seeds"
+        sentences.append(
+            f"{instead}: {found.seeds} of each trained approach (--seeds {found.seeds}) settle it with a chance of "
+            "80 % at the test examples at hand."
+        )
+    elif found.seeds_first:
+        sentences.append(
+            "Seeds are what is missing: most of the uncertainty is that of the training's seed, so run with --seeds 5 "
+            "before adding test examples."
+        )
+    return sentences
 
 
 def listed(names: Sequence[str]) -> str:

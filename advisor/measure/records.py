@@ -149,6 +149,11 @@ class Run:
     timed_again: str | None = None
     differing: int = 0
 
+    @property
+    def tuned(self) -> bool:
+        """Whether weights of the language model were trained, so that another seed gives another model."""
+        return self.uses_model and bool(self.trainable_parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -40,7 +40,8 @@ def document(decision: Decision) -> dict[str, Any]:
         "approaches": [_approach(row) for row in decision.rows],
         "recommendation": _recommendation(decision.recommendation),
         "diagnosis": [
-            {"name": f.name, **dataclasses.asdict(f.estimate), "meaning": f.meaning} for f in decision.diagnosis
+            {"name": f.name, **dataclasses.asdict(f.estimate), "shown": f.shown, "meaning": f.meaning}
+            for f in decision.diagnosis
         ],
         "break_even": [dataclasses.asdict(point) for point in decision.break_even],
         "limits": dataclasses.asdict(decision.limits),
@@ -206,7 +207,9 @@ def _recommendation(r: Recommendation) -> dict[str, object]:
         "approach": r.approach,
         "decided": r.decided,
         "alternatives": r.alternatives,
-        "examples_needed": r.examples_needed,
+        "quality": dataclasses.asdict(r.quality) if r.quality else None,
+        "unmeasured": r.unmeasured,
+        "settling": dataclasses.asdict(r.settling) if r.settling else None,
         "reasons": r.reasons,
         "against": r.against,
         "caveats": r.caveats,

@@ -8,8 +8,6 @@ from advisor.decide import words
 from advisor.decide.decision import Interval, LatencySummary
 
 UNKNOWN = "unknown"
-SHOWN_BELOW = 0.05
-"""A corrected p-value below this shows a difference."""
 
 
 BUSY = "~"

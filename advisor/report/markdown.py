@@ -80,8 +80,8 @@ def _results(decision: Decision) -> list[str]:
     blocks = ["## Results", statements.sizes(task).join((f"{text(task.kind)}; ", "."))]
     if rows:
         blocks.append(table(titles, rows, left=2))
-    if sum(bool(row.group) for row in measured) > 1:
-        blocks.append("Approaches that share a group letter cannot be told apart.")
+    if groups := statements.groups(decision):
+        blocks.append(text(groups))
     if busy := statements.busy(decision):
         blocks.append(text(f"{busy}."))
     below = [f"- {code(r.spec)} cannot be chosen: {text('; '.join(r.violations))}" for r in measured if r.violations]
@@ -197,12 +197,13 @@ def _method(decision: Decision) -> str:
     sentences = [
         "Every approach ran with the same base model, the same precision, the same prompt renderer and the "
         f"same decoding on the same test examples, with {seeds}.",
-        "Intervals hold 95 %: the Wilson score interval where every answer is right or wrong, else a "
-        "bootstrap over the test examples (and seeds).",
-        "Differences to the best approach are paired by example and tested by a two-sided permutation test, "
-        "with p-values corrected for the number of approaches (Holm); p below 0.05 counts as shown, and a "
-        f"difference in {decision.comparison.task.metric} within {figures.decimals(decision.margin)} as too "
-        "small to matter.",
+        "Intervals of qualities hold 95 %: the Wilson score interval where every answer is right or wrong, else a "
+        "bootstrap over the test examples; with several seeds a t interval over examples and seeds.",
+        "Differences to the best approach are paired by example. Their intervals hold together, their p-values are "
+        "corrected for all pairs (single-step maximum), and both allow for the seed of a training; p below 0.05 "
+        f"counts as shown, and a difference in {decision.comparison.task.metric} within "
+        f"{figures.decimals(decision.margin)} as too small to matter. The choice itself is tested against each "
+        "rival alone.",
         f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}; the bounds of its "
         "percentiles are order statistics, which hold with 95 % each whatever the distribution.",
         "Costs are computed from the measured times and tokens and from the prices"

@@ -15,8 +15,7 @@ from advisor.tasks import Limits
 
 def best_row(decision: Decision) -> Row | None:
     """The row that the differences are taken to: the first without one of its own, controls last."""
-    measured = [r for r in decision.rows if r.quality is not None]
-    without = [r for r in measured if r.versus_best is None or r.versus_best.difference == 0]
+    without = [r for r in decision.rows if r.quality is not None and r.versus_best is None]
     return min(without, key=lambda r: r.control, default=None)
 
 
@@ -89,15 +88,32 @@ def verdict(recommendation: Recommendation) -> str:
     text = f"Not decided. Provisionally {r.approach}"
     if r.alternatives:
         text += f", which cannot be told apart from {words.listed(r.alternatives)}"
-    return text + "."
+    text += "."
+    if r.unmeasured:
+        text += f" There was no time to measure {words.listed(r.unmeasured)}."
+    return text
 
 
 def still_needed(decision: Decision) -> str:
-    """What would settle an undecided choice; empty where decided or unknown."""
-    needed, have = decision.recommendation.examples_needed, decision.comparison.task.test
-    if decision.recommendation.decided or needed is None:
+    """What would settle an undecided choice; empty where decided."""
+    found = decision.recommendation.settling
+    if found is None:
         return ""
-    return f"About {figures.count(needed)} test examples in all would settle it; this comparison had {have}."
+    return " ".join([*words.settling(found), f"This comparison had {decision.comparison.task.test}."])
+
+
+def groups(decision: Decision) -> str:
+    """What the group letters say, and what they do not; empty without any."""
+    lettered = [row for row in decision.rows if row.group]
+    if len(lettered) < 2:
+        return ""
+    text = "Approaches that share a group letter cannot be told apart when all pairs are tested together."
+    chosen = decision.recommendation.approach
+    letters = {letter for row in lettered if row.spec == chosen for letter in row.group}
+    shared = any(letters & set(row.group) for row in lettered if row.spec != chosen and row.eligible)
+    if decision.recommendation.decided and shared:
+        text += f" That {chosen} is the right choice is a claim of its own, against each rival alone."
+    return text
 
 
 def fitting(row: Row, compact: bool = False) -> str:

@@ -66,8 +66,8 @@ def difference(row: Row, decision: Decision) -> str:
         return "best"
     if row.versus_best is None:
         return ""
-    shown = row.versus_best.p < figures.SHOWN_BELOW
-    return figures.decimals(row.versus_best.difference, signed=True) + ("*" if shown else " ")
+    star = "*" if row.versus_best.shown else " "
+    return figures.decimals(row.versus_best.difference, signed=True) + star
 
 
 def add_table(page: Page, decision: Decision, layout: Layout) -> list[Row]:

@@ -75,13 +75,13 @@ def _legend(page: Page, decision: Decision, layout: Layout) -> None:
     }
     legend = [text for key, text in named.items() if key in marks]
     if any("*" in difference(row, decision) for row in decision.rows):
-        legend.append("* difference shown (corrected p < 0.05)")
+        legend.append("* difference shown (p < 0.05, corrected for all pairs)")
     if busy := statements.busy(decision):
         legend.append(busy)
     page.blank()
     page.row(legend)
-    if layout.has("group") and sum(bool(row.group) for row in decision.rows) > 1:
-        page.item("Approaches that share a group letter cannot be told apart.")
+    if layout.has("group") and (groups := statements.groups(decision)):
+        page.item(groups)
     for row in decision.rows:
         if row.violations and row.quality is not None:
             why = "; ".join(row.violations)

@@ -3,6 +3,7 @@ what the metric and the test set do not show."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -211,7 +212,7 @@ def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
 def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
     if not test:
         return
-    smallest = detectable(SPREAD[task.metric], len(test))
+    smallest = detectable(SPREAD[task.metric] / math.sqrt(len(test)))
     if smallest >= _COARSE:
         yield Finding(
             code="small-test-set",

@@ -148,7 +148,7 @@ def describe(material: Material) -> Description:
         language=language,
         language_share=language_share,
         document_language=main_language(material.page_languages)[0] if material.pages else "",
-        detectable=detectable(SPREAD[task.metric], len(test)) if test else None,
+        detectable=detectable(SPREAD[task.metric] / math.sqrt(len(test))) if test else None,
         examples_to_halve=4 * len(test),
     )
 

@@ -8,6 +8,9 @@ from statistics import NormalDist
 from advisor.tasks.task import Metric
 
 LEVEL = 0.05
+"""Chance of error that every claim is allowed."""
+MARGIN = 0.02
+"""A difference in quality that is too small to matter, in units of the metric, unless the user names another."""
 POWER = 0.80
 RIVALS_DIFFER = 0.2
 """Assumed before measuring: share of the test examples that exactly one of two serious rivals gets right."""
@@ -40,6 +43,6 @@ def examples_for(difference: float, deviation: float, level: float = LEVEL) -> i
     return math.ceil(((_INVERSE(1 - level / 2) + _INVERSE(POWER)) * deviation / difference) ** 2)
 
 
-def detectable(deviation: float, n: int) -> float:
-    """The smallest difference that `n` paired examples show with 80 % power, two-sided at 5 %."""
-    return (_INVERSE(1 - LEVEL / 2) + _INVERSE(POWER)) * deviation / math.sqrt(n)
+def detectable(error: float, level: float = LEVEL) -> float:
+    """The smallest difference that is shown with 80 % power, two-sided at `level`, by its standard error."""
+    return (_INVERSE(1 - level / 2) + _INVERSE(POWER)) * error

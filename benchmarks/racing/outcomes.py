@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from advisor.decide.standings import LEVEL
+from advisor.tasks.power import LEVEL, MARGIN
 
 SHARE = 0.4
-MARGIN = 0.02
 LARGER = 500  # test examples
 ENOUGH = 32
 WAYS = {"all the time": math.inf, "two fifths": SHARE, "two fifths to choose": SHARE}

@@ -53,10 +53,11 @@ from advisor.errors import UserError
 from advisor.measure.comparing import JOURNAL, read_comparison
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Example, Task
+from advisor.tasks.power import MARGIN
 from benchmarks.decisions import table
 from benchmarks.decisions.scoring import case_of
 from benchmarks.decisions.table import Measured
-from benchmarks.racing.outcomes import CHOOSING, LARGER, MARGIN, WAYS, Replay, text_of
+from benchmarks.racing.outcomes import CHOOSING, LARGER, WAYS, Replay, text_of
 
 RESULTS = Path(__file__).parents[1] / "results"
 SMALLEST = 40  # test examples in a comparison that can be halved

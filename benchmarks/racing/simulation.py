@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.betting import capital
-from advisor.decide.standings import LEVEL, Standard
+from advisor.decide.standings import Standard
+from advisor.tasks.power import LEVEL
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator

@@ -10,9 +10,10 @@ from advisor.advise.argument import passed_over
 from advisor.advise.estimate import Option
 from advisor.advise.expected import Expected
 from advisor.advise.foresight import Foreseen
-from advisor.advise.preference import MARGIN, option, prefer, price, worths
+from advisor.advise.preference import option, prefer, price, worths
 from advisor.decide import LatencySummary
 from advisor.tasks import Limits
+from advisor.tasks.power import MARGIN
 
 NONE = Limits()
 

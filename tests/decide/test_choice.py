@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from advisor.decide import Decision, decide
 from advisor.decide.prices import DevicePrice, Prices
 from advisor.errors import UserError
 from advisor.measure.records import Comparison, Run
+from advisor.report.statements import groups
 from advisor.tasks import Limits
 
 Runs = Callable[..., Run]
@@ -40,7 +42,7 @@ def test_a_clear_winner_is_decided(run: Runs, comparison: Comparisons) -> None:
     ]
     decision = judge(comparison(runs))
     choice = decision.recommendation
-    assert (choice.approach, choice.decided, choice.alternatives, choice.examples_needed) == ("lora", True, (), None)
+    assert (choice.approach, choice.decided, choice.alternatives, choice.settling) == ("lora", True, (), None)
     assert "lora has the best quality of all approaches: accuracy 0.900" in choice.reasons[0]
     assert "better than zero-shot: difference +0.500" in said(choice.reasons)
     assert "zero-shot answers the fastest: 50 ms" in said(choice.against)
@@ -62,12 +64,14 @@ def test_what_cannot_be_told_apart_is_undecided(
     decision = judge(comparison(runs))
     choice = decision.recommendation
     assert (choice.approach, choice.decided, choice.alternatives) == ("rag", False, ("lora",))
-    assert choice.examples_needed is not None
-    assert choice.examples_needed > 48
+    assert choice.settling is not None
+    assert choice.settling.most == 20 * 48
     assert choice.reasons[0].startswith("Undecided between rag and lora")
-    assert "would settle it" in said(choice.reasons)
+    assert "settle it" in said(choice.reasons)
     assert {r.group for r in decision.rows} == {"a"}
-    assert "shows lora to be worse than rag by less than 0.02: then it is preferred" in said(choice.flips_when)
+    assert "A larger test set shows lora to be worse than rag by less than 0.02: then it is preferred" in said(
+        choice.flips_when
+    )
 
 
 @pytest.mark.parametrize("n", [10, 48, 100])
@@ -78,8 +82,8 @@ def test_a_small_test_set_never_shows_that_the_cheaper_one_is_no_worse(
     choice = judge(comparison(runs)).recommendation
     assert not choice.decided
     assert len(choice.alternatives) == 1
-    assert choice.examples_needed is not None
-    assert choice.examples_needed > n
+    assert choice.settling is not None
+    assert choice.settling.even is None or choice.settling.even > n
 
 
 def test_a_cheaper_approach_that_is_shown_to_be_no_worse_takes_the_place(run: Runs, comparison: Comparisons) -> None:
@@ -95,12 +99,13 @@ def test_a_cheaper_approach_that_is_shown_to_be_no_worse_takes_the_place(run: Ru
 
 
 def test_cheaper_is_by_the_cost_over_the_horizon_where_the_traffic_is_known(run: Runs, comparison: Comparisons) -> None:
-    runs = [run("lora", first(1000, 900), fit_seconds=9000.0), run("rag", first(1000, 900), seconds_per_query=0.02)]
+    # Nothing here was trained: with one seed of a training nothing is shown to be no worse by 0.02.
+    runs = [run("nearest", first(1000, 900), fit_seconds=9000.0), run("rag", first(1000, 900), seconds_per_query=0.02)]
     many, few = Limits(queries_per_day=100_000), Limits(queries_per_day=10)
-    assert judge(comparison(runs), many).recommendation.approach == "lora"
+    assert judge(comparison(runs), many).recommendation.approach == "nearest"
     assert judge(comparison(runs), few).recommendation.approach == "rag"
     flips = said(judge(comparison(runs), few).recommendation.flips_when)
-    assert "queries in all: then lora is cheaper than rag." in flips
+    assert "queries in all: then nearest is cheaper than rag." in flips
     assert "There are more than" in flips
 
 
@@ -238,3 +243,57 @@ def test_a_negative_margin_is_an_error(run: Runs, comparison: Comparisons) -> No
 def test_a_single_test_example_decides_nothing(run: Runs, comparison: Comparisons, metric: str) -> None:
     choice = judge(comparison([run("a", ["yes"]), run("b", ["no"])], metric=metric)).recommendation
     assert (choice.approach, choice.decided) == ("a", False)
+
+
+def test_one_seed_of_training_leaves_a_small_lead_open_and_asks_for_seeds(run: Runs, comparison: Comparisons) -> None:
+    runs = [run("lora", first(2000, 1000)), run("rag", first(2000, 960), seconds_per_query=0.02)]
+    choice = judge(comparison(runs)).recommendation
+    assert (choice.approach, choice.decided, choice.alternatives) == ("lora", False, ("rag",))
+    assert choice.settling is not None
+    assert choice.settling.seeds_first
+    assert "Seeds are what is missing" in said(choice.reasons)
+    assert "another may lie" in said(choice.caveats)
+    steady = [replace(one, trainable_parameters=None) for one in runs]
+    assert judge(comparison(steady)).recommendation.decided
+
+
+def test_the_best_of_several_is_corrected_for_having_been_picked(
+    run: Runs, comparison: Comparisons, answers: Callable[..., list[str]]
+) -> None:
+    rng = np.random.default_rng(3)
+    runs = [run(f"rag:k={i + 1}", np.where(rng.random(48) < 0.6, "yes", "no").tolist()) for i in range(8)]
+    decision = judge(comparison(runs))
+    best, corrected = decision.rows[0].quality, decision.recommendation.quality
+    assert best is not None
+    assert corrected is not None
+    assert 0.57 < corrected.value < best.value - 0.03
+    assert corrected.low < best.low
+    assert "Corrected for having been picked by these test examples" in said(decision.recommendation.reasons)
+    least = Limits(min_quality=best.value - 0.01)
+    limited = judge(comparison(runs), least)
+    assert limited.recommendation.approach != decision.rows[0].spec
+    assert "corrected for having been picked" in said(limited.rows[0].violations)
+
+
+def test_the_claim_to_be_the_best_needs_no_correction_and_is_not_contradicted(
+    run: Runs, comparison: Comparisons
+) -> None:
+    rng = np.random.default_rng(5)
+    shares = [0.74, *[0.57] * 7]
+    for _ in range(60):
+        u = rng.random(100)
+        drawn = [np.where(np.where(rng.random(100) < 0.5, u, rng.random(100)) < share, "yes", "no") for share in shares]
+        decision = judge(comparison([run(f"rag:k={i + 1}", texts.tolist()) for i, texts in enumerate(drawn)]))
+        choice = decision.recommendation
+        chosen = next(row for row in decision.rows if row.spec == choice.approach)
+        rest = [row for row in decision.rows if row is not chosen]
+        for row in rest:
+            assert row.versus_best is not None
+            assert row.versus_best.shown == (not set(row.group) & set(chosen.group))
+            assert row.spec not in choice.alternatives or not row.versus_best.shown
+        if choice.decided and any(not row.versus_best.shown for row in rest if row.versus_best):
+            assert "a claim of its own" in groups(decision)
+            assert "those of one pair alone" in said(choice.reasons)
+            break
+    else:
+        pytest.fail("no draw in which the best is decided and shares a letter")

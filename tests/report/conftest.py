@@ -15,6 +15,7 @@ from advisor.decide.decision import (
     LatencySummary,
     Recommendation,
     Row,
+    Settling,
     Versus,
 )
 from advisor.measure.records import Comparison, ModelFacts, Status, TaskFacts
@@ -31,8 +32,7 @@ def measured(spec: str, value: float, difference: float | None = None, p: float 
     """A row that ran well, on a CPU with known prices."""
     versus = None
     if difference is not None:
-        needed = None if p < 0.05 or difference == 0 else 1140
-        versus = Versus(difference, difference - 0.07, difference + 0.061, p, needed)
+        versus = Versus(difference, difference - 0.07, difference + 0.061, p, p < 0.05)
     return Row(
         spec=spec,
         status="ok",
@@ -212,7 +212,8 @@ def full() -> Decision:
             approach=trained,
             decided=False,
             alternatives=(rag,),
-            examples_needed=1140,
+            settling=Settling(300, 1140, 2400),
+            quality=Interval(0.701, 0.62, 0.79),
             reasons=(
                 "It has the best measured quality, 0.709, among the approaches that respect the limits.",
                 "It answers within 688 ms at the 95th percentile, below the limit of 900 ms.",

@@ -16,7 +16,7 @@ APPROACH = {
     "status": None,
     "error": None,
     "quality": {"value", "low", "high", "n"},
-    "versus_best": {"difference", "low", "high", "p", "examples_needed"},
+    "versus_best": {"difference", "low", "high", "p", "shown"},
     "latency_ms": {"p50", "p95", "ttft_p50", "p50_low", "p50_high", "p95_low", "p95_high"},
     "throughput_qps": None,
     "tokens_per_query": {"prompt", "completion"},
@@ -97,7 +97,8 @@ def test_added_keys(full: Decision) -> None:
     assert found["diagnosis"][0]["name"] == "lost by retrieval"
     assert found["break_even"][1]["at"] == 12.4
     assert found["folder"] == "runs/helpdesk"
-    assert found["recommendation"]["examples_needed"] == 1140
+    assert found["recommendation"]["settling"]["likely"] == 1140
+    assert found["recommendation"]["quality"]["value"] == 0.701
     assert {"settings", "hardware", "versions", "prices", "margin", "seeds"} <= set(found)
 
 

@@ -1,0 +1,88 @@
+"""What a report may claim, each with its test, its level and its place: the one table of them.
+
+Nothing else decides what counts as shown. Level and margin have their home in `advisor.tasks.power`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.tasks.power import LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One kind of statement.
+
+    Attributes:
+        name: what it is called in documents.
+        test: how it is tested.
+        level: the chance of error that it is allowed, and over what.
+        field: where `results.json` says it.
+        words: how the report says it.
+    """
+
+    name: str
+    test: str
+    level: str
+    field: str
+    words: str
+
+
+_LEVEL = f"{100 * LEVEL:g} %"
+
+CLAIMS = (
+    Claim(
+        "is the best",
+        "the chosen approach against each rival: two-sided, paired, not corrected. That the best of several is named "
+        "needs no correction where it beats every rival (Gutmann & Maymin 1987; Hung & Fithian 2019)",
+        f"{_LEVEL} for the one claim",
+        "recommendation.decided",
+        '"Use A."; "It is better than B: ..., p = ... (this pair alone)"',
+    ),
+    Claim(
+        "is cheaper and not worse by the margin",
+        "lower end of the 95 % interval of the paired difference, of this pair alone, above minus the margin "
+        "(non-inferiority)",
+        f"{100 * LEVEL / 2:g} % one-sided, against each rival that is not beaten",
+        "recommendation.decided",
+        '"It is cheaper than B ... and, if worse at all, then by less than 0.02"',
+    ),
+    Claim(
+        "two rows differ",
+        "paired, two-sided, corrected for all pairs of rows that can be chosen (of all rows where one is a control): "
+        "single-step maximum over the correlated pairs (Hothorn, Bretz & Westfall 2008). Interval, p-value, star and "
+        "letters say the same",
+        f"{_LEVEL} over all pairs together",
+        "approaches[].versus_best.shown, .low, .high, .p; approaches[].group",
+        '"*"; group letters; "cannot be told apart"',
+    ),
+    Claim(
+        "added by ..., lost by ...",
+        "as two rows differ",
+        f"{_LEVEL} over all pairs together",
+        "diagnosis[].shown, .low, .high",
+        '"Training (lora) added 0.097 to zero-shot"; "changed nothing that this test set shows"',
+    ),
+    Claim(
+        "as good as with the right documents",
+        "the simultaneous interval of the difference within the margin on both sides (equivalence)",
+        f"{_LEVEL} over all pairs together",
+        "diagnosis[].meaning",
+        '"does as well as with the right documents, to within 0.02"; else the most that retrieval may lose',
+    ),
+    Claim(
+        "the quality of the chosen approach",
+        "bootstrap that repeats the choice and judges it on the examples left out (Tsamardinos et al. 2018)",
+        "95 % interval",
+        "recommendation.quality",
+        '"Corrected for having been picked among N: ..."',
+    ),
+    Claim(
+        "dropped in a race, winner of a race",
+        "e-process of bets on paired differences (Waudby-Smith & Ramdas 2024)",
+        f"{_LEVEL} over the whole race",
+        "race.guarantee",
+        '"beaten by B"; "the winner is certain enough"',
+    ),
+)

@@ -1,0 +1,112 @@
+"""Two approaches on the same test examples: how far apart they are, and how sure that is.
+
+The difference is studentised: its variance is that over test examples plus what seeds of training add (`seeds.py`), its
+degrees of freedom are Satterthwaite's (1946). Two pseudo-examples stand at the ends of what could have been seen, as
+Bonett & Price 2012 add them for paired shares: without them two approaches that happen to agree on every answer would
+be shown to be equal. They are as far away as the root mean square of the deviations seen and of one of full size, so
+that they matter where few answers deviate and vanish where many do.
+
+A difference is significant at a level if this pivot says so *and* the permutation test does (`permutation.py`), which
+is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, drawn out to nought
+where the permutation test alone keeps two approaches together: so interval and p-value never contradict each other.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from advisor.decide.decision import Interval
+from advisor.decide.sample import Floats, Sample
+from advisor.decide.seeds import DEGREES, seed_variance
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """The studentised difference of two approaches, first minus second.
+
+    Attributes:
+        difference: as measured, in units of the metric.
+        centre: of its intervals: the mean with the pseudo-examples.
+        examples: variance of the mean over test examples, at as many as there are.
+        seeds: variance that is due to which seeds were trained.
+        degrees: of freedom (Satterthwaite).
+        p_permutation: two-sided, of the permutation test.
+    """
+
+    difference: float
+    centre: float
+    examples: float
+    seeds: float
+    degrees: float
+    p_permutation: float
+
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return math.sqrt(self.examples + self.seeds)
+
+    @property
+    def p(self) -> float:
+        """Two-sided, not corrected: the larger of the pivot's and the permutation test's."""
+        t = abs(self.centre) / self.error
+        return max(self.p_permutation, float(2 * special.stdtr(self.degrees, -t)))
+
+    def quantile(self, level: float) -> float:
+        """The two-sided critical value of the pivot at `level`."""
+        return float(special.stdtrit(self.degrees, 1 - level / 2))
+
+    def interval(self, level: float) -> Interval:
+        """All differences that are not rejected at `level`."""
+        half = self.quantile(level) * self.error
+        low, high = self.centre - half, self.centre + half
+        if self.p_permutation >= level:
+            low, high = min(low, 0.0), max(high, 0.0)
+        return rounded(self.difference, low, high)
+
+    @property
+    def reversed(self) -> Pivot:
+        """Second minus first."""
+        return Pivot(-self.difference, -self.centre, self.examples, self.seeds, self.degrees, self.p_permutation)
+
+
+def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
+    """Of two approaches on the same test examples."""
+    difference = first.quality - second.quality
+    size = full_size(first.means - second.means)
+    seen = difference + _deviations(first) - _deviations(second)
+    centre, examples = _augmented(seen, size)
+    if first.counts is not None:
+        examples = max(examples, _augmented(first.means - second.means, size)[1])
+    one, two = seed_variance(first), seed_variance(second)
+    seeds = one.total + two.total
+    # What is known beforehand of the spread is the same for both, so that part is wrong for both at once.
+    uncertain = examples**2 / (first.n + 1) + (one.prior + two.prior) ** 2 / DEGREES
+    uncertain += sum(part.own**2 / part.degrees for part in (one, two) if part.degrees)
+    return Pivot(difference, centre, examples, seeds, (examples + seeds) ** 2 / uncertain, p_permutation)
+
+
+def rounded(value: float, low: float, high: float) -> Interval:
+    """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
+    # Adding 0.0 turns a minus nought into nought.
+    return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
+
+
+def full_size(deviations: Floats) -> float:
+    """Root mean square of the deviations that are not nought and of one of full size (1)."""
+    return math.sqrt((float((deviations**2).sum()) + 1) / (np.count_nonzero(deviations) + 1))
+
+
+def _deviations(sample: Sample) -> Floats:
+    mean = sample.values.mean(axis=0)
+    found: Floats = mean - mean.mean()
+    return found
+
+
+def _augmented(seen: Floats, size: float) -> tuple[float, float]:
+    """Mean of the examples and two pseudo-examples, and its variance."""
+    with_ends = np.concatenate([seen, [size, -size]])
+    return float(with_ends.mean()), float(with_ends.var(ddof=1)) / with_ends.size

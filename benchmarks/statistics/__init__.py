@@ -1,0 +1,1 @@
+"""The statistics of the verdict, simulated: what is claimed beside how often it holds."""
