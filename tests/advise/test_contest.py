@@ -193,7 +193,7 @@ def test_a_fit_that_would_not_end_in_time_is_broken_off_early(numbers: Task, mod
     assert "s were left for it" in lost.why
     decision = advisor.with_race(advisor.decide(comparison))
     assert not decision.recommendation.decided
-    assert lost.spec in decision.recommendation.alternatives
+    assert lost.spec in decision.recommendation.unmeasured
     assert "did not allow to measure guess:share=99,steps=3000" in decision.recommendation.caveats[0]
     spent = [line["seconds"] for line in record(tmp_path) if line["type"] == "broken off"]
     again = read_race(
