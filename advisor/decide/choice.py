@@ -35,7 +35,7 @@ class Choice:
         cheaper_than: specs than which it is cheaper and shown to be no worse by the margin.
         alternatives: specs to which neither applies.
         quality: of the chosen one, corrected for having been chosen; None until that is worked out.
-        settling: what would settle the choice; None where it is settled.
+        settling: what would settle the choice; None where it is settled or that is not worked out.
     """
 
     chosen: Row | None
@@ -97,11 +97,10 @@ def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
         contrast = contrasts.between(row.spec, other.spec)
         better[0, i, j], no_worse[0, i, j] = contrast.beats, contrast.no_worse_by(margin)
     chosen = rule.apply(quality, better, no_worse, known)
-    place, settled = int(chosen.approach[0]), bool(chosen.settled[0])
+    place = int(chosen.approach[0])
     beaten = better[0, place]
     cheap = (known.cheaper & no_worse[0])[place] & ~beaten
     others = [(i, row.spec) for i, row in enumerate(eligible) if i != place]
-    samples = [contrasts.samples[row.spec] for row in eligible]
     return Choice(
         chosen=eligible[place],
         best=eligible[0],
@@ -109,8 +108,16 @@ def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
         better_than=tuple(spec for i, spec in others if beaten[i]),
         cheaper_than=tuple(spec for i, spec in others if cheap[i]),
         alternatives=tuple(spec for i, spec in others if not (beaten[i] or cheap[i])),
-        settling=None if settled else Assurance(samples, known, margin).settling(),
     )
+
+
+def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Settling | None:
+    """What would settle a choice among the eligible of `rows`; None where it is settled."""
+    if not choice.alternatives:
+        return None
+    eligible = [row for row in rows if row.eligible]
+    samples = [contrasts.samples[row.spec] for row in eligible]
+    return Assurance(samples, _costs(eligible, choice.measure), margin).settling()
 
 
 def corrected_quality(chosen: Row, field: Sequence[Row], contrasts: Contrasts, margin: float) -> Interval:

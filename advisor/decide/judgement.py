@@ -10,7 +10,7 @@ from functools import partial
 
 from advisor.decide import costs, words
 from advisor.decide.caveats import caveats
-from advisor.decide.choice import Choice, choose, corrected_quality, violations
+from advisor.decide.choice import Choice, choose, corrected_quality, violations, what_settles
 from advisor.decide.decision import BreakEven, Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
 from advisor.decide.doubts import provisional_because
@@ -165,7 +165,7 @@ def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: f
             return found, choice
         quality = corrected_quality(choice.chosen, field, contrasts, margin)
         if limits.min_quality is None or quality.value >= limits.min_quality:
-            return found, replace(choice, quality=quality)
+            return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
         broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "
         place = found.index(choice.chosen)
         found[place] = replace(found[place], eligible=False, violations=(f"{broken}{limits.min_quality:g}",))
