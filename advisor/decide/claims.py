@@ -38,7 +38,7 @@ CLAIMS = (
         "needs no correction where it beats every rival (Gutmann & Maymin 1987; Hung & Fithian 2019)",
         f"{_LEVEL} for the one claim",
         "recommendation.decided",
-        '"Use A."; "It is better than B: ..., p = ... (this pair alone)"',
+        '"Use A."; "It is better than B: difference ..., p = ..."',
     ),
     Claim(
         "is cheaper and not worse by the margin",
@@ -76,7 +76,7 @@ CLAIMS = (
         "bootstrap that repeats the choice and judges it on the examples left out (Tsamardinos et al. 2018)",
         "95 % interval",
         "recommendation.quality",
-        '"Corrected for having been picked among N: ..."',
+        '"Corrected for having been picked by these test examples: ..."',
     ),
     Claim(
         "dropped in a race, winner of a race",
