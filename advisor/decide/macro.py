@@ -12,7 +12,8 @@ truth for 20 labels and 50 examples; resampling adds the same once more, downwar
   two labels by chance: with two labels it falls on the rare one, with twenty hardly.
 
 Examples are weighed together for all labels (the Bayesian bootstrap, Rubin 1981), since one that is wrong counts
-against two. `benchmarks/macro.py` simulates what that holds.
+against two. Simulated (`benchmarks/macro.py`), the interval holds the truth in 93 % or more, but in 91 % where each of
+twenty labels has a single example.
 """
 
 from __future__ import annotations
