@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from advisor.decide.decision import Settling
 from advisor.decide.paired import full_size
@@ -22,6 +21,7 @@ from advisor.decide.rule import Bars, Costs
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import SeedVariance, seed_variance, with_seeds
 from advisor.decide.simultaneous import of_examples
+from advisor.decide.student import critical
 from advisor.tasks.power import LEVEL, POWER
 
 DRAWS = 1_000
@@ -125,7 +125,7 @@ class Assurance:
                 total = examples + seeds[i].total + seeds[j].total
                 uncertain = examples**2 / size + sum(seeds[k].uncertainty for k in (i, j))
                 degrees = total**2 / uncertain if uncertain else math.inf
-                quantile = float(special.stdtrit(min(degrees, 1e6), 1 - LEVEL / 2))
+                quantile = critical(LEVEL, degrees)
                 half[i, j] = half[j, i] = quantile * math.sqrt(total)
         return Bars(half, half - self.margin)
 

@@ -17,11 +17,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from advisor.decide.decision import Interval
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import DEGREES, seed_variance
+from advisor.decide.student import critical, two_sided
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Pivot:
     @property
     def p(self) -> float:
         """Two-sided, not corrected: the larger of the pivot's and the permutation test's."""
-        t = abs(self.centre) / self.error
-        return max(self.p_permutation, float(2 * special.stdtr(self.degrees, -t)))
+        t = self.centre / self.error
+        return max(self.p_permutation, two_sided(t, self.degrees))
 
     def quantile(self, level: float) -> float:
         """The two-sided critical value of the pivot at `level`."""
-        return float(special.stdtrit(self.degrees, 1 - level / 2))
+        return critical(level, self.degrees)
 
     def interval(self, level: float) -> Interval:
         """All differences that are not rejected at `level`."""

@@ -25,13 +25,13 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 from advisor.decide import macro
 from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
 from advisor.decide.sample import Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
+from advisor.decide.student import critical
 from advisor.measure.metrics import macro_f1
 from advisor.tasks.power import LEVEL
 
@@ -107,7 +107,7 @@ def _over_seeds(sample: Sample) -> Interval:
         accuracy = np.concatenate([sample.means, _ends(sample)])
         examples = max(examples, float(accuracy.var(ddof=1)) / accuracy.size)
     uncertain = examples**2 / (sample.n + 1) + seeds.uncertainty
-    half = float(special.stdtrit((examples + seeds.total) ** 2 / uncertain, 1 - LEVEL / 2))
+    half = critical(LEVEL, (examples + seeds.total) ** 2 / uncertain)
     half *= math.sqrt(examples + seeds.total)
     centre = float(values.mean())
     found = rounded(sample.quality, max(0.0, centre - half), min(1.0, centre + half))

@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
-from scipy import special
 
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import seed_variance
@@ -23,6 +23,8 @@ from advisor.tasks.power import LEVEL
 
 DRAWS = 19_999
 _SEED = 20_241_129
+_NORMAL = NormalDist()
+_LEAST = 1e-12  # of p-values that are told apart
 _EQUAL = 1e-12  # variance below which two approaches count as giving the same answers
 
 
@@ -45,7 +47,7 @@ class Family:
 
     def adjusted(self, p: float) -> float:
         """The p-value corrected for all pairs of the family."""
-        normal = float(-special.ndtri(p / 2))
+        normal = -_NORMAL.inv_cdf(max(p, _LEAST) / 2)
         as_extreme = self._maxima.size - int(np.searchsorted(self._maxima, normal, side="left"))
         return max(p, min((as_extreme + 1) / (DRAWS + 1), self.size * p, 1.0))
 
@@ -53,7 +55,7 @@ class Family:
     def level(self) -> float:
         """The level of each pair at which the family's is 5 %: `adjusted(p)` is below 5 % where p is below this."""
         most = math.ceil(LEVEL * (DRAWS + 1) - 1)
-        simulated = float(2 * special.ndtr(-self._maxima[-most]))
+        simulated = 2 * _NORMAL.cdf(-float(self._maxima[-most]))
         return min(LEVEL, max(simulated, LEVEL / self.size))
 
     @cached_property

@@ -108,6 +108,7 @@ def test_a_gguf_file_answers_as_the_folder_it_was_made_of(
         "source": "file",
         "quantisation": "F32",
         "matrix_flops": model.describe()["matrix_flops"],
+        "matrix_others": model.describe()["matrix_others"],
         "embedder": "",
     }
     ours = model.score(prompts, ["red", "dark blue"])

@@ -75,8 +75,8 @@ def test_answers_are_found_in_documents_of_every_script(text: str, question: str
 def test_what_this_test_set_can_show_is_halved_by_four_times_the_examples() -> None:
     found = described(train=examples(("a", "b")), test=examples(*((f"q{n}", "r") for n in range(50))))
     assert found.examples_to_halve == 200
-    assert found.detectable == pytest.approx(detectable(0.4, 50))
-    assert detectable(0.4, 200) == pytest.approx(found.detectable / 2)
+    assert found.detectable == pytest.approx(detectable(0.4 / 50**0.5))
+    assert detectable(0.4 / 200**0.5) == pytest.approx(found.detectable / 2)
     assert examples_for(0.1, 0.4) == 126  # (2.8016 * 0.4 / 0.1)^2
 
 
