@@ -49,8 +49,6 @@ class Wording:
         found += [self._cheaper(spec) for spec in choice.cheaper_than]
         found += [self._open(spec) for spec in choice.alternatives]
         found += self._picked(choice.chosen)
-        if choice.settling is not None:
-            found += words.settling(choice.settling)
         if choice.better_than or choice.cheaper_than or choice.alternatives:
             found.append(
                 "Intervals and p-values here are those of one pair alone, which is what this claim needs; those of the "

@@ -13,7 +13,7 @@ from advisor.decide import Decision, decide
 from advisor.decide.prices import DevicePrice, Prices
 from advisor.errors import UserError
 from advisor.measure.records import Comparison, Run
-from advisor.report.statements import groups
+from advisor.report.statements import groups, still_needed
 from advisor.tasks import Limits
 
 Runs = Callable[..., Run]
@@ -67,7 +67,7 @@ def test_what_cannot_be_told_apart_is_undecided(
     assert choice.settling is not None
     assert choice.settling.most == 20 * 48
     assert choice.reasons[0].startswith("Undecided between rag and lora")
-    assert "settle it" in said(choice.reasons)
+    assert "settle it" in still_needed(decision)
     assert {r.group for r in decision.rows} == {"a"}
     assert "A larger test set shows lora to be worse than rag by less than 0.02: then it is preferred" in said(
         choice.flips_when
@@ -247,11 +247,12 @@ def test_a_single_test_example_decides_nothing(run: Runs, comparison: Comparison
 
 def test_one_seed_of_training_leaves_a_small_lead_open_and_asks_for_seeds(run: Runs, comparison: Comparisons) -> None:
     runs = [run("lora", first(2000, 1000)), run("rag", first(2000, 960), seconds_per_query=0.02)]
-    choice = judge(comparison(runs)).recommendation
+    decision = judge(comparison(runs))
+    choice = decision.recommendation
     assert (choice.approach, choice.decided, choice.alternatives) == ("lora", False, ("rag",))
     assert choice.settling is not None
     assert choice.settling.seeds_first
-    assert "Seeds are what is missing" in said(choice.reasons)
+    assert "Seeds are what is missing" in still_needed(decision)
     assert "another may lie" in said(choice.caveats)
     steady = [replace(one, trainable_parameters=None) for one in runs]
     assert judge(comparison(steady)).recommendation.decided
