@@ -17,10 +17,11 @@ SPECS = ("zero-shot", "few-shot", "rag", "lora", "rag+lora", "oracle", "majority
 
 def contradictory(rng: np.random.Generator, reports: int) -> list[str]:
     """What contradicts itself in so many reports."""
-    return [found for _ in range(reports) for found in contradictions(_report(rng))]
+    return [found for _ in range(reports) for found in contradictions(simulated_report(rng))]
 
 
-def _report(rng: np.random.Generator) -> Decision:
+def simulated_report(rng: np.random.Generator) -> Decision:
+    """A report of a comparison drawn at random, under circumstances drawn at random."""
     base = rng.uniform(0.3, 0.8)
     step = float(rng.choice([0.0, 0.03, 0.1]))
     design = Design(int(rng.choice([20, 48, 100, 200])), int(rng.choice([1, 3])))

@@ -50,7 +50,7 @@ def main() -> None:
 
 def keep(comparison: Comparison) -> None:
     """Add the spreads of one comparison to the committed file."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found = measured() if RESULTS.exists() else {}
     task = comparison.task
     for sample in samples(task.metric, comparison.answers, complete_runs(comparison)):
         found[f"{task.name} {sample.spec}"] = {
@@ -73,6 +73,8 @@ def spread(sample: Sample) -> dict[str, Any]:
     """
     scores = sample.scores
     seeds, n = scores.shape
+    if seeds < 2:
+        raise ValueError("a spread takes several seeds")
     mean = scores.mean()
     residual = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + mean
     within = float((residual**2).sum()) / ((seeds - 1) * (n - 1))
@@ -87,6 +89,17 @@ def spread(sample: Sample) -> dict[str, Any]:
         "residual": round(math.sqrt(within), 5),
         "of_qualities": round(float(np.std(qualities, ddof=1)), 5),
     }
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    """What was measured, by task and approach."""
+    found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text())
+    return found
+
+
+def prior(found: dict[str, dict[str, Any]]) -> float:
+    """The spread that stands in `advisor.decide.seeds`: the largest of those measured but one in ten."""
+    return float(np.quantile([each["of_seeds"] for each in found.values()], 0.9))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_a_budget_in_dollars_is_time_at_the_price_of_the_machine(
     race = json.loads(said.out)["race"]
     cores = json.loads(said.out)["hardware"]["cores"]
     assert race["budget_usd"] == 0.01
-    assert race["budget_seconds"] == pytest.approx(0.01 / (0.0446 * cores) * 3600, rel=1e-4)
+    assert race["budget_seconds"] == pytest.approx(0.01 / (0.0408 * cores) * 3600, rel=1e-4)
     assert race["stopped"] == "alone"
 
 
