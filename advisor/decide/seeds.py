@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from advisor.decide.sample import Sample
 
-SPREAD = 0.06
+SPREAD = 0.05
 """Standard deviation between seeds of a tuned approach's quality, in units of the metric."""
-DEGREES = 4.0
+DEGREES = 3.0
 """Degrees of freedom of what is known beforehand."""
 
 

@@ -98,8 +98,8 @@ def measured() -> dict[str, dict[str, Any]]:
 
 
 def prior(found: dict[str, dict[str, Any]]) -> float:
-    """The spread that stands in `advisor.decide.seeds`: the largest of those measured but one in ten."""
-    return float(np.quantile([each["of_seeds"] for each in found.values()], 0.9))
+    """The spread that stands in `advisor.decide.seeds`: the root of the mean variance between seeds."""
+    return math.sqrt(float(np.mean([each["of_seeds"] ** 2 for each in found.values()])))
 
 
 if __name__ == "__main__":
