@@ -19,9 +19,9 @@ from advisor.decide.decision import Settling
 from advisor.decide.paired import full_size
 from advisor.decide.rule import Bars, Costs
 from advisor.decide.sample import Floats, Sample
-from advisor.decide.seeds import SeedVariance, seed_variance, with_seeds
+from advisor.decide.seeds import seed_variance, with_seeds
 from advisor.decide.simultaneous import of_examples
-from advisor.decide.student import critical
+from advisor.decide.student import Part, half_width
 from advisor.tasks.power import LEVEL, POWER
 
 DRAWS = 1_000
@@ -58,7 +58,7 @@ class Assurance:
         first = likely is None and self._due_to_seeds(own) > 0.5
         return Settling(even, likely, most, self._seeds(n), first)
 
-    def chance(self, size: int, seeds: Sequence[SeedVariance] | None = None) -> float:
+    def chance(self, size: int, seeds: Sequence[Part] | None = None) -> float:
         """That the choice is decided at `size` test examples, those at hand among them, and these seeds."""
         own = [seed_variance(sample) for sample in self.samples]
         after = own if seeds is None else seeds
@@ -66,17 +66,17 @@ class Assurance:
         chosen = self._bars(size, after).choose(quality, self.costs)
         return float(chosen.settled.mean())
 
-    def _rising(self, cases: Iterator[tuple[int, Sequence[SeedVariance]]]) -> list[float]:
+    def _rising(self, cases: Iterator[tuple[int, Sequence[Part]]]) -> list[float]:
         """Chances made to rise with the size, as they do but for the draws."""
         return list(np.maximum.accumulate([self.chance(size, seeds) for size, seeds in cases]))
 
-    def _due_to_seeds(self, seeds: Sequence[SeedVariance]) -> float:
+    def _due_to_seeds(self, seeds: Sequence[Part]) -> float:
         """The largest share that seeds have in the variance of the best one's difference to a rival."""
         best = int(np.argmax([sample.quality for sample in self.samples]))
         noise = of_examples(self.samples)
         shares = [0.0]
         for rival in range(len(self.samples)):
-            trained = seeds[best].total + seeds[rival].total
+            trained = seeds[best].variance + seeds[rival].variance
             if rival != best and trained:
                 examples = float(noise[best, best] + noise[rival, rival] - 2 * noise[best, rival])
                 shares.append(trained / (trained + examples))
@@ -91,7 +91,7 @@ class Assurance:
                 return number
         return None
 
-    def _predicted(self, size: int, own: Sequence[SeedVariance], after: Sequence[SeedVariance]) -> Floats:
+    def _predicted(self, size: int, own: Sequence[Part], after: Sequence[Part]) -> Floats:
         """Qualities that may be measured then, given those measured now; shape (DRAWS, approaches)."""
         n, measured = self.samples[0].n, np.array([sample.quality for sample in self.samples])
         per_example = of_examples(self.samples) * n
@@ -109,11 +109,13 @@ class Assurance:
             found: Floats = (n * measured + new * seen) / size
         else:
             found = np.tile(measured, (DRAWS, 1))
-        fewer = [math.sqrt(max(0.0, before.total - later.total)) for before, later in zip(own, after, strict=True)]
+        fewer = [
+            math.sqrt(max(0.0, before.variance - later.variance)) for before, later in zip(own, after, strict=True)
+        ]
         found += rng.standard_normal(found.shape) * np.array(fewer)
         return found
 
-    def _bars(self, size: int, seeds: Sequence[SeedVariance]) -> Bars:
+    def _bars(self, size: int, seeds: Sequence[Part]) -> Bars:
         """Half widths of the intervals of pairs at that size."""
         n, count = self.samples[0].n, len(self.samples)
         of_means = of_examples(self.samples) * n / size
@@ -122,11 +124,8 @@ class Assurance:
             for j in range(i):
                 ends = full_size(self.samples[i].means - self.samples[j].means)
                 examples = float(of_means[i, i] + of_means[j, j] - 2 * of_means[i, j]) + 2 * ends**2 / size**2
-                total = examples + seeds[i].total + seeds[j].total
-                uncertain = examples**2 / size + sum(seeds[k].uncertainty for k in (i, j))
-                degrees = total**2 / uncertain if uncertain else math.inf
-                quantile = critical(LEVEL, degrees)
-                half[i, j] = half[j, i] = quantile * math.sqrt(total)
+                parts = [Part(examples, size + 1), seeds[i], seeds[j]]
+                half[i, j] = half[j, i] = half_width(parts, LEVEL)
         return Bars(half, half - self.margin)
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from statistics import median
 
 from advisor.decide import costs, macro, words
 from advisor.decide.busy import busy
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
-from advisor.decide.seeds import SPREAD
+from advisor.decide.seeds import DEGREES, SPREAD
 from advisor.decide.statistics import Contrasts
+from advisor.decide.student import critical
 from advisor.measure.records import Comparison
 from advisor.tasks import Limits
-from advisor.tasks.power import detectable
+from advisor.tasks.power import LEVEL
 
 _FEW_EXAMPLES = 100
 _NAMED_LABELS = 6
@@ -48,12 +48,14 @@ def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts,
     n = len(comparison.answers)
     candidates = [row.spec for row in rows if row.quality and not row.control]
     pairs = [contrasts.between(a, b) for a, b in combinations(candidates, 2)]
-    smallest = median(detectable(pair.error, pair.level) for pair in pairs) if pairs else 0.0
-    if smallest > margin:
+    pairs.sort(key=lambda pair: pair.detectable)
+    typical = pairs[len(pairs) // 2] if pairs else None
+    if typical and typical.detectable > margin:
         together = f" when all {len(pairs)} pairs are tested together" if len(pairs) > 1 else ""
+        trained = " and one seed of training" if typical.of_seeds and _once(rows) else ""
         yield (
-            f"Quality was measured on {words.many(n, 'test example')}: a difference below about "
-            f"{words.value(smallest)} between two approaches is likely to go unnoticed{together}."
+            f"Quality was measured on {words.many(n, 'test example')}{trained}: a difference below about "
+            f"{words.value(typical.detectable)} between two approaches is likely to go unnoticed{together}."
         )
     elif n < _FEW_EXAMPLES:
         yield f"Quality was measured on {words.many(n, 'test example')} only."
@@ -77,12 +79,13 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if row.status != "ok":
             yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
-    once = [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
+    once = _once(rows)
     if once:
         yield (
-            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed: another may lie "
-            f"{words.value(2 * SPREAD)} away, as trainings on other tasks did, so only differences beyond that are "
-            "called decided. Their intervals are those of the trainings at hand. --seeds 3 measures it."
+            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed, and the interval is "
+            f"that of this training. Trainings on other tasks had a standard deviation of {words.value(SPREAD)} "
+            "between seeds, so a difference has to be larger than "
+            f"{words.value(critical(LEVEL, DEGREES) * SPREAD)} to be called decided. --seeds 3 measures it."
         )
     for row in rows:
         if row.alike and not _constant_by_design(row):
@@ -104,6 +107,11 @@ def _approaches(rows: Sequence[Row]) -> Iterator[str]:
             f"{words.listed([row.spec for row in same])}: the embedder read only the beginning of the input of "
             f"{words.many(count, 'test example')} of {same[0].n:,}; the rest is beyond what it takes in."
         )
+
+
+def _once(rows: Sequence[Row]) -> list[str]:
+    """Approaches whose model was trained with one seed."""
+    return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
 
 
 def _constant_by_design(row: Row) -> bool:

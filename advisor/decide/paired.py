@@ -1,10 +1,10 @@
 """Two approaches on the same test examples: how far apart they are, and how sure that is.
 
-The difference is studentised: its variance is that over test examples plus what seeds of training add (`seeds.py`), its
-degrees of freedom are Satterthwaite's (1946). Two pseudo-examples stand at the ends of what could have been seen, as
-Bonett & Price 2012 add them for paired shares: without them two approaches that happen to agree on every answer would
-be shown to be equal. They are as far away as the root mean square of the deviations seen and of one of full size, so
-that they matter where few answers deviate and vanish where many do.
+The difference is studentised: its variance is that over test examples plus what seeds of training add (`seeds.py`),
+each with its own degrees of freedom (`student.py`). Two pseudo-examples stand at the ends of what could have been seen,
+as Bonett & Price 2012 add them for paired shares: without them two approaches that happen to agree on every answer
+would be shown to be equal. They are as far away as the root mean square of the deviations seen and of one of full size,
+so that they matter where few answers deviate and vanish where many do.
 
 A difference is significant at a level if this pivot says so *and* the permutation test does (`permutation.py`), which
 is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, drawn out to nought
@@ -20,8 +20,8 @@ import numpy as np
 
 from advisor.decide.decision import Interval
 from advisor.decide.sample import Floats, Sample
-from advisor.decide.seeds import DEGREES, seed_variance
-from advisor.decide.student import critical, two_sided
+from advisor.decide.seeds import seed_variance
+from advisor.decide.student import Part, half_width, p_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,46 +31,36 @@ class Pivot:
     Attributes:
         difference: as measured, in units of the metric.
         centre: of its intervals: the mean with the pseudo-examples.
-        examples: variance of the mean over test examples, at as many as there are.
-        seeds: variance that is due to which seeds were trained.
-        degrees: of freedom (Satterthwaite).
+        parts: of its variance: over test examples, at as many as there are, and over the seeds of either.
         p_permutation: two-sided, of the permutation test.
     """
 
     difference: float
     centre: float
-    examples: float
-    seeds: float
-    degrees: float
+    parts: tuple[Part, ...]
     p_permutation: float
 
     @property
     def error(self) -> float:
         """Standard error."""
-        return math.sqrt(self.examples + self.seeds)
+        return math.sqrt(sum(part.variance for part in self.parts))
 
     @property
     def p(self) -> float:
         """Two-sided, not corrected: the larger of the pivot's and the permutation test's."""
-        t = self.centre / self.error
-        return max(self.p_permutation, two_sided(t, self.degrees))
+        return max(self.p_permutation, p_value(self.centre, self.parts))
 
-    def quantile(self, level: float) -> float:
-        """The two-sided critical value of the pivot at `level`."""
-        return critical(level, self.degrees)
+    def half(self, level: float) -> float:
+        """Half width of the pivot's interval at `level`."""
+        return half_width(self.parts, level)
 
     def interval(self, level: float) -> Interval:
         """All differences that are not rejected at `level`."""
-        half = self.quantile(level) * self.error
+        half = self.half(level)
         low, high = self.centre - half, self.centre + half
         if self.p_permutation >= level:
             low, high = min(low, 0.0), max(high, 0.0)
         return rounded(self.difference, low, high)
-
-    @property
-    def reversed(self) -> Pivot:
-        """Second minus first."""
-        return Pivot(-self.difference, -self.centre, self.examples, self.seeds, self.degrees, self.p_permutation)
 
 
 def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
@@ -81,12 +71,8 @@ def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
     centre, examples = _augmented(seen, size)
     if first.counts is not None:
         examples = max(examples, _augmented(first.means - second.means, size)[1])
-    one, two = seed_variance(first), seed_variance(second)
-    seeds = one.total + two.total
-    # What is known beforehand of the spread is the same for both, so that part is wrong for both at once.
-    uncertain = examples**2 / (first.n + 1) + (one.prior + two.prior) ** 2 / DEGREES
-    uncertain += sum(part.own**2 / part.degrees for part in (one, two) if part.degrees)
-    return Pivot(difference, centre, examples, seeds, (examples + seeds) ** 2 / uncertain, p_permutation)
+    parts = (Part(examples, first.n + 1), seed_variance(first), seed_variance(second))
+    return Pivot(difference, centre, parts, p_permutation)
 
 
 def rounded(value: float, low: float, high: float) -> Interval:

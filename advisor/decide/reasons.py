@@ -212,9 +212,10 @@ class Wording:
             contrast = self._contrasts.between(row.spec, chosen.spec)
             if contrast.no_worse_by(self._margin) or contrast.alone.high <= -self._margin:
                 continue
+            more = "More seeds and a larger test set show" if contrast.of_seeds else "A larger test set shows"
             found.append(
-                f"A larger test set shows {row.spec} to be worse than {chosen.spec} by less than "
-                f"{self._margin:g}: then it is preferred, being cheaper in {measure.name}."
+                f"{more} {row.spec} to be worse than {chosen.spec} by less than {self._margin:g}: then it is "
+                f"preferred, being cheaper in {measure.name}."
             )
         return found
 

@@ -31,7 +31,7 @@ from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
 from advisor.decide.sample import Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
-from advisor.decide.student import critical
+from advisor.decide.student import Part, half_width
 from advisor.measure.metrics import macro_f1
 from advisor.tasks.power import LEVEL
 
@@ -99,16 +99,13 @@ class Bootstrap:
 
 
 def _over_seeds(sample: Sample) -> Interval:
-    """A t interval of the mean over seeds: variances over examples and over seeds, Satterthwaite's degrees."""
+    """A t interval of the mean over seeds, from variances over examples and over seeds."""
     values = np.concatenate([sample.values.mean(axis=0), _ends(sample)])
     examples = float(values.var(ddof=1)) / values.size
-    seeds = seed_variance(sample)
     if sample.counts is not None:
         accuracy = np.concatenate([sample.means, _ends(sample)])
         examples = max(examples, float(accuracy.var(ddof=1)) / accuracy.size)
-    uncertain = examples**2 / (sample.n + 1) + seeds.uncertainty
-    half = critical(LEVEL, (examples + seeds.total) ** 2 / uncertain)
-    half *= math.sqrt(examples + seeds.total)
+    half = half_width([Part(examples, sample.n + 1), seed_variance(sample)], LEVEL)
     centre = float(values.mean())
     found = rounded(sample.quality, max(0.0, centre - half), min(1.0, centre + half))
     return found if sample.counts is None else macro.widened(found, sample.counts)

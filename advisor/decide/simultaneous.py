@@ -78,7 +78,7 @@ class Family:
 
 def covariance(samples: Sequence[Sample]) -> Floats:
     """Of the measured qualities: over test examples, and over seeds on the diagonal; shape (samples, samples)."""
-    return of_examples(samples) + np.diag([seed_variance(sample).total for sample in samples])
+    return of_examples(samples) + np.diag([seed_variance(sample).variance for sample in samples])
 
 
 def of_examples(samples: Sequence[Sample]) -> Floats:

@@ -6,6 +6,7 @@ import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import NormalDist
 
 from advisor.decide.decision import Interval
 from advisor.decide.paired import Pivot, pivot, rounded
@@ -13,7 +14,7 @@ from advisor.decide.permutation import p_values
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.sample import Sample
 from advisor.decide.simultaneous import Family
-from advisor.tasks.power import LEVEL
+from advisor.tasks.power import LEVEL, POWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,8 @@ class Contrast:
         p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval does not hold nought.
         alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
         p_alone: two-sided, not corrected.
-        level: of a pair at which all pairs of the family together keep 5 %.
-        error: standard error of the difference, over test examples and seeds.
-        of_seeds: share of its variance that is due to the seeds of training.
-        n: number of test examples.
+        detectable: the smallest difference that is shown with 80 % power, all pairs of the family together.
+        of_seeds: whether part of its variance is due to the seeds of training.
     """
 
     first: str
@@ -38,10 +37,8 @@ class Contrast:
     p: float
     alone: Interval
     p_alone: float
-    level: float
-    error: float
-    of_seeds: float
-    n: int
+    detectable: float
+    of_seeds: bool
 
     @property
     def shown(self) -> bool:
@@ -122,10 +119,8 @@ def _contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contr
         p=family.adjusted(p),
         alone=studentised.interval(LEVEL),
         p_alone=p,
-        level=family.level,
-        error=studentised.error,
-        of_seeds=studentised.seeds / studentised.error**2,
-        n=a.n,
+        detectable=studentised.half(family.level) + NormalDist().inv_cdf(POWER) * studentised.error,
+        of_seeds=any(part.variance for part in studentised.parts[1:]),
     )
 
 

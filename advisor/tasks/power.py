@@ -35,14 +35,9 @@ are short behave almost like that; those of long texts lie close together.
 _INVERSE = NormalDist().inv_cdf
 
 
-def examples_for(difference: float, deviation: float, level: float = LEVEL) -> int:
-    """Paired examples that show a difference in a two-sided test at `level` with 80 % power.
+def detectable(error: float) -> float:
+    """The smallest difference that is shown with 80 % power, two-sided at `LEVEL`, by its standard error.
 
-    The normal approximation ((z_(1 - level/2) + z_0.8) * deviation / difference)^2, rounded up.
+    The normal approximation (z_(1 - level/2) + z_0.8) * error.
     """
-    return math.ceil(((_INVERSE(1 - level / 2) + _INVERSE(POWER)) * deviation / difference) ** 2)
-
-
-def detectable(error: float, level: float = LEVEL) -> float:
-    """The smallest difference that is shown with 80 % power, two-sided at `level`, by its standard error."""
-    return (_INVERSE(1 - level / 2) + _INVERSE(POWER)) * error
+    return (_INVERSE(1 - LEVEL / 2) + _INVERSE(POWER)) * error

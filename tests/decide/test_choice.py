@@ -69,8 +69,9 @@ def test_what_cannot_be_told_apart_is_undecided(
     assert choice.reasons[0].startswith("Undecided between rag and lora")
     assert "settle it" in still_needed(decision)
     assert {r.group for r in decision.rows} == {"a"}
-    assert "A larger test set shows lora to be worse than rag by less than 0.02: then it is preferred" in said(
-        choice.flips_when
+    assert (
+        "More seeds and a larger test set show lora to be worse than rag by less than 0.02: then it is preferred"
+        in said(choice.flips_when)
     )
 
 
@@ -202,7 +203,7 @@ def test_a_small_test_set_is_a_caveat_with_numbers(
 ) -> None:
     runs = [run("rag", answers(48, 0.7, 1)), run("lora", answers(48, 0.7, 2))]
     caveats = said(judge(comparison(runs)).recommendation.caveats)
-    assert "Quality was measured on 48 test examples: a difference below about 0." in caveats
+    assert "Quality was measured on 48 test examples and one seed of training: a difference below about 0." in caveats
     assert "Latency was measured on 60 requests, sent one at a time" in caveats
     assert "batched use at the measured throughput" in caveats
 
@@ -253,7 +254,8 @@ def test_one_seed_of_training_leaves_a_small_lead_open_and_asks_for_seeds(run: R
     assert choice.settling is not None
     assert choice.settling.seeds_first
     assert "Seeds are what is missing" in still_needed(decision)
-    assert "another may lie" in said(choice.caveats)
+    assert "trained with one seed" in said(choice.caveats)
+    assert "2,000 test examples and one seed of training" in said(choice.caveats)
     steady = [replace(one, trainable_parameters=None) for one in runs]
     assert judge(comparison(steady)).recommendation.decided
 

@@ -17,6 +17,7 @@ from advisor.decide.sample import Sample
 from advisor.decide.seeds import DEGREES, SPREAD, seed_variance
 from advisor.decide.simultaneous import Family
 from advisor.decide.statistics import Contrasts, letters
+from advisor.decide.student import Part, half_width, p_value
 from advisor.measure import metrics
 from advisor.tasks.power import detectable
 
@@ -172,8 +173,8 @@ def test_a_control_takes_no_power_from_the_choice() -> None:
     drawn = [sample(rng.random(80) < share, name) for name, share in (("a", 0.9), ("b", 0.7), ("m", 0.2), ("o", 0.9))]
     alone, among = Contrasts(drawn[:2]), Contrasts(drawn, frozenset({"m", "o"}))
     assert among.between("a", "b").p == pytest.approx(alone.between("a", "b").p, abs=1e-3)
-    assert among.between("a", "b").level == pytest.approx(0.05, abs=2e-3)
-    assert among.between("a", "m").level < 0.02
+    assert among.between("a", "b").difference == pytest.approx(among.between("a", "b").alone, abs=2e-3)
+    assert among.between("a", "m").detectable > 1.1 * among.between("a", "b").detectable
     assert among.between("b", "a").difference.value == -among.between("a", "b").difference.value
 
 
@@ -254,12 +255,36 @@ def test_variance_of_seeds_is_that_of_a_two_way_layout() -> None:
     mean_squares = n * scores.mean(axis=1).var(ddof=1)
     residual = scores - scores.mean(0) - scores.mean(1, keepdims=True) + scores.mean()
     of_seeds = (mean_squares - (residual**2).sum() / ((seeds - 1) * (n - 1))) / n
-    weight = (seeds - 1) / (DEGREES + seeds - 1)
+    moderated = (3 * SPREAD**2 + (seeds - 1) * of_seeds) / (3 + seeds - 1)
     found = seed_variance(Sample("a", scores, tuned=True))
-    assert found.own == pytest.approx(weight * of_seeds / seeds)
-    assert found.prior == pytest.approx((1 - weight) * SPREAD**2 / seeds)
-    assert seed_variance(sample(scores[0])).total == 0
-    assert seed_variance(Sample("a", scores[:1], tuned=True)).total == pytest.approx(SPREAD**2)
+    assert found.variance == pytest.approx(max(moderated, of_seeds) / seeds)
+    assert found.degrees == 6
+    assert seed_variance(sample(scores[0])).variance == 0
+    assert seed_variance(Sample("a", scores[:1], tuned=True)) == Part(SPREAD**2, DEGREES)
+    wide = seed_variance(Sample("a", 0.5 + np.array([[-0.4], [0.4]]) + np.zeros((2, 50)), tuned=True))
+    assert wide.variance == pytest.approx(0.32 / 2)  # as seen: not drawn towards the usual spread
+
+
+def test_parts_that_are_known_differently_well_are_combined_as_howe_does() -> None:
+    examples, seeds = Part(0.0004, 100), Part(0.0025, 3)
+    assert half_width([examples], 0.05) == pytest.approx(0.02 * stats.t.ppf(0.975, 100))
+    both = math.hypot(0.02 * stats.t.ppf(0.975, 100), 0.05 * stats.t.ppf(0.975, 3))
+    assert half_width([examples, seeds], 0.05) == pytest.approx(both)
+    for level in (1e-9, 1e-4, 0.03, 0.2, 0.9):
+        assert p_value(half_width([examples, seeds], level), [examples, seeds]) == pytest.approx(level)
+        assert p_value(-half_width([seeds], level), [seeds]) == pytest.approx(level)
+    assert p_value(0.0, [examples, seeds]) == pytest.approx(1)
+    assert p_value(0.0, [Part(0.0, 3)]) == 1
+
+
+def test_equal_approaches_are_shown_to_differ_no_more_often_than_said_where_seeds_are_few() -> None:
+    rng = RNG(17)
+    shown = 0
+    for _ in range(400):
+        by_seed = 0.6 + SPREAD * rng.standard_normal((3, 1))
+        tuned = Sample("a", (rng.random((3, 300)) < by_seed).astype(float), tuned=True)
+        shown += pivot(tuned, sample(rng.random(300) < 0.6, "b"), 0.0).p < 0.05
+    assert shown <= 0.05 * 400 + 2 * math.sqrt(400 * 0.05 * 0.95)
 
 
 def test_contributions_to_macro_f1_have_it_as_their_mean_and_its_spread() -> None:
@@ -275,4 +300,3 @@ def test_contributions_to_macro_f1_have_it_as_their_mean_and_its_spread() -> Non
 
 def test_sample_sizes_are_the_textbook_ones() -> None:
     assert detectable(0.5 / math.sqrt(197)) == pytest.approx(0.1, abs=1e-3)
-    assert detectable(1.0, 0.01) == pytest.approx(2.5758 + 0.8416, abs=1e-3)

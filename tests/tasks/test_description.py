@@ -7,7 +7,7 @@ import pytest
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
-from advisor.tasks.power import detectable, examples_for
+from advisor.tasks.power import detectable
 from advisor.tasks.shapes import is_code, is_json, is_number, rigidity
 
 
@@ -77,7 +77,6 @@ def test_what_this_test_set_can_show_is_halved_by_four_times_the_examples() -> N
     assert found.examples_to_halve == 200
     assert found.detectable == pytest.approx(detectable(0.4 / 50**0.5))
     assert detectable(0.4 / 200**0.5) == pytest.approx(found.detectable / 2)
-    assert examples_for(0.1, 0.4) == 126  # (2.8016 * 0.4 / 0.1)^2
 
 
 def test_lengths() -> None:
