@@ -21,7 +21,7 @@ from advisor.decide.rule import Bars, Costs
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import seed_variance, with_seeds
 from advisor.decide.simultaneous import of_examples
-from advisor.decide.student import Part, half_width
+from advisor.measure.student import Part, half_width
 from advisor.tasks.power import LEVEL, POWER
 
 DRAWS = 1_000

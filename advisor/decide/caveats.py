@@ -11,8 +11,8 @@ from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.seeds import DEGREES, SPREAD
 from advisor.decide.statistics import Contrasts
-from advisor.decide.student import critical
 from advisor.measure.records import Comparison
+from advisor.measure.student import critical
 from advisor.tasks import Limits
 from advisor.tasks.power import LEVEL
 

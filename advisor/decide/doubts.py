@@ -16,7 +16,7 @@ def provisional_because(comparison: Comparison) -> tuple[str, ...]:
         return ()
     seen = round(leaked * n)
     return (
-        f"{seen:,} of {words.many(n, 'test example')} ({100 * leaked:.0f} %) also stand in what the approaches may "
-        f"see: what remembers them looks better than it is. From {100 * LEAKED:.0f} % on nothing is called decided. "
-        "Take them out of train and compare again.",
+        f"{seen:,} of {words.many(n, 'test example')} ({100 * leaked:.0f} %) {'is' if seen == 1 else 'are'} also in "
+        "what the approaches may see: what remembers them looks better than it is. "
+        f"From {100 * LEAKED:.0f} % on nothing is called decided. Take them out of train and compare again.",
     )

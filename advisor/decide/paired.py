@@ -21,7 +21,7 @@ import numpy as np
 from advisor.decide.decision import Interval
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import seed_variance
-from advisor.decide.student import Part, half_width, p_value
+from advisor.measure.student import Part, half_width, p_value
 
 
 @dataclass(frozen=True, slots=True)

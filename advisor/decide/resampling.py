@@ -31,8 +31,8 @@ from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
 from advisor.decide.sample import Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
-from advisor.decide.student import Part, half_width
 from advisor.measure.metrics import macro_f1
+from advisor.measure.student import Part, half_width
 from advisor.tasks.power import LEVEL
 
 RESAMPLES = 4_999

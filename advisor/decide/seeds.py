@@ -14,7 +14,7 @@ on the embedded model. How well the claims hold where the spread is another is i
 from __future__ import annotations
 
 from advisor.decide.sample import Sample
-from advisor.decide.student import Part
+from advisor.measure.student import Part
 
 SPREAD = 0.05
 """Standard deviation between seeds of a tuned approach's quality, in units of the metric."""

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import exp, log, sqrt
 from statistics import fmean
 
+from advisor.measure.student import critical
+from advisor.tasks.power import LEVEL
+
 REPEATS = 3
 """How many batches are answered again for their times: with fewer than three the interval says next to nothing."""
 REPEAT_SECONDS = 5.0  # that this may take
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t at 97.5 % for 1, 2, ... degrees of freedom; beyond, the last errs on the wide side."""
 
 Timings = Mapping[str, Sequence[float]]
 """By the id of a batch's first query, the seconds that it took, each time that it was answered."""
@@ -44,4 +45,4 @@ def error(runs: Iterable[Timings]) -> float | None:
     if not freedom:
         return None
     squares = sum((x - fmean(group)) ** 2 for group in groups for x in group)
-    return exp(_T[min(freedom, len(_T)) - 1] * sqrt(squares / freedom)) - 1
+    return exp(critical(LEVEL, freedom) * sqrt(squares / freedom)) - 1

@@ -17,8 +17,8 @@ from advisor.decide.sample import Sample
 from advisor.decide.seeds import DEGREES, SPREAD, seed_variance
 from advisor.decide.simultaneous import Family
 from advisor.decide.statistics import Contrasts, letters
-from advisor.decide.student import Part, half_width, p_value
 from advisor.measure import metrics
+from advisor.measure.student import Part, half_width, p_value
 from advisor.tasks.power import detectable
 
 RNG = np.random.default_rng

@@ -44,12 +44,12 @@ def test_three_batches_all_over_the_run_are_repeated_where_there_is_time() -> No
 def test_the_error_is_students_interval_of_the_logarithms() -> None:
     e = math.e
     # one batch, e times as long the second time: s = 1 / sqrt(2), t(1) = 12.706
-    assert timing.error([{"a": [1.0, e]}]) == pytest.approx(math.exp(12.706 / math.sqrt(2)) - 1)
+    assert timing.error([{"a": [1.0, e]}]) == pytest.approx(math.exp(12.706 / math.sqrt(2)) - 1, rel=1e-3)
     # three batches of other lengths, each once more, off by 2 %: s = ln(1.02) / sqrt(2), t(3) = 3.182
     three = {"a": [1.0, 1.02], "b": [5.1, 5.0], "c": [0.3, 0.306]}
-    assert timing.error([three]) == pytest.approx(math.exp(3.182 * math.log(1.02) / math.sqrt(2)) - 1)
+    assert timing.error([three]) == pytest.approx(math.exp(3.182 * math.log(1.02) / math.sqrt(2)) - 1, rel=1e-3)
     # two seeds have twice the freedom: t(6) = 2.447
-    assert timing.error([three, three]) == pytest.approx(math.exp(2.447 * math.log(1.02) / math.sqrt(2)) - 1)
+    assert timing.error([three, three]) == pytest.approx(math.exp(2.447 * math.log(1.02) / math.sqrt(2)) - 1, rel=1e-3)
     assert timing.error([{"a": [1.0]}]) is None
     assert timing.error([]) is None
 
