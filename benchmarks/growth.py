@@ -1,6 +1,6 @@
 """Simulates learning curves of many families, and counts how often `advisor curve` is right about what lies beyond.
 
-    python -m benchmarks.growth [--runs 300] [--resamples 300] [--out benchmarks/results]
+    python -m benchmarks.growth [--runs 200] [--resamples 300] [--out benchmarks/results]
 
 `benchmarks.curves` knows fifteen pairs of curves; here every run draws its own. Two approaches have curves of a family
 (their parameters are drawn, so is where they begin and what they gain over the measured sizes), are measured at the

@@ -1,6 +1,6 @@
 """Simulates test sets judged by macro F1, and counts how often the interval holds the truth.
 
-    python -m benchmarks.macro [--runs 400] [--out benchmarks/results]
+    python -m benchmarks.macro [--runs 200] [--out benchmarks/results]
 
 Every test set has its labels in equal shares, or in such that fall so steeply that the rarest have an example or two;
 how often each label is answered rightly is drawn around the quality, and wrong answers fall on other labels, more often

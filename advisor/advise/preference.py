@@ -20,7 +20,6 @@ from advisor.advise.foresight import Foreseen
 from advisor.decide import Cost, Interval, Row
 from advisor.decide.choice import excess, violations
 from advisor.decide.costs import changes, cost, expenses, queries
-from advisor.decide.rows import UNKNOWN_COST
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN  # expected to be worse by no more, a cheaper approach is named in its place
 
@@ -61,7 +60,7 @@ def option(
     control: bool, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
 ) -> Option:
     """One approach under the limits, costed as `advisor.decide` does after measuring."""
-    row = _row(expected, foreseen)
+    row = _row(expected, foreseen, Cost())
     spent = cost(expenses(row, usd_per_hour, limits), limits)
     row = _row(expected, foreseen, spent)
     return Option(expected.spec, control, expected, foreseen, spent, () if control else violations(row, limits))
@@ -147,7 +146,7 @@ def _row_of(one: Option) -> Row:
     return _row(one.expected, one.foreseen, one.cost)
 
 
-def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost = UNKNOWN_COST) -> Row:
+def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost) -> Row:
     """The expectation in the form in which measured approaches are judged."""
     from_model = foreseen is not None and foreseen.prompt_tokens > 0
     return Row(
@@ -160,8 +159,6 @@ def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost = UNKNOWN_CO
         violations=(),
         quality=Interval(expected.value, expected.low, expected.high),
         n=0,
-        group="",
-        versus_best=None,
         latency=foreseen.latency if foreseen else None,
         throughput_qps=foreseen.throughput_qps if foreseen else None,
         prompt_tokens=foreseen.prompt_tokens if foreseen else None,
@@ -169,12 +166,6 @@ def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost = UNKNOWN_CO
         fit_seconds=foreseen.fit_seconds if foreseen else None,
         index_seconds=foreseen.index_seconds if foreseen else None,
         peak_memory_bytes=foreseen.memory_bytes if foreseen else None,
-        artifact_bytes=None,
         trainable_parameters=int(foreseen.trained) if foreseen else None,
-        recall_at_k=None,
-        mrr=None,
         cost=spent,
-        dropped=0,
-        cut=0,
-        notes=(),
     )

@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from advisor.decide.decision import Settling
-from advisor.decide.paired import full_size
+from advisor.decide.paired import full_size, per_example
 from advisor.decide.rule import Bars, Costs
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.seeds import seed_variance, with_seeds
-from advisor.decide.simultaneous import of_examples
+from advisor.decide.simultaneous import drawn, of_examples
 from advisor.measure.student import Part, half_width
 from advisor.tasks.power import LEVEL, POWER
 
@@ -56,14 +57,14 @@ class Assurance:
         even = next((s for s, chance in zip(sizes, chances, strict=True) if chance >= 0.5), None)
         likely = next((s for s, chance in zip(sizes, chances, strict=True) if chance >= POWER), None)
         first = likely is None and self._due_to_seeds(own) > 0.5
-        return Settling(even, likely, most, self._seeds(n), first)
+        more = next((number for number in SEEDS if number > max(s.seeds for s in self.samples)), None)
+        return Settling(even, likely, most, self._seeds(n), first, more)
 
-    def chance(self, size: int, seeds: Sequence[Part] | None = None) -> float:
+    def chance(self, size: int, seeds: Sequence[Part]) -> float:
         """That the choice is decided at `size` test examples, those at hand among them, and these seeds."""
         own = [seed_variance(sample) for sample in self.samples]
-        after = own if seeds is None else seeds
-        quality = self._predicted(size, own, after)
-        chosen = self._bars(size, after).choose(quality, self.costs)
+        quality = self._predicted(size, own, seeds)
+        chosen = self._bars(size, seeds).choose(quality, self.costs)
         return float(chosen.settled.mean())
 
     def _rising(self, cases: Iterator[tuple[int, Sequence[Part]]]) -> list[float]:
@@ -94,18 +95,18 @@ class Assurance:
     def _predicted(self, size: int, own: Sequence[Part], after: Sequence[Part]) -> Floats:
         """Qualities that may be measured then, given those measured now; shape (DRAWS, approaches)."""
         n, measured = self.samples[0].n, np.array([sample.quality for sample in self.samples])
-        per_example = of_examples(self.samples) * n
-        noise = per_example / n
+        of_one = of_examples(self.samples) * n
+        noise = of_one / n
         within = np.eye(len(measured)) - 1 / len(measured)
         spread = float(measured.var(ddof=1)) - float(np.trace(within @ noise)) / (len(measured) - 1)
         spread = max(spread, 0.0) + _LEAST**2
         gain = spread * np.linalg.inv(spread * np.eye(len(measured)) + noise)
         mean = measured.mean() + gain @ (measured - measured.mean())
         rng = np.random.default_rng(_SEED)
-        true = mean + _normal(rng, spread * (np.eye(len(measured)) - gain))
+        true = mean + drawn(rng, spread * (np.eye(len(measured)) - gain), DRAWS)
         new = size - n
         if new:
-            seen = true + _normal(rng, per_example / new)
+            seen = true + drawn(rng, of_one / new, DRAWS)
             found: Floats = (n * measured + new * seen) / size
         else:
             found = np.tile(measured, (DRAWS, 1))
@@ -117,24 +118,14 @@ class Assurance:
 
     def _bars(self, size: int, seeds: Sequence[Part]) -> Bars:
         """Half widths of the intervals of pairs at that size."""
-        n, count = self.samples[0].n, len(self.samples)
-        of_means = of_examples(self.samples) * n / size
+        count = len(self.samples)
         half = np.zeros((count, count))
-        for i in range(count):
-            for j in range(i):
-                ends = full_size(self.samples[i].means - self.samples[j].means)
-                examples = float(of_means[i, i] + of_means[j, j] - 2 * of_means[i, j]) + 2 * ends**2 / size**2
-                parts = [Part(examples, size + 1), seeds[i], seeds[j]]
-                half[i, j] = half[j, i] = half_width(parts, LEVEL)
+        for i, j in combinations(range(count), 2):
+            one, two = self.samples[i], self.samples[j]
+            examples = (per_example(one, two) + 2 * full_size(one.means - two.means) ** 2 / size) / size
+            half[i, j] = half[j, i] = half_width([Part(examples, size + 1), seeds[i], seeds[j]], LEVEL)
         return Bars(half, half - self.margin)
 
 
 _LEAST = 0.02
 """The least spread of true qualities that approaches are taken to have, in units of the metric."""
-
-
-def _normal(rng: np.random.Generator, covariance: Floats) -> Floats:
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    factor = vectors * np.sqrt(np.clip(values, 0.0, None))
-    drawn: Floats = rng.standard_normal((DRAWS, len(covariance))) @ factor.T
-    return drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from advisor.decide import words
+from advisor.decide.costs import known_cost, stretched
 from advisor.decide.decision import Row
 from advisor.measure.attempt import FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
@@ -84,9 +85,9 @@ def _may_keep_limits(row: Row, limits: Limits) -> bool:
     """Whether it breaks a limit that it would keep if its times were as much too long as they may be."""
     if not row.violations:
         return False
-    late, dear = row.stretch(LATENCY), row.stretch(PREDICT)
+    late, dear = row.stretch(LATENCY), stretched(row)
     p95 = row.latency.p95 if row.latency and limits.p95_ms is not None else None
-    spent = row.cost.fit if row.cost.over_horizon is None else row.cost.over_horizon
+    spent = known_cost(row)
     return (p95 is not None and p95 / late <= (limits.p95_ms or 0.0) < p95) or (
         limits.budget_usd is not None and spent is not None and spent / dear <= limits.budget_usd < spent
     )

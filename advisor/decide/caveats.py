@@ -9,7 +9,7 @@ from advisor.decide import costs, macro, words
 from advisor.decide.busy import busy
 from advisor.decide.decision import Row
 from advisor.decide.prices import HourlyPrice
-from advisor.decide.seeds import DEGREES, SPREAD
+from advisor.decide.seeds import DEGREES, usual_spread
 from advisor.decide.statistics import Contrasts
 from advisor.measure.records import Comparison
 from advisor.measure.student import critical
@@ -34,7 +34,7 @@ def caveats(
         *comparison.model.caveats,
         *_test_set(comparison, rows, contrasts, margin),
         *_rare_labels(comparison),
-        *_approaches(rows),
+        *_approaches(rows, contrasts),
         *_straddling(rows, limits),
         *(sentence for row in rows for sentence in row.straddles),
         *_latency(comparison, rows, limits),
@@ -75,17 +75,18 @@ def _rare_labels(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def _approaches(rows: Sequence[Row]) -> Iterator[str]:
+def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
     for row in rows:
         if row.status != "ok":
             yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
     once = _once(rows)
     if once:
+        spread = max(usual_spread(contrasts.samples[spec]) for spec in once)
         yield (
             f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed, and the interval is "
-            f"that of this training. Trainings on other tasks had a standard deviation of {words.value(SPREAD)} "
+            f"that of this training. Trainings on other tasks had a standard deviation of {words.value(spread)} "
             "between seeds, so a difference has to be larger than "
-            f"{words.value(critical(LEVEL, DEGREES) * SPREAD)} to be called decided. --seeds 3 measures it."
+            f"{words.value(critical(LEVEL, DEGREES) * spread)} to be called a lead. --seeds 3 measures it."
         )
     for row in rows:
         if row.alike and not _constant_by_design(row):

@@ -15,9 +15,9 @@ import numpy as np
 
 from advisor.decide import rule, words
 from advisor.decide.assurance import Assurance
-from advisor.decide.costs import Measure, cheaper, measure_for
+from advisor.decide.costs import Measure, cheaper, known_cost, measure_for
 from advisor.decide.decision import Interval, Row, Settling
-from advisor.decide.optimism import corrected
+from advisor.decide.optimism import optimism
 from advisor.decide.rule import Bars, Costs
 from advisor.decide.statistics import Contrasts
 from advisor.tasks import Limits
@@ -59,11 +59,6 @@ def violations(row: Row, limits: Limits) -> tuple[str, ...]:
     if limits.budget_usd is not None and total is not None and total > limits.budget_usd:
         found.append(f"cost {words.usd(total)} is above the budget of {words.usd(limits.budget_usd)}")
     return tuple(found)
-
-
-def known_cost(row: Row) -> float | None:
-    """What is certain to be spent: over the horizon, or on fitting alone where the traffic is not known."""
-    return row.cost.fit if row.cost.over_horizon is None else row.cost.over_horizon
 
 
 def excess(row: Row, limits: Limits) -> float:
@@ -120,20 +115,15 @@ def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, marg
     return Assurance(samples, _costs(eligible, choice.measure), margin).settling()
 
 
-def corrected_quality(chosen: Row, field: Sequence[Row], contrasts: Contrasts, margin: float) -> Interval:
-    """The quality of the chosen row, corrected for having been chosen from `field` (`advisor.decide.optimism`).
-
-    Args:
-        field: the rows that it was chosen from, itself among them.
-    """
+def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> float:
+    """By how much whichever row is chosen from `field` looks better than it is (`advisor.decide.optimism`)."""
     specs = [row.spec for row in field]
     half = np.zeros((len(specs), len(specs)))
     for (i, one), (j, other) in permutations(enumerate(specs), 2):
         alone = contrasts.between(one, other).alone
         half[i, j] = (alone.high - alone.low) / 2
-    bars, known = Bars(half, half - margin), _costs(field, measure_for(field))
     samples = [contrasts.samples[spec] for spec in specs]
-    return corrected(samples, specs.index(chosen.spec), contrasts.intervals[chosen.spec], bars, known)
+    return optimism(samples, Bars(half, half - margin), _costs(field, measure_for(field)))
 
 
 def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:

@@ -1,6 +1,6 @@
-"""What a report may claim, each with its test, its level and its place: the one table of them.
+"""What a report may claim, each with its test, its level and its place: the table of docs/statistics.md.
 
-Nothing else decides what counts as shown. Level and margin have their home in `advisor.tasks.power`.
+Level and margin have their home in `advisor.tasks.power`.
 """
 
 from __future__ import annotations

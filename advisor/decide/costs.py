@@ -30,7 +30,6 @@ FEWEST_QUERIES = 100.0
 """A break-even below a day's traffic, or below this where the traffic is not known, is nothing to choose by."""
 SHORTEST_DAYS = 1 / 24  # nobody changes documents more often than hourly
 _SECONDS = 3600.0
-_SECONDS_A_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ def _interval(value: float | None, low: float | None, high: float | None, stretc
 
 def _over_horizon(row: Row) -> Interval | None:
     cost = row.cost
-    return _interval(cost.over_horizon, cost.over_horizon_low, cost.over_horizon_high, row.stretch(FIT, PREDICT))
+    return _interval(cost.over_horizon, cost.over_horizon_low, cost.over_horizon_high, stretched(row))
 
 
 def _per_1k(row: Row) -> Interval | None:
@@ -160,14 +159,23 @@ def changes(limits: Limits) -> float:
     return 0.0 if every is None else horizon(limits) / every
 
 
-def uses_documents(row: Row) -> bool:
-    """Whether the approach indexes documents."""
-    return row.index_seconds is not None
-
-
 def is_trained(row: Row) -> bool:
     """Whether fitting the approach trains parameters."""
     return (row.trainable_parameters or 0) > 0
+
+
+def known_cost(row: Row) -> float | None:
+    """What is certain to be spent: over the horizon, or on fitting alone where the traffic is not known."""
+    return row.cost.fit if row.cost.over_horizon is None else row.cost.over_horizon
+
+
+def stretched(row: Row) -> float:
+    """How many times too high the known cost may be, by what a busy machine did to its times; 1 where it was not."""
+    total, fixed = row.cost.over_horizon, row.cost.fixed
+    if total is None or fixed is None:
+        return row.stretch(FIT)
+    quiet = fixed / row.stretch(FIT) + (total - fixed) / row.stretch(PREDICT)
+    return total / quiet if quiet else 1.0
 
 
 def expenses(row: Row, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
@@ -190,7 +198,7 @@ def expenses(row: Row, usd_per_hour: float | None, limits: Limits) -> Expenses |
 def cost(spent: Expenses | None, limits: Limits) -> Cost:
     """Expenses under the expected traffic, with what timing may be off by; None wherever something is unknown."""
     if spent is None:
-        return Cost(fit=None, per_1k_queries=None, over_horizon=None)
+        return Cost()
     each, total, error = 1000 * spent.per_query, spent.over_horizon(limits), spent.error
 
     def ends(usd: float | None) -> tuple[float | None, float | None]:
@@ -201,6 +209,7 @@ def cost(spent: Expenses | None, limits: Limits) -> Cost:
         fit=spent.fit,
         per_1k_queries=each,
         over_horizon=total,
+        fixed=None if total is None else spent.fixed(limits),
         always_on_over_horizon=spent.always_on(limits),
         machines=spent.machines(limits),
         per_1k_low=each_low,

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.decide.decision import Interval
+from advisor.decide.paired import rounded
 from advisor.decide.sample import Floats
+from advisor.tasks.power import TAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def crossing(names: tuple[str, str], difference: Floats, sizes: Floats, largest:
         sign = -sign
         points = last_change(sign * difference, sizes)
     # Quantiles that are values, since these may be infinite.
-    low, high = np.quantile(points[1:], (0.025, 0.975), method="nearest")
+    low, high = np.quantile(points[1:], TAILS, method="nearest")
     later, earlier = names if sign > 0 else names[::-1]
     return Crossing(
         later,
@@ -87,9 +89,8 @@ def last_change(difference: Floats, sizes: Floats) -> Floats:
 
 def percentiles(values: Floats) -> Interval:
     """The first value with the 95 % interval of the others, widened to hold it."""
-    low, high = np.quantile(values[1:], (0.025, 0.975))
-    value = float(values[0])
-    return Interval(round(value, 12) + 0.0, round(min(float(low), value), 6) + 0.0, round(max(float(high), value), 6))
+    low, high = np.quantile(values[1:], TAILS)
+    return rounded(float(values[0]), float(low), float(high))
 
 
 def flat_from(curve: Floats, sizes: Floats, least: float) -> float | None:

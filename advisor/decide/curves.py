@@ -22,8 +22,8 @@ from advisor.decide.resampling import Bootstrap
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import Floats, Sample, samples
 from advisor.decide.saturation import FARTHEST, Fitted, fit
-from advisor.measure.metrics import macro_f1
 from advisor.measure.records import Run
+from advisor.tasks.power import TAILS
 
 RESAMPLES = 2_000
 LABELS = 100
@@ -168,19 +168,13 @@ class Resampling:
 
     def __init__(self, test: int, draws: int, resamples: int = RESAMPLES, seed: int = _SEED) -> None:
         rng = np.random.default_rng(seed)
-        self._examples: Floats = rng.multinomial(test, np.full(test, 1 / test), resamples) / test
+        self._examples: Floats = rng.multinomial(test, np.full(test, 1 / test), resamples).astype(np.float64)
         fewer = max(1, draws - 1)
         self._draws: Floats = rng.multinomial(fewer, np.full(draws, 1 / draws), resamples) / fewer
 
     def qualities(self, sample: Sample) -> Floats:
         """The quality as measured and, behind it, in each resample; shape (1 + resamples,)."""
-        if sample.counts is None:
-            found = self._examples @ sample.scores.T
-        else:
-            n, parts, labels = sample.counts.shape[1:]
-            weights = (self._examples * n).astype(np.float32)
-            totals = [weights @ counts.reshape(n, parts * labels) for counts in sample.counts]
-            found = np.stack([macro_f1(total.reshape(-1, parts, labels)) for total in totals], axis=1)
+        found = sample.reweighted(self._examples)
         resampled = (found * self._draws).sum(axis=1) if sample.seeds > 1 else found[:, 0]
         return np.append(sample.quality, resampled)
 
@@ -259,7 +253,7 @@ def _gain(fitted: Fitted, start: int, end: int) -> Gain:
 def _falls(sizes: Sequence[int], qualities: Floats) -> tuple[tuple[int, int], ...]:
     """Neighbouring sizes between which quality falls in 97.5 % of the resamples."""
     steps = np.diff(qualities[1:], axis=1)
-    highest = np.quantile(steps, 0.975, axis=0)
+    highest = np.quantile(steps, TAILS[1], axis=0)
     return tuple((sizes[i], sizes[i + 1]) for i, high in enumerate(highest) if high < 0)
 
 

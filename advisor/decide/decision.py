@@ -48,15 +48,17 @@ class Cost:
     Attributes:
         per_1k_queries: in batches at the measured throughput, divided by `Limits.utilisation` where that is given.
         over_horizon: fitting, upkeep and the queries.
+        fixed: fitting and upkeep, of that.
         always_on_over_horizon: the same with machines that are kept on all the time in place of the queries.
         machines: how many that are, by throughput and even traffic.
         per_1k_low, per_1k_high, over_horizon_low, over_horizon_high: 95 % intervals, of what timing the same work
             again would give; None where nothing was timed again.
     """
 
-    fit: float | None
-    per_1k_queries: float | None
-    over_horizon: float | None
+    fit: float | None = None
+    per_1k_queries: float | None = None
+    over_horizon: float | None = None
+    fixed: float | None = None
     always_on_over_horizon: float | None = None
     machines: int | None = None
     per_1k_low: float | None = None
@@ -103,6 +105,7 @@ class Row:
         bare: test examples with context of which nothing reached the prompt.
         unread: test examples of whose input an embedder read only the beginning.
         seeds: how many complete runs stand behind the numbers.
+        straddles: limits that it is neither shown to keep nor to break, in sentences.
         alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
@@ -123,23 +126,23 @@ class Row:
     violations: tuple[str, ...]
     quality: Interval | None
     n: int
-    group: str
-    versus_best: Versus | None
-    latency: LatencySummary | None
-    throughput_qps: float | None
-    prompt_tokens: float | None
-    completion_tokens: float | None
-    fit_seconds: float | None
-    index_seconds: float | None
-    peak_memory_bytes: int | None
-    artifact_bytes: int | None
-    trainable_parameters: int | None
-    recall_at_k: float | None
-    mrr: float | None
-    cost: Cost
-    dropped: int
-    cut: int
-    notes: tuple[str, ...]
+    group: str = ""
+    versus_best: Versus | None = None
+    latency: LatencySummary | None = None
+    throughput_qps: float | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    fit_seconds: float | None = None
+    index_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    artifact_bytes: int | None = None
+    trainable_parameters: int | None = None
+    recall_at_k: float | None = None
+    mrr: float | None = None
+    cost: Cost = Cost()
+    dropped: int = 0
+    cut: int = 0
+    notes: tuple[str, ...] = ()
     recall_shown: float | None = None
     bare: int = 0
     unread: int = 0
@@ -213,6 +216,7 @@ class Settling:
             considered would, or no tuned approach is in question.
         seeds_first: whether seeds are what is missing: with those at hand no size is likely to settle it, and most of
             the uncertainty is theirs.
+        more_seeds: the next number of seeds above those at hand; None beyond the most that was considered.
     """
 
     even: int | None
@@ -220,6 +224,7 @@ class Settling:
     most: int
     seeds: int | None = None
     seeds_first: bool = False
+    more_seeds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from functools import partial
 
 from advisor.decide import costs, words
 from advisor.decide.caveats import caveats
-from advisor.decide.choice import Choice, choose, corrected_quality, violations, what_settles
+from advisor.decide.choice import Choice, choose, optimism_of, violations, what_settles
 from advisor.decide.decision import BreakEven, Decision, Recommendation, Row, Versus
 from advisor.decide.diagnosis import diagnose
 from advisor.decide.doubts import provisional_because
 from advisor.decide.limits import open_limits, rests_on_open_limits
+from advisor.decide.optimism import corrected
 from advisor.decide.prices import HourlyPrice, Prices, load_prices
 from advisor.decide.reasons import Wording
 from advisor.decide.rows import complete_runs, measured
@@ -61,8 +62,8 @@ def decide(
     spent = {row.spec: e for row in rows if (e := costs.expenses(row, price.usd if price else None, limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
-    points = costs.break_even(rows, spent, limits)
     rows, choice = _chosen(rows, contrasts, limits, margin)
+    points = costs.break_even(rows, spent, limits)
     again = partial(choose, contrasts=contrasts, margin=margin)
     doubts = (
         *(provisional_because(comparison) if choice.chosen else ()),
@@ -159,11 +160,12 @@ def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: f
     """
     found, others = list(rows), replace(limits, min_quality=None)
     field = [row for row in rows if row.eligible or (row.violations and not row.alike and not violations(row, others))]
+    luck = optimism_of(field, contrasts, margin) if field else 0.0
     while True:
         choice = choose(found, contrasts, margin)
         if choice.chosen is None:
             return found, choice
-        quality = corrected_quality(choice.chosen, field, contrasts, margin)
+        quality = corrected(contrasts.intervals[choice.chosen.spec], luck)
         if limits.min_quality is None or quality.value >= limits.min_quality:
             return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
         broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "

@@ -24,16 +24,17 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from advisor.decide.decision import Interval
-from advisor.decide.sample import Counts, Floats
+from advisor.decide.paired import rounded
+from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats
 from advisor.measure.metrics import macro_f1
 from advisor.measure.records import Answer
+from advisor.tasks.forms import unicode_form
+from advisor.tasks.power import TAILS
 
 FEW = 5
 """Test examples of a label below which its F1 rests on single answers."""
 _DRAWS = 2_000
 _SEED = 20_261_129
-_FLOATS_AT_ONCE = 4_000_000
-_ENDS = (0.025, 0.975)
 _NEXT_TO_NONE = 1e-9
 
 
@@ -46,17 +47,17 @@ def widened(found: Interval, counts: Counts) -> Interval:
     mean = counts.mean(axis=0)
     rng = np.random.default_rng(_SEED)
     plain, smoothed = _drawn(rng, mean)
-    least, most = (float(x) for x in np.quantile(smoothed, _ENDS))
-    turned = 2 * found.value - float(np.quantile(plain, _ENDS[0]))
+    least, most = (float(x) for x in np.quantile(smoothed, TAILS))
+    turned = 2 * found.value - float(np.quantile(plain, TAILS[0]))
     high = min(1.0, max(found.high, most, turned))
-    return Interval(found.value, round(min(found.low, least), 6) + 0.0, round(high, 6) + 0.0)
+    return rounded(found.value, min(found.low, least), high)
 
 
 def _drawn(rng: np.random.Generator, counts: Counts) -> tuple[Floats, Floats]:
     """Macro F1 of the examples drawn again, and of examples and pseudo-examples weighed anew; shape (draws,) each."""
     n, parts, labels = counts.shape
     present = counts[:, 1].any(axis=0)
-    step = max(1, _FLOATS_AT_ONCE // (n + parts * labels))
+    step = max(1, FLOATS_AT_ONCE // (n + parts * labels))
     hits = float(counts[:, 0].sum())
     plain, smoothed = [], []
     for start in range(0, _DRAWS, step):
@@ -90,5 +91,5 @@ def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, ...]) -> 
 
 def rare_labels(answers: Iterable[Answer]) -> Mapping[str, int]:
     """The labels with fewer than `FEW` test examples and how many these are, the rarest first."""
-    counted = Counter(answer.targets[0].strip() for answer in answers if answer.targets)
+    counted = Counter(unicode_form(answer.targets[0]) for answer in answers if answer.targets)
     return {label: n for label, n in sorted(counted.items(), key=lambda item: (item[1], item[0])) if n < FEW}

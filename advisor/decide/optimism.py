@@ -1,12 +1,15 @@
 """The winner's curse: whoever is picked as the best of several looks better than it is.
 
 The choice is repeated on resamples of the test examples and what it picks is judged on the examples that were left out
-(bootstrap bias corrected, Tsamardinos, Greasidou & Borboudakis 2018). Their mean is what the choice is worth on
-examples that had no part in it.
+(Tsamardinos, Greasidou & Borboudakis 2018). Held against what was measured is the quality of the very approach that was
+picked, so that one which is picked for being cheaper does not count as luck. Half of what decides a resample's pick is
+the resample's own chance, the other half that of the test set, on which it was measured as well: of equal approaches
+only 1/sqrt(2) of the curse is seen, so the difference is taken sqrt(2) times.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,52 +17,33 @@ import numpy as np
 from advisor.decide.decision import Interval
 from advisor.decide.paired import rounded
 from advisor.decide.rule import Bars, Costs
-from advisor.decide.sample import Floats, Sample
-from advisor.measure.metrics import macro_f1
+from advisor.decide.sample import Sample
 
 RESAMPLES = 1_999
 _SEED = 20_241_130
-_FLOATS_AT_ONCE = 4_000_000
 
 
-def corrected(samples: Sequence[Sample], chosen: int, plain: Interval, bars: Bars, costs: Costs) -> Interval:
-    """The quality of the chosen approach, corrected for the choice, with a 95 % interval.
+def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
+    """By how much the approach that is picked looks better than it is, in units of the metric; at least 0.
 
     Args:
         samples: of all approaches that could be chosen, over the same test examples.
-        chosen: position of the chosen one.
-        plain: its quality and interval as if it had been the only one.
     """
     n = samples[0].n
     if len(samples) == 1 or n == 1:
-        return plain
+        return 0.0
     rng = np.random.default_rng(_SEED)
     drawn = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float32)
     left_out = (drawn == 0).astype(np.float32)
     kept = left_out.any(axis=1)
-    inside = np.stack([_quality(sample, drawn[kept]) for sample in samples], axis=1)
-    outside = np.stack([_quality(sample, left_out[kept]) for sample in samples], axis=1)
-    picked = bars.choose(inside, costs).approach
-    every = np.arange(len(picked))
-    # What the picked ones reach beyond what is left of it, on average, where nothing was picked: macro F1 of fewer
-    # examples is lower by itself.
-    optimism = float(np.mean(samples[chosen].quality - outside[every, picked]))
-    small = float(np.mean([sample.quality for sample in samples]) - outside.mean())
-    optimism = max(0.0, optimism - small)
-    return rounded(plain.value - optimism, max(0.0, plain.low - optimism), plain.high)
+    inside = np.stack([sample.reweighted(drawn[kept]).mean(axis=1) for sample in samples], axis=1)
+    outside = np.stack([sample.reweighted(left_out[kept]).mean(axis=1) for sample in samples], axis=1)
+    beyond = np.array([sample.quality for sample in samples]) - outside
+    picked = beyond[np.arange(len(beyond)), bars.choose(inside, costs).approach]
+    # Less what the examples left out lack where nothing was picked: macro F1 of fewer examples is lower by itself.
+    return max(0.0, math.sqrt(2) * float(picked.mean() - beyond.mean()))
 
 
-def _quality(sample: Sample, weights: Floats) -> Floats:
-    """Of every weighting of the examples, shape (weightings, examples), averaged over seeds; shape (weightings,)."""
-    if sample.counts is None:
-        means: Floats = weights @ sample.means / weights.sum(axis=1)
-        return means
-    _, n, parts, labels = sample.counts.shape
-    step = max(1, _FLOATS_AT_ONCE // (parts * labels))
-    found = np.zeros(len(weights))
-    for counts in sample.counts:
-        flat = counts.reshape(n, parts * labels)
-        for start in range(0, len(weights), step):
-            totals = weights[start : start + step] @ flat
-            found[start : start + step] += macro_f1(totals.reshape(-1, parts, labels)) / sample.seeds
-    return found
+def corrected(plain: Interval, by: float) -> Interval:
+    """A quality and its interval, as if it had been the only one, corrected by the optimism of the choice."""
+    return rounded(plain.value - by, max(0.0, plain.low - by), plain.high)

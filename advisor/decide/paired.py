@@ -75,6 +75,18 @@ def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
     return Pivot(difference, centre, parts, p_permutation)
 
 
+def per_example(first: Sample, second: Sample) -> float:
+    """Variance of one test example's difference, over the examples at hand.
+
+    Where the metric is no mean it is at least that of the mean of the same answers' scores: what its contributions
+    lack is how they would change with other examples.
+    """
+    if first.n == 1:
+        return 0.0
+    variance = float((_deviations(first) - _deviations(second)).var(ddof=1))
+    return variance if first.counts is None else max(variance, float((first.means - second.means).var(ddof=1)))
+
+
 def rounded(value: float, low: float, high: float) -> Interval:
     """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
     # Adding 0.0 turns a minus nought into nought.

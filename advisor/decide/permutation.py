@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.sample import Counts, Floats, Sample
+from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats, Sample
 from advisor.measure.metrics import macro_f1
 
 PERMUTATIONS = 9_999
@@ -24,28 +24,27 @@ MACRO_F1_PERMUTATIONS = 4_999
 EXACT_UP_TO = 13  # differing examples: all 2 ** 13 swaps are about as many as the random ones
 _TIE = 1e-6
 _SEED = 20_240_301
-_FLOATS_AT_ONCE = 4_000_000
 
 
-def p_values(pairs: Sequence[tuple[Sample, Sample]], seed: int = _SEED) -> list[float]:
+def p_values(pairs: Sequence[tuple[Sample, Sample]]) -> list[float]:
     """Uncorrected two-sided p-values of the paired differences, one for each pair, in order."""
     if not pairs:
         return []
     if pairs[0][0].counts is None:
-        return _p_of_means([a.means - b.means for a, b in pairs], seed)
+        return _p_of_means([a.means - b.means for a, b in pairs])
     n = pairs[0][0].n
-    swaps = np.concatenate(list(_swaps(MACRO_F1_PERMUTATIONS, n, seed)))
+    swaps = np.concatenate(list(_swaps(MACRO_F1_PERMUTATIONS, n)))
     return [_p_of_macro_f1(*_rounds(a, b), swaps) for a, b in pairs]
 
 
-def _p_of_means(differences: Sequence[Floats], seed: int) -> list[float]:
+def _p_of_means(differences: Sequence[Floats]) -> list[float]:
     """Sign-flip tests of per-example differences, each of shape (examples,)."""
     table = np.stack(differences)
     sums = np.abs(table.sum(axis=1))
     extreme = np.zeros(len(table))
     differing = np.count_nonzero(table, axis=1)
     if (differing > EXACT_UP_TO).any():
-        for swaps in _swaps(PERMUTATIONS, table.shape[1], seed):
+        for swaps in _swaps(PERMUTATIONS, table.shape[1]):
             null = (1.0 - 2.0 * swaps) @ table.T
             extreme += _beyond(np.abs(null), sums).sum(axis=0)
     p = (extreme + 0.5) / (PERMUTATIONS + 1)
@@ -91,7 +90,7 @@ def _swapped_differences(one: Counts, two: Counts, differing: NDArray[np.intp], 
     labels = np.flatnonzero((one + two).any(axis=(0, 1)))
     moved = (two - one)[np.ix_(differing, np.arange(2), labels)].reshape(differing.size, 2 * labels.size)
     first, second = (counts.sum(axis=0)[:, labels] for counts in (one, two))
-    step = max(1, _FLOATS_AT_ONCE // (2 * labels.size))
+    step = max(1, FLOATS_AT_ONCE // (2 * labels.size))
     parts = []
     for start in range(0, len(swaps), step):
         shift = (swaps[start : start + step] @ moved).reshape(-1, 2, labels.size)
@@ -105,10 +104,10 @@ def _all_swaps(differing: int) -> Counts:
     return (patterns & 1).astype(np.float32)
 
 
-def _swaps(permutations: int, n: int, seed: int) -> Iterator[Counts]:
+def _swaps(permutations: int, n: int) -> Iterator[Counts]:
     """Random swaps of `n` examples (0 or 1); parts of shape (some permutations, n)."""
-    rng = np.random.default_rng(seed)
-    step = max(1, _FLOATS_AT_ONCE // n)
+    rng = np.random.default_rng(_SEED)
+    step = max(1, FLOATS_AT_ONCE // n)
     for start in range(0, permutations, step):
         shape = (min(step, permutations - start), n)
         yield rng.integers(0, 2, shape, dtype=np.int8).astype(np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.decide import costs, words
-from advisor.decide.choice import Choice, excess, known_cost
+from advisor.decide.choice import Choice, excess
+from advisor.decide.costs import known_cost
 from advisor.decide.decision import BreakEven, Interval, Row
 from advisor.decide.statistics import Contrasts
 from advisor.tasks import Limits

@@ -29,16 +29,14 @@ import numpy as np
 from advisor.decide import macro
 from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
-from advisor.decide.sample import Counts, Floats, Sample
+from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
-from advisor.measure.metrics import macro_f1
 from advisor.measure.student import Part, half_width
-from advisor.tasks.power import LEVEL
+from advisor.tasks.power import LEVEL, TAILS
 
 RESAMPLES = 4_999
-_Z = NormalDist().inv_cdf(0.975)
+_Z = NormalDist().inv_cdf(TAILS[1])
 _SEED = 20_240_229
-_FLOATS_AT_ONCE = 4_000_000
 
 
 def wilson(mean: float, n: int) -> Interval:
@@ -54,19 +52,18 @@ class Bootstrap:
 
     Args:
         samples: at least one; all over the same test examples.
-        seed: of the random numbers.
     """
 
-    def __init__(self, samples: Sequence[Sample], seed: int = _SEED) -> None:
-        self._weights = _draws(np.random.default_rng(seed), samples[0].n)
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._weights = _draws(np.random.default_rng(_SEED), samples[0].n)
 
     def interval(self, sample: Sample) -> Interval:
         """The quality of one approach with its 95 % interval."""
         if sample.seeds > 1:
             return _over_seeds(sample)
         if sample.counts is not None:
-            resampled = self._macro_f1(sample.counts[0])
-            found = _widened(sample.quality, resampled, self.interval(sample.accuracy), (0.0, 1.0))
+            resampled = sample.reweighted(self._weights[:, : sample.n].astype(np.float64))[:, 0]
+            found = _widened(sample.quality, resampled, self.interval(sample.accuracy))
             return macro.widened(found, sample.counts)
         if np.isin(sample.scores, (0.0, 1.0)).all():
             return wilson(sample.quality, sample.n)
@@ -74,28 +71,17 @@ class Bootstrap:
 
     def _percentiles(self, value: float, sums: Floats, ends: tuple[float, float], n: int) -> Interval:
         low_end, high_end = self._weights[:, n], self._weights[:, n + 1]
-        low, high = np.quantile((sums + low_end * ends[0] + high_end * ends[1]) / n, (0.025, 0.975))
+        low, high = np.quantile((sums + low_end * ends[0] + high_end * ends[1]) / n, TAILS)
         return rounded(value, float(low), float(high))
 
     def _sums(self, scores: Floats) -> Floats:
         """Sums of the scores, shape (examples,), in every resample."""
         n = len(scores)
-        step = max(1, _FLOATS_AT_ONCE // n)
+        step = max(1, FLOATS_AT_ONCE // n)
         parts = [
             self._weights[start : start + step, :n].astype(np.float64) @ scores for start in range(0, RESAMPLES, step)
         ]
         return np.concatenate(parts)
-
-    def _macro_f1(self, counts: Counts) -> Floats:
-        """Macro F1 of every resample; `counts` has the shape (examples, 2, labels)."""
-        n, parts, labels = counts.shape
-        step = max(1, _FLOATS_AT_ONCE // (parts * labels))
-        flat = counts.reshape(n, parts * labels)
-        values = [
-            macro_f1((self._weights[start : start + step, :n] @ flat).reshape(-1, parts, labels))
-            for start in range(0, RESAMPLES, step)
-        ]
-        return np.concatenate(values)
 
 
 def _over_seeds(sample: Sample) -> Interval:
@@ -119,7 +105,7 @@ def _ends(sample: Sample) -> tuple[float, float]:
 def _draws(rng: np.random.Generator, n: int) -> Counts:
     """How often each resample drew each of `n` examples and 2 pseudo-examples; shape (RESAMPLES, n + 2)."""
     weights = np.empty((RESAMPLES, n + 2), dtype=np.float32)
-    step = max(1, _FLOATS_AT_ONCE // (n + 2))
+    step = max(1, FLOATS_AT_ONCE // (n + 2))
     for start in range(0, RESAMPLES, step):
         rows = min(step, RESAMPLES - start)
         drawn = rng.integers(0, n + 2, (rows, n)) + np.arange(rows)[:, None] * (n + 2)
@@ -127,8 +113,9 @@ def _draws(rng: np.random.Generator, n: int) -> Counts:
     return weights
 
 
-def _widened(value: float, resampled: Floats, plain: Interval, ends: tuple[float, float]) -> Interval:
-    low, high = np.quantile(resampled, (0.025, 0.975))
+def _widened(value: float, resampled: Floats, plain: Interval) -> Interval:
+    """The interval of what was resampled, at least as wide as `plain` is, between 0 and 1."""
+    low, high = np.quantile(resampled, TAILS)
     low = min(float(low), value - (plain.value - plain.low))
     high = max(float(high), value + (plain.high - plain.value))
-    return rounded(value, max(ends[0], low), min(ends[1], high))
+    return rounded(value, max(0.0, low), min(1.0, high))

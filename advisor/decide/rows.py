@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
-from advisor.decide.decision import Cost, LatencySummary, Row
+from advisor.decide.decision import LatencySummary, Row
 from advisor.decide.degenerate import all_alike
 from advisor.measure import timing
 from advisor.measure.disturbance import disturbances
 from advisor.measure.latency import p50_interval, p95_interval
 from advisor.measure.metrics import corpus_chrf
 from advisor.measure.records import Answer, Comparison, Run, Status
-
-UNKNOWN_COST = Cost(fit=None, per_1k_queries=None, over_horizon=None)
 
 
 def complete_runs(comparison: Comparison) -> list[Run]:
@@ -58,8 +56,6 @@ def _row(comparison: Comparison, spec: str) -> Row:
         violations=(),
         quality=None,
         n=len(comparison.answers) if good else 0,
-        group="",
-        versus_best=None,
         latency=_latency(good),
         throughput_qps=_throughput(good),
         prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
@@ -71,7 +67,6 @@ def _row(comparison: Comparison, spec: str) -> Row:
         trainable_parameters=_largest(run.trainable_parameters for run in good),
         recall_at_k=retrieval[0],
         mrr=retrieval[2],
-        cost=UNKNOWN_COST,
         dropped=max((sum(p.dropped for p in run.predictions) for run in good), default=0),
         cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
         notes=tuple(notes),

@@ -16,6 +16,10 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.float32]
 
 
+FLOATS_AT_ONCE = 4_000_000
+"""Of what is resampled in one step: 32 MB."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One approach's predictions, scored against the same test examples in the same order.
@@ -65,6 +69,27 @@ class Sample:
             return metrics.macro_f1(self.counts.sum(axis=1))
         each: Floats = self.scores.mean(axis=1)
         return each
+
+    def reweighted(self, weights: Floats) -> Floats:
+        """The metric of each seed under every weighting of the examples.
+
+        Args:
+            weights: shape (weightings, examples).
+
+        Returns:
+            Shape (weightings, seeds).
+        """
+        if self.counts is None:
+            found: Floats = weights @ self.scores.T / weights.sum(axis=1, keepdims=True)
+            return found
+        _, n, parts, labels = self.counts.shape
+        step = max(1, FLOATS_AT_ONCE // (parts * labels))
+        each = []
+        for counts in self.counts:
+            flat = counts.reshape(n, parts * labels)
+            rows = [weights[start : start + step].astype(np.float32) @ flat for start in range(0, len(weights), step)]
+            each.append(np.concatenate([metrics.macro_f1(totals.reshape(-1, parts, labels)) for totals in rows]))
+        return np.stack(each, axis=1)
 
     @cached_property
     def values(self) -> Floats:

@@ -62,16 +62,14 @@ class Family:
     def _maxima(self) -> Floats:
         """Sorted draws of the largest absolute studentised difference; shape (DRAWS,)."""
         rng = np.random.default_rng(_SEED)
-        values, vectors = np.linalg.eigh(self._covariance)
-        factor = vectors * np.sqrt(np.clip(values, 0.0, None))
-        drawn = rng.standard_normal((DRAWS, len(factor))) @ factor.T
+        values = drawn(rng, self._covariance, DRAWS)
         first, second = self._pairs.T
         diagonal = np.diag(self._covariance)
         variance = diagonal[first] + diagonal[second] - 2 * self._covariance[first, second]
         largest = np.zeros(DRAWS)
         for one, two, of_pair in zip(first, second, variance, strict=True):
             if of_pair > _EQUAL:
-                np.maximum(largest, np.abs(drawn[:, one] - drawn[:, two]) / math.sqrt(of_pair), out=largest)
+                np.maximum(largest, np.abs(values[:, one] - values[:, two]) / math.sqrt(of_pair), out=largest)
         largest.sort()
         return largest
 
@@ -87,4 +85,12 @@ def of_examples(samples: Sequence[Sample]) -> Floats:
     n = means.shape[1]
     centred = means - means.mean(axis=1, keepdims=True)
     found: Floats = centred @ centred.T / max(1, n - 1) / n
+    return found
+
+
+def drawn(rng: np.random.Generator, covariance: Floats, draws: int) -> Floats:
+    """Normal variables of that covariance around nought; shape (draws, variables)."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    factor = vectors * np.sqrt(np.clip(values, 0.0, None))
+    found: Floats = rng.standard_normal((draws, len(covariance))) @ factor.T
     return found

@@ -120,15 +120,20 @@ def settling(found: Settling) -> list[str]:
             f"{number(found.likely)} with one of 80 %."
         ]
     if found.seeds is not None:
-        instead = "Seeds are what is missing" if found.seeds_first else "So would more seeds"
+        also = "More seeds would" if found.likely is None else "So would more seeds"
+        instead = "Seeds are what is missing" if found.seeds_first else also
         sentences.append(
             f"{instead}: {found.seeds} of each trained approach (--seeds {found.seeds}) settle it with a chance of "
             "80 % at the test examples at hand."
         )
+    elif found.seeds_first and found.more_seeds is not None:
+        sentences.append(
+            "Seeds are what is missing: most of the uncertainty is that of the training's seed, so run with --seeds "
+            f"{found.more_seeds} before adding test examples."
+        )
     elif found.seeds_first:
         sentences.append(
-            "Seeds are what is missing: most of the uncertainty is that of the training's seed, so run with --seeds 5 "
-            "before adding test examples."
+            "Most of the uncertainty is that of the training's seed: trainings lie farther apart than the approaches."
         )
     return sentences
 

@@ -95,7 +95,7 @@ def macro_f1(counts: NDArray[np.float32]) -> NDArray[np.float64]:
     scikit-learn's `f1_score(average="macro", zero_division=0)`.
     """
     hits, involved = counts[..., 0, :], counts[..., 1, :]
-    each = hits / np.maximum(involved, 1)
+    each = np.divide(hits, involved, out=np.zeros_like(hits, dtype=np.float64), where=involved > 0)
     present = np.count_nonzero(involved, axis=-1)
     mean: NDArray[np.float64] = 2 * each.sum(axis=-1, dtype=np.float64) / np.maximum(present, 1)
     return mean

@@ -49,6 +49,8 @@ def p_value(distance: float, parts: Sequence[Part]) -> float:
         return ends[1]
     # Both ends are beyond by rounding alone, so a step further out brackets the level.
     low, high = math.log(ends[0]) - 1, min(0.0, math.log(ends[1]) + 1e-6)
+    if half_width(known, math.exp(low)) <= abs(distance):
+        return _LEAST
     found = brentq(lambda at: half_width(known, math.exp(at)) - abs(distance), low, high)
     return math.exp(float(found))
 

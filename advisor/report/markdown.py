@@ -10,6 +10,7 @@ from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.report import figures, race, statements
 from advisor.report.page import encodable, plain
 from advisor.report.table import mark
+from advisor.tasks.power import LEVEL
 
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
 """Marks with a meaning; an underscore inside a word has none."""
@@ -197,11 +198,12 @@ def _method(decision: Decision) -> str:
     sentences = [
         "Every approach ran with the same base model, the same precision, the same prompt renderer and the "
         f"same decoding on the same test examples, with {seeds}.",
-        "Intervals of qualities hold 95 %: the Wilson score interval where every answer is right or wrong, else a "
-        "bootstrap over the test examples; with several seeds a t interval over examples and seeds.",
+        "Intervals of qualities hold 95 %: the Wilson score interval of a share of right answers, else a bootstrap "
+        "over the test examples, wider where macro F1 has labels with few of them; with several seeds a t interval "
+        "over examples and seeds.",
         "Differences to the best approach are paired by example. Their intervals hold together, their p-values are "
-        "corrected for all pairs (single-step maximum), and both allow for the seed of a training; p below 0.05 "
-        f"counts as shown, and a difference in {decision.comparison.task.metric} within "
+        "corrected for all pairs (single-step maximum), and both allow for the seed of a training; p below "
+        f"{LEVEL:g} counts as shown, and a difference in {decision.comparison.task.metric} within "
         f"{figures.decimals(decision.margin)} as too small to matter. The choice itself is tested against each "
         "rival alone.",
         f"Latency is measured end to end on requests sent one at a time, after warm-up{requests}; the bounds of its "

@@ -19,6 +19,7 @@ from advisor.report.table import (
     fit_columns,
     mark,
 )
+from advisor.tasks.power import LEVEL
 
 _REVISION_DIGITS = 12
 _LABELS = 10
@@ -75,7 +76,7 @@ def _legend(page: Page, decision: Decision, layout: Layout) -> None:
     }
     legend = [text for key, text in named.items() if key in marks]
     if any("*" in difference(row, decision) for row in decision.rows):
-        legend.append("* difference shown (p < 0.05, corrected for all pairs)")
+        legend.append(f"* difference shown (p < {LEVEL:g}, corrected for all pairs)")
     if busy := statements.busy(decision):
         legend.append(busy)
     page.blank()

@@ -9,6 +9,8 @@ from advisor.tasks.task import Metric
 
 LEVEL = 0.05
 """Chance of error that every claim is allowed."""
+TAILS = (LEVEL / 2, 1 - LEVEL / 2)
+"""Between these quantiles lies a two-sided interval."""
 MARGIN = 0.02
 """A difference in quality that is too small to matter, in units of the metric, unless the user names another."""
 POWER = 0.80

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
-from advisor.decide.choice import corrected_quality, what_settles
-from advisor.decide.decision import Row
+from advisor.decide.choice import optimism_of, what_settles
+from advisor.decide.optimism import corrected
 from advisor.decide.sample import Sample
 from advisor.decide.statistics import Contrasts
 from advisor.tasks.power import MARGIN
@@ -154,16 +154,17 @@ def winner(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
         ("one better by 0.2, n = 48", 48, [Truth(0.8), *[Truth(0.6)] * 7]),
         ("8 in steps of 0.02, n = 48", 48, [Truth(0.6 + 0.02 * i) for i in range(8)]),
         ("2 equal, n = 48", 48, [Truth(0.6)] * 2),
+        ("the cheaper one worse by 0.01, n = 800", 800, [Truth(0.8), Truth(0.79, cost=0.5), Truth(0.6, cost=0.2)]),
     ):
         plain, better, held, held_after = [], [], [], []
         for _ in range(repeats):
             samples = draw(rng, truths, Design(n))
             choice, contrasts = judged(samples, truths)
-            rows: Sequence[Row] = as_rows(samples, truths, contrasts)
             assert choice.chosen is not None
             true = truths[int(choice.chosen.spec)].quality
             measured = contrasts.intervals[choice.chosen.spec]
-            found = corrected_quality(choice.chosen, rows, contrasts, MARGIN)
+            luck = optimism_of(as_rows(samples, truths, contrasts), contrasts, MARGIN)
+            found = corrected(measured, luck)
             plain.append(measured.value - true)
             better.append(found.value - true)
             held.append(measured.low <= true <= measured.high)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from advisor.decide.choice import Choice, choose
-from advisor.decide.decision import Row
-from advisor.decide.rows import UNKNOWN_COST
+from advisor.decide.decision import Cost, Row
 from advisor.decide.sample import Floats, Sample
 from advisor.decide.statistics import Contrasts
 from advisor.tasks.power import MARGIN
@@ -98,22 +97,7 @@ def _row(sample: Sample, truth: Truth, contrasts: Contrasts) -> Row:
         violations=(),
         quality=contrasts.intervals[sample.spec],
         n=sample.n,
-        group="",
-        versus_best=None,
-        latency=None,
-        throughput_qps=None,
-        prompt_tokens=None,
-        completion_tokens=None,
-        fit_seconds=None,
-        index_seconds=None,
-        peak_memory_bytes=None,
-        artifact_bytes=None,
         trainable_parameters=1 if truth.tuned else None,
-        recall_at_k=None,
-        mrr=None,
-        cost=replace(UNKNOWN_COST, per_1k_queries=truth.cost),
-        dropped=0,
-        cut=0,
-        notes=(),
+        cost=Cost(per_1k_queries=truth.cost),
         seeds=sample.seeds,
     )

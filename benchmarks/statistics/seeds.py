@@ -14,13 +14,14 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from advisor.decide.rows import complete_runs
 from advisor.decide.sample import Sample, samples
+from advisor.decide.seeds import between
 from advisor.measure.comparing import Plan, carry_out
 from advisor.measure.records import Comparison
 from advisor.models.load import load_model
@@ -51,43 +52,34 @@ def main() -> None:
 def keep(comparison: Comparison) -> None:
     """Add the spreads of one comparison to the committed file."""
     found = measured() if RESULTS.exists() else {}
-    task = comparison.task
-    for sample in samples(task.metric, comparison.answers, complete_runs(comparison)):
-        found[f"{task.name} {sample.spec}"] = {
+    task, runs = comparison.task, complete_runs(comparison)
+    for sample in samples(task.metric, comparison.answers, runs):
+        kept = found[f"{task.name} {sample.spec}"] = {
             "kind": task.kind,
             "metric": task.metric,
             "train": task.train,
             "test": sample.n,
             "model": comparison.model.id,
-            **spread(sample),
+            **spread(sample.accuracy),
         }
+        if task.kind == "classification":
+            (macro,) = (s for s in samples("macro_f1", comparison.answers, runs) if s.spec == sample.spec)
+            kept["macro_f1"] = spread(macro)
     RESULTS.write_text(json.dumps(dict(sorted(found.items())), indent=1) + "\n")
 
 
 def spread(sample: Sample) -> dict[str, Any]:
-    """The components of variance of one approach: seeds, and seeds x examples.
+    """How far seeds lie apart: `of_seeds` is the standard deviation that the examples at hand do not explain.
 
-    `seeds` is the standard deviation between seeds that the examples at hand do not explain; its square may be
-    estimated below nought and is then given as nought. `residual` is that of one answer around its example's and its
-    seed's mean.
+    Its square may be estimated below nought and is then given as nought.
     """
-    scores = sample.scores
-    seeds, n = scores.shape
-    if seeds < 2:
+    if sample.seeds < 2:
         raise ValueError("a spread takes several seeds")
-    mean = scores.mean()
-    residual = scores - scores.mean(axis=0) - scores.mean(axis=1, keepdims=True) + mean
-    within = float((residual**2).sum()) / ((seeds - 1) * (n - 1))
-    between = float(scores.mean(axis=1).var(ddof=1))
-    qualities = [Sample(sample.spec, row[None], None if sample.counts is None else sample.counts[i][None]).quality
-                 for i, row in enumerate(scores)]  # fmt: skip
     return {
-        "seeds": seeds,
-        "qualities": [round(q, 4) for q in qualities],
-        "of_seeds": round(math.sqrt(max(0.0, between - within / n)), 5),
-        "of_means": round(math.sqrt(between), 5),
-        "residual": round(math.sqrt(within), 5),
-        "of_qualities": round(float(np.std(qualities, ddof=1)), 5),
+        "seeds": sample.seeds,
+        "qualities": [round(float(quality), 4) for quality in sample.qualities],
+        "of_seeds": round(math.sqrt(between(sample)), 5),
+        "of_qualities": round(float(sample.qualities.std(ddof=1)), 5),
     }
 
 
@@ -97,9 +89,15 @@ def measured() -> dict[str, dict[str, Any]]:
     return found
 
 
-def prior(found: dict[str, dict[str, Any]]) -> float:
-    """The spread that stands in `advisor.decide.seeds`: the root of the mean variance between seeds."""
-    return math.sqrt(float(np.mean([each["of_seeds"] ** 2 for each in found.values()])))
+def prior(found: dict[str, dict[str, Any]]) -> tuple[float, float]:
+    """The spreads that stand in `advisor.decide.seeds`: roots of the mean variances, of means and of macro F1."""
+    of_means = [each["of_seeds"] for each in found.values()]
+    of_macro_f1 = [each["macro_f1"]["of_seeds"] for each in found.values() if "macro_f1" in each]
+    return _root_mean_square(of_means), _root_mean_square(of_macro_f1)
+
+
+def _root_mean_square(values: Sequence[float]) -> float:
+    return math.sqrt(fmean(value**2 for value in values))
 
 
 if __name__ == "__main__":

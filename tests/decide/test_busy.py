@@ -51,6 +51,21 @@ def test_a_limit_that_is_broken_beside_others_may_be_kept_alone(row: Callable[..
     assert not list(busy([replace(late, others=taking(0.0))], Limits(p95_ms=300.0)))
 
 
+def test_of_a_cost_only_what_was_timed_beside_others_may_be_too_high(row: Callable[..., Row]) -> None:
+    only_fit, only_answers = {FIT: taking(0.5)[FIT]}, {PREDICT: taking(0.5)[PREDICT]}
+    dear = replace(row("dear", 1.0, 0.0), cost=Cost(1.5, 1.0, None), violations=("too dear",))
+
+    def told(others: dict[str, Disturbance]) -> bool:
+        return any("limit" in text for text in busy([replace(dear, others=others)], Limits(budget_usd=1.0)))
+
+    assert told(only_fit)  # the traffic is not known: fitting is all that is certain to be paid
+    assert not told(only_answers)
+    year = replace(dear, cost=Cost(0.001, 1.0, 100.0, 0.001))  # fitting is next to nothing of it
+    less = replace(dear, cost=Cost(0.0, 0.6, 60.0, 0.0))
+    assert cheaper(less, replace(year, others=only_fit), measure_for([year, less]))
+    assert not cheaper(less, replace(year, others=only_answers), measure_for([year, less]))
+
+
 def test_what_one_thread_may_have_lost_is_bounded_and_what_several_may_have_is_not(row: Callable[..., Row]) -> None:
     (one,) = busy([row("a", 1.0, 0.5, fit_seconds=0.1)], Limits())
     assert "Other programs took 50 % of the processor while a answered" in one

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from advisor.decide import Decision, decide
+from advisor.decide import Decision, decide, words
+from advisor.decide.decision import Settling
 from advisor.decide.prices import DevicePrice, Prices
 from advisor.errors import UserError
 from advisor.measure.records import Comparison, Run
@@ -224,6 +225,36 @@ def test_the_same_comparison_gives_the_same_decision(
 ) -> None:
     made = comparison([run(spec, answers(60, 0.7, i)) for i, spec in enumerate(("rag", "lora", "few-shot"))])
     assert judge(made) == judge(made)
+
+
+def test_a_cheaper_rival_is_no_luck_of_the_best(run: Runs, comparison: Comparisons) -> None:
+    texts = first(400, 321)
+    rival = list(texts)
+    rival[319:321] = ["no", "no"]  # right on 319, and cheaper
+    runs = [run("rag", texts), run("few-shot", rival, seconds_per_query=0.001)]
+    choice = judge(comparison(runs), Limits(min_quality=0.8)).recommendation
+    assert choice.approach == "rag"
+    assert choice.quality is not None
+    assert choice.quality.value > 0.8
+
+
+def test_where_nothing_can_be_chosen_no_break_even_is_told(run: Runs, comparison: Comparisons) -> None:
+    runs = [run("rag", first(100, 62)), run("lora", first(100, 60), fit_seconds=5e4, seconds_per_query=0.001)]
+    decision = judge(comparison(runs), Limits(min_quality=0.9, queries_per_day=10_000))
+    assert (decision.recommendation.approach, decision.break_even) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("found", "said_of_seeds"),
+    [
+        (Settling(None, None, 960, seeds=3), "More seeds would: 3 of each"),
+        (Settling(100, 300, 960, seeds=3), "So would more seeds: 3 of each"),
+        (Settling(None, None, 960, seeds_first=True, more_seeds=10), "run with --seeds 10"),
+        (Settling(None, None, 960, seeds_first=True), "trainings lie farther apart than the approaches"),
+    ],
+)
+def test_seeds_that_would_settle_it_are_more_than_there_are(found: Settling, said_of_seeds: str) -> None:
+    assert said_of_seeds in " ".join(words.settling(found))
 
 
 @pytest.mark.parametrize(

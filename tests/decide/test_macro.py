@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,6 +57,11 @@ def test_labels_that_are_rare_are_named_rarest_first() -> None:
     answers = [Answer((label,)) for label in ["b"] * 2 + ["a"] * 1 + ["c"] * 5]
     assert rare_labels(answers) == {"a": 1, "b": 2}
     assert list(rare_labels(answers)) == ["a", "b"]
+
+
+def test_one_label_written_in_two_unicode_forms_is_one_label() -> None:
+    answers = [Answer((unicodedata.normalize("NFC" if i % 2 else "NFD", "café"),)) for i in range(8)]
+    assert rare_labels(answers) == {}
 
 
 @pytest.mark.parametrize(("metric", "said"), [("macro_f1", True), ("accuracy", False)])

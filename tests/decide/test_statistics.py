@@ -14,7 +14,7 @@ from advisor.decide.paired import pivot
 from advisor.decide.permutation import p_values
 from advisor.decide.resampling import Bootstrap, wilson
 from advisor.decide.sample import Sample
-from advisor.decide.seeds import DEGREES, SPREAD, seed_variance
+from advisor.decide.seeds import DEGREES, MACRO_SPREAD, SPREAD, seed_variance
 from advisor.decide.simultaneous import Family
 from advisor.decide.statistics import Contrasts, letters
 from advisor.measure import metrics
@@ -261,6 +261,12 @@ def test_variance_of_seeds_is_that_of_a_two_way_layout() -> None:
     assert found.degrees == 6
     assert seed_variance(sample(scores[0])).variance == 0
     assert seed_variance(Sample("a", scores[:1], tuned=True)) == Part(SPREAD**2, DEGREES)
+    alike = np.tile(scores[:1], (3, 1))
+    assert seed_variance(Sample("a", alike)).variance == 0  # not tuned, and no seed answers otherwise
+    assert seed_variance(Sample("a", scores)).variance == pytest.approx(of_seeds / seeds)
+    macro = labelled("a", ["x", "y"] * 20, ["x", "x"] * 20)
+    tuned = Sample("a", macro.scores, macro.counts, tuned=True)
+    assert seed_variance(tuned).variance == pytest.approx(MACRO_SPREAD**2)
     wide = seed_variance(Sample("a", 0.5 + np.array([[-0.4], [0.4]]) + np.zeros((2, 50)), tuned=True))
     assert wide.variance == pytest.approx(0.32 / 2)  # as seen: not drawn towards the usual spread
 
@@ -274,6 +280,7 @@ def test_parts_that_are_known_differently_well_are_combined_as_howe_does() -> No
         assert p_value(half_width([examples, seeds], level), [examples, seeds]) == pytest.approx(level)
         assert p_value(-half_width([seeds], level), [seeds]) == pytest.approx(level)
     assert p_value(0.0, [examples, seeds]) == pytest.approx(1)
+    assert p_value(2.0, [Part(6.25e-5, 201), Part(0.0011, 12)]) <= 1e-14  # beyond what is told apart
     assert p_value(0.0, [Part(0.0, 3)]) == 1
 
 

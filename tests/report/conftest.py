@@ -50,16 +50,8 @@ def measured(spec: str, value: float, difference: float | None = None, p: float 
         prompt_tokens=311.3,
         completion_tokens=7.2,
         fit_seconds=0.0004,
-        index_seconds=None,
         peak_memory_bytes=1_310_000_000,
-        artifact_bytes=None,
-        trainable_parameters=None,
-        recall_at_k=None,
-        mrr=None,
         cost=Cost(0.0, 0.0042, 15.33),
-        dropped=0,
-        cut=0,
-        notes=(),
     )
 
 
