@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     )
     from advisor.decide import Curves, Decision, decide, load_prices
     from advisor.errors import AdvisorError, NotApplicable, UserError
-    from advisor.measure.comparing import compare, read_comparison
+    from advisor.measure.comparing import compare
+    from advisor.measure.reading import read_comparison
     from advisor.measure.records import Comparison
     from advisor.models.load import load_model
     from advisor.report import render as report
@@ -83,7 +84,8 @@ _ROOMS = {
     ),
     "advisor.decide": ("Curves", "Decision", "decide", "load_prices"),
     "advisor.errors": ("AdvisorError", "NotApplicable", "UserError"),
-    "advisor.measure.comparing": ("compare", "read_comparison"),
+    "advisor.measure.comparing": ("compare",),
+    "advisor.measure.reading": ("read_comparison",),
     "advisor.measure.records": ("Comparison",),
     "advisor.models.load": ("load_model",),
     "advisor.report": ("report",),

@@ -22,9 +22,10 @@ from advisor.decide.prices import Prices, load_prices
 from advisor.decide.race import WHY, Entrant, Race, State
 from advisor.decide.standings import GAIN
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, keep_threads, read_comparison
+from advisor.measure.comparing import Plan, alone, carry_out, chosen_of, keep_threads
 from advisor.measure.environment import hardware
 from advisor.measure.progress import Progress, Silence
+from advisor.measure.reading import read_comparison
 from advisor.measure.records import Comparison, ModelFacts, lines
 from advisor.models import LanguageModel
 from advisor.tasks import Limits, Task
@@ -88,7 +89,7 @@ def read_race(comparison: Comparison) -> Race | None:
     specs = sorted({run.spec for run in comparison.runs})
     found = None
     for line in lines(Path(comparison.folder) / RACE / JOURNAL):
-        if line["type"] == "race" and (line["task"], line["specs"]) == (comparison.task.fingerprint, specs):
+        if line["type"] == "race" and (line.get("task"), line.get("specs")) == (comparison.task.fingerprint, specs):
             found = line
     if found is None:
         return None

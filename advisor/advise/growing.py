@@ -20,14 +20,14 @@ from typing import Any
 from advisor.approaches import Approach, spec_of
 from advisor.decide.growth import Growth
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, carry_out, keep_threads, read_comparison
+from advisor.measure.comparing import CURVES, Plan, alone, carry_out, keep_threads
 from advisor.measure.progress import Progress, Silence
+from advisor.measure.reading import read_comparison
 from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
 
-JOURNAL = "curves.jsonl"
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
 
 
@@ -96,17 +96,18 @@ def grow(
         "fingerprints": {_name(size, draw): part.fingerprint for (size, draw), part in parts.items()},
     }
     shown = _Steps(progress or Silence(), len(specs), len(parts))
-    _begin(sizes.folder, head)
-    for (size, draw), part in parts.items():
-        seeds = sizes.draws if size == len(task.train) else 1
-        shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
-        carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
-    return read_growth(sizes.folder)
+    with alone(sizes.folder, CURVES):
+        append(sizes.folder / CURVES, head)
+        for (size, draw), part in parts.items():
+            seeds = sizes.draws if size == len(task.train) else 1
+            shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
+            carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
+        return read_growth(sizes.folder)
 
 
 def holds_growth(folder: str | Path) -> bool:
     """Whether a folder is one that `grow` wrote."""
-    return (Path(folder) / JOURNAL).exists()
+    return (Path(folder) / CURVES).exists()
 
 
 def read_growth(folder: str | Path) -> Growth:
@@ -116,10 +117,19 @@ def read_growth(folder: str | Path) -> Growth:
         UserError: the folder holds no such thing, or nothing was measured yet.
     """
     folder = Path(folder)
-    heads = list(lines(folder / JOURNAL))
+    heads = list(lines(folder / CURVES))
     if not heads:
         raise UserError(f"{folder}: holds no learning curve", f"advisor curve TASK --out {folder}")
-    head = heads[-1]
+    try:
+        return _read(folder, heads[-1])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{folder / CURVES}: its newest curve is not as this version of Advisor writes it ({error})",
+            "read it with the version that wrote it, or measure again with another --out",
+        ) from error
+
+
+def _read(folder: Path, head: Mapping[str, Any]) -> Growth:
     found: dict[int, list[Comparison]] = {}
     for name, fingerprint in head["fingerprints"].items():
         for comparison in _recorded(folder / name, fingerprint, head):
@@ -136,14 +146,6 @@ def read_growth(folder: str | Path) -> Growth:
         specs=tuple(head["specs"]),
         comparisons={size: tuple(draws) for size, draws in found.items()},
     )
-
-
-def _begin(folder: Path, head: Mapping[str, Any]) -> None:
-    try:
-        append(folder / JOURNAL, head)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{folder}: cannot hold results: {reason}", "name another folder with --out") from error
 
 
 def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterator[Comparison]:

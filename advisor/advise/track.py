@@ -31,8 +31,9 @@ from advisor.decide.limits import shown_violations
 from advisor.decide.prices import HourlyPrice
 from advisor.decide.rows import measured
 from advisor.measure import latency, metrics, timing
-from advisor.measure.comparing import SAME_MODEL, Plan, carry_out
+from advisor.measure.comparing import Plan, carry_out
 from advisor.measure.program import program_of
+from advisor.measure.reading import SAME_MODEL
 from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.store import digest
@@ -109,7 +110,7 @@ class Track:
 
     def records(self) -> list[dict[str, Any]]:
         """The journal's lines of this race."""
-        return [line for line in lines(self.folder / JOURNAL) if line["key"] == self.key]
+        return [line for line in lines(self.folder / JOURNAL) if line.get("key") == self.key]
 
     def note(self, kind: str, **facts: Any) -> None:
         """Add a line to the journal."""

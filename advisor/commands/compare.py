@@ -14,7 +14,8 @@ from advisor.approaches import parse
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
 from advisor.measure.again import time_again
-from advisor.measure.comparing import compare, note_spans
+from advisor.measure.comparing import compare
+from advisor.measure.reading import note_spans
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh

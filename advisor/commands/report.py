@@ -9,7 +9,7 @@ from advisor.advise.growing import holds_growth, read_growth
 from advisor.commands.compare import judged
 from advisor.commands.options import add_judging
 from advisor.decide.curves import judge
-from advisor.measure.comparing import read_comparison
+from advisor.measure.reading import read_comparison
 from advisor.report import FORMATS, show, show_curves
 
 

@@ -12,19 +12,10 @@ from advisor.approaches import Approach, ContextBuilder, Predictor, Tuner, parse
 from advisor.errors import UserError
 from advisor.measure import shelf
 from advisor.measure.attempt import FIT, LATENCY, PREDICT, read_run
-from advisor.measure.comparing import (
-    JOURNAL,
-    Plan,
-    add_spans,
-    alone,
-    assignment_of,
-    chosen_of,
-    head_of,
-    read_comparison,
-    record_path,
-)
+from advisor.measure.comparing import Plan, alone, assignment_of, chosen_of, head_of
 from advisor.measure.disturbance import disturbances
 from advisor.measure.progress import Progress, Silence
+from advisor.measure.reading import JOURNAL, add_spans, read_comparison, record_path
 from advisor.measure.records import Comparison, Run, append, counted, lines
 from advisor.measure.runner import Assignment, Measurement
 from advisor.models import LanguageModel

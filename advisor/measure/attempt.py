@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from advisor.measure.records import LatencyRecord, PredictionRecord, Run, Status, count, lines
+from advisor.measure.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
 from advisor.models.clock import Ledger
 from advisor.models.others import Load
 
@@ -14,14 +14,27 @@ STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 """What is timed, by the type of the line that says so."""
 
 
+_NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading a line raises that another version wrote, or another hand."""
+
+
 def read_run(path: Path) -> Run | None:
-    """The last attempt recorded in `path`; None where nothing was recorded."""
+    """The last attempt recorded in `path`, as far as it can be read; None where nothing was recorded."""
     attempt: _Attempt | None = None
-    for line in lines(path):
-        if line["type"] == "run":
-            attempt = _Attempt(line)
-        elif attempt is not None:
-            attempt.go_on(line)
+    damaged: Damaged | None = None
+    for number, line in enumerate(every_line(path), start=1):
+        if isinstance(line, Damaged):
+            damaged = damaged or line
+            continue
+        try:
+            if line["type"] == "run":
+                attempt, damaged = _Attempt(line), None
+            elif attempt is not None and damaged is None:
+                attempt.go_on(line)
+        except _NO_RECORD:
+            attempt, damaged = None, Damaged(f"{path}:{number}")
+    if damaged is not None:
+        return Run("", 0, "interrupted", damaged=damaged.place)
     return attempt.read() if attempt else None
 
 

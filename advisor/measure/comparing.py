@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,35 +23,35 @@ from advisor.approaches import (
     spec_of,
     suggested,
 )
+from advisor.disk import writing
 from advisor.errors import UserError
-from advisor.measure.attempt import read_run
 from advisor.measure.environment import hardware, versions
 from advisor.measure.fits import hand_on
 from advisor.measure.latency import REQUESTS
 from advisor.measure.program import HOST, program_of
 from advisor.measure.progress import Progress, Silence
-from advisor.measure.records import (
-    Answer,
-    Comparison,
-    ModelFacts,
-    Run,
-    TaskFacts,
-    append,
-    count,
-    counted,
-    lines,
+from advisor.measure.reading import (
+    ANSWERS,
+    JOURNAL,
+    SAME_MODEL,
+    add_spans,
+    is_head,
+    read_comparison,
+    record_path,
+    write_answers,
 )
+from advisor.measure.records import Comparison, TaskFacts, append, lines
 from advisor.measure.runner import Assignment, run
 from advisor.models import LanguageModel, SetsThreads, asked_at_once
-from advisor.models.clock import Ledger, Span, clock
+from advisor.models.clock import Ledger, clock
 from advisor.models.languages import language_caveats
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words
 
-JOURNAL = "comparisons.jsonl"
-SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
-_CEILING = ("matrix_flops", "matrix_others")
+CURVES = "curves.jsonl"
+KINDS = {JOURNAL: "a comparison", CURVES: "learning curves"}
+"""What a run folder may hold, by its journal."""
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
@@ -125,7 +124,7 @@ def carry_out(
         keep_threads(model, [folder])
         head = head_of(plan, task, model, chosen)
         place = folder / head["key"]
-        _write_answers(place / "answers.jsonl", task)
+        head["answers"] = write_answers(place / ANSWERS, task)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
         noted = False
@@ -146,79 +145,10 @@ def carry_out(
     return read_comparison(folder)
 
 
-def read_comparison(folder: str | Path) -> Comparison:
-    """The newest comparison recorded in a run folder.
-
-    Raises:
-        UserError: the folder holds no comparison.
-    """
-    folder = Path(folder)
-    heads = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
-    if not heads:
-        raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
-    head = heads[-1]
-    spans, ceiling = _spans(folder, head["key"])
-    place = folder / head["key"]
-    answers = {
-        line["id"]: Answer(tuple(line["targets"]), tuple(line["evidence"])) for line in lines(place / "answers.jsonl")
-    }
-    order = {key: i for i, key in enumerate(answers)}
-    runs = []
-    for spec, seeds in head["runs"].items():
-        for seed in range(seeds):
-            found = read_run(record_path(place, spec, seed)) or Run(spec, seed, "interrupted")
-            runs.append(replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id]))))
-    task, model = head["task"], head["model"] | ceiling
-    return Comparison(
-        folder=str(folder),
-        task=TaskFacts(**{**task, "labels": tuple(task["labels"]), "caveats": tuple(task["caveats"])}),
-        model=ModelFacts(**{**model, "caveats": tuple(model["caveats"])}),
-        answers=answers,
-        runs=tuple(runs),
-        seeds=head["seeds"],
-        latency_examples=head["latency_examples"],
-        settings=head["settings"],
-        versions=head["versions"],
-        hardware=head["hardware"],
-        spans=spans,
-    )
-
-
-def note_spans(comparison: Comparison) -> Comparison:
-    """Record what the clock has counted since the last run, such as the report's making, and read it back.
-
-    After a call in which nothing was measured nothing is recorded: it says again what was said before.
-    """
-    folder, ledger = Path(comparison.folder), clock.drain()
-    last = list(lines(folder / JOURNAL))[-1]
-    if last["type"] != "comparison":
-        add_spans(folder, last["key"], ledger, {})
-    return replace(comparison, spans=_spans(folder, last["key"])[0])
-
-
-def add_spans(folder: Path, key: str, ledger: Ledger, model: Mapping[str, Any]) -> None:
-    """Record where time went outside the runs, and the ceiling that was measured with the model."""
-    ceiling = {name: model.get(name) for name in _CEILING}
-    append(folder / JOURNAL, {"type": "spans", "key": key, **ceiling, **counted(ledger)})
-
-
-def _spans(folder: Path, key: str) -> tuple[dict[str, Span], dict[str, float | None]]:
-    """Where time went outside the runs, over all calls that measured something, and the ceiling that they found.
-
-    Other work on the machine hides the ceiling from a measurement, so the highest counts.
-    """
-    ledger, found = Ledger(), []
-    for line in lines(folder / JOURNAL):
-        if line["key"] == key:
-            count(line, ledger)
-            found.append({name: line.get(name) for name in _CEILING})
-    return dict(ledger.spans), max(found, key=lambda ceiling: ceiling["matrix_flops"] or 0.0)
-
-
 def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
     """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
     for line in lines(folder / JOURNAL):
-        if line["type"] == "comparison" and _fitted_by(line) == _fitted_by(head):
+        if is_head(line) and _fitted_by(line) == _fitted_by(head):
             hand_on(record_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
 
 
@@ -234,7 +164,7 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
     """
     described = model.describe()
     same = (*SAME_MODEL, "device_name", "threads_alone")
-    heads = [line for folder in folders for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
+    heads = [line for folder in folders for line in lines(folder / JOURNAL) if is_head(line)]
     alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
     kept = sorted(alike, key=lambda head: head["time"])[-1]["model"].get("threads") if alike else None
     if kept and isinstance(model, SetsThreads):
@@ -324,38 +254,26 @@ def task_facts(task: Task) -> TaskFacts:
     )
 
 
-def record_path(place: Path, spec: str, seed: int) -> Path:
-    """The record of one run; names stay readable and, by a digest, distinct."""
-    plain = re.sub(r"[^\w.=+,-]", "_", spec)
-    if plain != spec.replace(":", "_") or len(plain) > 100:
-        plain = f"{plain[:100]}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
-    return place / f"{plain}.seed{seed}.jsonl"
-
-
-def _write_answers(path: Path, task: Task) -> None:
-    """The test answers, which the records need to be judged without the task folder."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
-    work = path.with_suffix(".writing")
-    work.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    work.replace(path)
-
-
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of the same run folder; a killed one leaves no lock behind."""
-    try:
+def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
+    """Keeps a second process out of the same run folder; a killed one leaves no lock behind.
+
+    Args:
+        kind: the journal that is written there, one of `KINDS`.
+
+    Raises:
+        UserError: another process works there, the folder is one of another kind, or cannot be written to.
+    """
+    for journal, what in KINDS.items():
+        if journal != kind and (folder / journal).exists():
+            raise UserError(f"{folder}: holds {what}, not {KINDS[kind]}", "name another folder with --out")
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"{folder}: cannot hold results: {reason}", "name another folder with --out") from error
     with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             mend = "wait for it to end, or name another folder with --out"
-            raise UserError(f"{folder}: another comparison is running in this folder", mend) from None
+            raise UserError(f"{folder}: another advisor is at work in this folder", mend) from None
         yield

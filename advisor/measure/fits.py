@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from advisor.disk import clear, intact
 from advisor.measure.records import append, lines
 from advisor.measure.runner import Assignment
 
@@ -28,8 +29,7 @@ def hand_on(source: Path, assignment: Assignment) -> None:
     head, fitted = begun
     seconds = fitted["fit_seconds"] + (fitted.get("index_seconds") or 0.0)
     work = assignment.folder.with_name(assignment.folder.name + ".saving")
-    for leftover in (work, assignment.folder):
-        shutil.rmtree(leftover, ignore_errors=True)
+    clear(work, assignment.folder)
     work.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(source.with_suffix(""), work, copy_function=_link)
     work.rename(assignment.folder)
@@ -45,7 +45,7 @@ def _beginning(source: Path) -> list[dict[str, Any]]:
             found = [line]
         elif line["type"] == "fitted":
             found = [*found[:1], line]
-    return found if len(found) == 2 and source.with_suffix("").is_dir() else []
+    return found if len(found) == 2 and intact(source.with_suffix("")) else []
 
 
 def _link(source: str, target: str) -> None:

@@ -16,7 +16,8 @@ a result was found ready made, `spans`, where the time went, and `others`, what 
 meanwhile. Every other figure of time is cold.
 
 A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
-fact: readers ignore it and the next writer cuts it off.
+fact: readers ignore it and the next writer cuts it off. A line that is no record (a damaged disk, another hand) is
+named by file and line, and costs no more than the attempt that it is a part of.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from advisor.disk import writing
 from advisor.models.clock import Ledger, Span
 from advisor.models.others import Load
 
@@ -120,6 +122,7 @@ class Run:
         threads_alone: that would have, had no other process been at work when the model was loaded.
         timed_again: when its times were measured anew; None where they were not.
         differing: answers that came out otherwise then.
+        damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
     """
 
     spec: str
@@ -148,6 +151,7 @@ class Run:
     threads_alone: int | None = None
     timed_again: str | None = None
     differing: int = 0
+    damaged: str = ""
 
     @property
     def tuned(self) -> bool:
@@ -242,6 +246,7 @@ class Comparison:
         settings: the comparison's settings as recorded, for display.
         versions, hardware: as recorded.
         spans: where time went outside the runs, each time that the comparison was called.
+        damaged: files and lines of the journal that are no records and were left out.
     """
 
     folder: str
@@ -255,6 +260,7 @@ class Comparison:
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
 
 def append(path: Path, *rows: Mapping[str, Any]) -> None:
@@ -263,14 +269,15 @@ def append(path: Path, *rows: Mapping[str, Any]) -> None:
     What is added outlives the process. Latencies are left to the operating system to put on the disk, since syncing a
     line takes as long as a short answer, and a power cut costs no more than measuring them again; all else is synced.
     """
-    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        _cut_torn_line(file.fileno())
-        file.write(data)
-        file.flush()
-        if any(row.get("type") not in REPEATABLE for row in rows):
-            os.fsync(file.fileno())
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(errors="surrogatepass")
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as file:
+            _cut_torn_line(file.fileno())
+            while data:
+                data = data[file.write(data) :]
+            if any(row.get("type") not in REPEATABLE for row in rows):
+                os.fsync(file.fileno())
 
 
 def _cut_torn_line(descriptor: int) -> None:
@@ -288,12 +295,34 @@ def _cut_torn_line(descriptor: int) -> None:
         os.ftruncate(descriptor, end)
 
 
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that is no record.
+
+    Attributes:
+        place: file and line.
+    """
+
+    place: str
+
+
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The complete lines of a record, in order; a torn last line is left out."""
-    if not path.exists():
+    """The records in a file, in order; a torn last line and lines that are none are left out."""
+    return (line for line in every_line(path) if not isinstance(line, Damaged))
+
+
+def every_line(path: Path) -> Iterator[dict[str, Any] | Damaged]:
+    """The complete lines of a file, in order, those that are no record too; a torn last line is left out."""
+    try:
+        rows = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
         return
-    for raw in path.read_bytes().split(b"\n")[:-1]:
-        yield json.loads(raw)
+    for number, raw in enumerate(rows, start=1):
+        try:
+            line = json.loads(raw)
+        except (ValueError, RecursionError):
+            line = None
+        yield line if isinstance(line, dict) and isinstance(line.get("type"), str) else Damaged(f"{path}:{number}")
 
 
 def counted(ledger: Ledger) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.approaches.progress import listening
+from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import NotApplicable, UserError
 from advisor.measure import latency, shelf, timing
 from advisor.measure.attempt import read_run
@@ -64,7 +64,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     recorded, or what was copied where all has to be measured, is as good as not there.
     """
     before = read_run(assignment.path)
-    if before is not None and (before.program != assignment.program or (before.measured and wants_fresh())):
+    if before is not None and (_is_void(before, assignment) or (before.measured and wants_fresh())):
         before = None
     if before is not None and before.status == "ok":
         return _sent_more(assignment, task, model, progress, before) or "already done"
@@ -80,12 +80,16 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         return more or f"reused, measured on {measured[:10]}"
     try:
         Measurement(assignment, task, model, progress).go(before)
+    except NoRoom:
+        raise
     except NotApplicable as error:
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
     except UserError as error:
         return _failed(assignment, error.what + (f" (try: {error.mend})" if error.mend else ""))
-    except Exception as error:  # noqa: BLE001 - a failed approach is a row that says why; the others go on
+    except Exception as error:
+        if found := no_room(error, assignment.path.parent):
+            raise found from error
         return _failed(assignment, f"{type(error).__name__}: {error}".strip(), traceback=traceback.format_exc())
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
@@ -112,6 +116,11 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
 def _failed(assignment: Assignment, reason: str, **more: str) -> str:
     append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
     return f"failed: {reason}"
+
+
+def _is_void(before: Run, assignment: Assignment) -> bool:
+    """Whether what is recorded counts as nothing: it cannot be read, or another program did it."""
+    return bool(before.damaged) or before.program != assignment.program
 
 
 def _goes_on(before: Run | None) -> bool:
@@ -156,9 +165,9 @@ class Measurement:
         """Go on with the requests of a finished run."""
         self.model.forget()
         clock.drain()
-        self.progress.step("restore", None)
-        with clock.span(OTHER):
-            predictor = self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+        predictor = self.restored()
+        if predictor is None:
+            return
         try:
             self._time_alone(predictor, before.latencies)
         finally:
@@ -183,8 +192,10 @@ class Measurement:
         return self.restored() if _goes_on(before) else None
 
     def restored(self) -> Predictor | None:
-        """What was fitted and kept; None where it cannot be read any more."""
+        """What was fitted and kept; None where it cannot be read any more, or is not what was kept."""
         self.progress.step("restore", None)
+        if not intact(self.assignment.folder):
+            return None
         try:
             with clock.span(OTHER):
                 return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
@@ -338,12 +349,11 @@ def _open(assignment: Assignment) -> None:
 def _keep(predictor: Predictor, folder: Path) -> None:
     """Save whole or not at all: a folder that is there is complete."""
     work = folder.with_name(folder.name + ".saving")
-    for leftover in (work, folder):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    work.mkdir(parents=True)
-    predictor.save(work)
-    work.rename(folder)
+    clear(work, folder)
+    with writing(folder.parent):
+        work.mkdir(parents=True)
+        predictor.save(work)
+        place_whole(work, folder)
 
 
 def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from advisor.disk import clear, place_whole
 from advisor.measure.records import append
 from advisor.models.store import current
 
@@ -57,7 +57,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
     """The archive's own checksums find what was damaged, before anything is put in its place."""
     folder = path.with_suffix("")
     work = folder.with_name(folder.name + ".saving")
-    shutil.rmtree(work, ignore_errors=True)
+    clear(work)
     try:
         with zipfile.ZipFile(file) as archive:
             archive.extractall(work)
@@ -65,9 +65,9 @@ def _unpack(file: BinaryIO, path: Path) -> str:
         measured = str(rows[0]["started"])
         if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again"):
             raise ValueError("the record is not that of one finished run")
-        shutil.rmtree(folder, ignore_errors=True)
-        (work / PREDICTOR).rename(folder)
+        clear(folder)
+        place_whole(work / PREDICTOR, folder)
         append(path, rows[0], {"type": "reused", "measured": measured}, *rows[1:])
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        clear(work)
     return measured

@@ -13,7 +13,7 @@ from advisor.advise.readings import Probes, Rates, Reading
 from advisor.decide import Interval, decide
 from advisor.decide.sample import samples
 from advisor.errors import UserError
-from advisor.measure.comparing import read_comparison
+from advisor.measure.reading import read_comparison
 from advisor.measure.records import Comparison
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material

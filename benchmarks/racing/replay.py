@@ -50,7 +50,7 @@ from advisor.decide.sample import samples
 from advisor.decide.standings import GAIN
 from advisor.decide.statistics import Contrasts
 from advisor.errors import UserError
-from advisor.measure.comparing import JOURNAL, read_comparison
+from advisor.measure.reading import JOURNAL, read_comparison
 from advisor.measure.records import Comparison, Run
 from advisor.tasks import Example, Task
 from advisor.tasks.power import MARGIN

@@ -15,7 +15,7 @@ from advisor.advise.growing import Sizes, grow, holds_growth, read_growth
 from advisor.approaches import parse
 from advisor.decide.growth import Growth
 from advisor.errors import UserError
-from advisor.measure.comparing import read_comparison
+from advisor.measure.reading import read_comparison
 from advisor.tasks import Example, Task
 
 SPECS = ["nearest", "few-shot:k=2"]
@@ -163,7 +163,7 @@ def test_mistakes_are_told(numbers: Task, model: Any, tmp_path: Path) -> None:
         grown(Sizes(tmp_path, (4,)), replace(numbers, train=()), model, ["zero-shot"])
     assert not holds_growth(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot hold results"):
+    with pytest.raises(UserError, match="cannot be written to"):
         grown(Sizes(tmp_path / "file", (4,)), numbers, model, ["nearest"])
     with pytest.raises(UserError, match="holds no learning curve"):
         read_growth(tmp_path)

@@ -12,7 +12,8 @@ import pytest
 from advisor.decide import decide
 from advisor.errors import UserError
 from advisor.measure.again import disturbed, time_again
-from advisor.measure.comparing import compare, read_comparison
+from advisor.measure.comparing import compare
+from advisor.measure.reading import read_comparison
 from advisor.measure.records import Comparison, Run, append, lines
 from advisor.models.clock import clock
 from advisor.models.others import Stand

@@ -14,7 +14,8 @@ import pytest
 from advisor.approaches import parse
 from advisor.approaches.shots import FewShot
 from advisor.errors import UserError
-from advisor.measure.comparing import compare, read_comparison
+from advisor.measure.comparing import compare
+from advisor.measure.reading import read_comparison
 from advisor.measure.records import lines
 from advisor.tasks import Defaults, Limits, Task
 from advisor.version import VERSION
@@ -248,7 +249,7 @@ def test_mistakes_are_told_before_anything_runs(numbers: Task, model: Any, tmp_p
 def test_a_run_folder_that_is_a_file_is_a_user_error(numbers: Task, model: Any, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     for place in (tmp_path / "taken", tmp_path / "taken" / "deeper"):
-        with pytest.raises(UserError, match="cannot hold results"):
+        with pytest.raises(UserError, match="cannot be written to"):
             compare(numbers, model, ["majority"], out=place)
 
 

@@ -162,7 +162,7 @@ def test_a_second_process_is_kept_out_and_a_killed_one_leaves_no_lock(
     first = killing("slow", tmp_path)
     wait_until(lambda: size(tmp_path) > 0, first)
     journal = list(lines(tmp_path / "comparisons.jsonl"))
-    with pytest.raises(UserError, match="another comparison is running in this folder") as caught:
+    with pytest.raises(UserError, match="another advisor is at work in this folder") as caught:
         compare(killed.task(), make_model(), ["majority"], out=tmp_path)
     assert "--out" in caught.value.mend
     assert list(lines(tmp_path / "comparisons.jsonl")) == journal

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from advisor.measure.comparing import compare, note_spans, read_comparison
+from advisor.measure.comparing import compare
+from advisor.measure.reading import note_spans, read_comparison
 from advisor.measure.records import Comparison, lines
 from advisor.models import Prompt
 from advisor.models.clock import clock
