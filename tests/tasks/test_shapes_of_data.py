@@ -131,9 +131,19 @@ def test_a_list_is_all_acceptable_answers_the_target_first(load: Callable[..., T
     assert task.caveats == ("targets that are lists: the first answer is the target, and each of them counts as right",)
 
 
-@pytest.mark.parametrize("cell", ['"[""ici"", ""là""]"', "\"['ici', 'là']\""])
+@pytest.mark.parametrize("cell", ['"[""ici"", ""là""]"', "\"['ici', 'là']\"", "\"['ici' 'là']\"", "\"['ici'\n 'là']\""])
 def test_a_list_that_was_written_into_a_cell(load: Callable[..., Task], cell: str) -> None:
     assert load("t.csv", f"q,a\nOù?,{cell}\n", input="q", target="a").train[0].answers == ("ici", "là")
+
+
+def test_quotes_commas_and_blanks_in_a_numpy_cell_are_the_answers_own(load: Callable[..., Task]) -> None:
+    answers = ("Paris", "Paris, France", "l'eau", "say 'a' 'b'", "a\\b")
+    cell = f"[{' '.join(map(repr, answers))}]".replace('"', '""')
+    assert load("t.csv", f'q,a\nOù?,"{cell}"\n', input="q", target="a").train[0].answers == answers
+
+
+def test_a_json_cell_of_escaped_emoji(load: Callable[..., Task]) -> None:
+    assert load("t.csv", 'q,a\nx,"[""\\ud83d\\ude00""]"\n', input="q", target="a").train[0].target == "😀"
 
 
 def test_a_classification_takes_one_label(load: Callable[..., Task]) -> None:
