@@ -21,7 +21,7 @@ _MARKED: dict[str, Callable[[str, str], tuple[str, str]]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), from_html),
     ".rst": from_rst,
 }
-_ENDINGS = (*_MARKED, ".txt", ".text", ".adoc", ".org", "")
+_ENDINGS = (*_MARKED, ".txt", ".text", ".adoc", ".org")
 _NAMED_FIRST = (".md", ".txt")  # of files whose names differ in the ending alone, these are named without it
 _CONVERTED = {
     ".pdf": "pdftotext FILE.pdf",
