@@ -29,11 +29,11 @@ def tune(lora: Lora, curriculum: Curriculum, model: LanguageModel, seed: int) ->
     """Train, keep the adapter with the lowest loss on held-out lessons, and merge it."""
     local = _local(model)
     lessons, held_out = _split(curriculum, seed)
-    _check_lengths([*lessons, *held_out], local)
-    (rows, cut), (dev, _) = _rows(lessons, local), _rows(held_out, local)
+    _check_lengths([*lessons, *held_out], local, ("train", "dev") if curriculum.dev else ("train",))
+    (rows, cut), (dev, cut_in_dev) = _rows(lessons, local), _rows(held_out, local)
     if not (lora.search or curriculum.dev) and (_epochs(lora, rows)) == 1:
         # One epoch is looked at when it is over: what is held out of train would choose nothing.
-        rows, dev = [*rows, *dev], []
+        rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
     if lora.search and not dev:
         raise NotApplicable(
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
@@ -53,7 +53,7 @@ def tune(lora: Lora, curriculum: Curriculum, model: LanguageModel, seed: int) ->
     recipe = winner.recipe
     tuned = Adapter(local, recipe.config, state)
     if cut:
-        notes = (*notes, f"The inputs of {cut} of {len(lessons)} training examples were cut to fit beside the answer.")
+        notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     note = _course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
     chosen = asdict(recipe) if lora.search else {"epochs": recipe.epochs, "batch": recipe.batch}
     tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={lora.name: chosen})
@@ -108,8 +108,8 @@ def _local(model: LanguageModel) -> LocalModel:
     return model
 
 
-def _check_lengths(lessons: Sequence[Lesson], model: LocalModel) -> None:
-    """See that every answer fits into the context window with the instruction before it.
+def _check_lengths(lessons: Sequence[Lesson], model: LocalModel, splits: Sequence[str]) -> None:
+    """See that every answer of these splits fits into the context window with the instruction before it.
 
     Raises:
         NotApplicable: some do not; a model cannot learn to give what it never sees whole.
@@ -121,9 +121,9 @@ def _check_lengths(lessons: Sequence[Lesson], model: LocalModel) -> None:
     beyond = [length for length in lengths if instruction + length > renderer.window]
     if beyond:
         raise NotApplicable(
-            f"{len(beyond)} of {len(lessons)} training answers do not fit into the model's context window of "
-            f"{renderer.window:,} tokens behind the instruction's {instruction}: the longest has {max(beyond):,}; "
-            "leave them out of train, or take a model with a larger window"
+            f"{len(beyond)} of {len(lessons)} answers of {' and '.join(splits)} do not fit into the model's context "
+            f"window of {renderer.window:,} tokens behind the instruction's {instruction}: the longest has "
+            f"{max(beyond):,}; leave them out, or take a model with a larger window"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -21,7 +21,7 @@ SEPARATORS = (
 )
 FULL, SLACK = 0.9, 1.1
 """Of the room: how much of it a part is meant to take, and how much longer it may be so that a sentence ends in it."""
-LONGEST_TITLE = 0.5  # of the room; a longer title is not embedded
+LONGEST_TITLE = 0.5  # of the room; a longer title is not embedded, and not shown either where no prompt has the room
 MOST = 0.5  # of a document's chunks: where more do not fit, words say little of it, and it is cut by the room alone
 
 
@@ -52,8 +52,8 @@ def document_chunks(
 ) -> Iterator[Chunk]:
     """Cut documents between paragraphs, else lines, else sentences, clauses and words, in any script.
 
-    A document of at most `size` words that fits stays whole, to the letter. The title is embedded with every chunk,
-    since it tells what a chunk from the middle of a page is about.
+    A document of at most `size` words that fits stays whole, to the letter. The title is embedded and shown with every
+    chunk, since it tells what a chunk from the middle of a page is about; one that leaves the text no room is not.
 
     Args:
         size: most words in a chunk, as `advisor.tasks.words` counts them.
@@ -65,20 +65,18 @@ def document_chunks(
     kept = list(documents)
     splitter = _splitter(size, overlap, count_words)
     texts = [[d.text] if count_words(d.text) <= size else splitter.split_text(d.text) for d in kept]
-    titled = [bool(document.title) for document in kept]
+    cut = [_Cut(document, bool(document.title), 0.0) for document in kept]
     if shares is not None:
-        titles = shares([_chunk(document, "", True) for document in kept])
-        titled = [has and taken <= LONGEST_TITLE for has, taken in zip(titled, titles, strict=True)]
-        cut = [_Cut(*one) for one in zip(kept, titled, titles, strict=True)]
+        cut = _with_room_for_text(kept, shares)
         taken = iter(shares([one.chunk(text) for one, found in zip(cut, texts, strict=True) for text in found]))
         beyond = [sum(next(taken) > 1 for _ in found) / len(found) for found in texts]
         texts = [[d.text] if far > MOST else found for d, found, far in zip(kept, texts, beyond, strict=True)]
         pieces = [(one, text) for one, found in zip(cut, texts, strict=True) for text in found]
         fitting = iter(_fitting(pieces, overlap / size, shares))
         texts = [[part for _ in found for part in next(fitting)] for found in texts]
-    for document, found, with_title in zip(kept, texts, titled, strict=True):
+    for one, found in zip(cut, texts, strict=True):
         for place, text in enumerate(found):
-            yield _chunk(document, text, with_title, place)
+            yield one.chunk(text, place)
 
 
 def example_chunks(examples: Iterable[Example]) -> Iterator[Chunk]:
@@ -90,20 +88,41 @@ def example_chunks(examples: Iterable[Example]) -> Iterator[Chunk]:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A document that may have to be cut further; `title` is what its title alone takes of the room."""
+    """A document that may have to be cut further.
+
+    Attributes:
+        document: without its title where that would leave no room.
+        titled: whether the title is embedded.
+        title: what the title alone takes of the room, at most `LONGEST_TITLE`.
+    """
 
     document: Document
     titled: bool
     title: float
 
-    def chunk(self, text: str) -> Chunk:
+    def chunk(self, text: str, place: int = 0) -> Chunk:
         """A stretch of it."""
-        return _chunk(self.document, text, self.titled)
+        title = self.document.title
+        embedded = f"{title}\n{text}" if self.titled else text
+        return Chunk(f"{self.document.id}#{place}", self.document.id, title, text, embedded)
 
     def own(self, share: float) -> float:
         """What a text takes of the room that its title leaves."""
-        base = self.title if self.titled else 0.0
-        return (share - base) / (1 - base)
+        return (share - self.title) / (1 - self.title)
+
+
+def _with_room_for_text(documents: Sequence[Document], shares: Shares) -> list[_Cut]:
+    """Each document with its title embedded and shown, else only shown, else without it: as the room allows."""
+    ways = [[_Cut(document, titled, 0.0) for document in documents] for titled in (True, False)]
+    taken = [shares([one.chunk("") for one in way]) for way in ways]
+    found = []
+    for document, *rooms in zip(documents, *taken, strict=True):
+        fitting = [(titled, room) for titled, room in zip((True, False), rooms, strict=True) if room <= LONGEST_TITLE]
+        if document.title and fitting:
+            found.append(_Cut(document, *fitting[0]))
+        else:
+            found.append(_Cut(replace(document, title=""), False, 0.0))
+    return found
 
 
 def _fitting(pieces: Sequence[tuple[_Cut, str]], overlap: float, shares: Shares) -> list[list[str]]:
@@ -139,8 +158,3 @@ def _splitter(size: int, overlap: int, length: Callable[[str], int]) -> Recursiv
         is_separator_regex=True,
         keep_separator="end",
     )
-
-
-def _chunk(document: Document, text: str, titled: bool, place: int = 0) -> Chunk:
-    embedded = f"{document.title}\n{text}" if titled else text
-    return Chunk(f"{document.id}#{place}", document.id, document.title, text, embedded)

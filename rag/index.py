@@ -90,16 +90,18 @@ class PassageIndex:
         """Bring back what `save` wrote; no passage is embedded again.
 
         Raises:
-            UserError: a file is missing or damaged, or the vectors are another embedder's.
+            UserError: a file is missing, damaged or of another schema, or the vectors are another embedder's.
         """
         path = folder / FACTS_FILE
         again = f"delete {folder} and run again; the index will be built anew"
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
-            made = (kept["embedder"], kept["revision"])
+            schema, made = kept["schema"], (kept["embedder"], kept["revision"])
             seconds = None if kept["index_seconds"] is None else float(kept["index_seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: it cannot be read ({type(error).__name__}: {error})", again) from error
+        if schema != SCHEMA:
+            raise UserError(f"{path}: it has schema {schema}, this version reads {SCHEMA}", again)
         if made != (embedder.name, embedder.revision):
             seen = f"its vectors are from {made[0]} ({made[1]})"
             raise UserError(f"{path}: {seen}, the embedder is {embedder.name} ({embedder.revision})", again)

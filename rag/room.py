@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.models import LanguageModel, shares_of
+from advisor.models import LanguageModel, Passage, shares_of
 from rag.chunking import Chunk
 
 OF_WINDOW = 0.75
@@ -29,7 +29,7 @@ class Room:
         return [max(own, self._of_prompt(chunk, most)) for own, chunk in zip(embedded, chunks, strict=True)]
 
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
-        shown = f"{chunk.title}: {chunk.text}" if chunk.title else chunk.text
+        shown = Passage(chunk.source, chunk.title, chunk.text).shown
         size = len(shown.encode("utf-8", "surrogatepass"))  # no token is shorter than a byte
         return size / most if size <= most else self._tokens(shown) / most
 

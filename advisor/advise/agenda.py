@@ -135,7 +135,7 @@ class Agenda:
 
     def _goal(self, cheap: Sequence[str]) -> str:
         """From where on the cheap ones suffice."""
-        least = self.task.limits.min_quality
+        least = self.limits.min_quality
         if least is not None:
             return f" If one of them reaches {least:g}, which is what you ask for, stop there."
         advised = self.chosen.advised

@@ -1,7 +1,9 @@
 """The user's own measured comparisons, from which advice learns besides those that ship. They stay on this machine.
 
 The same data kept under two names would vouch for itself: its errors would be taken for those on a new task, and the
-intervals come out far too narrow. So cases are grouped by what their inputs are, not by what they are called.
+intervals come out far too narrow. So cases are grouped by what their inputs are, not by what they are called. Cases
+that ship, and old ones, hold no sketch of their inputs; beside them a case of the same name counts as the same data,
+which at worst makes intervals wider than they need be.
 """
 
 from __future__ import annotations
@@ -48,11 +50,13 @@ def local_cases() -> list[Case]:
         return []
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}", "mend it, or delete it") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no UTF-8 text: {error.reason}", "convert it, or delete it") from error
     found = []
     for number, line in enumerate(lines, start=1):
         try:
             found.append(_case(json.loads(line)))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"{path}:{number}: is no measured case", "delete the line, or the file") from error
     return list({(case.task, case.features.get("train")): case for case in grouped(found)}.values())
 

@@ -20,14 +20,13 @@ from advisor.models import (
     Generation,
     LanguageModel,
     Prompt,
-    ReadsInPart,
     ReadsText,
     Scores,
     Vectors,
     Weights,
-    window_of,
 )
 from advisor.models.clock import Ledger, clock
+from advisor.models.language_model import EmbedderBehind
 from advisor.tasks.words import count_words
 
 T = TypeVar("T")
@@ -73,7 +72,7 @@ class Tally:
         return self.units / self.seconds if self.units and self.seconds > 0 else None
 
 
-class MeteredEmbedder:
+class MeteredEmbedder(EmbedderBehind):
     """Embeds each text once, in batches, while there is time.
 
     Attributes:
@@ -81,32 +80,11 @@ class MeteredEmbedder:
     """
 
     def __init__(self, embedder: Embedder, allowance: Allowance) -> None:
-        self.embedder = embedder
+        super().__init__(embedder)
         self.allowance = allowance
         self.words = Tally()
         self._pace = Pace()
         self._known: dict[str, Vectors] = {}
-
-    @property
-    def name(self) -> str:
-        return self.embedder.name
-
-    @property
-    def revision(self) -> str:
-        return self.embedder.revision
-
-    @property
-    def dimension(self) -> int:
-        return self.embedder.dimension
-
-    @property
-    def window(self) -> int | None:
-        """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
-        return window_of(self.embedder)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as the embedder counts them; 0 where it does not say."""
-        return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension).

@@ -65,16 +65,16 @@ def set_aside(task: Task) -> SetAside:
     """
     from_dev = min(MOST, len(task.dev) // 2)
     from_train = min(MOST, len(task.train) // 4)
-    if max(from_dev, from_train) < FEWEST:
-        return SetAside(task, (), "", len(task.dev) or len(task.train))
-    if from_dev >= min(ENOUGH, from_train):
+    pool: tuple[Example, ...] = ()
+    changed, split, before = task, "", len(task.dev) or len(task.train)
+    if from_dev >= max(FEWEST, min(ENOUGH, from_train)):
         pool, rest = _taken(task, task.dev, from_dev, frozenset())
         changed, split, before = replace(task, dev=rest), "dev", len(task.dev)
-    else:
+    if len(pool) < FEWEST <= from_train:  # of dev a few clusters that stay together may be all there is
         kept = _first_of_labels(task.train) if task.kind == "classification" else frozenset()
         pool, rest = _taken(task, task.train, from_train, kept)
         changed, split, before = replace(task, train=rest), "train", len(task.train)
-    if len(pool) < FEWEST:  # a few clusters of examples that stay together are all there is
+    if len(pool) < FEWEST:
         return SetAside(task, (), "", before)
     name = "training" if split == "train" else split
     caveat = (

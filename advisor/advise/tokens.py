@@ -86,7 +86,7 @@ def answers_too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
             total=total,
             what=f"{counted(len(places), total, 'answers')} longer than the context window of {tokens.model} leaves "
             f"behind the instruction ({max(room, 0):,} of {tokens.context_window:,} tokens).",
-            meaning="No approach can give them whole, and lora is skipped while train holds any.",
+            meaning="No approach can give them whole, and lora is skipped while train or dev holds any.",
             mend="Take a model with a larger window, or shorten or leave out these answers.",
             sights=sights(places),
         )

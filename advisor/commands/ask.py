@@ -80,7 +80,7 @@ def _read(path: Path) -> Answers:
 def _values(path: Path, text: str) -> Mapping[str, Any]:
     try:
         found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise UserError(f"is no {kind}: {error}", 'lines such as output = "label" or labelled = 120') from error
     if not isinstance(found, dict):

@@ -14,6 +14,7 @@ from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
+from advisor.tasks.settings import SHARES
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -149,9 +150,8 @@ def limits_of(options: argparse.Namespace) -> dict[str, float]:
         flag = f"--{name.replace('_', '-')}"
         if not 0 < value < math.inf:
             raise UserError(f"{flag} is {value:g}", "limits are positive numbers")
-        if name in ("min_quality", "utilisation") and value > 1:
-            what = "metrics run from 0 to 1" if name == "min_quality" else "a share of the time is at most 1"
-            raise UserError(f"{flag} is {value:g}", f"{what}: {flag} {value / 100:g}")
+        if name in SHARES and value > 1:
+            raise UserError(f"{flag} is {value:g}", f"{SHARES[name]}: {flag} {value / 100:g}")
     margin = getattr(options, "margin", 0.0)
     if not 0 <= margin < math.inf:
         raise UserError(f"--margin is {margin:g}", "0 or more, in the metric's own unit: --margin 0.02")

@@ -10,11 +10,11 @@ from typing import BinaryIO
 import numpy as np
 
 from advisor.models.clock import clock
-from advisor.models.language_model import Embedder, ReadsInPart, Vectors, window_of
+from advisor.models.language_model import Embedder, EmbedderBehind, Vectors
 from advisor.models.store import current, digest
 
 
-class CachedEmbedder:
+class CachedEmbedder(EmbedderBehind):
     """Looks a list of texts up before it has it embedded, and counts the seconds that computing it took.
 
     What comes back is bit for bit what the embedder gave for the same texts in the same order. A text alone is always
@@ -26,29 +26,8 @@ class CachedEmbedder:
     """
 
     def __init__(self, embedder: Embedder, recipe: Callable[[], Mapping[str, str]] = dict) -> None:
-        self.embedder = embedder
+        super().__init__(embedder)
         self.recipe = recipe
-
-    @property
-    def name(self) -> str:
-        return self.embedder.name
-
-    @property
-    def revision(self) -> str:
-        return self.embedder.revision
-
-    @property
-    def dimension(self) -> int:
-        return self.embedder.dimension
-
-    @property
-    def window(self) -> int | None:
-        """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
-        return window_of(self.embedder)
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text as the embedder counts them; 0 where it does not say."""
-        return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension)."""

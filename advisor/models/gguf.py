@@ -27,13 +27,17 @@ def converted(file: Path) -> Path:
     at the same time.
 
     Raises:
-        UserError: the file cannot be read as a language model.
+        UserError: the file cannot be read as a language model, or the result cannot be kept.
     """
     folder = cache_folder() / "gguf" / f"{file_sha256(file)[:32]}-{FORMAT}"
     if (folder / "config.json").is_file():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="converting-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="converting-", dir=folder.parent))
+    except OSError as error:
+        what = f"{folder.parent}: the converted model cannot be kept there: {error.strerror}"
+        raise UserError(what, "name a folder that you may write to in ADVISOR_CACHE") from error
     try:
         _convert(file, work)
         try:

@@ -51,6 +51,34 @@ def window_of(embedder: Embedder) -> int | None:
     return embedder.window if isinstance(embedder, ReadsInPart) else None
 
 
+class EmbedderBehind:
+    """Says of itself what the embedder behind it says; how it embeds is for others to add."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+
+    @property
+    def name(self) -> str:
+        return self.embedder.name
+
+    @property
+    def revision(self) -> str:
+        return self.embedder.revision
+
+    @property
+    def dimension(self) -> int:
+        return self.embedder.dimension
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
+        return window_of(self.embedder)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as the embedder counts them; 0 where it does not say."""
+        return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
+
+
 def shares_of(embedder: Embedder, texts: Sequence[str]) -> list[float]:
     """How much of what an embedder reads each text takes: above 1 the rest is not read; 0 where it does not say.
 

@@ -11,6 +11,7 @@ from advisor.tasks.language import UNKNOWN, guess, main_language, name_of
 
 _TRAINED_ON = {packaged.id: packaged.languages for packaged in (SMOLLM2, MINILM)}  # of others it is not known
 _SAMPLE = 300  # texts whose language is looked at
+_LEAST = 0.1  # of them, whose language is clear: codes and numbers look like some language here and there
 
 
 def language_caveats(
@@ -19,11 +20,13 @@ def language_caveats(
     """A sentence where a task is in a language that its model or embedder was not trained on; else nothing.
 
     Args:
-        model: the embedded one where None.
+        model: that of the task's own settings where None, else the embedded one.
         embedder: the model's where None.
     """
     reads = embedder or (model.embedder if model else None)
-    names = {"model": model.name if model else SMOLLM2.id, "embedder": reads.name if reads else MINILM.id}
+    named = model.name if model else task.defaults.model or SMOLLM2.id
+    named = SMOLLM2.id if named.lower() in SMOLLM2.aliases else named
+    names = {"model": named, "embedder": reads.name if reads else MINILM.id}
     known = {role: _TRAINED_ON[name] for role, name in names.items() if name in _TRAINED_ON}
     written = _written(task) if known else {}
     roles = [role for role, able in known.items() if not written.keys() <= set(able)]
@@ -42,8 +45,11 @@ def _written(task: Task) -> dict[str, str]:
     documents = [document.text for document in task.documents]
     found: dict[str, str] = {}
     for noun, texts in (("inputs", inputs), ("documents", documents)):
-        language, share = main_language(guess(_some(texts)))
-        if language != UNKNOWN:
+        guesses = guess(_some(texts))
+        language, _ = main_language(guesses)
+        alike = [one.sure for one in guesses if one.language == language]  # of short texts few are clear
+        if language != UNKNOWN and sum(alike) >= _LEAST * len(guesses):
+            share = len(alike) / len(guesses)
             found.setdefault(language, f"{100 * share:.0f} % of its {noun}")
     return found
 

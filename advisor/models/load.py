@@ -62,7 +62,7 @@ def load_model(
     clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
     began = look()
     with clock.span("load"):
-        source = find(name, SMOLLM2)
+        source = find(name, SMOLLM2, trust_remote_code)
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))

@@ -21,6 +21,11 @@ class Passage:
     title: str
     text: str
 
+    @property
+    def shown(self) -> str:
+        """As it stands in a prompt."""
+        return f"{self.title}: {self.text}" if self.title else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

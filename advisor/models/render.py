@@ -235,5 +235,5 @@ def _own_part(prompt: Prompt) -> str:
     """The query's own part: passages, if any, then the input."""
     if not prompt.context.passages:
         return prompt.input
-    texts = [f"{p.title}: {p.text}" if p.title else p.text for p in prompt.context.passages]
+    texts = [passage.shown for passage in prompt.context.passages]
     return "\n\n".join(["Documents:", *texts, f"Query: {prompt.input}"])

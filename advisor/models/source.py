@@ -14,12 +14,14 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.folder import adapter_alone, adapter_of, digest_of
+from advisor.models.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of
 from advisor.models.packages import PackagedModel, file_sha256
+from advisor.models.store import expanded
 
 Origin = Literal["folder", "file", "cache", "hub", "package"]
 GGUF = ".gguf"
-HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*/config.json"]
+CODE = "*.py"
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +44,31 @@ class Source:
     caveats: tuple[str, ...] = ()
 
 
-def find(name: str, packaged: PackagedModel) -> Source:
+def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) -> Source:
     """Resolve `name`: a local path, else the local cache, else the hub, else the package if it carries it.
 
     Args:
         name: a folder, a `.gguf` file, `embedded` or a public name such as `Qwen/Qwen2.5-0.5B-Instruct`.
         packaged: the model of this role that comes as a package.
+        trust_remote_code: whether the code of a model on the hub is fetched with it.
 
     Raises:
         UserError: nothing can be had; it says what to install or pass.
     """
-    path = Path(name).expanduser()
-    if is_gguf(path) or path.is_file():
-        return _from_file(path)
-    if path.is_dir():
-        return _from_folder(name, path)
+    path = expanded(name)
+    try:
+        if is_gguf(path) or path.is_file():
+            return _from_file(path)
+        if path.is_dir():
+            return _from_folder(name, path)
+    except OSError as error:
+        what = f"{error.filename or name}: cannot be read: {error.strerror}"
+        raise UserError(what, "pass a folder or file that you may read, or a public name") from error
     if name.startswith((".", "/", "~")):
         raise UserError(f"{name}: no such model folder or file", "pass a folder with config.json, or a .gguf file")
     if name == "embedded":
         return _from_package(packaged, ())
-    return _from_name(name, packaged)
+    return _from_name(name, packaged, trust_remote_code)
 
 
 def is_gguf(path: Path) -> bool:
@@ -90,25 +97,46 @@ def _from_package(packaged: PackagedModel, caveats: tuple[str, ...]) -> Source:
     return Source(packaged.id, path, "package", packaged.sha256[:16], packaged.quantisation, caveats)
 
 
-def _from_name(name: str, packaged: PackagedModel) -> Source:
+def _from_name(name: str, packaged: PackagedModel, trusted: bool) -> Source:
     repository = packaged.id if name.lower() in packaged.aliases else name
+    files = [*HUB_FILES, CODE] if trusted else HUB_FILES
+    cached = _cached(repository, files)
+    if cached and _complete(cached, trusted):
+        return _from_cache(repository, cached)
     try:
-        path = Path(huggingface_hub.snapshot_download(repository, local_files_only=True, allow_patterns=HUB_FILES))
-        if (path / "config.json").is_file():
-            return Source(repository, path, "cache", path.name[:16], _stored_quantisation(path))
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        pass
-    try:
-        path = Path(_download(repository))
+        path = Path(_download(repository, files))
         return Source(repository, path, "hub", path.name[:16], _stored_quantisation(path))
     except (RepositoryNotFoundError, GatedRepoError) as error:
         reason = "the hub does not know it" if not isinstance(error, GatedRepoError) else "the hub wants a log-in"
     except Exception as error:  # noqa: BLE001 - whatever stands between this machine and the hub
         reason = f"the hub cannot be reached ({type(error).__name__})"
+    if cached:
+        return _from_cache(repository, cached)  # what it lacks is said when it is loaded
     if repository == packaged.id and packaged.installed():
         return _from_package(packaged, _package_caveat(packaged))
     mend = f"install its package: {packaged.install}" if repository == packaged.id else _mend(name)
     raise UserError(f"model {name!r} is not in the local cache and {reason}", mend)
+
+
+def _from_cache(repository: str, path: Path) -> Source:
+    return Source(repository, path, "cache", path.name[:16], _stored_quantisation(path))
+
+
+def _cached(repository: str, files: list[str]) -> Path | None:
+    """Where the local cache holds a model, be it in part."""
+    try:
+        path = Path(huggingface_hub.snapshot_download(repository, local_files_only=True, allow_patterns=files))
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return None
+    return path if (path / "config.json").is_file() else None
+
+
+def _complete(path: Path, trusted: bool) -> bool:
+    """Whether a cached model has a tokenizer, and its code where that may run."""
+    if not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
+        return False
+    needed = trusted and any(b'"auto_map"' in file.read_bytes() for file in path.glob("*config.json"))
+    return not needed or any(path.glob(CODE))
 
 
 def _package_caveat(packaged: PackagedModel) -> tuple[str, ...]:
@@ -126,11 +154,11 @@ def _mend(name: str) -> str:
     return "pass a local folder, a .gguf file or --model embedded, or go online once to fill the cache"
 
 
-def _download(repository: str) -> str:
+def _download(repository: str, files: list[str]) -> str:
     """One attempt: the library's own retries would keep a person without network waiting for minutes."""
     with _quiet():
         huggingface_hub.HfApi().model_info(repository, timeout=10)
-        path: str = huggingface_hub.snapshot_download(repository, allow_patterns=HUB_FILES, etag_timeout=10)
+        path: str = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
         return path
 
 

@@ -39,8 +39,20 @@ def cache_folder() -> Path:
     """
     named = os.environ.get(PLACE)
     if named and named != OFF:
-        return Path(named).expanduser()
+        return expanded(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
+
+
+def expanded(name: str) -> Path:
+    """The path that a user named, with `~` and `~somebody` as the folders they stand for.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name}: there is no home folder of that name", "write the whole path") from error
 
 
 def current() -> Store | None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from advisor.tasks import dialogue
+from advisor.tasks.forms import is_blank
+from advisor.tasks.jsonfile import parse_json
 from advisor.tasks.values import plain
+
+_LITERAL = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(\s+(?=['"]))?""", re.DOTALL)
 
 
 def acceptable(value: object) -> list[str] | None:
@@ -26,17 +31,29 @@ def acceptable(value: object) -> list[str] | None:
     items = [plain(item.get("text") if isinstance(item, dict) and "text" in item else item) for item in value]
     if not all(isinstance(item, str | None) for item in items):
         return None
-    return list(dict.fromkeys(item for item in items if isinstance(item, str) and item.strip()))
+    return list(dict.fromkeys(item for item in items if isinstance(item, str) and not is_blank(item)))
 
 
 def listed_in_a_cell(text: str) -> list[str] | None:
-    """The texts of a list that was written into a cell, as JSON or as Python shows it; None for any other text."""
+    """The texts of a list that was written into a cell, as JSON, Python or NumPy shows it; None for any other text."""
     text = text.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:
-        value = ast.literal_eval(text)
+        value = parse_json(text)
+    except ValueError:
+        value = _python_list(text)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return None
+    return value or None
+
+
+def _python_list(text: str) -> object:
+    """What a list says in Python's or NumPy's form.
+
+    NumPy puts no comma between texts (`['a' 'b']`), and Python would make one of them.
+    """
+    try:
+        return ast.literal_eval(_LITERAL.sub(lambda found: found[1] + ("," if found[2] else ""), text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
-    good = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
-    return value if good else None

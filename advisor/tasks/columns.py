@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,11 +73,13 @@ class Columns:
 
 
 def of_lines(seen: Sequence[str], log: FaultLog) -> Columns:
-    """The columns of a task folder's file: `input` and `target`, else those of a known shape, which is noted."""
+    """The columns of a task folder's file: `input` and `target`, else those of a known shape. What is noted of a
+    table is noted here too."""
     shape = None if "target" in seen else _shape(seen)
     found = _completed(shape or Columns(), seen)
     if shape:
         _note_reading(found, log)
+    _note_unread(found, seen, log, True)
     return found
 
 
@@ -96,7 +99,7 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
         return None
     found = _completed(replace(found, group=asked.group), seen)
     _note_reading(found, log)
-    _note_unread(found, seen, log)
+    _note_unread(found, seen, log, False)
     return found
 
 
@@ -110,7 +113,7 @@ def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]], in_fold
         values = [str(value) for row in rows if (value := plain(row.get(name))) not in (None, "")]
         distinct = len(set(values))
         if FEWEST_GROUPS <= distinct <= 0.8 * len(values):
-            way = f'"group" in place of "{name}"' if in_folder else f"--group {name}"
+            way = f'"group" in place of "{name}"' if in_folder else f"--group {shlex.quote(name)}"
             return (
                 f'the column "{name}" looks like a group ({distinct:,} values in {len(values):,} rows), and its rows '
                 f"may stand on both sides of the split: {way} keeps those of one value together"
@@ -152,14 +155,13 @@ def _note_reading(columns: Columns, log: FaultLog) -> None:
         log.note("of each conversation the last turn of the assistant is the answer, and all before it the input")
 
 
-def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog) -> None:
+def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog, in_folder: bool) -> None:
     """Name the columns that may be a part of the input and are not read."""
     read = (*columns.inputs, columns.target)
     for name in (name for name in seen if name.casefold() in _PART_OF_INPUT and name not in read):
-        how = ""
-        if not columns.in_turns:
-            both = (f'--input "{part}"' if " " in part else f"--input {part}" for part in (*columns.inputs, name))
-            how = f"; if it belongs to the input, join them: {' '.join(both)}"
+        both = " ".join(f"--input {shlex.quote(part)}" for part in (*columns.inputs, name))
+        way = f'write its text into "{columns.input}" too' if in_folder else f"join them: {both}"
+        how = "" if columns.in_turns else f"; if it belongs to the input, {way}"
         log.note(f'the column "{name}" is not read{how}')
 
 
@@ -167,7 +169,7 @@ def _guess(role: str, seen: Sequence[str], given: object) -> str:
     if given:
         return ""
     near = next((name for alias in (role, *ALIASES[role]) for name in seen if name.casefold() == alias), None)
-    return f"--{role} {near}" if near else f"--{role} COLUMN"
+    return f"--{role} {shlex.quote(near)}" if near else f"--{role} COLUMN"
 
 
 def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:

@@ -160,15 +160,17 @@ def _share(hits: Iterable[bool]) -> float:
 
 def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
     labels = [unicode_form(label) for label in task.labels]
-    counts = Counter(dict.fromkeys(labels, 0) | Counter(entry.form for entry in train))
-    majority = _majority(train, test)
+    found = Counter(entry.form for entry in train)
+    counts = Counter(dict.fromkeys(labels, 0) | found)
+    usual = next((form for form, _ in found.most_common(1)), "")  # of a tie the first in train, as `majority` takes it
+    majority = {"majority": _share(usual in entry.forms for entry in test) if train and test else None}
     if task.kind != "classification":
         nothing = dict.fromkeys(("smallest_class", "label_entropy", "majority_macro_f1"))
         return {"labels": 0, "label_counts": {}, **nothing, **majority}
     total = counts.total()
     entropy = -sum(count / total * math.log(count / total) for count in counts.values() if count)
     share = majority["majority"]
-    tested = len({entry.form for entry in test} | {label for label, _ in counts.most_common(1)})
+    tested = len({usual, *(entry.form for entry in test)})
     return {
         "labels": len(labels),
         "label_counts": dict(counts.most_common()),
@@ -177,13 +179,6 @@ def _labels(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> dict[s
         "majority_macro_f1": None if share is None else 2 * share / (1 + share) / tested,
         **majority,
     }
-
-
-def _majority(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
-    if not train or not test:
-        return {"majority": None}
-    usual = Counter(entry.form for entry in train).most_common(1)[0][0]
-    return {"majority": _share(usual in entry.forms for entry in test)}
 
 
 def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:

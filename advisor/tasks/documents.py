@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted
+from advisor.tasks.forms import is_blank
 from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json, type_name
 from advisor.tasks.markup import from_html, from_markdown, from_rst
 from advisor.tasks.task import Document, Place
@@ -20,7 +21,7 @@ _MARKED: dict[str, Callable[[str, str], tuple[str, str]]] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), from_html),
     ".rst": from_rst,
 }
-_ENDINGS = (*_MARKED, ".txt", ".text", ".adoc", ".org", "")
+_ENDINGS = (*_MARKED, ".txt", ".text", ".adoc", ".org")
 _NAMED_FIRST = (".md", ".txt")  # of files whose names differ in the ending alone, these are named without it
 _CONVERTED = {
     ".pdf": "pdftotext FILE.pdf",
@@ -85,7 +86,7 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
         log.add(path, row.line, '"text" is missing', mend)
     elif not isinstance(text, str):
         log.add(path, row.line, f'"text" is {type_name(text)}, not a text', f"write it in quotes: {_LINE}")
-    elif not text.strip():
+    elif is_blank(text):
         log.add(path, row.line, "the document is empty", 'write its "text", or take the line away')
     if len(log) > before:
         return None
@@ -154,7 +155,7 @@ def _is_text(path: Path) -> bool:
         return path.suffix.lower() in _ENDINGS
     try:
         data = path.read_bytes()
-        return b"\0" not in data and bool(data.decode().strip())
+        return b"\0" not in data and not is_blank(data.decode())
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -182,7 +183,7 @@ def _from_file(folder: Path, name: str, identity: str, text: str, log: FaultLog)
     split = _MARKED.get(path.suffix.lower())
     if split is not None:
         title, text = split(text, title)
-    if not text.strip():
+    if is_blank(text):
         seen = "the document is empty" if title == path.stem else "the document has a heading but no text"
         log.add(path, None, seen, "write its text, or take the file away")
     return Document(identity, title, text.strip(), Place(f"{folder.name}/{name}"))

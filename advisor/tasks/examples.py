@@ -12,7 +12,7 @@ from advisor.tasks.answers import acceptable, listed_in_a_cell
 from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
-from advisor.tasks.forms import code_points, look, unicode_form
+from advisor.tasks.forms import code_points, is_blank, look, unicode_form
 from advisor.tasks.jsonfile import Row, parse_json, type_name
 from advisor.tasks.task import UNANSWERABLE, Example, Kind, Place
 from advisor.tasks.values import one_form, plain
@@ -112,7 +112,7 @@ class _Reader:
 
     def _input(self, row: Row) -> str:
         parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
-        found = {key: text for key, text in parts.items() if text and not text.isspace()}
+        found = {key: text for key, text in parts.items() if text and not is_blank(text)}
         bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
         if bad or not found:
             key = bad or self._columns.input
@@ -144,7 +144,7 @@ class _Reader:
             self._add(row, what, mend)
             return "", ("",)
         found = dialogue.exchange(conversation)
-        if found is None or not all(found):
+        if found is None or any(map(is_blank, found)):
             lacking = "turn of the assistant" if found is None else "text before it" if found[1] else "text in it"
             where = "the conversation has no" if found is None else "the assistant's last turn has no"
             self._add(row, f"{where} {lacking}", "write the missing turn, or take the line away")
@@ -159,7 +159,7 @@ class _Reader:
             return (_compact(value),)
         if kind == "qa" and self._delimited and isinstance(value, str):
             value = listed_in_a_cell(value) or value
-        if isinstance(value, str) and value and not value.isspace():
+        if isinstance(value, str) and not is_blank(value):
             return (self._answer(row, key, value),)
         if isinstance(value, dict | list):
             return self._several(row, key, value)
@@ -251,7 +251,7 @@ class _Reader:
         value = row.values["targets"]
         found = list(answers)
         for item in map(plain, value if isinstance(value, list) else [value]):
-            if isinstance(item, str) and item and not item.isspace():
+            if isinstance(item, str) and not is_blank(item):
                 found.append(self._answer(row, "targets", item))
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
                 found.append(_compact(item))
@@ -283,9 +283,8 @@ class _Reader:
         return ""
 
     def _unknown_document(self, row: Row, name: str, known: Collection[str]) -> None:
-        named = [identity for identity in known if identity not in self._rules.numbered]
-
         def mend() -> str:
+            named = sorted(set(known).difference(self._rules.numbered))
             if named:
                 return suggestion(name, named, f"the ids of the {len(known)} documents")
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'

@@ -63,6 +63,11 @@ def unicode_form(text: str) -> str:
     return " ".join(text.split())
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text is seen: it is empty, or all white space and invisible marks."""
+    return not text or text.isspace() or not (text.isascii() or unicode_form(text))
+
+
 def look(text: str) -> str:
     """What a reader sees of a text: equal for texts that differ, if at all, in letters that look alike."""
     return unicode_form(text).translate(_LOOKALIKES)

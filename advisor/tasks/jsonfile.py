@@ -53,6 +53,9 @@ def read_json(path: Path, log: FaultLog, example: str) -> list[Row] | None:
     records = _records(value, whole)
     if records is not None:
         return [Row(number, record) for number, record in enumerate(records, 1)]
+    if whole and isinstance(value, dict) and len(several := _lists_in(value)) > 1:
+        log.add(path, None, f"the file holds several lists of objects: {listed(several)}", "write each to its own file")
+        return None
     if whole and isinstance(value, dict) and _holds_columns(value):
         mend = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
         log.add(path, None, f"the file holds columns, not rows: {listed(value)}", mend)
@@ -114,10 +117,13 @@ def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
     data = value.get("data")
     if _is_nested_squad(data):
         return list(_questions(data))
-    lists = [
-        found for key, item in value.items() if key not in ("messages", "conversations") and (found := _list(item))
-    ]
+    lists = list(_lists_in(value).values())
     return lists[0] if whole and len(lists) == 1 else None
+
+
+def _lists_in(value: Mapping[str, object]) -> dict[str, list[dict[str, object]]]:
+    """The lists of objects that an object holds, by key; turns of a conversation are no such."""
+    return {key: found for key, item in value.items() if key not in CONVERSATIONS and (found := _list(item))}
 
 
 def _list(value: object) -> list[dict[str, object]] | None:

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 UNKNOWN = "und"
+_NO_LANGUAGE = "zxx"  # what codes and numbers are in
 _NAMES = (
     "af Afrikaans, am Amharic, ar Arabic, az Azerbaijani, be Belarusian, bg Bulgarian, bn Bengali, bs Bosnian, ca "
     "Catalan, cs Czech, cy Welsh, da Danish, de German, el Greek, en English, eo Esperanto, es Spanish, et "
@@ -38,7 +39,7 @@ class Guess:
     @property
     def sure(self) -> bool:
         """Whether the guess is worth counting."""
-        return self.probability >= _SURE
+        return self.language != _NO_LANGUAGE and self.probability >= _SURE
 
 
 def guess(texts: Sequence[str]) -> list[Guess]:

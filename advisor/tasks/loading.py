@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -232,7 +233,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _table_call(path: Path) -> str:
-    return f'--train {path} --split 0.3 --input COLUMN --target COLUMN --kind qa --instruction "..."'
+    return f'--train {shlex.quote(str(path))} --split 0.3 --input COLUMN --target COLUMN --kind qa --instruction "..."'
 
 
 def _train_mend(folder: Path) -> str:

@@ -85,7 +85,7 @@ class _Html(HTMLParser):
             self._blocks.append("")
 
     def handle_data(self, data: str) -> None:
-        if self._catching:
+        if self._catching and self._hidden <= (self._catching == "title"):
             self._caught[self._catching] += data
         if self._hidden:
             return

@@ -27,7 +27,8 @@ _NEEDS_KIND: dict[str, Kind] = {
     "macro_f1": "classification",
     "json_f1": "extraction",
 }
-_SHARES = {"min_quality": "metrics run from 0 to 1", "utilisation": "a share of the time is at most 1"}
+SHARES = {"min_quality": "metrics run from 0 to 1", "utilisation": "a share of the time is at most 1"}
+"""Limits that are shares, with why they are at most 1."""
 _SAMPLE = {
     "name": 'name = "helpdesk"',
     "kind": 'kind = "qa"',
@@ -224,8 +225,8 @@ class _Checker:
         elif not math.isfinite(value) or value <= 0:
             mend = "give a number above 0, or leave the line out where there is no limit"
             self._add("limits", key, f'"{key}" is {value}, not above 0', mend)
-        elif key in _SHARES and value > 1:
-            self._add("limits", key, f'"{key}" is {value}, above 1', f"{_SHARES[key]}: {key} = {value / 100:g}")
+        elif key in SHARES and value > 1:
+            self._add("limits", key, f'"{key}" is {value}, above 1', f"{SHARES[key]}: {key} = {value / 100:g}")
         else:
             return value
         return None

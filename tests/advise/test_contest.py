@@ -323,4 +323,6 @@ def test_what_belongs_together_is_set_aside_together() -> None:
         e.input.casefold().strip("!") for e in aside.task.train
     )
     one = tuple(replace(e, group="all") for e in rows)
+    mixed = set_aside(Task("n", "qa", "Answer.", "exact_match", train=tuple(rows), dev=one, test=one[:8]))
+    assert (mixed.split, len(mixed.pool), len(mixed.task.dev)) == ("train", 60, 240)
     assert set_aside(Task("n", "qa", "Answer.", "exact_match", train=one, test=one[:8])).pool == ()

@@ -14,6 +14,7 @@ from advisor.advise.learning import ENOUGH, Case, assured, conformal, fit
 from advisor.advise.local import grouped, keep, local_cases
 from advisor.advise.scale import angle, quality
 from advisor.advise.sketch import SIZE, same_data, sketch
+from advisor.errors import UserError
 from advisor.tasks import Example, Task
 
 
@@ -89,6 +90,24 @@ def test_what_is_kept_holds_no_text_and_the_newest_of_a_size_counts(
         ("first", 7.0, 0.5),
         ("old", 5.0, 0.5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "seen"),
+    [
+        ('{"task": "a"}'.encode("utf-16"), "cases.jsonl: is no UTF-8 text"),
+        (b"\xff\x00", "cases.jsonl: is no UTF-8 text"),
+        (b"[" * 100_000, "cases.jsonl:1: is no measured case"),
+    ],
+)
+def test_a_file_that_holds_no_cases_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, seen: str
+) -> None:
+    (tmp_path / "cases.jsonl").write_bytes(content)
+    monkeypatch.setenv("ADVISOR_CASES", str(tmp_path / "cases.jsonl"))
+    with pytest.raises(UserError, match=seen) as caught:
+        local_cases()
+    assert caught.value.mend
 
 
 def test_intervals_hold_on_new_tasks_though_the_same_data_were_kept_under_many_names() -> None:

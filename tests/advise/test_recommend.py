@@ -122,6 +122,14 @@ def test_limits_exclude_and_are_named(counts: LanguageModel) -> None:
     assert all(not tight.option(spec).violations for spec in (tight.advised, *tight.open) if spec)
 
 
+def test_the_goal_is_the_limit_that_is_asked_for_and_not_that_of_the_task() -> None:
+    task = replace(desk(), limits=Limits(min_quality=0.7))
+    said = [" ".join(step.what for step in recommend(task, limits=asked).steps) for asked in (None, Limits())]
+    said.append(" ".join(step.what for step in recommend(task, limits=Limits(min_quality=0.9)).steps))
+    assert ["which is what you ask for" in one for one in said] == [True, False, True]
+    assert "reaches 0.7," in said[0] and "reaches 0.9," in said[2]
+
+
 def test_a_probe_of_the_very_approach_is_taken_at_its_word() -> None:
     described = describe(Material(desk()))
     probes = read(zero_shot=0.42)

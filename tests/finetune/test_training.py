@@ -185,9 +185,11 @@ def test_a_model_that_is_not_here_cannot_be_tuned(curriculum: Curriculum) -> Non
 
 def test_answers_that_no_window_holds_are_named_as_the_cause(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
     long = replace(lessons[0], answer="red " * llama.context_window)
-    with pytest.raises(NotApplicable, match=r"2 of \d+ training answers do not fit .* of 512 tokens") as caught:
+    with pytest.raises(NotApplicable, match=r"2 of \d+ answers of train do not fit .* of 512 tokens") as caught:
         QUICK.tune(Curriculum((*lessons, long, long)), llama, seed=0)
-    assert "instruction" in str(caught.value) and "leave them out of train" in str(caught.value)
+    assert "instruction" in str(caught.value) and "leave them out" in str(caught.value)
+    with pytest.raises(NotApplicable, match=r"1 of \d+ answers of train and dev do not fit"):
+        QUICK.tune(Curriculum(tuple(lessons), (long,)), llama, seed=0)
 
 
 def test_inputs_that_are_cut_beside_their_answers_are_counted(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
@@ -195,6 +197,15 @@ def test_inputs_that_are_cut_beside_their_answers_are_counted(llama: LocalModel,
     tuned = QUICK.tune(Curriculum((*lessons, replace(lessons[0], prompt=prompt))), llama, seed=0)
     count = len(lessons) + 1
     assert f"The inputs of 1 of {count} training examples were cut to fit beside the answer." in tuned.facts.notes
+
+
+def test_inputs_that_are_cut_are_counted_where_one_epoch_learns_from_all(
+    llama: LocalModel, lessons: Sequence[Lesson]
+) -> None:
+    long = replace(lessons[0], prompt=replace(lessons[0].prompt, input="the sky " * llama.context_window))
+    many = (*(tuple(lessons) * 9), *[long] * 8)
+    once = Lora(rank=4, alpha=8, epochs=1).tune(Curriculum(many), llama, seed=0)
+    assert f"The inputs of 8 of {len(many)} training examples were cut to fit beside the answer." in once.facts.notes
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,10 @@ def test_a_torn_file_is_the_users_error(file: Path, cache: Path) -> None:
     torn.write_bytes(file.read_bytes()[:-5000])
     with pytest.raises(UserError, match="cannot be read as a language model"):
         converted(torn)
+
+
+def test_a_place_where_nothing_can_be_kept_is_named(cache: Path, file: Path) -> None:
+    cache.write_text("a file, not a folder")
+    with pytest.raises(UserError, match=r"cache/gguf: the converted model cannot be kept there") as caught:
+        converted(file)
+    assert "ADVISOR_CACHE" in caught.value.mend

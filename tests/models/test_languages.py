@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from advisor.models.languages import language_caveats
 from advisor.models.packages import MINILM, SMOLLM2
-from advisor.tasks import Document, Example, Task
+from advisor.tasks import Defaults, Document, Example, Task
 
 QUESTIONS = {
     "English": ("Where is the spare key kept?", "Who signs the travel form?", "When does the canteen open?"),
@@ -61,3 +61,17 @@ def test_of_other_models_nothing_is_known() -> None:
     (said,) = language_caveats(task("Russian"), stranger, minilm)  # type: ignore[arg-type]
     assert said.startswith(f"The embedder {MINILM.id} was trained on English")
     assert "--model" not in said
+
+
+@pytest.mark.parametrize("form", ["X{0:04d}-{1}", "{1:08x}", "DE-{1}-KL"])
+def test_codes_with_a_few_words_among_them_are_in_no_language(form: str) -> None:
+    codes = [form.format(at, at * 2654435761 % 2**32) for at in range(297)]
+    examples = tuple(Example(str(at), text, "yes") for at, text in enumerate([*codes, *QUESTIONS["German"]]))
+    assert language_caveats(Task("t", "qa", "Answer.", "token_f1", test=examples)) == ()
+
+
+@pytest.mark.parametrize(("named", "says"), [("Qwen/Qwen2.5-0.5B-Instruct", False), ("Embedded", True), (None, True)])
+def test_without_a_model_it_is_that_of_the_tasks_own_settings(named: str | None, says: bool) -> None:
+    (said,) = language_caveats(replace(task("German"), defaults=Defaults(named)))
+    assert (SMOLLM2.id in said) == says
+    assert MINILM.id in said

@@ -6,8 +6,11 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import huggingface_hub
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from advisor.errors import UserError
 from advisor.models.packages import MINILM, PackagedModel
@@ -95,6 +98,8 @@ def test_a_gguf_file_is_taken_and_its_quantisation_read_off_its_name(
         ("nowhere/model.gguf", "no such model file"),
         ("./nowhere", "no such model folder"),
         ("/nowhere/at/all", "no such model folder"),
+        ("~nobody-of-this-name/m", "~nobody-of-this-name/m: there is no home folder of that name"),
+        ("m" * 300, "cannot be read: File name too long"),
     ],
 )
 def test_a_path_where_nothing_is_is_the_users_error(name: str, seen: str) -> None:
@@ -120,6 +125,57 @@ def test_a_name_in_the_local_cache_needs_no_hub(cache: Path) -> None:
     source = find("owner/other-model", TINY)
     assert (source.id, source.path, source.origin) == ("owner/other-model", snapshot, "cache")
     assert source.revision == COMMIT[:16]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "files", "fetched"),
+    [
+        (False, ("tokenizer.json",), False),
+        (False, ("qwen.tiktoken",), False),
+        (False, (), True),
+        (True, ("tokenizer.json",), True),
+        (True, ("tokenizer.json", "modeling_own.py"), False),
+    ],
+)
+def test_what_the_cache_lacks_of_a_model_is_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, files: tuple[str, ...], fetched: bool
+) -> None:
+    snapshot = fill(cache, "owner/with-code")
+    (snapshot / "config.json").write_text('{"auto_map": {"AutoModelForCausalLM": "modeling_own.Own"}}')
+    for name in files:
+        (snapshot / name).touch()
+    asked = _hub(monkeypatch, snapshot)
+    assert find("owner/with-code", TINY, trusted).origin == ("hub" if fetched else "cache")
+    assert bool(asked) == fetched
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_every_tokenizer_file_that_a_folder_may_hold_is_fetched_from_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    asked = _hub(monkeypatch, tmp_path)
+    find("owner/model", TINY, trusted)
+    files = ["tokenizer.json", "spiece.model", "vocab.txt", "qwen.tiktoken", "merges.bpe", "source.spm", "tekken.json"]
+    code = ["tokenization_own.py", "modeling_own.py"]
+    found = list(filter_repo_objects([*files, *code], allow_patterns=asked))
+    assert found == [*files, *(code if trusted else [])]
+
+
+def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+    """A hub that has every model, in this folder; what is asked of it."""
+    asked: list[str] = []
+    local = huggingface_hub.snapshot_download
+
+    def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
+        if options.get("local_files_only"):
+            return str(local(repository, allow_patterns=allow_patterns, **options))
+        asked.extend(allow_patterns)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    return asked
 
 
 def test_a_name_that_cannot_be_had_is_the_users_error() -> None:

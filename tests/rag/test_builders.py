@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_a_damaged_index(desk: Task, model: LanguageModel, tmp_path: Path) -> No
     (tmp_path / "index.json").write_text("{")
     with pytest.raises(UserError, match=r"index\.json: it cannot be read"):
         Rag().restore(tmp_path, desk, model)
+
+
+def test_an_index_of_another_schema(desk: Task, model: LanguageModel, tmp_path: Path) -> None:
+    Rag().build(desk, model, seed=0).save(tmp_path)
+    kept = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(kept | {"schema": 0}))
+    with pytest.raises(UserError, match=r"index\.json: it has schema 0, this version reads 1") as caught:
+        Rag().restore(tmp_path, desk, model)
+    assert "run again" in caught.value.mend
 
 
 def test_labelled_examples_in_place_of_documents(labelled: Task, model: LanguageModel, tmp_path: Path) -> None:

@@ -158,6 +158,24 @@ def test_a_title_that_leaves_no_room_is_not_embedded(reader: LanguageModel) -> N
     assert (chunk.title, chunk.embedded) == (title, "Level two.")
 
 
+def test_a_title_that_leaves_no_room_in_the_prompt_is_not_shown() -> None:
+    text = "Level two is closed. " * 500
+    for words in (40, 60, 120, 10_000):
+        model = SmallWindow(HalfReader(window=10_000), context_window=200)
+        room = Room(model, 3, "")  # type: ignore[arg-type]
+        chunks = list(document_chunks([Document("d", "long " * words, text)], 160, 0, room.shares))
+        assert {bool(chunk.title) for chunk in chunks} == {False}
+        assert min(len(chunk.text) for chunk in chunks) > 100
+        assert max(room.shares(chunks)) <= 1
+
+
+def test_a_title_that_fits_beside_the_text_is_shown_and_counted() -> None:
+    room = Room(SmallWindow(HalfReader(window=10_000)), 3, "")  # type: ignore[arg-type]
+    chunks = list(document_chunks([Document("d", "long " * 20, "Level two is closed. " * 500)], 160, 0, room.shares))
+    assert all(chunk.title for chunk in chunks)
+    assert max(room.shares(chunks)) <= 1
+
+
 def test_passages_leave_room_in_a_small_window() -> None:
     model = SmallWindow(HalfReader(window=10_000))
     task = replace(handbook("English"), instruction="Answer in short. " * 20)

@@ -33,6 +33,15 @@ def test_labels_and_their_baseline() -> None:
     assert found.in_input is found.in_documents is None
 
 
+def test_of_a_tie_both_baselines_are_those_of_the_first_answer_in_train() -> None:
+    train = examples(("a", "y"), ("b", "x"))
+    found = described("classification", "macro_f1", labels=("x", "y"), train=train, test=examples(("c", "x")))
+    assert (found.majority, found.majority_macro_f1) == (0.0, 0.0)
+    test = examples(("c", "y"))
+    found = described("classification", "macro_f1", labels=("x", "y"), train=train, test=test)
+    assert (found.majority, found.majority_macro_f1) == (1.0, 1.0)  # no other class is asked for or answered
+
+
 def test_where_answers_stand() -> None:
     documents = (Document("d1", "Parking", "Visitors park on level two."), Document("d2", "", "Lunch is at noon."))
     test = (

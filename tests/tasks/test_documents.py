@@ -81,6 +81,7 @@ def test_text_in_every_form_is_read_whatever_the_case_of_its_ending(write):
         "<h1>ignored</h1><p>朝九時から\n<b>夕方</b>まで。<pre>a\n  b</pre><ul><li>one<li>two</ul>"
     )
     (pages / "d.mdx").write_text("Plain.")
+    (pages / "e.html").write_text("<h1><svg><title>Link</title></svg>Intro</h1><p>x")
     (pages / "notes").write_text("Без окончания.")
     task = load_task(folder)
     assert task.documents == (
@@ -88,6 +89,7 @@ def test_text_in_every_form_is_read_whatever_the_case_of_its_ending(write):
         Document("b", "Urlaub", "Dreißig Tage.\n\nMehr\n----\nNie."),
         Document("c", "営業 & 時間", "ignored\n朝九時から 夕方まで。\na\n  b\none\ntwo"),
         Document("d", "d", "Plain."),
+        Document("e", "Intro", "Intro\nx"),
         Document("notes", "notes", "Без окончания."),
     )
     assert task.caveats == ()

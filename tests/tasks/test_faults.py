@@ -52,6 +52,9 @@ def test_one_line_with_two_faults(write, report):
         ),
         ('{"input": "a", "target": null}', '"target" is null', 'write the answer, or "unanswerable"'),
         ('{"input": "a", "target": "  "}', '"target" is empty', 'write the answer, or "unanswerable"'),
+        ('{"input": "a", "target": "\u200b"}', '"target" is empty', 'write the answer, or "unanswerable"'),
+        ('{"input": "\ufeff ", "target": "b"}', '"input" is empty', "write what the model is given"),
+        ('{"input": "a", "target": ["\u2060"]}', '"target" is an empty list', 'write the answer: "target": "..."'),
         ('{"input": "a", "target": [["b"]]}', '"target" is a list, not a text', 'write one text: "target"'),
         ('{"input": "a", "target": []}', '"target" is an empty list', 'write the answer: "target": "..."'),
         ('{"input": "a", "target": NaN}', '"target" is NaN', 'write the answer, or "unanswerable"'),
@@ -195,3 +198,20 @@ def test_faults_in_settings_and_examples_come_together(write, report):
     text = report(write(task_toml=toml, train_jsonl='{"input": "a"}'))
     assert 'error: task.toml:3: unknown kind "qq"' in text
     assert 'error: train.jsonl:1: "target" is missing' in text
+
+
+def test_a_label_of_invisible_marks_is_no_label(write, report):
+    rows = [{"input": "a", "target": "yes"}, {"input": "b", "target": "\ufeff"}]
+    assert report(write(kind="classification", train_jsonl=rows)).startswith('error: train.jsonl:2: "target" is empty')
+
+
+def test_an_answer_that_is_nested_too_deeply_is_read_as_text(write):
+    rows = [{"input": "a", "target": "[" * 100_000}]
+    assert load_task(write(kind="generation", train_jsonl=rows)).train[0].target == "[" * 100_000
+
+
+def test_ids_of_documents_are_suggested_in_one_order(write, report):
+    documents = [{"id": name, "text": "x"} for name in "hgfedcba"]
+    rows = [{"input": "a", "target": "b", "evidence": "zzzz"}]
+    text = report(write(documents_jsonl=documents, train_jsonl=rows))
+    assert text.endswith("try: the ids of the 8 documents: a, b, c, d, e, f, g, h")

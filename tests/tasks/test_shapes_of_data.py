@@ -96,6 +96,28 @@ def test_a_part_of_the_input_that_is_not_read_is_named(load: Callable[..., Task]
     assert caveat.endswith("--input instruction --input input")
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Who?", "context": "Ada was here.", "answers": {"text": ["Ada"], "answer_start": [0]}},
+        {"input": "Who?", "context": "Ada was here.", "target": "Ada"},
+    ],
+)
+def test_a_task_folder_too_names_what_is_not_read(write, row: dict[str, object]) -> None:
+    (caveat,) = load_task(write(train_jsonl=[row], test_jsonl=[row])).caveats
+    what = 'the column "context" is not read; if it belongs to the input, write its text into'
+    assert caveat == f'{what} "{next(iter(row))}" too'
+
+
+def test_names_of_columns_are_quoted_as_a_shell_needs_it(load: Callable[..., Task]) -> None:
+    rows = [{"System": "Be brief.", "User's text": str(at), "A": "b", "Customer ID": str(at % 6)} for at in range(30)]
+    path = load("t.jsonl", rows, input="User's text", target="A").origin
+    table = TableSource(path, input="User's text", target="A", kind="qa", instruction="Answer.")
+    said = "\n".join(load_table(table, split=0.3).caveats)
+    assert """--input 'User'"'"'s text' --input System""" in said
+    assert "--group 'Customer ID' keeps" in said
+
+
 def test_several_input_columns_are_joined_with_their_names(load: Callable[..., Task]) -> None:
     task = load(
         "t.csv", "Subject,Body,Queue\nRechnung,Zu hoch.,a\nHallo,,b\n", input=("Subject", "Body"), target="Queue"
@@ -131,9 +153,19 @@ def test_a_list_is_all_acceptable_answers_the_target_first(load: Callable[..., T
     assert task.caveats == ("targets that are lists: the first answer is the target, and each of them counts as right",)
 
 
-@pytest.mark.parametrize("cell", ['"[""ici"", ""là""]"', "\"['ici', 'là']\""])
+@pytest.mark.parametrize("cell", ['"[""ici"", ""là""]"', "\"['ici', 'là']\"", "\"['ici' 'là']\"", "\"['ici'\n 'là']\""])
 def test_a_list_that_was_written_into_a_cell(load: Callable[..., Task], cell: str) -> None:
     assert load("t.csv", f"q,a\nOù?,{cell}\n", input="q", target="a").train[0].answers == ("ici", "là")
+
+
+def test_quotes_commas_and_blanks_in_a_numpy_cell_are_the_answers_own(load: Callable[..., Task]) -> None:
+    answers = ("Paris", "Paris, France", "l'eau", "say 'a' 'b'", "a\\b")
+    cell = f"[{' '.join(map(repr, answers))}]".replace('"', '""')
+    assert load("t.csv", f'q,a\nOù?,"{cell}"\n', input="q", target="a").train[0].answers == answers
+
+
+def test_a_json_cell_of_escaped_emoji(load: Callable[..., Task]) -> None:
+    assert load("t.csv", 'q,a\nx,"[""\\ud83d\\ude00""]"\n', input="q", target="a").train[0].target == "😀"
 
 
 def test_a_classification_takes_one_label(load: Callable[..., Task]) -> None:
@@ -180,6 +212,7 @@ def test_conll(load: Callable[..., Task]) -> None:
     [
         ({"text": {"0": "a"}, "label": {"0": "b"}}, "the file holds columns, not rows: text, label"),
         ({"text": ["a"], "label": ["b"]}, "the file holds columns, not rows"),
+        ({"train": [{"text": "a"}], "test": [{"text": "b"}]}, "holds several lists of objects: train, test"),
         (["a", "b"], "the list holds no objects"),
         ('[{"text": "a"},\n{"text" "b"}]', r"t\.json:2: not valid JSON"),
     ],
