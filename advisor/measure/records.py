@@ -315,7 +315,7 @@ def every_line(path: Path) -> Iterator[dict[str, Any] | Damaged]:
     """The complete lines of a file, in order, those that are no record too; a torn last line is left out."""
     try:
         rows = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for number, raw in enumerate(rows, start=1):
         try:

@@ -43,7 +43,7 @@ MISTAKES = [
     ("compare {task} --model {tmp}/model.gguf", "no such model file"),
     ("compare {task} {model} --embedder ./nowhere", "no such model folder"),
     ("compare {task} {model} --seeds 0", "--seeds is 0"),
-    ("compare {task} {model} --out {tmp}/data.csv", "cannot hold results"),
+    ("compare {task} {model} --out {tmp}/data.csv", "cannot be written to"),
     ("report {tmp}", "holds no comparison"),
     ("report {tmp}/nowhere", "holds no comparison"),
     ("report {tmp}/data.csv", "holds no comparison"),
