@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from advisor.cleaning import plain
 from advisor.report.figures import duration
-from advisor.report.page import encodable, plain, shorten
+from advisor.report.page import encodable, shorten
 
 
 class LiveProgress:
