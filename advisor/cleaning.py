@@ -22,8 +22,8 @@ def plain(text: str) -> str:
 
 
 def cleaned(text: str) -> str:
-    """A text of our own lines in which such text stands: line breaks and indents stay."""
-    return "\n".join(_unmarked(line) for line in text.split("\n"))
+    """Lines of our own in which such text is quoted: breaks and indents stay, what is not to be seen is spelt out."""
+    return "\n".join("".join(map(_shown, line)) for line in text.split("\n"))
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -35,6 +35,12 @@ def say(text: str, end: str = "\n") -> None:
 def escaped(document: str) -> str:
     """A JSON document whose texts hold such marks as escapes, which mean the same and do nothing to a terminal."""
     return _HIDDEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", document)
+
+
+def _shown(mark: str) -> str:
+    if ord(mark) in _TURNS or unicodedata.category(mark) in ("Cc", "Cs"):
+        return " " if mark == "\t" else f"\\x{ord(mark):02x}" if ord(mark) < 256 else f"\\u{ord(mark):04x}"
+    return " " if mark.isspace() else mark
 
 
 def _unmarked(text: str) -> str:

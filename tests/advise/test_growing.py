@@ -177,6 +177,8 @@ def test_a_folder_holds_one_kind_and_serves_one_at_a_time(numbers: Task, model: 
     before = (curve / "curves.jsonl").read_bytes()
     with alone(curve, CURVES), pytest.raises(UserError, match="another advisor is at work"):
         grown(Sizes(curve, (8,)), numbers, model, ["majority"])
+    with alone(curve / "4"), pytest.raises(UserError, match="another advisor is at work"):
+        grown(Sizes(curve, (4,)), numbers, model, ["majority"])
     with pytest.raises(UserError, match="holds a comparison, not learning curves"):
         grown(Sizes(comparison, (2,)), numbers, model, ["nearest"])
     with pytest.raises(UserError, match="holds learning curves, not a comparison"):
