@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from contextlib import suppress
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
 _TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
@@ -27,9 +28,10 @@ def cleaned(text: str) -> str:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Show a text on stderr."""
-    sys.stderr.write(cleaned(text) + end)
-    sys.stderr.flush()
+    """Show a text on stderr, if anybody reads it."""
+    with suppress(OSError):
+        sys.stderr.write(cleaned(text) + end)
+        sys.stderr.flush()
 
 
 def escaped(document: str) -> str:

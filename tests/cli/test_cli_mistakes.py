@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -228,3 +229,21 @@ def test_a_full_disk_ends_with_the_folders_name_and_goes_on_later(
 def _answers(out: Path) -> list[str]:
     rows = [json.loads(row) for path in sorted(out.glob("*/*.seed0.jsonl")) for row in path.read_text().splitlines()]
     return sorted(f"{p['id']} {p['text']}" for row in rows if row["type"] == "predictions" for p in row["predictions"])
+
+
+def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(
+    tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "advisor.cli", "compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*command, "--approach", "majority", "--approach", "zero-shot"],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 2
+    assert b"zero-shot" in done.stdout
