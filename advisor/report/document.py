@@ -1,4 +1,4 @@
-"""`results.json`: what programs read. Keys may be added; where one goes or changes its meaning, so does `SCHEMA`."""
+"""`results.json`: what programs read. Keys may be added; none changes its meaning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from advisor.measure.disturbance import Disturbance
 from advisor.measure.records import Comparison, ModelFacts, TaskFacts
 from advisor.report import figures, race
 
-SCHEMA = 2
+SCHEMA = 1
 _DIGITS = 6
 """Significant digits of every figure: more than any measurement holds, and the same on every machine."""
 
