@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.sample import Floats, Sample
-from advisor.measure.metrics import confusion, macro_f1
+from advisor.measure.confusion import macro_f1
+from advisor.measure.metrics import confusion
 from benchmarks.curves import RESULTS
 
 CONCENTRATION = 10.0
@@ -66,7 +67,7 @@ def simulate(labels: int, n: int, rare: bool, quality: float, runs: int = 200, s
         true = np.repeat(np.arange(labels), counts_of)
         given = (rng.random(n)[:, None] > np.cumsum(answers[true], axis=1)).sum(axis=1).clip(max=labels - 1)
         texts, targets = [names[i] for i in given], [[names[i]] for i in true]
-        counts = confusion(texts, targets, names)[None]
+        counts = (confusion(texts, targets, names),)
         sample = Sample("x", (given == true).astype(np.float64)[None], counts)
         interval, truth = Bootstrap([sample]).interval(sample), _truth(shares, answers)
         found.append((truth > interval.high, truth < interval.low, interval.high - interval.low))
@@ -96,8 +97,7 @@ def _answers(shares: Floats, rates: Floats) -> Floats:
 
 def _truth(shares: Floats, answers: Floats) -> float:
     hits = shares * np.diag(answers)
-    counts: NDArray[np.float32] = np.stack([hits, shares + shares @ answers]).astype(np.float32) * 1e6
-    return float(macro_f1(counts))
+    return float(macro_f1(hits, shares + shares @ answers))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,7 +22,7 @@ def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Exa
     targets = [example.answers for example in judged]
     counts = None
     if metric == "macro_f1":
-        counts = metrics.confusion(answers, targets, metrics.label_set(answers, targets))[None]
+        counts = (metrics.confusion(answers, targets, metrics.label_set(answers, targets)),)
     return _reading(name, Sample(name, metrics.scores(metric, answers, targets)[None], counts), train)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,8 +62,8 @@ class Head(Approach):
 
     def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
         """Read the weights."""
+        labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
         with np.load(folder / "head.npz", allow_pickle=False) as saved:
-            labels = [str(label) for label in saved["labels"]]
             return Linear(labels, saved["weights"], saved["biases"], model.embedder)
 
 
@@ -102,4 +103,5 @@ class Linear(Predictor):
 
     def save(self, folder: Path) -> None:
         """Write labels, weights and biases."""
-        np.savez(folder / "head.npz", labels=np.array(self.labels), weights=self.weights, biases=self.biases)
+        (folder / "labels.json").write_text(json.dumps(self.labels), encoding="utf-8")
+        np.savez(folder / "head.npz", weights=self.weights, biases=self.biases)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.models import Embedder, Vectors, note_of_cut
 from advisor.tasks import Example
+
+_FLOATS_AT_ONCE = 16_000_000  # of similarities that are held together: 64 MB
 
 
 class Neighbours:
@@ -55,15 +59,32 @@ class Neighbours:
             apart_from_itself: leave out examples with the very same input, so that no training example is
                 shown its own answer.
         """
-        similarity = self.embedder.embed(texts) @ self.vectors.T
-        found = []
-        for text, row in zip(texts, similarity, strict=True):
-            best: list[Example] = []
-            for number in np.argsort(-row, kind="stable"):
-                example = self.examples[int(number)]
-                if not (apart_from_itself and example.input == text):
-                    best.append(example)
-                if len(best) == k:
-                    break
-            found.append(best)
+        vectors = self.embedder.embed(texts)
+        found: list[list[Example]] = []
+        step = max(1, _FLOATS_AT_ONCE // max(1, len(self.examples)))
+        for start in range(0, len(texts), step):
+            similarity = vectors[start : start + step] @ self.vectors.T
+            for text, row in zip(texts[start : start + step], similarity, strict=True):
+                itself = self._places.get(text, ()) if apart_from_itself else ()
+                best = [self.examples[i] for i in _best(row, k + len(itself)) if i not in itself]
+                found.append(best[:k])
         return found
+
+    @cached_property
+    def _places(self) -> dict[str, set[int]]:
+        """Where the examples with an input stand."""
+        places: dict[str, set[int]] = {}
+        for place, example in enumerate(self.examples):
+            places.setdefault(example.input, set()).add(place)
+        return places
+
+
+def _best(values: NDArray[np.float32], k: int) -> list[int]:
+    """The places of the `k` largest values, the largest first, equal ones in their order; without sorting the rest."""
+    if k < len(values):
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        places = np.flatnonzero(values >= least)
+    else:
+        places = np.arange(len(values))
+    order = np.argsort(-values[places], kind="stable")[:k]
+    return [int(place) for place in places[order]]

@@ -19,14 +19,14 @@ twenty labels has a single example.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from advisor.decide.decision import Interval
 from advisor.decide.paired import rounded
-from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats
-from advisor.measure.metrics import macro_f1
+from advisor.decide.sample import Floats
+from advisor.measure.confusion import Confusion, blocks, macro_f1
 from advisor.measure.records import Answer
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.power import TAILS
@@ -38,47 +38,47 @@ _SEED = 20_261_129
 _NEXT_TO_NONE = 1e-9
 
 
-def widened(found: Interval, counts: Counts) -> Interval:
+def widened(found: Interval, counts: Sequence[Confusion]) -> Interval:
     """The interval of a macro F1, at least as wide as what few examples of its labels leave open.
 
     Args:
-        counts: `metrics.confusion`, shape (seeds, examples, 2, labels).
+        counts: of each seed.
     """
-    mean = counts.mean(axis=0)
     rng = np.random.default_rng(_SEED)
-    plain, smoothed = _drawn(rng, mean)
+    plain, smoothed = _drawn(rng, counts)
     least, most = (float(x) for x in np.quantile(smoothed, TAILS))
     turned = 2 * found.value - float(np.quantile(plain, TAILS[0]))
     high = min(1.0, max(found.high, most, turned))
     return rounded(found.value, min(found.low, least), high)
 
 
-def _drawn(rng: np.random.Generator, counts: Counts) -> tuple[Floats, Floats]:
+def _drawn(rng: np.random.Generator, counts: Sequence[Confusion]) -> tuple[Floats, Floats]:
     """Macro F1 of the examples drawn again, and of examples and pseudo-examples weighed anew; shape (draws,) each."""
-    n, parts, labels = counts.shape
-    present = counts[:, 1].any(axis=0)
-    step = max(1, FLOATS_AT_ONCE // (n + parts * labels))
-    hits = float(counts[:, 0].sum())
+    n, labels = len(counts[0]), counts[0].labels
+    hits = sum(each.hits for each in counts[1:]) + counts[0].hits
+    involved = sum(each.involved for each in counts[1:]) + counts[0].involved
+    present = np.flatnonzero(involved.sum(axis=0))
+    hits, involved = (each.tocsr()[:, present] / len(counts) for each in (hits, involved))
+    right_answers = float(hits.sum())
     plain, smoothed = [], []
-    for start in range(0, _DRAWS, step):
-        rows = min(step, _DRAWS - start)
-        flat = counts.reshape(n, -1)[:, np.tile(present, parts)]
+    for block in blocks(_DRAWS, n + 2 * labels):
+        rows = block.stop - block.start
         again = rng.poisson(1, (rows, n)).astype(np.float32)  # how often each example is drawn
-        plain.append(macro_f1((again @ flat).reshape(rows, parts, -1)))
+        plain.append(macro_f1(again @ hits, again @ involved))
         weights = rng.standard_exponential((rows, n), dtype=np.float32)
-        totals = (weights @ flat).reshape(rows, parts, -1)
-        right = rng.beta(hits + 0.5, n - hits + 0.5, (rows, 1))
-        smoothed.append(macro_f1(totals + _pseudo(rng, right, totals.shape)))
+        right = rng.beta(right_answers + 0.5, n - right_answers + 0.5, (rows, 1))
+        more_hits, more = _pseudo(rng, right, (rows, len(present)))
+        smoothed.append(macro_f1(weights @ hits + more_hits, weights @ involved + more))
     return np.concatenate(plain), np.concatenate(smoothed)
 
 
-def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, ...]) -> Counts:
-    """The weights of the pseudo-examples, as hits and as parts in examples; shape (draws, 2, labels).
+def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
+    """The weights of the pseudo-examples, as hits and as parts in examples, each of shape (draws, labels).
 
     Args:
         right: the share of right answers in each draw; shape (draws, 1).
     """
-    draws, _, labels = shape
+    draws, labels = shape
     hits = rng.standard_gamma(np.maximum(right, _NEXT_TO_NONE), (draws, labels))
     involved = 2 * hits + rng.standard_gamma(np.maximum(2 * (1 - right), _NEXT_TO_NONE), (draws, labels))
     wrong, rows = rng.standard_exponential(draws), np.arange(draws)
@@ -86,7 +86,7 @@ def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, ...]) -> 
     involved[rows, true] += wrong
     if labels > 1:
         involved[rows, (true + rng.integers(1, labels, draws)) % labels] += wrong
-    return np.stack([hits, involved], axis=1).astype(np.float32)
+    return hits, involved
 
 
 def rare_labels(answers: Iterable[Answer]) -> Mapping[str, int]:

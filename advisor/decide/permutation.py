@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats, Sample
-from advisor.measure.metrics import macro_f1
+from advisor.decide.sample import Floats, Sample
+from advisor.measure.confusion import FLOATS_AT_ONCE, Confusion, blocks, macro_f1
+
+Swaps = NDArray[np.int8]
 
 PERMUTATIONS = 9_999
 MACRO_F1_PERMUTATIONS = 4_999
@@ -34,7 +36,7 @@ def p_values(pairs: Sequence[tuple[Sample, Sample]]) -> list[float]:
         return _p_of_means([a.means - b.means for a, b in pairs])
     n = pairs[0][0].n
     swaps = np.concatenate(list(_swaps(MACRO_F1_PERMUTATIONS, n)))
-    return [_p_of_macro_f1(*_rounds(a, b), swaps) for a, b in pairs]
+    return [_p_of_macro_f1(_rounds(a, b), swaps) for a, b in pairs]
 
 
 def _p_of_means(differences: Sequence[Floats]) -> list[float]:
@@ -54,25 +56,22 @@ def _p_of_means(differences: Sequence[Floats]) -> list[float]:
     return [float(value) for value in p]
 
 
-def _rounds(first: Sample, second: Sample) -> tuple[Counts, Counts]:
-    """The counts of both, repeated until the seeds pair off; shape (rounds, examples, 2, labels)."""
+def _rounds(first: Sample, second: Sample) -> list[tuple[Confusion, Confusion]]:
+    """The answers of both, repeated until the seeds pair off."""
     assert first.counts is not None
     assert second.counts is not None
     rounds = math.lcm(first.seeds, second.seeds)
-    return (
-        np.resize(first.counts, (rounds, *first.counts.shape[1:])),
-        np.resize(second.counts, (rounds, *second.counts.shape[1:])),
-    )
+    return [(first.counts[i % first.seeds], second.counts[i % second.seeds]) for i in range(rounds)]
 
 
-def _p_of_macro_f1(one: Counts, two: Counts, swaps: Counts) -> float:
-    differing = np.flatnonzero((one != two).any(axis=(0, 2, 3)))
+def _p_of_macro_f1(rounds: Sequence[tuple[Confusion, Confusion]], swaps: Swaps) -> float:
+    differing = np.flatnonzero(np.any([a.predicted != b.predicted for a, b in rounds], axis=0))
     exact = differing.size <= EXACT_UP_TO
     swaps = _all_swaps(differing.size) if exact else swaps[:, differing]
-    observed = float((macro_f1(one.sum(axis=1)) - macro_f1(two.sum(axis=1))).mean())
+    observed = float(np.mean([(a.macro_f1() - b.macro_f1())[0] for a, b in rounds]))
     null = np.zeros(len(swaps))
-    for first, second in zip(one, two, strict=True):
-        null += _swapped_differences(first, second, differing, swaps) / len(one)
+    for first, second in rounds:
+        null += _swapped_differences(first, second, differing, swaps) / len(rounds)
     if not differing.size:
         return 1.0
     extreme = float(_beyond(np.abs(null), abs(observed)).sum())
@@ -85,29 +84,28 @@ def _beyond(null: Floats, observed: Floats | float) -> Floats:
     return found
 
 
-def _swapped_differences(one: Counts, two: Counts, differing: NDArray[np.intp], swaps: Counts) -> Floats:
-    """Differences in macro F1 under each swap; `one` and `two` have the shape (examples, 2, labels)."""
-    labels = np.flatnonzero((one + two).any(axis=(0, 1)))
-    moved = (two - one)[np.ix_(differing, np.arange(2), labels)].reshape(differing.size, 2 * labels.size)
-    first, second = (counts.sum(axis=0)[:, labels] for counts in (one, two))
-    step = max(1, FLOATS_AT_ONCE // (2 * labels.size))
+def _swapped_differences(one: Confusion, two: Confusion, differing: NDArray[np.intp], swaps: Swaps) -> Floats:
+    """Differences in macro F1 under each swap of the differing examples."""
+    moved = [(b - a).tocsr()[differing] for a, b in ((one.hits, two.hits), (one.involved, two.involved))]
+    all_alike = np.ones((1, len(one)))
+    first, second = one.sums(all_alike), two.sums(all_alike)
     parts = []
-    for start in range(0, len(swaps), step):
-        shift = (swaps[start : start + step] @ moved).reshape(-1, 2, labels.size)
-        parts.append(macro_f1(first + shift) - macro_f1(second - shift))
+    for rows in blocks(len(swaps), 2 * one.labels + differing.size):
+        hits, involved = (swaps[rows].astype(np.float64) @ each for each in moved)
+        parts.append(macro_f1(first[0] + hits, first[1] + involved) - macro_f1(second[0] - hits, second[1] - involved))
     return np.concatenate(parts)
 
 
-def _all_swaps(differing: int) -> Counts:
+def _all_swaps(differing: int) -> Swaps:
     """Every way to swap `differing` examples (0 or 1); shape (2 ** differing, differing)."""
     patterns = np.arange(2**differing)[:, None] >> np.arange(differing)
-    return (patterns & 1).astype(np.float32)
+    return (patterns & 1).astype(np.int8)
 
 
-def _swaps(permutations: int, n: int) -> Iterator[Counts]:
+def _swaps(permutations: int, n: int) -> Iterator[Swaps]:
     """Random swaps of `n` examples (0 or 1); parts of shape (some permutations, n)."""
     rng = np.random.default_rng(_SEED)
     step = max(1, FLOATS_AT_ONCE // n)
     for start in range(0, permutations, step):
         shape = (min(step, permutations - start), n)
-        yield rng.integers(0, 2, shape, dtype=np.int8).astype(np.float32)
+        yield rng.integers(0, 2, shape, dtype=np.int8)

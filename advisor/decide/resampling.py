@@ -29,8 +29,9 @@ import numpy as np
 from advisor.decide import macro
 from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
-from advisor.decide.sample import FLOATS_AT_ONCE, Counts, Floats, Sample
+from advisor.decide.sample import Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
+from advisor.measure.confusion import FLOATS_AT_ONCE
 from advisor.measure.student import Part, half_width
 from advisor.tasks.power import LEVEL, TAILS
 

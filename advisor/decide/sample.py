@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.measure import metrics
+from advisor.measure.confusion import Confusion
 from advisor.measure.records import Answer, Run
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.float32]
-
-
-FLOATS_AT_ONCE = 4_000_000
-"""Of what is resampled in one step: 32 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +24,14 @@ class Sample:
     Attributes:
         spec: of the approach.
         scores: per-example scores between 0 and 1; shape (seeds, examples).
-        counts: `metrics.confusion` where the metric is macro F1, None for metrics that are means of scores;
-            shape (seeds, examples, 2, labels), the labels of all samples of the comparison in the same order.
+        counts: `metrics.confusion` of each seed where the metric is macro F1, None for metrics that are means of
+            scores; over the labels of all samples of the comparison.
         tuned: whether weights of the model were trained, so that another seed gives another model.
     """
 
     spec: str
     scores: Floats
-    counts: Counts | None = None
+    counts: tuple[Confusion, ...] | None = None
     tuned: bool = False
 
     @property
@@ -66,7 +63,7 @@ class Sample:
     def qualities(self) -> Floats:
         """The metric of each seed; shape (seeds,)."""
         if self.counts is not None:
-            return metrics.macro_f1(self.counts.sum(axis=1))
+            return np.concatenate([counts.macro_f1() for counts in self.counts])
         each: Floats = self.scores.mean(axis=1)
         return each
 
@@ -82,14 +79,7 @@ class Sample:
         if self.counts is None:
             found: Floats = weights @ self.scores.T / weights.sum(axis=1, keepdims=True)
             return found
-        _, n, parts, labels = self.counts.shape
-        step = max(1, FLOATS_AT_ONCE // (parts * labels))
-        each = []
-        for counts in self.counts:
-            flat = counts.reshape(n, parts * labels)
-            rows = [weights[start : start + step].astype(np.float32) @ flat for start in range(0, len(weights), step)]
-            each.append(np.concatenate([metrics.macro_f1(totals.reshape(-1, parts, labels)) for totals in rows]))
-        return np.stack(each, axis=1)
+        return np.stack([counts.macro_f1(weights) for counts in self.counts], axis=1)
 
     @cached_property
     def values(self) -> Floats:
@@ -100,7 +90,7 @@ class Sample:
         """
         if self.counts is None or self.n < 2:
             return self.scores
-        without = metrics.macro_f1(self.counts.sum(axis=1, keepdims=True) - self.counts)
+        without = np.stack([counts.without_each() for counts in self.counts])
         pseudo: Floats = self.n * self.qualities[:, None] - (self.n - 1) * without
         pseudo += self.qualities[:, None] - pseudo.mean(axis=1, keepdims=True)
         return pseudo
@@ -117,7 +107,7 @@ def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> 
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
         tuned = any(run.tuned for run in runs if run.spec == spec)
         scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
-        counts = np.stack([metrics.confusion(t, targets, labels) for t in seeds]) if labels else None
+        counts = tuple(metrics.confusion(t, targets, labels) for t in seeds) if labels else None
         found.append(Sample(spec, scores, counts, tuned))
     return found
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from advisor.errors import UserError
 from advisor.measure.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
+from advisor.measure.confusion import Confusion
 from advisor.measure.json_values import json_value, leaves, shared
 from advisor.tasks import UNANSWERABLE
 from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
@@ -60,7 +61,7 @@ def aggregate(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]
         raise UserError("there is no test example to judge", "add examples to the test split")
     if metric == "macro_f1":
         labels = label_set(texts, targets)
-        return float(macro_f1(confusion(texts, targets, labels).sum(axis=0)))
+        return float(confusion(texts, targets, labels).macro_f1()[0])
     return float(scores(metric, texts, targets).mean())
 
 
@@ -71,34 +72,16 @@ def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[s
     return tuple(sorted(seen))
 
 
-def confusion(texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Sequence[str]) -> NDArray[np.float32]:
-    """Per example and label: whether it is a hit (0 or 1), and how often it is the true or the predicted one
-    (0, 1 or 2); shape (examples, 2, labels). Sums over examples go into `macro_f1`.
+def confusion(texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Sequence[str]) -> Confusion:
+    """The true and the predicted label of each answer, by their places in `labels`.
 
     Where several labels are acceptable, the true one is the predicted one if that is acceptable, else the
     first.
     """
     position = {label: i for i, label in enumerate(labels)}
-    counts = np.zeros((len(texts), 2, len(labels)), dtype=np.float32)
-    for row, text, accepted in zip(counts, texts, targets, strict=True):
-        predicted, true = position[unicode_form(text)], position[_true_label(text, accepted)]
-        row[0, true] = predicted == true
-        row[1, predicted] += 1
-        row[1, true] += 1
-    return counts
-
-
-def macro_f1(counts: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Macro F1 from sums of `confusion` over examples; shape (..., 2, labels) to (...).
-
-    Labels that occur neither as true nor as predicted do not count, and a label without a hit scores 0, as in
-    scikit-learn's `f1_score(average="macro", zero_division=0)`.
-    """
-    hits, involved = counts[..., 0, :], counts[..., 1, :]
-    each = np.divide(hits, involved, out=np.zeros_like(hits, dtype=np.float64), where=involved > 0)
-    present = np.count_nonzero(involved, axis=-1)
-    mean: NDArray[np.float64] = 2 * each.sum(axis=-1, dtype=np.float64) / np.maximum(present, 1)
-    return mean
+    true = [position[_true_label(text, accepted)] for text, accepted in zip(texts, targets, strict=True)]
+    predicted = [position[unicode_form(text)] for text in texts]
+    return Confusion(np.array(true, dtype=np.intp), np.array(predicted, dtype=np.intp), len(labels))
 
 
 def _true_label(text: str, accepted: Sequence[str]) -> str:

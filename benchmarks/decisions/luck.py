@@ -31,5 +31,5 @@ def halved(samples: Sequence[Sample]) -> float:
 
 
 def _on(sample: Sample, rows: NDArray[np.intp]) -> float:
-    counts = None if sample.counts is None else sample.counts[:, rows]
+    counts = None if sample.counts is None else tuple(each.take(rows) for each in sample.counts)
     return Sample(sample.spec, sample.scores[:, rows], counts).quality

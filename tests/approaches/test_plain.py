@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from advisor.approaches import Prediction, parse
+from advisor.approaches.neighbours import Neighbours
 from advisor.tasks import Example, Query, Task
 
 ASKED = ("the machine ate my card", "please note my new address", "my parcel is late", "hello", "")
@@ -68,3 +70,29 @@ def test_a_head_counts_its_weights(tickets: Task, model: Any) -> None:
 def test_none_of_them_asks_the_language_model(tickets: Task, model: Any, spec: str) -> None:
     predicted(spec, tickets, model)
     assert model.prompts == []
+
+
+def test_a_head_keeps_labels_of_any_length_and_character(tickets: Task, model: Any, tmp_path: Path) -> None:
+    odd = ("ends in nought\x00", "  blank ", "x" * 1_000_000, "line\nbreak", "\u202eturned", "\ud83d")
+    train = tuple(replace(e, target=odd[i % len(odd)]) for i, e in enumerate(tickets.train))
+    task = replace(tickets, train=train, labels=odd)
+    fitted = parse("head").fit(task, model, 0)
+    fitted.save(tmp_path)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 1_200_000
+    again = parse("head").restore(tmp_path, task, model)
+    queries = [e.query for e in tickets.test]
+    assert [p.text for p in again.predict(queries)] == [p.text for p in fitted.predict(queries)]
+    assert {p.text for p in again.predict(queries)} <= set(odd)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 40])
+def test_neighbours_are_those_of_a_full_sort_and_equal_ones_come_in_their_order(k: int, model: Any) -> None:
+    texts = [" ".join(["red", "green", "blue"][: 1 + i % 3]) for i in range(30)]
+    examples = [Example(str(i), text, "a") for i, text in enumerate(texts)]
+    found = Neighbours.of(examples, model.embedder)
+    for apart in (False, True):
+        (best,) = found.search(["red green"], k, apart_from_itself=apart)
+        similarity = model.embedder.embed(["red green"]) @ model.embedder.embed(texts).T
+        order = [examples[i] for i in np.argsort(-similarity[0], kind="stable")]
+        expected = [e for e in order if not (apart and e.input == "red green")][:k]
+        assert [e.id for e in best] == [e.id for e in expected]

@@ -115,7 +115,7 @@ def test_what_is_best_by_chance_is_told_from_what_is_better(metric: str) -> None
         hits = rng.random(100) < share
         texts = [text if hit else {"yes": "no", "no": "yes"}[text] for text, hit in zip(targets, hits, strict=True)]
         accepted = [(text,) for text in targets]
-        counts = confusion(texts, accepted, ("no", "yes"))[None] if metric == "macro_f1" else None
+        counts = (confusion(texts, accepted, ("no", "yes")),) if metric == "macro_f1" else None
         return Sample(name, scores(metric, texts, accepted)[None], counts)
 
     even = [sample(f"approach {n}", 0.5) for n in range(8)]

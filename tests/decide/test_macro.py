@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from advisor.decide import decide
 from advisor.decide.macro import rare_labels
 from advisor.decide.resampling import Bootstrap
 from advisor.decide.sample import Sample
+from advisor.decide.statistics import Contrasts
 from advisor.measure.metrics import confusion
 from advisor.measure.records import Answer
 
@@ -22,7 +25,7 @@ Make = Callable[..., Any]
 def sample(true: Sequence[str], given: Sequence[str]) -> Sample:
     labels = sorted({*true, *given})
     scores = np.array([[float(a == b) for a, b in zip(true, given, strict=True)]])
-    return Sample("x", scores, confusion(given, [[label] for label in true], labels)[None])
+    return Sample("x", scores, (confusion(given, [[label] for label in true], labels),))
 
 
 def interval(true: Sequence[str], given: Sequence[str]) -> Any:
@@ -69,3 +72,26 @@ def test_the_report_names_them(run: Make, comparison: Make, answers: Make, metri
     measured = comparison([run("zero-shot", answers(60, 0.7))], metric=metric, targets=["no"] * 57 + ["yes"] * 3)
     caveats = " ".join(decide(measured).recommendation.caveats)
     assert ("yes (3) has fewer than 5 test examples" in caveats) is said
+
+
+def test_many_labels_take_no_more_memory_than_their_examples() -> None:
+    rng, n, labels = np.random.default_rng(3), 3000, 3000
+    names = [f"{i:05}" for i in range(labels)]
+    true = [names[i] for i in rng.integers(0, labels, n)]
+    drawn = []
+    for share in (0.5, 0.9):
+        given = [t if rng.random() < share else names[rng.integers(labels)] for t in true]
+        counts = confusion(given, [[label] for label in true], names)
+        scores = np.array([[float(a == b) for a, b in zip(true, given, strict=True)]])
+        drawn.append(Sample(str(share), scores, (counts,)))
+        assert drawn[-1].quality == pytest.approx(f1_score(true, given, average="macro", zero_division=0.0))
+        some = rng.integers(0, n, 3)
+        for left_out, without in zip(some, counts.without_each()[some], strict=True):
+            rest = np.delete(np.arange(n), left_out)
+            assert counts.take(rest).macro_f1()[0] == pytest.approx(without)
+    tracemalloc.start()
+    try:
+        assert Contrasts(drawn).between("0.9", "0.5").shown
+        assert tracemalloc.get_traced_memory()[1] < 400e6
+    finally:
+        tracemalloc.stop()

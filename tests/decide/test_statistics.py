@@ -31,7 +31,7 @@ def sample(scores: object, spec: str = "a") -> Sample:
 def labelled(spec: str, predicted: list[str], true: list[str]) -> Sample:
     targets = [(t,) for t in true]
     counts = metrics.confusion(predicted, targets, ("x", "y", "z"))
-    return Sample(spec, metrics.scores("accuracy", predicted, targets)[None], counts[None])
+    return Sample(spec, metrics.scores("accuracy", predicted, targets)[None], (counts,))
 
 
 def test_wilson_is_that_of_scipy() -> None:
