@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from advisor.errors import UserError
+from advisor.intake import check_arguments
 from advisor.interrupts import insisting
 from advisor.version import VERSION
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(given).parse_args(given)
     try:
+        check_arguments(given)
         with insisting():
             code = int(options.command(options))
         sys.stdout.flush()  # not left to the interpreter's end, which complains where the reader is gone

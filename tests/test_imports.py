@@ -19,7 +19,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "disk", "interrupts", "tasks", "models", "approaches", "measure", "decide", "advise"),
+    *(
+        "version",
+        "errors",
+        "disk",
+        "intake",
+        "interrupts",
+        "tasks",
+        "models",
+        "approaches",
+        "measure",
+        "decide",
+        "advise",
+    ),
     *("report", "commands", "cli", "__init__"),
 )
 OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from advisor.advise import Answers, ask
 from advisor.advise.interview import answers_of, read_interview
 from advisor.advise.skeleton import check_place, write_skeleton
 from advisor.errors import UserError
+from advisor.intake import json_of, read_bytes, toml_of
 from advisor.report import show_estimate
 
 INTERRUPTED = 130
@@ -66,7 +65,7 @@ def _interview() -> Answers:
 
 def _read(path: Path) -> Answers:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}", "name a file of answers") from error
     except UnicodeDecodeError as error:
@@ -79,8 +78,8 @@ def _read(path: Path) -> Answers:
 
 def _values(path: Path, text: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = json_of(text) if path.suffix == ".json" else toml_of(text)
+    except ValueError as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise UserError(f"is no {kind}: {error}", 'lines such as output = "label" or labelled = 120') from error
     if not isinstance(found, dict):

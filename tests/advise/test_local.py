@@ -95,8 +95,8 @@ def test_what_is_kept_holds_no_text_and_the_newest_of_a_size_counts(
 @pytest.mark.parametrize(
     ("content", "seen"),
     [
-        ('{"task": "a"}'.encode("utf-16"), "cases.jsonl: is no UTF-8 text"),
-        (b"\xff\x00", "cases.jsonl: is no UTF-8 text"),
+        ('{"task": "a"}'.encode("utf-16"), "cases.jsonl:1: is no UTF-8 text"),
+        (b"\xff\x00", "cases.jsonl:1: is no UTF-8 text"),
         (b"[" * 100_000, "cases.jsonl:1: is no measured case"),
     ],
 )
