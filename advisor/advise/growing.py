@@ -122,7 +122,7 @@ def read_growth(folder: str | Path) -> Growth:
         raise UserError(f"{folder}: holds no learning curve", f"advisor curve TASK --out {folder}")
     try:
         return _read(folder, heads[-1])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise UserError(
             f"{folder / CURVES}: its newest curve is not as this version of Advisor writes it ({error})",
             "read it with the version that wrote it, or measure again with another --out",

@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     if folder:
         check_place(folder)
     try:
-        answers = _read(Path(options.answers)) if options.answers else _interview()
+        answers = read_answers(Path(options.answers)) if options.answers else _interview()
     except KeyboardInterrupt:
         print("\ninterrupted: nothing was kept", file=sys.stderr)
         return INTERRUPTED
@@ -63,7 +63,12 @@ def _interview() -> Answers:
     return read_interview(line, lambda text: print(text, file=sys.stderr))
 
 
-def _read(path: Path) -> Answers:
+def read_answers(path: Path) -> Answers:
+    """The answers in a file.
+
+    Raises:
+        UserError: it holds none.
+    """
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:

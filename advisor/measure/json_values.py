@@ -40,17 +40,38 @@ def json_value(text: str, opening: str = "{[") -> Any:
         if start < tried_till or start in failed:
             continue
         try:
-            value, tried_till = _DECODER.raw_decode(text, start)
-        except json.JSONDecodeError as error:
-            failed |= {one for one, end in _brackets(text, start, error.pos) if end is None}
+            value, end = _decoded(text, start)
         except RecursionError:
             tried_till = next(
                 (end for one, end in _brackets(text, start, len(text)) if one == start and end), len(text)
             )
+            continue
+        if value is None:
+            failed |= {one for one, closed in _brackets(text, start, end) if closed is None}
+        elif too_deep(value):
+            tried_till = end
         else:
-            if not too_deep(value):
-                return value
+            return value
     return None
+
+
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at a bracket and where it ends; None and where it breaks off.
+
+    It is read in windows that grow, since telling of an error takes as long as all the text before it.
+    """
+    width = 256
+    while True:
+        piece = text[start : start + width]
+        try:
+            value, length = _DECODER.raw_decode(piece)
+            return value, start + length
+        except json.JSONDecodeError as error:
+            # A window that ends within a string, a word or an escape says so there, or where the string begins.
+            at_end = error.pos > width - 12 or error.msg.startswith("Unterminated")
+            if len(piece) < width or not at_end:
+                return None, start + error.pos
+        width *= 4
 
 
 def _brackets(text: str, start: int, stop: int) -> Iterator[tuple[int, int | None]]:
