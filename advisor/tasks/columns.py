@@ -179,8 +179,8 @@ def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog
         count = seen.count(column)
         if count == 0:
             near = nearest(column, seen) or next((name for name in seen if name.startswith(column)), None)
-            guess = f'did you mean "{near}"? ' if near else ""
-            what = f'there is no column "{column}"'
+            guess = f'did you mean "{short(near)}"? ' if near else ""
+            what = f'there is no column "{short(column)}"'
             log.add(path, None, what, f"{guess}The columns: {_listed(seen)}")
         elif count > 1:
             log.add(path, None, f'{count} columns are named "{column}"', "rename all but one")

@@ -12,7 +12,7 @@ from pathlib import Path
 from advisor.errors import UserError
 
 SHOWN = 3
-_LONGEST = 2_000  # characters of a message; long paths and commands fit
+_LONGEST, _LONGEST_MEND = 500, 1_500  # characters of a message; long paths and commands fit
 _COMPARED = 100  # characters by which words are near each other; the time grows with the square
 
 
@@ -72,7 +72,7 @@ class FaultLog:
         """Note one fault of `file`, in the order of reading; what would fill a page is cut."""
         if callable(mend):
             mend = mend() if len(self._faults) < SHOWN else ""
-        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(mend, _LONGEST)))
+        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(mend, _LONGEST_MEND)))
 
     def note(self, what: str) -> None:
         """Note what becomes a caveat of the task; what was noted before is not noted again."""

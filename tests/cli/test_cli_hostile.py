@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -96,3 +97,41 @@ def test_a_bound_can_be_moved(advisor: Advisor, tickets: Path) -> None:
     assert said.code == 2
     assert said.err.count("more than the 0.0001 MB that are read") == said.err.count("--max-table-mb 1") == 2
     assert advisor("profile", tickets, "--max-table-mb", 1).code == 0
+
+
+def task_of(folder: Path, labels: list[str]) -> Path:
+    folder.mkdir()
+    (folder / "task.toml").write_text('[task]\nname = "l"\nkind = "classification"\ninstruction = "Sort."\n')
+    for split in ("train", "test"):
+        rows = [{"input": f"{split} {n} of {n * n}", "target": label} for n, label in enumerate(labels * 2)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a" * 5_000, "b " * 2_500, "ж" * 5_000, "short"], [f"label number {n}" for n in range(500)]],
+    ids=["of 5,000 letters", "500 of them"],
+)
+@pytest.mark.parametrize("command", ["profile", "recommend", "compare"])
+def test_labels_do_not_fill_a_page(
+    advisor: Advisor, model: list[str], tmp_path: Path, labels: list[str], command: str
+) -> None:
+    folder = task_of(tmp_path / "l", labels)
+    options = [*model, "--out", tmp_path / "x", "--approach", "majority"] if command == "compare" else []
+    said = advisor(command, folder, *options)
+    assert said.code == 0, said.err
+    assert len(said.out.splitlines()) < 90
+    assert len(said.out) < 8_000
+    if command == "profile":
+        assert labels[0] in advisor("profile", folder, "--json").out
+
+
+def test_labels_do_not_fill_an_error(advisor: Advisor, tmp_path: Path) -> None:
+    folder = task_of(tmp_path / "l", [f"{n:03}{'x' * 5_000}" for n in range(300)])
+    named = json.dumps([f"{n:03}{'y' * 5_000}" for n in range(300)])
+    with (folder / "task.toml").open("a") as file:
+        file.write(f"labels = {named}\n")
+    said = advisor("profile", folder)
+    assert said.code == 2
+    assert len(said.err) < 4_000
