@@ -61,6 +61,7 @@ FAILED: dict[str, tuple[bytes, ...]] = {
         b"[" * 100_000 + b"\n",
     ),
     "record": (b'{"type": "run"}\n', b'{"type": "run", "spec": "a", "seed": 0, "threads": 1}\n{"type": "fitted"}\n'),
+    "run: journal": (b'{"type": "comparison", "key": "k", "model": {"' + b"a" * 20_000 + b'": 1}}\n',),
     "curves": (b'{"type": "curve", "fingerprints": {"8' + b"[" * 3_000 + b'": "a"}, "sizes": [8], "seeds": 1}\n',),
     "json answer": (
         b"[" * 2_000 + b"1" + b"]" * 2_000,

@@ -212,4 +212,4 @@ class _Reader:
         return float(value)
 
     def _fault(self, what: str, mend: str) -> UserError:
-        return UserError(f"{self._file}: {what}", mend)
+        return UserError(f"{self._file}: {short(what, 300)}", mend)
