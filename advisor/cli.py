@@ -9,9 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
+from advisor.cleaning import cleaned, say
+from advisor.disk import NoRoom, no_room, put
 from advisor.errors import UserError
 from advisor.intake import check_arguments
 from advisor.interrupts import insisting
@@ -26,23 +32,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_arguments(given)
         with insisting():
             code = int(options.command(options))
-        sys.stdout.flush()  # not left to the interpreter's end, which complains where the reader is gone
+        put(sys.stdout, "")  # not left to the interpreter's end, which complains where the reader is gone
         return code
     except UserError as error:
-        print(error, file=sys.stderr)
+        if isinstance(error, NoRoom):
+            _give_up_on_output()
+        say(str(error))
         return 2
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here", file=sys.stderr)
+        say("interrupted: the same command goes on from here")
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_on_output()
         return 0
+    except OSError as error:
+        place = error.filename or f"the folder of temporary files, {tempfile.gettempdir()}"
+        say(str(no_room(error, place) or UserError(f"{place}: {error.strerror}")))
+        return 2
+    except Exception:  # noqa: BLE001 - whatever it is, what it quotes is shown clean
+        say(traceback.format_exc().rstrip())
+        return 1
+
+
+def _give_up_on_output() -> None:
+    """What is still to be written there would be a second error at the interpreter's end."""
+    with suppress(OSError):  # what stands in for it may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows what was given on the command line without what would move the cursor."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(cleaned(message), file)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Knows all commands by name and the one that is asked for with its options: only that one's module is read."""
     asked = next((given for given in arguments if not given.startswith("-")), None)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="advisor",
         description="Compare ways of adapting a language model to your task (prompting, examples, retrieval, LoRA) "
         "on your own data, and learn which one to choose.",

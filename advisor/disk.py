@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from advisor.errors import UserError
 
@@ -71,6 +72,22 @@ def writing(place: Path) -> Iterator[None]:
         reason = error.strerror or type(error).__name__
         found = no_room(error, place) or NoRoom(f"{place}: cannot be written to: {reason}", _mend(full=False))
         raise found from error
+
+
+def put(stream: TextIO, text: str) -> None:
+    """Write to standard output, all of it now.
+
+    Raises:
+        NoRoom: where it leads is full.
+        BrokenPipeError: nobody reads it any more.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise no_room(error, "standard output") or error from error
 
 
 def write_whole(path: Path, text: str) -> None:

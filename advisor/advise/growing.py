@@ -98,6 +98,10 @@ def grow(
     }
     shown = _Steps(progress or Silence(), len(specs), len(parts))
     with alone(sizes.folder, CURVES):
+        for place in (sizes.folder / _name(size, draw) for size, draw in parts):
+            if place.exists():
+                with alone(place):  # refused before anything is written, where another process works on a part
+                    pass
         append(sizes.folder / CURVES, head)
         for (size, draw), part in parts.items():
             seeds = sizes.draws if size == len(task.train) else 1

@@ -11,6 +11,7 @@ from typing import Any
 from advisor.advise import Answers, ask
 from advisor.advise.interview import answers_of, read_interview
 from advisor.advise.skeleton import check_place, write_skeleton
+from advisor.cleaning import say
 from advisor.errors import UserError
 from advisor.intake import json_of, read_bytes, toml_of
 from advisor.report import show_estimate
@@ -34,14 +35,14 @@ def run(options: argparse.Namespace) -> int:
     try:
         answers = read_answers(Path(options.answers)) if options.answers else _interview()
     except KeyboardInterrupt:
-        print("\ninterrupted: nothing was kept", file=sys.stderr)
+        say("\ninterrupted: nothing was kept")
         return INTERRUPTED
     found = ask(answers, folder=options.write or "")
     if folder:
         write_skeleton(answers, folder)
     show_estimate(found, sys.stdout, "json" if options.json else options.format)
     if folder:
-        print(f"the skeleton of a task folder is in {folder}: its README.txt says what to fill in", file=sys.stderr)
+        say(f"the skeleton of a task folder is in {folder}: its README.txt says what to fill in")
     return 0
 
 
@@ -49,18 +50,18 @@ def _interview() -> Answers:
     """Questions to stderr, answers from stdin, one a line."""
 
     def line(question: str) -> str:
-        print(question, end="", file=sys.stderr, flush=True)
+        say(question, end="")
         found = sys.stdin.readline()
         if not found:
-            print(file=sys.stderr)
+            say("")
             raise UserError(
                 "the answers ended before the questions", "answer each question with a line, or pass --answers FILE"
             )
         if not sys.stdin.isatty():
-            print(found.strip(), file=sys.stderr)
+            say(found.strip())
         return found
 
-    return read_interview(line, lambda text: print(text, file=sys.stderr))
+    return read_interview(line, say)
 
 
 def read_answers(path: Path) -> Answers:

@@ -11,15 +11,17 @@ from pathlib import Path
 from advisor.advise import Budget, Terms, as_raced, probe, race, with_race
 from advisor.advise.local import case_of, keep, local_cases
 from advisor.approaches import parse
+from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.decide import Decision, decide, load_prices
+from advisor.disk import write_whole
 from advisor.measure.again import time_again
 from advisor.measure.comparing import compare
 from advisor.measure.reading import note_spans
 from advisor.measure.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import LiveProgress, render_json, save, show
+from advisor.report import LiveProgress, render_json, show
 from advisor.tasks import Limits, subset
 
 
@@ -82,10 +84,10 @@ def run(options: argparse.Namespace) -> int:
     with clock.span("report"):
         decision = judged(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    save(render_json(decision), Path(comparison.folder) / "results.json")
+    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
     show(decision, sys.stdout, "json" if options.json else "terminal")
     if options.learn:
-        print(f"learned from: kept in {keep(case_of(task, decision, probes))}", file=sys.stderr)
+        say(f"learned from: kept in {keep(case_of(task, decision, probes))}")
     return 1 if any(run.status == "failed" for run in comparison.runs) else 0
 
 

@@ -12,9 +12,10 @@ from advisor.advise.growing import Sizes, grow
 from advisor.approaches import parse
 from advisor.commands.options import add_running, add_task, load, task_of
 from advisor.decide.curves import judge
+from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.models.store import fresh
-from advisor.report import LiveProgress, render_curves, save, show_curves
+from advisor.report import LiveProgress, render_curves, show_curves
 from advisor.tasks import subset
 
 RESULT = "curve.json"
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
-    save(render_curves(curves, "json"), Path(growth.folder) / RESULT)
+    write_whole(Path(growth.folder) / RESULT, render_curves(curves, "json"))
     show_curves(curves, sys.stdout, "json" if options.json else "terminal")
     runs = [run for draws in growth.comparisons.values() for comparison in draws for run in comparison.runs]
     return 1 if any(run.status == "failed" for run in runs) else 0

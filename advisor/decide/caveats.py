@@ -34,6 +34,7 @@ def caveats(
         *comparison.model.caveats,
         *_test_set(comparison, rows, contrasts, margin),
         *_rare_labels(comparison),
+        *(f"{place} is no record and was left out." for place in comparison.damaged),
         *_approaches(rows, contrasts),
         *_straddling(rows, limits),
         *(sentence for row in rows for sentence in row.straddles),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from advisor.approaches import Prediction
 from advisor.measure.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
 from advisor.models.clock import Ledger
 from advisor.models.others import Load
@@ -14,6 +15,7 @@ STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 """What is timed, by the type of the line that says so."""
 
 
+_HEAD = {"spec", "seed", "control", "uses_model", "config"}
 _NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What reading a line raises that another version wrote, or another hand."""
 
@@ -46,6 +48,8 @@ class _Attempt:
 
     def __init__(self, head: dict[str, Any]) -> None:
         self.head = head
+        if not head.keys() >= _HEAD:
+            raise KeyError(*(_HEAD - head.keys()))
         self.facts: dict[str, Any] = {}
         self.predictions: list[PredictionRecord] = []
         self.latencies: list[LatencyRecord] = []
@@ -54,6 +58,7 @@ class _Attempt:
         self.timings: dict[str, list[float]] = {}
         self.ledger = Ledger()
         self.others: dict[str, Load] = {}
+        self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
     def go_on(self, line: dict[str, Any]) -> None:
@@ -66,6 +71,8 @@ class _Attempt:
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
+            case "resumed":
+                self.kills = line.get("kills", {})
             case "predictions":
                 self.predictions += [_prediction(p) for p in line["predictions"]]
                 self.seconds += line["seconds"]
@@ -76,7 +83,7 @@ class _Attempt:
                 self.latencies.append(LatencyRecord(**line))
             case "failed" | "skipped" as ended:
                 self.status = "failed" if ended == "failed" else "skipped"
-                self.facts["error"] = line["error"]
+                self.facts |= {"error": line["error"], "given_up": line.get("given_up", False)}
             case "finished":
                 self.status = "ok"
                 self.facts.update(line)
@@ -126,12 +133,31 @@ class _Attempt:
             threads_alone=head.get("threads_alone"),
             timed_again=facts.get("timed_again"),
             differing=facts.get("differing", 0),
+            kills=self.kills,
+            given_up=facts.get("given_up", False),
         )
 
 
 def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The hyper-parameters as asked for, with what fitting chose where that was left to it."""
     return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
+
+
+def prediction_line(prediction: Prediction) -> dict[str, object]:
+    """An answer as a `predictions` line carries it."""
+    usage = prediction.usage
+    return {
+        "id": prediction.id,
+        "text": prediction.text,
+        "evidence": list(prediction.evidence),
+        "confidence": prediction.confidence,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "dropped": usage.dropped,
+        "cut": usage.cut,
+        "shown": usage.shown,
+        "unread": usage.unread,
+    }
 
 
 def _prediction(line: dict[str, Any]) -> PredictionRecord:

@@ -4,6 +4,7 @@ A line is one JSON object with a `type`:
 
 - `run`: begins an attempt: spec, resolved configuration, seed, and the program and machine that do it;
 - `reused`: what follows was measured for another comparison and copied;
+- `resumed`: a killed attempt goes on;
 - `fitted`: what fitting took and left behind;
 - `predictions`: one batch of test examples, with the seconds that it took;
 - `repeated`: a batch that was answered again for its time, by the id of its first query;
@@ -122,6 +123,9 @@ class Run:
         threads_alone: that would have, had no other process been at work when the model was loaded.
         timed_again: when its times were measured anew; None where they were not.
         differing: answers that came out otherwise then.
+        kills: how many processes the system had killed for memory where the attempt began or went on last
+            (`advisor.measure.killed`); empty where that is not known.
+        given_up: whether it is not tried again, since the process was killed for memory there.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
     """
 
@@ -151,6 +155,8 @@ class Run:
     threads_alone: int | None = None
     timed_again: str | None = None
     differing: int = 0
+    kills: Mapping[str, Any] = field(default_factory=dict)
+    given_up: bool = False
     damaged: str = ""
 
     @property

@@ -14,7 +14,8 @@ from advisor.approaches.progress import listening
 from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import NotApplicable, UserError
 from advisor.measure import latency, shelf, timing
-from advisor.measure.attempt import read_run
+from advisor.measure.attempt import prediction_line, read_run
+from advisor.measure.killed import given_up, noted
 from advisor.measure.progress import Progress
 from advisor.measure.records import LatencyRecord, Run, append, counted
 from advisor.models import LanguageModel
@@ -68,10 +69,11 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
         before = None
     if before is not None and before.status == "ok":
         return _sent_more(assignment, task, model, progress, before) or "already done"
-    reason = assignment.approach.unsuited(task)
-    if reason:
+    if (reason := given_up(before)) and not wants_fresh():
+        return _failed(assignment, reason, given_up=True)
+    if reason := assignment.approach.unsuited(task):
         if before is None or before.status != "skipped":
-            _open(assignment)
+            _open(assignment, before)
             append(assignment.path, {"type": "skipped", "error": reason})
         return f"skipped: {reason}"
     if not _goes_on(before) and (measured := shelf.take(assignment.key, assignment.path)):
@@ -113,7 +115,7 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
     return "ok"
 
 
-def _failed(assignment: Assignment, reason: str, **more: str) -> str:
+def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
     append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
     return f"failed: {reason}"
 
@@ -147,7 +149,7 @@ class Measurement:
         predictor = self._restored(before)
         done = before if predictor is not None else None
         if predictor is None or done is None:
-            done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit()
+            done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit(before)
         try:
             self._predict(predictor, {p.id for p in done.predictions})
             self._repeat(predictor)
@@ -174,8 +176,8 @@ class Measurement:
             predictor.close()
         append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
 
-    def _fit(self) -> Predictor:
-        _open(self.assignment)
+    def _fit(self, before: Run | None) -> Predictor:
+        _open(self.assignment, before)
         self.progress.step("fit", None)
         started = clock.now()
         with listening(self.progress), clock.span(OTHER):
@@ -189,7 +191,10 @@ class Measurement:
 
     def _restored(self, before: Run | None) -> Predictor | None:
         """What a killed attempt had fitted; None where there is nothing, or it cannot be read any more."""
-        return self.restored() if _goes_on(before) else None
+        if not _goes_on(before):
+            return None
+        append(self.assignment.path, {"type": "resumed", **noted(before)})
+        return self.restored()
 
     def restored(self) -> Predictor | None:
         """What was fitted and kept; None where it cannot be read any more, or is not what was kept."""
@@ -207,7 +212,7 @@ class Measurement:
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
         for predictions, seconds in self.answers(predictor, done):
-            line = {"type": "predictions", "seconds": seconds, "predictions": [_record(p) for p in predictions]}
+            line = {"type": "predictions", "seconds": seconds, "predictions": [prediction_line(p) for p in predictions]}
             append(self.assignment.path, line | counted(clock.drain()))
 
     def answers(self, predictor: Predictor, done: set[str]) -> Iterator[tuple[list[Prediction], float]]:
@@ -327,7 +332,7 @@ class Measurement:
         return LatencyRecord(query.id, first, seconds, usage.completion_tokens)
 
 
-def _open(assignment: Assignment) -> None:
+def _open(assignment: Assignment, before: Run | None) -> None:
     """Begin an attempt."""
     approach = assignment.approach
     head = {
@@ -342,6 +347,7 @@ def _open(assignment: Assignment) -> None:
         "threads": assignment.threads,
         "threads_alone": assignment.threads_alone,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **noted(before),
     }
     append(assignment.path, head)
 
@@ -378,19 +384,3 @@ def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
         kind = type(prediction.text)
         if kind is not str:
             raise TypeError(f"the prediction for {prediction.id!r} has a text of type {kind.__name__}, not str")
-
-
-def _record(prediction: Prediction) -> dict[str, object]:
-    usage = prediction.usage
-    return {
-        "id": prediction.id,
-        "text": prediction.text,
-        "evidence": list(prediction.evidence),
-        "confidence": prediction.confidence,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "dropped": usage.dropped,
-        "cut": usage.cut,
-        "shown": usage.shown,
-        "unread": usage.unread,
-    }

@@ -6,7 +6,7 @@ from advisor.report.estimate import estimate_document, render_estimate, show_est
 from advisor.report.markdown import render_markdown
 from advisor.report.profile import profile_document, render_profile, show_profile
 from advisor.report.progress import LiveProgress
-from advisor.report.render import FORMATS, Format, render, save, show
+from advisor.report.render import FORMATS, Format, render, show
 from advisor.report.terminal import render_terminal
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "render_markdown",
     "render_profile",
     "render_terminal",
-    "save",
     "show",
     "show_curves",
     "show_estimate",

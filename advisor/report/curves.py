@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any, TextIO
 
 from rich.cells import cell_len
 
+from advisor.cleaning import plain
 from advisor.decide.curves import Curve, Curves, Gain, Point
+from advisor.disk import put
 from advisor.report import curve_statements as say
 from advisor.report import figures, statements
 from advisor.report.curve_picture import curve_picture, keys
-from advisor.report.document import SCHEMA, clean
+from advisor.report.document import SCHEMA, as_json, clean
 from advisor.report.markdown import code, table, text
-from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, plain, shorten
+from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, shorten
 from advisor.report.picture import MARGIN
 from advisor.report.picture import WIDTH as PICTURE
 from advisor.report.render import WIDTH, Format, surface
@@ -42,7 +43,7 @@ def render_curves(
     """
     match format:
         case "json":
-            return encodable(json.dumps(curves_document(curves), indent=1, ensure_ascii=False) + "\n", encoding)
+            return as_json(curves_document(curves), encoding)
         case "markdown":
             return encodable(_markdown(curves), encoding)
         case "terminal":
@@ -53,7 +54,7 @@ def render_curves(
 def show_curves(curves: Curves, stream: TextIO, format: Format = "terminal") -> None:
     """Writes the curves to a stream, in its width, with colour only on a terminal that wants it."""
     width, color, encoding = surface(stream)
-    stream.write(render_curves(curves, format, width=width, color=color, encoding=encoding))
+    put(stream, render_curves(curves, format, width=width, color=color, encoding=encoding))
 
 
 def curves_document(curves: Curves) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`results.json`: what programs read. Keys may be added; where one goes or changes its meaning, so does `SCHEMA`."""
+"""`results.json`: what programs read. Keys may be added; none changes its meaning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from advisor.cleaning import escaped
 from advisor.decide.decision import Decision, LatencySummary, Recommendation, Row, Versus
 from advisor.decide.effort import OPERATIONS, effort
 from advisor.measure.attempt import FIT
@@ -15,7 +16,7 @@ from advisor.measure.disturbance import Disturbance
 from advisor.measure.records import Comparison, ModelFacts, TaskFacts
 from advisor.report import figures, race
 
-SCHEMA = 2
+SCHEMA = 1
 _DIGITS = 6
 """Significant digits of every figure: more than any measurement holds, and the same on every machine."""
 
@@ -26,8 +27,13 @@ def render_json(decision: Decision, *, encoding: str = "utf-8") -> str:
     Args:
         encoding: what it will be written in; other than UTF-8, all is escaped to ASCII.
     """
+    return as_json(document(decision), encoding)
+
+
+def as_json(found: Mapping[str, Any], encoding: str) -> str:
+    """A document as the commands print it; what would turn or hide text on a terminal is escaped."""
     ascii_only = encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
-    return json.dumps(document(decision), indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+    return escaped(json.dumps(found, indent=1, ensure_ascii=ascii_only, allow_nan=False)) + "\n"
 
 
 def document(decision: Decision) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
@@ -11,11 +10,13 @@ from advisor.advise.estimate import Estimate, Option, Step
 from advisor.advise.foresight import FACTOR
 from advisor.advise.learning import COVERAGE, ENOUGH
 from advisor.advise.readings import Reading
+from advisor.cleaning import plain
 from advisor.decide import Interval, words
+from advisor.disk import put
 from advisor.report import figures, statements
-from advisor.report.document import SCHEMA, clean
+from advisor.report.document import SCHEMA, as_json, clean
 from advisor.report.markdown import code, table, text
-from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, plain, shorten
+from advisor.report.page import INDENT, Page, encodable, fold_spec, pad, shorten
 from advisor.report.render import WIDTH, Format, surface
 
 _LEAD = 10
@@ -50,7 +51,7 @@ def render_estimate(
         encoding: what the string will be written in; what it cannot write is replaced.
     """
     if format == "json":
-        return encodable(json.dumps(estimate_document(estimate), indent=1, ensure_ascii=False) + "\n", encoding)
+        return as_json(estimate_document(estimate), encoding)
     if format == "markdown":
         return encodable(_markdown(estimate), encoding)
     return _terminal(estimate, width).render(color, encoding)
@@ -59,7 +60,7 @@ def render_estimate(
 def show_estimate(estimate: Estimate, stream: TextIO, format: Format = "terminal") -> None:
     """Writes the estimate to a stream, in its width, with colour only on a terminal that wants it."""
     width, color, encoding = surface(stream)
-    stream.write(render_estimate(estimate, format, width=width, color=color, encoding=encoding))
+    put(stream, render_estimate(estimate, format, width=width, color=color, encoding=encoding))
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from advisor.cleaning import plain
 from advisor.decide.decision import Decision, Row
 from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.report import figures, race, statements
-from advisor.report.page import encodable, plain
+from advisor.report.page import encodable
 from advisor.report.table import mark
 from advisor.tasks.power import LEVEL
 

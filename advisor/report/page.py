@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from io import StringIO
 
@@ -11,21 +10,13 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from advisor.cleaning import plain
+
 INDENT = 2
 
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
-_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
-"""Marks that turn the direction of the text around them."""
 _BETWEEN_PARTS = re.compile(r"(?<=,)|(?=\+)")
 _INSIDE_PART = re.compile(r"(?<=[:=-])")
 _ASCII = str.maketrans("─│└┬┤", "-|++|")
-
-
-def plain(text: str) -> str:
-    """One line of a text from elsewhere: without escape sequences, control marks and line breaks."""
-    text = _ESCAPES.sub("", text).translate(_TURNS)
-    marks = (" " if c.isspace() else "" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
-    return " ".join("".join(marks).split())
 
 
 def shorten(text: str, width: int) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from typing import Any, Literal, TextIO
 
 from advisor.advise import Profile
+from advisor.cleaning import plain
 from advisor.decide import words
-from advisor.report.document import SCHEMA, clean
-from advisor.report.page import Page, encodable, pad, plain, shorten
+from advisor.disk import put
+from advisor.report.document import SCHEMA, as_json, clean
+from advisor.report.page import Page, pad, shorten
 from advisor.report.render import WIDTH, surface
 from advisor.tasks.description import Spread
 from advisor.tasks.findings import Finding, Sight
@@ -44,7 +45,7 @@ def render_profile(
         encoding: what the string will be written in; what it cannot write is replaced.
     """
     if format == "json":
-        return encodable(json.dumps(profile_document(profile), indent=1, ensure_ascii=False) + "\n", encoding)
+        return as_json(profile_document(profile), encoding)
     page = Page(width)
     _head(page, profile)
     _lengths(page, profile)
@@ -65,7 +66,7 @@ def render_profile(
 def show_profile(profile: Profile, stream: TextIO, format: ProfileFormat = "terminal") -> None:
     """Writes the profile to a stream, in its width, with colour only on a terminal that wants it."""
     width, color, encoding = surface(stream)
-    stream.write(render_profile(profile, format, width=width, color=color, encoding=encoding))
+    put(stream, render_profile(profile, format, width=width, color=color, encoding=encoding))
 
 
 def profile_document(profile: Profile) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from advisor.cleaning import plain
 from advisor.report.figures import duration
-from advisor.report.page import encodable, plain, shorten
+from advisor.report.page import encodable, shorten
 
 
 class LiveProgress:
@@ -105,8 +106,11 @@ class LiveProgress:
             self._bars.console.print(Text(shorten(line, width)), soft_wrap=True)
             return
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        self._stream.write(encodable(line, encoding) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(encodable(line, encoding) + "\n")
+            self._stream.flush()
+        except OSError:  # nobody reads it any more, or its disk is full: what is measured matters more
+            self._silent = True
 
 
 class _Count(ProgressColumn):

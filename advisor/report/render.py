@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import Literal, TextIO, get_args
 
 from advisor.decide.decision import Decision
+from advisor.disk import put
 from advisor.report.document import render_json
 from advisor.report.markdown import render_markdown
 from advisor.report.terminal import render_terminal
@@ -46,14 +46,7 @@ def render(
 def show(decision: Decision, stream: TextIO, format: Format = "terminal") -> None:
     """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
     width, color, encoding = surface(stream)
-    stream.write(render(decision, format, width=width, color=color, encoding=encoding))
-
-
-def save(text: str, path: Path) -> None:
-    """Writes a report to a file: whoever reads it, whenever this is killed, finds the old one or all of the new one."""
-    work = path.with_suffix(".writing")
-    work.write_text(text, encoding="utf-8")
-    work.replace(path)
+    put(stream, render(decision, format, width=width, color=color, encoding=encoding))
 
 
 def surface(stream: TextIO) -> tuple[int, bool, str]:

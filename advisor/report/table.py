@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
+from advisor.cleaning import plain
 from advisor.decide.decision import Decision, Row
 from advisor.measure.attempt import LATENCY, PREDICT
 from advisor.report import figures, statements
-from advisor.report.page import INDENT, Page, fold_spec, pad, plain, shorten
+from advisor.report.page import INDENT, Page, fold_spec, pad, shorten
 
 RECOMMENDED, PROVISIONAL, CONTROL, BREAKS = ">", "?", "c", "!"
 _NARROW = 90

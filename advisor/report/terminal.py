@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.cleaning import plain
 from advisor.decide.decision import Decision, Row
 from advisor.report import figures, race, statements
-from advisor.report.page import INDENT, Page, plain, shorten
+from advisor.report.page import INDENT, Page, shorten
 from advisor.report.picture import MARGIN, WIDTH, picture
 from advisor.report.table import (
     BREAKS,

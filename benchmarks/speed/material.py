@@ -32,12 +32,13 @@ PREFIX = 512  # tokens that the prompts of the prefix benchmarks have in common,
 
 def model_folder(options: Options) -> Path:
     """A folder that Advisor and its peers load alike: the default model, or in a smoke run a tiny random one."""
-    packaged = _converted()
-    if not options.smoke:
-        return packaged
-    folder = options.work / "tiny"
+    return tiny_folder(options.work / "tiny") if options.smoke else _converted()
+
+
+def tiny_folder(folder: Path) -> Path:
+    """A model of two narrow layers with random weights and the default model's tokenizer, made if it is not there."""
     if not (folder / "config.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(packaged)
+        tokenizer = AutoTokenizer.from_pretrained(_converted())
         config = LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=64,

@@ -15,6 +15,7 @@ from advisor.advise.growing import Sizes, grow, holds_growth, read_growth
 from advisor.approaches import parse
 from advisor.decide.growth import Growth
 from advisor.errors import UserError
+from advisor.measure.comparing import CURVES, alone, compare
 from advisor.measure.reading import read_comparison
 from advisor.tasks import Example, Task
 
@@ -167,3 +168,21 @@ def test_mistakes_are_told(numbers: Task, model: Any, tmp_path: Path) -> None:
         grown(Sizes(tmp_path / "file", (4,)), numbers, model, ["nearest"])
     with pytest.raises(UserError, match="holds no learning curve"):
         read_growth(tmp_path)
+
+
+def test_a_folder_holds_one_kind_and_serves_one_at_a_time(numbers: Task, model: Any, tmp_path: Path) -> None:
+    curve, comparison = tmp_path / "curve", tmp_path / "comparison"
+    grown(Sizes(curve, (2, 4)), numbers, model, ["nearest"])
+    compare(numbers, model, ["nearest"], out=comparison)
+    before = (curve / "curves.jsonl").read_bytes()
+    with alone(curve, CURVES), pytest.raises(UserError, match="another advisor is at work"):
+        grown(Sizes(curve, (8,)), numbers, model, ["majority"])
+    with alone(curve / "4"), pytest.raises(UserError, match="another advisor is at work"):
+        grown(Sizes(curve, (4,)), numbers, model, ["majority"])
+    with pytest.raises(UserError, match="holds a comparison, not learning curves"):
+        grown(Sizes(comparison, (2,)), numbers, model, ["nearest"])
+    with pytest.raises(UserError, match="holds learning curves, not a comparison"):
+        compare(numbers, model, ["majority"], out=curve)
+    assert (curve / "curves.jsonl").read_bytes() == before
+    assert sorted(read_growth(curve).comparisons) == [2, 4]
+    assert [run.spec for run in read_comparison(comparison).runs] == ["nearest"]

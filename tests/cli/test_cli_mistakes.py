@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,3 +143,107 @@ def test_a_run_folder_that_lost_something_is_still_reported(
     assert said.code == 0
     found = {a["spec"]: a["status"] for a in json.loads(said.out)["approaches"]}
     assert found == {"majority": "ok", "nearest": "interrupted"}
+
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp"
+
+
+def test_nothing_that_is_quoted_moves_the_cursor(advisor: Advisor, tmp_path: Path, model: list[str]) -> None:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    quoted = json.dumps(EVIL)[1:-1]
+    (folder / "task.toml").write_text(f'[task]\nname = "x"\nkind = "{quoted}"\ninstruction = "a"\n"{quoted}" = 1\n')
+    rows = json.dumps({"input": "a", EVIL: "b"}) + "\n"
+    for name in ("train", "test"):
+        (folder / f"{name}.jsonl").write_text(rows)
+    (tmp_path / "t.csv").write_text(f"a,b{EVIL}\n1,2\n", encoding="utf-8")
+    (tmp_path / "p.toml").write_text(f'date = "x"\n"{quoted}" = 1\n')
+    table = ["--split", "0.5", "--input", "q", "--target", "a", "--kind", "qa", "--instruction", "x"]
+    for command in (
+        ["profile", str(folder)],
+        ["profile", str(tmp_path / EVIL)],
+        ["profile", "--train", str(tmp_path / "t.csv"), *table],
+        ["report", str(tmp_path), "--prices", str(tmp_path / "p.toml")],
+        ["compare", str(folder), "--approach", EVIL],
+        ["report", str(tmp_path / EVIL)],
+    ):
+        said = advisor(*command)
+        assert said.code == 2
+        assert not set(said.err + said.out) & set("\x1b\x07\x9b\u202e"), command
+
+
+def test_json_means_the_same_and_turns_nothing(advisor: Advisor, tickets: Path, tmp_path: Path) -> None:
+    text = (tickets / "task.toml").read_text().replace('name = "tickets"', 'name = "a\\u202eb\\u009bc"')
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in tickets.iterdir():
+        if path.is_file():
+            (copy / path.name).write_bytes(path.read_bytes())
+    (copy / "task.toml").write_text(text)
+    said = advisor("profile", str(copy), "--json")
+    assert said.code == 0
+    assert not set(said.out) & set("\x9b\u202e")
+    assert "\\u202e" in said.out
+    assert json.loads(said.out)["task"]["name"] == "a\u202eb\x9bc"
+
+
+def test_a_full_standard_output_is_said_in_two_lines(finished: Any) -> None:
+    command = [sys.executable, "-m", "advisor.cli", "report", str(finished.folder)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: standard output: there is no space left"
+    assert len(done.stderr.splitlines()) == 2
+
+
+FILLED = """
+import resource, sys
+from advisor.cli import main
+from advisor.tasks.language import guess
+guess(["what is loaded by way of a temporary file is there"])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_a_full_disk_ends_with_the_folders_name_and_goes_on_later(
+    advisor: Advisor, tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    command = ["compare", str(tickets), *model, "--approach", "majority", "--approach", "zero-shot"]
+    whole = advisor(*command, "--out", str(tmp_path / "whole"))
+    for size in (1000, 3000, 6000):
+        out = tmp_path / str(size)
+        limited = [sys.executable, "-c", FILLED, str(size), *command, "--out", str(out)]
+        done = subprocess.run(limited, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done.stderr
+        said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        assert len(said) == 1
+        assert said[0].startswith(f"error: {out}")
+        assert said[0].endswith("the file may not grow any larger")
+        assert "Traceback" not in done.stderr
+        again = advisor(*command, "--out", str(out))
+        assert again.code == whole.code == 0
+        assert _answers(out) == _answers(tmp_path / "whole")
+
+
+def _answers(out: Path) -> list[str]:
+    rows = [json.loads(row) for path in sorted(out.glob("*/*.seed0.jsonl")) for row in path.read_text().splitlines()]
+    return sorted(f"{p['id']} {p['text']}" for row in rows if row["type"] == "predictions" for p in row["predictions"])
+
+
+def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(
+    tickets: Path, model: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "advisor.cli", "compare", str(tickets), *model, "--out", str(tmp_path / "run")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*command, "--approach", "majority", "--approach", "zero-shot"],
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["schema"] == 1
+    assert b"zero-shot" in done.stdout

@@ -148,7 +148,7 @@ def test_json_is_plain_and_complete(curves: Curves) -> None:
     text = render_curves(curves, "json")
     found = json.loads(text, parse_constant=lambda word: pytest.fail(word))
     assert found == curves_document(curves)
-    assert found["schema"] == 2
+    assert found["schema"] == 1
     assert (found["sizes"], found["test"], found["draws"], found["farthest"]) == ([8, 32, 128, 512], 60, 1, 2048)
     first, second = found["curves"]
     assert first["points"][0]["quality"] == {"value": 0.21, "low": 0.127, "high": 0.2891}

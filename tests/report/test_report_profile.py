@@ -47,7 +47,7 @@ def test_what_cannot_be_written_is_replaced(hostile: Profile) -> None:
 def test_json_holds_every_place(hostile: Profile) -> None:
     found = json.loads(render_profile(hostile, "json"))
     assert found == profile_document(hostile)
-    assert found["schema"] == 2
+    assert found["schema"] == 1
     assert found["tokens"] is found["label_check"] is None
     (leak,) = [finding for finding in found["findings"] if finding["code"] == "test-input-in-train"]
     assert leak["lines"] == {"test": [1, 2, 3, 4]}

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
+from advisor.cleaning import plain
 from advisor.decide.decision import Cost, Decision, Interval
 from advisor.report import render, render_terminal, show
-from advisor.report.page import fold_spec, plain, shorten
+from advisor.report.page import fold_spec, shorten
 from advisor.report.picture import cluster, picture
 
 WIDTHS = [60, 80, 100, 140]

@@ -1,0 +1,50 @@
+"""Text from elsewhere, made fit to be shown: the one door to a terminal.
+
+A task file, a table, a path or a price list may hold escape sequences that clear the screen, set a title or hide what
+stands before them, and marks that turn the direction of the text around them. This module lies below every room.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from contextlib import suppress
+
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b.")
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
+"""Marks that turn the direction of the text around them."""
+_HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """One line of a text from elsewhere: without escape sequences, control marks and line breaks."""
+    return " ".join(_unmarked(text).split())
+
+
+def cleaned(text: str) -> str:
+    """Lines of our own in which such text is quoted: breaks and indents stay, what is not to be seen is spelt out."""
+    return "\n".join("".join(map(_shown, line)) for line in text.split("\n"))
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Show a text on stderr, if anybody reads it."""
+    with suppress(OSError):
+        sys.stderr.write(cleaned(text) + end)
+        sys.stderr.flush()
+
+
+def escaped(document: str) -> str:
+    """A JSON document whose texts hold such marks as escapes, which mean the same and do nothing to a terminal."""
+    return _HIDDEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", document)
+
+
+def _shown(mark: str) -> str:
+    if ord(mark) in _TURNS or unicodedata.category(mark) in ("Cc", "Cs"):
+        return " " if mark == "\t" else f"\\x{ord(mark):02x}" if ord(mark) < 256 else f"\\u{ord(mark):04x}"
+    return " " if mark.isspace() else mark
+
+
+def _unmarked(text: str) -> str:
+    text = _ESCAPES.sub("", text).translate(_TURNS)
+    return "".join(" " if c.isspace() else "" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
