@@ -19,6 +19,7 @@ from typing import Any
 from advisor.cleaning import cleaned, say
 from advisor.disk import NoRoom, no_room, put
 from advisor.errors import UserError
+from advisor.intake import check_arguments
 from advisor.interrupts import insisting
 from advisor.version import VERSION
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(given).parse_args(given)
     try:
+        check_arguments(given)
         with insisting():
             code = int(options.command(options))
         put(sys.stdout, "")  # not left to the interpreter's end, which complains where the reader is gone

@@ -19,8 +19,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "disk", "cleaning", "interrupts", "tasks", "models", "approaches", "measure"),
-    *("decide", "advise", "report", "commands", "cli", "__init__"),
+    *("version", "errors", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
+    *("approaches", "measure", "decide", "advise", "report", "commands", "cli", "__init__"),
 )
 OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed

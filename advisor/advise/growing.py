@@ -27,6 +27,7 @@ from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
+from advisor.tasks.faults import short
 
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
 
@@ -126,9 +127,9 @@ def read_growth(folder: str | Path) -> Growth:
         raise UserError(f"{folder}: holds no learning curve", f"advisor curve TASK --out {folder}")
     try:
         return _read(folder, heads[-1])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise UserError(
-            f"{folder / CURVES}: its newest curve is not as this version of Advisor writes it ({error})",
+            f"{folder / CURVES}: its newest curve is not as this version of Advisor writes it ({short(str(error))})",
             "read it with the version that wrote it, or measure again with another --out",
         ) from error
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from advisor.errors import UserError
 from advisor.tasks import Kind, Limits, Metric
+from advisor.tasks.faults import short
 
 Output = Literal["label", "short", "text", "fields"]
 Manages = Literal["untried", "none", "some", "most"]
@@ -83,7 +84,7 @@ class Question:
     Attributes:
         field: of `Answers`.
         choices: words that are answers; empty for a number.
-        least: the smallest number that is an answer.
+        least, most: the smallest and the largest number that are answers.
         default: what an empty line stands for; empty where it is no answer.
         asked: whether it has to be asked, after what was answered before.
     """
@@ -92,6 +93,7 @@ class Question:
     text: str
     choices: tuple[str, ...] = ()
     least: float = 0
+    most: float = 1e12
     default: str = ""
     asked: Callable[[Mapping[str, Any]], bool] = lambda answers: True
 
@@ -111,12 +113,12 @@ class Question:
             return None
         read = _NUMBER.fullmatch(word)
         number = float(read[1].replace(",", "")) * _UNITS.get(read[2] or "", 1.0) if read else math.nan
-        if not self.least <= number < math.inf or (self.default == "none" and not number):
+        if not self.least <= number <= self.most or (self.default == "none" and not number):
             raise self._none(text)
         return number if self.default == "none" else int(number)
 
     def _none(self, text: str) -> UserError:
-        seen = f"{text.strip()!r} is no answer" if text.strip() else "an empty line is no answer"
+        seen = f"{short(text.strip())!r} is no answer" if text.strip() else "an empty line is no answer"
         return UserError(f"{seen} to: {self.text}", self.wanted)
 
     @property
@@ -124,7 +126,11 @@ class Question:
         """What an answer looks like, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        return "a number" + (f" of {self.least:g} or more" if self.least else "") + ", or none" * bool(self.default)
+        return (
+            "a number"
+            + (f" from {self.least:g} to {self.most:,.0f}" if self.least else "")
+            + ", or none" * bool(self.default)
+        )
 
     @property
     def hint(self) -> str:
@@ -140,7 +146,7 @@ QUESTIONS = (
         "What is an answer: one of some labels (label), a few words (short), a text (text), or JSON (fields)?",
         get_args(Output),
     ),
-    Question("classes", "How many labels are there?", least=2, asked=lambda a: a["output"] == "label"),
+    Question("classes", "How many labels are there?", least=2, most=10_000, asked=lambda a: a["output"] == "label"),
     Question(
         "strict",
         "Must answers keep a form or a style that a reader would miss?",
@@ -177,7 +183,7 @@ def answers_of(given: Mapping[str, Any]) -> Answers:
     known = [field.name for field in fields(Answers)]
     for key in given:
         if key not in known:
-            raise UserError(f'"{key}" is no question', "the questions are " + ", ".join(known))
+            raise UserError(f'"{short(key)}" is no question', "the questions are " + ", ".join(known))
     found: dict[str, Any] = {}
     for question in QUESTIONS:
         if question.field in given:

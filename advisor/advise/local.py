@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from advisor.advise.features import features
 from advisor.advise.learning import Case
@@ -22,10 +21,16 @@ from advisor.advise.readings import Probes
 from advisor.advise.rules import family
 from advisor.advise.sketch import same_data, sketch
 from advisor.decide import Decision
+from advisor.disk import writing
 from advisor.errors import UserError
+from advisor.intake import Bound, finite, json_of, read_bytes
+from advisor.measure.records import append
 from advisor.tasks import Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
+
+_LARGEST = Bound(200)
+_MOST = 1e9  # features are shares, and logarithms of counts
 
 
 def place() -> Path:
@@ -43,30 +48,60 @@ def local_cases() -> list[Case]:
     Raises:
         UserError: the file cannot be read as cases.
     """
-    path = place()
+    path, found = place(), []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(_case(json_of(line.decode())))
+        except (ValueError, TypeError) as error:
+            what = "is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else "is no measured case"
+            raise UserError(f"{path}:{number}: {what}", "delete the line, or the file") from error
+    return list({(case.task, case.features.get("train")): case for case in grouped(found)}.values())
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The lines of a file; a last one that a kill tore off is none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        *lines, last = read_bytes(path, _LARGEST).split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}", "mend it, or delete it") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no UTF-8 text: {error.reason}", "convert it, or delete it") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            found.append(_case(json.loads(line)))
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise UserError(f"{path}:{number}: is no measured case", "delete the line, or the file") from error
-    return list({(case.task, case.features.get("train")): case for case in grouped(found)}.values())
+    return [*lines, last] if last and not _torn(last) else lines
 
 
-def _case(found: dict[str, Any]) -> Case:
+def _torn(line: bytes) -> bool:
+    """Whether a line may be the beginning of a case: never of one that is whole, nor of what is none."""
+    try:
+        json_of(line)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return line.startswith(b"{")
+    except ValueError:
+        pass
+    return False
+
+
+def _case(found: object) -> Case:
+    """The case that was kept in a line.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    if not isinstance(found, dict):
+        raise TypeError
     case = Case(**found)
-    case.features.get("train")
-    if not all(isinstance(value, int) for value in case.sketch):
+    numbers = isinstance(case.features, dict) and isinstance(case.qualities, dict)
+    numbers = numbers and all(value is None or _is_number(value, _MOST) for value in case.features.values())
+    numbers = numbers and all(_is_number(value, 1) and value >= 0 for value in case.qualities.values())
+    hashes = isinstance(case.sketch, list | tuple) and all(type(value) is int for value in case.sketch)
+    if not (isinstance(case.task, str) and numbers and hashes):
         raise ValueError
     return case
+
+
+def _is_number(value: object, most: float) -> bool:
+    return isinstance(value, int | float) and finite(value) and abs(value) <= most
 
 
 def grouped(cases: Sequence[Case]) -> list[Case]:
@@ -97,15 +132,23 @@ def _same(first: Case, second: Case) -> bool:
 
 
 def keep(case: Case) -> Path:
-    """Add a case; returns where."""
+    """Add a case; returns where.
+
+    Raises:
+        UserError: the file cannot be written to, or holds something else.
+    """
+    local_cases()  # a file that holds something else is not touched
     path = place()
+    whole = _lines(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(case), ensure_ascii=False) + "\n")
-    except OSError as error:
+        with writing(path.parent):
+            if whole and path.read_bytes().endswith(whole[-1]):  # an editor left no line break, and no kill did
+                with path.open("ab") as file:
+                    file.write(b"\n")
+        append(path, asdict(case))
+    except UserError as error:
         mend = "name another file in ADVISOR_CASES, or leave --learn out"
-        raise UserError(f"{path}: cannot be written: {error.strerror}", mend) from error
+        raise UserError(error.what, mend) from error
     return path
 
 

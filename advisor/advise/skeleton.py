@@ -10,6 +10,7 @@ from pathlib import Path
 
 from advisor.advise.interview import Answers, Output
 from advisor.errors import UserError
+from advisor.intake import there
 
 NAME = "my-task"
 _INSTRUCTIONS: dict[Output, str] = {
@@ -59,7 +60,7 @@ def write_skeleton(answers: Answers, folder: Path) -> None:
 def check_place(folder: Path) -> None:
     """Raise UserError where something is already."""
     mend = "name a new folder with --write"
-    if folder.exists() and not folder.is_dir():
+    if there(folder) and not folder.is_dir():
         raise UserError(f"{folder}: is a file", mend)
     if folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder}: is there already, and not empty", mend)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from advisor.advise.interview import answers_of, read_interview
 from advisor.advise.skeleton import check_place, write_skeleton
 from advisor.cleaning import say
 from advisor.errors import UserError
+from advisor.intake import json_of, read_bytes, toml_of
 from advisor.report import show_estimate
 
 INTERRUPTED = 130
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     if folder:
         check_place(folder)
     try:
-        answers = _read(Path(options.answers)) if options.answers else _interview()
+        answers = read_answers(Path(options.answers)) if options.answers else _interview()
     except KeyboardInterrupt:
         say("\ninterrupted: nothing was kept")
         return INTERRUPTED
@@ -65,9 +64,14 @@ def _interview() -> Answers:
     return read_interview(line, say)
 
 
-def _read(path: Path) -> Answers:
+def read_answers(path: Path) -> Answers:
+    """The answers in a file.
+
+    Raises:
+        UserError: it holds none.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}", "name a file of answers") from error
     except UnicodeDecodeError as error:
@@ -80,8 +84,8 @@ def _read(path: Path) -> Answers:
 
 def _values(path: Path, text: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        found = json_of(text) if path.suffix == ".json" else toml_of(text)
+    except ValueError as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise UserError(f"is no {kind}: {error}", 'lines such as output = "label" or labelled = 120') from error
     if not isinstance(found, dict):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.advise import Budget, Terms, as_raced, probe, race, with_race
-from advisor.advise.local import case_of, keep
+from advisor.advise.local import case_of, keep, local_cases
 from advisor.approaches import parse
 from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
@@ -61,10 +61,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure or go on, write `results.json`, and print; returns the exit code."""
     task = subset(task_of(options), limit=options.limit, train_limit=options.train_limit)
-    # Specs, limits and prices are read before the model, so that a slip of the pen shows at once.
+    # Specs, limits, prices and cases are read before the model, so that a slip of the pen shows at once.
     limits = replace(task.limits, **limits_of(options))
     task = replace(task, limits=limits)  # measuring has to know the latency that is asked for
     prices = load_prices(options.prices)
+    if options.learn:
+        local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
     named = options.approach or (() if options.latency_again else task.defaults.approaches)
     approaches = [parse(spec) for spec in named] or None

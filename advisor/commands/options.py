@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from advisor.errors import UserError
+from advisor.intake import Bound, there
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES
+from advisor.tasks.textfile import BOUNDS, Bounds
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
+MOST_MB = 1_000_000
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
 
@@ -42,6 +47,10 @@ def add_task(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--metric", choices=METRICS)
     table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
     parser.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
+    for part, bound in _bounds().items():
+        about = {"document": "a file below documents/", "table": "a table, or documents.jsonl,"}[part]
+        usual = f"how large {about} may be, in megabytes; default: {bound.megabytes:g}"
+        parser.add_argument(bound.option, dest=f"max_{part}_mb", type=float, metavar="MB", help=usual)
 
 
 def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
@@ -89,10 +98,23 @@ def task_of(options: argparse.Namespace) -> Task:
         given = [name for name in TABLE if getattr(options, name)]
         if given:
             raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
-        return load_task(options.task, split=options.split)
+        return load_task(options.task, split=options.split, bounds=_bounds_of(options))
     if options.train:
-        return load_table(_table(options), split=options.split)
+        return load_table(_table(options), split=options.split, bounds=_bounds_of(options))
     raise UserError("no task was given", "name a folder such as examples/handbook-qa, or --train data.csv ...")
+
+
+def _bounds() -> Mapping[str, Bound]:
+    return {field.name: getattr(BOUNDS, field.name) for field in fields(Bounds)}
+
+
+def _bounds_of(options: argparse.Namespace) -> Bounds:
+    given = {part: getattr(options, f"max_{part}_mb") for part in _bounds()}
+    for part, megabytes in given.items():
+        if megabytes is not None and not 0 < megabytes <= MOST_MB:
+            raise UserError(f"--max-{part}-mb is {megabytes:g}", f"megabytes above 0, up to {MOST_MB:,}")
+    usual = _bounds()
+    return Bounds(**{part: replace(usual[part], megabytes=given[part] or usual[part].megabytes) for part in given})
 
 
 def _table(options: argparse.Namespace) -> TableSource:
@@ -125,7 +147,13 @@ def weights() -> Any:
 
 
 def load(options: argparse.Namespace, task: Task) -> LanguageModel:
-    """The model that was named, else the task's own, else the embedded one."""
+    """The model that was named, else the task's own, else the embedded one.
+
+    Raises:
+        UserError: it cannot be had, or nothing can be written to where the run folder is to be.
+    """
+    if options.out:
+        there(Path(options.out))  # before the weights are read
     model: LanguageModel = weights().load_model(
         options.model or task.defaults.model or "embedded",
         embedder=options.embedder,

@@ -62,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
 def _named(options: argparse.Namespace) -> Invocation:
     """Task, model and machine as they were typed, for the commands that are advised."""
     task = [options.task] if options.task else []
-    for name in ("train", *TABLE, "split"):
+    for name in ("train", *TABLE, "split", "max_document_mb", "max_table_mb"):
         value = getattr(options, name)
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
-                task += [f"--{name}", str(one)]
+                task += [f"--{name.replace('_', '-')}", f"{one:g}" if isinstance(one, float) else one]
     running = []
     if options.model:
         for name in ("model", "embedder", "device", "dtype"):

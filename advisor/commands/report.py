@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from advisor.advise.growing import holds_growth, read_growth
 from advisor.commands.compare import judged
 from advisor.commands.options import add_judging
 from advisor.decide.curves import judge
+from advisor.intake import there
 from advisor.measure.reading import read_comparison
 from advisor.report import FORMATS, show, show_curves
 
@@ -22,6 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what a run folder holds; returns the exit code."""
+    there(Path(options.folder))
     if holds_growth(options.folder):
         show_curves(judge(read_growth(options.folder)), sys.stdout, options.format)
         return 0

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import math
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from advisor.errors import UserError
+from advisor.intake import finite, read_bytes, shown, toml_of
 from advisor.measure.records import ModelFacts
+from advisor.tasks.faults import short
 
 _BUILT_IN = Path(__file__).with_name("prices.toml")
 OLD_AFTER_DAYS = 183
@@ -119,9 +119,9 @@ def load_prices(path: str | Path | None = None) -> Prices:
     """
     file = Path(path) if path is not None else _BUILT_IN
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = toml_of(read_bytes(file).decode("utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{file}: the price list cannot be read ({error.strerror})", _MEND) from error
+        raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _MEND) from error
     except ValueError as error:
         raise UserError(f"{file}: not a TOML file ({error})", _MEND) from error
     return _Reader(file).prices(table)
@@ -183,7 +183,9 @@ class _Reader:
         try:
             return datetime.date.fromisoformat(str(day)).isoformat()
         except ValueError:
-            raise self._fault(f'{where}: "date" is {day!r}, not a date', 'write date = "2026-11-09"') from None
+            raise self._fault(
+                f'{where}: "date" is {short(repr(day))}, not a date', 'write date = "2026-11-09"'
+            ) from None
 
     def _check(self, table: object, where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(table, dict):
@@ -205,9 +207,9 @@ class _Reader:
         value = table[key]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._fault(f'{where}: "{key}" is not a number', "write the price in US dollars, e.g. 0.80")
-        if not math.isfinite(value) or value < 0:
-            raise self._fault(f'{where}: "{key}" is {value}', "a price is a number of at least 0")
+        if not finite(value) or value < 0:
+            raise self._fault(f'{where}: "{key}" is {short(repr(value))}', "a price is a number of at least 0")
         return float(value)
 
     def _fault(self, what: str, mend: str) -> UserError:
-        return UserError(f"{self._file}: {what}", mend)
+        return UserError(f"{self._file}: {short(what, 300)}", mend)

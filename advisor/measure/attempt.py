@@ -35,9 +35,12 @@ def read_run(path: Path) -> Run | None:
                 attempt.go_on(line)
         except _NO_RECORD:
             attempt, damaged = None, Damaged(f"{path}:{number}")
-    if damaged is not None:
-        return Run("", 0, "interrupted", damaged=damaged.place)
-    return attempt.read() if attempt else None
+    if damaged is None:
+        try:
+            return attempt.read() if attempt else None
+        except _NO_RECORD:  # a head that lacks what every one has
+            damaged = Damaged(str(path))
+    return Run("", 0, "interrupted", damaged=damaged.place)
 
 
 class _Attempt:

@@ -3,31 +3,91 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from advisor.intake import too_deep
 from advisor.tasks.forms import json_form, leaf_form, unicode_form
 
-_DECODER = json.JSONDecoder()
+
+def _whole_number(text: str) -> int | str:
+    """A whole number as it is, or as text where it is longer than Python reads: equal ones are equal all the same."""
+    return int(text) if len(text) <= _LONGEST_NUMBER else text
+
+
+_LONGEST_NUMBER = 4_000
+_DECODER = json.JSONDecoder(parse_int=_whole_number)
+_PART = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}"]', re.DOTALL)  # strings, whose brackets are text, and brackets
 
 
 def json_value(text: str, opening: str = "{[") -> Any:
     """The first JSON object or list in `text`, whatever stands around it; None where there is none.
 
+    Where what begins as one breaks off, the first that stands whole in it. What is nested too deeply to be walked
+    through is none, and neither is what stands in it. The time grows with the length of the text.
+
     Args:
         opening: `{` to look for an object only, `[` for a list only.
     """
-    for start, sign in enumerate(text):
-        if sign in opening:
-            try:
-                return _DECODER.raw_decode(text, start)[0]
-            except (ValueError, RecursionError):
-                continue
+    tried_till, failed = 0, set[int]()
+    for begin in re.finditer(f"[{re.escape(opening)}]", text):
+        start = begin.start()
+        if start < tried_till or start in failed:
+            continue
+        try:
+            value, end = _decoded(text, start)
+        except RecursionError:
+            tried_till = next(
+                (end for one, end in _brackets(text, start, len(text)) if one == start and end), len(text)
+            )
+            continue
+        if value is None:
+            failed |= {one for one, closed in _brackets(text, start, end) if closed is None}
+        elif too_deep(value):
+            tried_till = end
+        else:
+            return value
     return None
+
+
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    """The value that begins at a bracket and where it ends; None and where it breaks off.
+
+    It is read in windows that grow, since telling of an error takes as long as all the text before it.
+    """
+    width = 256
+    while True:
+        piece = text[start : start + width]
+        try:
+            value, length = _DECODER.raw_decode(piece)
+            return value, start + length
+        except json.JSONDecodeError as error:
+            # A window that ends within a string, a word or an escape says so there, or where the string begins.
+            at_end = error.pos > width - 12 or error.msg.startswith("Unterminated")
+            if len(piece) < width or not at_end:
+                return None, start + error.pos
+        width *= 4
+
+
+def _brackets(text: str, start: int, stop: int) -> Iterator[tuple[int, int | None]]:
+    """Where brackets open between two places, and behind where they close; None for those that are still open there.
+
+    It begins at a bracket, ends where that closes, and takes what stands in strings for no bracket.
+    """
+    opened: list[int] = []
+    for part in _PART.finditer(text, start, stop):
+        if part[0] in ("[", "{"):
+            opened.append(part.start())
+        elif part[0] in ("]", "}"):
+            yield opened.pop(), part.end()
+        if part[0] == '"' or not opened:  # a string that does not end before `stop`
+            break
+    yield from ((one, None) for one in opened)
 
 
 def leaves(value: Any) -> int:

@@ -29,6 +29,7 @@ from advisor.measure.records import (
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import digest
 from advisor.tasks import Task
+from advisor.tasks.faults import short
 
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
@@ -50,7 +51,8 @@ def read_comparison(folder: str | Path) -> Comparison:
         return _read(folder, heads[-1])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(
-            f"{folder / JOURNAL}: its newest comparison is not as this version of Advisor writes it ({error})",
+            f"{folder / JOURNAL}: its newest comparison is not as this version of Advisor writes it "
+            f"({short(str(error))})",
             "read it with the version that wrote it, or compare again with another --out",
         ) from error
 

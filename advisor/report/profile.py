@@ -22,6 +22,7 @@ ProfileFormat = Literal["terminal", "json"]
 _LEAD = 12
 _SHOWN = 3
 """Places of a finding that the terminal shows; JSON has all."""
+_LABEL_WIDTH = 40
 _LABELS = 6
 _NAMES, _FIGURES = 20, 10
 """Columns of the table of lengths."""
@@ -197,7 +198,7 @@ def _answers(profile: Profile) -> Iterator[tuple[str, str]]:
 
 def _labels(profile: Profile) -> str:
     counts = profile.description.label_counts
-    named = [f"{plain(label)} {count:,}" for label, count in counts.items()]
+    named = [f"{shorten(plain(label), _LABEL_WIDTH)} {count:,}" for label, count in counts.items()]
     if len(named) > _LABELS:
         half = _LABELS // 2
         named = [*named[:half], "...", *named[-half:]]

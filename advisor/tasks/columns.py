@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from advisor.tasks.faults import FaultLog, listed, nearest
+from advisor.tasks.faults import FaultLog, listed, nearest, short
 from advisor.tasks.jsonfile import CONVERSATIONS
 from advisor.tasks.values import plain
 
@@ -179,8 +179,8 @@ def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog
         count = seen.count(column)
         if count == 0:
             near = nearest(column, seen) or next((name for name in seen if name.startswith(column)), None)
-            guess = f'did you mean "{near}"? ' if near else ""
-            what = f'there is no column "{column}"'
+            guess = f'did you mean "{short(near)}"? ' if near else ""
+            what = f'there is no column "{short(column)}"'
             log.add(path, None, what, f"{guess}The columns: {_listed(seen)}")
         elif count > 1:
             log.add(path, None, f'{count} columns are named "{column}"', "rename all but one")
@@ -190,4 +190,4 @@ def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog
 
 def _listed(seen: Sequence[str]) -> str:
     """The columns' names; one with a comma in quotes."""
-    return listed([f'"{name}"' if "," in name else name for name in seen], 20)
+    return listed([f'"{short(name)}"' if "," in name else short(name) for name in seen], 20)

@@ -6,16 +6,17 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from advisor.intake import Bound
 from advisor.tasks.faults import FaultLog, quoted
 from advisor.tasks.jsonfile import Row
-from advisor.tasks.textfile import read_text
+from advisor.tasks.textfile import BOUNDS, read_text
 
 CONLL_ENDINGS = (".conll", ".bio", ".iob")
 
 Token = tuple[str, str]
 
 
-def read_conll(path: Path, log: FaultLog) -> list[Row] | None:
+def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[Row] | None:
     """One row for each sentence: `input` is its tokens joined by spaces, `target` the entities as a JSON list.
 
     Tags are `O`, or `B-`, `I-` (and `E-`, `S-`, `L-`, `U-`) before the type; columns between token and tag are not
@@ -24,11 +25,12 @@ def read_conll(path: Path, log: FaultLog) -> list[Row] | None:
     Args:
         path: the file.
         log: where faults go.
+        bound: how large the file may be.
 
     Returns:
         None if the file could not be read.
     """
-    text = read_text(path, log)
+    text = read_text(path, log, bound)
     if text is None:
         return None
     rows = []

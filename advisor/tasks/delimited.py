@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from advisor.intake import Bound
 from advisor.tasks.columns import Columns
 from advisor.tasks.faults import FaultLog
 from advisor.tasks.jsonfile import Row, parse_json
-from advisor.tasks.textfile import read_text
+from advisor.tasks.textfile import BOUNDS, read_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 DELIMITED = (".csv", ".tsv")
@@ -45,7 +46,7 @@ class _Reading:
 
 
 def read_delimited(
-    path: Path, expected: Sequence[str], choose: Choose, log: FaultLog
+    path: Path, expected: Sequence[str], choose: Choose, log: FaultLog, bound: Bound = BOUNDS.table
 ) -> tuple[Columns, list[Row]] | None:
     """The rows of a .csv or .tsv file, and the columns that were read; None if the table could not be read.
 
@@ -58,8 +59,9 @@ def read_delimited(
         expected: columns that should be there, to tell separators apart.
         choose: from the header's names to the columns to read; None after it noted a fault.
         log: where faults go.
+        bound: how large the file may be.
     """
-    text = read_text(path, log)
+    text = read_text(path, log, bound)
     if text is None:
         return None
     told = _TOLD.match(text)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from advisor.intake import link_out, odd_kind, shown, there
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted
 from advisor.tasks.forms import is_blank
 from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json, type_name
 from advisor.tasks.markup import from_html, from_markdown, from_rst
 from advisor.tasks.task import Document, Place
-from advisor.tasks.textfile import near_path, read_text
+from advisor.tasks.textfile import BOUNDS, Bounds, near_path, read_text
 from advisor.tasks.values import plain
 
 _LINE = '{"id": "...", "title": "...", "text": "..."}'
@@ -34,18 +36,27 @@ _CONVERTED = {
     ".doc": "soffice --convert-to txt FILE.doc",
     ".pptx": "soffice --convert-to pdf FILE.pptx, then pdftotext FILE.pdf",
 }
+_SNIFFED = 1 << 16  # bytes that tell whether a file without ending holds text
 _TEXT_ALIASES = ("content", "contents", "body", "passage", "document", "context", "page_content", "paragraph", "chunk")
 _ID_ALIASES = ("doc_id", "docid", "_id", "document_id", "documentid", "uid", "uuid", "passage_id", "chunk_id", "key")
 
 
-def read_documents(path: Path, log: FaultLog) -> tuple[Document, ...]:
+def read_documents(
+    path: Path, log: FaultLog, bounds: Bounds = BOUNDS, home: Path | None = None
+) -> tuple[Document, ...]:
     """The documents in a .jsonl file or below a folder of text files; faults are noted.
 
     Files of a folder that are not read are counted by their kind in a note.
+
+    Args:
+        path: the file or folder.
+        log: where faults go.
+        bounds: how large files may be.
+        home: the task's folder, which no link of a folder of documents may lead out of; by default `path`.
     """
-    if path.is_dir():
-        return _read_folder(path, log)
-    if not path.exists():
+    if there(path) and path.is_dir():
+        return _read_folder(path, log, bounds, home or path)
+    if not there(path):
         log.add(path, None, "no such file or folder", lambda: near_path(path) or "check the path")
         return ()
     if path.suffix.lower() not in JSON_ENDINGS:
@@ -56,7 +67,7 @@ def read_documents(path: Path, log: FaultLog) -> tuple[Document, ...]:
         log.add(path, None, "documents cannot be read from this kind of file", mend)
         return ()
     before = len(log)
-    rows = read_json(path, log, _LINE)
+    rows = read_json(path, log, _LINE, bounds.table)
     if rows == [] and len(log) == before:
         log.add(path, None, "the file holds no documents", f"write one document a line: {_LINE}")
     lines: dict[str, int] = {}
@@ -98,11 +109,12 @@ def _near_text(row: Row) -> str | None:
     return next((key for key in others if key.casefold() in _TEXT_ALIASES), None) or nearest("text", others)
 
 
-def _read_folder(folder: Path, log: FaultLog) -> tuple[Document, ...]:
-    names = sorted(_files(folder))
+def _read_folder(folder: Path, log: FaultLog, bounds: Bounds, home: Path) -> tuple[Document, ...]:
+    before = len(log)
+    names = sorted(_files(folder, os.path.realpath(home), log))
     texts = [name for name in names if _is_text(folder / name)]
     _note_unread(sorted(set(names) - set(texts)), folder, log)
-    if not texts:
+    if not texts and len(log) == before:
         mend = "put the documents there as .md, .txt, .html or .rst files"
         log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), mend)
     identities = _identities(texts)
@@ -113,7 +125,7 @@ def _read_folder(folder: Path, log: FaultLog) -> tuple[Document, ...]:
         if files[identity] != name:
             what = f"the document id {quoted(identity)} is already that of {files[identity]}"
             log.add(folder / name, None, what, "rename one of the two files")
-        text = read_text(folder / name, log)
+        text = read_text(folder / name, log, bounds.document)
         if text is not None:
             documents.append(_from_file(folder, name, identity, text, log))
     return tuple(documents)
@@ -135,18 +147,64 @@ def _identities(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _files(folder: Path) -> Iterator[str]:
-    """Relative paths, with `/`, of all files below the folder; hidden ones are left out."""
+def _files(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
+    """Relative paths, with `/`, of all files below the folder; hidden ones are left out, and what is none is a fault.
+
+    Args:
+        home: the real path that links may not lead out of.
+    """
+
+    def unread(error: OSError) -> None:
+        log.add(shown(error.filename), None, f"cannot be read: {error.strerror}", "see that you may read it")
+
+    if not _stays(folder, home, log):
+        return
     seen = set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        real = Path(root).resolve()
-        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
-        if real in seen:  # a link back to a folder above, or a second link to the same one
-            continue
+    for root, folders, files in os.walk(folder, onerror=unread, followlinks=True):
+        real = os.path.realpath(root)
+        seen_before = real in seen  # a link back to a folder above, or a second link to the same one
         seen.add(real)
-        for name in files:
-            if not name.startswith("."):
-                yield (Path(root) / name).relative_to(folder).as_posix()
+        visible = () if seen_before else [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name for name in visible if _is_named(Path(root, name), log) and _stays(Path(root, name), home, log)
+        ]
+        for name in () if seen_before else files:
+            path = Path(root, name)
+            if not name.startswith(".") and _is_named(path, log) and _stays(path, home, log) and _is_file(path, log):
+                yield path.relative_to(folder).as_posix()
+
+
+def _is_named(path: Path, log: FaultLog) -> bool:
+    """Whether a name is text, which ids and records are written with; else a fault."""
+    if path.name.isascii() or shown(path.name) == path.name:
+        return True
+    log.add(shown(path), None, "the name is not UTF-8", f"rename it, in its folder: mv {_pattern(path.name)} NAME")
+    return False
+
+
+def _pattern(name: str) -> str:
+    """A name as a shell takes it in place of bytes that cannot be typed."""
+    return "".join("?" if 0xD800 <= ord(sign) <= 0xDFFF else sign for sign in name)
+
+
+def _stays(path: Path, home: str, log: FaultLog) -> bool:
+    """Whether a path leads nowhere outside of the task; else a fault: a folder from elsewhere may link to anything."""
+    end = link_out(path, home)
+    if end:
+        mend = "put a copy of what belongs to the task in its place, or take the link away"
+        log.add(path, None, f"is a link that leads out of the task, to {shown(end)}", mend)
+    return not end
+
+
+def _is_file(path: Path, log: FaultLog) -> bool:
+    """Whether something is a regular file, or not there; else a fault."""
+    try:
+        kind = odd_kind(path.stat().st_mode)
+    except OSError:  # a broken link, which reading reports
+        return True
+    if kind:
+        log.add(path, None, f"is {kind}", "take it away; documents are files")
+    return not kind
 
 
 def _is_text(path: Path) -> bool:
@@ -154,8 +212,9 @@ def _is_text(path: Path) -> bool:
     if path.suffix:
         return path.suffix.lower() in _ENDINGS
     try:
-        data = path.read_bytes()
-        return b"\0" not in data and not is_blank(data.decode())
+        with path.open("rb") as file:
+            start = file.read(_SNIFFED)
+        return b"\0" not in start and not is_blank(codecs.getincrementaldecoder("utf-8")().decode(start))
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from advisor.errors import UserError
 
 SHOWN = 3
+_LONGEST, _LONGEST_MEND = 500, 1_500  # characters of a message; long paths and commands fit
+_COMPARED = 100  # characters by which words are near each other; the time grows with the square
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ class FaultLog:
         return len(self._faults)
 
     def add(self, file: str | Path, line: int | None, what: str, mend: str | Callable[[], str] = "") -> None:
-        """Note one fault of `file`, in the order of reading."""
+        """Note one fault of `file`, in the order of reading; what would fill a page is cut."""
         if callable(mend):
             mend = mend() if len(self._faults) < SHOWN else ""
-        self._faults.append(Fault(str(file), line, what, mend))
+        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(mend, _LONGEST_MEND)))
 
     def note(self, what: str) -> None:
         """Note what becomes a caveat of the task; what was noted before is not noted again."""
@@ -84,8 +86,8 @@ class FaultLog:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, without regard to case; None if none is near."""
-    by_fold = {item.casefold(): item for item in known}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=1)
+    by_fold = {item[:_COMPARED].casefold(): item for item in known}
+    found = difflib.get_close_matches(word[:_COMPARED].casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else None
 
 
@@ -93,7 +95,7 @@ def suggestion(word: str, known: Iterable[str], noun: str) -> str:
     """A mend: the nearest known word, else the known ones listed after `noun`."""
     known = tuple(known)
     near = nearest(word, known)
-    return f'did you mean "{near}"?' if near else f"{noun}: {listed(known, 12)}"
+    return f'did you mean "{short(near)}"?' if near else f"{noun}: {listed(map(short, known), 12)}"
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
@@ -101,6 +103,12 @@ def listed(words: Iterable[str], most: int = 6) -> str:
     words = list(words)
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
+
+
+def short(text: str, width: int = 60) -> str:
+    """The text, its middle left out where it is longer than `width`."""
+    half = (width - 5) // 2
+    return text if len(text) <= width else f"{text[:half]} ... {text[-half:]}"
 
 
 def quoted(value: object, width: int = 60) -> str:

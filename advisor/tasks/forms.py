@@ -12,6 +12,7 @@ from typing import Any
 
 import regex
 
+from advisor.intake import json_of
 from advisor.tasks.task import Kind
 from advisor.tasks.words import UNSPACED
 
@@ -84,8 +85,8 @@ def answer_form(kind: Kind, text: str) -> str:
         return unicode_form(text)
     if kind == "extraction":
         try:
-            return json_form(json.loads(text))
-        except (ValueError, RecursionError):
+            return json_form(json_of(text))
+        except ValueError:
             pass
     return " ".join(answer_tokens(text))
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.intake import Bound, json_of
 from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.textfile import read_text
+from advisor.tasks.textfile import BOUNDS, read_text
 
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 CONVERSATIONS = ("messages", "conversations")
@@ -26,18 +27,19 @@ class Row:
     values: dict[str, object]
 
 
-def read_json(path: Path, log: FaultLog, example: str) -> list[Row] | None:
+def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[Row] | None:
     """The rows of a JSON file: one for each line, for each object of a list, or for each question of SQuAD's nesting.
 
     Args:
         path: a .jsonl, .ndjson or .json file. A list may also stand in an object under one key (`{"data": [...]}`).
         log: where faults go.
         example: a line as it should be, shown in mends.
+        bound: how large the file may be.
 
     Returns:
         The good rows, or None if the file as a whole could not be read; blank lines are skipped.
     """
-    text = read_text(path, log)
+    text = read_text(path, log, bound)
     if text is None:
         return None
     whole = path.suffix.lower() == ".json"
@@ -73,13 +75,10 @@ def parse_json(text: str) -> object:
     """The JSON value of `text`.
 
     Raises:
-        ValueError: it is not JSON, nested too deeply, or holds half of a surrogate pair, which no
-            encoding could write.
+        ValueError: it is not JSON, nested too deeply, holds a number of too many digits, or half of a surrogate pair,
+            which no encoding could write.
     """
-    try:
-        value: object = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    value: object = json_of(text)
     if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
@@ -103,8 +102,8 @@ def _begins_with_an_object(text: str) -> bool:
     """Whether the first line is an object by itself: many .json files are JSON lines."""
     first = text.lstrip().split("\n", 1)[0]
     try:
-        return isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
+        return isinstance(json_of(first), dict)
+    except ValueError:
         return False
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.errors import UserError
+from advisor.intake import link_out, there
 from advisor.tasks.columns import Columns, group_advice, of_lines
 from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
@@ -18,7 +20,7 @@ from advisor.tasks.shapes import CODE, code_share
 from advisor.tasks.splits import check_split, split_test
 from advisor.tasks.tables import ENDINGS, Table, TableSource, read_table
 from advisor.tasks.task import DEFAULT_METRIC, Document, Example, Task
-from advisor.tasks.textfile import near_path
+from advisor.tasks.textfile import BOUNDS, Bounds, near_path
 from advisor.tasks.values import one_form, two_ways
 
 RowReader = Callable[[Path, FaultLog], Table | None]
@@ -37,15 +39,18 @@ class _Source:
     rows: RowReader
     rules: Rules
     origin: str
+    bounds: Bounds
+    home: Path | None = None
 
 
-def load_task(path: str | Path, *, split: float | None = None, seed: int = 0) -> Task:
+def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
     """Read a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
 
     Args:
         path: the folder.
         split: share of train to set aside as test where there is no test.jsonl, above 0 and below 1.
         seed: of that split.
+        bounds: how large the files may be.
 
     Returns:
         The task; what a reader of its results should know is in `caveats`.
@@ -71,20 +76,24 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0) ->
         test=test,
         dev=_present(folder / "dev.jsonl"),
         documents=_folder_documents(folder, log),
-        rows=_read_lines,
+        rows=lambda file, log: _read_lines(file, log, bounds),
         rules=Rules(settings.kind, settings.labels),
         origin=str(folder),
+        bounds=bounds,
+        home=folder,
     )
+    _note_links(source, log)
     return _load(source, split, seed, log)
 
 
-def load_table(source: TableSource, *, split: float | None = None, seed: int = 0) -> Task:
+def load_table(source: TableSource, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
     """Read a task from tables: CSV, TSV, JSON, Parquet or CoNLL, told apart by their endings.
 
     Args:
         source: the files, the columns, and what task.toml would say.
         split: share of train to set aside as test where no test table is given, above 0 and below 1.
         seed: of that split.
+        bounds: how large the files may be.
 
     Returns:
         The task; what a reader of its results should know is in `caveats`.
@@ -108,9 +117,10 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
         test=test,
         dev=_path(source.dev),
         documents=_path(source.documents),
-        rows=lambda file, log: read_table(file, source.columns, log),
+        rows=lambda file, log: read_table(file, source.columns, log, bounds.table),
         rules=Rules(settings.kind, settings.labels),
         origin=str(train),
+        bounds=bounds,
     )
     return _load(parts, split, seed, log)
 
@@ -118,7 +128,8 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
 def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Task:
     """Read documents and examples, raise all faults noted till then, and build the task."""
     before = len(log)
-    documents = read_documents(source.documents, log) if source.documents else ()
+    found = source.documents
+    documents = read_documents(found, log, source.bounds, source.home) if found else ()
     if documents and len(log) == before:
         source = replace(source, rules=_knowing(source.rules, documents))
     train = _examples(source.train, source, log, split is not None)
@@ -161,8 +172,15 @@ def _knowing(rules: Rules, documents: Sequence[Document]) -> Rules:
     return replace(rules, documents=frozenset(d.id for d in documents), numbered=frozenset(numbered))
 
 
-def _read_lines(path: Path, log: FaultLog) -> Table | None:
-    rows = read_json(path, log, LINE)
+def _note_links(source: _Source, log: FaultLog) -> None:
+    """Say which tables of a folder stand elsewhere; a folder of documents is looked at when it is read."""
+    for path in (source.train, source.dev, source.test, source.documents):
+        if path and source.home and not path.is_dir() and link_out(path, os.path.realpath(source.home)):
+            log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")
+
+
+def _read_lines(path: Path, log: FaultLog, bounds: Bounds) -> Table | None:
+    rows = read_json(path, log, LINE, bounds.table)
     if rows is None:
         return None
     return of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values)), log), rows
@@ -175,11 +193,7 @@ def _examples(path: Path | None, source: _Source, log: FaultLog, is_split: bool 
     columns, rows = source.rows(path, log) or (Columns(), None)
     if rows == [] and len(log) == before:
         log.add(path, None, "the file holds no examples", f"write one example a line: {columns.line}")
-    if (
-        is_split
-        and rows
-        and (advice := group_advice(columns, [row.values for row in rows], source.rows is _read_lines))
-    ):
+    if is_split and rows and (advice := group_advice(columns, [row.values for row in rows], source.home is not None)):
         log.note(advice)
     return examples_from(rows or (), path, replace(source.rules, columns=columns), log)
 
@@ -215,13 +229,13 @@ def _test_wanted(test: Path | None, split: float | None, log: FaultLog) -> bool:
 
 def _check_folder(folder: Path) -> None:
     """Raise UserError unless the folder exists and looks like a task folder."""
-    if not folder.exists():
+    if not there(folder):
         raise UserError(f"{folder}: no such folder", near_path(folder) or "check the path")
     if not folder.is_dir():
         if folder.suffix.lower() in ENDINGS and folder.name not in ("train.jsonl", "test.jsonl", "dev.jsonl"):
             raise UserError(f"{folder}: a table, not a task folder", _table_call(folder))
         raise UserError(f"{folder}: a file, not a task folder", f"give the folder: {folder.parent}")
-    if (folder / "task.toml").exists() or (folder / "train.jsonl").exists():
+    if there(folder / "task.toml") or there(folder / "train.jsonl"):
         return
     inner = sorted(str(path.parent) for path in folder.glob("*/task.toml"))
     if inner:
@@ -247,7 +261,7 @@ def _train_mend(folder: Path) -> str:
 
 def _present(path: Path) -> Path | None:
     """The path if something is there, be it a broken link, which reading will then report."""
-    return path if path.exists() or path.is_symlink() else None
+    return path if path.is_symlink() or there(path) else None
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from html import unescape
 
 _BLOCKS = frozenset(
     (
@@ -13,6 +14,12 @@ _BLOCKS = frozenset(
     )
 )
 _UNSEEN = frozenset(("script", "style", "template", "noscript", "svg", "title"))
+_RAW = ("script", "style")  # whose text is no HTML
+_BEGINS = re.compile(r"<[/!?A-Za-z]")
+_NAME = re.compile(r"<(/?)([A-Za-z][^\s/>]*+)")
+_TAG = re.compile(r"""<(?:[^>"'=]++|=\s*+(?:"[^"]*+"|'[^']*+')?+|["'])*+>""")
+_TILL_END = re.compile(r"<[^>]*+>")
+_LONG_REFERENCE = re.compile(r"&#(?:\d{9,}+|[xX][0-9a-fA-F]{9,}+);?")  # beyond any character
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*")
 
 
@@ -23,10 +30,18 @@ def from_markdown(text: str, otherwise: str) -> tuple[str, str]:
     for number, line in enumerate(lines):
         if line.lstrip().startswith(("```", "~~~")):
             fenced = not fenced
-        heading = None if fenced else re.match(r"#\s+(.*?)(\s+#+)?\s*$", line)
-        if heading and heading[1]:
-            return heading[1], "\n".join(lines[:number] + lines[number + 1 :])
+        if not fenced and (title := _heading(line)):
+            return title, "\n".join(lines[:number] + lines[number + 1 :])
     return otherwise, text
+
+
+def _heading(line: str) -> str:
+    """The text of a line `# ...`, without the signs that may close it; empty for any other line."""
+    if not line.startswith("#") or not line[1:2].isspace():
+        return ""
+    title = line[1:].strip()
+    bare = title.rstrip("#")
+    return bare.rstrip() if not bare or bare[-1].isspace() else title
 
 
 def from_rst(text: str, otherwise: str) -> tuple[str, str]:
@@ -42,55 +57,98 @@ def from_rst(text: str, otherwise: str) -> tuple[str, str]:
 
 def from_html(text: str, otherwise: str) -> tuple[str, str]:
     """The `<title>` of HTML, else its first `<h1>`, else `otherwise`; and what a reader sees, one line a block."""
-    reader = _Html()
-    reader.feed(text)
-    reader.close()
-    return reader.title or otherwise, reader.text
+    page = _Page()
+    for kind, part in _parts(text):
+        if kind == "text":
+            page.data(_readable(part))
+        elif kind == "open":
+            page.opens(part)
+        else:
+            page.closes(part)
+    return page.title or otherwise, page.text
 
 
-class _Html(HTMLParser):
+def _parts(text: str) -> Iterator[tuple[str, str]]:
+    """The texts and tags (`open`, `close`) of HTML in their order; comments and scripts are left out.
+
+    The parser of the standard library takes a time that grows with the square of what is not well formed. Here whatever
+    does not end is looked for once: a comment or script hides the rest, as in browsers; a tag is text.
+    """
+    at = begin = 0  # of what is looked at next, and of the text that was not yet given
+    tag = _TAG
+    while (at := text.find("<", at)) >= 0:
+        if text.startswith("<!--", at):
+            yield "text", text[begin:at]
+            end = text.find("-->", at + 4)
+            at = begin = end + 3 if end >= 0 else len(text)
+        elif not _BEGINS.match(text, at):
+            at += 1
+        elif (end := text.find(">", at)) < 0:
+            break
+        else:
+            yield "text", text[begin:at]
+            name = _NAME.match(text, at)
+            found = tag.match(text, at) if name else None
+            if name and not found:
+                tag = _TILL_END  # a quote that stays open: from here on quotes are none
+            at = begin = found.end() if found else end + 1
+            if name:
+                yield "close" if name[1] else "open", name[2].lower()
+                if name[2].lower() in _RAW and not name[1]:
+                    closing = re.compile(rf"</{name[2]}(?=[\s/>])", re.IGNORECASE).search(text, at)
+                    at = begin = closing.start() if closing else len(text)
+    yield "text", text[begin:]
+
+
+def _readable(text: str) -> str:
+    return unescape(_LONG_REFERENCE.sub("\ufffd", text)) if "&" in text else text
+
+
+class _Page:
     """Collects what is seen, block by block; spaces count in `<pre>` alone."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._blocks: list[str] = [""]
+        self._blocks: list[list[str]] = [[]]
         self._hidden = 0
         self._as_is = 0
-        self._caught: dict[str, str] = {}
+        self._caught: dict[str, list[str]] = {}
         self._catching = ""
 
     @property
     def title(self) -> str:
-        titles = (" ".join(self._caught.get(tag, "").split()) for tag in ("title", "h1"))
+        titles = (" ".join("".join(self._caught.get(tag, ())).split()) for tag in ("title", "h1"))
         return next(filter(None, titles), "")
 
     @property
     def text(self) -> str:
-        return "\n".join(block.rstrip() for block in self._blocks if block.strip())
+        blocks = map("".join, self._blocks)
+        return "\n".join(block.rstrip() for block in blocks if block.strip())
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def opens(self, tag: str) -> None:
         if tag in ("title", "h1") and tag not in self._caught and not self._hidden:
-            self._catching, self._caught[tag] = tag, ""
+            self._catching, self._caught[tag] = tag, []
         self._hidden += tag in _UNSEEN
         self._as_is += tag == "pre"
         if tag in _BLOCKS:
-            self._blocks.append("")
+            self._blocks.append([])
 
-    def handle_endtag(self, tag: str) -> None:
+    def closes(self, tag: str) -> None:
         self._hidden = max(0, self._hidden - (tag in _UNSEEN))
         self._as_is = max(0, self._as_is - (tag == "pre"))
         if tag == self._catching:
             self._catching = ""
         if tag in _BLOCKS:
-            self._blocks.append("")
+            self._blocks.append([])
 
-    def handle_data(self, data: str) -> None:
+    def data(self, data: str) -> None:
         if self._catching and self._hidden <= (self._catching == "title"):
-            self._caught[self._catching] += data
+            self._caught[self._catching].append(data)
         if self._hidden:
             return
+        block = self._blocks[-1]
         if not self._as_is:
             data = re.sub(r"\s+", " ", data)
-            if not self._blocks[-1] or self._blocks[-1].endswith(" "):
+            if not block or block[-1].endswith(" "):
                 data = data.lstrip()
-        self._blocks[-1] += data
+        if data:
+            block.append(data)

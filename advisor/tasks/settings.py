@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections import Counter
@@ -10,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from advisor.intake import finite, there, toml_of
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.task import DEFAULT_METRIC, KINDS, METRICS, Defaults, Kind, Limits, Metric
 from advisor.tasks.textfile import near_path, read_text
 
 _TASK_KEYS = ("name", "kind", "instruction", "metric", "labels")
+_LONGEST_NAME = 200  # bytes; file systems take 255
 _REQUIRED = ("name", "kind", "instruction")
 _KNOWN = {
     "task": _TASK_KEYS,
@@ -52,7 +53,7 @@ class Settings:
 
 def read_settings(path: Path, log: FaultLog) -> Settings:
     """The settings in a `task.toml`; what is faulty is noted and left at its default."""
-    if not path.exists():
+    if not there(path):
         sample = "; ".join(_SAMPLE.values())
         log.add(
             path,
@@ -65,8 +66,8 @@ def read_settings(path: Path, log: FaultLog) -> Settings:
     if text is None:
         return Settings()
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = toml_of(text)
+    except ValueError as error:
         _log_bad_toml(path, text, error, log)
         return Settings()
     return _Checker(str(path), text, log).settings(content)
@@ -165,6 +166,9 @@ class _Checker:
         if name in (".", "..") or re.search(r'[/\\:*?"<>|\x00-\x1f]', name):
             mend = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
             self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", mend)
+        elif len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+            mend = f"use at most {_LONGEST_NAME} letters; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} is too long for a folder's name", mend)
         return name
 
     def _kind(self, task: Mapping[str, object]) -> Kind | None:
@@ -222,9 +226,11 @@ class _Checker:
         if isinstance(value, bool) or not isinstance(value, int | float):
             what = f'"{key}" is {quoted(value)}, not a number'
             self._add("limits", key, what, f"write a number without quotes: {key} = 1")
-        elif not math.isfinite(value) or value <= 0:
+        elif not value > 0:
             mend = "give a number above 0, or leave the line out where there is no limit"
             self._add("limits", key, f'"{key}" is {value}, not above 0', mend)
+        elif not finite(value):
+            self._add("limits", key, f'"{key}" is {quoted(value)}, too large to go by', "leave out what is no limit")
         elif key in SHARES and value > 1:
             self._add("limits", key, f'"{key}" is {value}, above 1', f"{SHARES[key]}: {key} = {value / 100:g}")
         else:
@@ -245,9 +251,9 @@ def line_of(text: str, table: str, key: str) -> int | None:
     """The 1-based line of `key` in `[table]` of a TOML text, of the table's head if key is empty."""
     current = ""
     for number, line in enumerate(text.split("\n"), 1):
-        head = re.match(r"\s*\[\[?\s*([^\[\]]+?)\s*\]", line)
+        head = re.match(r"\s*+\[\[?([^\[\]]++)\]", line)
         if head:
-            current = head[1].strip("\"'")
+            current = head[1].strip().strip("\"'")
             if current == table and not key:
                 return number
         elif current == table and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
@@ -255,11 +261,13 @@ def line_of(text: str, table: str, key: str) -> int | None:
     return None
 
 
-def _log_bad_toml(path: Path, text: str, error: tomllib.TOMLDecodeError, log: FaultLog) -> None:
+def _log_bad_toml(path: Path, text: str, error: ValueError, log: FaultLog) -> None:
     message = str(error)
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if place is None:
-        log.add(path, None, f"not valid TOML: {message}", "close the last bracket or quote")
+        told = isinstance(error, tomllib.TOMLDecodeError)
+        mend = "close the last bracket or quote" if told else "settings are texts, short numbers and lists of texts"
+        log.add(path, None, f"not valid TOML: {message}", mend)
         return
     number = int(place[1])
     line = text.split("\n")[number - 1].strip()

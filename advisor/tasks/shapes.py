@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 import regex
 
+from advisor.intake import json_of
 from advisor.tasks.task import Example
 from advisor.tasks.words import count_words, split_words
 
@@ -55,8 +55,8 @@ def is_json(text: str) -> bool:
     if text.lstrip()[:1] not in ("{", "["):
         return False
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        json_of(text)
+    except ValueError:
         return False
     return True
 

@@ -7,12 +7,13 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from advisor.errors import UserError
+from advisor.intake import Bound, NotRead, read_bytes, there, too_large
 from advisor.tasks.columns import Columns, of_table
 from advisor.tasks.conll import CONLL_ENDINGS, read_conll
 from advisor.tasks.delimited import DELIMITED, Choose, read_delimited
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json
-from advisor.tasks.textfile import near_path
+from advisor.tasks.textfile import BOUNDS, near_path
 
 ENDINGS = (*DELIMITED, *JSON_ENDINGS, ".parquet", *CONLL_ENDINGS)
 _ELSEWHERE = {
@@ -20,6 +21,7 @@ _ELSEWHERE = {
     ".xls": "in Excel: File, Save As, CSV UTF-8",
     ".ods": "in LibreOffice: File, Save As, Text CSV",
 }
+_BATCH = 1024  # rows of a Parquet file that are unpacked at once
 
 Table = tuple[Columns, list[Row]]
 
@@ -74,13 +76,14 @@ class TableSource:
         return Columns(tuple(filter(None, inputs)), self.target, self.group or Columns.group)
 
 
-def read_table(path: Path, asked: Columns, log: FaultLog) -> Table | None:
+def read_table(path: Path, asked: Columns, log: FaultLog, bound: Bound = BOUNDS.table) -> Table | None:
     """The columns of a table that are read, and its rows with them and the optional ones that are there.
 
     Args:
         path: the file; its ending tells the format.
         asked: the columns that the user named.
         log: where faults go.
+        bound: how large the file may be.
 
     Returns:
         None if the table as a whole could not be read.
@@ -89,7 +92,7 @@ def read_table(path: Path, asked: Columns, log: FaultLog) -> Table | None:
         UserError: a Parquet file without pyarrow installed.
     """
     ending = path.suffix.lower()
-    if path.is_dir() or not path.exists():
+    if not there(path) or path.is_dir():
         what = "is a folder, not a table" if path.is_dir() else "no such file"
         log.add(path, None, what, lambda: near_path(path) or f"give a file ending in {listed(ENDINGS, 9)}")
         return None
@@ -98,12 +101,12 @@ def read_table(path: Path, asked: Columns, log: FaultLog) -> Table | None:
         return of_table(asked, seen, path, log)
 
     if ending in DELIMITED:
-        return read_delimited(path, (*asked.inputs, asked.target), choose, log)
+        return read_delimited(path, (*asked.inputs, asked.target), choose, log, bound)
     if ending == ".parquet":
-        return _read_parquet(path, choose, log)
+        return _read_parquet(path, choose, log, bound)
     if ending in JSON_ENDINGS or ending in CONLL_ENDINGS:
         example = (asked if asked.inputs and asked.target else Columns()).line
-        rows = read_json(path, log, example) if ending in JSON_ENDINGS else read_conll(path, log)
+        rows = read_json(path, log, example, bound) if ending in JSON_ENDINGS else read_conll(path, log, bound)
         if not rows:
             return None if rows is None else (Columns(), rows)
         columns = choose(tuple(dict.fromkeys(column for row in rows for column in row.values)))
@@ -114,24 +117,32 @@ def read_table(path: Path, asked: Columns, log: FaultLog) -> Table | None:
     return None
 
 
-def _read_parquet(path: Path, choose: Choose, log: FaultLog) -> Table | None:
+def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Table | None:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise UserError(f"{path}: reading Parquet needs pyarrow", "pip install pyarrow") from None
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(read_bytes(path, bound))) as file:
             names: list[str] = file.schema_arrow.names
             columns = choose(names)
             if columns is None:
                 return None
             wanted = columns.wanted(names)
-            table = file.read(columns=list(wanted))
-            values = [table.column(name).to_pylist() for name in wanted]
+            records: list[tuple[object, ...]] = []
+            size = 0
+            for batch in file.iter_batches(columns=list(wanted), batch_size=_BATCH):
+                size += batch.nbytes  # a small file may hold much when it is unpacked
+                if size > bound.bytes:
+                    raise too_large(path, size, bound)
+                records += zip(*(batch.column(name).to_pylist() for name in wanted), strict=True)
+    except NotRead as error:
+        log.add(path, None, error.seen, error.mend)
+        return None
     except (pyarrow.ArrowException, OSError) as error:
         message = str(error).split("\n", 1)[0].rstrip(".")
         log.add(path, None, f"not a readable Parquet file: {message}", "write the file again")
         return None
-    records = enumerate(zip(*values, strict=True), 1)
-    return columns, [Row(number, dict(zip(wanted, cells, strict=True))) for number, cells in records]
+    rows = [Row(number, dict(zip(wanted, cells, strict=True))) for number, cells in enumerate(records, 1)]
+    return columns, rows

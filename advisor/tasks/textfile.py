@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.intake import BY_HAND, Bound, NotRead, read_bytes
 from advisor.tasks.faults import FaultLog, nearest
 
 _WIDE = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
@@ -14,12 +16,27 @@ _WIDE = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 PARTS = ("task.toml", "train.jsonl", "dev.jsonl", "test.jsonl", "documents.jsonl", "documents")
+_DOCUMENT, _TABLE = Bound(50, "--max-document-mb"), Bound(500, "--max-table-mb")
 
 
-def read_text(path: Path, log: FaultLog) -> str | None:
+@dataclass(frozen=True)
+class Bounds:
+    """How large the files of a task may be: each document of a folder, and each table or file of documents."""
+
+    document: Bound = _DOCUMENT
+    table: Bound = _TABLE
+
+
+BOUNDS = Bounds()
+
+
+def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
     """The file's text from UTF-8, without a byte order mark; None after a fault was noted."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, bound)
+    except NotRead as error:
+        log.add(path, None, error.seen, error.mend)
+        return None
     except FileNotFoundError:
         log.add(path, None, "no such file", lambda: near_path(path) or "check the path")
         return None
@@ -44,8 +61,10 @@ def near_path(path: Path) -> str:
     """
     try:
         names = [entry.name for entry in path.parent.iterdir() if entry.name not in PARTS]
-    except OSError:
-        return f"{path.parent} does not exist either" if not path.parent.exists() else ""
+    except FileNotFoundError:
+        return f"{path.parent} does not exist either"
+    except (OSError, ValueError):
+        return ""
     near = nearest(path.name, names)
     return f"did you mean {path.parent / near}?" if near else ""
 

@@ -95,8 +95,8 @@ def test_what_is_kept_holds_no_text_and_the_newest_of_a_size_counts(
 @pytest.mark.parametrize(
     ("content", "seen"),
     [
-        ('{"task": "a"}'.encode("utf-16"), "cases.jsonl: is no UTF-8 text"),
-        (b"\xff\x00", "cases.jsonl: is no UTF-8 text"),
+        ('{"task": "a"}'.encode("utf-16"), "cases.jsonl:1: is no UTF-8 text"),
+        (b"\xff\x00", "cases.jsonl:1: is no UTF-8 text"),
         (b"[" * 100_000, "cases.jsonl:1: is no measured case"),
     ],
 )
@@ -108,6 +108,60 @@ def test_a_file_that_holds_no_cases_is_named(
     with pytest.raises(UserError, match=seen) as caught:
         local_cases()
     assert caught.value.mend
+
+
+CASE = json.dumps(asdict(case("kept", [1, 2])))
+
+
+@pytest.mark.parametrize("torn", ['{"task": "t", "feat', CASE[:-1], "{", CASE.replace("kept", "käse")[:13]])
+def test_a_line_that_a_kill_tore_is_passed_over_and_cut_off_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: str
+) -> None:
+    path = tmp_path / "cases.jsonl"
+    monkeypatch.setenv("ADVISOR_CASES", str(path))
+    path.write_bytes(f"{CASE}\n{torn}".encode()[: None if torn.isascii() else -1])
+    assert [one.task for one in local_cases()] == ["kept"]
+    keep(case("next"))
+    assert [one.task for one in local_cases()] == ["kept", "next"]
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_last_line_without_a_line_break_is_a_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As editors leave it."""
+    path = tmp_path / "cases.jsonl"
+    monkeypatch.setenv("ADVISOR_CASES", str(path))
+    path.write_text(f"{CASE}\n\n{CASE.replace('kept', 'by hand').replace('[1, 2]', '[7]')}")
+    keep(case("next"))
+    assert [one.task for one in local_cases()] == ["kept", "by hand", "next"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("5.0", '"x"'),
+        ("0.5", '"y"'),
+        ("0.5", "NaN"),
+        ("0.5", "1.5"),
+        ("5.0", "9" * 400),
+        ("5.0", "true"),
+        ("[1, 2]", '["a"]'),
+    ],
+)
+def test_what_is_no_number_is_no_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    monkeypatch.setenv("ADVISOR_CASES", str(path))
+    path.write_text(f"{CASE}\n{CASE.replace(old, new)}\n")
+    with pytest.raises(UserError, match=r"cases.jsonl:2: is no measured case"):
+        local_cases()
+
+
+def test_a_file_that_holds_something_else_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "thesis.txt"
+    monkeypatch.setenv("ADVISOR_CASES", str(path))
+    path.write_text("All that I wrote\nso far")
+    with pytest.raises(UserError, match="is no measured case"):
+        keep(case("next"))
+    assert path.read_text() == "All that I wrote\nso far"
 
 
 def test_intervals_hold_on_new_tasks_though_the_same_data_were_kept_under_many_names() -> None:
