@@ -17,6 +17,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.device import device_name
 from advisor.models.encoder import PackedEncoder, padded, reads_packed
+from advisor.models.folder import check_names
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
@@ -87,6 +88,7 @@ class SentenceEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
+        check_names(self.source.id, Path(self.source.path))
         try:
             with clock.span("load"):
                 model = SentenceTransformer(
@@ -99,8 +101,12 @@ class SentenceEmbedder:
                 model.encode(["a first call readies the device"], show_progress_bar=False)
                 return model
         except Exception as error:  # whatever the readers of foreign files may raise
+            if "weights_only" in str(error):  # PyTorch's advice would be to run what is in the file
+                what = f"{self.source.id}: its weights are pickles that hold more than numbers, and are not read"
+                raise UserError(what, "pass an embedder with model.safetensors") from error
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error
+            mend = "pass a folder or a name that sentence-transformers reads"
+            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", mend) from error
 
     @cached_property
     def _packed(self) -> PackedEncoder | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -27,6 +27,7 @@ def check_folder(name: str, folder: Path) -> None:
     Raises:
         UserError: it holds an adapter, an encoder, a model of both parts, a classifier, or no tokenizer.
     """
+    check_names(name, folder)
     if (base := adapter_of(folder)) is not None:
         if not (folder / "config.json").is_file():
             raise adapter_alone(name, base)
@@ -42,6 +43,25 @@ def check_folder(name: str, folder: Path) -> None:
             f"{name}: has no tokenizer files",
             "copy tokenizer.json and tokenizer_config.json from the base model into the folder",
         )
+
+
+def check_names(name: str, folder: Path) -> None:
+    """See that what a model's own files name lies in its folder: weights by an index, an embedder's modules.
+
+    Raises:
+        UserError: a name leads out of the folder.
+    """
+    for file in sorted([*folder.glob("*.index.json"), *folder.glob("modules.json")]):
+        found = _any_json(file)
+        named = found.get("weight_map", {}) if isinstance(found, dict) else {}
+        places = [*named.values()] if isinstance(named, dict) else []
+        if isinstance(found, list):
+            places = [module.get("path", "") for module in found if isinstance(module, dict)]
+        for place in places:
+            path = PurePosixPath(str(place).replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in str(path)[:2]:
+                what = f'{name}: {file.name} names "{place}", which lies outside the folder'
+                raise UserError(what, "pass a model whose files lie in its folder")
 
 
 def adapter_of(folder: Path) -> str | None:
@@ -97,8 +117,12 @@ def _other_kind(folder: Path) -> str:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file}: is not JSON: {error}", "copy it anew") from None
+    found = _any_json(file)
     return found if isinstance(found, dict) else {}
+
+
+def _any_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file}: is not JSON: {error}", "copy it anew") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from advisor.errors import UserError
 from advisor.models import load as loading
 from advisor.models.engine import LocalModel
 from advisor.models.load import load_model
-from advisor.models.packages import SMOLLM2
+from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.source import find
 
 Damage = Callable[[Path], None]
@@ -176,3 +177,45 @@ def test_what_a_template_cannot_carry_is_among_the_caveats(folder: Path, no_syst
     assert not load(folder).describe()["caveats"]
     template(no_system_template)(folder)
     assert any("no system message" in caveat for caveat in load(folder).describe()["caveats"])
+
+
+@pytest.mark.parametrize("place", ["/etc/model.safetensors", "../other/model.safetensors", "a/../../b.safetensors"])
+def test_an_index_that_leads_out_of_the_folder_is_refused(folder: Path, place: str) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"lm_head.weight": place}}))
+    with pytest.raises(UserError, match="lies outside the folder") as caught:
+        load(folder)
+    assert place in caught.value.what
+    (folder / "model.safetensors.index.json").write_text("[" * 5000)
+    with pytest.raises(UserError, match="is not JSON"):
+        load(folder)
+
+
+def test_an_embedders_modules_are_those_of_its_folder(tmp_path: Path) -> None:
+    embedder = Path(shutil.copytree(find("embedded", MINILM).path, tmp_path / "embedder"))
+    modules = json.loads((embedder / "modules.json").read_text())
+    modules[1]["path"] = "../../elsewhere"
+    (embedder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UserError, match=r"modules\.json names"):
+        loading.load_embedder(str(embedder), device="cpu").embed(["a"])
+
+
+class Touching:
+    """Unpickled it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_an_embedder_of_pickles_runs_nothing_and_says_what_to_pass(tmp_path: Path) -> None:
+    embedder = Path(shutil.copytree(find("embedded", MINILM).path, tmp_path / "embedder"))
+    for file in embedder.glob("*.safetensors"):
+        file.unlink()
+    (embedder / "pytorch_model.bin").write_bytes(pickle.dumps(Touching(tmp_path / "ran")))
+    with pytest.raises(UserError, match="its weights are pickles") as caught:
+        loading.load_embedder(str(embedder), device="cpu").embed(["a"])
+    assert "model.safetensors" in caught.value.mend
+    assert "weights_only" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
