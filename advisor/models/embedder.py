@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache, cached_property
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from sentence_transformers import SentenceTransformer
 from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.device import device_name
-from advisor.models.encoder import PackedEncoder, padded, reads_packed
+from advisor.models.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
 from advisor.models.folder import check_names
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
 from advisor.models.source import Source
+
+WORTH_A_WORD = 10.0  # seconds of waiting
+log = logging.getLogger(__name__)
 
 
 class SentenceEmbedder:
@@ -65,14 +70,26 @@ class SentenceEmbedder:
             model, packed = self._model, self._packed
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
-        with clock.span("embed"):
-            vectors = packed.encode(texts) if packed else padded(model, texts)
+        vectors = torch.cat(list(self._parts(packed.encode if packed else partial(padded, model), texts)))
         if not bool(torch.isfinite(vectors).all()):
             called = str(self._dtype).removeprefix("torch.")
             mend = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
             raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", mend)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
+
+    def _parts(self, read: Callable[[Sequence[str]], torch.Tensor], texts: Sequence[str]) -> Iterator[torch.Tensor]:
+        """The vectors part by part; after the first it is said how long the others will take, where that is long."""
+        told = False
+        began = time.perf_counter()
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            if start:
+                left = (time.perf_counter() - began) / start * (len(texts) - start)
+                if not told and left > WORTH_A_WORD:
+                    log.warning("note: embedding %s texts takes about %.0f s more", f"{len(texts):,}", left)
+                    told = True
+            with clock.span("embed"):
+                yield read(texts[start : start + TEXTS_AT_ONCE])
 
     def recipe(self) -> dict[str, str]:
         """What besides the weights decides the bits of a vector and the time that it takes."""
