@@ -104,7 +104,8 @@ def _rung(candidates: list[Candidate], together: Together, share: float) -> Rung
         seen = [loss for _, loss in candidate.trainer.course.held_out]
         if candidate in now:
             seen.append(now[candidate])
-        losses.append(min((loss for loss in seen if math.isfinite(loss)), default=math.inf))
+        numbers = [loss for loss in seen if math.isfinite(loss) and not candidate.trainer.course.diverged]
+        losses.append(min(numbers, default=math.inf))
     rung = Rung(share, tuple(c.recipe for c in candidates), tuple(c.trainer.steps for c in candidates), tuple(losses))
     order = sorted(range(len(candidates)), key=lambda n: losses[n])
     candidates[:] = [candidates[n] for n in sorted(order[: staying(share)])]

@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
 from advisor.approaches import progress
+from advisor.errors import UserError
 from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
 from advisor.models.device import free_memory, out_of_memory
@@ -49,12 +51,16 @@ class Course:
         losses: mean loss per answer token of each step.
         held_out: (step, loss) at each look at the held-out lessons.
         best_step: whose adapter was kept.
+        setbacks: step behind which the loss was no number, and the peak learning rate from there on; one at most.
+        diverged: whether it was no number once more, at half the rate, and training ended there.
     """
 
     losses: list[float] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
     tokens: int = 0
+    setbacks: list[tuple[int, float]] = field(default_factory=list)
+    diverged: bool = False
 
 
 class Trainer:
@@ -84,7 +90,9 @@ class Trainer:
         flat.grad = torch.zeros_like(flat)
         self.masters, self.master_gradients = (self._views(whole) for whole in (flat.detach(), flat.grad))
         self._flat = flat  # one tensor for the optimiser, which has some milliseconds' work with hundreds
-        self.optimiser = torch.optim.AdamW([flat], lr=schedule.rate, weight_decay=0.0, fused=True)
+        self._good = flat.detach().clone()  # with which the last loss was a number
+        self.rate = schedule.rate
+        self.optimiser = self._optimiser()
         self.course = Course()
         self.at_once = TOKENS_AT_ONCE
         self.held_out: Sequence[Row] = ()
@@ -117,8 +125,18 @@ class Trainer:
                 self.look(self.loss(self.held_out))
 
     def finish(self) -> None:
-        """Put back the adapter with the lowest held-out loss; without held-out lessons, the last stays."""
+        """Put back the adapter with the lowest held-out loss; without held-out lessons, the last stays.
+
+        Raises:
+            UserError: training diverged, and no adapter of before is worth keeping.
+        """
         if self._kept is None:
+            if not bool(torch.isfinite(self._flat).all()):
+                self._turn_back()  # the last step, behind which no loss was asked for
+            if self.course.diverged:
+                first = self.schedule.rate
+                what = f"training diverged: behind step {self.steps} the loss is no number, with a learning rate of "
+                raise UserError(f"{what}{first:g} and with half of it", "a lower one, such as lora:lr=3e-4")
             self.course.best_step = self.steps
             return
         torch._foreach_copy_(self.masters, self._kept)
@@ -132,7 +150,8 @@ class Trainer:
     @property
     def looks(self) -> bool:
         """Whether an epoch has just ended, and the held-out lessons are to be looked at."""
-        return bool(self.held_out) and self.steps % self._steps_an_epoch == 0
+        seen = self.course.held_out[-1][0] if self.course.held_out else 0
+        return bool(self.held_out) and self.steps % self._steps_an_epoch == 0 and self.steps > seen
 
     def take(self, until: int) -> list[Row]:
         """The next step's minibatch; nothing where `until` is reached or training has stopped."""
@@ -150,20 +169,43 @@ class Trainer:
         return self._in_parts("train", batch, learn)
 
     def update(self, loss: float, batch: Sequence[Row]) -> None:
-        """Take the next step by the gradients that lie in the working parameters."""
+        """Take the next step by the gradients that lie in the working parameters.
+
+        Where the loss or a gradient is no number, the step before was one too far: training goes back to where the
+        loss was a number, and on from the same minibatch with half the learning rate; once.
+        """
         missing = torch.zeros((), device=self._flat.device)
         found = [p.grad if p.grad is not None else missing.expand_as(p) for p in self.working]
         torch._foreach_copy_(self.master_gradients, found)
         for parameter in self.working:
             parameter.grad = None
         with clock.span("train"):
-            torch.nn.utils.clip_grad_norm_(self._flat, LARGEST_GRADIENT)
+            norm = torch.nn.utils.clip_grad_norm_(self._flat, LARGEST_GRADIENT)
+            if not (math.isfinite(loss) and math.isfinite(float(norm))):
+                self._batches = chain([list(batch)], self._batches)
+                self._turn_back()
+                return
+            self._good.copy_(self._flat.detach())
             for group in self.optimiser.param_groups:
-                group["lr"] = self.schedule.rate * _ramp(self.steps + 1, self.total)
+                group["lr"] = self.rate * _ramp(self.steps + 1, self.total)
             self.optimiser.step()
             self._publish()
         self.course.losses.append(loss)
         self.course.tokens += sum(row.tokens for row in batch)
+
+    def _turn_back(self) -> None:
+        with torch.no_grad():
+            self._flat.copy_(self._good)
+        self._publish()
+        if self.course.setbacks:
+            self.course.diverged = self.stopped = True
+            return
+        self.rate /= 2
+        self.course.setbacks.append((self.steps, self.rate))
+        self.optimiser = self._optimiser()  # what the old one remembers may be no number either
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=0.0, fused=True)
 
     def look(self, loss: float) -> None:
         """Note a loss on the held-out lessons: keep the lowest one's adapter, stop where none was lower lately."""

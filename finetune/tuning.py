@@ -160,6 +160,12 @@ def _where(curriculum: Curriculum, held_out: Sequence[Row]) -> str:
 def _course_note(course: Course, epochs: int, lessons: int, where: str) -> str:
     steps = len(course.losses)
     note = f"Trained {steps} steps on {lessons} examples ({epochs} epochs at most)"
+    for step, rate in course.setbacks:
+        note += (
+            f"; behind step {step} the loss was no number, so training went back and on with half the rate, {rate:g}"
+        )
+    if course.diverged:
+        note += "; it was no number there either, so training ended"
     if not course.held_out:
         return note + "; none held out for stopping early."
     loss = min(loss for _, loss in course.held_out)

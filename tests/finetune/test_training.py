@@ -12,7 +12,7 @@ import torch
 from advisor.advise.guard import BrokenOff, Guard
 from advisor.approaches import Curriculum, Lesson
 from advisor.approaches.progress import listening
-from advisor.errors import NotApplicable
+from advisor.errors import NotApplicable, UserError
 from advisor.measure.progress import Silence
 from advisor.models import Decoding, Weights
 from advisor.models.engine import LocalModel
@@ -222,3 +222,56 @@ def test_a_single_epoch_learns_from_every_example(llama: LocalModel, lessons: Se
     once, twice = (Lora(rank=4, alpha=8, epochs=n).tune(Curriculum(many), llama, seed=0) for n in (1, 2))
     assert f"on {len(many)} examples" in once.facts.notes[0]
     assert f"on {len(many) - len(many) // 10} examples" in twice.facts.notes[0]
+
+
+def test_a_loss_that_is_no_number_takes_training_back_and_on_at_half_the_rate_once(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    rows = rows_of(llama, lessons)
+    with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
+        trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
+        trainer.begin(rows, (), 0)
+        states = []
+        for _ in range(3):
+            states.append(trainer.state())
+            batch = trainer.take(trainer.total)
+            trainer.update(trainer.gradients(batch), batch)
+        batch = trainer.take(trainer.total)
+        trainer.gradients(batch)
+        trainer.update(float("nan"), batch)  # as behind a step too far
+        assert trainer.steps == 3
+        assert all(torch.equal(a, b) for a, b in zip(trainer.state(), states[2], strict=True))
+        assert trainer.course.setbacks == [(3, 5e-3)]
+        assert trainer.take(trainer.total) == batch
+        trainer.update(trainer.gradients(batch), batch)
+        assert (trainer.steps, trainer.stopped) == (4, False)
+        trainer.update(float("inf"), batch)
+        assert trainer.stopped
+        with pytest.raises(UserError, match=r"with a learning rate of 0\.01 and with half of it"):
+            trainer.finish()
+
+
+def test_a_training_that_diverges_fails_with_the_cause_and_leaves_the_model_as_it_was(
+    llama: LocalModel, curriculum: Curriculum, bits_of: Callable[[LocalModel], dict[str, torch.Tensor]]
+) -> None:
+    before = bits_of(llama)
+    with pytest.raises(UserError, match="training diverged: behind step"):
+        replace(QUICK, lr=1e36).tune(curriculum, llama, seed=0)
+    assert all(torch.equal(before[name], after) for name, after in bits_of(llama).items())
+
+
+def test_what_was_kept_before_a_divergence_is_the_result_and_the_note_says_so(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    rows = rows_of(llama, lessons)
+    with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
+        trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
+        trainer.begin(rows, rows[:3], 0)
+        trainer.go_on(2)
+        kept = trainer.state()
+        for _ in range(2):
+            batch = trainer.take(trainer.total)
+            trainer.update(float("nan"), batch)
+        trainer.finish()
+        assert trainer.course.best_step == 2
+        assert all(torch.equal(a, b) for a, b in zip(trainer.state(), kept, strict=True))
