@@ -140,7 +140,7 @@ def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Ta
     except NotRead as error:
         log.add(path, None, error.seen, error.mend)
         return None
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:  # damaged in any place
         message = str(error).split("\n", 1)[0].rstrip(".")
         log.add(path, None, f"not a readable Parquet file: {message}", "write the file again")
         return None

@@ -40,9 +40,8 @@ _MOST = 100_000
 
 def inputs(reader: Reader) -> st.SearchStrategy[bytes]:
     """Of a reader; now and then bytes that have nothing to do with it."""
-    damaged = st.builds(
-        _damaged, st.sampled_from([seed.encode() for seed in reader.seeds]), st.lists(_EDIT, max_size=5)
-    )
+    seeds = [seed.encode() if isinstance(seed, str) else seed for seed in reader.seeds]
+    damaged = st.builds(_damaged, st.sampled_from(seeds), st.lists(_EDIT, max_size=5))
     return st.one_of(damaged, damaged, damaged, st.binary(max_size=200))
 
 

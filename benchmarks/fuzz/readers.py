@@ -21,6 +21,7 @@ from advisor.measure.reading import read_comparison
 from advisor.tasks import TableSource, Task, load_table, load_task
 from advisor.tasks.forms import answer_form
 
+ROWS = Path(__file__).with_name("rows.parquet")  # read where pyarrow is installed
 RUN = Path(__file__).with_name("run")
 _HEAD = '[task]\nname = "desk"\nkind = "qa"\ninstruction = "Answer."\n'
 _ROWS = '{"id": "a", "input": "How late is it?", "target": "noon"}\n{"input": "Where?", "targets": ["here", "there"]}\n'
@@ -46,7 +47,7 @@ class Reader:
     """
 
     name: str
-    seeds: tuple[str, ...]
+    seeds: tuple[str | bytes, ...]
     read: Callable[[bytes, Path], object]
 
 
@@ -169,7 +170,7 @@ READERS = (
     ),
     Reader("turns.jsonl", (_TALK,), _table(".jsonl", input="messages", target="messages")),
     Reader("table.conll", ("-DOCSTART- O\n\nAda NNP B-person\nis O\n\nOslo\tB-city\n",), _table(".conll")),
-    Reader("table.parquet", ("PAR1\x15\x04\x15\x10PAR1",), _table(".parquet")),
+    Reader("table.parquet", (ROWS.read_bytes(),), _table(".parquet")),
     Reader("documents.jsonl", ('{"id": "a", "title": "T", "text": "b"}\n{"text": "c"}\n',), _task("documents.jsonl")),
     Reader("page.md", ("# Refunds #\n\n```\n# no\n```\nWithin a week.\n",), _task("documents/page.md")),
     Reader(

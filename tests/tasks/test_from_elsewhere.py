@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -147,6 +148,18 @@ def test_a_small_parquet_file_that_unpacks_to_much_is_a_fault(tmp_path: Path) ->
     assert path.stat().st_size < 100_000
     with pytest.raises(UserError, match=r"holds 1\.0 MB, more than the 1 MB|holds 1\.\d MB"):
         load_table(TableSource(path, kind="qa", instruction="A."), split=0.5, bounds=bounds)
+
+
+def test_a_damaged_parquet_file_is_a_fault_wherever_it_is_damaged(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({"input": ["a", "b"] * 4, "target": ["c", "d"] * 4}), path)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        with contextlib.suppress(UserError):
+            load_table(TableSource(path, kind="qa", instruction="A."), split=0.5)
 
 
 @pytest.mark.parametrize("name", [b"b\xff.txt", b"caf\xe9.md"])
