@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 from advisor.approaches import progress
 from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
-from advisor.models.device import free_memory, out_of_memory
 from advisor.models.engine import LocalModel
+from advisor.models.kv import passing_bytes
+from advisor.models.shortage import give_back, not_enough, out_of_memory
 from finetune import lean
 from finetune.packing import Pack, Row, packed_length
 
@@ -206,14 +207,23 @@ class Trainer:
                     for part in parts_of(rows, self.at_once):
                         found += work(part)
                     return found
-                except RuntimeError as error:
-                    if len(part) == 1 or not out_of_memory(error):
+                except Exception as error:
+                    if not out_of_memory(error):
                         raise
+                    if len(part) == 1:
+                        raise self._too_large(error, part[0]) from error
                 # What the failed pass held is let go only here, where the error is gone.
                 self.at_once = sum(row.tokens for row in part) // 2
                 for parameter in self.working:
                     parameter.grad = None
-                free_memory()
+                give_back()
+
+    def _too_large(self, error: Exception, row: Row) -> Exception:
+        """What is said of an example that does not fit alone: each layer's numbers are kept for the way back."""
+        module = self.model.module
+        layers = module.config.get_text_config(decoder=True).num_hidden_layers
+        needs = row.tokens * layers * passing_bytes(module)
+        return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.model.packs else self._padded(rows)

@@ -17,9 +17,11 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.device import device_name
 from advisor.models.encoder import PackedEncoder, padded, reads_packed
+from advisor.models.fitting import check_fits
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
+from advisor.models.shortage import NotEnoughMemory, telling
 from advisor.models.source import Source
 
 
@@ -87,8 +89,9 @@ class SentenceEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
+        check_fits(self.source.id, self.source.path, self._dtype, self._device)
         try:
-            with clock.span("load"):
+            with clock.span("load"), telling(f"loading {self.source.id}", self._device):
                 model = SentenceTransformer(
                     str(self.source.path),
                     device=str(self._device),
@@ -98,6 +101,8 @@ class SentenceEmbedder:
                 arrange(model)
                 model.encode(["a first call readies the device"], show_progress_bar=False)
                 return model
+        except NotEnoughMemory:
+            raise
         except Exception as error:  # whatever the readers of foreign files may raise
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}") from error
