@@ -15,7 +15,7 @@ from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
 from advisor.models.attention import NotPassedOn, by_products, packed_attention
 from advisor.models.batches import ROWS_AT_ONCE, gathered, halving
-from advisor.models.kv import may_pack
+from advisor.models.kv import may_pack, passing_bytes
 from advisor.models.shortage import give_back, not_enough, out_of_memory
 
 TOKENS_AT_ONCE = 8192  # of a batch
@@ -60,8 +60,9 @@ class PackedEncoder:
             vectors.update(zip(numbers, self._read([rows[i] for i in numbers]), strict=True))
 
         def alone(error: Exception, place: int) -> Exception:
-            what = f"embedding a text of {len(rows[order[place]]):,} tokens"
-            return not_enough(error, what, self.model.device)
+            tokens = len(rows[order[place]])
+            needs = tokens * passing_bytes(self.module)
+            return not_enough(error, f"embedding a text of {tokens:,} tokens", self.model.device, needs)
 
         for batch in gathered([len(rows[i]) for i in order], TOKENS_AT_ONCE):
             halving(batch, read, alone)

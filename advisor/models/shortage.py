@@ -7,7 +7,6 @@ that no smaller batch mends, becomes `NotEnoughMemory`.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import AdvisorError, UserError
+from advisor.models.memory import kept, trim
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +65,11 @@ def not_enough(error: BaseException, what: str, device: torch.device, needs: flo
     """
     asked = _ASKED.search(str(error))
     size = float(asked[1]) * _UNITS[asked[2][0].lower()] if asked else 0
-    return lacking(what, max(size, needs), device)
+    found = lacking(what, max(size, needs), device)
+    if asked:
+        return found
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]  # what is free may look like enough
+    return NotEnoughMemory(f"{found.what} ({reason})", found.mend)
 
 
 def lacking(what: str, needs: float, device: torch.device, mend: str = MEND) -> NotEnoughMemory:
@@ -96,7 +100,7 @@ def in_words(error: BaseException) -> str:
 
     of_gpu = ("CUDA" in said or "MPS" in said) and torch.accelerator.is_available()
     device = torch.accelerator.current_accelerator() if of_gpu else None
-    return f"{not_enough(error, 'a step', device or torch.device('cpu')).what} ({said.splitlines()[0]})"
+    return not_enough(error, "a step", device or torch.device("cpu")).what
 
 
 def size_in_words(size: float) -> str:
@@ -111,8 +115,7 @@ def give_back() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # of glibc, which was told to keep it
+    trim()
 
 
 def left(device: torch.device) -> tuple[int | None, str]:
@@ -148,7 +151,10 @@ def _of_process() -> Iterator[tuple[int, str]]:
     for limit, used, option in ((resource.RLIMIT_AS, "VmSize", "-v"), (resource.RLIMIT_DATA, "VmData", "-d")):
         most, taken = resource.getrlimit(limit)[0], _kilobytes(_PROCESS / "status", used)
         if 0 <= most < _ENDLESS and taken is not None:
-            yield max(0, most - taken), f"of the {size_in_words(most)} that the process may take (ulimit {option})"
+            yield (
+                max(0, most - taken + kept()),
+                f"of the {size_in_words(most)} that the process may take (ulimit {option})",
+            )
 
 
 def _of_groups() -> Iterator[tuple[int, str]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -91,7 +94,7 @@ def test_a_shortage_behind_a_librarys_own_error_is_known() -> None:
         ("4:memory:/", "memory", {"memory.limit_in_bytes": "9223372036854771712", "memory.usage_in_bytes": "1"}, None),
     ],
 )
-def test_what_is_free_is_what_the_container_leaves(  # noqa: PLR0913
+def test_what_is_free_is_what_the_container_leaves(
     line: str,
     folder: str,
     files: dict[str, str],
@@ -116,21 +119,26 @@ LIMITED = """
 import resource, sys
 from advisor.models.load import load_model
 used = 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")))
-resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000_000,) * 2)
 load_model(sys.argv[1], embedder=sys.argv[1], device="cpu", dtype="float32")
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what the process takes is read from Linux")
-def test_a_model_that_does_not_fit_under_the_limit_is_told_before_it_is_read(llama_folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(llama_folder), "100000"], capture_output=True, text=True, check=False
-    )
-    said = done.stderr.splitlines()[-2:]
-    assert "not enough memory: " in said[0]
-    assert f"{llama_folder} in float32 needs about 1 MB, and 1 MB is free of the " in said[0]
-    assert "(ulimit -v)" in said[0]
-    assert "--dtype bfloat16 takes half" in said[1]
+def test_a_model_that_does_not_fit_under_the_limit_is_told_before_it_is_read(
+    llama_folder: Path, tmp_path: Path
+) -> None:
+    """Of its weights there is nothing but what the file says of them."""
+    folder = tmp_path / "large"
+    shutil.copytree(llama_folder, folder)
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [10**9], "data_offsets": [0, 2 * 10**9]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    command = [sys.executable, "-c", LIMITED, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    what, mend = done.stderr.splitlines()[-2:]
+    assert f"not enough memory: {folder} in float32 needs about 4.0 GB, and " in what
+    assert "(ulimit -v)" in what
+    assert "--dtype bfloat16 takes half" in mend
 
 
 def test_weights_that_do_not_fit_are_told_in_the_format_in_which_they_run(
