@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy, dropout
 from advisor.approaches import progress
 from advisor.models.attention import NotPassedOn, packed_attention
 from advisor.models.clock import clock
-from advisor.models.device import free_memory, out_of_memory
+from advisor.models.shortage import give_back, out_of_memory
 from finetune.candidate import Candidate, untouched
 from finetune.packing import Row
 from finetune.packs import Packs
@@ -88,7 +88,7 @@ class Together:
             group = work[first : first + self.size]
             try:
                 found = do(group)
-            except (RuntimeError, NotPassedOn) as error:
+            except Exception as error:
                 if len(group) == 1 or not (isinstance(error, NotPassedOn) or out_of_memory(error)):
                     raise
             else:
@@ -96,7 +96,7 @@ class Together:
                 first += len(group)
                 continue
             self.size = len(group) // 2
-            free_memory()  # what the failed pass held is let go only here, where the error is gone
+            give_back()  # what the failed pass held is let go only here, where the error is gone
 
     def _gradients(self, group: Sequence[tuple[Candidate, list[Row]]]) -> list[float]:
         """Losses of a step; its gradients lie in the adapters' parameters afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,13 @@ from advisor.approaches import progress
 from advisor.errors import UserError
 from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
-from advisor.models.device import free_memory, out_of_memory
 from advisor.models.engine import LocalModel
+from advisor.models.kv import passing_bytes
+from advisor.models.shortage import give_back, not_enough, out_of_memory
 from finetune import lean
 from finetune.packing import Pack, Row, packed_length
+
+log = logging.getLogger(__name__)
 
 TOKENS_AT_ONCE = 4096
 LARGEST_GRADIENT = 1.0
@@ -248,14 +252,28 @@ class Trainer:
                     for part in parts_of(rows, self.at_once):
                         found += work(part)
                     return found
-                except RuntimeError as error:
-                    if len(part) == 1 or not out_of_memory(error):
+                except Exception as error:
+                    if not out_of_memory(error):
                         raise
+                    if len(part) == 1:
+                        raise self._too_large(error, part[0]) from error
                 # What the failed pass held is let go only here, where the error is gone.
                 self.at_once = sum(row.tokens for row in part) // 2
+                log.info("memory did not suffice; %d tokens at once from here on", self.at_once)
                 for parameter in self.working:
                     parameter.grad = None
-                free_memory()
+                give_back()
+
+    def _too_large(self, error: Exception, row: Row) -> Exception:
+        """What is said of an example that does not fit alone.
+
+        Each layer's numbers are kept for the way back, for which a CPU puts the weights into an order of their own.
+        """
+        module = self.model.module
+        layers = module.config.get_text_config(decoder=True).num_hidden_layers
+        weights = sum(p.numel() for p in module.parameters()) if self.model.device.type == "cpu" else 0
+        needs = row.tokens * passing_bytes(module, layers) + weights * module.dtype.itemsize
+        return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.model.packs else self._padded(rows)

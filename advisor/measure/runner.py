@@ -20,6 +20,7 @@ from advisor.measure.progress import Progress
 from advisor.measure.records import LatencyRecord, Run, append, counted
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
+from advisor.models.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.tasks import Example, Query, Task
 
@@ -92,7 +93,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
     except Exception as error:
         if found := no_room(error, assignment.path.parent):
             raise found from error
-        return _failed(assignment, f"{type(error).__name__}: {error}".strip(), traceback=traceback.format_exc())
+        return _failed(assignment, in_words(error), traceback=traceback.format_exc())
     shelf.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.models.device import device_memory, free_memory, out_of_memory
+from advisor.models.device import device_memory
 from advisor.models.kv import token_bytes
 from advisor.models.render import Encoded
+from advisor.models.shortage import give_back, out_of_memory
+
+log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 32
 ROWS_ON_CPU = 128
@@ -77,16 +81,25 @@ def gathered(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         yield batch
 
 
-def halving(batch: Sequence[int], work: Callable[[Sequence[int]], None]) -> None:
-    """Do the work on the batch, or on its halves where memory does not suffice for all of it."""
+def halving(
+    batch: Sequence[int], work: Callable[[Sequence[int]], None], alone: Callable[[Exception, int], Exception]
+) -> None:
+    """Do the work on the batch, or on its halves where memory does not suffice for all of it.
+
+    Args:
+        alone: what is raised where it does not suffice for a single row, given the shortage and the row's number.
+    """
     try:
         work(batch)
-    except RuntimeError as error:
-        if len(batch) == 1 or not out_of_memory(error):
+    except Exception as error:
+        if not out_of_memory(error):
             raise
+        if len(batch) == 1:
+            raise alone(error, batch[0]) from error
     else:
         return
-    free_memory()
+    give_back()
+    log.info("memory did not suffice for %d rows at once", len(batch))
     middle = len(batch) // 2
-    halving(batch[:middle], work)
-    halving(batch[middle:], work)
+    halving(batch[:middle], work, alone)
+    halving(batch[middle:], work, alone)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import platform
 from pathlib import Path
@@ -129,15 +128,3 @@ def device_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     return usable_memory()
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether there was no memory for a tensor, on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def free_memory() -> None:
-    """Give memory that holds nothing any more back to the device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

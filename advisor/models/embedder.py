@@ -19,10 +19,12 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.device import device_name
 from advisor.models.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
+from advisor.models.fitting import check_fits
 from advisor.models.folder import check_names
 from advisor.models.language_model import Vectors
 from advisor.models.linear import arrange
 from advisor.models.packages import file_sha256
+from advisor.models.shortage import NotEnoughMemory, telling
 from advisor.models.source import Source
 
 WORTH_A_WORD = 10.0  # seconds of waiting
@@ -106,8 +108,9 @@ class SentenceEmbedder:
     @cached_property
     def _model(self) -> SentenceTransformer:
         check_names(self.source.id, Path(self.source.path))
+        check_fits(self.source.id, self.source.path, self._dtype, self._device)
         try:
-            with clock.span("load"):
+            with clock.span("load"), telling(f"loading {self.source.id}", self._device):
                 model = SentenceTransformer(
                     str(self.source.path),
                     device=str(self._device),
@@ -117,6 +120,8 @@ class SentenceEmbedder:
                 arrange(model)
                 model.encode(["a first call readies the device"], show_progress_bar=False)
                 return model
+        except NotEnoughMemory:
+            raise
         except Exception as error:  # whatever the readers of foreign files may raise
             if "weights_only" in str(error):  # PyTorch's advice would be to run what is in the file
                 what = f"{self.source.id}: its weights are pickles that hold more than numbers, and are not read"

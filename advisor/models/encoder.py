@@ -15,7 +15,8 @@ from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
 from advisor.models.attention import NotPassedOn, by_products, packed_attention
 from advisor.models.batches import ROWS_AT_ONCE, gathered, halving
-from advisor.models.kv import may_pack
+from advisor.models.kv import may_pack, passing_bytes
+from advisor.models.shortage import give_back, not_enough, out_of_memory
 
 TOKENS_AT_ONCE = 8192  # of a batch
 TEXTS_AT_ONCE = 1024  # that are tokenised together
@@ -58,8 +59,13 @@ class PackedEncoder:
             numbers = [order[place] for place in batch]
             vectors.update(zip(numbers, self._read([rows[i] for i in numbers]), strict=True))
 
+        def alone(error: Exception, place: int) -> Exception:
+            tokens = len(rows[order[place]])
+            needs = tokens * passing_bytes(self.module)
+            return not_enough(error, f"embedding a text of {tokens:,} tokens", self.model.device, needs)
+
         for batch in gathered([len(rows[i]) for i in order], TOKENS_AT_ONCE):
-            halving(batch, read)
+            halving(batch, read, alone)
         return torch.stack([vectors[i] for i in range(len(texts))])
 
     def _read(self, rows: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -96,10 +102,20 @@ def reads_packed(model: Any) -> bool:
 
 def padded(model: Any, texts: Sequence[str]) -> torch.Tensor:
     """What a `SentenceTransformer` itself says; shape (len(texts), dimension)."""
-    found: torch.Tensor = model.encode(
-        list(texts), batch_size=ROWS_AT_ONCE, show_progress_bar=False, convert_to_tensor=True
-    )
-    return found
+    at_once = ROWS_AT_ONCE
+    while True:
+        try:
+            found: torch.Tensor = model.encode(
+                list(texts), batch_size=at_once, show_progress_bar=False, convert_to_tensor=True
+            )
+            return found
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            if at_once == 1:
+                raise not_enough(error, "embedding a single text", model.device) from error
+        at_once //= 2
+        give_back()
 
 
 class _Texts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import lru_cache
@@ -22,7 +22,7 @@ from advisor.models.device import device_name, peak_memory, reset_peak_memory
 from advisor.models.families import common
 from advisor.models.greedy import Greedy
 from advisor.models.head import Head
-from advisor.models.kv import may_pack, token_bytes
+from advisor.models.kv import may_pack, passing_bytes, token_bytes
 from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
 from advisor.models.lean import Lean, known
 from advisor.models.linear import arrange, let_go
@@ -31,6 +31,7 @@ from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 from advisor.models.rows import Block, Packed, Prefix, Reading, Rows, chunks
 from advisor.models.scoring import ChoiceTree
+from advisor.models.shortage import not_enough
 from advisor.models.source import Source
 
 SHORTEST_PREFIX = 8
@@ -137,7 +138,7 @@ class LocalModel:
             answers.update(zip(batch, found, strict=True))
 
         for batch in batches(encoded, decoding.max_tokens, self.bounds):
-            halving(batch, answer)
+            halving(batch, answer, self._too_large(encoded, decoding.max_tokens))
         return [answers[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
@@ -159,7 +160,7 @@ class LocalModel:
             clock.answered(len(batch))
 
         for batch in batches(encoded, len(tree.tokens), self.bounds):
-            halving(batch, score)
+            halving(batch, score, self._too_large(encoded, len(tree.tokens)))
         return [scores[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
@@ -175,7 +176,7 @@ class LocalModel:
             found.update(zip(batch, totals, strict=True))
 
         for batch in batches(rows, 0, TEXTS):
-            halving(batch, read)
+            halving(batch, read, self._too_large(rows, 0))
         return [found[i] for i in range(len(texts))]
 
     def packed(self) -> AbstractContextManager[None]:
@@ -248,6 +249,16 @@ class LocalModel:
             raise UserError("the tuned model's scores are not numbers: its training diverged", mend)
         mend = "" if self.dtype == torch.float32 else "--dtype float32"
         raise UserError(f"the model's scores are not numbers in {called}", mend)
+
+    def _too_large(self, rows: Sequence[Encoded], more: int) -> Callable[[Exception, int], Exception]:
+        """What is said of a row that does not fit alone; so many tokens may follow each."""
+
+        def alone(error: Exception, row: int) -> Exception:
+            tokens = len(rows[row].ids) + more
+            what = f"a prompt of {tokens:,} tokens, answer included,"
+            return not_enough(error, what, self.device, tokens * passing_bytes(self.module))
+
+        return alone
 
     def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
         shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])

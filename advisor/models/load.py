@@ -15,16 +15,18 @@ from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.device import choose_device, choose_dtype, emulated, free_memory
+from advisor.models.device import choose_device, choose_dtype, emulated
 from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.engine import LocalModel
+from advisor.models.fitting import check_fits
 from advisor.models.folder import check_folder
 from advisor.models.gguf import converted
 from advisor.models.gpu import others_on
 from advisor.models.others import look
 from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.render import Renderer
+from advisor.models.shortage import give_back, out_of_memory, telling
 from advisor.models.source import find, is_gguf
 from advisor.models.threads import choose
 
@@ -61,7 +63,7 @@ def load_model(
         clock.settle = partial(torch.accelerator.synchronize, where)
     clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
     began = look()
-    with clock.span("load"):
+    with clock.span("load"), telling(f"loading {name}", where):
         source = find(name, SMOLLM2, trust_remote_code)
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
@@ -75,7 +77,7 @@ def load_model(
         if not _finite(module, renderer):
             caveats = (*caveats, _out_of_range(name, number_format, asked=dtype is not None))
             del module
-            free_memory()
+            give_back()
             module, renderer = read(torch.float32)
             if not _finite(module, renderer):
                 _out_of_range(name, torch.float32, asked=True)
@@ -99,6 +101,7 @@ def _ready(
     name: str, folder: Path, where: torch.device, trust_remote_code: bool, number_format: torch.dtype
 ) -> tuple[Any, Renderer]:
     """The model on its device, in this number format, and its renderer."""
+    check_fits(name, folder, number_format, where)
     tokenizer, module = _read(name, folder, number_format, trust_remote_code)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
     rows = module.get_input_embeddings().weight.shape[0]
@@ -149,6 +152,8 @@ def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code
             output_loading_info=True,
         )
     except Exception as error:  # whatever the readers of foreign files may raise
+        if out_of_memory(error):
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", mend) from error
     module, found = loaded

@@ -13,13 +13,50 @@ import os
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and values of glibc's malloc.h
 KEPT = 2**31 - 1  # bytes that may stay free at the end of the heap: as many as the parameter holds
+MAPPED_FROM = 2**17  # bytes of a block that is given back as soon as it is freed, where that is wanted
 LARGEST_IN_HEAP = 2**30  # bytes of a block that is taken from the heap, not mapped anew each time
 
 
 def keep_memory() -> None:
-    """Keep freed memory for the next tensor and use huge pages; does nothing where the C library is another."""
+    """Keep freed memory for the next tensor and use huge pages; does nothing where the C library is another.
+
+    Where addresses are limited (`ulimit -v`), freed memory is given back instead: the heap would hold them all in the
+    end, and oneDNN, which maps the code that it makes, had none beside 400 MB that were free.
+    """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_IN_HEAP)
-        library.mallopt(M_TRIM_THRESHOLD, KEPT)
+        library.mallopt(M_MMAP_THRESHOLD, MAPPED_FROM if _limited() else LARGEST_IN_HEAP)
+        if not _limited():
+            library.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def trim() -> None:
+    """Give memory that was freed and kept back to the system."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _limited() -> bool:
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
+def kept() -> int:
+    """Bytes that were freed and are kept for the next tensor, where the C library can tell."""
+    try:
+        tell = ctypes.CDLL(None).mallinfo2
+    except (OSError, AttributeError):
+        return 0
+    tell.restype = _Heap
+    return int(tell().fordblks)
+
+
+class _Heap(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in _names.split()]

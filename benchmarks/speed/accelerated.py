@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from advisor.models import Prompt
-from advisor.models.device import free_memory
+from advisor.models.shortage import give_back
 from advisor.tasks import load_task
 from benchmarks.speed.ceiling import measure
 from benchmarks.speed.gates import every, same_losses
@@ -63,7 +63,7 @@ def ceiling(options: Options, record: Record) -> None:
         record.note(**{name: weights_facts(model)})
         measure(f"shape of {name}, {native_dtype()}", model, True, options, record)
         del model
-        free_memory()
+        give_back()
 
 
 def together(options: Options, record: Record) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 import torch
 from gguf import GGUFWriter
 
+from advisor.disk import SEAL, clear
 from advisor.errors import UserError
-from advisor.models import Decoding, Prompt
+from advisor.models import Decoding, Prompt, gguf
 from advisor.models.engine import LocalModel
 from advisor.models.gguf import converted
 from advisor.models.load import load_model
@@ -144,14 +147,69 @@ def test_a_conversion_that_was_beaten_takes_the_winners(
     file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process finishes the same file between this one's look and its end."""
-    winner = converted(file)
-    before = (winner / "config.json").stat().st_mtime_ns
-    looks = iter([False])
-    is_file = Path.is_file
-    monkeypatch.setattr(Path, "is_file", lambda path: next(looks, None) is None and is_file(path))
-    assert converted(file) == winner
-    assert (winner / "config.json").stat().st_mtime_ns == before
-    assert [path.name for path in (cache / "gguf").iterdir()] == [winner.name]
+    read = gguf._read
+    winners: list[Path] = []
+
+    def read_behind_another(path: Path) -> Any:
+        monkeypatch.setattr(gguf, "_read", read)
+        winners.append(converted(path))
+        return read(path)
+
+    monkeypatch.setattr(gguf, "_read", read_behind_another)
+    found = converted(file)
+    assert [found] == winners
+    assert [path.name for path in (cache / "gguf").iterdir()] == [found.name]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone", "unsealed"])
+def test_a_conversion_that_was_damaged_is_made_anew(damage: str, file: Path, cache: Path) -> None:
+    """A byte that is another gives other answers under the same revision."""
+    folder = converted(file)
+    weights = folder / "model.safetensors"
+    before = weights.read_bytes()
+    if damage == "flipped":
+        weights.write_bytes(before[:-1000] + bytes([before[-1000] ^ 4]) + before[-999:])
+    elif damage == "cut":
+        weights.write_bytes(before[:1000])
+    else:
+        (weights if damage == "gone" else folder / SEAL).unlink()
+    assert converted(file) == folder
+    assert weights.read_bytes() == before
+    assert [path.name for path in (cache / "gguf").iterdir()] == [folder.name]
+
+
+def test_what_killed_conversions_and_older_versions_left_is_taken_away(file: Path, cache: Path) -> None:
+    folder = converted(file)
+    clear(folder)
+    left = {name: folder.with_name(name) for name in ("converting-old", "converting-now", f"{folder.stem[:32]}-1")}
+    for place in left.values():
+        place.mkdir()
+        (place / "model.safetensors").write_bytes(b"half of it")
+    for path in (left["converting-old"], left["converting-old"] / "model.safetensors"):
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert converted(file) == folder
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, "converting-now"}
+
+
+def test_a_full_disk_is_named_with_what_chooses_another(file: Path, cache: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"cache/gguf: the converted model cannot be kept there") as caught:
+            converted(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "ADVISOR_CACHE" in caught.value.mend
+    assert list((cache / "gguf").iterdir()) == []
+
+
+def test_a_file_that_does_not_fit_into_memory_is_told_before_it_is_read(
+    file: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advisor.models.fitting.left", lambda device: (1000, "on this machine"))
+    with pytest.raises(UserError, match=r"not enough memory: converting tiny-f32.gguf, once, needs about 1 MB"):
+        converted(file)
 
 
 def test_a_file_that_is_not_gguf_is_the_users_error_and_leaves_nothing(tmp_path: Path, cache: Path) -> None:

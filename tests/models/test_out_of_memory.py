@@ -10,6 +10,7 @@ import torch
 
 from advisor.models import Decoding, Prompt
 from advisor.models.engine import LocalModel
+from advisor.models.shortage import NotEnoughMemory
 
 PROMPTS = [Prompt("Say which.", f"{letter} has {'very ' * i}old things") for i, letter in enumerate("abcdef")]
 CHOICES = ("blue", "red as a rose")
@@ -34,6 +35,40 @@ def test_answers_are_those_of_a_device_with_room(
         assert found.totals == pytest.approx(wanted, abs=1e-4)
 
 
-def test_one_prompt_that_does_not_fit_is_an_error(llama: LocalModel, room_for: RoomFor) -> None:
-    with room_for(3, llama), pytest.raises(torch.OutOfMemoryError, match="tried to allocate"):
+def test_one_prompt_that_does_not_fit_is_the_users_to_know(llama: LocalModel, room_for: RoomFor) -> None:
+    with room_for(3, llama), pytest.raises(NotEnoughMemory, match=r"a prompt of \d+ tokens, .* needs about 1 MB, and"):
         llama.generate(PROMPTS[:1], Decoding(5))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("could not create a primitive"),
+        RuntimeError("could not create a memory object"),
+        RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000 bytes. Error code 12"
+        ),
+        MemoryError("std::bad_alloc"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB, max allowed: 9 GB). Tried to allocate 2.00 GB"),
+    ],
+)
+def test_whatever_a_library_calls_it_a_batch_is_halved(llama: LocalModel, error: Exception) -> None:
+    expected = [s.totals for s in llama.score(PROMPTS, CHOICES)]
+    llama.forget()
+    refused: list[int] = []
+
+    def look(module: object, arguments: object, named: dict[str, torch.Tensor]) -> None:
+        if (size := named["input_ids"].numel()) > 150:
+            refused.append(size)
+            raise error
+
+    hook = llama.module.base_model.register_forward_pre_hook(look, with_kwargs=True)
+    lean, llama.lean = llama.lean, None
+    try:
+        found = [s.totals for s in llama.score(PROMPTS, CHOICES)]
+    finally:
+        llama.lean = lean
+        hook.remove()
+    assert refused
+    for mine, wanted in zip(found, expected, strict=True):
+        assert mine == pytest.approx(wanted, abs=1e-4)
