@@ -212,7 +212,13 @@ class Trainer:
         return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=0.0, fused=True)
 
     def look(self, loss: float) -> None:
-        """Note a loss on the held-out lessons: keep the lowest one's adapter, stop where none was lower lately."""
+        """Note a loss on the held-out lessons: keep the lowest one's adapter, stop where none was lower lately.
+
+        What is no number there says of the last step what it says in training.
+        """
+        if not math.isfinite(loss):
+            self._turn_back()
+            return
         self.course.held_out.append((self.steps, loss))
         if loss < self._best:
             self._best, self._kept, self._idle = loss, self.state(), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -27,7 +27,6 @@ def check_folder(name: str, folder: Path) -> None:
     Raises:
         UserError: it holds an adapter, an encoder, a model of both parts, a classifier, or no tokenizer.
     """
-    check_names(name, folder)
     if (base := adapter_of(folder)) is not None:
         if not (folder / "config.json").is_file():
             raise adapter_alone(name, base)
@@ -43,25 +42,46 @@ def check_folder(name: str, folder: Path) -> None:
             f"{name}: has no tokenizer files",
             "copy tokenizer.json and tokenizer_config.json from the base model into the folder",
         )
+    check_names(name, folder)
 
 
 def check_names(name: str, folder: Path) -> None:
-    """See that what a model's own files name lies in its folder: weights by an index, an embedder's modules.
+    """See that whatever a model's or embedder's files name lies in its folder.
+
+    What lies elsewhere would be read, but is no part of the model's revision, and was not given by the user.
 
     Raises:
-        UserError: a name leads out of the folder.
+        UserError: a name leads out of the folder: an absolute one, one with "..", or that of a link. The hub's cache,
+            whose folders hold nothing but links to its blobs, is one's own.
     """
-    for file in sorted([*folder.glob("*.index.json"), *folder.glob("modules.json")]):
-        found = _any_json(file)
-        named = found.get("weight_map", {}) if isinstance(found, dict) else {}
-        places = [*named.values()] if isinstance(named, dict) else []
-        if isinstance(found, list):
-            places = [module.get("path", "") for module in found if isinstance(module, dict)]
-        for place in places:
-            path = PurePosixPath(str(place).replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in str(path)[:2]:
-                what = f'{name}: {file.name} names "{place}", which lies outside the folder'
-                raise UserError(what, "pass a model whose files lie in its folder")
+    home = folder.resolve()
+    homes = [home, home.parent.parent / "blobs"] if home.parent.name == "snapshots" else [home]
+    for file, named in _names(folder):
+        path = PureWindowsPath(named)  # which takes either slash
+        target = file.parent / named
+        leads_out = target.exists() and not any(target.resolve().is_relative_to(one) for one in homes)
+        if path.anchor or ".." in path.parts or leads_out:
+            raise UserError(
+                f'{name}: {file.relative_to(folder)} names "{named}", which lies outside the folder',
+                "copy what it names into the folder, and name it as it is called there",
+            )
+
+
+def _names(folder: Path) -> Iterator[tuple[Path, str]]:
+    """What files of a model name that is read with it, and which file does."""
+    for file in sorted(folder.rglob("*.json")):
+        if file.name.endswith(".index.json"):
+            weights = _json(file).get("weight_map")
+            found = list(weights.values()) if isinstance(weights, dict) else []
+        elif file.name == "modules.json":  # of sentence-transformers
+            found = [module.get("path") for module in _any_list(file) if isinstance(module, dict)]
+        elif file.name == ADAPTER:
+            found = [_json(file).get("base_model_name_or_path")]
+        elif file.name.startswith("sentence_"):
+            found = [_json(file).get("tokenizer_name_or_path")]
+        else:
+            continue
+        yield from ((file, named) for named in dict.fromkeys(found) if isinstance(named, str) and named)
 
 
 def adapter_of(folder: Path) -> str | None:
@@ -119,6 +139,11 @@ def _other_kind(folder: Path) -> str:
 def _json(file: Path) -> dict[str, Any]:
     found = _any_json(file)
     return found if isinstance(found, dict) else {}
+
+
+def _any_list(file: Path) -> list[Any]:
+    found = _any_json(file)
+    return found if isinstance(found, list) else []
 
 
 def _any_json(file: Path) -> Any:

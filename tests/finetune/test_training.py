@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -275,3 +276,25 @@ def test_what_was_kept_before_a_divergence_is_the_result_and_the_note_says_so(
         trainer.finish()
         assert trainer.course.best_step == 2
         assert all(torch.equal(a, b) for a, b in zip(trainer.state(), kept, strict=True))
+
+
+def test_a_loss_on_held_out_lessons_that_is_no_number_turns_back_too(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+) -> None:
+    """Two steps are an epoch, so the third pass looks at what is held out."""
+    rows, passes = rows_of(llama, lessons), 0
+
+    def look(module: object, given: object, output: torch.Tensor) -> torch.Tensor | None:
+        nonlocal passes
+        passes += 1
+        return output * float("nan") if passes == 3 else None
+
+    hook = llama.module.base_model.norm.register_forward_hook(look)
+    try:
+        course, kept = train(llama, rows, rows[:3])
+    finally:
+        hook.remove()
+    assert course.setbacks == [(2, 5e-3)]
+    assert all(math.isfinite(loss) for _, loss in course.held_out)
+    assert len(course.losses) == 10
+    assert kept == pytest.approx(min(loss for _, loss in course.held_out))

@@ -164,3 +164,12 @@ def test_texts_that_do_not_fit_at_once_are_read_in_parts(folder: Folder, room_fo
         found = encoder.encode(TEXTS).numpy()
     assert refused
     assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_tokens_are_counted_in_parts(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(folder(BertConfig(**ENCODER)))
+    embedder = SentenceEmbedder(find(path, MINILM), torch.device("cpu"), torch.float32)
+    texts = ["a thing " * n for n in range(7)]
+    expected = embedder.count_tokens(texts)
+    monkeypatch.setattr("advisor.models.embedder.TEXTS_AT_ONCE", 3)
+    assert embedder.count_tokens(texts) == expected
