@@ -11,6 +11,7 @@ the approaches run with as many seeds instead.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
 from advisor.tasks.faults import short
 
+_PART = re.compile(r"\d{1,12}(\.draw\d{1,6})?")  # a folder's name, which leads to no other place
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
 
 
@@ -137,6 +139,8 @@ def read_growth(folder: str | Path) -> Growth:
 def _read(folder: Path, head: Mapping[str, Any]) -> Growth:
     found: dict[int, list[Comparison]] = {}
     for name, fingerprint in head["fingerprints"].items():
+        if not _PART.fullmatch(name):
+            raise ValueError(f"part {name!r}")
         for comparison in _recorded(folder / name, fingerprint, head):
             found.setdefault(_size(name), []).append(comparison)
     if not found:

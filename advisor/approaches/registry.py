@@ -21,6 +21,7 @@ from advisor.approaches.contract import Approach, ContextBuilder, Tuner
 from advisor.approaches.shots import ZeroShot
 from advisor.errors import UserError
 from advisor.tasks import Task
+from advisor.tasks.faults import short
 
 GROUP = "advisor.approaches"
 ORDER = ("majority", "nearest", "head", "zero-shot", "few-shot", "rag", "oracle", "lora")
@@ -46,7 +47,7 @@ def part(name: str) -> type[Part]:
     if name not in points:
         near = difflib.get_close_matches(name, points, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"approach {name!r} is unknown", f"{hint}installed are {', '.join(points)}")
+        raise UserError(f"approach {short(name)!r} is unknown", f"{hint}installed are {', '.join(points)}")
     where = points[name].value
     try:
         loaded = points[name].load()

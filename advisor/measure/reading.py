@@ -34,6 +34,8 @@ from advisor.tasks.faults import short
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
+_KEY = re.compile("[0-9a-f]{12}")  # a folder's name, which leads to no other place
+_MOST_RUNS = 100_000
 _CEILING = ("matrix_flops", "matrix_others")
 
 
@@ -58,6 +60,8 @@ def read_comparison(folder: str | Path) -> Comparison:
 
 
 def _read(folder: Path, head: Mapping[str, Any]) -> Comparison:
+    if not _KEY.fullmatch(head["key"]) or sum(head["runs"].values()) > _MOST_RUNS:
+        raise ValueError(f"key {head['key']!r}")
     spans, ceiling = _spans(folder, head["key"])
     place, model = folder / head["key"], head["model"] | ceiling
     task = TaskFacts(

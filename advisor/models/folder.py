@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from advisor.errors import UserError
+from advisor.intake import Bound, json_of, read_bytes
 from advisor.models.head import MEND
 from advisor.models.packages import file_sha256
 
@@ -19,6 +19,9 @@ TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.bpe", "*.
 HEADS = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForPreTraining", "ForRewardModel")
 # Never read here: pickled weights, other programs' formats, what people and training programs leave beside a model.
 UNREAD = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf", ".md", ".png", ".jpg", ".pdf", ".lock")
+
+
+LARGEST = Bound(64)  # of what describes a model: an index of a thousand files has a tenth of it
 
 
 def check_folder(name: str, folder: Path) -> None:
@@ -148,6 +151,6 @@ def _any_list(file: Path) -> list[Any]:
 
 def _any_json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        return json_of(read_bytes(file, LARGEST))
+    except ValueError as error:
         raise UserError(f"{file}: is not JSON: {error}", "copy it anew") from None

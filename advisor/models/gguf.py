@@ -22,7 +22,7 @@ from advisor.models.packages import file_sha256
 from advisor.models.shortage import NotEnoughMemory, telling
 from advisor.models.store import cache_folder
 
-FORMAT = 2  # of the converted folder; a higher number converts anew
+FORMAT = 1  # of the converted folder; a higher number converts anew
 ABANDONED = 3600  # seconds after which a conversion that has not ended was killed
 WORK = "converting-"
 BYTES_A_WEIGHT = 8  # while converting: its number, and the model's copy
@@ -38,8 +38,7 @@ def converted(file: Path) -> Path:
         UserError: the file cannot be read as a language model, or the result cannot be kept.
     """
     kept = cache_folder() / "gguf"
-    name = file_sha256(file)[:32]
-    folder = kept / f"{name}-{FORMAT}"
+    folder = kept / f"{file_sha256(file)[:32]}-{FORMAT}"
     if intact(folder):
         return folder
     with _keeping(kept):
@@ -52,7 +51,6 @@ def converted(file: Path) -> Path:
             model.save_pretrained(work)
             tokenizer.save_pretrained(work)
             _place(work, folder)
-        clear(*(kept / f"{name}-{number}" for number in range(1, FORMAT)))
         return folder
     finally:
         clear(work)

@@ -125,6 +125,15 @@ def test_a_newest_comparison_of_another_version_is_said(whole: Any, tmp_path: Pa
         read_comparison(tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"key": "../../elsewhere"}, {"key": "/etc"}, {"runs": {"majority": 10**12}}])
+def test_a_journal_leads_to_no_other_folder_and_to_no_endless_list(change: Any, whole: Any, tmp_path: Path) -> None:
+    journal = tmp_path / "comparisons.jsonl"
+    head = json.loads(journal.read_text().splitlines()[0]) | change
+    append(journal, head)
+    with pytest.raises(UserError, match="not as this version of Advisor writes it"):
+        read_comparison(tmp_path)
+
+
 def test_answers_of_other_examples_are_no_record_of_this_comparison(whole: Any, tmp_path: Path) -> None:
     path = record(tmp_path, "few-shot_k=2.seed0")
     path.write_text(path.read_text().replace('"q7"', '"q700"'))
