@@ -49,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = error.filename or f"the folder of temporary files, {tempfile.gettempdir()}"
         say(str(no_room(error, place) or UserError(f"{place}: {error.strerror}")))
         return 2
+    except MemoryError as error:
+        seen = f"not enough memory{f': {error}' if str(error) else ''}"
+        say(
+            str(UserError(seen, "free memory, take a smaller task or model; the same command goes on from its records"))
+        )
+        return 2
     except Exception:  # noqa: BLE001 - whatever it is, what it quotes is shown clean
         say(traceback.format_exc().rstrip())
         return 1
