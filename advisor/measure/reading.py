@@ -34,7 +34,7 @@ from advisor.tasks.faults import short
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
-_KEY = re.compile("[0-9a-f]{12}")  # a folder's name, which leads to no other place
+_KEY = re.compile("[0-9A-Za-z]{1,64}")  # a folder's name, which leads to no other place
 _MOST_RUNS = 100_000
 _CEILING = ("matrix_flops", "matrix_others")
 

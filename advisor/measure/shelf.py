@@ -67,6 +67,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
             raise ValueError("the record is not that of one finished run")
         clear(folder)
         place_whole(work / PREDICTOR, folder)
+        clear(work)  # before the record says that all is done, behind which nobody looks here again
         append(path, rows[0], {"type": "reused", "measured": measured}, *rows[1:])
     finally:
         clear(work)
