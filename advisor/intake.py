@@ -22,6 +22,7 @@ from advisor.errors import UserError
 DEEPEST = 64
 """Levels of a nested value, and parts of a key."""
 _MB = 1_000_000
+_AT_ONCE = 1 << 20  # bytes
 _KINDS = (
     (stat.S_ISDIR, "a folder, not a file"),
     (stat.S_ISFIFO, "a pipe, not a file"),
@@ -89,10 +90,12 @@ def read_bytes(path: Path, bound: Bound = BY_HAND) -> bytes:
     with os.fdopen(
         os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
     ) as file:
-        data = file.read(bound.bytes + 1)
+        data = bytearray()  # in steps, since Python sets as much memory aside as it is asked to read
+        while len(data) <= bound.bytes and (more := file.read(min(_AT_ONCE, bound.bytes + 1 - len(data)))):
+            data += more
     if len(data) > bound.bytes:
         raise too_large(path, len(data), bound)
-    return data
+    return bytes(data)
 
 
 def too_large(path: Path, size: int, bound: Bound) -> NotRead:

@@ -75,10 +75,10 @@ def foreign(found: Guess, main: str) -> bool:
 
 @cache
 def _identifier() -> Any:
-    """None where its model cannot be unpacked, for lack of room: what is asked of it can do without."""
+    """None where there is no room, on the disk or in memory, to unpack its model: what asks can do without."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # on first use: reading the model takes a second
 
     try:
         return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    except OSError:
+    except (OSError, MemoryError):
         return None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from advisor.errors import UserError
-from advisor.intake import Bound
+from advisor.intake import Bound, read_bytes
 from advisor.tasks import TableSource, load_table, load_task
 from advisor.tasks.textfile import Bounds
 
@@ -191,3 +192,13 @@ def test_a_path_that_no_file_system_takes_is_named(tmp_path: Path, place: str) -
 def test_a_name_too_long_for_the_folder_of_its_results_is_a_fault(write: Write, report: Report) -> None:
     toml = f'[task]\nname = "{"ä" * 150}"\nkind = "qa"\ninstruction = "b"\n'
     assert "is too long for a folder's name" in report(write(task_toml=toml))
+
+
+def test_a_small_file_takes_no_more_memory_than_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert read_bytes(tmp_path / "small", Bound(500)) == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
