@@ -8,6 +8,7 @@ Torch and Transformers are imported by the fixtures that need them: tests of roo
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,9 @@ import pytest
 
 from advisor.models import Context, Passage, Prompt, Shot, Vectors
 from advisor.tasks import Document, Example, Task
+
+# As `make test` sets it, before torch is there: on a busy machine fewer threads than cores would be chosen, and said.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, PreTrainedTokenizerFast
