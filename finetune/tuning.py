@@ -54,7 +54,7 @@ def tune(lora: Lora, curriculum: Curriculum, model: LanguageModel, seed: int) ->
     tuned = Adapter(local, recipe.config, state)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
-    note = _course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
+    note = course_note(winner.trainer.course, recipe.epochs, len(rows), _where(curriculum, dev))
     chosen = asdict(recipe) if lora.search else {"epochs": recipe.epochs, "batch": recipe.batch}
     tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={lora.name: chosen})
     return tuned
@@ -157,7 +157,8 @@ def _where(curriculum: Curriculum, held_out: Sequence[Row]) -> str:
     return f"{len(held_out)} held-out {'dev' if curriculum.dev else 'training'} examples"
 
 
-def _course_note(course: Course, epochs: int, lessons: int, where: str) -> str:
+def course_note(course: Course, epochs: int, lessons: int, where: str) -> str:
+    """What a training came to, for the report."""
     steps = len(course.losses)
     note = f"Trained {steps} steps on {lessons} examples ({epochs} epochs at most)"
     for step, rate in course.setbacks:

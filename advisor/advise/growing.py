@@ -23,12 +23,11 @@ from advisor.decide.growth import Growth
 from advisor.errors import UserError
 from advisor.measure.comparing import CURVES, Plan, alone, carry_out, keep_threads
 from advisor.measure.progress import Progress, Silence
-from advisor.measure.reading import read_comparison
+from advisor.measure.reading import as_written, read_comparison
 from advisor.measure.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
-from advisor.tasks.faults import short
 
 _PART = re.compile(r"\d{1,12}(\.draw\d{1,6})?")  # a folder's name, which leads to no other place
 _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
@@ -127,13 +126,8 @@ def read_growth(folder: str | Path) -> Growth:
     heads = list(lines(folder / CURVES))
     if not heads:
         raise UserError(f"{folder}: holds no learning curve", f"advisor curve TASK --out {folder}")
-    try:
+    with as_written(folder / CURVES, "curve"):
         return _read(folder, heads[-1])
-    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
-        raise UserError(
-            f"{folder / CURVES}: its newest curve is not as this version of Advisor writes it ({short(str(error))})",
-            "read it with the version that wrote it, or measure again with another --out",
-        ) from error
 
 
 def _read(folder: Path, head: Mapping[str, Any]) -> Growth:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.decide.sample import Floats, Sample
-from advisor.measure.confusion import FLOATS_AT_ONCE, Confusion, blocks, macro_f1
+from advisor.measure.confusion import Confusion, blocks, macro_f1
 
 Swaps = NDArray[np.int8]
 
@@ -105,7 +105,5 @@ def _all_swaps(differing: int) -> Swaps:
 def _swaps(permutations: int, n: int) -> Iterator[Swaps]:
     """Random swaps of `n` examples (0 or 1); parts of shape (some permutations, n)."""
     rng = np.random.default_rng(_SEED)
-    step = max(1, FLOATS_AT_ONCE // n)
-    for start in range(0, permutations, step):
-        shape = (min(step, permutations - start), n)
-        yield rng.integers(0, 2, shape, dtype=np.int8)
+    for block in blocks(permutations, n):
+        yield rng.integers(0, 2, (block.stop - block.start, n), dtype=np.int8)

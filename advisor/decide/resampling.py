@@ -31,7 +31,7 @@ from advisor.decide.decision import Interval
 from advisor.decide.paired import full_size, rounded
 from advisor.decide.sample import Counts, Floats, Sample
 from advisor.decide.seeds import seed_variance
-from advisor.measure.confusion import FLOATS_AT_ONCE
+from advisor.measure.confusion import blocks
 from advisor.measure.student import Part, half_width
 from advisor.tasks.power import LEVEL, TAILS
 
@@ -78,11 +78,7 @@ class Bootstrap:
     def _sums(self, scores: Floats) -> Floats:
         """Sums of the scores, shape (examples,), in every resample."""
         n = len(scores)
-        step = max(1, FLOATS_AT_ONCE // n)
-        parts = [
-            self._weights[start : start + step, :n].astype(np.float64) @ scores for start in range(0, RESAMPLES, step)
-        ]
-        return np.concatenate(parts)
+        return np.concatenate([self._weights[rows, :n].astype(np.float64) @ scores for rows in blocks(RESAMPLES, n)])
 
 
 def _over_seeds(sample: Sample) -> Interval:
@@ -106,11 +102,10 @@ def _ends(sample: Sample) -> tuple[float, float]:
 def _draws(rng: np.random.Generator, n: int) -> Counts:
     """How often each resample drew each of `n` examples and 2 pseudo-examples; shape (RESAMPLES, n + 2)."""
     weights = np.empty((RESAMPLES, n + 2), dtype=np.float32)
-    step = max(1, FLOATS_AT_ONCE // (n + 2))
-    for start in range(0, RESAMPLES, step):
-        rows = min(step, RESAMPLES - start)
+    for block in blocks(RESAMPLES, n + 2):
+        rows = block.stop - block.start
         drawn = rng.integers(0, n + 2, (rows, n)) + np.arange(rows)[:, None] * (n + 2)
-        weights[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * (n + 2)).reshape(rows, -1)
+        weights[block] = np.bincount(drawn.ravel(), minlength=rows * (n + 2)).reshape(rows, -1)
     return weights
 
 

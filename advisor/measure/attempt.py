@@ -16,7 +16,7 @@ STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 
 
 _HEAD = {"spec", "seed", "control", "uses_model", "config"}
-_NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What reading a line raises that another version wrote, or another hand."""
 
 
@@ -33,12 +33,12 @@ def read_run(path: Path) -> Run | None:
                 attempt, damaged = _Attempt(line), None
             elif attempt is not None and damaged is None:
                 attempt.go_on(line)
-        except _NO_RECORD:
+        except NO_RECORD:
             attempt, damaged = None, Damaged(f"{path}:{number}")
     if damaged is None:
         try:
             return attempt.read() if attempt else None
-        except _NO_RECORD:  # a head that lacks what every one has
+        except NO_RECORD:  # a head that lacks what every one has
             damaged = Damaged(str(path))
     return Run("", 0, "interrupted", damaged=damaged.place)
 

@@ -64,9 +64,7 @@ class Confusion:
         """Macro F1 under every weighting of the examples, by default of all alike; shape (weightings,)."""
         if weights is None:
             weights = np.ones((1, len(self)))
-        step = max(1, FLOATS_AT_ONCE // (2 * self.labels))
-        parts = [macro_f1(*self.sums(weights[start : start + step])) for start in range(0, len(weights), step)]
-        return np.concatenate(parts)
+        return np.concatenate([macro_f1(*self.sums(weights[rows])) for rows in blocks(len(weights), 2 * self.labels)])
 
     def without_each(self) -> NDArray[np.float64]:
         """Macro F1 of all examples but one, for each of them; shape (examples,). Changes two labels at most."""

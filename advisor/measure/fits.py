@@ -24,7 +24,7 @@ def hand_on(source: Path, assignment: Assignment) -> None:
         source: the record of the other run; its predictor lies beside it.
     """
     begun = _beginning(source)
-    if not begun or begun[0]["program"] != assignment.program or assignment.path.exists():
+    if not begun or begun[0].get("program") != assignment.program or assignment.path.exists():
         return
     head, fitted = begun
     seconds = fitted["fit_seconds"] + (fitted.get("index_seconds") or 0.0)

@@ -41,9 +41,9 @@ def killed_here(before: Run | None) -> int:
     if before is None or before.status != "interrupted" or not before.kills:
         return 0
     now, then = kills(), before.kills
-    if now is None or now["boot"] != then["boot"] or now["count"] <= then["count"]:
+    if now is None or now["boot"] != then.get("boot") or now["count"] <= then.get("count", now["count"]):
         return 0
-    return 1 + (int(then["here"]) if then["answered"] == len(before.predictions) else 0)
+    return 1 + (then.get("here", 0) if then.get("answered") == len(before.predictions) else 0)
 
 
 def given_up(before: Run | None) -> str | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from advisor.disk import write_whole
 from advisor.errors import UserError
-from advisor.measure.attempt import read_run
+from advisor.measure.attempt import NO_RECORD, read_run
 from advisor.measure.records import (
     Answer,
     Comparison,
@@ -49,13 +50,23 @@ def read_comparison(folder: str | Path) -> Comparison:
     heads = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
     if not heads:
         raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
-    try:
+    with as_written(folder / JOURNAL, "comparison"):
         return _read(folder, heads[-1])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+
+
+@contextmanager
+def as_written(journal: Path, what: str) -> Iterator[None]:
+    """What another version wrote, or another hand, is told with where it stands.
+
+    Args:
+        what: the newest record of the journal is: `comparison`, `curve`.
+    """
+    try:
+        yield
+    except NO_RECORD as error:
         raise UserError(
-            f"{folder / JOURNAL}: its newest comparison is not as this version of Advisor writes it "
-            f"({short(str(error))})",
-            "read it with the version that wrote it, or compare again with another --out",
+            f"{journal}: its newest {what} is not as this version of Advisor writes it ({short(str(error))})",
+            "read it with the version that wrote it, or measure again with another --out",
         ) from error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from advisor.disk import clear, place_whole
-from advisor.measure.records import append
+from advisor.measure.records import append, lines
 from advisor.models.store import current
 
 RECORD, PREDICTOR = "record.jsonl", "predictor"
@@ -34,22 +34,23 @@ def take(key: str, path: Path) -> str | None:
 def put(key: str, path: Path, machine: str) -> None:
     """Keep the run that was just finished at `path`, unless another machine began it: its times are of both."""
     store = current()
-    if store and key and json.loads(_last_attempt(path)[0])["machine"] == machine:
+    if store and key and _last_attempt(path)[0]["machine"] == machine:
         store.write(f"runs/{key}.zip", partial(_pack, path=path))
 
 
 def _pack(file: BinaryIO, path: Path) -> None:
     folder = path.with_suffix("")
     with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-        archive.writestr(RECORD, b"".join(_last_attempt(path)))
+        archive.writestr(RECORD, "".join(json.dumps(row) + "\n" for row in _last_attempt(path)))
         archive.mkdir(PREDICTOR)
         for found in sorted(folder.rglob("*")):
             archive.write(found, f"{PREDICTOR}/{found.relative_to(folder).as_posix()}")
 
 
-def _last_attempt(path: Path) -> list[bytes]:
-    rows = path.read_bytes().splitlines(keepends=True)
-    first = max(number for number, row in enumerate(rows) if json.loads(row)["type"] == "run")
+def _last_attempt(path: Path) -> list[dict[str, Any]]:
+    """The records of the attempt that was finished last; what was damaged before it is left out."""
+    rows = list(lines(path))
+    first = max(number for number, row in enumerate(rows) if row["type"] == "run")
     return rows[first:]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from advisor.models.engine import LocalModel
 from finetune import Lora, adapter
 from finetune.packing import Row
 from finetune.trainer import Course, Schedule, Trainer
+from finetune.tuning import course_note
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
 LORA = Lora(rank=8, alpha=16, lr=2e-2, epochs=20, batch=4)
@@ -225,31 +226,49 @@ def test_a_single_epoch_learns_from_every_example(llama: LocalModel, lessons: Se
     assert f"on {len(many) - len(many) // 10} examples" in twice.facts.notes[0]
 
 
-def test_a_loss_that_is_no_number_takes_training_back_and_on_at_half_the_rate_once(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
-) -> None:
+@pytest.fixture
+def begun(llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> Iterator[Callable[[int], Trainer]]:
+    """Begins a training of five epochs, with so many of the lessons held out as well."""
     rows = rows_of(llama, lessons)
     with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
-        trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
-        trainer.begin(rows, (), 0)
-        states = []
-        for _ in range(3):
-            states.append(trainer.state())
-            batch = trainer.take(trainer.total)
-            trainer.update(trainer.gradients(batch), batch)
+
+        def begin(held_out: int) -> Trainer:
+            trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
+            trainer.begin(rows, rows[:held_out], 0)
+            return trainer
+
+        yield begin
+
+
+def same(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_loss_that_is_no_number_takes_training_back_and_on_at_half_the_rate_once(
+    begun: Callable[[int], Trainer],
+) -> None:
+    trainer, states = begun(0), []
+    for _ in range(3):
+        states.append(trainer.state())
         batch = trainer.take(trainer.total)
-        trainer.gradients(batch)
-        trainer.update(float("nan"), batch)  # as behind a step too far
-        assert trainer.steps == 3
-        assert all(torch.equal(a, b) for a, b in zip(trainer.state(), states[2], strict=True))
-        assert trainer.course.setbacks == [(3, 5e-3)]
-        assert trainer.take(trainer.total) == batch
         trainer.update(trainer.gradients(batch), batch)
-        assert (trainer.steps, trainer.stopped) == (4, False)
-        trainer.update(float("inf"), batch)
-        assert trainer.stopped
-        with pytest.raises(UserError, match=r"with a learning rate of 0\.01 and with half of it"):
-            trainer.finish()
+    batch = trainer.take(trainer.total)
+    trainer.gradients(batch)
+    trainer.update(float("nan"), batch)  # as behind a step too far
+    assert trainer.steps == 3
+    assert same(trainer.state(), states[2])
+    assert trainer.course.setbacks == [(3, 5e-3)]
+    assert (
+        "behind step 3 the loss was no number, so training went back and on with half the rate, 0.005"
+        in course_note(trainer.course, 5, 8, "")
+    )
+    assert trainer.take(trainer.total) == batch
+    trainer.update(trainer.gradients(batch), batch)
+    assert (trainer.steps, trainer.stopped) == (4, False)
+    trainer.update(float("inf"), batch)
+    assert trainer.stopped
+    with pytest.raises(UserError, match=r"with a learning rate of 0\.01 and with half of it"):
+        trainer.finish()
 
 
 def test_a_training_that_diverges_fails_with_the_cause_and_leaves_the_model_as_it_was(
@@ -261,21 +280,17 @@ def test_a_training_that_diverges_fails_with_the_cause_and_leaves_the_model_as_i
     assert all(torch.equal(before[name], after) for name, after in bits_of(llama).items())
 
 
-def test_what_was_kept_before_a_divergence_is_the_result_and_the_note_says_so(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
-) -> None:
-    rows = rows_of(llama, lessons)
-    with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
-        trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
-        trainer.begin(rows, rows[:3], 0)
-        trainer.go_on(2)
-        kept = trainer.state()
-        for _ in range(2):
-            batch = trainer.take(trainer.total)
-            trainer.update(float("nan"), batch)
-        trainer.finish()
-        assert trainer.course.best_step == 2
-        assert all(torch.equal(a, b) for a, b in zip(trainer.state(), kept, strict=True))
+def test_what_was_kept_before_a_divergence_is_the_result_and_the_note_says_so(begun: Callable[[int], Trainer]) -> None:
+    trainer = begun(3)
+    trainer.go_on(2)
+    kept = trainer.state()
+    for _ in range(2):
+        batch = trainer.take(trainer.total)
+        trainer.update(float("nan"), batch)
+    trainer.finish()
+    assert trainer.course.best_step == 2
+    assert same(trainer.state(), kept)
+    assert "it was no number there either, so training ended; kept step 2" in course_note(trainer.course, 5, 8, "3")
 
 
 def test_a_loss_on_held_out_lessons_that_is_no_number_turns_back_too(

@@ -81,6 +81,22 @@ def test_what_it_takes_is_that_of_the_one_that_changed(
     assert {spec for spec, run in found.items() if run.measured} == {"zero-shot", "nearest"}
 
 
+def test_what_was_damaged_before_it_does_not_keep_a_run_from_being_shared(
+    numbers: Task, model: Any, calls: Calls, kept: Path, tmp_path: Path
+) -> None:
+    first = compare(numbers, model, ["nearest"], out=tmp_path / "a")
+    (record,) = (tmp_path / "a").rglob("nearest.seed0.jsonl")
+    rows = record.read_text().splitlines()
+    record.write_text("\n".join([rows[0], "garbage", *rows[1:]]) + "\n")
+    with fresh():
+        again = compare(numbers, model, ["nearest"], out=tmp_path / "a")
+    assert again.runs[0].status == "ok"
+    assert again.runs[0].predictions == first.runs[0].predictions
+    calls.clear()
+    assert compare(numbers, model, ["nearest"], out=tmp_path / "b").runs[0].measured
+    assert not calls
+
+
 def test_a_copy_is_a_run_like_any_other(numbers: Task, model: Any, kept: Path, tmp_path: Path) -> None:
     compare(numbers, model, ["nearest"], out=tmp_path / "a")
     compare(numbers, model, ["nearest"], out=tmp_path / "b")
