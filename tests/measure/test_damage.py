@@ -163,11 +163,10 @@ def counted(folder: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> Itera
     counts = folder / "vmstat"
     counts.write_text(f"nr_free_pages 7\noom_kill {number}\n")
     with monkeypatch.context() as patch:
+        start = folder / "boot"
+        start.write_text("one\n")
         patch.setattr(killed, "_COUNTS", counts)
-        patch.setattr(killed, "_START", counts)
-        counts_of_boot = folder / "boot"
-        counts_of_boot.write_text("one\n")
-        patch.setattr(killed, "_START", counts_of_boot)
+        patch.setattr(killed, "_START", start)
         yield
 
 

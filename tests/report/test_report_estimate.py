@@ -87,7 +87,9 @@ def test_where_nothing_respects_the_limits_it_says_what_comes_nearest(hostile: E
 
 def test_what_cannot_be_written_is_replaced(hostile: Estimate) -> None:
     render_estimate(hostile, encoding="ascii").encode("ascii")
-    json.loads(render_estimate(hostile, "json", encoding="ascii"))
+    written = render_estimate(hostile, "json", encoding="ascii")
+    assert written.isascii()
+    assert json.loads(written) == json.loads(render_estimate(hostile, "json"))
 
 
 def test_a_stream_that_is_no_terminal_gets_a_plain_page(hostile: Estimate) -> None:

@@ -41,7 +41,9 @@ def test_a_page_shows_some_places_and_counts_the_rest(hostile: Profile) -> None:
 
 def test_what_cannot_be_written_is_replaced(hostile: Profile) -> None:
     render_profile(hostile, encoding="ascii").encode("ascii")
-    json.loads(render_profile(hostile, "json", encoding="ascii"))
+    written = render_profile(hostile, "json", encoding="ascii")
+    assert written.isascii()
+    assert json.loads(written) == json.loads(render_profile(hostile, "json"))
 
 
 def test_json_holds_every_place(hostile: Profile) -> None:
