@@ -9,35 +9,23 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from advisor.advise import (
-        Answers,
-        Budget,
-        Estimate,
-        Probes,
-        Profile,
-        Terms,
-        ask,
-        curve,
-        probe,
-        profile,
-        race,
-        recommend,
-        with_race,
-    )
-    from advisor.decide import Curves, Decision, decide, load_prices
+    from advisor.advice import Answers, Estimate, ask, recommend
+    from advisor.curves import curve
     from advisor.errors import AdvisorError, NotApplicable, UserError
-    from advisor.measure.comparing import compare
-    from advisor.measure.reading import read_comparison
-    from advisor.measure.records import Comparison
+    from advisor.measuring.comparing import compare
+    from advisor.measuring.reading import read_comparison
+    from advisor.measuring.records import Comparison
     from advisor.models.load import load_model
-    from advisor.report import render as report
+    from advisor.pilot import Probes, probe
+    from advisor.profiling import Profile, profile
+    from advisor.racing import Budget, Terms, race, with_race
+    from advisor.reporting import report
     from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, load_table, load_task, subset
+    from advisor.verdict import Curves, Decision, decide, load_prices
 
 __all__ = [
     "AdvisorError",
@@ -77,48 +65,52 @@ __all__ = [
 ]
 
 
-_ROOMS = {
-    "advisor.advise": (
-        *("Answers", "Budget", "Estimate", "Probes", "Profile", "Terms"),
-        *("ask", "curve", "probe", "profile", "race", "recommend", "with_race"),
-    ),
-    "advisor.decide": ("Curves", "Decision", "decide", "load_prices"),
-    "advisor.errors": ("AdvisorError", "NotApplicable", "UserError"),
-    "advisor.measure.comparing": ("compare",),
-    "advisor.measure.reading": ("read_comparison",),
-    "advisor.measure.records": ("Comparison",),
-    "advisor.models.load": ("load_model",),
-    "advisor.report": ("report",),
-    "advisor.tasks": (
-        *("Document", "Example", "Limits", "Query", "TableSource", "Task"),
-        *("load_table", "load_task", "subset"),
-    ),
+_HOMES = {
+    "Answers": "advice",
+    "Budget": "racing",
+    "Curves": "verdict",
+    "Decision": "verdict",
+    "Comparison": "measuring.records",
+    "Document": "tasks",
+    "AdvisorError": "errors",
+    "Estimate": "advice",
+    "Example": "tasks",
+    "Limits": "tasks",
+    "NotApplicable": "errors",
+    "Probes": "pilot",
+    "Profile": "profiling",
+    "Query": "tasks",
+    "TableSource": "tasks",
+    "Task": "tasks",
+    "Terms": "racing",
+    "UserError": "errors",
+    "ask": "advice",
+    "compare": "measuring.comparing",
+    "curve": "curves",
+    "decide": "verdict",
+    "load_model": "models.load",
+    "load_prices": "verdict",
+    "load_table": "tasks",
+    "load_task": "tasks",
+    "probe": "pilot",
+    "profile": "profiling",
+    "race": "racing",
+    "read_comparison": "measuring.reading",
+    "recommend": "advice",
+    "report": "reporting",
+    "subset": "tasks",
+    "with_race": "racing",
 }
-_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
-_INSIDE = {"report": "render"}
-"""What is called otherwise where it is at home."""
+"""The room of each public name, which is read when the name is first asked for: who needs one does not pay for all."""
 
 
-class _FrontDoor(ModuleType):
-    """Fetches a public name when it is first asked for, so that whoever needs one of them does not pay for all.
-
-    `decide` and `report` are rooms too, and the import of a room is written here under its name: what is public under
-    that name wins.
-    """
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'advisor' has no attribute {name!r}")
-        found = getattr(import_module(_HOMES[name]), _INSIDE.get(name, name))
-        self.__dict__[name] = found
-        return found
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted({*self.__dict__, *__all__})
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'advisor' has no attribute {name!r}")
+    found = getattr(import_module(f"advisor.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
 
 
-sys.modules[__name__].__class__ = _FrontDoor
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

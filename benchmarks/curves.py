@@ -20,10 +20,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from advisor.decide.crossings import Crossing, crossing, last_change, percentiles
-from advisor.decide.curves import LABELS, Resampling
-from advisor.decide.sample import Floats, Sample
-from advisor.decide.saturation import FARTHEST, fit
+from advisor.verdict.crossings import Crossing, crossing, last_change, percentiles
+from advisor.verdict.curves import LABELS, Resampling
+from advisor.verdict.sample import Floats, Sample
+from advisor.verdict.saturation import FARTHEST, fit
 
 RESULTS = Path(__file__).parent / "results"
 HARDNESS = 0.6  # share of the variance of an answer's latent score that is the example's

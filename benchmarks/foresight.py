@@ -19,11 +19,11 @@ from statistics import median
 from typing import Any
 
 import advisor
-from advisor.advise.foresight import FACTOR, PROMPT_FACTOR, Foreseen, Lengths, foresee
-from advisor.advise.readings import Rates
 from advisor.approaches import parse
-from advisor.measure.records import ModelFacts
+from advisor.forecast.foresight import FACTOR, PROMPT_FACTOR, Foreseen, Lengths, foresee
+from advisor.measuring.records import ModelFacts
 from advisor.models import LanguageModel
+from advisor.pilot.readings import Rates
 from benchmarks.comparisons import RESULTS
 
 RATES = Rates(prefill=295.0, prefill_alone=None, decode=70.0, decode_alone=15.0, train=104.0, embed=1_600.0)

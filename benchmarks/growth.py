@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from advisor.advise.curve import SIZES
-from advisor.decide.crossings import crossing, percentiles
-from advisor.decide.curves import LABELS, Resampling
-from advisor.decide.sample import Floats
-from advisor.decide.saturation import FARTHEST, fit
+from advisor.curves.sampling import SIZES
+from advisor.verdict.crossings import crossing, percentiles
+from advisor.verdict.curves import LABELS, Resampling
+from advisor.verdict.sample import Floats
+from advisor.verdict.saturation import FARTHEST, fit
 from benchmarks.curves import GRID, RESULTS, Case, Truth, measured, truly
 
 

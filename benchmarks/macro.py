@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.resampling import Bootstrap
-from advisor.decide.sample import Floats, Sample
-from advisor.measure.confusion import macro_f1
-from advisor.measure.metrics import confusion
+from advisor.measuring.confusion import macro_f1
+from advisor.measuring.metrics import confusion
+from advisor.verdict.resampling import Bootstrap
+from advisor.verdict.sample import Floats, Sample
 from benchmarks.curves import RESULTS
 
 CONCENTRATION = 10.0

@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 import advisor
-from advisor.models import batches
+from advisor.models.local import batches
 from benchmarks.comparisons import RESULTS
 from finetune import trainer
 

@@ -14,8 +14,8 @@ from typing import Any
 import phonenumbers
 
 from advisor.tasks import UNANSWERABLE, Task
+from advisor.tasks.minhash import normalised
 from advisor.tasks.personal import luhn
-from advisor.tasks.twins import normalised
 
 Row = dict[str, Any]
 Plant = Callable[["Copy", Random, int], set[str]]

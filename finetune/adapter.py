@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from advisor.errors import NotApplicable
 from advisor.models import Weights
-from advisor.models.engine import LocalModel
-from finetune.layers import fused
+from advisor.models.local.engine import LocalModel
+from finetune.fused.layers import fused
 
 State = dict[str, torch.Tensor]
 WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it

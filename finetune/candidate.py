@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from peft import LoraConfig
 
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.trainer import Schedule, Trainer
 

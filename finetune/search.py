@@ -14,8 +14,8 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from advisor.approaches import progress
 from finetune.candidate import Candidate, Recipe
+from finetune.fused.packing import Row
 from finetune.halving import SHARES, shares_for, staying, trainings
-from finetune.packing import Row
 from finetune.together import Together, at_once
 
 RATES = (2e-4, 5e-3)

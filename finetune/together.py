@@ -19,12 +19,12 @@ from peft.tuners.lora import Linear, LoraLayer
 from torch.nn.functional import cross_entropy, dropout
 
 from advisor.approaches import progress
-from advisor.models.attention import NotPassedOn, packed_attention
 from advisor.models.clock import clock
-from advisor.models.shortage import give_back, out_of_memory
+from advisor.models.local.attention import NotPassedOn, packed_attention
+from advisor.models.local.shortage import give_back, out_of_memory
 from finetune.candidate import Candidate, untouched
-from finetune.packing import Row
-from finetune.packs import Packs
+from finetune.fused.packing import Row
+from finetune.fused.packs import Packs
 from finetune.trainer import parts_of
 
 Work = TypeVar("Work")

@@ -16,13 +16,13 @@ from torch.nn.functional import cross_entropy
 
 from advisor.approaches import progress
 from advisor.errors import UserError
-from advisor.models.attention import packed_attention
 from advisor.models.clock import clock
-from advisor.models.engine import LocalModel
-from advisor.models.kv import passing_bytes
-from advisor.models.shortage import give_back, not_enough, out_of_memory
-from finetune import lean
-from finetune.packing import Pack, Row, packed_length
+from advisor.models.local.attention import packed_attention
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.kv import passing_bytes
+from advisor.models.local.shortage import give_back, not_enough, out_of_memory
+from finetune.fused import llama as lean
+from finetune.fused.packing import Pack, Row, packed_length
 
 log = logging.getLogger(__name__)
 

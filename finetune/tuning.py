@@ -12,11 +12,11 @@ from peft import LoraConfig
 from advisor.approaches import Curriculum, Facts, Lesson, Tuned
 from advisor.errors import NotApplicable
 from advisor.models import Context, LanguageModel, Weights
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
+from finetune.fused.packing import Row
 from finetune.lora import Lora, default_batch, default_epochs
-from finetune.packing import Row
 from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
 from finetune.trainer import Course

@@ -14,7 +14,7 @@ from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
 from advisor.tasks import Example, GroundedQuery, Query, Task
-from advisor.tasks.twins import normalised
+from advisor.tasks.minhash import normalised
 from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
 from rag.index import PassageIndex

@@ -8,14 +8,17 @@ Torch and Transformers are imported by the fixtures that need them: tests of roo
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +33,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-    from advisor.models.engine import LocalModel
+    from advisor.models.local.engine import LocalModel
 
 END, TURN, TURN_END = "<|end|>", "<|turn|>", "<|turn_end|>"
 CHAT_TEMPLATE = (
@@ -53,6 +56,7 @@ SENTENCES = (
 VOCABULARY = 400
 SHAPE = {"vocab_size": VOCABULARY, "initializer_range": 0.2}
 WINDOW = 512
+SCRIPTED = Path(__file__).parent / "approaches" / "scripted.py"
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,29 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def hashing_embedder() -> HashingEmbedder:
     return HashingEmbedder()
+
+
+@pytest.fixture(scope="session")
+def scripted() -> ModuleType:
+    """The module with the scripted model."""
+    spec = importlib.util.spec_from_file_location("scripted_model", SCRIPTED)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make_model(scripted: ModuleType) -> Callable[..., Any]:
+    """Makes a scripted model; keywords as its fields."""
+    made: Callable[..., Any] = scripted.ScriptedModel
+    return made
+
+
+@pytest.fixture
+def model(make_model: Callable[..., Any]) -> Any:
+    return make_model()
 
 
 @pytest.fixture(scope="session")

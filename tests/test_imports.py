@@ -20,11 +20,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
     *("version", "errors", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
-    *("approaches", "measure", "decide", "advise", "report", "commands", "cli", "__init__"),
+    *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
+    *("reporting", "commands", "cli", "__init__"),
 )
 OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
-    "advisor": {"_HOMES[name]"},
+    "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "advisor.commands.options": {"'advisor.models.load'"},
     "finetune.lora": {"'finetune.tuning'"},
@@ -35,14 +36,14 @@ LONGEST_FUNCTION = 60
 MOST_PARAMETERS = 6
 # Functions with more parameters, and why. What is here may not grow.
 MANY_PARAMETERS = {
-    "advisor.models.attention.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
+    "advisor.models.local.attention.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
 }
 
 HOMES = {
     "transformers": ("advisor.models", "finetune"),
     "huggingface_hub": ("advisor.models",),
     "gguf": ("advisor.models",),
-    "sentence_transformers": ("advisor.models.embedder",),
+    "sentence_transformers": ("advisor.models.local.embedder",),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune",),
     "optuna": ("finetune.search",),
@@ -50,11 +51,11 @@ HOMES = {
     "langchain": ("rag",),
     "langchain_core": ("rag",),
     "langchain_text_splitters": ("rag",),
-    "rich": ("advisor.report", "advisor.cli"),
+    "rich": ("advisor.reporting", "advisor.cli"),
     "py3langid": ("advisor.tasks.language",),
     "phonenumbers": ("advisor.tasks.personal",),
     "presidio_analyzer": ("advisor.tasks.personal",),
-    "sklearn": ("advisor.approaches", "advisor.advise"),
+    "sklearn": ("advisor.approaches", "advisor.profiling"),
 }
 IN_ONE_FILE = ("sentence_transformers", "faiss")
 HEAVY = (

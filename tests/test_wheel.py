@@ -63,7 +63,7 @@ def test_it_holds_the_data_that_the_modules_read(wheel: zipfile.ZipFile) -> None
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert "advisor/decide/prices.toml" in files
+    assert "advisor/verdict/prices.toml" in files
     assert not files - set(wheel.namelist())
 
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from advisor.advise import Answers, ask
-from advisor.advise.interview import answers_of, read_interview
-from advisor.advise.skeleton import check_place, write_skeleton
+from advisor.advice import Answers, ask
+from advisor.advice.interview import answers_of, read_interview
+from advisor.advice.skeleton import check_place, write_skeleton
 from advisor.cleaning import say
 from advisor.errors import UserError
 from advisor.intake import json_of, read_bytes, toml_of
-from advisor.report import show_estimate
+from advisor.reporting import show_estimate
 
 INTERRUPTED = 130
 

@@ -8,21 +8,22 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.advise import Budget, Terms, as_raced, probe, race, with_race
-from advisor.advise.local import case_of, keep, local_cases
 from advisor.approaches import parse
 from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
-from advisor.decide import Decision, decide, load_prices
 from advisor.disk import write_whole
-from advisor.measure.again import time_again
-from advisor.measure.comparing import compare
-from advisor.measure.reading import note_spans
-from advisor.measure.records import Comparison
+from advisor.forecast.own_cases import case_of, keep, local_cases
+from advisor.measuring.again import time_again
+from advisor.measuring.comparing import compare
+from advisor.measuring.reading import note_spans
+from advisor.measuring.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.store import fresh
-from advisor.report import LiveProgress, render_json, show
+from advisor.pilot import probe
+from advisor.racing import Budget, Terms, as_raced, race, with_race
+from advisor.reporting import LiveProgress, render_json, show
 from advisor.tasks import Limits, subset
+from advisor.verdict import Decision, decide, load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

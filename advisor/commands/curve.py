@@ -7,16 +7,16 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from advisor.advise.curve import SIZES, default_folder, learners
-from advisor.advise.growing import Sizes, grow
 from advisor.approaches import parse
 from advisor.commands.options import add_running, add_task, load, task_of
-from advisor.decide.curves import judge
+from advisor.curves.growing import Sizes, grow
+from advisor.curves.sampling import SIZES, default_folder, learners
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.models.store import fresh
-from advisor.report import LiveProgress, render_curves, show_curves
+from advisor.reporting import LiveProgress, render_curves, show_curves
 from advisor.tasks import subset
+from advisor.verdict.curves import judge
 
 RESULT = "curve.json"
 

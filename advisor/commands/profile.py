@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from advisor.advise import profile
 from advisor.commands.options import add_task, task_of, weights
-from advisor.report import show_profile
+from advisor.profiling import profile
+from advisor.reporting import show_profile
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,14 +7,15 @@ import shlex
 import sys
 from dataclasses import replace
 
-from advisor.advise import probe, profile
-from advisor.advise.agenda import Invocation
-from advisor.advise.readings import PROBING
-from advisor.advise.recommend import estimate
+from advisor.advice.agenda import Invocation
+from advisor.advice.recommending import estimate
 from advisor.commands.options import TABLE, add_limits, add_task, limits_of, note_language, task_of, weights
-from advisor.decide import load_prices
 from advisor.errors import UserError
-from advisor.report import LiveProgress, show_estimate
+from advisor.pilot import probe
+from advisor.pilot.readings import PROBING
+from advisor.profiling import profile
+from advisor.reporting import LiveProgress, show_estimate
+from advisor.verdict import load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

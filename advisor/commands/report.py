@@ -6,13 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from advisor.advise.growing import holds_growth, read_growth
 from advisor.commands.compare import judged
 from advisor.commands.options import add_judging
-from advisor.decide.curves import judge
+from advisor.curves.growing import holds_growth, read_growth
 from advisor.intake import there
-from advisor.measure.reading import read_comparison
-from advisor.report import FORMATS, show, show_curves
+from advisor.measuring.reading import read_comparison
+from advisor.reporting import FORMATS, show, show_curves
+from advisor.verdict.curves import judge
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

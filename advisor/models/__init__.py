@@ -18,7 +18,7 @@ from advisor.models.language_model import (
     shares_of,
     window_of,
 )
-from advisor.models.memory import keep_memory
+from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
 __all__ = [

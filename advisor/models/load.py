@@ -15,20 +15,20 @@ from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.device import choose_device, choose_dtype, emulated
-from advisor.models.embedder import SentenceEmbedder
 from advisor.models.embeddings import CachedEmbedder
-from advisor.models.engine import LocalModel
-from advisor.models.fitting import check_fits
-from advisor.models.folder import check_folder
-from advisor.models.gguf import converted
-from advisor.models.gpu import others_on
+from advisor.models.local.device import choose_device, choose_dtype, emulated
+from advisor.models.local.embedder import SentenceEmbedder
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.fitting import check_fits
+from advisor.models.local.folder import check_folder
+from advisor.models.local.gguf import converted
+from advisor.models.local.gpu import others_on
+from advisor.models.local.packages import MINILM, SMOLLM2
+from advisor.models.local.shortage import give_back, out_of_memory, telling
+from advisor.models.local.source import find, is_gguf
+from advisor.models.local.threads import choose
 from advisor.models.others import look
-from advisor.models.packages import MINILM, SMOLLM2
 from advisor.models.render import Renderer
-from advisor.models.shortage import give_back, out_of_memory, telling
-from advisor.models.source import find, is_gguf
-from advisor.models.threads import choose
 
 DEFAULT = "embedded"
 log = logging.getLogger(__name__)

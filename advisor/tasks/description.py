@@ -13,11 +13,11 @@ import numpy as np
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.language import main_language
 from advisor.tasks.material import Entry, Material
+from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import Occurrences, holds
 from advisor.tasks.power import SPREAD, detectable
 from advisor.tasks.shapes import is_code, is_json, is_number, rigidity
 from advisor.tasks.task import UNANSWERABLE, Task
-from advisor.tasks.twins import squeezed
 from advisor.tasks.words import count_words
 
 _ASKED = 500  # questions whose overlap with the documents is worked out

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from advisor.tasks.findings import Finding, Severity, counted, excerpt, sights
 from advisor.tasks.material import SPLITS, Entry, Material, Page, Split
+from advisor.tasks.minhash import THRESHOLD, near_pairs, reworded
 from advisor.tasks.task import Place, Task
-from advisor.tasks.twins import THRESHOLD, near_pairs, reworded
 
 _MANY, _FEW = 0.05, 0.01  # shares from which repeats weigh, and below which they hardly do
 _HALF = 57  # columns of either of two inputs

@@ -1,6 +1,6 @@
 """The forms in which answers are compared: equal forms are equal answers, in metrics, profile and advice alike.
 
-Whether inputs are nearly the same is another, looser question: `advisor.tasks.twins`.
+Whether inputs are nearly the same is another, looser question: `advisor.tasks.minhash`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from advisor.tasks.findings import Finding, counted, sights
 from advisor.tasks.material import LONG_ANSWER, Entry, Material
+from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import Occurrences, holds
 from advisor.tasks.task import Task
-from advisor.tasks.twins import squeezed
 from advisor.tasks.words import count_words
 
 _LONG_INPUT = 8  # words from which an input is not part of another text by chance

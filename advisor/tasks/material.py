@@ -8,8 +8,8 @@ from typing import Literal
 
 from advisor.tasks.forms import answer_form
 from advisor.tasks.language import Guess, guess, main_language
+from advisor.tasks.minhash import normalised, squeezed
 from advisor.tasks.task import Document, Example, Kind, Place, Task
-from advisor.tasks.twins import normalised, squeezed
 from advisor.tasks.words import count_words
 
 Split = Literal["train", "dev", "test"]

@@ -11,7 +11,7 @@ class Occurrences:
     """An index over squeezed texts: a phrase is only looked for where its rarest word is.
 
     Args:
-        texts: squeezed texts (`advisor.tasks.twins.squeezed`); a phrase is found in them by its position.
+        texts: squeezed texts (`advisor.tasks.minhash.squeezed`); a phrase is found in them by its position.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ import json
 from pathlib import Path
 
 import advisor
-from advisor.advise import learned
+from advisor.forecast import learned
 from benchmarks.decisions import report, table, unseen
 from benchmarks.decisions.cells import Cell, cells, measure
 from benchmarks.decisions.probing import probed, read_probes

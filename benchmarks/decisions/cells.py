@@ -10,8 +10,8 @@ from pathlib import Path
 
 from advisor.approaches import installed, parse
 from advisor.errors import UserError
-from advisor.measure.comparing import Plan, carry_out
-from advisor.measure.reading import read_comparison
+from advisor.measuring.comparing import Plan, carry_out
+from advisor.measuring.reading import read_comparison
 from advisor.models import LanguageModel
 from advisor.tasks import Task, load_task, subset
 

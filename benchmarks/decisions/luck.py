@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.sample import Sample
+from advisor.verdict.sample import Sample
 
 DRAWS = 200  # of halves, each of which chooses once
 

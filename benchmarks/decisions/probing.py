@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from advisor.advise.probe import probe
-from advisor.advise.readings import Probes
 from advisor.models import LanguageModel
+from advisor.pilot.probing import probe
+from advisor.pilot.readings import Probes
 from benchmarks.decisions.cells import Cell, finished
 from benchmarks.decisions.table import probes_from
 

@@ -10,13 +10,13 @@ from statistics import NormalDist
 
 import numpy as np
 
-from advisor.advise.expected import Expected
-from advisor.advise.features import features
-from advisor.advise.learned import APPROACHES, Knowledge, expect_from, learn
-from advisor.advise.learning import Case
-from advisor.advise.preference import worths
-from advisor.advise.rules import advised_by_tree
-from advisor.decide import Interval
+from advisor.advice.preference import worths
+from advisor.forecast.expected import Expected
+from advisor.forecast.features import features
+from advisor.forecast.learned import APPROACHES, Knowledge, expect_from, learn
+from advisor.forecast.learning import Case
+from advisor.forecast.rules import advised_by_tree
+from advisor.verdict import Interval
 from benchmarks.decisions.table import Measured
 
 QUERIES = 10_000  # that the cost of fitting is spread over

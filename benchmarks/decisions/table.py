@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.advise.learned import APPROACHES
-from advisor.advise.readings import Probes, Rates, Reading
-from advisor.decide import Interval, decide
-from advisor.decide.sample import samples
 from advisor.errors import UserError
-from advisor.measure.reading import read_comparison
-from advisor.measure.records import Comparison
+from advisor.forecast.learned import APPROACHES
+from advisor.measuring.reading import read_comparison
+from advisor.measuring.records import Comparison
+from advisor.pilot.readings import Probes, Rates, Reading
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
+from advisor.verdict import Interval, decide
+from advisor.verdict.sample import samples
 from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
 from benchmarks.decisions.luck import halved
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from advisor.advise.learned import Knowledge
+from advisor.forecast.learned import Knowledge
 from benchmarks.decisions.scoring import Advised, advised_by, coverage
 from benchmarks.decisions.table import Measured, short
 

@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.advise.ask import ask
-from advisor.advise.growing import read_growth
-from advisor.advise.interview import answers_of
-from advisor.advise.local import local_cases
+from advisor.advice.asking import ask
+from advisor.advice.interview import answers_of
 from advisor.commands.ask import read_answers
-from advisor.decide import load_prices
-from advisor.measure.attempt import read_run
-from advisor.measure.json_values import json_value, leaves, shared
-from advisor.measure.reading import read_comparison
+from advisor.curves.growing import read_growth
+from advisor.forecast.own_cases import local_cases
+from advisor.measuring.attempt import read_run
+from advisor.measuring.json_values import json_value, leaves, shared
+from advisor.measuring.reading import read_comparison
 from advisor.tasks import TableSource, Task, load_table, load_task
 from advisor.tasks.forms import answer_form
+from advisor.verdict import load_prices
 
 ROWS = Path(__file__).with_name("rows.parquet")  # read where pyarrow is installed
 RUN = Path(__file__).with_name("run")

@@ -39,21 +39,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.advise.field import Leg, OutOfTime
-from advisor.advise.learned import Knowledge, expect_from, learn, learned_edges
-from advisor.advise.racing import TRIAL_SHARE, Finish, Rules, run_race
-from advisor.advise.setaside import SetAside
 from advisor.approaches import parse, spec_of, untrained
-from advisor.decide import Decision, decide
-from advisor.decide.rows import complete_runs
-from advisor.decide.sample import samples
-from advisor.decide.standings import GAIN
-from advisor.decide.statistics import Contrasts
 from advisor.errors import UserError
-from advisor.measure.reading import JOURNAL, read_comparison
-from advisor.measure.records import Comparison, Run
+from advisor.forecast.learned import Knowledge, expect_from, learn, learned_edges
+from advisor.measuring.reading import JOURNAL, read_comparison
+from advisor.measuring.records import Comparison, Run
+from advisor.racing.field import Leg, OutOfTime
+from advisor.racing.policy import TRIAL_SHARE, Finish, Rules, run_race
+from advisor.racing.setaside import SetAside
 from advisor.tasks import Example, Task
 from advisor.tasks.power import MARGIN
+from advisor.verdict import Decision, decide
+from advisor.verdict.rows import complete_runs
+from advisor.verdict.sample import samples
+from advisor.verdict.standings import GAIN
+from advisor.verdict.statistics import Contrasts
 from benchmarks.decisions import table
 from benchmarks.decisions.scoring import case_of
 from benchmarks.decisions.table import Measured

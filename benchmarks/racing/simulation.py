@@ -3,7 +3,7 @@
     python -m benchmarks.racing.simulation [--races 200] [--out benchmarks/results]
 
 Six approaches answer up to 512 examples; after 16 examples and then after every 8 it is looked whether one is beaten.
-Three ways to look are compared on the same races: the e-process of `advisor.decide.standings`, ordinary paired z-tests
+Three ways to look are compared on the same races: the e-process of `advisor.verdict.standings`, ordinary paired z-tests
 at 5 %, and z-tests corrected for the number of rivals (Bonferroni) but not for the number of looks. The shapes of the
 scores differ in what makes tests go wrong: right or wrong answers with easy and hard examples, graded answers with many
 noughts and ones, long texts that all score alike, and approaches that are much better on a few examples and a little
@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.decide.betting import capital
-from advisor.decide.standings import Standard
 from advisor.tasks.power import LEVEL
+from advisor.verdict.betting import capital
+from advisor.verdict.standings import Standard
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from advisor.advise.contest import RACE
 from advisor.disk import intact
-from advisor.measure.records import Damaged, every_line
-from advisor.models.gguf import converted
-from advisor.models.packages import SMOLLM2
-from advisor.models.source import find
+from advisor.measuring.records import Damaged, every_line
+from advisor.models.local.gguf import converted
+from advisor.models.local.packages import SMOLLM2
+from advisor.models.local.source import find
+from advisor.racing.contest import RACE
 from benchmarks.reliability.scenarios import Answers, Scenario
 
 MOST = 5  # kills of one run before it may end

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import advisor
-from advisor.advise.contest import Terms, race
-from advisor.measure.reading import read_comparison
+from advisor.measuring.reading import read_comparison
 from advisor.models import LanguageModel
 from advisor.models.load import load_model
+from advisor.racing.contest import Terms, race
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.language import guess
 from benchmarks.speed.material import tiny_folder

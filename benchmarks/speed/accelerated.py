@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from advisor.models import Prompt
-from advisor.models.shortage import give_back
+from advisor.models.local.shortage import give_back
 from advisor.tasks import load_task
 from benchmarks.speed.ceiling import measure
 from benchmarks.speed.gates import every, same_losses

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import advisor
-from advisor.measure.records import Comparison
-from advisor.models.engine import LocalModel
+from advisor.measuring.records import Comparison
+from advisor.models.local.engine import LocalModel
 from advisor.models.store import PLACE
 from advisor.tasks import Task, load_task
 from benchmarks.speed.compared import APPROACHES, BATCH, EPOCHS, LORA, small_task

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from advisor.models import Prompt
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.harness import repeat
 from benchmarks.speed.machine import native_dtype, synchronise

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from advisor.models.packages import MINILM
-from advisor.models.source import find
+from advisor.models.local.packages import MINILM
+from advisor.models.local.source import find
 from advisor.tasks import Task, load_task
 from benchmarks.speed.gates import every
 from benchmarks.speed.harness import Job, Peer, Side, compare

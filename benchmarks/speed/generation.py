@@ -10,7 +10,7 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig
 
 from advisor.models import Decoding, Generation
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.gates import every
 from benchmarks.speed.harness import Peer, Side, compare

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from advisor.measure.environment import hardware, versions
-from advisor.models.device import choose_device, choose_dtype, cpu_flags, device_name
+from advisor.measuring.environment import hardware, versions
+from advisor.models.local.device import choose_device, choose_dtype, cpu_flags, device_name
 from benchmarks.speed import ROOT
 
 PEERS = ("lm_eval", "trl", "datasets", "accelerate", "tokenizers", "langchain-text-splitters")

@@ -13,17 +13,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2
 from transformers.utils import logging as transformers_logging
 
 from advisor.models import Context, Prompt, Shot
-from advisor.models.device import choose_device, choose_dtype
-from advisor.models.embedder import SentenceEmbedder
-from advisor.models.engine import LocalModel
-from advisor.models.gguf import converted
 from advisor.models.load import load_model
-from advisor.models.packages import MINILM, SMOLLM2
+from advisor.models.local.device import choose_device, choose_dtype
+from advisor.models.local.embedder import SentenceEmbedder
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.gguf import converted
+from advisor.models.local.packages import MINILM, SMOLLM2
+from advisor.models.local.source import Source, find
 from advisor.models.render import Renderer
-from advisor.models.source import Source, find
 from advisor.tasks import Task
 from benchmarks.speed.options import Options
-from finetune.packing import Row
+from finetune.fused.packing import Row
 
 RANDOM = "random weights"
 ROOM = 64  # tokens of the context window left for an answer

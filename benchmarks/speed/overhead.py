@@ -19,16 +19,17 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 import advisor
 from advisor.models import Decoding, Prompt
-from advisor.models.engine import LocalModel
-from advisor.models.lean import Lean
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.fused import Lean
 from advisor.tasks import Task, load_task
 from benchmarks.speed.harness import repeat
 from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, own_embedder, prompts_with_prefix, row_of, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
-from finetune import adapter, lean
-from finetune.packing import Row
+from finetune import adapter
+from finetune.fused import llama as lean
+from finetune.fused.packing import Row
 from finetune.trainer import Schedule, Trainer
 
 QUERIES, FEW_QUERIES = 48, 4

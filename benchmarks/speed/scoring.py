@@ -9,7 +9,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from advisor.models import Prompt, Scores
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from advisor.tasks import load_task
 from benchmarks.speed.gates import every
 from benchmarks.speed.harness import Peer, Side, compare

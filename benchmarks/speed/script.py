@@ -18,9 +18,9 @@ from transformers import GenerationConfig
 from advisor.approaches.answering import decoding_for
 from advisor.approaches.shots import draw
 from advisor.models import Context, Passage, Prompt, Shot
-from advisor.models.packages import MINILM
+from advisor.models.local.packages import MINILM
+from advisor.models.local.source import find
 from advisor.models.render import Renderer
-from advisor.models.source import find
 from advisor.tasks import Task
 from benchmarks.speed.material import row_of
 from benchmarks.speed.stock import Lessons, sft_trainer

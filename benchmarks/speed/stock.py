@@ -14,8 +14,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from advisor.models.device import choose_device
-from finetune.packing import Row
+from advisor.models.local.device import choose_device
+from finetune.fused.packing import Row
 
 disable_progress_bars()
 

@@ -16,7 +16,7 @@ from peft import LoraConfig, set_peft_model_state_dict
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from advisor.models import Prompt
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from advisor.tasks import Task, load_task, subset
 from benchmarks.speed.gates import as_near, every, same_losses
 from benchmarks.speed.harness import Job, Peer, Side, compare
@@ -26,7 +26,7 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Record
 from benchmarks.speed.stock import Lessons, losses, sft_trainer
 from finetune import adapter
-from finetune.packing import Row
+from finetune.fused.packing import Row
 from finetune.trainer import Schedule, Trainer
 from rag import Rag
 

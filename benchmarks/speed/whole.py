@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import advisor
 from advisor.approaches.answering import decoding_for
-from advisor.measure.metrics import scores
-from advisor.models.engine import LocalModel
+from advisor.measuring.metrics import scores
+from advisor.models.local.engine import LocalModel
 from advisor.tasks import Task, load_task
 from benchmarks.speed.compared import APPROACHES, BATCH, EPOCHS, small_task
 from benchmarks.speed.gates import no_worse

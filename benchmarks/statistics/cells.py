@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 
-from advisor.decide.choice import optimism_of, what_settles
-from advisor.decide.optimism import corrected
-from advisor.decide.sample import Sample
-from advisor.decide.statistics import Contrasts
 from advisor.tasks.power import MARGIN
+from advisor.verdict.choice import optimism_of, what_settles
+from advisor.verdict.optimism import corrected
+from advisor.verdict.sample import Sample
+from advisor.verdict.statistics import Contrasts
 from benchmarks.statistics.drawing import Design, Truth, as_rows, draw, joined, judged
 from benchmarks.statistics.table import Line
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from advisor.decide import Decision, decide
-from advisor.decide.sample import Sample
-from advisor.measure.records import Answer, Comparison, LatencyRecord, ModelFacts, PredictionRecord, Run, TaskFacts
-from advisor.report.statements import groups, verdict
+from advisor.measuring.records import Answer, Comparison, LatencyRecord, ModelFacts, PredictionRecord, Run, TaskFacts
+from advisor.reporting.statements import groups, verdict
+from advisor.verdict import Decision, decide
+from advisor.verdict.sample import Sample
 from benchmarks.statistics.drawing import Design, Truth, draw
 
 SPECS = ("zero-shot", "few-shot", "rag", "lora", "rag+lora", "oracle", "majority")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.decide.choice import Choice, choose
-from advisor.decide.decision import Cost, Row
-from advisor.decide.sample import Floats, Sample
-from advisor.decide.statistics import Contrasts
 from advisor.tasks.power import MARGIN
+from advisor.verdict.choice import Choice, choose
+from advisor.verdict.decision import Cost, Row
+from advisor.verdict.sample import Floats, Sample
+from advisor.verdict.statistics import Contrasts
 
 SAME = 0.5
 """Chance that an approach finds an example as hard as the others do."""

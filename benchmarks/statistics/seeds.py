@@ -19,13 +19,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from advisor.decide.rows import complete_runs
-from advisor.decide.sample import Sample, samples
-from advisor.decide.seeds import between
-from advisor.measure.comparing import Plan, carry_out
-from advisor.measure.records import Comparison
+from advisor.measuring.comparing import Plan, carry_out
+from advisor.measuring.records import Comparison
 from advisor.models.load import load_model
 from advisor.tasks import load_task, subset
+from advisor.verdict.rows import complete_runs
+from advisor.verdict.sample import Sample, samples
+from advisor.verdict.seeds import between
 
 RESULTS = Path(__file__).parents[1] / "results" / "seed-spread.json"
 
@@ -90,7 +90,7 @@ def measured() -> dict[str, dict[str, Any]]:
 
 
 def prior(found: dict[str, dict[str, Any]]) -> tuple[float, float]:
-    """The spreads that stand in `advisor.decide.seeds`: roots of the mean variances, of means and of macro F1."""
+    """The spreads that stand in `advisor.verdict.seeds`: roots of the mean variances, of means and of macro F1."""
     of_means = [each["of_seeds"] for each in found.values()]
     of_macro_f1 = [each["macro_f1"]["of_seeds"] for each in found.values() if "macro_f1" in each]
     return _root_mean_square(of_means), _root_mean_square(of_macro_f1)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -39,28 +36,6 @@ FACTS = {
     "badges": "A lost badge is blocked at the reception desk",
     "canteen": "The canteen serves lunch from noon until two",
 }
-
-
-@pytest.fixture(scope="session")
-def scripted() -> ModuleType:
-    """The module with the scripted model."""
-    spec = importlib.util.spec_from_file_location("scripted_for_approaches", HERE / "scripted.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def make_model(scripted: ModuleType) -> Callable[..., Any]:
-    """Makes a scripted model; keywords as its fields."""
-    return scripted.ScriptedModel
-
-
-@pytest.fixture
-def model(make_model: Callable[..., Any]) -> Any:
-    return make_model()
 
 
 @pytest.fixture

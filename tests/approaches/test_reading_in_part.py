@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from advisor.approaches import parse
-from advisor.decide import decide
-from advisor.measure.comparing import compare
+from advisor.measuring.comparing import compare
 from advisor.models import Vectors, cut_by, note_of_cut, shares_of
 from advisor.models.embeddings import CachedEmbedder
 from advisor.tasks import Example, Task
+from advisor.verdict import decide
 
 WINDOW = 20
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.advise import Probes, Rates, Reading
-from advisor.advise.learned import expect_from, learn
-from advisor.advise.scale import angle
-from advisor.decide import Interval
-from advisor.decide.sample import Sample
-from advisor.measure.metrics import confusion, scores
+from advisor.forecast.learned import expect_from, learn
+from advisor.forecast.scale import angle
+from advisor.measuring.metrics import confusion, scores
+from advisor.pilot import Probes, Rates, Reading
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
+from advisor.verdict import Interval
+from advisor.verdict.sample import Sample
 from benchmarks.decisions import table, unseen
 from benchmarks.decisions.cells import cells
 from benchmarks.decisions.luck import halved

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from advisor.decide.sample import Sample
-from advisor.decide.seeds import MACRO_SPREAD, SPREAD
+from advisor.verdict.sample import Sample
+from advisor.verdict.seeds import MACRO_SPREAD, SPREAD
 from benchmarks.statistics import contradictions, seeds
 from benchmarks.statistics.cells import CELLS
 from benchmarks.statistics.drawing import Design, Truth, draw, judged

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import advisor as package
-from advisor.advise.curve import learners
 from advisor.approaches import spec_of
+from advisor.curves.sampling import learners
 
 Advisor = Callable[..., Any]
 HEAVY = {"torch", "transformers", "sentence_transformers", "peft", "faiss", "langchain_core", "sklearn"}

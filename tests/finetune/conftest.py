@@ -10,8 +10,8 @@ import torch
 
 from advisor.approaches import Curriculum, Lesson
 from advisor.models import Prompt
-from advisor.models.engine import LocalModel
-from finetune.packing import Row
+from advisor.models.local.engine import LocalModel
+from finetune.fused.packing import Row
 from finetune.trainer import Trainer
 
 THINGS = {

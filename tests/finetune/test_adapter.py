@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM
 
 from advisor.approaches import Curriculum, Lesson
 from advisor.models import Decoding, Prompt
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
-from finetune.layers import Fused
+from finetune.fused.layers import Fused
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=4)
 IDS = torch.tensor([[40, 41, 42, 43, 44, 45, 46, 47]])

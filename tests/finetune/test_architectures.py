@@ -16,9 +16,9 @@ from transformers import PreTrainedConfig
 from advisor.approaches import Curriculum, Lesson
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
-from finetune.packing import Row
+from finetune.fused.packing import Row
 from finetune.trainer import Schedule, Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from advisor.models.attention import BLOCK
-from finetune.attention import causal
-from finetune.packing import Segments
+from advisor.models.local.attention import BLOCK
+from finetune.fused.attention import causal
+from finetune.fused.packing import Segments
 
 SCALE = 0.35
 
@@ -48,7 +48,7 @@ def test_outputs_and_gradients_are_torchs(queries: int, tokens: int, heads: int)
 
 @pytest.mark.parametrize(("queries", "tokens"), [(1, 1), (7, 7), (5, 8)])
 def test_gradients_are_the_numerical_ones(queries: int, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.models.attention.BLOCK", 3)  # several blocks, the last of them incomplete
+    monkeypatch.setattr("advisor.models.local.attention.BLOCK", 3)  # several blocks, the last of them incomplete
     assert torch.autograd.gradcheck(lambda *inputs: causal(*inputs, SCALE), tensors(queries, tokens, heads=4))
 
 

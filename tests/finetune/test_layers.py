@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from finetune.layers import Fused, fused
+from finetune.fused.layers import Fused, fused
 
 
 def adapted(dtype: torch.dtype = torch.float64, **settings: object) -> nn.Module:

@@ -11,10 +11,10 @@ import torch
 
 from advisor.approaches import Lesson
 from advisor.models import Prompt, Shot
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from advisor.models.prompt import Context
 from finetune import adapter
-from finetune.packing import SHORTEST_PREFIX, Pack, Row
+from finetune.fused.packing import SHORTEST_PREFIX, Pack, Row
 from finetune.trainer import Schedule, Trainer
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]

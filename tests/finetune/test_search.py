@@ -17,11 +17,11 @@ from advisor.approaches import Curriculum, Lesson
 from advisor.approaches.registry import parse, spec_of
 from advisor.errors import NotApplicable, UserError
 from advisor.models.clock import clock
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune import Lora
 from finetune.candidate import Recipe, entered
+from finetune.fused.packing import Row
 from finetune.halving import shares_for, staying, trainings
-from finetune.packing import Row
 from finetune.search import described, halved, sampled
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from advisor.approaches import Lesson
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
 from finetune.adapter import State
 from finetune.candidate import Recipe, entered
-from finetune.packing import Row
+from finetune.fused.packing import Row
 from finetune.together import Together, at_once, joinable
 from finetune.trainer import Course
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from advisor.advise.guard import BrokenOff, Guard
 from advisor.approaches import Curriculum, Lesson
 from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
-from advisor.measure.progress import Silence
+from advisor.measuring.progress import Silence
 from advisor.models import Decoding, Weights
-from advisor.models.engine import LocalModel
+from advisor.models.local.engine import LocalModel
+from advisor.racing.guard import BrokenOff, Guard
 from finetune import Lora, adapter
-from finetune.packing import Row
+from finetune.fused.packing import Row
 from finetune.trainer import Course, Schedule, Trainer
 from finetune.tuning import course_note
 

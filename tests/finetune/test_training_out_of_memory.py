@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from advisor.approaches import Lesson
-from advisor.models.engine import LocalModel
-from advisor.models.shortage import NotEnoughMemory
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.shortage import NotEnoughMemory
 from finetune import adapter
-from finetune.packing import Row
+from finetune.fused.packing import Row
 from finetune.trainer import Course, Schedule, Trainer
 
 RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from advisor.models import Decoding, Prompt
-from advisor.models.batches import Bounds
-from advisor.models.engine import LocalModel
+from advisor.models.local.batches import Bounds
+from advisor.models.local.engine import LocalModel
 
 CAP = 12
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from advisor.models.languages import language_caveats
-from advisor.models.packages import MINILM, SMOLLM2
+from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.tasks import Defaults, Document, Example, Task
 
 QUESTIONS = {

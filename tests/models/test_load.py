@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import advisor
 from advisor.errors import UserError
-from advisor.models import LanguageModel, device
-from advisor.models.engine import LocalModel
+from advisor.models import LanguageModel
 from advisor.models.load import load_model
+from advisor.models.local import device
+from advisor.models.local.engine import LocalModel
 
 
 @pytest.fixture

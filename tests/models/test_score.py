@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from advisor.models import Prompt
-from advisor.models.batches import Bounds
 from advisor.models.clock import clock
-from advisor.models.engine import LocalModel
-from advisor.models.scoring import ChoiceTree
+from advisor.models.local.batches import Bounds
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.scoring import ChoiceTree
 
 CHOICES = {
     "one token each": ["a", "b", "c"],
@@ -91,7 +91,7 @@ def test_large_trees_are_read_in_parts(
 ) -> None:
     choices = CHOICES["several tokens, beginnings in common"]
     whole = [s.totals for s in llama.score(prompts, choices)]
-    monkeypatch.setattr("advisor.models.scoring.LOGITS_AT_ONCE", 1)
+    monkeypatch.setattr("advisor.models.local.scoring.LOGITS_AT_ONCE", 1)
     for scores, before in zip(llama.score(prompts, choices), whole, strict=True):
         assert scores.totals == pytest.approx(before, abs=1e-5)
 

@@ -1,0 +1,181 @@
+"""What to do: the measurement that may settle a choice, and what to do first."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.advice.estimate import Change, Option, Step
+from advisor.advice.preference import Preference
+from advisor.forecast.observed import LEARN_NOTHING
+from advisor.measuring.latency import foreseen_seconds
+from advisor.pilot.readings import PROBING
+from advisor.profiling.task_profile import Profile
+from advisor.tasks import Limits, Task
+from advisor.tasks.power import SPREAD, detectable
+from advisor.verdict import words
+
+CHEAP = ("nearest", "head", "zero-shot", "few-shot")
+"""Approaches that cost minutes at most; a comparison begins with them."""
+ENOUGH_TEST = 100
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How the command line names things.
+
+    Attributes:
+        task: the words that name the task.
+        running: the options for model and machine; empty where no model was named.
+    """
+
+    task: str
+    running: str = ""
+
+    @classmethod
+    def of(cls, task: Task, model: str = "") -> Invocation:
+        """A task that was read from a folder, else a word to be replaced."""
+        known = bool(task.origin) and Path(task.origin).is_dir()
+        named = shlex.quote(task.origin) if known else "TASK"
+        return cls(named, f"--model {shlex.quote(model)}" if model else "")
+
+    def compare(self, specs: Sequence[str], limit: int | None) -> str:
+        """The command that measures these."""
+        asked = [f"--approach {shlex.quote(spec)}" for spec in specs]
+        limited = [f"--limit {limit}"] if limit else []
+        return " ".join(filter(None, ["advisor compare", self.task, *asked, *limited, self.running]))
+
+    def command(self, verb: str, *more: str) -> str:
+        """Another command on the task."""
+        return " ".join(filter(None, [f"advisor {verb}", self.task, *more]))
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """All that says what to do next."""
+
+    options: Sequence[Option]
+    chosen: Preference
+    profile: Profile
+    names: Invocation
+    limits: Limits
+
+    @property
+    def task(self) -> Task:
+        return self.profile.task
+
+    @property
+    def asked(self) -> int:
+        """Test examples that are measured on."""
+        return min(len(self.task.test), ENOUGH_TEST)
+
+    @property
+    def limit(self) -> int | None:
+        """What is asked for, where there are more."""
+        return ENOUGH_TEST if len(self.task.test) > ENOUGH_TEST else None
+
+    def settling(self) -> str:
+        """The cheapest measurement that may settle what is open; empty where nothing is, or nothing can be measured."""
+        chosen = self.chosen
+        if chosen.advised is None or not chosen.open or not self.asked:
+            return ""
+        rivals = words.listed([chosen.advised, *chosen.open])
+        shown = detectable(SPREAD[self.task.metric] / math.sqrt(self.asked))
+        enough = float((chosen.gaps > shown).mean())
+        time = self._time([chosen.advised, *chosen.open])
+        took = f" (about {words.duration(time, compact=True)})" if time is not None else ""
+        return (
+            f"Measuring {rivals} on {self.asked} test examples{took} tells apart what differs by {shown:.2f} or more: "
+            f"in {_tenths(enough)} cases that would settle it."
+        )
+
+    def steps(self, changes: Sequence[Change]) -> Iterator[Step]:
+        """In order, the cheapest that may suffice first."""
+        yield from self._mending()
+        if not self.names.running:
+            what = "Let a model be probed on your training examples."
+            yield Step(what, self.names.command("recommend", "--model embedded"), PROBING)
+        yield from self._measuring()
+        yield from self._learning(changes)
+        if self.chosen.open and self.asked:
+            found = self.profile.description
+            if self.limit:
+                shown = f"all {found.test:,} test examples show differences of {found.detectable:.2f} or more"
+                yield Step(f"If these still cannot be told apart, leave out --limit: {shown}.")
+                return
+            yield Step(
+                f"If these still cannot be told apart, add test examples: {found.test:,} show differences of "
+                f"{found.detectable:.2f} or more, {found.examples_to_halve:,} would show half of that."
+            )
+
+    def _mending(self) -> Iterator[Step]:
+        grave = [finding for finding in self.profile.findings if finding.severity == "high"]
+        if grave:
+            more = f" And {len(grave) - 1} more." if len(grave) > 1 else ""
+            yield Step(f"Mend the data first: {grave[0].what}{more}", self.names.command("profile"))
+        if not self.task.test:
+            what = f"Set {ENOUGH_TEST} labelled examples aside as test.jsonl: without them nothing can be measured."
+            yield Step(what)
+
+    def _measuring(self) -> Iterator[Step]:
+        if not self.asked:
+            return
+        advised, open_ = self.chosen.advised or self.chosen.nearest, self.chosen.open
+        there = {one.spec: one for one in self.options if not one.control}
+        cheap = [spec for spec in CHEAP if spec in there]
+        wanted = [spec for spec in (advised, *open_) if spec and spec not in cheap]
+        if cheap:
+            yield self._comparison(f"Measure what costs little: {words.listed(cheap)}.{self._goal(cheap)}", cheap)
+        if wanted:
+            then = "Then measure" if cheap else "Measure"
+            yield self._comparison(f"{then} what may be best: {words.listed(wanted)}.", wanted)
+
+    def _goal(self, cheap: Sequence[str]) -> str:
+        """From where on the cheap ones suffice."""
+        least = self.limits.min_quality
+        if least is not None:
+            return f" If one of them reaches {least:g}, which is what you ask for, stop there."
+        advised = self.chosen.advised
+        if advised is None or advised in cheap:
+            return ""
+        value = next(one for one in self.options if one.spec == advised).expected.value
+        commonest = next((one.expected.value for one in self.options if one.spec == "majority"), 0.0)
+        if value <= commonest:
+            return ""
+        return f" If one of them reaches {value:.2f}, what {advised} is expected at, stop there."
+
+    def _comparison(self, what: str, specs: Sequence[str]) -> Step:
+        return Step(what, self.names.compare(specs, self.limit), self._time(specs))
+
+    def _learning(self, changes: Sequence[Change]) -> Iterator[Step]:
+        """A learning curve, where more labels are expected to bring something."""
+        more = changes[0] if changes else None
+        if more is None or more.advised is None or not self.asked:
+            return
+        rivals = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and spec not in LEARN_NOTHING]
+        if more.advised != self.chosen.advised or any("lora" in spec for spec in rivals):
+            specs = dict.fromkeys([*rivals, more.advised])
+            asked = " ".join(f"--approach {shlex.quote(spec)}" for spec in specs)
+            command = self.names.command("curve", asked, self.names.running)
+            yield Step("Before you label more, see what more labels bring.", command)
+
+    def _time(self, specs: Sequence[str]) -> float | None:
+        """Seconds that measuring these takes."""
+        total = 0.0
+        for one in self.options:
+            if one.spec not in specs:
+                continue
+            found = one.foreseen
+            if found is None or found.fit_seconds is None or not found.throughput_qps or found.latency is None:
+                return None
+            total += found.fit_seconds + (found.index_seconds or 0.0) + self.asked / found.throughput_qps
+            total += foreseen_seconds(found.latency.p50 / 1000, self.asked, self.limits.p95_ms is not None)
+        return total
+
+
+def _tenths(share: float) -> str:
+    tenths = round(10 * share)
+    return "hardly any" if tenths == 0 else "nearly all" if tenths == 10 else f"{tenths} of 10"

@@ -1,0 +1,128 @@
+"""An estimate: what to expect of every approach before any is run, and which to choose. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from advisor.forecast.expected import Expected
+from advisor.forecast.foresight import Foreseen
+from advisor.measuring.records import ModelFacts
+from advisor.pilot.readings import Probes
+from advisor.profiling.task_profile import Profile
+from advisor.tasks import Limits
+from advisor.verdict import Cost
+
+
+@dataclass(frozen=True)
+class Option:
+    """One approach.
+
+    Attributes:
+        control: it serves the diagnosis and is never advised.
+        foreseen: what it will take; None where there is no task to tell it from.
+        cost: US dollars; None where a price or a rate is unknown.
+        violations: the limits that it is expected to break, in words.
+    """
+
+    spec: str
+    control: bool
+    expected: Expected
+    foreseen: Foreseen | None
+    cost: Cost
+    violations: tuple[str, ...]
+
+    @property
+    def trained(self) -> bool:
+        """Whether the model's weights are."""
+        return self.uses_model and self.foreseen is not None and self.foreseen.trained
+
+    @property
+    def uses_model(self) -> bool:
+        """Whether a language model runs."""
+        return self.foreseen is None or self.foreseen.prompt_tokens > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, in a manager's words, and the fact behind it."""
+
+    claim: str
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the advice would be under other circumstances, decided anew.
+
+    Attributes:
+        advised: what would be advised then; None where nothing would respect the limits.
+    """
+
+    circumstance: str
+    advised: str | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do, and why now.
+
+    Attributes:
+        command: what to type; empty where there is nothing to type.
+        seconds: about how long it takes on this machine; None where that is unknown.
+    """
+
+    what: str
+    command: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Advice before anything is spent.
+
+    Attributes:
+        name: of the task, or of the interview.
+        metric: the unit of the expected qualities.
+        model: None where none was named.
+        probes: None where nothing was measured.
+        options: best expected quality first.
+        advised: the spec to begin with; None where nothing respects the limits.
+        open: others that may well turn out to be the better choice, likeliest first; empty where it is settled.
+        chances: of the others of turning out to be the better choice, by spec, of what respects the limits.
+        at_stake: quality that is lost on average if the advised approach is taken unmeasured.
+        passed_over: why something else has a higher figure than the advised one, in a sentence; empty where it has not.
+        settling: the cheapest measurement that may settle it, in a sentence; empty where nothing is open.
+        nearest: what comes nearest to the limits, where nothing respects them.
+        reasons: the three that weigh most.
+        steps: in order, the cheapest that may suffice first.
+        caveats: full sentences.
+        prices: date and sources of the prices that were applied, for display; empty where none were.
+        told: questions and answers of an interview.
+    """
+
+    name: str
+    metric: str
+    limits: Limits
+    model: ModelFacts | None
+    profile: Profile | None = field(repr=False)
+    probes: Probes | None = field(repr=False)
+    options: tuple[Option, ...]
+    advised: str | None
+    open: tuple[str, ...]
+    chances: Mapping[str, float]
+    at_stake: float
+    passed_over: str
+    settling: str
+    nearest: str | None
+    reasons: tuple[Reason, ...]
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    caveats: tuple[str, ...]
+    prices: str = ""
+    told: tuple[tuple[str, str], ...] = ()
+
+    def option(self, spec: str) -> Option:
+        """The approach of that spec."""
+        return next(option for option in self.options if option.spec == spec)

@@ -1,0 +1,161 @@
+"""What is expected of every approach under given circumstances, and the advice again under others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.advice.estimate import Change, Option
+from advisor.advice.preference import Preference, option, prefer, price
+from advisor.approaches import Approach, spec_of, suggested, untrained
+from advisor.forecast.expected import Expected
+from advisor.forecast.foresight import Lengths, foresee
+from advisor.measuring.records import ModelFacts
+from advisor.pilot.readings import Rates
+from advisor.tasks import Limits, Task
+from advisor.tasks.description import Description
+from advisor.verdict import words
+
+TIMES = 10
+"""How much more labels and traffic there are in what might change."""
+FIRST_LABELS = 100  # examples that are labelled where there were none
+USUAL_TRAFFIC = 1_000.0  # queries a day, where nobody says
+WEEK = 7.0
+_WORTH_SAYING = 0.01
+
+_BARRED = "it would run behind an API, and the data have to stay on your machines"
+
+Expecting = Callable[[Description, Sequence[str]], Mapping[str, Expected]]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is decided under.
+
+    Attributes:
+        weights: whether a model's weights can be had, so that it can be trained and run on one's own machines.
+        private: whether texts have to stay on these.
+    """
+
+    task: Task
+    description: Description
+    limits: Limits
+    weights: bool = True
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """All that expectations are worked out from, whatever the circumstances.
+
+    Attributes:
+        expecting: quality, by description and specs.
+        rates: how fast the model is.
+        model: None where none was named.
+        usd_per_hour: of the machine; None where unknown.
+    """
+
+    expecting: Expecting
+    lengths: Lengths
+    rates: Rates
+    model: ModelFacts | None
+    usd_per_hour: float | None
+
+    def options(self, under: Circumstances) -> list[Option]:
+        """Every approach that applies, best expected quality first."""
+        approaches: dict[str, Approach] = {
+            spec_of(one): one for one in suggested(under.task) if under.weights or not untrained(one)
+        }
+        found = self.expecting(under.description, list(approaches))
+        options = [
+            option(
+                one.control,
+                found[spec],
+                foresee(one, under.task, self.lengths, self.rates, self.model),
+                self.usd_per_hour,
+                under.limits,
+            )
+            for spec, one in approaches.items()
+        ]
+        if under.private and not under.weights:
+            options = [_barred(one) if one.uses_model else one for one in options]
+        return sorted(options, key=lambda one: (-one.expected.value, not one.expected.tried, one.spec))
+
+    def changes(self, now: Circumstances, options: Sequence[Option], chosen: Preference) -> tuple[Change, ...]:
+        """The advice again, under what may become different."""
+        return tuple(
+            self._change(circumstance, then, options, chosen) for circumstance, then in self._others(now, chosen)
+        )
+
+    def _others(self, now: Circumstances, chosen: Preference) -> Iterator[tuple[str, Circumstances]]:
+        task, limits = now.task, now.limits
+        more = now.description.train * TIMES or FIRST_LABELS
+        yield f"With {more:,} labelled examples, not {now.description.train:,}", _with_labels(now, more)
+        every = limits.documents_change_every_days
+        if every is None or every > WEEK:
+            what = "the documents" if task.documents else "the rules behind the answers"
+            weekly = replace(limits, documents_change_every_days=WEEK)
+            yield f"If {what} change every week", replace(now, limits=weekly)
+        busy = TIMES * (limits.queries_per_day or USUAL_TRAFFIC)
+        yield f"With {busy:,.0f} queries a day", replace(now, limits=replace(limits, queries_per_day=busy))
+        if now.weights:
+            yield "If privacy forbids an API", replace(now, private=True)
+            yield "If a model can be had only through an API, without its weights", replace(now, weights=False)
+        else:
+            with_ = "with a model whose weights you have"
+            said = with_.capitalize() if now.private else f"If privacy forbids an API, {with_}"
+            yield said, replace(now, weights=True, private=True)
+
+    def _change(self, circumstance: str, then: Circumstances, before: Sequence[Option], chosen: Preference) -> Change:
+        options = self.options(then)
+        now = prefer(options, then.limits)
+        return Change(circumstance, now.advised, _outcome(options, now, before, chosen, then.limits))
+
+
+def _outcome(
+    options: Sequence[Option], now: Preference, before: Sequence[Option], chosen: Preference, limits: Limits
+) -> str:
+    by_spec = {one.spec: one for one in options}
+    if now.advised is None:
+        return "nothing would be expected to respect the limits"
+    mine = by_spec[now.advised]
+    value = words.value(mine.expected.value)
+    if now.advised == chosen.advised:
+        earlier = next(one for one in before if one.spec == now.advised).expected.value
+        moved = abs(mine.expected.value - earlier) >= _WORTH_SAYING
+        return f"still {now.advised}" + (f", then expected at {value}" if moved else "")
+    if chosen.advised is None:
+        return f"{now.advised}, expected at {value}"
+    said = f"{now.advised} in place of {chosen.advised}"
+    other = by_spec.get(chosen.advised)
+    if other is None:
+        return f"{said}, which could not be had; expected at {value}"
+    if other.violations:
+        return f"{said}, which would break a limit ({'; '.join(other.violations)})"
+    ahead = now.worth[mine.spec].value - now.worth[other.spec].value
+    if ahead > 0:
+        return f"{said}: expected at {value}, better by {words.value(ahead)}"
+    if mine.cost.over_horizon is not None and other.cost.over_horizon is not None:
+        sums = f"{words.usd(mine.cost.over_horizon)} against {words.usd(other.cost.over_horizon)}"
+        return f"{said}: about as good, and cheaper over the horizon ({sums})"
+    times = price(other, limits) / max(price(mine, limits), 1e-9)
+    return f"{said}: about as good" + (f", for {100 / times:.0f} % of the work" if times > 1.05 else "")
+
+
+def _with_labels(now: Circumstances, more: int) -> Circumstances:
+    """As if so many examples were labelled, spread over the labels as now."""
+    task, description = now.task, now.description
+    times = more / description.train if description.train else 1.0
+    grown = replace(
+        description,
+        train=more,
+        label_counts={label: round(times * n) for label, n in description.label_counts.items()},
+        smallest_class=None if description.smallest_class is None else round(times * description.smallest_class),
+    )
+    pool = task.train or task.test
+    examples = (pool * (more // max(len(pool), 1) + 1))[:more]
+    return replace(now, task=replace(task, train=examples), description=grown)
+
+
+def _barred(one: Option) -> Option:
+    return replace(one, violations=(*one.violations, _BARRED))

@@ -1,0 +1,171 @@
+"""Which approach to advise under expectations: the rule that holds after measuring, without its certainty.
+
+After measuring, the best within the limits is chosen, or what is cheaper and no worse by a margin
+(`advisor.verdict.choice`). Here the same rule is applied to the expected qualities, and then to many draws of what the
+intervals allow: how often a rival comes out ahead of the advised approach is its chance to be the better choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.advice.estimate import Option
+from advisor.forecast.expected import Expected
+from advisor.forecast.foresight import Foreseen
+from advisor.tasks import Limits
+from advisor.tasks.power import MARGIN  # expected to be worse by no more, a cheaper approach is named in its place
+from advisor.verdict import Cost, Interval, Row
+from advisor.verdict.choice import excess, violations
+from advisor.verdict.costs import changes, cost, expenses, queries
+
+OPEN = 0.25  # chance of being the better choice from which on a rival is left open
+MOST_OPEN = 3
+DRAWS = 4_000
+USUAL_QUERIES = 365_000.0  # over the horizon, where nobody says: a thousand a day for a year
+_Z = NormalDist().inv_cdf(0.975)
+_SEED = 20_251_001
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Preference:
+    """The advised approach, and how sure that is.
+
+    Attributes:
+        advised: None where nothing is expected to respect the limits.
+        open: those that may well turn out to be the right choice, likeliest first.
+        chances: of each rival within the limits of turning out to be the better choice, by spec.
+        at_stake: quality that is lost on average by taking the advised one unmeasured.
+        worth: what was compared, by spec: qualities, or how much better each is than what all have in common.
+        gaps: in each draw, by how much the best of the advised and the open ones is better than the next of them.
+        nearest: what comes nearest to the limits, where nothing respects them.
+    """
+
+    advised: str | None
+    open: tuple[str, ...] = ()
+    chances: dict[str, float] = field(default_factory=dict)
+    at_stake: float = 0.0
+    worth: dict[str, Interval] = field(default_factory=dict)
+    gaps: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    nearest: str | None = None
+
+
+def option(
+    control: bool, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
+) -> Option:
+    """One approach under the limits, costed as `advisor.verdict` does after measuring."""
+    row = _row(expected, foreseen, Cost())
+    spent = cost(expenses(row, usd_per_hour, limits), limits)
+    row = _row(expected, foreseen, spent)
+    return Option(expected.spec, control, expected, foreseen, spent, () if control else violations(row, limits))
+
+
+def prefer(options: Sequence[Option], limits: Limits) -> Preference:
+    """The best expected quality among what respects the limits, or the cheapest within the margin of it.
+
+    The draws take errors as normal, with the widths of the intervals, and as independent: approaches share a model and
+    a task, so that their errors have something in common, and the chances are nearer to each other than they should be:
+    of rivals on tasks left out fewer were better than that (benchmarks/results/decisions.md).
+    """
+    candidates = [one for one in options if not one.control]
+    fit = [one for one in candidates if not one.violations]
+    if not fit:
+        nearest = min(candidates, key=lambda one: excess(_row_of(one), limits), default=None)
+        return Preference(None, nearest=nearest.spec if nearest else None)
+    prices = np.array([price(one, limits) for one in fit])
+    worth = worths({one.spec: one.expected for one in fit})
+    tried = np.array([one.expected.tried for one in fit])
+    tried |= not tried.any()
+    advised = _right(np.where(tried, [found.value for found in worth.values()], -np.inf), prices)
+    drawn = _drawn(list(worth.values()))
+    ahead = np.where(tried, drawn - drawn[:, [advised]], -np.inf)
+    shares = (ahead > np.where(prices < prices[advised], -MARGIN, MARGIN)).mean(axis=0)
+    likely = [int(i) for i in np.argsort(-shares, kind="stable") if i != advised and shares[i] >= OPEN]
+    named = [advised, *likely[:MOST_OPEN]]
+    best = np.sort(drawn[:, named], axis=1)
+    return Preference(
+        advised=fit[advised].spec,
+        open=tuple(fit[i].spec for i in named[1:]),
+        chances={
+            one.spec: float(share)
+            for i, (one, share) in enumerate(zip(fit, shares, strict=True))
+            if i != advised and tried[i]
+        },
+        worth=worth,
+        at_stake=float(np.maximum(0.0, ahead.max(axis=1)).mean()),
+        gaps=best[:, -1] - best[:, -2] if len(named) > 1 else np.zeros(0),
+    )
+
+
+def price(one: Option, limits: Limits) -> float:
+    """What is certain to be spent, in dollars; where a price is unknown, in work over the horizon."""
+    spent = one.cost
+    if spent.over_horizon is not None:
+        return spent.over_horizon
+    if spent.fit is not None and spent.per_1k_queries is not None:
+        return spent.fit + spent.per_1k_queries * USUAL_QUERIES / 1_000
+    foreseen = one.foreseen
+    if foreseen is None:
+        return 0.0
+    again = foreseen.work_to_index + (foreseen.work_to_fit if foreseen.trained else 0.0)
+    asked = queries(limits)
+    once = foreseen.work_to_fit + foreseen.work_to_index + again * changes(limits)
+    return once + foreseen.work_per_query * (USUAL_QUERIES if asked is None else asked)
+
+
+def _right(values: Floats, prices: Floats) -> int:
+    """Which one the rule chooses; of equally cheap ones the better."""
+    near = np.flatnonzero(values >= values.max() - MARGIN)
+    return int(min(near, key=lambda i: (prices[i], -values[i])))
+
+
+def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:
+    """What a choice compares: how much better each is than the reference; the values where that is not known of all."""
+    found = {}
+    for spec, one in expected.items():
+        if one.edge is None:
+            return {spec: Interval(one.value, one.low, one.high) for spec, one in expected.items()}
+        found[spec] = Interval(one.edge, one.edge - one.unsure, one.edge + one.unsure)
+    return found
+
+
+def _drawn(worth: Sequence[Interval]) -> Floats:
+    """What the intervals allow, shape (DRAWS, approaches)."""
+    means = np.array([one.value for one in worth])
+    spread = np.array([(one.high - one.low) / (2 * _Z) for one in worth])
+    return np.random.default_rng(_SEED).normal(means, spread, (DRAWS, len(worth)))
+
+
+def _row_of(one: Option) -> Row:
+    return _row(one.expected, one.foreseen, one.cost)
+
+
+def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost) -> Row:
+    """The expectation in the form in which measured approaches are judged."""
+    from_model = foreseen is not None and foreseen.prompt_tokens > 0
+    return Row(
+        spec=expected.spec,
+        status="ok",
+        error=None,
+        control=False,
+        uses_model=from_model,
+        eligible=True,
+        violations=(),
+        quality=Interval(expected.value, expected.low, expected.high),
+        n=0,
+        latency=foreseen.latency if foreseen else None,
+        throughput_qps=foreseen.throughput_qps if foreseen else None,
+        prompt_tokens=foreseen.prompt_tokens if foreseen else None,
+        completion_tokens=foreseen.completion_tokens if foreseen else None,
+        fit_seconds=foreseen.fit_seconds if foreseen else None,
+        index_seconds=foreseen.index_seconds if foreseen else None,
+        peak_memory_bytes=foreseen.memory_bytes if foreseen else None,
+        trainable_parameters=int(foreseen.trained) if foreseen else None,
+        cost=spent,
+    )

@@ -1,0 +1,121 @@
+"""Advice for a task: expectations for every approach, the choice under the limits, reasons, and what to do first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from advisor.advice import argument
+from advisor.advice.agenda import Agenda, Invocation
+from advisor.advice.caveats import caveats
+from advisor.advice.estimate import Estimate
+from advisor.advice.outlook import Circumstances, Outlook
+from advisor.advice.preference import prefer
+from advisor.forecast.expected import Expected
+from advisor.forecast.foresight import Lengths
+from advisor.forecast.learned import expect, knowledge
+from advisor.measuring.environment import hardware
+from advisor.measuring.progress import Progress
+from advisor.measuring.records import ModelFacts
+from advisor.models import LanguageModel, note_of_cut
+from advisor.pilot.probing import probe
+from advisor.pilot.readings import PROBING, Probes, Rates
+from advisor.profiling.task_profile import Profile, profile
+from advisor.tasks import Limits, Task
+from advisor.tasks.description import Description
+from advisor.verdict import Prices, load_prices
+
+
+def recommend(
+    task: Task,
+    model: LanguageModel | None = None,
+    *,
+    limits: Limits | None = None,
+    prices: Prices | None = None,
+    seconds: float = PROBING,
+    progress: Progress | None = None,
+) -> Estimate:
+    """Say which approach to expect most of, before anything is spent.
+
+    Without a model, from the task's profile alone, in seconds and without torch. With one, cheap probes of it come
+    first; they look at train and dev only.
+
+    Args:
+        limits: what the answer must respect; None takes those of the task.
+        prices: None takes the built-in list.
+        seconds: that the probes may take.
+
+    Raises:
+        UserError: there is nothing to probe on, or the time is not above 0.
+    """
+    probes = probe(task, model, seconds, progress) if model else None
+    return estimate(profile(task, model), probes, model, limits or task.limits, prices or load_prices())
+
+
+def estimate(
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    limits: Limits,
+    prices: Prices,
+    names: Invocation | None = None,
+) -> Estimate:
+    """The advice that follows from a profile and probes.
+
+    Args:
+        names: how the command line names task and model; told from the task where None.
+    """
+    task, facts = described.task, _facts(model) if model else None
+    price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
+    outlook = _outlook(described, probes, model, facts, price.usd if price else None)
+    now = Circumstances(task, described.description, limits)
+    options = outlook.options(now)
+    chosen = prefer(options, limits)
+    changes = outlook.changes(now, options, chosen)
+    names = names or Invocation.of(task, facts.id if facts else "")
+    agenda = Agenda(options, chosen, described, names, limits)
+    return Estimate(
+        name=task.name,
+        metric=task.metric,
+        limits=limits,
+        model=facts,
+        profile=described,
+        probes=probes,
+        options=tuple(options),
+        advised=chosen.advised,
+        open=chosen.open,
+        chances=chosen.chances,
+        at_stake=chosen.at_stake,
+        passed_over=argument.passed_over(options, chosen),
+        settling=agenda.settling(),
+        nearest=chosen.nearest,
+        reasons=argument.reasons(options, chosen, described.description, probes, task.kind),
+        changes=changes,
+        steps=tuple(agenda.steps(changes)),
+        caveats=(
+            *described.language_caveats,
+            *(note_of_cut(model.embedder, [e.input for e in (*task.train, *task.dev)], "inputs") if model else ()),
+            *caveats(described, options, chosen, knowledge(), limits, probes),
+        ),
+        prices=prices.in_words(price) if facts else "",
+    )
+
+
+def _outlook(
+    described: Profile,
+    probes: Probes | None,
+    model: LanguageModel | None,
+    facts: ModelFacts | None,
+    usd_per_hour: float | None,
+) -> Outlook:
+    task = described.task
+
+    def expecting(description: Description, specs: Sequence[str]) -> Mapping[str, Expected]:
+        return expect(description, task.kind, task.metric, probes, specs)
+
+    lengths = Lengths.of(task, model.count_tokens if model else None)
+    return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, usd_per_hour)
+
+
+def _facts(model: LanguageModel) -> ModelFacts:
+    described = model.describe()
+    return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})

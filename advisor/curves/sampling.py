@@ -1,0 +1,72 @@
+"""Learning curves of a task: measured at a few sizes, judged, and what more labels would buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, parse, suggested
+from advisor.curves.growing import Sizes, grow
+from advisor.errors import UserError
+from advisor.models import LanguageModel
+from advisor.tasks import Task
+from advisor.verdict.curves import Curves, judge
+
+SIZES = (8, 32, 128, 512)
+FLAT_LINE = "zero-shot"
+
+
+def curve(
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    *,
+    sizes: Sequence[int] = SIZES,
+    out: str | Path | None = None,
+    seeds: int = 1,
+) -> Curves:
+    """Measure quality against the number of training examples, and say where one approach overtakes another.
+
+    The same call goes on where it stopped.
+
+    Args:
+        approaches: as for `compare`; None takes those that learn from training examples, and zero-shot beside them.
+        sizes: numbers of training examples; what exceeds those that there are means all of them.
+        out: where records go, `runs/<task name>/curve` by default.
+        seeds: samples of the training examples that are drawn at each size; where all are used, seeds of the
+            approaches.
+
+    Raises:
+        UserError: a size or a spec is wrong, nothing learns from examples, or another process works in the folder.
+    """
+    folder = Path(out) if out is not None else default_folder(task)
+    chosen = [_whole(approach) for approach in approaches] if approaches else learners(task)
+    return judge(grow(Sizes(folder, tuple(sizes), seeds), task, model, chosen))
+
+
+def default_folder(task: Task) -> Path:
+    """Where curves are recorded unless another folder is named."""
+    return Path("runs") / task.name / "curve"
+
+
+def learners(task: Task) -> list[Approach]:
+    """Zero-shot, and of what the task names, or else of all that apply, what cannot do without training examples.
+
+    Raises:
+        UserError: there is none.
+    """
+    bare = replace(task, train=(), dev=())
+    pool = [parse(spec) for spec in task.defaults.approaches] or suggested(task)
+    found = [a for a in pool if not a.control and not a.unsuited(task) and a.unsuited(bare)]
+    if not found:
+        raise UserError(f"{task.name}: no approach learns from training examples here", "name one: --approach lora")
+    return [parse(FLAT_LINE), *found]
+
+
+def _whole(given: str | Approach | ContextBuilder | Tuner) -> Approach:
+    if isinstance(given, str):
+        return parse(given)
+    if isinstance(given, Approach):
+        return given
+    return Adapted(given) if isinstance(given, ContextBuilder) else Adapted(ZeroShot(), given)

@@ -1,0 +1,112 @@
+"""What is believed of all approaches together: how good each is, how they stand to each other, and what probes add.
+
+Expected one by one, approaches are ordered by the kinds of tasks that each was measured on as much as by what they are
+worth here. Their differences on the same tasks order them better, but leave open how good they all are. So the first
+tell the level that all share, and the second what each has more.
+
+What a probe measured of an approach is joined with that, both weighed by their precision, and moves its place among the
+others as far as its value. It moves no other approach: what it says of the task is in the expectations already, which
+were learned with readings as features. What was measured bears that out (benchmarks/LOG.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from advisor.forecast.expected import Basis, Expected
+from advisor.forecast.scale import LEAST, MOST, angle, around, beside, quality
+from advisor.pilot.readings import Reading
+
+WIDER = 2.5
+"""A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
+reading is taken as uncertain as this many times its interval."""
+MOSTLY = 0.5  # weight of a reading from which on what comes of it is called measured
+_NARROWEST = 1e-3  # no interval is narrower
+_LEAST_READ = 0.04  # half the interval of a reading at least
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Of one approach, in angles; halves are those of 95 % intervals.
+
+    Attributes:
+        middle, half: what it is expected to reach.
+        ahead, apart: how far ahead of the reference; None where that was not learned.
+        basis, why, tried, tasks: as of `Expected`.
+    """
+
+    spec: str
+    middle: float
+    half: float
+    ahead: float | None
+    apart: float
+    basis: Basis
+    why: str
+    tried: bool = True
+    tasks: int | None = None
+
+    @classmethod
+    def of(cls, one: Expected) -> Belief:
+        """What the rules, or a count, let one expect; how it stands to the others is not known."""
+        low, middle, high = map(angle, (one.low, one.value, one.high))
+        half = max(high - middle, middle - low)  # as it is where no end of the scale cuts it off
+        return cls(one.spec, middle, half, None, 0.0, one.basis, one.why, one.tried, one.tasks)
+
+
+def level(found: Mapping[str, Belief]) -> float:
+    """Of the reference, an angle: the mean of what each approach says of it, weighed by how sure that is; 0 where
+    nothing is known of how they stand to each other."""
+    known = [one for one in found.values() if one.ahead is not None]
+    if not known:
+        return 0.0
+    weights = [1 / (max(_NARROWEST, one.half) ** 2 + one.apart**2) for one in known]
+    return float(np.average([one.middle - (one.ahead or 0.0) for one in known], weights=weights))
+
+
+def placed(one: Belief, shared: float, within: float) -> Belief:
+    """The belief at its distance from the level, with half its interval; unchanged where the distance is not known."""
+    if one.ahead is None:
+        return one
+    return replace(one, middle=min(MOST, max(LEAST, shared + one.ahead)), half=within)
+
+
+def joined(found: Mapping[str, Belief], readings: Mapping[str, Reading]) -> dict[str, Belief]:
+    """What is believed after readings of some of the approaches, by their specs."""
+    return {spec: _with(one, readings[spec]) if spec in readings else one for spec, one in found.items()}
+
+
+def _with(one: Belief, reading: Reading) -> Belief:
+    own = min(one.half, one.apart or one.half) ** 2  # by which it is unsure by itself, the others not with it
+    noise = max(_LEAST_READ, WIDER * (angle(reading.high) - angle(reading.low)) / 2) ** 2
+    weight = own / (own + noise)
+    moved = weight * (angle(reading.value) - one.middle)
+    return replace(
+        one,
+        middle=one.middle + moved,
+        half=math.sqrt(one.half**2 - weight * own),
+        ahead=None if one.ahead is None else one.ahead + moved,
+        apart=math.sqrt(max(0.0, one.apart**2 - weight * own)),
+        basis="measured" if weight >= MOSTLY else one.basis,
+        tasks=None if weight >= MOSTLY else one.tasks,
+        why=f"measured at {reading.value:.2f} on {reading.n} examples, joined with what was {one.basis}",
+    )
+
+
+def expectations(found: Mapping[str, Belief], reference: str) -> dict[str, Expected]:
+    """In qualities."""
+    return {spec: _expected(one, found.get(reference)) for spec, one in found.items()}
+
+
+def _expected(one: Belief, reference: Belief | None) -> Expected:
+    value = quality(one.middle)
+    low, high = around(value, one.half)
+    told = Expected(one.spec, value, low, high, one.basis, one.why, tried=one.tried, tasks=one.tasks)
+    if one.ahead is None:
+        return told
+    middle, spread = (one.middle - one.ahead, one.half) if reference is None else (reference.middle, reference.half)
+    ahead, unsure = beside(quality(middle), spread, one.ahead, one.apart)
+    return replace(told, edge=ahead, unsure=unsure)

@@ -1,0 +1,328 @@
+"""What to expect of an approach before it is run, from what was measured on other tasks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.forecast.belief import Belief, expectations, joined, level, placed
+from advisor.forecast.expected import Expected
+from advisor.forecast.features import OF_SIZE, Features, features, of_profile, telling
+from advisor.forecast.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
+from advisor.forecast.observed import telling_readings
+from advisor.forecast.own_cases import grouped, local_cases
+from advisor.forecast.rules import expect_by_rules, family
+from advisor.forecast.scale import angle
+from advisor.pilot.readings import Probes
+from advisor.tasks.description import Description
+
+COEFFICIENTS = "learned.json"
+APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
+"""What is learned: all that the table has measured and that may be chosen."""
+REFERENCE = "lora"  # measured on every task
+EXPECTED = "expected of the reference"
+"""The feature that differences are learned with beside those of the task: where little can be reached, approaches
+cannot be far apart."""
+TWICE = 2.0
+"""What is expected of an approach alone stays where it is so much surer than its place among the others: what a model
+does when it is simply asked is known from asking it."""
+REACH = 1.5
+"""A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned from one source, by spec.
+
+    Attributes:
+        values: of each approach alone.
+        edges: what each has more than the reference, in angles.
+        halves: half the 95 % interval of what comes of both together (`level`), an angle.
+    """
+
+    values: Mapping[str, Fitted]
+    edges: Mapping[str, Fitted]
+    halves: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All that was learned.
+
+    Attributes:
+        probed, profiled: from profile and probes, and from the profile alone.
+        cases: what it was learned from, to which the user's own are added.
+    """
+
+    probed: Learned
+    profiled: Learned
+    cases: tuple[Case, ...]
+
+    def believed(self, found: Features, specs: Sequence[str]) -> dict[str, Belief]:
+        """Of the approaches that were learned, before readings are taken in: a level that all share, and what each has
+        more."""
+        alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
+        shared, halves = level(alone), self._of(found).halves
+        return {
+            spec: one
+            if one.ahead is None or halves[family(spec)] >= TWICE * one.half
+            else placed(one, shared, halves[family(spec)])
+            for spec, one in alone.items()
+        }
+
+    def _of(self, found: Features) -> Learned:
+        """What was learned from as much as is known of a task."""
+        return self.probed if "zero-shot" in found else self.profiled
+
+    def _alone(self, found: Features, spec: str) -> Belief | None:
+        """One approach as if there were no others; None where it was not learned."""
+        learned = self._of(found)
+        fitted = learned.values.get(family(spec))
+        if fitted is None:
+            return None
+        source = "profile and probes" if learned is self.probed else "profile alone"
+        why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
+        one = Belief(spec, angle(fitted.predict(found)), fitted.within, None, 0.0, "learned", why, tasks=fitted.tasks)
+        if family(spec) == REFERENCE:
+            return replace(one, ahead=0.0)
+        edge = learned.edges.get(family(spec))
+        if edge is None:
+            return one
+        expected = {**telling(found), EXPECTED: learned.values[REFERENCE].predict(found)}
+        return replace(one, ahead=edge.total(expected), apart=edge.within)
+
+    def ahead(self, found: Features, spec: str) -> tuple[float, float] | None:
+        """How far an approach is ahead of the reference on an average task, an angle, and half the 95 % interval of
+        that."""
+        if family(spec) == REFERENCE:
+            return 0.0, 0.0
+        fitted = self._of(found).edges.get(family(spec))
+        return (fitted.total({}), fitted.within) if fitted else None
+
+    @property
+    def most(self) -> int:
+        """Training examples of the largest set that was learned from."""
+        return max((round(2 ** (case.features.get("train") or 0.0)) - 1 for case in self.cases), default=0)
+
+    def similar(self, found: Features) -> bool:
+        """Whether a task was measured that this one is like, by its profile; a larger training set than any that was
+        measured makes it no other task."""
+        if not self.cases:
+            return False
+        largest = {name: max(case.features.get(name) or 0.0 for case in self.cases) for name in OF_SIZE}
+        found = {**found, **{name: min(found.get(name) or 0.0, most) for name, most in largest.items()}}
+        apart = np.sqrt(np.mean((self._table - self._row(found)) ** 2, axis=1))
+        return bool(apart.min() <= REACH * self._reach)
+
+    @property
+    def tasks(self) -> int:
+        """That something was learned from."""
+        return len({case.task for case in self.cases})
+
+    @cached_property
+    def _names(self) -> list[str]:
+        named = of_profile(self.cases[0].features)
+        return [name for name in named if any(case.features.get(name) is not None for case in self.cases)]
+
+    @cached_property
+    def _raw(self) -> NDArray[np.float64]:
+        rows = [[case.features.get(name) for name in self._names] for case in self.cases]
+        return np.array(rows, dtype=np.float64)
+
+    @cached_property
+    def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.nanmean(self._raw, axis=0), np.maximum(np.nanstd(self._raw, axis=0), 1e-6)
+
+    @cached_property
+    def _table(self) -> NDArray[np.float64]:
+        mean, scale = self._scale
+        return np.nan_to_num((self._raw - mean) / scale)
+
+    def _row(self, found: Features) -> NDArray[np.float64]:
+        mean, scale = self._scale
+        return np.nan_to_num((np.array([found.get(name) for name in self._names], dtype=np.float64) - mean) / scale)
+
+    @cached_property
+    def _reach(self) -> float:
+        """The farthest that any case lies from the nearest one of another task."""
+        tasks = np.array([case.task for case in self.cases])
+        square = np.mean((self._table[:, None] - self._table[None]) ** 2, axis=2)
+        square[tasks[:, None] == tasks[None]] = np.inf
+        nearest = np.sqrt(square.min(axis=1))
+        return float(nearest[np.isfinite(nearest)].max(initial=0.0))
+
+
+def learn(cases: Sequence[Case]) -> Knowledge:
+    """Learn every approach twice: from profile and probes, and from the profile alone."""
+    plain = [replace(case, features=of_profile(case.features)) for case in cases]
+    probed = [case for case in cases if "zero-shot" in case.features]
+    return Knowledge(_learned_from(probed), _learned_from(plain), tuple(cases))
+
+
+def _learned_from(cases: Sequence[Case]) -> Learned:
+    values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
+    if REFERENCE not in values:
+        return Learned(values, {}, {})
+    alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
+    reference = alone[REFERENCE]
+    apart = differences(
+        [
+            replace(case, features={**telling(case.features), EXPECTED: reference.get(place)})
+            for place, case in enumerate(cases)
+        ],
+        REFERENCE,
+    )
+    edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
+    return Learned(values, edges, _halves(cases, apart, alone, values, edges))
+
+
+def _halves(
+    cases: Sequence[Case],
+    apart: Sequence[Case],
+    alone: Mapping[str, Mapping[int, float]],
+    values: Mapping[str, Fitted],
+    edges: Mapping[str, Fitted],
+) -> dict[str, float]:
+    """Conformal, from what every case would have been expected at if its task had been left out.
+
+    Args:
+        apart: the cases that measured the reference, with what each has more.
+        alone: what each approach would have been expected at by itself, by the place of the case.
+    """
+    ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
+    compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
+    errors: dict[str, list[tuple[str, float]]] = {}
+    for number, place in enumerate(compared):
+        case, found = cases[place], {}
+        for spec in case.qualities:
+            if spec in alone and (spec == REFERENCE or spec in ahead):
+                more = (0.0, 0.0) if spec == REFERENCE else (ahead[spec][number], edges[spec].within)
+                found[spec] = Belief(spec, angle(alone[spec][place]), values[spec].within, *more, "learned", "")
+        shared = level(found)
+        for spec, one in found.items():
+            miss = angle(case.qualities[spec]) - placed(one, shared, one.half).middle
+            errors.setdefault(spec, []).append((case.task, abs(miss)))
+    return {spec: _quantile(missed) for spec, missed in errors.items()}
+
+
+def _quantile(missed: Sequence[tuple[str, float]]) -> float:
+    """Of the errors of some tasks, every task with the same weight."""
+    tasks = [task for task, _ in missed]
+    different = len(set(tasks))
+    weights = np.array([1 / tasks.count(task) / different for task in tasks])
+    return conformal(np.array([miss for _, miss in missed]), weights, different)
+
+
+def expect(
+    description: Description, kind: str, metric: str, probes: Probes | None, specs: Sequence[str]
+) -> dict[str, Expected]:
+    """The expected quality of each approach, by spec.
+
+    Where no task like this one was measured, and for approaches that were not, the rules of the literature stand in.
+    """
+    return expect_from(knowledge(), description, kind, metric, probes, specs)
+
+
+def expect_from(
+    known: Knowledge,
+    description: Description,
+    kind: str,
+    metric: str,
+    probes: Probes | None,
+    specs: Sequence[str],
+) -> dict[str, Expected]:
+    """`expect` with other knowledge than that which ships."""
+    found = features(description, kind, metric, probes)
+    by_rules = expect_by_rules(description, kind, metric, probes, specs)
+    if by_rules and not known.similar(found):
+        return expectations(_on_average(known, found, by_rules), REFERENCE)
+    learned = known.believed(found, specs)
+    prior = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
+    return expectations(joined(prior, telling_readings(prior, probes, description)), REFERENCE)
+
+
+def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Belief]:
+    """For a task that is like none which was measured: how hard it is, by the rules, and how the approaches stand to
+    each other, as they did on average over all tasks.
+
+    The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
+    one's own knows that better (benchmarks/LOG.md).
+    """
+    ruled = {spec: Belief.of(one) for spec, one in by_rules.items()}
+    apart = {spec: known_of for spec in by_rules if (known_of := known.ahead(found, spec))}
+    if not apart:
+        return ruled
+    near = {spec: replace(ruled[spec], ahead=ahead, apart=unsure) for spec, (ahead, unsure) in apart.items()}
+    shared, why = level(near), _UNLIKE.format(known.tasks)
+    for spec, one in near.items():
+        if one.basis == "rule":
+            near[spec] = replace(placed(one, shared, math.hypot(one.half, one.apart)), why=why)
+    return {spec: near.get(spec) or _beside(one, near, by_rules) for spec, one in by_rules.items()}
+
+
+_UNLIKE = "rules of thumb for the level, and for the order the average of {} other tasks, none of them like this one"
+
+
+def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
+    """By how much each is expected to be better than what all share, of those for which that was learned."""
+    return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
+
+
+def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str, Expected]) -> Belief:
+    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better.
+
+    It is no surer than that one.
+    """
+    like, own = "lora" if "+" in rule.spec else "zero-shot", Belief.of(rule)
+    if rule.basis != "rule" or like not in learned:
+        return replace(own, tried=rule.basis == "measured")
+    more, its = own.middle - angle(by_rules[like].value), learned[like].ahead or 0.0
+    near = replace(own, ahead=its + more, apart=own.half, tried=False)
+    return placed(near, learned[like].middle - its, max(own.half, learned[like].half))
+
+
+def knowledge() -> Knowledge:
+    """What ships, and what was measured on this machine and kept with `--learn`."""
+    local = local_cases()
+    return _with(json.dumps([asdict(case) for case in local])) if local else shipped()
+
+
+@lru_cache(maxsize=1)
+def _with(local: str) -> Knowledge:
+    """Advice asks for it again and again, under other circumstances."""
+    return learn(grouped([*shipped().cases, *(Case(**case) for case in json.loads(local))]))
+
+
+@cache
+def shipped() -> Knowledge:
+    """What comes with the program."""
+    place = files("advisor.forecast") / COEFFICIENTS
+    return from_json(json.loads(place.read_text(encoding="utf-8")))
+
+
+def to_json(known: Knowledge) -> dict[str, Any]:
+    """Plain JSON values."""
+    return asdict(known)
+
+
+def from_json(found: Mapping[str, Any]) -> Knowledge:
+    """What `to_json` gave."""
+    sources = (_learned(found["probed"]), _learned(found["profiled"]))
+    return Knowledge(*sources, cases=tuple(Case(**case) for case in found["cases"]))
+
+
+def _learned(found: Mapping[str, Any]) -> Learned:
+    values, edges = ({spec: _fitted(one) for spec, one in found[name].items()} for name in ("values", "edges"))
+    return Learned(values, edges, dict(found["halves"]))
+
+
+def _fitted(found: Mapping[str, Any]) -> Fitted:
+    return Fitted(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})

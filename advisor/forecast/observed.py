@@ -1,0 +1,46 @@
+"""Which readings of probes are of the very approaches that are to be expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from advisor.forecast.belief import Belief
+from advisor.forecast.scale import angle
+from advisor.pilot.readings import Probes, Reading
+from advisor.tasks.description import Description
+from advisor.tasks.splits import scarce
+
+NEARLY_ALL = 0.75
+"""Share of the training examples with which an approach has to have been probed for its reading to be of that one."""
+LEARN_NOTHING = ("zero-shot", "rag")
+KNOW_ONLY_TRAIN = ("nearest", "head")  # can only name labels that they have learned
+FEWEST = 16  # examples that a reading has to rest on
+
+
+def telling_readings(
+    found: Mapping[str, Belief], probes: Probes | None, description: Description
+) -> dict[str, Reading]:
+    """By spec; none of what is measured already.
+
+    Args:
+        description: of the task with the training examples that the approaches will have.
+    """
+    return {
+        one.name: one
+        for one in (probes.readings if probes else ())
+        if one.name in found and found[one.name].basis != "measured" and _tells(one, found[one.name], description)
+    }
+
+
+def _tells(reading: Reading, one: Belief, description: Description) -> bool:
+    """Whether it is of this very approach, or of one that knew less and still did better than expected."""
+    enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
+    enough = enough or reading.name in LEARN_NOTHING
+    return reading.n >= FEWEST and (enough or angle(reading.value) > one.middle)
+
+
+def unfair(reading: Reading, description: Description) -> bool:
+    """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
+    labels but its own, or nothing of that."""
+    taken_out = reading.train < description.train and reading.name in KNOW_ONLY_TRAIN
+    return taken_out and scarce(description.train, description.labels)

@@ -1,0 +1,220 @@
+"""What the literature says where nothing similar was measured: rules of thumb with wide intervals.
+
+Each rule is an ordering, not a figure: the numbers below only place approaches above and below each other, around what
+probes measured or, without them, around what the task's form lets expect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from advisor.forecast.expected import Expected
+from advisor.forecast.observed import unfair
+from advisor.forecast.scale import around
+from advisor.pilot.readings import Probes
+from advisor.tasks.description import Description
+
+HALF = 0.35  # half the width of an interval that rests on a rule alone, an angle (`advisor.forecast.scale`)
+PROBED_HALF = 0.3  # the same where a probe has at least placed the model
+FEW_LABELS = 50
+"""Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush
+(2021) and Mosbach et al. (2023) see fine-tuning and prompting change places are a few dozens to a few hundreds."""
+MANY_LABELS = 20
+"""Classes that a prompt hardly explains: with more, training comes out ahead of prompts (Milios et al. 2023)."""
+A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an approach that was probed with fewer
+_PROBED_AS = {"head": "head", "nearest": "nearest", "few-shot": "few-shot:k=4"}
+KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
+SOME = 0.3  # share of the answers that occur in train, where nobody knows
+BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
+RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the rules look at."""
+
+    task: Description
+    kind: str
+    start: float
+    grounded: bool
+
+    @property
+    def labels_each(self) -> float:
+        """Training examples of a class, or of everything."""
+        return self.task.train / max(self.task.labels, 1)
+
+    @property
+    def covered(self) -> float:
+        """Share of the classes of which there may be an example."""
+        return min(1.0, self.labels_each)
+
+    @property
+    def learned(self) -> float:
+        """0 with hardly any labels, 1 with thousands."""
+        return self.covered * min(1.0, math.log2(1 + self.task.train) / 12)
+
+    def up(self, gain: float) -> float:
+        """What is gained over the start, of what is left to gain."""
+        return self.start + gain * (1 - self.start if gain > 0 else 1.0)
+
+
+_Rule = tuple[Callable[[_Facts], float], str]
+_RULES: dict[str, _Rule] = {
+    "zero-shot": (lambda f: f.start, "the model as it is"),
+    "few-shot": (
+        lambda f: f.up(0.1 * min(1.0, f.task.train / 8)),
+        "a few examples show form and labels (Brown et al. 2020)",
+    ),
+    "few-shot:select=nearest": (
+        lambda f: f.up(0.1 * min(1.0, f.task.train / 8) + 0.15 * f.learned),
+        "similar examples in the prompt help more than fixed ones (Liu et al. 2022)",
+    ),
+    "rag": (
+        lambda f: f.up(0.2 if f.grounded else 0.02),
+        "facts come from documents rather than from weights (Lewis et al. 2020; Ovadia et al. 2024)",
+    ),
+    "lora": (
+        lambda f: f.up(0.45 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
+        "training teaches form and behaviour once there are enough labels, not facts (Mosbach et al. 2023)",
+    ),
+    "rag+lora": (
+        lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
+        "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",
+    ),
+    "few-shot+lora": (
+        lambda f: f.up(0.45 * f.learned - (0.05 if f.task.train < FEW_LABELS else 0)),
+        "training on prompts with examples is about as good as training without (Mosbach et al. 2023)",
+    ),
+    "head": (
+        lambda f: _head(f),
+        "a linear classifier on embeddings is strong from a few labels of each class on (SetFit, Tunstall et al. 2022)",
+    ),
+    "nearest": (
+        lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),
+        "the answer of the most similar example: good where answers repeat",
+    ),
+    "majority": (lambda f: f.task.majority or 0.0, "the most frequent answer"),
+    "oracle": (lambda f: f.up(0.25), "the right documents in the prompt"),
+    "oracle+lora": (lambda f: f.up(0.25 + 0.45 * f.learned), "the right documents, and training to read them"),
+}
+
+
+def expect_by_rules(
+    description: Description,
+    kind: str,
+    metric: str,
+    probes: Probes | None,
+    specs: Sequence[str],
+    start: float | None = None,
+) -> dict[str, Expected]:
+    """The expected quality of each approach by the rules alone, by spec.
+
+    Where a probe measured the very approach, its reading stands in for the rule, widened to what the test set may add.
+
+    Args:
+        start: what the model does without help, where somebody knows; None takes the probe's word, or the form's.
+    """
+    if start is None:
+        start = _start(description, kind, metric, probes)
+    facts = _Facts(description, kind, start, _grounded(description, kind))
+    half = PROBED_HALF if probes else HALF
+    found = {}
+    for spec in specs:
+        measured = _counted(spec, description, metric) or _measured(spec, description, probes)
+        if measured:
+            found[spec] = measured
+            continue
+        grown = _grown(spec, description, probes)
+        if grown:
+            found[spec] = grown
+            continue
+        rule, source = _RULES.get(family(spec), (_rest, "no rule of the literature is known for it"))
+        value = min(0.98, max(0.0, rule(facts)))
+        found[spec] = Expected(spec, value, *around(value, half), "rule", f"rule of thumb: {source}")
+    return found
+
+
+def advised_by_tree(description: Description, documents_change: bool) -> str:
+    """What a decision tree as guides publish it names: documents with changing facts or answers in them -> `rag`, and
+    `rag+lora` where there are many labels as well; behaviour, format or many classes -> `lora`; few labels ->
+    `few-shot`; else `zero-shot`.
+
+    Source: the common core of the vendors' guides to RAG against fine-tuning (OpenAI's "Optimizing LLM accuracy",
+    2024; Google Cloud's and IBM's comparisons of 2024).
+    """
+    enough = description.train >= FEW_LABELS
+    if description.documents and (documents_change or (description.in_documents or 0.0) >= KNOWN):
+        return "rag+lora" if enough and description.rigidity >= RIGID else "rag"
+    if enough and (description.labels >= MANY_LABELS or description.rigidity >= RIGID):
+        return "lora"
+    if description.train:
+        return "few-shot" if not enough or description.labels else "lora"
+    return "zero-shot"
+
+
+def _counted(spec: str, description: Description, metric: str) -> Expected | None:
+    """The most frequent answer can be counted without asking anybody."""
+    if spec != "majority":
+        return None
+    value = description.majority_macro_f1 if metric == "macro_f1" else description.majority
+    return None if value is None else Expected(spec, value, value, value, "measured", "counted")
+
+
+def _measured(spec: str, description: Description, probes: Probes | None) -> Expected | None:
+    for reading in probes.readings if probes else ():
+        if reading.name == spec and (reading.train >= description.train or spec in ("zero-shot", "rag")):
+            widened = [(end - reading.value) * math.sqrt(2) for end in (reading.low, reading.high)]
+            low, high = max(0.0, reading.value + widened[0]), min(1.0, reading.value + widened[1])
+            return Expected(spec, reading.value, low, high, "measured", f"probed on {reading.n} examples")
+    return None
+
+
+def _grown(spec: str, description: Description, probes: Probes | None) -> Expected | None:
+    """What a probe measured of the same approach with fewer examples, and a little for each doubling since."""
+    name = _PROBED_AS.get(spec)
+    reading = next((one for one in probes.readings if one.name == name), None) if probes else None
+    if reading is None or unfair(reading, description):
+        return None
+    more = max(0.0, math.log2(description.train / reading.train)) if reading.train and name == spec else 1.0
+    value = min(0.98, reading.value + A_DOUBLING * more)
+    half = max(reading.high - reading.value, reading.value - reading.low) * math.sqrt(2) + A_DOUBLING * more
+    why = (
+        f"measured at {reading.value:.2f} on {reading.n} examples as {reading.name} with {reading.train} to learn from"
+    )
+    return Expected(spec, value, max(0.0, value - half), min(1.0, value + half), "rule", why)
+
+
+def _start(task: Description, kind: str, metric: str, probes: Probes | None) -> float:
+    """What the model does without help."""
+    known = probes.value("zero-shot") if probes else None
+    if known is not None:
+        return known
+    if kind == "classification":
+        return min(0.6, 1.5 / max(task.labels, 2))
+    return {"exact_match": 0.05, "json_f1": 0.1, "token_f1": 0.15, "rouge_l": 0.15, "chrf": 0.25}.get(metric, 0.15)
+
+
+def _grounded(task: Description, kind: str) -> bool:
+    return kind != "classification" and task.documents > 0 and (task.in_documents or 0.0) >= KNOWN
+
+
+def _head(facts: _Facts) -> float:
+    return max(facts.task.majority or 0.0, 0.3 * facts.covered) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
+
+
+def _copied(facts: _Facts) -> float:
+    """Answers that occur in train may be copied from there; numbers that happen to be the same are not."""
+    seen = facts.task.answers_seen
+    return 0.3 * (SOME if seen is None else seen) * (1 - facts.task.numeric_answers)
+
+
+def _rest(facts: _Facts) -> float:
+    return facts.start
+
+
+def family(spec: str) -> str:
+    """The approach without the parameters that hardly change what it is: all but the choice of shots."""
+    parts = [part.partition(":") for part in spec.split("+")]
+    return "+".join(name + ":select=nearest" * ("select=nearest" in given) for name, _, given in parts)

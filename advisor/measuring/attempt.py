@@ -1,0 +1,164 @@
+"""Reading a run back: from the lines of its record to what the last attempt came to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advisor.approaches import Prediction
+from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
+from advisor.models.clock import Ledger
+from advisor.models.others import Load
+
+FIT, PREDICT, LATENCY = "fit", "predict", "latency"
+STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
+"""What is timed, by the type of the line that says so."""
+
+
+_HEAD = {"spec", "seed", "control", "uses_model", "config"}
+NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+"""What reading a line raises that another version wrote, or another hand."""
+
+
+def read_run(path: Path) -> Run | None:
+    """The last attempt recorded in `path`, as far as it can be read; None where nothing was recorded."""
+    attempt: _Attempt | None = None
+    damaged: Damaged | None = None
+    for number, line in enumerate(every_line(path), start=1):
+        if isinstance(line, Damaged):
+            damaged = damaged or line
+            continue
+        try:
+            if line["type"] == "run":
+                attempt, damaged = _Attempt(line), None
+            elif attempt is not None and damaged is None:
+                attempt.go_on(line)
+        except NO_RECORD:
+            attempt, damaged = None, Damaged(f"{path}:{number}")
+    if damaged is None:
+        try:
+            return attempt.read() if attempt else None
+        except NO_RECORD:  # a head that lacks what every one has
+            damaged = Damaged(str(path))
+    return Run("", 0, "interrupted", damaged=damaged.place)
+
+
+class _Attempt:
+    """Takes the lines of an attempt one by one, behind the one that begins it."""
+
+    def __init__(self, head: dict[str, Any]) -> None:
+        self.head = head
+        if not head.keys() >= _HEAD:
+            raise KeyError(*(_HEAD - head.keys()))
+        self.facts: dict[str, Any] = {}
+        self.predictions: list[PredictionRecord] = []
+        self.latencies: list[LatencyRecord] = []
+        self.status: Status = "interrupted"
+        self.seconds = 0.0
+        self.timings: dict[str, list[float]] = {}
+        self.ledger = Ledger()
+        self.others: dict[str, Load] = {}
+        self.kills = head.get("kills", {})
+        self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
+
+    def go_on(self, line: dict[str, Any]) -> None:
+        """The next line."""
+        own = Ledger()
+        count(line, own, self.ledger)
+        kind = line.pop("type")
+        if kind in STEPS:
+            self.others.setdefault(STEPS[kind], Load()).add(own.others)
+        match kind:
+            case "fitted" | "reused":
+                self.facts.update(line)
+            case "resumed":
+                self.kills = line.get("kills", {})
+            case "predictions":
+                self.predictions += [_prediction(p) for p in line["predictions"]]
+                self.seconds += line["seconds"]
+                self.timings[line["predictions"][0]["id"]] = [line["seconds"]]
+            case "repeated":
+                self.timings[line["id"]].append(line["seconds"])
+            case "latency":
+                self.latencies.append(LatencyRecord(**line))
+            case "failed" | "skipped" as ended:
+                self.status = "failed" if ended == "failed" else "skipped"
+                self.facts |= {"error": line["error"], "given_up": line.get("given_up", False)}
+            case "finished":
+                self.status = "ok"
+                self.facts.update(line)
+            case "again":
+                self._again(line, own.others)
+
+    def _again(self, line: dict[str, Any], others: Load) -> None:
+        """A step whose times were measured anew."""
+        step = line["step"]
+        self.others[step] = others
+        if line["threads"]:
+            self.threads[step] = line["threads"]
+        self.facts["timed_again"] = line["time"]
+        if step == PREDICT:
+            self.seconds, self.timings = line["seconds"], {}
+            self.facts["differing"] = line["differing"]
+        else:
+            self.latencies = [LatencyRecord(**latency) for latency in line["latencies"]]
+
+    def read(self) -> Run:
+        """The run, as far as it came."""
+        head, facts = self.head, self.facts
+        return Run(
+            spec=head["spec"],
+            seed=head["seed"],
+            status=self.status,
+            control=head["control"],
+            error=facts.get("error"),
+            config=_resolved(head["config"], facts.get("resolved", {})),
+            notes=tuple(facts.get("notes", ())),
+            predictions=tuple(self.predictions),
+            predict_seconds=self.seconds if self.predictions else None,
+            timings={key: tuple(seconds) for key, seconds in self.timings.items()},
+            latencies=tuple(self.latencies),
+            fit_seconds=facts.get("fit_seconds"),
+            index_seconds=facts.get("index_seconds"),
+            peak_memory_bytes=facts.get("peak_memory_bytes"),
+            artifact_bytes=facts.get("artifact_bytes"),
+            trainable_parameters=facts.get("trainable_parameters"),
+            uses_model=head["uses_model"],
+            program=head.get("program", ""),
+            reused=dict(self.ledger.reused),
+            spans=dict(self.ledger.spans),
+            measured=facts.get("measured"),
+            others=self.others,
+            threads=self.threads,
+            threads_alone=head.get("threads_alone"),
+            timed_again=facts.get("timed_again"),
+            differing=facts.get("differing", 0),
+            kills=self.kills,
+            given_up=facts.get("given_up", False),
+        )
+
+
+def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The hyper-parameters as asked for, with what fitting chose where that was left to it."""
+    return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
+
+
+def prediction_line(prediction: Prediction) -> dict[str, object]:
+    """An answer as a `predictions` line carries it."""
+    usage = prediction.usage
+    return {
+        "id": prediction.id,
+        "text": prediction.text,
+        "evidence": list(prediction.evidence),
+        "confidence": prediction.confidence,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "dropped": usage.dropped,
+        "cut": usage.cut,
+        "shown": usage.shown,
+        "unread": usage.unread,
+    }
+
+
+def _prediction(line: dict[str, Any]) -> PredictionRecord:
+    return PredictionRecord(**{**line, "evidence": tuple(line.get("evidence", ()))})

@@ -1,0 +1,279 @@
+"""A comparison: every approach on the same task, model, prompts and test examples; and reading it back."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from advisor.approaches import (
+    Adapted,
+    Approach,
+    ContextBuilder,
+    Tuner,
+    ZeroShot,
+    is_described,
+    parse,
+    spec_of,
+    suggested,
+)
+from advisor.disk import writing
+from advisor.errors import UserError
+from advisor.measuring.code_digest import HOST, program_of
+from advisor.measuring.environment import hardware, versions
+from advisor.measuring.fits import hand_on
+from advisor.measuring.latency import REQUESTS
+from advisor.measuring.progress import Progress, Silence
+from advisor.measuring.reading import (
+    ANSWERS,
+    JOURNAL,
+    SAME_MODEL,
+    add_spans,
+    is_head,
+    read_comparison,
+    record_path,
+    write_answers,
+)
+from advisor.measuring.records import Comparison, TaskFacts, append, lines
+from advisor.measuring.runner import Assignment, run
+from advisor.models import LanguageModel, SetsThreads, asked_at_once
+from advisor.models.clock import Ledger, clock
+from advisor.models.languages import language_caveats
+from advisor.models.store import current, digest
+from advisor.tasks import Task, data_facts
+from advisor.tasks.words import count_words
+
+CURVES = "curves.jsonl"
+KINDS = {JOURNAL: "a comparison", CURVES: "learning curves"}
+"""What a run folder may hold, by its journal."""
+NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where a comparison is recorded, and how much is measured.
+
+    Attributes:
+        folder: the run folder.
+        seeds: how often approaches run that another seed can change.
+        latency_examples: test examples that are sent alone for latency at most; 0 measures none.
+        fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
+        p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
+    """
+
+    folder: Path
+    seeds: int = 1
+    latency_examples: int = REQUESTS
+    fits: tuple[Path, ...] = ()
+    p95_ms: float | None = None
+
+    def limited(self, assignment: Assignment) -> Assignment:
+        """The assignment under this plan's limit."""
+        return assignment if self.p95_ms is None else replace(assignment, p95_seconds=self.p95_ms / 1000)
+
+
+def compare(
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    *,
+    out: str | Path | None = None,
+    seeds: int = 1,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Measure each approach on the task's test examples, or go on where the same comparison stopped.
+
+    What an earlier comparison measured under the very same conditions, in whatever folder, is taken over and says so;
+    inside `with advisor.models.store.fresh():` everything is measured anew.
+
+    Args:
+        approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights, a
+            tuner alone without context);
+            None takes those that the task names, else all that apply.
+        out: the run folder, `runs/<task name>` by default.
+        seeds: how often approaches run that another seed can change.
+
+    Raises:
+        UserError: a spec is wrong, or another process works in the same folder.
+    """
+    if seeds < 1:
+        raise UserError(f"--seeds is {seeds}", "1 or more")
+    folder = Path(out) if out is not None else Path("runs") / task.name
+    return carry_out(Plan(folder, seeds, p95_ms=task.limits.p95_ms), task, model, approaches, progress)
+
+
+def carry_out(
+    plan: Plan,
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """`compare` for callers that do not measure all there is, such as latency, everywhere."""
+    chosen = chosen_of(task, approaches)
+    folder, seeds = plan.folder, plan.seeds
+    shown = progress or Silence()
+    current()  # a setting of the store that cannot be read is told now, not in the middle
+    with alone(folder):
+        keep_threads(model, [folder])
+        head = head_of(plan, task, model, chosen)
+        place = folder / head["key"]
+        head["answers"] = write_answers(place / ANSWERS, task)
+        loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
+        append(folder / JOURNAL, head)
+        noted = False
+        for number, (spec, approach) in enumerate(chosen.items(), start=1):
+            shown.begin(spec, number, len(chosen))
+            outcomes = []
+            for seed in range(seeds if approach.seeded else 1):
+                assignment = assignment_of(approach, model, head, record_path(place, spec, seed), seed)
+                assignment = plan.limited(assignment)
+                for other in plan.fits:
+                    _take_fit(other, head, assignment)
+                outcomes.append(run(assignment, task, model, shown))
+            if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
+                add_spans(folder, head["key"], loaded, head["model"])
+                noted = True
+            failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
+            shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
+    return read_comparison(folder)
+
+
+def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:
+    """Begin a run with what was fitted in another folder, where that has learned from the very same examples."""
+    for line in lines(folder / JOURNAL):
+        if is_head(line) and _fitted_by(line) == _fitted_by(head):
+            hand_on(record_path(folder / line["key"], assignment.spec, assignment.seed), assignment)
+
+
+def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
+    """What a fit depends on, beside the approach, its seed and the program."""
+    return {"examples": head.get("fitting"), **{name: head["model"][name] for name in SAME_MODEL}}
+
+
+def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
+    """Go on with as many threads as what was recorded there with this model on this machine, the newest first.
+
+    Rows that another number of threads measured could not be compared with those that are there.
+    """
+    described = model.describe()
+    same = (*SAME_MODEL, "device_name", "threads_alone")
+    heads = [line for folder in folders for line in lines(folder / JOURNAL) if is_head(line)]
+    alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
+    kept = sorted(alike, key=lambda head: head["time"])[-1]["model"].get("threads") if alike else None
+    if kept and isinstance(model, SetsThreads):
+        model.use_threads(kept)
+
+
+def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
+    named = approaches if approaches is not None else task.defaults.approaches
+    found = [_approach(a) for a in named] or suggested(task)
+    if not task.test:
+        raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
+    return {spec_of(a): a for a in found}
+
+
+def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
+    if isinstance(given, str):
+        return parse(given)
+    if isinstance(given, ContextBuilder):
+        return Adapted(given)
+    return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
+
+
+def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
+    """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
+    described = model.describe()
+    batch = asked_at_once(model)
+    tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
+    settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
+    found, facts = versions(), task_facts(task)
+    identity = {
+        "task": task.fingerprint,
+        "model": {k: described[k] for k in SAME_MODEL},
+        "settings": settings,
+        "advisor": found.get("advisor"),
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return {
+        "type": "comparison",
+        "key": key,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
+        "seeds": plan.seeds,
+        "latency_examples": min(plan.latency_examples, len(task.test)),
+        "task": asdict(replace(facts, caveats=(*language_caveats(task, model), *facts.caveats))),
+        "fitting": task.for_fitting().fingerprint,
+        "model": described,
+        "settings": settings,
+        "versions": dict(found),
+        "hardware": hardware(described["device_name"]),
+    }
+
+
+def assignment_of(
+    approach: Approach, model: LanguageModel, head: Mapping[str, Any], path: Path, seed: int
+) -> Assignment:
+    """The run, and whether another comparison may share it: where name and revision say all there is to the model,
+    and the spec all there is to the approach, and on a machine of the same kind, since times are part of it."""
+    spec, program = spec_of(approach), program_of(approach, model)
+    described, cores = head["model"], head["hardware"]["cores"]
+    machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
+    known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
+    key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
+    settings = head["settings"]
+    batch, latency_examples = settings["batch"], settings["latency_examples"]
+    threads = {name: described.get(name) for name in ("threads", "threads_alone")}
+    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **threads)
+
+
+def task_facts(task: Task) -> TaskFacts:
+    """The task as records keep it, with what its data may spoil among the caveats."""
+    data = data_facts(task)
+    return TaskFacts(
+        name=task.name,
+        fingerprint=task.fingerprint,
+        kind=task.kind,
+        metric=task.metric,
+        labels=task.labels,
+        train=len(task.train),
+        dev=len(task.dev),
+        test=len(task.test),
+        documents=len(task.documents),
+        document_words=sum(count_words(d.text) for d in task.documents),
+        caveats=(*task.caveats, *data.caveats),
+        limits={name: value for name, value in asdict(task.limits).items() if value is not None},
+        leaked=data.leaked,
+    )
+
+
+@contextmanager
+def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
+    """Keeps a second process out of the same run folder; a killed one leaves no lock behind.
+
+    Args:
+        kind: the journal that is written there, one of `KINDS`.
+
+    Raises:
+        UserError: another process works there, the folder is one of another kind, or cannot be written to.
+    """
+    for journal, what in KINDS.items():
+        if journal != kind and (folder / journal).exists():
+            raise UserError(f"{folder}: holds {what}, not {KINDS[kind]}", "name another folder with --out")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            mend = "wait for it to end, or name another folder with --out"
+            raise UserError(f"{folder}: another advisor is at work in this folder", mend) from None
+        yield

@@ -1,0 +1,228 @@
+"""Quality: how well an answer matches the acceptable ones, per example and over a test set.
+
+Failures never enter: callers pass the answers of complete runs only, so 0 always means a wrong answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.errors import UserError
+from advisor.measuring.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
+from advisor.measuring.confusion import Confusion
+from advisor.measuring.json_values import json_value, leaves, shared
+from advisor.tasks import UNANSWERABLE
+from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.chrf import CHRF
+
+
+def score(metric: str, text: str, targets: Sequence[str]) -> float:
+    """How well one answer matches the acceptable ones, between 0 and 1; 1 where it is one of them.
+
+    `macro_f1` has no value for a single example; its per-example value is the accuracy.
+
+    Args:
+        metric: one of `advisor.tasks.METRICS`.
+        text: the answer as the approach gave it.
+        targets: all acceptable answers, at least one; the best match counts.
+
+    Raises:
+        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list.
+    """
+    judge = _JUDGES.get(metric)
+    if judge is None:
+        raise UserError(f'the metric "{metric}" is unknown', "use one of " + ", ".join(_JUDGES))
+    if not targets:
+        raise UserError("an example without any target cannot be judged", 'give each line a "target"')
+    return judge(text, targets)
+
+
+def scores(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """`score` of each answer; shape (examples,)."""
+    judged = [score(metric, text, accepted) for text, accepted in zip(texts, targets, strict=True)]
+    return np.array(judged, dtype=np.float64)
+
+
+def aggregate(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+    """The quality over a test set: the mean of the scores, but the true macro F1 for `macro_f1`.
+
+    Raises:
+        UserError: as in `score`, or there is no example.
+    """
+    if not texts:
+        raise UserError("there is no test example to judge", "add examples to the test split")
+    if metric == "macro_f1":
+        labels = label_set(texts, targets)
+        return float(confusion(texts, targets, labels).macro_f1()[0])
+    return float(scores(metric, texts, targets).mean())
+
+
+def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """All labels that occur as the true or the predicted one, sorted."""
+    seen = {unicode_form(text) for text in texts}
+    seen.update(_true_label(text, accepted) for text, accepted in zip(texts, targets, strict=True))
+    return tuple(sorted(seen))
+
+
+def confusion(texts: Sequence[str], targets: Sequence[Sequence[str]], labels: Sequence[str]) -> Confusion:
+    """The true and the predicted label of each answer, by their places in `labels`.
+
+    Where several labels are acceptable, the true one is the predicted one if that is acceptable, else the
+    first.
+    """
+    position = {label: i for i, label in enumerate(labels)}
+    true = [position[_true_label(text, accepted)] for text, accepted in zip(texts, targets, strict=True)]
+    predicted = [position[unicode_form(text)] for text in texts]
+    return Confusion(np.array(true, dtype=np.intp), np.array(predicted, dtype=np.intp), len(labels))
+
+
+def _true_label(text: str, accepted: Sequence[str]) -> str:
+    predicted = unicode_form(text)
+    labels = [unicode_form(target) for target in accepted]
+    return predicted if predicted in labels else labels[0]
+
+
+def _accuracy(text: str, targets: Sequence[str]) -> float:
+    return float(unicode_form(text) in map(unicode_form, targets))
+
+
+def _exact_match(text: str, targets: Sequence[str]) -> float:
+    return float(answer_tokens(text) in map(answer_tokens, targets))
+
+
+def _token_f1(text: str, targets: Sequence[str]) -> float:
+    """As `_squad_f1`, of the tokens of `advisor.tasks.forms.answer_tokens`.
+
+    A sign that both have earns nothing ($5 and $7 have nothing in common), one that differs costs.
+    """
+    answer = answer_tokens(text)
+    return max(_partly(*_without_common_signs(answer, answer_tokens(target))) for target in targets)
+
+
+def _without_common_signs(answer: tuple[str, ...], target: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
+    common = Counter(filter(is_sign, answer)) & Counter(filter(is_sign, target))
+    if not common:
+        return answer, target
+    left, right = Counter(answer) - common, Counter(target) - common
+    return list(left.elements()), list(right.elements())
+
+
+def _squad_em(text: str, targets: Sequence[str]) -> float:
+    return float(squad_form(text) in _squad_targets(targets))
+
+
+def _squad_f1(text: str, targets: Sequence[str]) -> float:
+    """F1 of the words (`compute_f1` of SQuAD's official script, version 2.0)."""
+    answer = squad_form(text).split()
+    return max(_partly(answer, target.split()) for target in _squad_targets(targets))
+
+
+def _squad_targets(targets: Sequence[str]) -> list[str]:
+    """Targets that are empty once normalised count only where no other is left (SQuAD's `get_raw_scores`)."""
+    return [target for target in map(squad_form, targets) if target] or [""]
+
+
+def _partly(answer: Sequence[str], target: Sequence[str]) -> float:
+    """F1 of the tokens; between "unanswerable" or an empty answer and anything else there is no partial match."""
+    if [UNANSWERABLE] in (list(answer), list(target)):
+        return float(list(answer) == list(target))
+    return overlap(answer, target)
+
+
+def _rouge_l(text: str, targets: Sequence[str]) -> float:
+    """F1 of the longest common subsequence of words (Lin 2004), those of `advisor.measuring.answers.rouge_words`."""
+    words = rouge_words(text)
+    return max(_in_order(words, rouge_words(target)) for target in targets)
+
+
+def _in_order(found: Sequence[str], wanted: Sequence[str]) -> float:
+    if not found or not wanted:
+        return float(not found and not wanted)
+    return 2 * longest_common(wanted, found) / (len(found) + len(wanted))
+
+
+def _chrf(text: str, targets: Sequence[str]) -> float:
+    """F2 of character n-grams (Popović 2015) by sacrebleu, of the texts in one Unicode form."""
+    return (
+        float(_chrf_scorer().sentence_score(unicode_form(text), [unicode_form(target) for target in targets]).score)
+        / 100
+    )
+
+
+def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
+    """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
+
+    `aggregate` gives the mean over the answers instead, of which differences can be tested.
+    """
+    most = max(map(len, targets))
+    streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]
+    return float(_chrf_scorer().corpus_score([unicode_form(text) for text in texts], streams).score) / 100
+
+
+def _code_exact(text: str, targets: Sequence[str]) -> float:
+    return float(code_tokens(text) in map(code_tokens, targets))
+
+
+def _code_f1(text: str, targets: Sequence[str]) -> float:
+    answer = code_tokens(text)
+    return max(overlap(answer, code_tokens(target)) for target in targets)
+
+
+def _json_f1(text: str, targets: Sequence[str]) -> float:
+    """F1 over the leaves of JSON values; an answer without any scores 0, two without a leaf score 1."""
+    return max(_leaf_f1(text, _target_value(target)) for target in targets)
+
+
+def _leaf_f1(text: str, wanted: Any) -> float:
+    found = json_value(text, "{" if isinstance(wanted, dict) else "[")
+    if found is None and isinstance(wanted, list):
+        found = json_value(text)  # one record that is not in a list
+    if found is None:
+        return 0.0
+    try:
+        total = leaves(found) + leaves(wanted)
+        return 2 * shared(found, wanted) / total if total else 1.0
+    except RecursionError:
+        return 0.0
+
+
+@lru_cache(maxsize=8192)
+def _target_value(target: str) -> Any:
+    value = json_value(target)
+    if value is None:
+        raise UserError(
+            f"the target {target[:60]!r} holds no JSON object or list, so json_f1 cannot judge answers by it",
+            'write targets as JSON in a string, e.g. "{\\"city\\": \\"Bern\\"}"',
+        )
+    return value
+
+
+@cache
+def _chrf_scorer() -> CHRF:
+    # Imported on first use: only one metric needs it.
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
+
+
+_JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "accuracy": _accuracy,
+    "macro_f1": _accuracy,
+    "exact_match": _exact_match,
+    "token_f1": _token_f1,
+    "squad_em": _squad_em,
+    "squad_f1": _squad_f1,
+    "rouge_l": _rouge_l,
+    "chrf": _chrf,
+    "code_exact": _code_exact,
+    "code_f1": _code_f1,
+    "json_f1": _json_f1,
+}

@@ -1,0 +1,191 @@
+"""Reading a run folder back: its newest comparison, with whatever of it can be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from advisor.disk import write_whole
+from advisor.errors import UserError
+from advisor.measuring.attempt import NO_RECORD, read_run
+from advisor.measuring.records import (
+    Answer,
+    Comparison,
+    Damaged,
+    ModelFacts,
+    Run,
+    TaskFacts,
+    append,
+    count,
+    counted,
+    every_line,
+    lines,
+)
+from advisor.models.clock import Ledger, Span, clock
+from advisor.models.store import digest
+from advisor.tasks import Task
+from advisor.tasks.faults import short
+
+JOURNAL = "comparisons.jsonl"
+ANSWERS = "answers.jsonl"
+SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
+_KEY = re.compile("[0-9A-Za-z]{1,64}")  # a folder's name, which leads to no other place
+_MOST_RUNS = 100_000
+_CEILING = ("matrix_flops", "matrix_others")
+
+
+def read_comparison(folder: str | Path) -> Comparison:
+    """The newest comparison recorded in a run folder.
+
+    Raises:
+        UserError: the folder holds no comparison.
+    """
+    folder = Path(folder)
+    heads = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"]
+    if not heads:
+        raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
+    with as_written(folder / JOURNAL, "comparison"):
+        return _read(folder, heads[-1])
+
+
+@contextmanager
+def as_written(journal: Path, what: str) -> Iterator[None]:
+    """What another version wrote, or another hand, is told with where it stands.
+
+    Args:
+        what: the newest record of the journal is: `comparison`, `curve`.
+    """
+    try:
+        yield
+    except NO_RECORD as error:
+        raise UserError(
+            f"{journal}: its newest {what} is not as this version of Advisor writes it ({short(str(error))})",
+            "read it with the version that wrote it, or measure again with another --out",
+        ) from error
+
+
+def _read(folder: Path, head: Mapping[str, Any]) -> Comparison:
+    if not _KEY.fullmatch(head["key"]) or sum(head["runs"].values()) > _MOST_RUNS:
+        raise ValueError(f"key {head['key']!r}")
+    spans, ceiling = _spans(folder, head["key"])
+    place, model = folder / head["key"], head["model"] | ceiling
+    task = TaskFacts(
+        **{**head["task"], "labels": tuple(head["task"]["labels"]), "caveats": tuple(head["task"]["caveats"])}
+    )
+    answers = read_answers(place / ANSWERS, task.test, head.get("answers"))
+    runs = [_run_of(place, spec, seed, answers) for spec, seeds in head["runs"].items() for seed in range(seeds)]
+    return Comparison(
+        folder=str(folder),
+        task=task,
+        model=ModelFacts(**{**model, "caveats": tuple(model["caveats"])}),
+        answers=answers,
+        runs=tuple(runs),
+        seeds=head["seeds"],
+        latency_examples=head["latency_examples"],
+        settings=head["settings"],
+        versions=head["versions"],
+        hardware=head["hardware"],
+        spans=spans,
+        damaged=tuple(line.place for line in every_line(folder / JOURNAL) if isinstance(line, Damaged)),
+    )
+
+
+def _run_of(place: Path, spec: str, seed: int, answers: Mapping[str, Answer]) -> Run:
+    """What is recorded of a run, its predictions in the order of the test examples."""
+    path, order = record_path(place, spec, seed), {key: i for i, key in enumerate(answers)}
+    found = read_run(path) or Run(spec, seed, "interrupted")
+    if any(prediction.id not in order for prediction in found.predictions):
+        found = Run(spec, seed, "interrupted", damaged=f"{path}: answers no test example of this comparison")
+    if found.damaged:
+        reason = f"{found.damaged} is no record; the same command measures this approach anew"
+        return Run(spec, seed, "interrupted", error=reason, damaged=found.damaged)
+    return replace(found, predictions=tuple(sorted(found.predictions, key=lambda p: order[p.id])))
+
+
+def note_spans(comparison: Comparison) -> Comparison:
+    """Record what the clock has counted since the last run, such as the report's making, and read it back.
+
+    After a call in which nothing was measured nothing is recorded: it says again what was said before.
+    """
+    folder, ledger = Path(comparison.folder), clock.drain()
+    last = [line for line in lines(folder / JOURNAL) if isinstance(line.get("key"), str)][-1]
+    if last["type"] != "comparison":
+        add_spans(folder, last["key"], ledger, {})
+    return replace(comparison, spans=_spans(folder, last["key"])[0])
+
+
+def add_spans(folder: Path, key: str, ledger: Ledger, model: Mapping[str, Any]) -> None:
+    """Record where time went outside the runs, and the ceiling that was measured with the model."""
+    ceiling = {name: model.get(name) for name in _CEILING}
+    append(folder / JOURNAL, {"type": "spans", "key": key, **ceiling, **counted(ledger)})
+
+
+def _spans(folder: Path, key: str) -> tuple[dict[str, Span], dict[str, float | None]]:
+    """Where time went outside the runs, over all calls that measured something, and the ceiling that they found.
+
+    Other work on the machine hides the ceiling from a measurement, so the highest counts.
+    """
+    ledger, found = Ledger(), []
+    for line in lines(folder / JOURNAL):
+        if line.get("key") == key:
+            count(line, ledger)
+            found.append({name: line.get(name) for name in _CEILING})
+    return dict(ledger.spans), max(found, key=lambda ceiling: ceiling["matrix_flops"] or 0.0)
+
+
+def is_head(line: Mapping[str, Any]) -> bool:
+    """Whether a line of the journal begins a comparison, by a version that says what this one goes by."""
+    model = line.get("model")
+    known = isinstance(model, dict) and all(name in model for name in SAME_MODEL)
+    return line["type"] == "comparison" and known and all(isinstance(line.get(name), str) for name in ("key", "time"))
+
+
+def write_answers(path: Path, task: Task) -> str:
+    """The test answers, which the records need to be judged without the task folder; returns their digest.
+
+    A file that is not what the task says, as a power cut or a failing disk leaves it, is written anew.
+    """
+    rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    try:
+        there = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        there = ""
+    if there != text:
+        write_whole(path, text)
+    return digest(rows)
+
+
+def read_answers(path: Path, number: int, known: str | None) -> dict[str, Answer]:
+    """The test answers by the ids of their examples.
+
+    Args:
+        number: of test examples that there are.
+        known: their digest; None where the record does not say.
+
+    Raises:
+        UserError: the file is not there, or was damaged.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+        found = {row["id"]: Answer(tuple(row["targets"]), tuple(row["evidence"])) for row in rows}
+        whole = len(found) == number and known in (None, digest(rows))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        found, whole = {}, False
+    if not whole:
+        raise UserError(f"{path}: is damaged", "the same advisor compare writes it anew and measures nothing again")
+    return found
+
+
+def record_path(place: Path, spec: str, seed: int) -> Path:
+    """The record of one run; names stay readable and, by a digest, distinct."""
+    plain = re.sub(r"[^\w.=+,-]", "_", spec)
+    if plain != spec.replace(":", "_") or len(plain) > 100:
+        plain = f"{plain[:100]}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
+    return place / f"{plain}.seed{seed}.jsonl"

@@ -1,0 +1,355 @@
+"""Records: append-only JSON lines, one file a run, flushed and synced per prediction batch.
+
+A line is one JSON object with a `type`:
+
+- `run`: begins an attempt: spec, resolved configuration, seed, and the program and machine that do it;
+- `reused`: what follows was measured for another comparison and copied;
+- `resumed`: a killed attempt goes on;
+- `fitted`: what fitting took and left behind;
+- `predictions`: one batch of test examples, with the seconds that it took;
+- `repeated`: a batch that was answered again for its time, by the id of its first query;
+- `latency`: one request sent alone;
+- `finished`, `failed` or `skipped`: ends the attempt;
+- `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
+
+All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because
+a result was found ready made, `spans`, where the time went, and `others`, what other processes took of the machine
+meanwhile. Every other figure of time is cold.
+
+A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
+fact: readers ignore it and the next writer cuts it off. A line that is no record (a damaged disk, another hand) is
+named by file and line, and costs no more than the attempt that it is a part of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from advisor.disk import writing
+from advisor.models.clock import Ledger, Span
+from advisor.models.others import Load
+
+REPEATABLE = ("latency",)
+Status = Literal["ok", "failed", "interrupted", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """One answer as recorded.
+
+    Attributes:
+        id: of the test example.
+        text: the answer.
+        evidence: ids of the documents that were retrieved, best first; empty without retrieval.
+        confidence: probability of the answer among the labels, None where there is none.
+        prompt_tokens, completion_tokens: of this query.
+        dropped: pieces of context (passages or shots) left out to fit the context window.
+        cut: tokens of the input itself that did not fit even without context.
+        shown: pieces of context that reached the prompt; None where the record does not say.
+        unread: whether an embedder read only the beginning of the input.
+    """
+
+    id: str
+    text: str
+    evidence: tuple[str, ...] = ()
+    confidence: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    dropped: int = 0
+    cut: int = 0
+    shown: int | None = None
+    unread: bool = False
+
+    @property
+    def evidence_shown(self) -> tuple[str, ...]:
+        """Of the documents retrieved those that reached the prompt; passages are dropped first, the last one first."""
+        return self.evidence[: max(len(self.evidence) - self.dropped, 0)]
+
+    @property
+    def bare(self) -> bool:
+        """Whether there was context for it, of which nothing reached the prompt."""
+        left = len(self.evidence_shown) if self.shown is None and self.evidence else self.shown
+        return self.dropped > 0 and left == 0
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRecord:
+    """One request sent alone, after warm-up.
+
+    Attributes:
+        ttft_seconds: until the first token of the answer, retrieval and tokenising included.
+        seconds: end to end.
+        completion_tokens: length of the answer.
+    """
+
+    id: str
+    ttft_seconds: float
+    seconds: float
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One approach x task x model x seed, as recorded.
+
+    Attributes:
+        spec: canonical text of the approach, for example `rag:k=3+lora:rank=16`.
+        control: whether it only serves diagnosis and is never chosen (`majority`, `oracle`).
+        error: why it failed or was skipped.
+        config: the resolved hyper-parameters.
+        notes: what the approach says about itself (steps trained, label bias removed, ...).
+        predictions: in the order of the test examples; incomplete unless `status` is "ok".
+        predict_seconds: for all predictions, in batches (throughput = len(predictions) / predict_seconds).
+        timings: by the id of a batch's first query, the seconds that it took, each time that it was answered; empty
+            where times were measured anew.
+        latencies: requests sent one at a time.
+        fit_seconds: all that happens once per training set, without indexing documents.
+        index_seconds: chunking, embedding and indexing documents; None without documents in use.
+        peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
+        artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
+        uses_model: whether the language model runs at all (False for majority, nearest, head).
+        program: digest of the program that did it; another one does not go on from here.
+        reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
+        spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
+        measured: when it was measured, for a run that was copied from an earlier comparison; else None.
+        others: what other processes took of the machine while the times of a step were measured, by step: `fit`,
+            `predict`, `latency`.
+        threads: that computed on the processor, by step.
+        threads_alone: that would have, had no other process been at work when the model was loaded.
+        timed_again: when its times were measured anew; None where they were not.
+        differing: answers that came out otherwise then.
+        kills: how many processes the system had killed for memory where the attempt began or went on last
+            (`advisor.measuring.killed`); empty where that is not known.
+        given_up: whether it is not tried again, since the process was killed for memory there.
+        damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
+    """
+
+    spec: str
+    seed: int
+    status: Status
+    control: bool = False
+    error: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    predictions: tuple[PredictionRecord, ...] = ()
+    predict_seconds: float | None = None
+    timings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    latencies: tuple[LatencyRecord, ...] = ()
+    fit_seconds: float | None = None
+    index_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    artifact_bytes: int | None = None
+    trainable_parameters: int | None = None
+    uses_model: bool = True
+    program: str = ""
+    reused: Mapping[str, float] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    measured: str | None = None
+    others: Mapping[str, Load] = field(default_factory=dict)
+    threads: Mapping[str, int] = field(default_factory=dict)
+    threads_alone: int | None = None
+    timed_again: str | None = None
+    differing: int = 0
+    kills: Mapping[str, Any] = field(default_factory=dict)
+    given_up: bool = False
+    damaged: str = ""
+
+    @property
+    def tuned(self) -> bool:
+        """Whether weights of the language model were trained, so that another seed gives another model."""
+        return self.uses_model and bool(self.trainable_parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of a test example when its predictions are judged."""
+
+    targets: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """The task as the record keeps it: enough to judge predictions without the task folder.
+
+    Attributes:
+        leaked: share of the test examples, from 0 to 1, that the approaches may have seen (`advisor.tasks.DataFacts`);
+            None where the record does not say.
+    """
+
+    name: str
+    fingerprint: str
+    kind: str
+    metric: str
+    labels: tuple[str, ...]
+    train: int
+    dev: int
+    test: int
+    documents: int
+    document_words: int
+    caveats: tuple[str, ...]
+    limits: Mapping[str, float]
+    leaked: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The weights that ran.
+
+    Attributes:
+        id: what the user asked for, resolved (`HuggingFaceTB/SmolLM2-135M-Instruct`).
+        revision: commit or content hash of the weights.
+        quantisation: how the stored weights were quantised (`Q4_1`), None for full precision.
+        source: where they came from: package, cache, hub, folder or file.
+        parameters: number of weights.
+        device: `cpu` or `cuda:0`; `device_name` is the processor's or GPU's name.
+        embedder: the embedder's id and revision.
+        threads: that compute on the processor; None where the record does not say.
+        matrix_parameters: weights that every token is multiplied with; None where that cannot be told.
+        matrix_flops: operations a second that matrix products of these shapes reached here, in this dtype.
+        token_bytes: of a token's keys and values in all layers.
+        rows_at_once, tokens_at_once: prompts that it answers together at most, and their tokens, answers included.
+        threads_alone: that would compute, had no other process been at work when the model was loaded.
+        matrix_others: share of the processor that others took while `matrix_flops` was measured.
+    """
+
+    id: str
+    revision: str
+    quantisation: str | None
+    source: str
+    dtype: str
+    device: str
+    device_name: str
+    parameters: int
+    context_window: int
+    embedder: str
+    caveats: tuple[str, ...]
+    threads: int | None = None
+    matrix_parameters: int | None = None
+    matrix_flops: float | None = None
+    token_bytes: int | None = None
+    rows_at_once: int | None = None
+    tokens_at_once: int | None = None
+    threads_alone: int | None = None
+    matrix_others: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that was recorded of one comparison: facts only, no money, no ranks.
+
+    Attributes:
+        folder: where the records lie.
+        answers: by id of the test example, in the test split's order.
+        runs: one per approach and seed.
+        seeds: how many seeds were asked for.
+        latency_examples: on how many test examples latency was measured.
+        settings: the comparison's settings as recorded, for display.
+        versions, hardware: as recorded.
+        spans: where time went outside the runs, each time that the comparison was called.
+        damaged: files and lines of the journal that are no records and were left out.
+    """
+
+    folder: str
+    task: TaskFacts
+    model: ModelFacts
+    answers: Mapping[str, Answer]
+    runs: tuple[Run, ...]
+    seeds: int = 1
+    latency_examples: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
+
+
+def append(path: Path, *rows: Mapping[str, Any]) -> None:
+    """Add lines; a torn last line left by a kill is cut off first.
+
+    What is added outlives the process. Latencies are left to the operating system to put on the disk, since syncing a
+    line takes as long as a short answer, and a power cut costs no more than measuring them again; all else is synced.
+    """
+    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(errors="surrogatepass")
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as file:
+            _cut_torn_line(file.fileno())
+            while data:
+                data = data[file.write(data) :]
+            if any(row.get("type") not in REPEATABLE for row in rows):
+                os.fsync(file.fileno())
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end > 0:
+        start = max(0, end - 65536)
+        block = os.pread(descriptor, end - start, start)
+        newline = block.rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that is no record.
+
+    Attributes:
+        place: file and line.
+    """
+
+    place: str
+
+
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records in a file, in order; a torn last line and lines that are none are left out."""
+    return (line for line in every_line(path) if not isinstance(line, Damaged))
+
+
+def every_line(path: Path) -> Iterator[dict[str, Any] | Damaged]:
+    """The complete lines of a file, in order, those that are no record too; a torn last line is left out."""
+    try:
+        rows = path.read_bytes().split(b"\n")[:-1]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for number, raw in enumerate(rows, start=1):
+        try:
+            line = json.loads(raw)
+        except (ValueError, RecursionError):
+            line = None
+        yield line if isinstance(line, dict) and isinstance(line.get("type"), str) else Damaged(f"{path}:{number}")
+
+
+def counted(ledger: Ledger) -> dict[str, Any]:
+    """A ledger as a line of a record carries it: what is empty is left out."""
+    others = {name: round(amount, 4) for name, amount in asdict(ledger.others).items() if amount}
+    found = {
+        "reused": dict(ledger.reused),
+        "spans": {name: asdict(span) for name, span in ledger.spans.items()},
+        "others": others,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def count(line: dict[str, Any], *ledgers: Ledger) -> None:
+    """Add what a line carries of the clock's ledger to each of these, and take it off the line."""
+    reused, spans = line.pop("reused", {}), line.pop("spans", {})
+    others = Load(**line.pop("others", {}))
+    for ledger in ledgers:
+        for what, seconds in reused.items():
+            ledger.reused[what] += seconds
+        for name, span in spans.items():
+            ledger.spans[name].seconds += span["seconds"]
+            ledger.spans[name].tokens += span["tokens"]
+        ledger.others.add(others)

@@ -1,0 +1,388 @@
+"""One approach under the clock: fit, predict each test example once, then send some alone for latency."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from advisor.approaches import Approach, Prediction, Predictor, configuration
+from advisor.approaches.progress import listening
+from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
+from advisor.errors import NotApplicable, UserError
+from advisor.measuring import latency, timing
+from advisor.measuring import run_cache as shelf
+from advisor.measuring.attempt import prediction_line, read_run
+from advisor.measuring.killed import given_up, noted
+from advisor.measuring.progress import Progress
+from advisor.measuring.records import LatencyRecord, Run, append, counted
+from advisor.models import LanguageModel
+from advisor.models.clock import clock
+from advisor.models.local.shortage import in_words
+from advisor.models.store import fresh, wants_fresh
+from advisor.tasks import Example, Query, Task
+
+OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One run to do: an approach by its spec, with a seed, recorded in `path`.
+
+    Attributes:
+        batch: test examples that are answered together.
+        program, machine: what does it; recorded.
+        p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
+        key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
+        threads, threads_alone: as in `ModelFacts`; recorded.
+    """
+
+    approach: Approach
+    spec: str
+    seed: int
+    path: Path
+    batch: int
+    latency_examples: int
+    program: str
+    machine: str
+    key: str
+    p95_seconds: float | None = None
+    threads: int | None = None
+    threads_alone: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the fitted predictor is kept, beside the record."""
+        return self.path.with_suffix("")
+
+
+def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
+    """Do what of the run is not yet recorded; returns the outcome in words.
+
+    Whatever goes wrong with the approach is recorded as its failure and does not end the comparison. A killed run goes
+    on at the first batch that was not recorded, with the predictor that was fitted before. What another program
+    recorded, or what was copied where all has to be measured, is as good as not there.
+    """
+    before = read_run(assignment.path)
+    if before is not None and (_is_void(before, assignment) or (before.measured and wants_fresh())):
+        before = None
+    if before is not None and before.status == "ok":
+        return _sent_more(assignment, task, model, progress, before) or "already done"
+    if (reason := given_up(before)) and not wants_fresh():
+        return _failed(assignment, reason, given_up=True)
+    if reason := assignment.approach.unsuited(task):
+        if before is None or before.status != "skipped":
+            _open(assignment, before)
+            append(assignment.path, {"type": "skipped", "error": reason})
+        return f"skipped: {reason}"
+    if not _goes_on(before) and (measured := shelf.take(assignment.key, assignment.path)):
+        copied = read_run(assignment.path)
+        more = _sent_more(assignment, task, model, progress, copied) if copied else ""
+        return more or f"reused, measured on {measured[:10]}"
+    try:
+        Measurement(assignment, task, model, progress).go(before)
+    except NoRoom:
+        raise
+    except NotApplicable as error:
+        append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
+        return f"skipped: {error}"
+    except UserError as error:
+        return _failed(assignment, error.what + (f" (try: {error.mend})" if error.mend else ""))
+    except Exception as error:
+        if found := no_room(error, assignment.path.parent):
+            raise found from error
+        return _failed(assignment, in_words(error), traceback=traceback.format_exc())
+    shelf.put(assignment.key, assignment.path, assignment.machine)
+    return "ok"
+
+
+def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
+    """Send the requests that a finished run lacks under the limit of now; the outcome in words, empty if none was.
+
+    Whatever stands in the way leaves the run as it was, which is finished.
+    """
+    measurement = Measurement(assignment, task, model, progress)
+    if not measurement.lacks_requests(before):
+        return ""
+    try:
+        measurement.send_more(before)
+    except UserError:
+        raise
+    except Exception:  # noqa: BLE001 - the report says that the limit could not be judged
+        return ""
+    shelf.put(assignment.key, assignment.path, assignment.machine)
+    return "ok"
+
+
+def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
+    append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
+    return f"failed: {reason}"
+
+
+def _is_void(before: Run, assignment: Assignment) -> bool:
+    """Whether what is recorded counts as nothing: it cannot be read, or another program did it."""
+    return bool(before.damaged) or before.program != assignment.program
+
+
+def _goes_on(before: Run | None) -> bool:
+    """Whether a killed attempt left something fitted, which is worth more than a copy of another measurement."""
+    if before is None or before.measured:
+        return False
+    return before.status == "interrupted" and before.fit_seconds is not None
+
+
+class Measurement:
+    """One run: its steps, each recorded as soon as it is done."""
+
+    def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
+        self.assignment = assignment
+        self.approach = assignment.approach
+        self.task = task
+        self.model = model
+        self.progress = progress
+
+    def go(self, before: Run | None) -> None:
+        """Fit or restore, predict what is missing, measure latency."""
+        self.model.forget()
+        clock.drain()  # what was counted until now is not of this run
+        predictor = self._restored(before)
+        done = before if predictor is not None else None
+        if predictor is None or done is None:
+            done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit(before)
+        try:
+            self._predict(predictor, {p.id for p in done.predictions})
+            self._repeat(predictor)
+            self._time_alone(predictor, done.latencies)
+        finally:
+            predictor.close()
+        memory = self.model.peak_memory_bytes()
+        append(self.assignment.path, {"type": "finished", "peak_memory_bytes": memory, **counted(clock.drain())})
+
+    def lacks_requests(self, before: Run) -> bool:
+        """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
+        return bool(self._further(before.latencies)) and self.assignment.folder.exists()
+
+    def send_more(self, before: Run) -> None:
+        """Go on with the requests of a finished run."""
+        self.model.forget()
+        clock.drain()
+        predictor = self.restored()
+        if predictor is None:
+            return
+        try:
+            self._time_alone(predictor, before.latencies)
+        finally:
+            predictor.close()
+        append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
+
+    def _fit(self, before: Run | None) -> Predictor:
+        _open(self.assignment, before)
+        self.progress.step("fit", None)
+        started = clock.now()
+        with listening(self.progress), clock.span(OTHER):
+            predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
+        seconds = clock.now() - started
+        _keep(predictor, self.assignment.folder)
+        facts = asdict(predictor.facts)
+        fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
+        append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
+        return predictor
+
+    def _restored(self, before: Run | None) -> Predictor | None:
+        """What a killed attempt had fitted; None where there is nothing, or it cannot be read any more."""
+        if not _goes_on(before):
+            return None
+        append(self.assignment.path, {"type": "resumed", **noted(before)})
+        return self.restored()
+
+    def restored(self) -> Predictor | None:
+        """What was fitted and kept; None where it cannot be read any more, or is not what was kept."""
+        self.progress.step("restore", None)
+        if not intact(self.assignment.folder):
+            return None
+        try:
+            with clock.span(OTHER):
+                return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+        except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
+            return None
+
+    def queries(self) -> list[Query]:
+        return [e.grounded if self.approach.control else e.query for e in self.task.test]
+
+    def _predict(self, predictor: Predictor, done: set[str]) -> None:
+        for predictions, seconds in self.answers(predictor, done):
+            line = {"type": "predictions", "seconds": seconds, "predictions": [prediction_line(p) for p in predictions]}
+            append(self.assignment.path, line | counted(clock.drain()))
+
+    def answers(self, predictor: Predictor, done: set[str]) -> Iterator[tuple[list[Prediction], float]]:
+        """The answers to all test queries but those done, batch by batch, with the seconds that each took.
+
+        Batches are the same whatever was done before, so that an answer cannot depend on an interruption.
+        """
+        self.progress.step("predict", len(self.task.test))
+        for batch in _batches(self.queries(), self.assignment.batch):
+            with self._telling(len(batch)):
+                if batch[0].id not in done:
+                    started = clock.now()
+                    with clock.span(OTHER):
+                        predictions = predictor.predict(batch)
+                    seconds = clock.now() - started
+                    _check(predictions, batch)
+                    yield predictions, seconds
+
+    def _repeat(self, predictor: Predictor) -> None:
+        """Answer some batches again, to learn what their times may be off by; where latency is measured in full."""
+        if self.approach.control or self.assignment.latency_examples < latency.REQUESTS:
+            return
+        run = read_run(self.assignment.path)
+        timings = {key: list(seconds) for key, seconds in run.timings.items()} if run else {}
+        batches = {batch[0].id: batch for batch in _batches(self.queries(), self.assignment.batch)}
+        while (key := timing.to_repeat(timings)) is not None:
+            started = clock.now()
+            with fresh(), clock.span(OTHER):  # what a store holds would take the same time to the last digit
+                predictor.predict(batches[key])
+            timings[key].append(clock.now() - started)
+            line = {"type": "repeated", "id": key, "seconds": timings[key][-1]}
+            append(self.assignment.path, line | counted(clock.drain()))
+
+    @contextmanager
+    def _telling(self, examples: int) -> Iterator[None]:
+        """So many examples are done meanwhile: told as the model answers them, the rest at the end."""
+        left = examples
+
+        def answered(more: int) -> None:
+            nonlocal left
+            more = min(more, left)
+            left -= more
+            self.progress.advance(more)
+
+        before, clock.answered = clock.answered, answered
+        try:
+            yield
+        finally:
+            clock.answered = before
+        self.progress.advance(left)
+
+    def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
+        for record in self.requests(predictor, before):
+            append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
+
+    def requests(self, predictor: Predictor, before: Sequence[LatencyRecord] = ()) -> Iterator[LatencyRecord]:
+        """Send queries alone, after warm-up, but for those that were sent before."""
+        chosen = self._alone()
+        if not chosen:
+            return
+        self.progress.step("latency", len(chosen))
+        self.warm_up(predictor, chosen)
+        done = list(before)
+        for number, query in enumerate(chosen):
+            if number >= latency.FEWEST and sum(r.seconds for r in done) > latency.SECONDS:
+                break
+            if query.id not in {r.id for r in done}:
+                done.append(self._send(predictor, query))
+                yield done[-1]
+            self.progress.advance()
+        if further := self._further(done):
+            self.progress.step("latency", len(further))
+        for query in further:
+            if sum(r.seconds for r in done) > latency.LIMIT_SECONDS:
+                break
+            done.append(self._send(predictor, query))
+            yield done[-1]
+            self.progress.advance()
+
+    def _alone(self) -> list[Query]:
+        """Test examples all over the split; another seed takes others, where there are enough."""
+        queries, count = self.queries(), min(self.assignment.latency_examples, len(self.task.test))
+        return [queries[(i * len(queries) // count + self.assignment.seed) % len(queries)] for i in range(count)]
+
+    def _further(self, done: Sequence[LatencyRecord]) -> list[Query]:
+        """What is sent beyond those, where a limit asks for more: other test examples, then inputs of dev and train.
+
+        No query is sent twice, since the second time would tell nothing of how queries differ.
+        """
+        if self.approach.control or not self.assignment.latency_examples:
+            return []
+        seconds = [r.seconds for r in done]
+        more, sent = latency.wanted(seconds, self.assignment.p95_seconds), {r.id for r in done}
+        found: list[Query] = []
+        for queries in (self.queries(), _as_queries("dev", self.task.dev), _as_queries("train", self.task.train)):
+            left = [query for query in queries if query.id not in sent]
+            count = min(more - len(found), len(left))
+            found += [left[i * len(left) // count] for i in range(count)]
+        return found
+
+    def warm_up(self, predictor: Predictor, queries: Sequence[Query]) -> None:
+        """Answer the first few, which takes longer than it will later."""
+        started = clock.now()
+        with clock.span(OTHER):
+            for query in queries[: latency.WARM_UPS]:
+                predictor.predict([query])
+                if clock.now() - started > latency.WARM_UP_SECONDS:
+                    break
+
+    def _send(self, predictor: Predictor, query: Query) -> LatencyRecord:
+        """One request alone, timed."""
+        started = clock.now()
+        with clock.span(OTHER):
+            usage = predictor.predict([query])[0].usage
+        seconds = clock.now() - started
+        first = seconds if usage.ttft_seconds is None else usage.ttft_seconds
+        return LatencyRecord(query.id, first, seconds, usage.completion_tokens)
+
+
+def _open(assignment: Assignment, before: Run | None) -> None:
+    """Begin an attempt."""
+    approach = assignment.approach
+    head = {
+        "type": "run",
+        "spec": assignment.spec,
+        "seed": assignment.seed,
+        "control": approach.control,
+        "uses_model": approach.uses_model,
+        "config": configuration(approach),
+        "program": assignment.program,
+        "machine": assignment.machine,
+        "threads": assignment.threads,
+        "threads_alone": assignment.threads_alone,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **noted(before),
+    }
+    append(assignment.path, head)
+
+
+def _keep(predictor: Predictor, folder: Path) -> None:
+    """Save whole or not at all: a folder that is there is complete."""
+    work = folder.with_name(folder.name + ".saving")
+    clear(work, folder)
+    with writing(folder.parent):
+        work.mkdir(parents=True)
+        predictor.save(work)
+        place_whole(work, folder)
+
+
+def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:
+    """Examples that were not asked yet, under ids that no test example has."""
+    return [Query(f"{split}/{e.id}", e.input) for e in examples]
+
+
+def _batches(queries: Sequence[Query], size: int) -> list[list[Query]]:
+    """Queries of similar length together, longest first."""
+    order = sorted(queries, key=lambda q: (-len(q.input), q.id))
+    return [order[i : i + size] for i in range(0, len(order), size)]
+
+
+def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
+    """Whether a predictor kept to its contract: an approach of another package may not."""
+    if [p.id for p in predictions] != [q.id for q in batch]:
+        raise ValueError(
+            f"predict was given {len(batch)} queries and returned {len(predictions)} predictions, "
+            "which are not one for each query in their order, by its id"
+        )
+    for prediction in predictions:
+        kind = type(prediction.text)
+        if kind is not str:
+            raise TypeError(f"the prediction for {prediction.id!r} has a text of type {kind.__name__}, not str")

@@ -1,0 +1,1 @@
+"""The local engine: a Hugging Face causal model and a sentence embedder in this process."""

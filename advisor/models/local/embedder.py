@@ -1,0 +1,148 @@
+"""Sentence embedders: texts to unit vectors. The one home of sentence-transformers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentence_transformers
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+
+from advisor.errors import UserError
+from advisor.models.clock import clock
+from advisor.models.language_model import Vectors
+from advisor.models.local.device import device_name
+from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
+from advisor.models.local.fitting import check_fits
+from advisor.models.local.folder import check_names
+from advisor.models.local.linear import arrange
+from advisor.models.local.packages import file_sha256
+from advisor.models.local.shortage import NotEnoughMemory, telling
+from advisor.models.local.source import Source
+
+WORTH_A_WORD = 10.0  # seconds of waiting
+log = logging.getLogger(__name__)
+
+
+class SentenceEmbedder:
+    """An embedder of the sentence-transformers kind, loaded when it is first asked."""
+
+    def __init__(self, source: Source, device: torch.device, dtype: torch.dtype) -> None:
+        self.source = source
+        self._device = device
+        self._dtype = dtype
+
+    @property
+    def name(self) -> str:
+        return self.source.id
+
+    @property
+    def revision(self) -> str:
+        return self.source.revision
+
+    @property
+    def dimension(self) -> int:
+        return int(self._model.get_embedding_dimension() or 0)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a text that it reads, special tokens included; None where all of it is read."""
+        return self._model.max_seq_length
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included, whether they are read or not."""
+        if not len(texts):
+            return []
+        model = self._model
+        prefix = model.prompts.get(model.default_prompt_name or "") or ""
+        whole: Any = model.tokenizer  # a slow one counts as well
+        lengths: list[int] = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):  # of all at once a fast tokenizer keeps 30 KB a text
+            part = [prefix + text for text in texts[start : start + TEXTS_AT_ONCE]]
+            found = whole(part, truncation=False, padding=False, verbose=False)
+            lengths += [len(ids) for ids in found["input_ids"]]
+        return lengths
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""
+        with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
+            model, packed = self._model, self._packed
+        if not len(texts):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors = torch.cat(list(self._parts(packed.encode if packed else partial(padded, model), texts)))
+        if not bool(torch.isfinite(vectors).all()):
+            called = str(self._dtype).removeprefix("torch.")
+            mend = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
+            raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", mend)
+        unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
+        return np.asarray(unit.cpu().numpy(), dtype=np.float32)
+
+    def _parts(self, read: Callable[[Sequence[str]], torch.Tensor], texts: Sequence[str]) -> Iterator[torch.Tensor]:
+        """The vectors part by part; after the first it is said how long the others will take, where that is long."""
+        told = False
+        began = time.perf_counter()
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            if start:
+                left = (time.perf_counter() - began) / start * (len(texts) - start)
+                if not told and left > WORTH_A_WORD:
+                    log.warning("note: embedding %s texts takes about %.0f s more", f"{len(texts):,}", left)
+                    told = True
+            with clock.span("embed"):
+                yield read(texts[start : start + TEXTS_AT_ONCE])
+
+    def recipe(self) -> dict[str, str]:
+        """What besides the weights decides the bits of a vector and the time that it takes."""
+        return {
+            "dtype": str(self._dtype),
+            "device": f"{self._device} ({device_name(self._device)})",
+            "threads": str(torch.get_num_threads()),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "sentence-transformers": sentence_transformers.__version__,
+            "code": _code(),
+        }
+
+    @cached_property
+    def _model(self) -> SentenceTransformer:
+        check_names(self.source.id, Path(self.source.path))
+        check_fits(self.source.id, self.source.path, self._dtype, self._device)
+        try:
+            with clock.span("load"), telling(f"loading {self.source.id}", self._device):
+                model = SentenceTransformer(
+                    str(self.source.path),
+                    device=str(self._device),
+                    model_kwargs={"dtype": self._dtype},
+                    local_files_only=True,
+                )
+                arrange(model)
+                model.encode(["a first call readies the device"], show_progress_bar=False)
+                return model
+        except NotEnoughMemory:
+            raise
+        except Exception as error:  # whatever the readers of foreign files may raise
+            if "weights_only" in str(error):  # PyTorch's advice would be to run what is in the file
+                what = f"{self.source.id}: its weights are pickles that hold more than numbers, and are not read"
+                raise UserError(what, "pass an embedder with model.safetensors") from error
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            mend = "pass a folder or a name that sentence-transformers reads"
+            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", mend) from error
+
+    @cached_property
+    def _packed(self) -> PackedEncoder | None:
+        """The model, read without padding, where this gives the same."""
+        model = self._model
+        with clock.span("load"):
+            return PackedEncoder(model) if reads_packed(model) else None
+
+
+@cache
+def _code() -> str:
+    """What this room consists of: much of it decides how a text is read."""
+    return " ".join(file_sha256(file) for file in sorted(Path(__file__).parent.glob("*.py")))

@@ -1,0 +1,188 @@
+"""From what the user names to the weights that run: a folder, a GGUF file, the local cache, the hub, a package."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import huggingface_hub
+from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from advisor.errors import UserError
+from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of
+from advisor.models.local.packages import PackagedModel, file_sha256
+from advisor.models.store import expanded
+
+Origin = Literal["folder", "file", "cache", "hub", "package"]
+GGUF = ".gguf"
+CODE = "*.py"
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The weights that run and where they came from.
+
+    Attributes:
+        id: public name, or the path that the user gave.
+        path: local folder, or a GGUF file.
+        revision: the hub's commit, or the first 16 hex digits of a content hash.
+        quantisation: how the stored weights were quantised, None for full precision.
+        caveats: what the reader of a report must know, in full sentences.
+    """
+
+    id: str
+    path: Path
+    origin: Origin
+    revision: str
+    quantisation: str | None = None
+    caveats: tuple[str, ...] = ()
+
+
+def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) -> Source:
+    """Resolve `name`: a local path, else the local cache, else the hub, else the package if it carries it.
+
+    Args:
+        name: a folder, a `.gguf` file, `embedded` or a public name such as `Qwen/Qwen2.5-0.5B-Instruct`.
+        packaged: the model of this role that comes as a package.
+        trust_remote_code: whether the code of a model on the hub is fetched with it.
+
+    Raises:
+        UserError: nothing can be had; it says what to install or pass.
+    """
+    path = expanded(name)
+    try:
+        if is_gguf(path) or path.is_file():
+            return _from_file(path)
+        if path.is_dir():
+            return _from_folder(name, path)
+    except OSError as error:
+        what = f"{error.filename or name}: cannot be read: {error.strerror}"
+        raise UserError(what, "pass a folder or file that you may read, or a public name") from error
+    if name.startswith((".", "/", "~")):
+        raise UserError(f"{name}: no such model folder or file", "pass a folder with config.json, or a .gguf file")
+    if name == "embedded":
+        return _from_package(packaged, ())
+    return _from_name(name, packaged, trust_remote_code)
+
+
+def is_gguf(path: Path) -> bool:
+    """Whether a file's name ends as those of GGUF files do, in letters of either case."""
+    return path.suffix.lower() == GGUF
+
+
+def _from_file(path: Path) -> Source:
+    if not path.is_file():
+        raise UserError(f"{path}: no such model file", "check the path of the .gguf file")
+    if not is_gguf(path):
+        raise UserError(f"{path}: is a file, but not a .gguf file", "pass a folder with config.json, or a .gguf file")
+    return Source(str(path), path, "file", file_sha256(path)[:16], _gguf_quantisation(path.name))
+
+
+def _from_folder(name: str, path: Path) -> Source:
+    if not (path / "config.json").is_file():
+        if (base := adapter_of(path)) is not None:
+            raise adapter_alone(name, base)
+        raise UserError(f"{path}: has no config.json, so it is not a model folder", "pass the folder that holds it")
+    return Source(name, path, "folder", digest_of(path)[:16], _stored_quantisation(path))
+
+
+def _from_package(packaged: PackagedModel, caveats: tuple[str, ...]) -> Source:
+    path = packaged.locate()
+    return Source(packaged.id, path, "package", packaged.sha256[:16], packaged.quantisation, caveats)
+
+
+def _from_name(name: str, packaged: PackagedModel, trusted: bool) -> Source:
+    repository = packaged.id if name.lower() in packaged.aliases else name
+    files = [*HUB_FILES, CODE] if trusted else HUB_FILES
+    cached = _cached(repository, files)
+    if cached and _complete(cached, trusted):
+        return _from_cache(repository, cached)
+    try:
+        path = Path(_download(repository, files))
+        return Source(repository, path, "hub", path.name[:16], _stored_quantisation(path))
+    except (RepositoryNotFoundError, GatedRepoError) as error:
+        reason = "the hub does not know it" if not isinstance(error, GatedRepoError) else "the hub wants a log-in"
+    except Exception as error:  # noqa: BLE001 - whatever stands between this machine and the hub
+        reason = f"the hub cannot be reached ({type(error).__name__})"
+    if cached:
+        return _from_cache(repository, cached)  # what it lacks is said when it is loaded
+    if repository == packaged.id and packaged.installed():
+        return _from_package(packaged, _package_caveat(packaged))
+    mend = f"install its package: {packaged.install}" if repository == packaged.id else _mend(name)
+    raise UserError(f"model {name!r} is not in the local cache and {reason}", mend)
+
+
+def _from_cache(repository: str, path: Path) -> Source:
+    return Source(repository, path, "cache", path.name[:16], _stored_quantisation(path))
+
+
+def _cached(repository: str, files: list[str]) -> Path | None:
+    """Where the local cache holds a model, be it in part."""
+    try:
+        path = Path(huggingface_hub.snapshot_download(repository, local_files_only=True, allow_patterns=files))
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return None
+    return path if (path / "config.json").is_file() else None
+
+
+def _complete(path: Path, trusted: bool) -> bool:
+    """Whether a cached model has a tokenizer, and its code where that may run."""
+    if not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
+        return False
+    needed = trusted and any(b'"auto_map"' in file.read_bytes() for file in path.glob("*config.json"))
+    return not needed or any(path.glob(CODE))
+
+
+def _package_caveat(packaged: PackagedModel) -> tuple[str, ...]:
+    if packaged.quantisation is None:
+        return ()
+    return (
+        f"{packaged.id} ran with the {packaged.quantisation} weights of its package, because its full-precision "
+        "weights could not be had; results with the original weights may differ.",
+    )
+
+
+def _mend(name: str) -> str:
+    if name.startswith("hf://") or name.count("/") > 1:
+        return "a public name has the form OWNER/NAME; a local model is given by its folder or its .gguf file"
+    return "pass a local folder, a .gguf file or --model embedded, or go online once to fill the cache"
+
+
+def _download(repository: str, files: list[str]) -> str:
+    """One attempt: the library's own retries would keep a person without network waiting for minutes."""
+    with _quiet():
+        huggingface_hub.HfApi().model_info(repository, timeout=10)
+        path: str = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
+        return path
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _stored_quantisation(path: Path) -> str | None:
+    try:
+        config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        method = (config.get("quantization_config") or {}).get("quant_method")
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{path / 'config.json'}: is not a model's configuration: {error}", "copy it anew") from None
+    return str(method) if method else None
+
+
+def _gguf_quantisation(name: str) -> str:
+    """The quantisation as file names give it (`model.Q4_K_M.gguf`); "GGUF" where they do not."""
+    parts = Path(name).stem.replace("-", ".").split(".")
+    return next((p.upper() for p in reversed(parts) if p[:1] in "QqFfBbIi" and any(map(str.isdigit, p))), "GGUF")

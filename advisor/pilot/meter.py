@@ -1,0 +1,340 @@
+"""A model on an allowance: it computes nothing twice, stops in time, and notes how fast it is.
+
+Approaches are fitted anew on every slice and every number of examples. What they ask is mostly the same, so what a
+prompt or a text gave once is remembered; how many texts stood in one batch changes no more than the last bits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from advisor.models import (
+    Decoding,
+    Embedder,
+    Generation,
+    LanguageModel,
+    Prompt,
+    ReadsText,
+    Scores,
+    Vectors,
+    Weights,
+)
+from advisor.models.clock import Ledger, clock
+from advisor.models.language_model import EmbedderBehind
+from advisor.pilot.allowance import Allowance
+from advisor.tasks.words import count_words
+
+T = TypeVar("T")
+SIZES = (32, 16, 8, 4, 2, 1)
+LONGEST_BATCH = 0.06
+"""A batch is to take no more than this share of all the time, since only between batches can it be stopped."""
+FEW = 4  # rows from which on a batch counts as many together
+ROW = 0.15  # how much longer a step of decoding lasts for each further row, until it was measured
+
+
+@dataclass
+class Pace:
+    """Seconds for each unit of work; what was done lately counts most."""
+
+    seconds: float = 0.0
+    units: float = 0.0
+
+    def add(self, seconds: float, units: float) -> None:
+        """Count some work."""
+        self.seconds = self.seconds / 2 + seconds
+        self.units = self.units / 2 + units
+
+    def of(self, units: float) -> float:
+        """Seconds that so many units will take; nought while nothing was measured."""
+        return units * self.seconds / self.units if self.units else 0.0
+
+
+@dataclass
+class Tally:
+    """All the work of a kind, for a rate."""
+
+    seconds: float = 0.0
+    units: float = 0.0
+
+    def add(self, seconds: float, units: float) -> None:
+        """Count some work."""
+        self.seconds += seconds
+        self.units += units
+
+    @property
+    def rate(self) -> float | None:
+        """Units a second; None without any."""
+        return self.units / self.seconds if self.units and self.seconds > 0 else None
+
+
+class MeteredEmbedder(EmbedderBehind):
+    """Embeds each text once, in batches, while there is time.
+
+    Attributes:
+        words: words embedded, many texts together.
+    """
+
+    def __init__(self, embedder: Embedder, allowance: Allowance) -> None:
+        super().__init__(embedder)
+        self.allowance = allowance
+        self.words = Tally()
+        self._pace = Pace()
+        self._known: dict[str, Vectors] = {}
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32, shape (len(texts), dimension).
+
+        Raises:
+            OutOfTime: those that are not known yet would take too long.
+        """
+        fresh = sorted((text for text in dict.fromkeys(texts) if text not in self._known), key=_words, reverse=True)
+        if self._pace.units:
+            self.allowance.require(self.seconds(fresh))
+        for batch in self._batches(fresh):
+            began = clock.now()
+            vectors = self.embedder.embed(batch)
+            took, words = clock.now() - began, sum(map(_words, batch))
+            self._pace.add(took, words)
+            if len(batch) >= FEW:
+                self.words.add(took, words)
+            self._known.update(zip(batch, vectors, strict=True))
+        if not len(texts):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        return np.stack([self._known[text] for text in texts])
+
+    def seconds(self, texts: Sequence[str]) -> float:
+        """What embedding them is expected to take; nought before anything was embedded."""
+        return self._pace.of(sum(map(_words, texts)))
+
+    def words_in(self, seconds: float) -> float:
+        """How many words can be embedded in that time, by what was measured."""
+        return seconds * self._pace.units / self._pace.seconds if self._pace.seconds else 0.0
+
+    def _batches(self, fresh: Sequence[str]) -> Iterator[Sequence[str]]:
+        at = 0
+        while at < len(fresh):
+            size = FEW if not self._pace.units else _largest(fresh[at:], self.seconds, self.allowance)
+            batch = fresh[at : at + size]
+            self.allowance.require(self.seconds(batch))
+            yield batch
+            at += size
+
+
+class MeteredModel:
+    """The model, its answers remembered; `LanguageModel` and `ReadsText`.
+
+    Attributes:
+        prefill: tokens read, many prompts together; what they have in common once, where the model says so.
+        decode: tokens generated, many answers together.
+        prefill_alone, decode_alone: the same, filled by `time_alone`.
+    """
+
+    def __init__(self, model: LanguageModel, allowance: Allowance) -> None:
+        self.model = model
+        self.allowance = allowance
+        self.embedder = MeteredEmbedder(model.embedder, allowance)
+        self.prefill, self.decode = Tally(), Tally()
+        self.prefill_alone, self.decode_alone = Tally(), Tally()
+        self._reading = Pace()  # characters of prompts
+        self._text = Pace()  # characters of plain texts
+        self._steps = (0.0, ROW)  # seconds of a step of decoding for one row, and its share for each further row
+        self._longest: dict[Decoding, int] = {}
+        self._known: defaultdict[Hashable, dict[Any, Any]] = defaultdict(dict)
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def revision(self) -> str:
+        return self.model.revision
+
+    @property
+    def context_window(self) -> int:
+        return self.model.context_window
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` alone, without special tokens."""
+        known: dict[str, int] = self._known["tokens"]
+        if text not in known:
+            known[text] = self.model.count_tokens(text)
+        return known[text]
+
+    def generate(
+        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+    ) -> list[Generation]:
+        """Answer each prompt greedily, in the order of `prompts`; raises `OutOfTime`."""
+
+        def ask(batch: Sequence[Prompt]) -> list[Generation]:
+            found, ledger, seconds = _timed(lambda: self.model.generate(batch, decoding, weights))
+            self._count_generated(batch, found, ledger, seconds, decoding)
+            return found
+
+        def reading(batch: Sequence[Prompt]) -> float:
+            return self._reading.of(_characters(batch))
+
+        known = self._known["generate", decoding, weights and weights.key]
+        return self._answers(prompts, known, ask, reading, lambda rows: self._decoding(rows, decoding))
+
+    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
+        """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
+
+        def ask(batch: Sequence[Prompt]) -> list[Scores]:
+            found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, weights))
+            self._reading.add(seconds, _characters(batch, choices))
+            self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
+            return found
+
+        known = self._known["score", tuple(choices), weights and weights.key]
+        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
+
+    def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
+        """What scoring them is expected to take; nought before anything was asked."""
+        return self._reading.of(_characters(prompts, choices))
+
+    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+        """Natural log of the probability of each text; raises `OutOfTime`, or `TypeError` for a model without it."""
+        model = self.model
+        if not isinstance(model, ReadsText):
+            raise TypeError(f"{model.name} does not say how likely a text is")
+
+        def ask(batch: Sequence[str]) -> list[float]:
+            found, _, seconds = _timed(lambda: model.log_likelihoods(batch))
+            self._text.add(seconds, sum(map(len, batch)))
+            return found
+
+        def cost(batch: Sequence[str]) -> float:
+            pace = self._text if self._text.units else self._reading
+            return pace.of(sum(map(len, batch)))
+
+        return self._answers(texts, self._known["text"], ask, cost)
+
+    def time_alone(self, prompt: Prompt, tokens: int) -> None:
+        """Send one prompt alone to a model that remembers nothing of earlier ones, and note how fast it was."""
+        self.model.forget()
+        self.allowance.require(self._reading.of(_characters([prompt])) + tokens * self._steps[0])
+        (found,), _, seconds = _timed(lambda: self.model.generate([prompt], Decoding(tokens)))
+        first = found.ttft_seconds or seconds
+        self._reading.add(first, _characters([prompt]))
+        self.prefill_alone.add(first, found.prompt_tokens)
+        if found.completion_tokens > 1:
+            rest = found.seconds - found.ttft_seconds
+            self.decode_alone.add(rest, found.completion_tokens - 1)
+            self._steps = (rest / (found.completion_tokens - 1), self._steps[1])
+
+    def forget_rates_alone(self) -> None:
+        """Begin to count anew how fast prompts are that are alone: the first one warms up."""
+        self.prefill_alone, self.decode_alone = Tally(), Tally()
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model."""
+        return self.model.describe()
+
+    def forget(self) -> None:
+        """Start cold, apart from what is remembered here."""
+        self.model.forget()
+
+    def peak_memory_bytes(self) -> int | None:
+        """Highest memory since `forget`."""
+        return self.model.peak_memory_bytes()
+
+    def training_seconds(self, texts: Sequence[str]) -> float:
+        """About what a pass of training over these texts takes: two to five times as long as reading, and the start."""
+        return 6 * self._reading.of(sum(map(len, texts)))
+
+    def _answers(
+        self,
+        asked: Sequence[Any],
+        known: dict[Any, T],
+        ask: Callable[[Sequence[Any]], list[T]],
+        cost: Callable[[Sequence[Any]], float],
+        fixed: Callable[[int], float] = lambda rows: 0.0,
+    ) -> list[T]:
+        """Ask what is not known yet, the longest first, in batches that end in time.
+
+        Args:
+            cost: seconds that reading some of it takes.
+            fixed: seconds that so many rows take beside it. Smaller batches hardly lessen them, so that it is only
+                split where reading takes much longer.
+        """
+        fresh = sorted((one for one in dict.fromkeys(asked) if one not in known), key=_length, reverse=True)
+        self.allowance.require(cost(fresh) + fixed(len(fresh)))
+        while fresh:
+            size = _largest(fresh, lambda some: max(0.0, cost(some) - fixed(len(some))), self.allowance)
+            batch, fresh = fresh[:size], fresh[size:]
+            self.allowance.require(cost(batch) + fixed(len(batch)))
+            known.update(zip(batch, ask(batch), strict=True))
+        return [known[one] for one in asked]
+
+    def _decoding(self, rows: int, decoding: Decoding) -> float:
+        """Seconds that generating is expected to take at most: twice as far as answers went so far, or to the cap."""
+        alone, further = self._steps
+        longest = min(decoding.max_tokens, 2 * self._longest.get(decoding, decoding.max_tokens))
+        return longest * alone * (1 + further * (rows - 1)) if rows else 0.0
+
+    def _count_generated(
+        self, batch: Sequence[Prompt], found: Sequence[Generation], ledger: Ledger, seconds: float, decoding: Decoding
+    ) -> None:
+        longest = max(one.completion_tokens for one in found)
+        generated = ledger.spans["generate"].seconds if "generate" in ledger.spans else None
+        if generated is None:
+            generated = max(one.seconds for one in found) - min(one.ttft_seconds for one in found)
+        read = max(seconds - generated, 0.0)
+        self._reading.add(read, _characters(batch))
+        self._count_read(ledger, sum(one.prompt_tokens for one in found), read, len(batch))
+        if len(batch) < FEW or not longest or generated <= 0:
+            return
+        self.decode.add(generated, sum(one.completion_tokens for one in found))
+        self._longest[decoding] = max(longest, self._longest.get(decoding, 0))
+        alone = self._steps[0] or generated / longest
+        self._steps = (alone, max(0.0, (generated / longest / alone - 1) / (len(batch) - 1)))
+
+    def _count_read(self, ledger: Ledger, tokens: int, seconds: float, rows: int) -> None:
+        if rows < FEW:
+            return
+        read = ledger.spans.get("prefill")
+        if read is not None and read.tokens:
+            scored = ledger.spans["score"].seconds if "score" in ledger.spans else 0.0
+            tokens, seconds = read.tokens, read.seconds + scored
+        self.prefill.add(seconds, tokens)
+
+
+def _timed(work: Callable[[], list[T]]) -> tuple[list[T], Ledger, float]:
+    """What came of it, what the clock counted meanwhile, and seconds."""
+    clock.drain()
+    began = clock.now()
+    found = work()
+    seconds = clock.now() - began
+    return found, clock.drain(), seconds
+
+
+def _largest(some: Sequence[T], cost: Callable[[Sequence[T]], float], allowance: Allowance) -> int:
+    """How many to take at once: as many as are expected to be done in good time."""
+    longest = LONGEST_BATCH * allowance.seconds
+    return next((size for size in SIZES if cost(some[:size]) <= longest), 1)
+
+
+def _words(text: str) -> int:
+    return count_words(text) + 1
+
+
+def _length(asked: Prompt | str) -> int:
+    return len(asked) if isinstance(asked, str) else _characters([asked])
+
+
+def _characters(prompts: Sequence[Prompt], choices: Sequence[str] = ()) -> int:
+    """What has to be read for them: what they have in common once, the rest of each, and the choices behind each."""
+    common = {(prompt.instruction, prompt.labels) for prompt in prompts}
+    total = sum(len(prompt.input) for prompt in prompts) + sum(map(len, choices)) * len(prompts)
+    total += sum(len(instruction) + sum(map(len, labels)) for instruction, labels in common)
+    return total + sum(map(_context, {prompt.context for prompt in prompts}))
+
+
+def _context(context: Any) -> int:
+    shots = sum(len(shot.input) + len(shot.answer) for shot in context.shots)
+    return shots + sum(len(passage.title) + len(passage.text) for passage in context.passages)

@@ -1,0 +1,135 @@
+"""Which examples are probed, and which of the others the probed approach may learn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal
+
+from advisor.tasks import Example, Task
+from advisor.tasks.minhash import normalised
+from advisor.tasks.splits import sampled
+from advisor.tasks.words import count_words
+
+PROBED = 64
+"""Examples from dev or train that a model answers at most: 95 % of the time a share is right to 12 points."""
+CHEAP = 256
+"""Examples that what needs no model answers at most."""
+CHEAP_WORDS = 8_000  # of inputs and answers; where they are long, fewer examples are judged
+APART = 256
+"""Training examples from which on a quarter can be set aside; with fewer, each is judged by what saw the others."""
+MOST_TRAIN = 2_048
+"""Training examples that a probe looks at."""
+FOLDS, CHEAP_FOLDS = 2, 8
+TINY = 8  # examples up to which each is left out alone
+TRIALS = 24
+_SALT = "probe:0"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Some examples to judge by.
+
+    Attributes:
+        judged: what is asked.
+        train: what the approach may learn from; none of it has the input of a judged example.
+        trial: judged in other folds; a way of reading labels is chosen by them.
+    """
+
+    judged: tuple[Example, ...]
+    train: tuple[Example, ...]
+    trial: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The examples of a probe.
+
+    Attributes:
+        split: where the judged ones come from.
+        judged: in the order in which they are taken: every beginning is a fair sample.
+        train: what can be learned from; in the order in which it is taken.
+        crossed: whether the judged are all of train, each judged by what learned from the other folds.
+        labelled: whether the task is a classification, so that folds and samples keep the share of each label.
+    """
+
+    split: Literal["dev", "train"]
+    judged: tuple[Example, ...]
+    train: tuple[Example, ...]
+    crossed: bool
+    labelled: bool
+
+    @classmethod
+    def of(cls, task: Task) -> Slices:
+        """Judge on dev where it is as large as what train could spare, else on a part of train."""
+        labelled = task.kind == "classification"
+        train, dev = (_in_order(examples, labelled) for examples in (task.train, task.dev))
+        apart = len(train) >= APART
+        spare = min(CHEAP, len(train) // 4) if apart else len(train)
+        if len(dev) >= min(PROBED, spare) and dev:
+            return cls("dev", dev[:CHEAP], train[:MOST_TRAIN], False, labelled)
+        if apart:
+            return cls("train", train[:spare], train[spare : spare + MOST_TRAIN], False, labelled)
+        return cls("train", train, train, True, labelled)
+
+    def folds(self, n: int) -> list[Fold]:
+        """The first `n` judged examples, for an approach that asks the model; `n` is at most `PROBED`."""
+        if self.crossed and len(self.judged) < 2 * PROBED:
+            return self._folds(n, self._parts(FOLDS), None)
+        return self._folds(n, min(2, n) if self.labelled else 1, self.judged[:PROBED] if self.crossed else self.judged)
+
+    def cheap_folds(self, n: int) -> list[Fold]:
+        """The same for an approach that costs next to nothing once its texts are embedded."""
+        if self.crossed:
+            return self._folds(n, self._parts(CHEAP_FOLDS), None)
+        return self._folds(n, 1, self.judged)
+
+    @property
+    def cheap(self) -> int:
+        """How many examples are judged where no model answers."""
+        words = sum(count_words(f"{example.input} {example.target}") for example in self.judged)
+        affordable = int(CHEAP_WORDS * len(self.judged) / max(words, 1))
+        return min(len(self.judged), max(PROBED, min(CHEAP, affordable)))
+
+    @property
+    def smallest_train(self) -> int:
+        """Training examples that every fold has, where no model answers."""
+        return min((len(fold.train) for fold in self.cheap_folds(len(self.judged))), default=0)
+
+    def _parts(self, usual: int) -> int:
+        """Folds of train: where it is tiny, each example is judged by what saw all others."""
+        return len(self.judged) if len(self.judged) <= TINY else usual
+
+    def _folds(self, n: int, parts: int, apart: Sequence[Example] | None) -> list[Fold]:
+        """The first `n` in so many folds; nothing is learned from those set apart, or else from the own fold."""
+        places = self._places(parts)
+        found = []
+        for part in range(parts):
+            own = tuple(example for example, place in zip(self.judged[:n], places, strict=False) if place == part)
+            others = tuple(example for example, place in zip(self.judged[:n], places, strict=False) if place != part)
+            mine = [example for example, place in zip(self.judged, places, strict=True) if place == part]
+            hidden = {normalised(example.input) for example in (mine if apart is None else apart)}
+            train = tuple(example for example in self.train if normalised(example.input) not in hidden)
+            if own:
+                found.append(Fold(own, train, others[:TRIALS] if self.labelled else ()))
+        return found
+
+    def _places(self, parts: int) -> list[int]:
+        """The fold of each judged example; every fold has its share of each label."""
+        counts = Counter(self._label(example) for example in self.judged)
+        at = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
+        places = []
+        for example in self.judged:
+            label = self._label(example)
+            places.append(at[label] % parts)
+            at[label] += 1
+        return places
+
+    def _label(self, example: Example) -> str:
+        return example.target if self.labelled else ""
+
+
+def _in_order(examples: Sequence[Example], labelled: bool) -> tuple[Example, ...]:
+    return tuple(examples[at] for at in sampled(examples, _SALT, labelled))

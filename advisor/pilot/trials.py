@@ -1,0 +1,398 @@
+"""The single probes: each measures one thing on a growing number of examples."""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.approaches import Adapted, Approach, Curriculum, Lesson, parse
+from advisor.approaches.answering import CONTENT_FREE
+from advisor.errors import NotApplicable
+from advisor.models import Context, Passage, Prompt
+from advisor.models.clock import clock
+from advisor.pilot import judging
+from advisor.pilot.allowance import Allowance, OutOfTime
+from advisor.pilot.meter import MeteredModel
+from advisor.pilot.readings import Reading
+from advisor.pilot.shortlist import Shortlist, Shortlister
+from advisor.pilot.slices import PROBED, Slices
+from advisor.tasks import Document, Example, Task, subset
+from advisor.tasks.words import count_words, first_words
+
+SEED = 0
+FIRST, LADDER, FEWEST = 16, (16, 32, 64), (8, 4)
+TRAIN_LADDER = (8, 32, 128, 512)
+CURVE_AT_ONCE = 3  # sizes of train that are measured before anything else comes
+WORDS_READ = 128
+"""Words of a text that its perplexity is read from."""
+SPARE = 8  # tokens of the context window left beside a plain text
+LESSONS = 8
+FEWEST_DOCUMENTS = 30
+"""Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
+ALONE_TOKENS = 12
+PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all probes of a task work with.
+
+    Attributes:
+        task: without its test split.
+    """
+
+    task: Task
+    slices: Slices
+    model: MeteredModel
+    allowance: Allowance
+
+    def prompt(self, example: Example, context: Context | None = None) -> Prompt:
+        """The prompt of an example."""
+        labels = self.task.labels if self.task.kind == "classification" else ()
+        return Prompt(self.task.instruction, example.input, labels, context or Context())
+
+
+class Probe(ABC):
+    """Something to measure.
+
+    Attributes:
+        name: of its readings.
+        burst: sizes that it measures in its first turn.
+        late: whether its first turn is in the second round.
+        readings: what was measured, in the order of the sizes.
+        done: the size of the last.
+        refused: why there was no time for the next step; empty where there was.
+        failed: why it cannot be measured, or not further, whatever the time.
+    """
+
+    burst: int = 1
+    late: bool = False
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self.bench = bench
+        self.name = name
+        self.done = 0
+        self.readings: list[Reading] = []
+        self.refused = self.failed = ""
+
+    @abstractmethod
+    def sizes(self) -> Sequence[int]:
+        """Numbers of examples to measure on, growing; the last is all that makes sense."""
+
+    @abstractmethod
+    def measure(self, size: int) -> None:
+        """Measure and note what was found; raises `OutOfTime`, or whatever stands in the way."""
+
+    def note(self, done: int, reading: Reading | None = None) -> None:
+        """Something was measured on so many examples."""
+        self.done = done
+        self.refused = ""
+        self.readings += [reading] if reading else []
+
+    @property
+    def open(self) -> list[int]:
+        """Sizes that are not measured yet."""
+        return [size for size in self.sizes() if size > self.done]
+
+    @property
+    def behind(self) -> bool:
+        """Whether it had its first turn and did not get as far as it should in that."""
+        return not self.late and self.done < next(iter(self.sizes()), 0)
+
+    def fewer(self) -> list[int]:
+        """Smaller numbers than the first, for where even that takes too long."""
+        return []
+
+
+class CheapProbe(Probe):
+    """An approach that needs no model, with growing training sets: a learning curve."""
+
+    burst = CURVE_AT_ONCE
+
+    def __init__(self, bench: Bench, spec: str) -> None:
+        super().__init__(bench, spec)
+        self.approach = parse(spec)
+
+    def sizes(self) -> Sequence[int]:
+        """Training examples."""
+        return ladder(TRAIN_LADDER, self.bench.slices.smallest_train)
+
+    def measure(self, size: int) -> None:
+        """All cheap examples, by what learned from `size` training examples."""
+        slices, answers = self.bench.slices, dict[str, str]()
+        judged = slices.judged[: slices.cheap]
+        for fold in slices.cheap_folds(len(judged)):
+            task = replace(self.bench.task, train=fold.train, dev=(), documents=())
+            answers |= _answers(self.approach, subset(task, train_limit=size, seed=SEED), fold.judged, self.bench.model)
+        self.note(size, _quality(self.bench, self.name, answers, judged, size))
+
+
+class AnswerProbe(Probe):
+    """An approach that asks the model.
+
+    Args:
+        documents: those to search in, for a number of examples.
+        most: examples at most, asked when it is its turn.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        spec: str,
+        documents: Callable[[int], tuple[Document, ...]] = lambda size: (),
+        most: Callable[[], int] = lambda: PROBED,
+    ) -> None:
+        super().__init__(bench, spec)
+        self.approach = parse(spec)
+        self.documents = documents
+        self.most = most
+
+    def sizes(self) -> Sequence[int]:
+        """Examples to answer."""
+        return ladder(LADDER, min(PROBED, self.most(), len(self.bench.slices.judged)))
+
+    def fewer(self) -> list[int]:
+        """A handful tells little, but its interval says how little."""
+        first = next(iter(self.sizes()), 0)
+        return [size for size in FEWEST if self.done < size < first]
+
+    def measure(self, size: int) -> None:
+        """The first `size` examples, or those of as many folds as there is time for."""
+        documents, allowance = self.documents(size), self.bench.allowance
+        allowance.require(self._least(size))
+        answers: dict[str, str] = {}
+        trains, took = [], 0.0
+        for fold in self.bench.slices.folds(size):
+            began = allowance.spent
+            task = replace(self.bench.task, train=fold.train, dev=fold.trial, documents=documents)
+            try:
+                if not fold.trial:  # where labels are tried out, the first fold has asked most of the second
+                    allowance.require(took)
+                answers |= _answers(self.approach, task, fold.judged, self.bench.model)
+            except OutOfTime:
+                if len(answers) <= self.done:
+                    raise
+                break
+            trains.append(len(fold.train))
+            took = allowance.spent - began
+        judged = [example for example in self.bench.slices.judged[:size] if example.id in answers]
+        self.note(len(judged), _quality(self.bench, self.name, answers, judged, min(trains)))
+
+    def _least(self, size: int) -> float:
+        """Seconds that it takes at least, where labels are compared: they are in several calls, of which the model
+        sees one at a time. Inputs that say nothing come on top the first time."""
+        bench = self.bench
+        if bench.task.kind != "classification":
+            return 0.0
+        asked = [bench.prompt(example) for example in bench.slices.judged[self.done : size]]
+        blanks = [] if self.done else [replace(asked[0], input=text) for text in CONTENT_FREE]
+        return bench.model.scoring_seconds([*asked, *blanks], bench.task.labels)
+
+
+class Corpus(Probe):
+    """Retrieval from as many documents as can be indexed in time; what it picks, `oracle` and `rag` use too.
+
+    Attributes:
+        picked: the documents; None before its turn.
+    """
+
+    k = 3
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench, f"recall@{self.k}")
+        approach = parse(f"rag:k={self.k}")
+        if not isinstance(approach, Adapted):
+            raise NotApplicable("rag is no context builder here")
+        self.builder = approach.builder
+        self.picked: Shortlist | None = None
+        self.shortlister = Shortlister(bench.task.documents, bench.slices.judged)
+
+    def sizes(self) -> Sequence[int]:
+        """One go at all questions."""
+        return [len(self.bench.slices.judged)]
+
+    def measure(self, size: int) -> None:
+        """Pick the documents, index them, look every question up."""
+        embedder = self.bench.model.embedder
+        questions = self.bench.slices.judged
+        embedder.embed([question.input for question in questions[: self.bench.slices.cheap]])
+        embedder.embed([document.text for document in self.bench.task.documents[:4]])
+        words = _power_of_two(embedder.words_in(self.bench.allowance.left_now / 1.5))
+        while True:
+            found = self.shortlister.within(words)
+            if not found.questions or len(found.documents) < min(FEWEST_DOCUMENTS, len(self.bench.task.documents)):
+                raise OutOfTime("there was no time to embed as many documents as retrieval can go wrong among")
+            try:
+                reading = self._recall(found)
+            except OutOfTime:
+                words //= 2
+            else:
+                self.picked = found
+                return self.note(size, reading)
+
+    def documents(self, size: int) -> tuple[Document, ...]:
+        """What `rag` searches.
+
+        Raises:
+            OutOfTime: nothing is indexed yet.
+            NotApplicable: nothing can be.
+        """
+        if self.failed:
+            raise NotApplicable(self.failed)
+        if self.picked is None:
+            raise OutOfTime(self.refused)
+        return self.picked.documents
+
+    def documents_with_evidence(self, size: int) -> tuple[Document, ...]:
+        """What `oracle` is given: the evidence of all its questions is among it."""
+        evidence = self.shortlister.evidence(self.bench.slices.judged[:size])
+        return tuple(dict.fromkeys((*(self.picked.documents if self.picked else ()), *evidence)))
+
+    @property
+    def questions(self) -> int:
+        """For how many questions the documents were picked; before that, for as many as it may be."""
+        return self.picked.questions if self.picked else PROBED
+
+    def _recall(self, found: Shortlist) -> Reading | None:
+        task = replace(self.bench.task, documents=found.documents, dev=())
+        source = self.builder.build(task, self.bench.model, SEED)
+        asked = self.bench.slices.judged[: min(found.questions, self.bench.slices.cheap)]
+        contexts = source.contexts([question.query for question in asked])
+        shares = []
+        for question, context in zip(asked, contexts, strict=True):
+            if question.evidence:
+                shown = {passage.source for passage in context.passages}
+                shares.append(len(shown.intersection(question.evidence)) / len(set(question.evidence)))
+        return judging.share(self.name, shares) if shares else None
+
+
+class Perplexity(Probe):
+    """How foreign texts are to the model."""
+
+    def __init__(self, bench: Bench, what: str, texts: Sequence[str], late: bool = False) -> None:
+        super().__init__(bench, f"perplexity of {what}")
+        self.late = late
+        self.texts = [text for text in texts if text.strip()]
+
+    def sizes(self) -> Sequence[int]:
+        """Texts."""
+        return ladder((FIRST,), min(PROBED, len(self.texts)))
+
+    def measure(self, size: int) -> None:
+        """The first `size` texts, each cut to what is affordable and fits."""
+        texts = [self._cut(text) for text in self.texts[:size]]
+        totals = self.bench.model.log_likelihoods(texts)
+        self.note(size, judging.perplexity(self.name, totals, [count_words(text) for text in texts]))
+
+    def _cut(self, text: str) -> str:
+        if count_words(text) <= WORDS_READ and self._fits(text):
+            return text
+        read = first_words(text, WORDS_READ)
+        while (words := count_words(read)) > 1 and not self._fits(read):
+            read = first_words(read, words // 2)
+        return read
+
+    def _fits(self, text: str) -> bool:
+        return self.bench.model.count_tokens(text) + SPARE <= self.bench.model.context_window
+
+
+class Alone(Probe):
+    """How fast a prompt is answered that is alone. What else asks the model comes later and plans by it."""
+
+    def sizes(self) -> Sequence[int]:
+        """One go."""
+        return [1]
+
+    def measure(self, size: int) -> None:
+        """A prompt to warm up and to see what there is time for; then one or two that count."""
+        model, (first, *others) = self.bench.model, self._prompts()
+        tokens = 1 if self.bench.task.kind == "classification" else ALONE_TOKENS
+        model.time_alone(first, min(tokens, 4))
+        warm_up = model.prefill_alone, model.decode_alone
+        model.forget_rates_alone()
+        try:
+            for prompt in others:
+                model.time_alone(prompt, tokens)
+        except OutOfTime:
+            if model.prefill_alone.rate is None:
+                model.prefill_alone, model.decode_alone = warm_up
+        self.note(size)
+
+    def _prompts(self) -> list[Prompt]:
+        """Prompts as `zero-shot` asks them, and one as `rag` does where there are documents."""
+        judged = self.bench.slices.judged
+        prompts = [self.bench.prompt(judged[at % len(judged)]) for at in range(3)]
+        documents = self.bench.task.documents[:PASSAGES]
+        if documents:
+            passages = (Passage(d.id, d.title, first_words(d.text, PASSAGE_WORDS)) for d in documents)
+            prompts[2] = self.bench.prompt(judged[0], Context(passages=tuple(passages), fixed=False))
+        return prompts
+
+
+class Training(Probe):
+    """How fast LoRA trains: a few lessons, once; what comes of it is thrown away.
+
+    Attributes:
+        rate: tokens of training rows a second.
+    """
+
+    late = True
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench, "the speed of training")
+        self.rate: float | None = None
+
+    def sizes(self) -> Sequence[int]:
+        """One go, over so many lessons."""
+        return ladder((), min(LESSONS, len(self.bench.slices.train)))
+
+    def measure(self, size: int) -> None:
+        """One pass over the lessons."""
+        bench = self.bench
+        lessons = [Lesson(bench.prompt(example), example.target) for example in bench.slices.train[:size]]
+        task_length = len(bench.task.instruction) + sum(map(len, bench.prompt(bench.slices.train[0]).labels))
+        texts = [lesson.prompt.input + lesson.answer for lesson in lessons]
+        bench.allowance.require(bench.model.training_seconds(texts) + bench.model.training_seconds(["x" * task_length]))
+        approach = parse("lora:epochs=1,batch=8")
+        if not isinstance(approach, Adapted) or approach.tuner is None:
+            raise NotApplicable("lora is no tuner here")
+        clock.drain()
+        approach.tuner.tune(Curriculum(tuple(lessons)), bench.model.model, SEED)
+        span = clock.drain().spans.get("train")
+        if span is not None and span.tokens and span.seconds > 0:
+            self.rate = span.tokens / span.seconds
+        self.note(size)
+
+
+def ladder(steps: Sequence[int], most: int) -> list[int]:
+    """The steps below `most`, and `most` itself; nothing where that is nought."""
+    return [step for step in steps if step < most] + [most] * (most > 0)
+
+
+def sample(documents: Sequence[Document], size: int) -> list[Document]:
+    """Documents by chance, the same each time."""
+    return random.Random(SEED).sample(list(documents), min(size, len(documents)))
+
+
+def _answers(approach: Approach, task: Task, judged: Sequence[Example], model: MeteredModel) -> dict[str, str]:
+    """What the approach answers, by the examples' ids."""
+    reason = approach.unsuited(task)
+    if reason:
+        raise NotApplicable(reason)
+    predictor = approach.fit(task, model, SEED)
+    try:
+        predictions = predictor.predict([e.grounded if approach.control else e.query for e in judged])
+    finally:
+        predictor.close()
+    return {prediction.id: prediction.text for prediction in predictions}
+
+
+def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> Reading:
+    return judging.quality(name, bench.task.metric, [answers[e.id] for e in judged], judged, train)
+
+
+def _power_of_two(words: float) -> int:
+    """The power of two below, so that a machine that is a little faster today picks the same documents."""
+    return 1 << max(0, int(words).bit_length() - 1)

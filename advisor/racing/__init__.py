@@ -1,0 +1,6 @@
+"""Comparing within a budget: a race sets aside what cannot win, and the finalists are measured on the test set."""
+
+from advisor.racing.budget import Budget
+from advisor.racing.contest import Terms, as_raced, race, with_race
+
+__all__ = ["Budget", "Terms", "as_raced", "race", "with_race"]

@@ -1,0 +1,256 @@
+"""`compare` within a budget: a race sets aside what cannot win, and the finalists are measured on the test set."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from advisor.approaches import Approach, ContextBuilder, Tuner
+from advisor.errors import UserError
+from advisor.forecast.learned import expect, learned_edges
+from advisor.measuring.comparing import Plan, alone, carry_out, chosen_of, keep_threads
+from advisor.measuring.environment import hardware
+from advisor.measuring.progress import Progress, Silence
+from advisor.measuring.reading import read_comparison
+from advisor.measuring.records import Comparison, ModelFacts, lines
+from advisor.models import LanguageModel
+from advisor.racing.budget import Budget
+from advisor.racing.guard import BrokenOff, Guard
+from advisor.racing.policy import CAUTION, Finish, Rules, run_race
+from advisor.racing.setaside import SetAside, set_aside
+from advisor.racing.track import JOURNAL, RACE, Conditions, Track
+from advisor.tasks import Limits, Task
+from advisor.tasks.description import describe
+from advisor.tasks.material import Material
+from advisor.tasks.power import LEVEL, MARGIN
+from advisor.verdict import words
+from advisor.verdict.decision import Decision
+from advisor.verdict.prices import Prices, load_prices
+from advisor.verdict.race import WHY, Entrant, Race, State
+from advisor.verdict.standings import GAIN
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Of a race.
+
+    Attributes:
+        budget: wall time, or what it costs, for the race and for measuring the finalists; loading the model and
+            making the report come on top.
+        limits: approaches that break one are out; those of the task by default.
+        prices: the price list; the built-in one by default.
+        margin: a difference in quality that is too small to matter.
+        seeds: how often finalists run that another seed can change.
+    """
+
+    budget: Budget
+    limits: Limits | None = None
+    prices: Prices | None = None
+    margin: float = MARGIN
+    seeds: int = 1
+
+
+def race(
+    task: Task,
+    model: LanguageModel,
+    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    terms: Terms | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Race the approaches within a budget and measure the finalists on the test set; what a kill left goes on.
+
+    The comparison is an ordinary one of fewer approaches, on the task without the examples that were set aside to race
+    on. Controls do not race; those that need no model are measured with the finalists. How the race went is told by
+    `read_race`. The rules are those of `advisor.racing.policy`, the tests and their guarantee those of
+    `advisor.verdict.standings`.
+
+    Args:
+        approaches: as for `compare`.
+        terms: ten minutes by default.
+        out: the run folder, `runs/<task name>` by default.
+
+    Raises:
+        UserError: as for `compare`; or a budget in dollars was given and no price is known for the machine.
+    """
+    terms = terms or Terms(Budget(seconds=600.0))
+    if terms.seeds < 1:
+        raise UserError(f"--seeds is {terms.seeds}", "1 or more")
+    return _Contest(task, model, approaches, terms, Path(out or Path("runs") / task.name), progress or Silence()).hold()
+
+
+def read_race(comparison: Comparison) -> Race | None:
+    """The race whose finalists a comparison measured; None where it was none of a race."""
+    specs = sorted({run.spec for run in comparison.runs})
+    found = None
+    for line in lines(Path(comparison.folder) / RACE / JOURNAL):
+        if line["type"] == "race" and (line.get("task"), line.get("specs")) == (comparison.task.fingerprint, specs):
+            found = line
+    if found is None:
+        return None
+    known = {f.name for f in fields(Race)}
+    entrants = tuple(Entrant(**entrant) for entrant in found["entrants"])
+    return Race(**{name: value for name, value in found.items() if name in known} | {"entrants": entrants})
+
+
+def as_raced(task: Task, out: str | Path | None = None) -> Task:
+    """The task whose comparison a run folder holds: where it was raced, without the examples that were set aside.
+
+    Args:
+        out: the run folder, `runs/<task name>` by default.
+    """
+    folder = Path(out or Path("runs") / task.name)
+    if not (folder / RACE / JOURNAL).exists():
+        return task
+    without, there = set_aside(task).task, read_comparison(folder).task.fingerprint
+    return without if without.fingerprint == there else task
+
+
+def with_race(decision: Decision) -> Decision:
+    """The decision with the race that chose its approaches, where there was one.
+
+    What the race could not measure for lack of time leaves the choice open.
+    """
+    found = read_race(decision.comparison)
+    if found is None:
+        return decision
+    lost = [e.spec for e in found.entrants if e.state in ("unmeasured", "no time")]
+    choice = decision.recommendation
+    if lost and choice.approach is not None:
+        need = "a larger --budget goes on from here"
+        caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
+        caveats = (caveat, *choice.caveats)
+        choice = replace(choice, decided=False, unmeasured=tuple(lost), caveats=caveats)
+    return replace(decision, race=found, recommendation=choice)
+
+
+class _Contest:
+    def __init__(
+        self,
+        task: Task,
+        model: LanguageModel,
+        approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None,
+        terms: Terms,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self.model = model
+        self.terms = terms
+        self.folder = folder
+        keep_threads(model, [folder, *(folder / RACE).glob("*/")])
+        self.aside: SetAside = set_aside(task)
+        chosen = chosen_of(self.aside.task, approaches)
+        self.racing = {spec: a for spec, a in chosen.items() if not a.control}
+        self.controls = {spec: a for spec, a in chosen.items() if a.control and not a.uses_model}
+        if not self.racing:
+            raise UserError("a race needs an approach that can be chosen", "name one that is no control: zero-shot")
+        described = model.describe()
+        facts = ModelFacts(**{**described, "caveats": tuple(described["caveats"])})
+        prices = terms.prices or load_prices()
+        price = prices.hourly(facts, hardware(facts.device_name))
+        self.seconds = terms.budget.in_seconds(price)
+        conditions = Conditions(terms.limits or task.limits, price, terms.seeds)
+        self.guard = Guard(progress, len(self.racing))
+        self.track = Track(self.aside, model, self.racing, folder, conditions, self.guard)
+
+    def hold(self) -> Comparison:
+        """Race, measure, record how it went."""
+        unit = self.aside.unit
+        with alone(self.folder / RACE):
+            rules = Rules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
+            finish = run_race(self.track, rules)
+            raced = self.track.spent
+            finalists = finish.finalists or tuple(self.racing)[:1]
+            self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
+            comparison, late = self._measured(finalists, {form.spec: form.per_example or 0.0 for form in finish.forms})
+            self._record(finish, late, raced, comparison)
+        return comparison
+
+    def _edges(self) -> dict[str, float]:
+        """By how much comparisons on other tasks let one expect each approach to be better than their reference."""
+        task = self.aside.task
+        found = expect(describe(Material(task)), task.kind, task.metric, None, list(self.racing))
+        return {spec: edge / self.aside.unit for spec, edge in learned_edges(found).items()}
+
+    def _measured(self, finalists: Sequence[str], per_example: Mapping[str, float]) -> tuple[Comparison, list[str]]:
+        """The comparison of the finalists, and those for which there was no time after all."""
+        comparison = self._compare(finalists[:1], math.inf)
+        done, late = list(finalists[:1]), []
+        for spec in finalists[1:]:
+            left = self.seconds - self.track.spent
+            known = self._known(spec)
+            if not known and CAUTION * self.track.test_seconds(per_example[spec]) > left:
+                late.append(spec)
+                continue
+            try:
+                comparison = self._compare([*done, spec], left + known)
+                done.append(spec)
+            except BrokenOff as error:
+                self.guard.end(spec, f"broken off: {error}, and {words.duration(max(left, 0))} were left for it")
+                late.append(spec)
+                comparison = self._compare(done, math.inf)
+        return comparison, late
+
+    def _compare(self, specs: Sequence[str], seconds: float) -> Comparison:
+        """Measure the last of `specs`; those before it are done, and what is done again takes no time."""
+        newest = specs[-1]
+        self.track.spent += self._known(newest)
+        limit = self.track.conditions.limits.p95_ms
+        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit)
+        chosen = [*(self.racing[spec] for spec in specs), *self.controls.values()]
+        began = time.monotonic()
+        try:
+            with self.guard.allowing(seconds, list(self.racing).index(newest) + 1, " on the test set"):
+                return carry_out(plan, self.aside.task, self.model, chosen, self.guard)
+        finally:
+            if self.guard.worked:
+                took = time.monotonic() - began
+                self.track.spent += took
+                self.track.note("measured", spec=newest, seconds=took)
+
+    def _known(self, spec: str) -> float:
+        """Seconds that measuring it took in earlier calls."""
+        measured = (line for line in self.track.records() if line["type"] == "measured")
+        return sum(float(line["seconds"]) for line in measured if line["spec"] == spec)
+
+    def _record(self, finish: Finish, late: Sequence[str], raced: float, comparison: Comparison) -> None:
+        """Unless the same call said the same before."""
+        unit = self.aside.unit
+        found = Race(
+            budget=self.seconds,
+            usd=self.terms.budget.usd,
+            racing=raced,
+            measuring=self.track.spent - raced,
+            stopped=finish.stopped,
+            split=self.aside.split,
+            pool=len(self.aside.pool),
+            train=len(self.aside.task.train),
+            level=LEVEL,
+            margin=self.terms.margin,
+            rivals=max(1, len(self.racing) - 1),
+            score="balanced accuracy" if self.aside.task.metric == "macro_f1" else "mean score",
+            gain=GAIN,
+            favourite=finish.favourite,
+            entrants=tuple(_in_quality(entrant, unit, late) for entrant in finish.entrants()),
+        )
+        facts = asdict(found) | {
+            "task": comparison.task.fingerprint,
+            "specs": sorted({run.spec for run in comparison.runs}),
+        }
+        before = [line for line in self.track.records() if line["type"] == "race"]
+        plain = json.loads(json.dumps(facts))
+        if not before or {name: before[-1].get(name) for name in plain} != plain:
+            self.track.note("race", **facts)
+
+
+def _in_quality(entrant: Entrant, unit: float, late: Sequence[str]) -> Entrant:
+    """With scores in the unit of the quality, and told apart from those that were measured."""
+    state: State = "unmeasured" if entrant.spec in late else entrant.state
+    found = (entrant.score, entrant.difference, entrant.expected)
+    score, difference, expected = (None if x is None else x * unit for x in found)
+    return replace(entrant, state=state, score=score, difference=difference, expected=expected)

@@ -1,0 +1,151 @@
+"""Who runs in a race and on what: the field, its turns, and how far each approach has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.verdict.race import Entrant, State
+from advisor.verdict.standings import Beaten
+
+Floats = NDArray[np.float64]
+
+
+class OutOfTime(Exception):
+    """A turn was broken off, since it would not have ended in the time that it was given.
+
+    Attributes:
+        training: seconds that training its weights would have taken; 0 where nobody knows.
+    """
+
+    def __init__(self, why: str, training: float = 0.0) -> None:
+        super().__init__(why)
+        self.training = training
+
+
+@dataclass(frozen=True)
+class Leg:
+    """What came of one turn.
+
+    Attributes:
+        scores: of the examples that were new, in the order of the race.
+        fit_seconds: of fitting and indexing, if that was part of it.
+        training: of fitting alone; 0 where it was fitted before.
+        predict_seconds: for all the new examples.
+        trouble: why there are no scores: it failed or does not apply.
+        violation: a limit that it breaks, in words.
+    """
+
+    scores: Floats
+    fit_seconds: float = 0.0
+    predict_seconds: float = 0.0
+    trouble: str = ""
+    violation: str = ""
+    training: float = 0.0
+
+
+class Field(Protocol):
+    """The approaches and the examples of a race."""
+
+    @property
+    def specs(self) -> Sequence[str]:
+        """Of the approaches, in the order in which they were named."""
+
+    @property
+    def pool(self) -> int:
+        """Examples to race on."""
+
+    @property
+    def train(self) -> int:
+        """Training examples."""
+
+    @property
+    def spent(self) -> float:
+        """Seconds, the calls before this one included."""
+
+    def trains(self, spec: str) -> bool:
+        """Whether fitting is what it takes its time for."""
+
+    def kin(self, spec: str) -> str | None:
+        """An approach that answers about as slowly and needs no training; None where there is none."""
+
+    def work(self, spec: str, train: int) -> float:
+        """Of fitting `spec` to so many training examples, for comparison with that of others; 0 where it is unknown."""
+
+    def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
+        """Fit `spec` if that was not done, on `train` examples only where that is given, and let it answer the race's
+        examples up to number `until`.
+
+        Raises:
+            OutOfTime: it would take longer than `seconds`.
+        """
+
+    def test_seconds(self, per_example: float) -> float:
+        """What measuring a fitted approach on the test set is expected to take."""
+
+    def tell(self, news: str) -> None:
+        """Say what happened."""
+
+
+@dataclass
+class Form:
+    """An approach in the race, as far as it has come.
+
+    Attributes:
+        trial: scores when fitted on `tried_with` training examples only.
+        per_example: seconds of its last turn; None before the first.
+        state: None while it is in the race; its places in the end as in `advisor.verdict.race.Entrant`.
+        left_at: seconds of the race after which it was out.
+        expected: the score to expect of it before it is fitted; None where nothing is known.
+    """
+
+    spec: str
+    scores: Floats = field(default_factory=lambda: np.zeros(0))
+    trial: Floats = field(default_factory=lambda: np.zeros(0))
+    seconds: float = 0.0
+    per_example: float | None = None
+    state: State | None = None
+    beaten: Beaten | None = None
+    tried_with: int | None = None
+    left_at: float | None = None
+    expected: float | None = None
+    why: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.state is None
+
+    @property
+    def mean(self) -> float:
+        scores = self.scores if self.scores.size else self.trial
+        return float(scores.mean()) if scores.size else 0.0
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """After the finalists: those that were in it at the end, then the others, the last to leave first."""
+        return (0, -self.mean) if self.left_at is None else (1, -self.left_at)
+
+    def entrant(self) -> Entrant:
+        """For the report."""
+        by = self.beaten if self.state == "beaten" else None
+        scores = self.scores if self.scores.size else self.trial
+        assert self.state is not None
+        return Entrant(
+            spec=self.spec,
+            state=self.state,
+            examples=scores.size,
+            score=float(scores.mean()) if scores.size else None,
+            trained_on=self.tried_with if scores is self.trial else None,
+            expected=self.expected if not self.scores.size else None,
+            by=by.by if by else None,
+            evidence=by.evidence if by else None,
+            difference=by.difference if by else None,
+            at_examples=by.examples if by else None,
+            seconds=self.seconds,
+            left_at=self.left_at,
+            why=self.why,
+        )

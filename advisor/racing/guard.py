@@ -1,0 +1,124 @@
+"""Listens to a run and breaks it off where it would not end in time: at a word of progress or where the clock of the
+comparison begins a span, so between two pieces of work and never within one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from advisor.measuring.progress import Progress
+from advisor.models.clock import clock
+from advisor.verdict import words
+
+TRAINING = "train"
+"""The step in which weights are trained."""
+_TELLING = 0.05  # the share of a step after which its pace tells when it will end
+_EARLY, _FIRST = 0.01, 3
+"""The share, and how many times the first piece of work, after which it tells at least whether it will take more than
+twice the time."""
+
+
+class BrokenOff(BaseException):
+    """A run would have taken too long. Like Ctrl-C it is no failure of the approach, so it is no `Exception`.
+
+    Attributes:
+        needed: seconds that it would have taken, as far as could be told; at least those that passed.
+        training: those of them in which weights would have been trained; 0 where that was not what it was at.
+    """
+
+    def __init__(self, needed: float, training: float = 0.0) -> None:
+        super().__init__(f"at least {words.duration(needed)}")
+        self.needed = needed
+        self.training = training
+
+
+class Guard:
+    """Passes progress on, and raises `BrokenOff` where a run exceeds its time or is bound to.
+
+    Args:
+        inner: is told what happens, and no word of approaches that were finished before.
+        of: how many approaches there are in all.
+
+    Attributes:
+        worked: whether anything was done since `allowing`.
+    """
+
+    def __init__(self, inner: Progress, of: int) -> None:
+        self._inner = inner
+        self._of = of
+        self._number = 1
+        self._words = ""
+        self._begun = self._step_begun = 0.0
+        self._seconds = float("inf")
+        self._total: int | None = None
+        self._done = 0
+        self._step = ""
+        self._first: tuple[float, int] | None = None
+        self._head: str | None = None
+        self.worked = False
+
+    @contextmanager
+    def allowing(self, seconds: float, number: int, words: str = "") -> Iterator[None]:
+        """What happens inside may take so many seconds.
+
+        Args:
+            number: of the approach, from 1.
+            words: what to say behind its name.
+        """
+        self._seconds, self._number, self._words = seconds, number, words
+        self._begun, self.worked = time.monotonic(), False
+        before, clock.alarm = clock.alarm, self._check
+        try:
+            yield
+        finally:
+            clock.alarm = before
+            self._seconds = float("inf")
+
+    def tell(self, what: str, news: str) -> None:
+        """Say something that is not of a run."""
+        self._inner.end(what, news)
+
+    def begin(self, spec: str, index: int, of: int) -> None:
+        """An approach starts; told when it does something."""
+        self._head = spec + self._words
+
+    def step(self, name: str, total: int | None) -> None:
+        """A step starts."""
+        self.worked = True
+        if self._head is not None:
+            self._inner.begin(self._head, self._number, self._of)
+            self._head = None
+        self._step, self._total, self._done, self._step_begun = name, total, 0, time.monotonic()
+        self._first = None
+        self._inner.step(name, total)
+
+    def advance(self, n: int = 1) -> None:
+        """So many more are done."""
+        self._inner.advance(n)
+        self._done += n
+        now, total, done = time.monotonic(), self._total, self._done
+        if self._first is None:
+            self._first = now, done
+        elif total and total > done >= _TELLING * total:
+            self._check((now - self._step_begun) * (total / done - 1))
+        elif total and total > done >= _EARLY * total and done >= _FIRST * self._first[1]:
+            begun, before = self._first  # the first piece of work is the slowest by far
+            self._check((now - begun) * (total - done) / (done - before) / 2)
+
+    def _check(self, more: float = 0.0) -> None:
+        """Raise where the time that passed, and `more` seconds that are still needed, are too much."""
+        now = time.monotonic()
+        needed = now - self._begun + more
+        if needed > self._seconds:
+            raise BrokenOff(needed, now - self._step_begun + more if self._step == TRAINING else 0.0)
+
+    def end(self, spec: str, outcome: str) -> None:
+        """It ended."""
+        if self._head is not None:
+            if outcome == "already done":
+                return
+            self.worked = True  # copied from the store, or found not to apply
+            self._inner.begin(self._head, self._number, self._of)
+            self._head = None
+        self._inner.end(spec + self._words, outcome)

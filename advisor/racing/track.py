@@ -1,0 +1,228 @@
+"""The field of a real race: each turn is a comparison of one approach on the next examples, and is recorded.
+
+    <run folder>/race/
+      race.jsonl          append-only: `leg` for every turn that ended, `broken off` for one that did not,
+                          `measured` for a finalist's test run, `race` for how it all went
+      <from>-<to>/        the run folder of the turns on these examples; with a smaller training set, of that size
+
+A fit of the race serves all later turns and the test run. A race that was killed is held again from its record: turns
+that are in it take no time again, but count as much as they took.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from advisor.approaches import Approach, spec_of, untrained
+from advisor.forecast.foresight import Lengths, foresee
+from advisor.measuring import latency, metrics, timing
+from advisor.measuring.code_digest import program_of
+from advisor.measuring.comparing import Plan, carry_out
+from advisor.measuring.reading import SAME_MODEL
+from advisor.measuring.records import Comparison, append, lines
+from advisor.models import LanguageModel
+from advisor.models.store import digest
+from advisor.pilot.readings import Rates
+from advisor.racing.field import Leg, OutOfTime
+from advisor.racing.guard import BrokenOff, Guard
+from advisor.racing.setaside import SetAside
+from advisor.tasks import Limits, subset
+from advisor.verdict import costs, words
+from advisor.verdict.limits import shown_violations
+from advisor.verdict.prices import HourlyPrice
+from advisor.verdict.rows import measured
+
+RACE = "race"
+JOURNAL = "race.jsonl"
+ALONE = 2.5  # how much longer a request takes that is sent alone, until it was measured
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which approaches are raced.
+
+    Attributes:
+        limits: approaches that break one are out.
+        price: of the machine; None where it is unknown.
+        seeds: with which finalists are measured.
+    """
+
+    limits: Limits
+    price: HourlyPrice | None = None
+    seeds: int = 1
+
+
+class Track:
+    """The examples, the approaches, and where turns are recorded; a `Field`."""
+
+    def __init__(
+        self,
+        aside: SetAside,
+        model: LanguageModel,
+        approaches: Mapping[str, Approach],
+        folder: Path,
+        conditions: Conditions,
+        guard: Guard,
+    ) -> None:
+        self.aside = aside
+        self.model = model
+        self.approaches = dict(approaches)
+        self.folder = folder / RACE
+        self.conditions = conditions
+        self.guard = guard
+        self.spent = 0.0
+        self._place = dict.fromkeys(self.approaches, 0)
+        described = model.describe()
+        raced = replace(aside.task, test=aside.pool)
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, {name: described[name] for name in SAME_MODEL})[
+            :12
+        ]
+        self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for line in self.records():
+            at = tuple(line.get(name) for name in ("spec", "start", "until", "train", "program"))
+            if line["type"] == "leg":
+                self._legs[at] = line
+            elif line["type"] == "broken off":
+                self._broken.setdefault(at, []).append(line)
+
+    @property
+    def specs(self) -> Sequence[str]:
+        """Of the approaches, as they were named."""
+        return tuple(self.approaches)
+
+    @property
+    def pool(self) -> int:
+        """Examples to race on."""
+        return len(self.aside.pool)
+
+    @property
+    def train(self) -> int:
+        """Training examples."""
+        return len(self.aside.task.train)
+
+    def records(self) -> list[dict[str, Any]]:
+        """The journal's lines of this race."""
+        return [line for line in lines(self.folder / JOURNAL) if line.get("key") == self.key]
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """Add a line to the journal."""
+        append(self.folder / JOURNAL, {"type": kind, "key": self.key, **facts})
+
+    def trains(self, spec: str) -> bool:
+        """Whether weights are trained."""
+        return untrained(self.approaches[spec]) is not None
+
+    def kin(self, spec: str) -> str | None:
+        """The same context with the base weights."""
+        base = untrained(self.approaches[spec])
+        return spec_of(base) if base else None
+
+    def work(self, spec: str, train: int) -> float:
+        """In tokens that would take as long to read, from the lengths of the texts."""
+        task = self.aside.task if train == self.train else subset(self.aside.task, train_limit=train)
+        return foresee(self.approaches[spec], task, self._lengths, Rates(), None).work_to_fit
+
+    @cached_property
+    def _lengths(self) -> Lengths:
+        return Lengths.of(self.aside.task, self.model.count_tokens)
+
+    def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
+        """The next turn of an approach, from the journal if it is there."""
+        start = 0 if train is not None else self._place[spec]
+        program = program_of(self.approaches[spec], self.model)
+        at = (spec, start, until, train, program)
+        before = self._broken.get(at, [])
+        self.spent += sum(line["seconds"] for line in before)
+        if at not in self._legs:
+            for line in before:
+                if seconds < line["needed"]:
+                    raise OutOfTime(line["why"], line.get("training", 0.0))
+            self._legs[at] = self._ran(at, seconds)
+        line = self._legs[at]
+        self.spent += line["seconds"]
+        if train is None:
+            self._place[spec] = until
+        scores = np.array(line["scores"]) * self.aside.weights[start : start + len(line["scores"])]
+        made = line.get("training", 0.0) if line["seconds"] >= line.get("training", 0.0) else 0.0
+        return Leg(scores, line["fit"], line["predict"], line["trouble"], self._violation(line), made)
+
+    def test_seconds(self, per_example: float) -> float:
+        """Of a test run with latency; further seeds as dear as the first, but for their fits."""
+        size = len(self.aside.task.test)
+        alone = latency.foreseen_seconds(ALONE * per_example, size, self.conditions.limits.p95_ms is not None)
+        again = min(timing.REPEATS * per_example * size, timing.REPEAT_SECONDS)
+        return self.conditions.seeds * (per_example * size + again + alone)
+
+    def tell(self, news: str) -> None:
+        """Say what happened."""
+        self.guard.tell("race", news)
+
+    def folders(self) -> tuple[Path, ...]:
+        """In which approaches were fitted on the whole training set."""
+        names = dict.fromkeys(_name(start, until, None) for _, start, until, train, _ in self._legs if train is None)
+        return tuple(self.folder / name for name in names)
+
+    def _ran(self, at: tuple[Any, ...], seconds: float) -> dict[str, Any]:
+        spec, start, until, train, program = at
+        where = {"spec": spec, "start": start, "until": until, "train": train, "program": program}
+        number = list(self.approaches).index(spec) + 1
+        reach = f" on {until - start} race examples" + (f", fitted on {train}" if train is not None else "")
+        began = time.monotonic()
+        try:
+            with self.guard.allowing(seconds, number, reach):
+                comparison = self._compared(spec, start, until, train)
+        except BrokenOff as error:
+            took = time.monotonic() - began
+            self.spent += took
+            why = f"it would have taken {error}, and {words.duration(max(seconds, 0))} were left for it"
+            self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
+            self.guard.end(spec, f"broken off: {why}")
+            raise OutOfTime(why, error.training) from None
+        line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
+        line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
+        self.note("leg", **line)
+        return line
+
+    def _compared(self, spec: str, start: int, until: int, train: int | None) -> Comparison:
+        task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
+        part = replace(task, test=self.aside.pool[start:until])
+        alone = latency.FEWEST if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
+        plan = Plan(self.folder / _name(start, until, train), 1, alone, self.folders())
+        return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
+
+    def _violations(self, comparison: Comparison) -> list[str]:
+        """The limits that it is already shown to break, but for the least quality, which is for the test set to say."""
+        limits, price = self.conditions.limits, self.conditions.price
+        (row,) = measured(comparison)
+        spent = costs.expenses(row, price.usd if price else None, limits)
+        return list(shown_violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
+
+    def _violation(self, line: Mapping[str, Any]) -> str:
+        return "; ".join(line["violations"]) if line["start"] == 0 else ""
+
+
+def _facts(comparison: Comparison) -> dict[str, Any]:
+    """What a leg's line says of what came out."""
+    (run,) = comparison.runs
+    answers = [comparison.answers[p.id].targets for p in run.predictions]
+    trouble = "" if run.status == "ok" else f"{run.status}: {run.error}"
+    texts = [p.text for p in run.predictions]
+    return {
+        "scores": [] if trouble else [float(x) for x in metrics.scores(comparison.task.metric, texts, answers)],
+        "fit": (run.fit_seconds or 0.0) + (run.index_seconds or 0.0),
+        "training": run.fit_seconds or 0.0,
+        "predict": run.predict_seconds or 0.0,
+        "trouble": trouble,
+    }
+
+
+def _name(start: int, until: int, train: int | None) -> str:
+    return f"{start}-{until}" + (f".train{train}" if train is not None else "")

@@ -1,0 +1,223 @@
+"""`results.json`: what programs read. Keys may be added; none changes its meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from advisor.cleaning import escaped
+from advisor.measuring.attempt import FIT
+from advisor.measuring.disturbance import Disturbance
+from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
+from advisor.reporting import figures, race
+from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Versus
+from advisor.verdict.effort import OPERATIONS, effort
+
+SCHEMA = 1
+_DIGITS = 6
+"""Significant digits of every figure: more than any measurement holds, and the same on every machine."""
+
+
+def render_json(decision: Decision, *, encoding: str = "utf-8") -> str:
+    """The document as indented JSON with a line break at its end; never NaN or Infinity.
+
+    Args:
+        encoding: what it will be written in; other than UTF-8, all is escaped to ASCII.
+    """
+    return as_json(document(decision), encoding)
+
+
+def as_json(found: Mapping[str, Any], encoding: str) -> str:
+    """A document as the commands print it; what would turn or hide text on a terminal is escaped."""
+    ascii_only = encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
+    return escaped(json.dumps(found, indent=1, ensure_ascii=ascii_only, allow_nan=False)) + "\n"
+
+
+def document(decision: Decision) -> dict[str, Any]:
+    """The decision as plain JSON values. What is not known is null, never 0."""
+    comparison = decision.comparison
+    found: dict[str, Any] = {
+        "schema": SCHEMA,
+        "task": _task(comparison.task),
+        "model": _model(comparison.model),
+        "approaches": [_approach(row) for row in decision.rows],
+        "recommendation": _recommendation(decision.recommendation),
+        "diagnosis": [
+            {"name": f.name, **dataclasses.asdict(f.estimate), "shown": f.shown, "meaning": f.meaning}
+            for f in decision.diagnosis
+        ],
+        "break_even": [dataclasses.asdict(point) for point in decision.break_even],
+        "limits": dataclasses.asdict(decision.limits),
+        "margin": decision.margin,
+        "prices": decision.prices,
+        "seeds": comparison.seeds,
+        "latency_examples": comparison.latency_examples,
+        "settings": comparison.settings,
+        "versions": comparison.versions,
+        "hardware": comparison.hardware,
+        "folder": comparison.folder,
+        "time": _time(comparison),
+        "race": race.as_json(decision.race),
+    }
+    cleaned = clean(found)
+    assert isinstance(cleaned, dict)
+    return cleaned
+
+
+def clean(value: object) -> Any:
+    """The value in JSON's own types: floats rounded, NaN and infinities null, lone surrogates replaced."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return _rounded(value)
+        case str():
+            return value.encode("utf-8", "replace").decode("utf-8")
+        case Mapping():
+            return {clean(str(key)): clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [clean(item) for item in value]
+        case set() | frozenset():
+            return [clean(item) for item in sorted(value, key=str)]
+    return clean(str(value))
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.{_DIGITS}g}") + 0.0 if math.isfinite(value) else None
+
+
+def _task(task: TaskFacts) -> dict[str, object]:
+    return {
+        "name": task.name,
+        "fingerprint": task.fingerprint,
+        "kind": task.kind,
+        "metric": task.metric,
+        "train": task.train,
+        "dev": task.dev,
+        "test": task.test,
+        "documents": task.documents,
+        "document_words": task.document_words,
+        "labels": task.labels,
+        "leaked": task.leaked,
+        "caveats": task.caveats,
+    }
+
+
+def _model(model: ModelFacts) -> dict[str, object]:
+    return {
+        "id": model.id,
+        "revision": model.revision or None,
+        "dtype": model.dtype,
+        "device": model.device,
+        "device_name": model.device_name or None,
+        "parameters": model.parameters or None,
+        "quantisation": model.quantisation,
+        "source": model.source or None,
+        "embedder": model.embedder or None,
+        "context_window": model.context_window or None,
+        "threads": model.threads,
+        "threads_alone": model.threads_alone,
+        "caveats": model.caveats,
+    }
+
+
+def _approach(row: Row) -> dict[str, object]:
+    return {
+        "spec": row.spec,
+        "status": row.status,
+        "error": row.error,
+        "control": row.control,
+        "uses_model": row.uses_model,
+        "eligible": row.eligible,
+        "violations": row.violations,
+        "straddles": row.straddles,
+        "group": row.group or None,
+        "quality": {**dataclasses.asdict(row.quality), "n": row.n} if row.quality else None,
+        "versus_best": _versus(row.versus_best),
+        "latency_ms": _latency(row.latency),
+        "throughput_qps": row.throughput_qps,
+        "tokens_per_query": _known(prompt=row.prompt_tokens, completion=row.completion_tokens),
+        "fit_seconds": row.fit_seconds,
+        "index_seconds": row.index_seconds,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "artifact_bytes": row.artifact_bytes,
+        "trainable_parameters": row.trainable_parameters,
+        "retrieval": _known(recall_at_k=row.recall_at_k, recall_shown=row.recall_shown, mrr=row.mrr),
+        "cost_usd": dataclasses.asdict(row.cost),
+        "dropped_context": row.dropped,
+        "without_context": row.bare,
+        "truncated_inputs": row.cut,
+        "inputs_embedded_in_part": row.unread,
+        "notes": row.notes,
+        "seeds": row.seeds,
+        "reused": row.reused,
+        "measured": row.measured,
+        "others_cpu_share": _largest(d.cpu for step, d in row.others.items() if step != FIT),
+        "others": {step: _others(found) for step, found in row.others.items()},
+        "timed_again": row.timed_again,
+        "answers_differing": row.differing,
+    }
+
+
+def _others(found: Disturbance) -> dict[str, object]:
+    """What other processes took while a step was timed."""
+    threads, alone = found.threads or (None, None)
+    return {
+        "cpu_share": found.cpu,
+        "gpu_share": found.gpu,
+        "threads": threads,
+        "threads_alone": alone,
+        "busy": found.busy,
+        "factor": found.factor,
+    }
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _time(comparison: Comparison) -> dict[str, object]:
+    found, model = effort(comparison), comparison.model
+    return {
+        "seconds": found.seconds,
+        "tokens": found.tokens,
+        "ceiling": {
+            "flops": model.matrix_flops,
+            "parameters": model.matrix_parameters,
+            "dtype": model.dtype,
+            "others_cpu_share": model.matrix_others,
+        },
+        "share_of_ceiling": found.shares,
+        "operations": OPERATIONS,
+    }
+
+
+def _versus(versus: Versus | None) -> dict[str, object] | None:
+    return dataclasses.asdict(versus) if versus else None
+
+
+def _latency(summary: LatencySummary | None) -> dict[str, object] | None:
+    return dataclasses.asdict(summary) if summary else None
+
+
+def _known(**values: float | None) -> dict[str, object] | None:
+    """The values by name; None where not one of them is known."""
+    return dict(values) if any(figures.known(v) is not None for v in values.values()) else None
+
+
+def _recommendation(r: Recommendation) -> dict[str, object]:
+    return {
+        "approach": r.approach,
+        "decided": r.decided,
+        "alternatives": r.alternatives,
+        "quality": dataclasses.asdict(r.quality) if r.quality else None,
+        "unmeasured": r.unmeasured,
+        "settling": dataclasses.asdict(r.settling) if r.settling else None,
+        "reasons": r.reasons,
+        "against": r.against,
+        "caveats": r.caveats,
+        "flips_when": r.flips_when,
+    }

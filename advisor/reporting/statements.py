@@ -1,0 +1,247 @@
+"""What the terminal and the Markdown report say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from advisor.measuring.attempt import LATENCY, PREDICT
+from advisor.measuring.records import ModelFacts, TaskFacts
+from advisor.reporting import figures
+from advisor.tasks import Limits
+from advisor.verdict import words
+from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row
+from advisor.verdict.effort import OPERATIONS, effort
+
+
+def best_row(decision: Decision) -> Row | None:
+    """The row that the differences are taken to: the first without one of its own, controls last."""
+    without = [r for r in decision.rows if r.quality is not None and r.versus_best is None]
+    return min(without, key=lambda r: r.control, default=None)
+
+
+def numbers(decision: Decision) -> dict[str, str]:
+    """By spec, the number that stands for it in the table and the picture; only rows with a quality."""
+    measured = [r.spec for r in decision.rows if r.quality is not None]
+    return {spec: str(i) for i, spec in enumerate(measured, start=1)}
+
+
+def sizes(task: TaskFacts) -> str:
+    """How much the task holds: `120 train, 100 test examples; 42 documents (8,100 words)`."""
+    parts = [f"{figures.count(n)} {name}" for n, name in ((task.train, "train"), (task.dev, "dev")) if n]
+    text = ", ".join([*parts, f"{figures.count(task.test)} test examples"])
+    if task.documents:
+        text += f"; {figures.count(task.documents)} documents ({figures.count(task.document_words)} words)"
+    return text
+
+
+def model(facts: ModelFacts, revision_digits: int | None = None) -> str:
+    """The weights that ran, in one line; `revision_digits` cuts the revision."""
+    revision = facts.revision[:revision_digits] or figures.UNKNOWN
+    return ", ".join(
+        [
+            f"{facts.id} (revision {revision})",
+            f"{figures.parameters(facts.parameters)} parameters",
+            f"quantised {facts.quantisation}" if facts.quantisation else "full precision",
+            f"from {facts.source}" if facts.source else "source unknown",
+        ]
+    )
+
+
+def device(facts: ModelFacts) -> str:
+    """Where and how the weights ran."""
+    name = f" ({facts.device_name})" if facts.device_name else ""
+    window = f", context window {figures.count(facts.context_window)} tokens" if facts.context_window else ""
+    fewer = facts.threads is not None and facts.threads_alone is not None and facts.threads < facts.threads_alone
+    threads = f", {facts.threads} of {facts.threads_alone} threads" if fewer else ""
+    return f"{facts.dtype} on {facts.device}{name}{threads}{window}"
+
+
+def limits(limits: Limits) -> list[str]:
+    """The limits that were set, in words; empty without any."""
+    named = (
+        ("p95 latency at most {} ms", figures.amount(limits.p95_ms), limits.p95_ms),
+        ("{} queries a day", figures.amount(limits.queries_per_day), limits.queries_per_day),
+        ("{} days in use", figures.amount(limits.horizon_days), limits.horizon_days),
+        (
+            "documents change every {}",
+            _days(limits.documents_change_every_days),
+            limits.documents_change_every_days,
+        ),
+        ("budget {}", figures.money(limits.budget_usd), limits.budget_usd),
+        ("quality at least {}", figures.amount(limits.min_quality), limits.min_quality),
+        ("hardware busy {} of the time", figures.amount(limits.utilisation), limits.utilisation),
+    )
+    return [text.format(shown) for text, shown, value in named if value is not None]
+
+
+def _days(days: float | None) -> str:
+    return "day" if days == 1 else f"{figures.amount(days)} days"
+
+
+def verdict(recommendation: Recommendation) -> str:
+    """The choice in one or two sentences."""
+    r = recommendation
+    if r.approach is None:
+        return "No approach can be recommended: none is eligible."
+    if r.decided:
+        return f"Use {r.approach}."
+    text = f"Not decided. Provisionally {r.approach}"
+    if r.alternatives:
+        text += f", which cannot be told apart from {words.listed(r.alternatives)}"
+    text += "."
+    if r.unmeasured:
+        text += f" There was no time to measure {words.listed(r.unmeasured)}."
+    return text
+
+
+def still_needed(decision: Decision) -> str:
+    """What would settle an undecided choice; empty where decided."""
+    found = decision.recommendation.settling
+    if found is None:
+        return ""
+    return " ".join([*words.settling(found), f"This comparison had {decision.comparison.task.test}."])
+
+
+def groups(decision: Decision) -> str:
+    """What the group letters say, and what they do not; empty without any."""
+    lettered = [row for row in decision.rows if row.group]
+    if len(lettered) < 2:
+        return ""
+    text = "Approaches that share a group letter cannot be told apart when all pairs are tested together."
+    chosen = decision.recommendation.approach
+    letters = {letter for row in lettered if row.spec == chosen for letter in row.group}
+    shared = any(letters & set(row.group) for row in lettered if row.spec != chosen and row.eligible)
+    if decision.recommendation.decided and shared:
+        text += f" That {chosen} is the right choice is a claim of its own, against each rival alone."
+    return text
+
+
+def fitting(row: Row, compact: bool = False) -> str:
+    """What fitting and indexing took."""
+    return figures.duration(figures.total(row.fit_seconds, row.index_seconds), compact)
+
+
+def over_horizon(row: Row) -> str:
+    """The cost over the horizon, with the mark of a busy machine."""
+    return figures.marked(figures.money(row.cost.over_horizon), row.fit_is_busy or row.is_busy(PREDICT))
+
+
+def busy(decision: Decision) -> str:
+    """What the mark of a busy machine means; empty where nothing bears it."""
+    if not any(row.is_busy(PREDICT, LATENCY) or row.fit_is_busy for row in decision.rows if row.quality is not None):
+        return ""
+    return f"{figures.BUSY} measured on a busy machine: may be too much (see the caveats)"
+
+
+def break_even(point: BreakEven) -> str:
+    """Where two approaches cost the same, as a sentence."""
+    at = figures.amount(figures.significant(point.at) if figures.known(point.at) is not None else None)
+    if point.low is not None and point.high is not None:
+        at += f" ({' to '.join(figures.amount(figures.significant(end)) for end in (point.low, point.high))})"
+    if point.variable.startswith("days"):
+        return (
+            f"If the documents change more often than about every {at} days, {point.below} is cheaper; "
+            f"if less often, {point.above}."
+        )
+    if point.variable == "queries":
+        return f"Up to about {at} queries in all, {point.below} is cheaper; beyond, {point.above}."
+    return f"{point.variable}: below about {at}, {point.below} is cheaper; above, {point.above}."
+
+
+def trouble(row: Row) -> str:
+    """Why a row has no result, or what is wrong with it: `failed: out of memory`; empty where all is well."""
+    if row.status == "ok":
+        return "" if row.quality is not None else "no quality recorded"
+    if row.error:
+        return f"{row.status}: {row.error}"
+    return "interrupted: the same command goes on from there" if row.status == "interrupted" else row.status
+
+
+def notes(row: Row) -> list[str]:
+    """What is worth knowing of one approach: its own notes, retrieval, context that did not fit."""
+    found = list(row.notes)
+    if row.recall_at_k is not None or row.mrr is not None:
+        lost = row.recall_shown is not None and row.recall_shown != row.recall_at_k
+        found.append(
+            f"retrieval: recall at k {figures.decimals(row.recall_at_k)}"
+            + (f" ({figures.decimals(row.recall_shown)} among what fitted into the prompt)" if lost else "")
+            + f", mean reciprocal rank {figures.decimals(row.mrr)}"
+        )
+    if row.index_seconds is not None:
+        found.append(f"documents indexed in {figures.duration(row.index_seconds)}")
+    if row.dropped:
+        found.append(f"pieces of context left out because they did not fit: {figures.count(row.dropped)}")
+    if row.cut:
+        found.append(f"inputs cut because they did not fit: {figures.count(row.cut)}")
+    if row.quality is not None and trouble(row):
+        found.append(trouble(row))
+    return unique(found)
+
+
+def reused(decision: Decision) -> str:
+    """What was taken over from earlier work, and that no figure profits from it; empty where nothing was."""
+    before: dict[str, list[str]] = {}
+    saved: dict[str, float] = {}
+    for row in decision.rows:
+        if row.measured:
+            before.setdefault(row.measured[:10], []).append(row.spec)
+        else:
+            for what, seconds in row.reused.items():
+                saved[what] = saved.get(what, 0.0) + seconds
+    parts = [f"{words.listed(specs)} (measured on {day})" for day, specs in sorted(before.items())]
+    parts += [f"{what} ({figures.duration(seconds)})" for what, seconds in saved.items()]
+    return f"{'; '.join(parts)}. Times and costs are as if nothing had been reused." if parts else ""
+
+
+def time_spent(decision: Decision) -> str:
+    """Where the time went, most first; empty where the records do not say."""
+    found = effort(decision.comparison)
+    parts = []
+    for name, seconds in found.seconds.items():
+        read = f" ({figures.count(found.tokens[name])} tokens)" if name in found.tokens else ""
+        parts.append(f"{name} {figures.duration(seconds)}{read}")
+    return f"{', '.join(parts)}; {figures.duration(sum(found.seconds.values()))} in all" if parts else ""
+
+
+def share_of_ceiling(decision: Decision) -> str:
+    """How near the model's work came to the machine's rate of matrix products, and what was counted."""
+    found, model = effort(decision.comparison), decision.comparison.model
+    if not found.shares or not model.matrix_flops:
+        return ""
+    reached = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items())
+    counted = " and ".join(f"{OPERATIONS[name]} ({name})" for name in found.shares)
+    return (
+        f"{reached} of {figures.rate(model.matrix_flops)}, which matrix products of the model's shapes reached here in "
+        f"{model.dtype}. Counted are {counted} operations for each token and each of the "
+        f"{figures.parameters(model.matrix_parameters)} weights of the linear layers, not attention, the output layer "
+        "or an adapter." + (" Other programs were at work meanwhile: alone it is more." if busy(decision) else "")
+    )
+
+
+def caveats(decision: Decision) -> list[str]:
+    """Every caveat once: of the choice, of the task, of the model."""
+    comparison = decision.comparison
+    return unique([*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats])
+
+
+def unique(words: Iterable[str]) -> list[str]:
+    """The words in order, each once."""
+    return list(dict.fromkeys(words))
+
+
+def settings(values: Iterable[tuple[str, object]]) -> str:
+    """Recorded settings, versions or hardware as `name value, name value`."""
+    return ", ".join(f"{name} {_setting(value)}" for name, value in values if value not in (None, "", [], ()))
+
+
+def _setting(value: object) -> str:
+    match value:
+        case list() | tuple():
+            return " ".join(_setting(v) for v in value)
+        case Mapping():
+            return f"({settings((str(name), v) for name, v in value.items())})"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return figures.amount(value)
+    return str(value)

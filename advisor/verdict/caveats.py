@@ -1,0 +1,189 @@
+"""What limits the validity of a comparison, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from advisor.measuring.records import Comparison
+from advisor.measuring.student import critical
+from advisor.tasks import Limits
+from advisor.tasks.power import LEVEL
+from advisor.verdict import costs, macro, words
+from advisor.verdict.busy import busy
+from advisor.verdict.decision import Row
+from advisor.verdict.prices import HourlyPrice
+from advisor.verdict.seeds import DEGREES, usual_spread
+from advisor.verdict.statistics import Contrasts
+
+_FEW_EXAMPLES = 100
+_NAMED_LABELS = 6
+
+
+def caveats(
+    comparison: Comparison,
+    rows: Sequence[Row],
+    contrasts: Contrasts,
+    limits: Limits,
+    margin: float,
+    price: HourlyPrice | None,
+) -> tuple[str, ...]:
+    """All caveats, those of the task and the model first; each once."""
+    found = [
+        *comparison.task.caveats,
+        *comparison.model.caveats,
+        *_test_set(comparison, rows, contrasts, margin),
+        *_rare_labels(comparison),
+        *(f"{place} is no record and was left out." for place in comparison.damaged),
+        *_approaches(rows, contrasts),
+        *_straddling(rows, limits),
+        *(sentence for row in rows for sentence in row.straddles),
+        *_latency(comparison, rows, limits),
+        *busy(rows, limits),
+        *_money(comparison, rows, limits, price),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Iterator[str]:
+    n = len(comparison.answers)
+    candidates = [row.spec for row in rows if row.quality and not row.control]
+    pairs = [contrasts.between(a, b) for a, b in combinations(candidates, 2)]
+    pairs.sort(key=lambda pair: pair.detectable)
+    typical = pairs[len(pairs) // 2] if pairs else None
+    if typical and typical.detectable > margin:
+        together = f" when all {len(pairs)} pairs are tested together" if len(pairs) > 1 else ""
+        trained = " and one seed of training" if typical.of_seeds and _once(rows) else ""
+        yield (
+            f"Quality was measured on {words.many(n, 'test example')}{trained}: a difference below about "
+            f"{words.value(typical.detectable)} between two approaches is likely to go unnoticed{together}."
+        )
+    elif n < _FEW_EXAMPLES:
+        yield f"Quality was measured on {words.many(n, 'test example')} only."
+
+
+def _rare_labels(comparison: Comparison) -> Iterator[str]:
+    """Macro F1 weighs a label with one test example like one with a hundred."""
+    rare = macro.rare_labels(comparison.answers.values()) if comparison.task.metric == "macro_f1" else {}
+    if rare:
+        named = [f"{label} ({n})" for label, n in rare.items()]
+        if len(named) > _NAMED_LABELS:
+            named = [*named[: _NAMED_LABELS - 1], f"{len(named) - _NAMED_LABELS + 1} more"]
+        yield (
+            f"Macro F1 weighs all labels alike, and {words.listed(named)} "
+            f"{'has' if len(rare) == 1 else 'have'} fewer than {macro.FEW} test examples: intervals are wider for it, "
+            "and a difference between two approaches may rest on one or two answers."
+        )
+
+
+def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
+    for row in rows:
+        if row.status != "ok":
+            yield f"{row.spec} is not judged: {row.status}" + (f" ({row.error})." if row.error else ".")
+    once = _once(rows)
+    if once:
+        spread = max(usual_spread(contrasts.samples[spec]) for spec in once)
+        yield (
+            f"{words.listed(once)} {'was' if len(once) == 1 else 'were'} trained with one seed, and the interval is "
+            f"that of this training. Trainings on other tasks had a standard deviation of {words.value(spread)} "
+            "between seeds, so a difference has to be larger than "
+            f"{words.value(critical(LEVEL, DEGREES) * spread)} to be called a lead. --seeds 3 measures it."
+        )
+    for row in rows:
+        if row.alike and not _constant_by_design(row):
+            yield (
+                f"{row.spec}: {row.alike}, so it answers as a constant would, whatever it is asked: look at a prompt "
+                "and its answer before any figure of it is believed."
+            )
+        if row.dropped:
+            nothing = f"; {words.many(row.bare, 'test example')} of {row.n:,} got none of it" if row.bare else ""
+            yield (
+                f"{row.spec}: {words.many(row.dropped, 'piece')} of context did not fit into the prompt and "
+                f"{'was' if row.dropped == 1 else 'were'} left out{nothing}."
+            )
+        if row.cut:
+            yield f"{row.spec}: the input of {words.many(row.cut, 'test example')} was cut to fit into the prompt."
+    for count in sorted({row.unread for row in rows if row.unread}, reverse=True):
+        same = [row for row in rows if row.unread == count]
+        yield (
+            f"{words.listed([row.spec for row in same])}: the embedder read only the beginning of the input of "
+            f"{words.many(count, 'test example')} of {same[0].n:,}; the rest is beyond what it takes in."
+        )
+
+
+def _once(rows: Sequence[Row]) -> list[str]:
+    """Approaches whose model was trained with one seed."""
+    return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
+
+
+def _constant_by_design(row: Row) -> bool:
+    return row.control and not row.uses_model
+
+
+def _straddling(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
+    least = limits.min_quality
+    for row in rows:
+        if least is not None and row.quality and not row.control and row.quality.low < least <= row.quality.high:
+            side = "reaches" if row.quality.value >= least else "misses"
+            yield (
+                f"{row.spec} {side} the least quality of {least:g} by its point estimate, but its interval holds "
+                f"both sides of it: {words.interval(row.quality)}."
+            )
+
+
+def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Iterator[str]:
+    timed = [row.latency.n for row in rows if row.latency]
+    if timed:
+        fewest = "" if min(timed) == max(timed) else f"{min(timed)} to "
+        yield f"Latency was measured on {fewest}{words.many(max(timed), 'request')}, sent one at a time."
+    unknown = [row.spec for row in rows if row.eligible and row.latency is None]
+    if limits.p95_ms is not None and unknown:
+        yield f"The p95 limit could not be checked for {words.listed(unknown)}: no latency was recorded."
+
+
+def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: HourlyPrice | None) -> Iterator[str]:
+    if price is None:
+        device = comparison.model.device_name or comparison.model.device or "this machine"
+        yield f"No price is known for {device}: costs are unknown, which does not mean nought."
+    elif any(row.cost.per_1k_queries is not None for row in rows):
+        idle = "without idle time"
+        if limits.utilisation is not None:
+            idle = f"with the hardware busy {100 * limits.utilisation:g} % of the time"
+        yield (
+            "Costs assume batched use at the measured throughput and an hourly price of "
+            f"{words.usd(price.usd)} ({price.name}) {idle}{_alone(rows)}."
+        )
+        yield from _always_on(rows, limits, price)
+        if limits.queries_per_day is None:
+            yield "Costs over the horizon are unknown without queries_per_day."
+        elif limits.horizon_days is None:
+            yield f"Costs are added up over {costs.DEFAULT_HORIZON_DAYS:g} days, since no horizon_days was given."
+    unchecked = [row.spec for row in rows if row.eligible and row.cost.over_horizon is None]
+    if limits.budget_usd is not None and unchecked:
+        yield f"The budget could not be checked in full for {words.listed(unchecked)}."
+
+
+def _alone(rows: Sequence[Row]) -> str:
+    """What sending requests alone costs instead, for those approaches where it costs more beyond the tolerance."""
+    factors = {row.spec: f for row in rows if not row.control and (f := costs.alone_factor(row)) is not None}
+    dearer = {spec: f for spec, f in factors.items() if f > 1 + costs.TOLERANCE}
+    if not dearer:
+        return ""
+    ends = list(dict.fromkeys(f"{f:.2g}" for f in (min(dearer.values()), max(dearer.values()))))
+    whom = "" if len(dearer) == len(factors) else f" for {words.listed(list(dearer))}"
+    return f"; one request at a time costs {' to '.join(ends)} times as much{whom}"
+
+
+def _always_on(rows: Sequence[Row], limits: Limits, price: HourlyPrice) -> Iterator[str]:
+    """What machines cost that are kept on, beside what is paid for queries alone."""
+    needed = {row.spec: row.cost.machines for row in rows if row.cost.machines is not None and not row.control}
+    if not needed:
+        return
+    days = costs.horizon(limits)
+    more = [f"{count:,} for {spec}" for spec, count in needed.items() if count > 1]
+    enough = "one is enough for each approach" if not more else f"it takes {words.listed(more)}"
+    others = ", one for the others" if more and len(more) < len(needed) else ""
+    yield (
+        f"A machine that is kept on costs {words.usd(24 * days * price.usd)} over {days:g} days, whatever it answers; "
+        f"at this traffic, evenly spread, {enough}{others}."
+    )

@@ -1,0 +1,133 @@
+"""The choice: limits first, then quality, then whatever is cheaper and shown to be no worse.
+
+That it is the best is claimed where it beats every rival, each pair tested alone: if another were truly the best, this
+one would have to beat that one too, so one test's chance of error bounds the whole claim's, however many rivals there
+are (rank verification: Gutmann & Maymin 1987; Hung & Fithian 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from advisor.tasks import Limits
+from advisor.verdict import rule, words
+from advisor.verdict.assurance import Assurance
+from advisor.verdict.costs import Measure, cheaper, known_cost, measure_for
+from advisor.verdict.decision import Interval, Row, Settling
+from advisor.verdict.optimism import optimism
+from advisor.verdict.rule import Bars, Costs
+from advisor.verdict.statistics import Contrasts
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen and how each eligible alternative stands to it.
+
+    Attributes:
+        chosen: None if nothing is eligible.
+        best: the eligible approach of the best quality; may not be the chosen one.
+        measure: what "cheaper" means here; None where neither costs nor latencies are known for all.
+        better_than: specs than which the chosen one is shown to be better.
+        cheaper_than: specs than which it is cheaper and shown to be no worse by the margin.
+        alternatives: specs to which neither applies.
+        quality: of the chosen one, corrected for having been chosen; None until that is worked out.
+        settling: what would settle the choice; None where it is settled or that is not worked out.
+    """
+
+    chosen: Row | None
+    best: Row | None = None
+    measure: Measure | None = None
+    better_than: tuple[str, ...] = ()
+    cheaper_than: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    quality: Interval | None = None
+    settling: Settling | None = None
+
+
+def violations(row: Row, limits: Limits) -> tuple[str, ...]:
+    """The limits that an approach breaks, in words; what is not known breaks none."""
+    found = []
+    if limits.min_quality is not None and row.quality and row.quality.value < limits.min_quality:
+        found.append(f"quality {words.value(row.quality.value)} is below {limits.min_quality:g}")
+    if limits.p95_ms is not None and row.latency and row.latency.p95 > limits.p95_ms:
+        found.append(f"p95 latency {words.ms(row.latency.p95)} is above {words.ms(limits.p95_ms)}")
+    total = known_cost(row)
+    if limits.budget_usd is not None and total is not None and total > limits.budget_usd:
+        found.append(f"cost {words.usd(total)} is above the budget of {words.usd(limits.budget_usd)}")
+    return tuple(found)
+
+
+def excess(row: Row, limits: Limits) -> float:
+    """By which factor an approach misses the limit that it misses most; at most 1 if it misses none."""
+    ratios = [1.0]
+    if limits.min_quality is not None and row.quality:
+        ratios.append(limits.min_quality / max(row.quality.value, 1e-9))
+    if limits.p95_ms is not None and row.latency:
+        ratios.append(row.latency.p95 / limits.p95_ms)
+    total = known_cost(row)
+    if limits.budget_usd is not None and total is not None:
+        ratios.append(total / limits.budget_usd)
+    return max(ratios)
+
+
+def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
+    """Choose among the eligible rows, which come best quality first, by the rule of `advisor.verdict.rule`.
+
+    Shown to be better: two-sided at 5 %; shown to be no worse by `margin`: the lower end of the two-sided 95 % interval
+    of the paired difference (a non-inferiority test at 2.5 %); both of the pair alone.
+    """
+    eligible = [row for row in rows if row.eligible]
+    if not eligible:
+        return Choice(None)
+    measure = measure_for(eligible)
+    known = _costs(eligible, measure)
+    shape = (1, len(eligible), len(eligible))
+    quality = np.array([[row.quality.value if row.quality else 0.0 for row in eligible]])
+    better, no_worse = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for (i, row), (j, other) in permutations(enumerate(eligible), 2):
+        contrast = contrasts.between(row.spec, other.spec)
+        better[0, i, j], no_worse[0, i, j] = contrast.beats, contrast.no_worse_by(margin)
+    chosen = rule.apply(quality, better, no_worse, known)
+    place = int(chosen.approach[0])
+    beaten = better[0, place]
+    cheap = (known.cheaper & no_worse[0])[place] & ~beaten
+    others = [(i, row.spec) for i, row in enumerate(eligible) if i != place]
+    return Choice(
+        chosen=eligible[place],
+        best=eligible[0],
+        measure=measure,
+        better_than=tuple(spec for i, spec in others if beaten[i]),
+        cheaper_than=tuple(spec for i, spec in others if cheap[i]),
+        alternatives=tuple(spec for i, spec in others if not (beaten[i] or cheap[i])),
+    )
+
+
+def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Settling | None:
+    """What would settle a choice among the eligible of `rows`; None where it is settled."""
+    if not choice.alternatives:
+        return None
+    eligible = [row for row in rows if row.eligible]
+    samples = [contrasts.samples[row.spec] for row in eligible]
+    return Assurance(samples, _costs(eligible, choice.measure), margin).settling()
+
+
+def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> float:
+    """By how much whichever row is chosen from `field` looks better than it is (`advisor.verdict.optimism`)."""
+    specs = [row.spec for row in field]
+    half = np.zeros((len(specs), len(specs)))
+    for (i, one), (j, other) in permutations(enumerate(specs), 2):
+        alone = contrasts.between(one, other).alone
+        half[i, j] = (alone.high - alone.low) / 2
+    samples = [contrasts.samples[spec] for spec in specs]
+    return optimism(samples, Bars(half, half - margin), _costs(field, measure_for(field)))
+
+
+def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:
+    """Who is cheaper than whom, and all of them by what they cost."""
+    amounts = [found.value if measure and (found := measure.of(row)) else 0.0 for row in rows]
+    table = [[cheaper(row, other, measure) for other in rows] for row in rows]
+    return Costs(np.array(table, dtype=bool), np.argsort(amounts, kind="stable"))

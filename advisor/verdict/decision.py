@@ -1,0 +1,275 @@
+"""What is concluded from a comparison: one row per approach, the diagnosis and the choice. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from advisor.measuring.attempt import FIT
+from advisor.measuring.disturbance import Disturbance
+from advisor.measuring.records import Comparison, Status
+from advisor.tasks import Limits
+from advisor.verdict.race import Race
+
+FIT_MATTERS = 1.0
+"""Seconds of fitting below which nobody asks whether they were more than they had to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Paired difference to the best approach: this one's quality minus the best's.
+
+    Attributes:
+        low, high: simultaneous 95 % interval: those of all pairs hold together.
+        p: two-sided, corrected for all pairs compared.
+        shown: whether the two are shown to differ: p below 5 %, which is where the interval does not hold nought.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars; None where a price is unknown, never 0.
+
+    Attributes:
+        per_1k_queries: in batches at the measured throughput, divided by `Limits.utilisation` where that is given.
+        over_horizon: fitting, upkeep and the queries.
+        fixed: fitting and upkeep, of that.
+        always_on_over_horizon: the same with machines that are kept on all the time in place of the queries.
+        machines: how many that are, by throughput and even traffic.
+        per_1k_low, per_1k_high, over_horizon_low, over_horizon_high: 95 % intervals, of what timing the same work
+            again would give; None where nothing was timed again.
+    """
+
+    fit: float | None = None
+    per_1k_queries: float | None = None
+    over_horizon: float | None = None
+    fixed: float | None = None
+    always_on_over_horizon: float | None = None
+    machines: int | None = None
+    per_1k_low: float | None = None
+    per_1k_high: float | None = None
+    over_horizon_low: float | None = None
+    over_horizon_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencySummary:
+    """Milliseconds of requests sent one at a time, after warm-up.
+
+    Attributes:
+        n: requests; 0 where the figures are foreseen.
+        p50_low, p50_high, p95_low, p95_high: bounds by order statistics that hold with 95 % each
+            (`advisor.measuring.latency`); None where there are too few requests for one.
+    """
+
+    p50: float
+    p95: float
+    ttft_p50: float
+    n: int
+    p50_low: float | None = None
+    p50_high: float | None = None
+    p95_low: float | None = None
+    p95_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One approach, all seeds together.
+
+    Attributes:
+        eligible: whether it may be chosen: it ran, is no control, respects the limits and its answers differ.
+        violations: the limits that it breaks, in words, behind what all its answers are where they are alike; empty
+            where nothing speaks against choosing it.
+        group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
+        prompt_tokens, completion_tokens: means per query.
+        recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
+            first of it, over the examples whose evidence is known; None without retrieval and for controls.
+        dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
+        cut: test examples whose own input was cut for lack of room.
+        recall_shown: recall among the passages that reached the prompt.
+        bare: test examples with context of which nothing reached the prompt.
+        unread: test examples of whose input an embedder read only the beginning.
+        seeds: how many complete runs stand behind the numbers.
+        straddles: limits that it is neither shown to keep nor to break, in sentences.
+        alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
+        reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
+        measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
+        timing_error: by how much its times may be off, relatively (`advisor.measuring.timing.error`); None where no
+            batch was timed again.
+        others: what other processes took of the machine while its times were measured, by step: `fit`, `predict`,
+            `latency`; without what is not known.
+        timed_again: when its times were measured anew; None where they were not.
+        differing: answers that came out otherwise then.
+    """
+
+    spec: str
+    status: Status
+    error: str | None
+    control: bool
+    uses_model: bool
+    eligible: bool
+    violations: tuple[str, ...]
+    quality: Interval | None
+    n: int
+    group: str = ""
+    versus_best: Versus | None = None
+    latency: LatencySummary | None = None
+    throughput_qps: float | None = None
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    fit_seconds: float | None = None
+    index_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    artifact_bytes: int | None = None
+    trainable_parameters: int | None = None
+    recall_at_k: float | None = None
+    mrr: float | None = None
+    cost: Cost = Cost()
+    dropped: int = 0
+    cut: int = 0
+    notes: tuple[str, ...] = ()
+    recall_shown: float | None = None
+    bare: int = 0
+    unread: int = 0
+    seeds: int = 1
+    reused: Mapping[str, float] = field(default_factory=dict)
+    measured: str | None = None
+    timing_error: float | None = None
+    straddles: tuple[str, ...] = ()
+    alike: str = ""
+    others: Mapping[str, Disturbance] = field(default_factory=dict)
+    timed_again: str | None = None
+    differing: int = 0
+
+    def is_busy(self, *steps: str) -> bool:
+        """Whether the times of one of these steps are those of a busy machine."""
+        return any(self.others[step].busy for step in steps if step in self.others)
+
+    def stretch(self, *steps: str) -> float:
+        """How many times too long the times of these steps may be; 1 where they are not those of a busy machine."""
+        return max((self.others[step].factor for step in steps if self.is_busy(step)), default=1.0)
+
+    @property
+    def fit_is_busy(self) -> bool:
+        """Whether fitting took long enough to matter, on a busy machine."""
+        return (self.fit_seconds or 0.0) + (self.index_seconds or 0.0) >= FIT_MATTERS and self.is_busy(FIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the diagnosis: a name, its interval and what it means in words.
+
+    Attributes:
+        estimate: a quality with its 95 % interval, or a paired difference with its simultaneous one.
+        shown: whether a difference is shown, all pairs together; None for qualities.
+    """
+
+    name: str
+    estimate: Interval
+    meaning: str
+    shown: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Where two approaches cost the same.
+
+    Attributes:
+        variable: "queries" (in all, over the horizon) or "days between document changes".
+        at: the value of the variable at which they cost the same.
+        below, above: the cheaper approach on either side.
+        low, high: what it may be by what times may be off; None where nothing was timed again.
+    """
+
+    variable: str
+    at: float
+    below: str
+    above: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What would settle an open choice.
+
+    Attributes:
+        even: test examples in all that would do so with a chance of one half; None where no size up to `most` would.
+        likely: the same with a chance of 80 %.
+        most: the largest size that was considered.
+        seeds: how many seeds of training would do so with 80 % at the test examples at hand; None where none of those
+            considered would, or no tuned approach is in question.
+        seeds_first: whether seeds are what is missing: with those at hand no size is likely to settle it, and most of
+            the uncertainty is theirs.
+        more_seeds: the next number of seeds above those at hand; None beyond the most that was considered.
+    """
+
+    even: int | None
+    likely: int | None
+    most: int
+    seeds: int | None = None
+    seeds_first: bool = False
+    more_seeds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The choice.
+
+    Attributes:
+        approach: the chosen (or, where undecided, provisional) approach; None if nothing is eligible.
+        decided: whether it is shown to be the right choice.
+        alternatives: specs that cannot be told apart from it.
+        unmeasured: specs that a race had no time to measure on the test set and that may well be better.
+        quality: of the approach, corrected for having been chosen by the same test examples; None without an approach.
+        settling: what would settle an undecided choice; None where decided.
+        reasons, against, caveats, flips_when: full sentences.
+    """
+
+    approach: str | None
+    decided: bool
+    alternatives: tuple[str, ...]
+    settling: Settling | None
+    reasons: tuple[str, ...]
+    against: tuple[str, ...]
+    caveats: tuple[str, ...]
+    flips_when: tuple[str, ...]
+    quality: Interval | None = None
+    unmeasured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A comparison, judged under limits and prices.
+
+    Attributes:
+        rows: best quality first; approaches without a quality last.
+        margin: of non-inferiority, in units of the metric.
+        prices: date and sources of the prices that were applied, for display.
+        race: how the approaches came to be compared, where a race chose them; else None.
+    """
+
+    comparison: Comparison
+    limits: Limits
+    margin: float
+    rows: tuple[Row, ...]
+    diagnosis: tuple[Finding, ...]
+    break_even: tuple[BreakEven, ...]
+    recommendation: Recommendation
+    prices: str
+    race: Race | None = None

@@ -1,0 +1,135 @@
+"""Where quality comes from and where it is lost: differences between approaches that vary in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from advisor.verdict import words
+from advisor.verdict.decision import Finding, Row
+from advisor.verdict.paired import rounded
+from advisor.verdict.statistics import Contrast, Contrasts
+
+
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[Finding, ...]:
+    """The findings for which the approaches were measured, in a fixed order.
+
+    Of several variants of an approach (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
+    `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
+    show.
+
+    Args:
+        rows: all rows, best quality first.
+        contrasts: of all complete approaches.
+        metric: the metric's name as recorded.
+        margin: a difference that is too small to matter, in units of the metric.
+    """
+    best = _best_of_each(rows)
+    name = words.metric(metric)
+    found = [
+        _known(best.get("zero-shot"), name),
+        _between(best, contrasts, ("zero-shot", "majority"), "above the majority answer", _above_majority),
+        _between(best, contrasts, ("few-shot", "zero-shot"), "added by examples", _added("examples in the prompt")),
+        _between(best, contrasts, ("rag", "zero-shot"), "added by retrieval", _added("retrieved documents")),
+        _between(best, contrasts, ("lora", "zero-shot"), "added by training", _added("training")),
+        _between(best, contrasts, ("oracle", "rag"), "lost by retrieval", _lost_by_retrieval(margin)),
+        _lost_by_reader(best.get("oracle"), name),
+    ]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _best_of_each(rows: Sequence[Row]) -> dict[str, Row]:
+    """The best row of each approach by its bare name, combinations left out."""
+    best: dict[str, Row] = {}
+    for row in rows:
+        if row.quality is not None and "+" not in row.spec:
+            best.setdefault(row.spec.split(":")[0], row)
+    return best
+
+
+def _known(row: Row | None, metric: str) -> Finding | None:
+    if row is None or row.quality is None:
+        return None
+    meaning = f"What the model knew already: {row.spec} reaches {metric} {words.value(row.quality.value)}."
+    return Finding("known without help", row.quality, meaning)
+
+
+def _between(
+    best: dict[str, Row],
+    contrasts: Contrasts,
+    names: tuple[str, str],
+    title: str,
+    meaning: Callable[[Contrast], str],
+) -> Finding | None:
+    if not all(name in best for name in names):
+        return None
+    first, second = (best[name] for name in names)
+    contrast = contrasts.between(first.spec, second.spec)
+    return Finding(title, contrast.difference, _with_room((first, second), meaning(contrast)), contrast.shown)
+
+
+def _with_room(rows: Sequence[Row], meaning: str) -> str:
+    """What a finding means where the context of one of the rows did not reach all prompts, or none at all."""
+    without = [row for row in rows if row.bare and row.bare == row.n]
+    if without:
+        names = words.listed([row.spec for row in without])
+        return f"Nothing of the context of {names} fitted into any prompt: what it would do is not known."
+    some = [f"{words.many(row.bare, 'prompt')} of {row.n:,} of {row.spec}" for row in rows if row.bare]
+    return f"{meaning} Nothing of the context fitted into {words.listed(some)}." if some else meaning
+
+
+def _side(c: Contrast) -> int:
+    """1 where the first is shown to be better, -1 where worse, 0 where no difference is shown."""
+    return 0 if not c.shown else 1 if c.difference.value > 0 else -1
+
+
+def _above_majority(c: Contrast) -> str:
+    by = words.value(abs(c.difference.value))
+    match _side(c):
+        case 1:
+            return f"{c.first} is better than always giving the commonest answer ({c.second}), by {by}."
+        case -1:
+            return f"{c.first} is worse than always giving the commonest answer ({c.second}), by {by}."
+    return f"{c.first} is not shown to differ from always giving the commonest answer ({c.second})."
+
+
+def _added(what: str) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c):
+            case 1:
+                return f"{what.capitalize()} ({c.first}) added {by} to {c.second}."
+            case -1:
+                return f"{what.capitalize()} ({c.first}) took {by} from {c.second}."
+        return f"{what.capitalize()} ({c.first}) changed nothing that this test set shows against {c.second}."
+
+    return meaning
+
+
+def _lost_by_retrieval(margin: float) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c):
+            case 1:
+                return f"Retrieval loses {by}: with the right documents ({c.first}) {c.second} would gain as much."
+            case -1:
+                return f"{c.second} is better than with the right documents alone ({c.first}), by {by}."
+        if c.equivalent_by(margin):
+            return f"{c.second} does as well as with the right documents ({c.first}), to within {margin:g}."
+        return (
+            f"No loss by retrieval is shown, nor that there is none: with the right documents ({c.first}) {c.second} "
+            f"might gain up to {words.value(c.difference.high)}."
+        )
+
+    return meaning
+
+
+def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:
+    if oracle is None or oracle.quality is None:
+        return None
+    q = oracle.quality
+    loss = rounded(1 - q.value, 1 - q.high, 1 - q.low)
+    meaning = (
+        f"Even with the right documents ({oracle.spec}) {words.value(loss.value)} is missing to the full {metric}: "
+        "that is lost in reading, not in retrieval."
+    )
+    return Finding("lost by the reader", loss, _with_room((oracle,), meaning))

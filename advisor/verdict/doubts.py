@@ -1,0 +1,22 @@
+"""What makes a choice provisional whatever was measured: the comparison itself is not to be trusted so far."""
+
+from __future__ import annotations
+
+from advisor.measuring.records import Comparison
+from advisor.verdict import words
+
+LEAKED = 0.05
+"""Share of test examples that the approaches may have seen, from which nothing is called decided."""
+
+
+def provisional_because(comparison: Comparison) -> tuple[str, ...]:
+    """Why the recommendation stays provisional, in sentences; empty where nothing of the kind was found."""
+    leaked, n = comparison.task.leaked, comparison.task.test
+    if leaked is None or leaked < LEAKED:
+        return ()
+    seen = round(leaked * n)
+    return (
+        f"{seen:,} of {words.many(n, 'test example')} ({100 * leaked:.0f} %) {'is' if seen == 1 else 'are'} also in "
+        "what the approaches may see: what remembers them looks better than it is. "
+        f"From {100 * LEAKED:.0f} % on nothing is called decided. Take them out of train and compare again.",
+    )

@@ -1,0 +1,45 @@
+"""Where the time of a comparison went, and how near its matrix products came to what the machine can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advisor.measuring.records import Comparison
+
+OPERATIONS = {"prefill": 2, "train": 4}
+"""For each weight and token: two to read it; as many again for the gradient to a frozen layer's input."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What measuring took, by kind of work, over all calls and kills.
+
+    Attributes:
+        seconds: that really passed, most first; without runs taken over from an earlier comparison.
+        tokens: that the model read, for the kinds of work that read some.
+        shares: of the machine's rate of matrix products that a kind of work reached, where it can be told.
+    """
+
+    seconds: Mapping[str, float]
+    tokens: Mapping[str, int]
+    shares: Mapping[str, float]
+
+
+def effort(comparison: Comparison) -> Effort:
+    """Add up the spans of the runs that were measured here, and of what happened around them."""
+    seconds: dict[str, float] = {}
+    tokens: dict[str, int] = {}
+    for spans in (comparison.spans, *(run.spans for run in comparison.runs if run.measured is None)):
+        for name, span in spans.items():
+            seconds[name] = seconds.get(name, 0.0) + span.seconds
+            if span.tokens:
+                tokens[name] = tokens.get(name, 0) + span.tokens
+    model = comparison.model
+    shares = {}
+    for name, operations in OPERATIONS.items():
+        if model.matrix_parameters and model.matrix_flops and tokens.get(name) and seconds[name]:
+            rate = operations * model.matrix_parameters * tokens[name] / seconds[name]
+            shares[name] = rate / model.matrix_flops
+    ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
+    return Effort(dict(ordered), tokens, shares)

@@ -1,0 +1,37 @@
+"""What learning curves are judged from: comparisons of the same approaches with ever more training examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What was recorded at each size: facts only.
+
+    Attributes:
+        folder: where the records lie.
+        task: all of it, with every training example.
+        asked: numbers of training examples as they were asked for; those that exceed what there is mean all.
+        sizes: what was to be measured, rising.
+        draws: samples of the training examples for each size.
+        specs: of the approaches.
+        comparisons: by size, one for each draw, as many as were begun; where all examples are used there is one,
+            with a run for each draw.
+    """
+
+    folder: str
+    task: TaskFacts
+    asked: tuple[int, ...]
+    sizes: tuple[int, ...]
+    draws: int
+    specs: tuple[str, ...]
+    comparisons: Mapping[int, tuple[Comparison, ...]]
+
+    @property
+    def model(self) -> ModelFacts:
+        """The model that all ran with, as the largest comparison describes it."""
+        return self.comparisons[max(self.comparisons)][0].model

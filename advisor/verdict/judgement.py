@@ -1,0 +1,173 @@
+"""From a comparison to a decision: `decide` puts the steps of this room in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from datetime import date
+from functools import partial
+
+from advisor.errors import UserError
+from advisor.measuring.records import Comparison
+from advisor.tasks import Limits
+from advisor.tasks.power import MARGIN
+from advisor.verdict import costs, words
+from advisor.verdict.caveats import caveats
+from advisor.verdict.choice import Choice, choose, optimism_of, violations, what_settles
+from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row, Versus
+from advisor.verdict.diagnosis import diagnose
+from advisor.verdict.doubts import provisional_because
+from advisor.verdict.limits import open_limits, rests_on_open_limits
+from advisor.verdict.optimism import corrected
+from advisor.verdict.prices import HourlyPrice, Prices, load_prices
+from advisor.verdict.reasons import Wording
+from advisor.verdict.rows import complete_runs, measured
+from advisor.verdict.sample import samples
+from advisor.verdict.statistics import Contrasts
+
+
+def decide(
+    comparison: Comparison,
+    limits: Limits | None = None,
+    *,
+    prices: Prices | None = None,
+    margin: float = MARGIN,
+    today: date | None = None,
+) -> Decision:
+    """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
+
+    The same records give the same decision on any machine and, but for the age of the price, on any day. The rules of
+    the choice are those of `advisor.verdict.choice.choose`.
+
+    Args:
+        comparison: what was recorded.
+        limits: what the answer must respect; those recorded with the task by default.
+        prices: the price list; the built-in one by default.
+        margin: by how much a cheaper approach may be worse, in units of the metric.
+        today: against which the age of the price is told; the machine's date by default.
+
+    Raises:
+        UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
+    """
+    limits = _recorded_limits(comparison) if limits is None else limits
+    _check(limits, margin)
+    prices = prices or load_prices()
+    price = prices.hourly(comparison.model, comparison.hardware)
+    rows = measured(comparison)
+    contrasts = Contrasts(
+        samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
+        frozenset(row.spec for row in rows if row.control),
+    )
+    spent = {row.spec: e for row in rows if (e := costs.expenses(row, price.usd if price else None, limits))}
+    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
+    rows = [_admitted(row, limits) for row in rows]
+    rows, choice = _chosen(rows, contrasts, limits, margin)
+    points = costs.break_even(rows, spent, limits)
+    again = partial(choose, contrasts=contrasts, margin=margin)
+    doubts = (
+        *(provisional_because(comparison) if choice.chosen else ()),
+        *rests_on_open_limits(choice, rows, limits, again),
+    )
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today))
+    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
+    return Decision(
+        comparison=comparison,
+        limits=limits,
+        margin=margin,
+        rows=tuple(rows),
+        diagnosis=diagnose(rows, contrasts, comparison.task.metric, margin),
+        break_even=points,
+        recommendation=_recommended(choice, wording, doubts, cautions, points),
+        prices=prices.in_words(price),
+    )
+
+
+def _recommended(
+    choice: Choice, wording: Wording, doubts: Sequence[str], cautions: Sequence[str], points: Sequence[BreakEven]
+) -> Recommendation:
+    """The choice in words; provisional where there are doubts."""
+    return Recommendation(
+        approach=choice.chosen.spec if choice.chosen else None,
+        decided=choice.chosen is not None and not choice.alternatives and not doubts,
+        alternatives=choice.alternatives,
+        settling=choice.settling,
+        reasons=(*wording.reasons(), *doubts),
+        against=wording.against(),
+        caveats=tuple(cautions),
+        flips_when=wording.flips_when(points),
+        quality=choice.quality,
+    )
+
+
+def _old(price: HourlyPrice | None, today: date | None) -> list[str]:
+    """That the price that was applied is old, where it is."""
+    return [said] if price and (said := price.outdated(today or date.today())) else []
+
+
+def _recorded_limits(comparison: Comparison) -> Limits:
+    known = {field.name for field in fields(Limits)}
+    return Limits(**{name: value for name, value in comparison.task.limits.items() if name in known})
+
+
+def _check(limits: Limits, margin: float) -> None:
+    if not math.isfinite(margin) or margin < 0:
+        raise UserError(f"the margin is {margin}", "give a number of at least 0, in units of the metric")
+    for field in fields(limits):
+        value = getattr(limits, field.name)
+        if value is None:
+            continue
+        least_is_fine = field.name in ("min_quality", "budget_usd")
+        if not math.isfinite(value) or value < 0 or (value == 0 and not least_is_fine):
+            raise UserError(f"the limit {field.name} is {value}", "give a number above 0, or leave it out")
+        if field.name == "utilisation" and value > 1:
+            raise UserError(f"the limit utilisation is {value}", f"a share is at most 1: {value / 100:g}")
+
+
+def _ranked(rows: Sequence[Row], contrasts: Contrasts) -> list[Row]:
+    """Rows with quality, letters and the difference to the best, best first; the rest after them.
+
+    The best is that of the approaches that can be chosen in principle: no control.
+    """
+    letters = contrasts.letters()
+    judged = [replace(row, quality=contrasts.intervals.get(row.spec), group=letters.get(row.spec, "")) for row in rows]
+    judged.sort(key=lambda row: -row.quality.value if row.quality else math.inf)
+    best = next((row.spec for row in judged if row.quality and not row.control), None)
+    return [row if best is None else _versus(row, best, contrasts) for row in judged]
+
+
+def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
+    if row.quality is None or row.spec == best:
+        return row
+    contrast = contrasts.between(row.spec, best)
+    d = contrast.difference
+    versus = Versus(d.value, d.low, d.high, contrast.p, contrast.shown)
+    return replace(row, versus_best=versus)
+
+
+def _admitted(row: Row, limits: Limits) -> Row:
+    if row.status != "ok" or row.quality is None:
+        return row
+    broken = () if row.control else (*filter(None, [row.alike]), *violations(row, limits))
+    straddled = () if row.control else tuple(open_limits(row, limits).values())
+    return replace(row, eligible=not row.control and not broken, violations=broken, straddles=straddled)
+
+
+def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: float) -> tuple[list[Row], Choice]:
+    """The choice, and the rows without those that reach the least quality only by having been picked.
+
+    Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
+    """
+    found, others = list(rows), replace(limits, min_quality=None)
+    field = [row for row in rows if row.eligible or (row.violations and not row.alike and not violations(row, others))]
+    luck = optimism_of(field, contrasts, margin) if field else 0.0
+    while True:
+        choice = choose(found, contrasts, margin)
+        if choice.chosen is None:
+            return found, choice
+        quality = corrected(contrasts.intervals[choice.chosen.spec], luck)
+        if limits.min_quality is None or quality.value >= limits.min_quality:
+            return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
+        broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "
+        place = found.index(choice.chosen)
+        found[place] = replace(found[place], eligible=False, violations=(f"{broken}{limits.min_quality:g}",))

@@ -1,0 +1,49 @@
+"""The winner's curse: whoever is picked as the best of several looks better than it is.
+
+The choice is repeated on resamples of the test examples and what it picks is judged on the examples that were left out
+(Tsamardinos, Greasidou & Borboudakis 2018). Held against what was measured is the quality of the very approach that was
+picked, so that one which is picked for being cheaper does not count as luck. Half of what decides a resample's pick is
+the resample's own chance, the other half that of the test set, on which it was measured as well: of equal approaches
+only 1/sqrt(2) of the curse is seen, so the difference is taken sqrt(2) times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from advisor.verdict.decision import Interval
+from advisor.verdict.paired import rounded
+from advisor.verdict.rule import Bars, Costs
+from advisor.verdict.sample import Sample
+
+RESAMPLES = 1_999
+_SEED = 20_241_130
+
+
+def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
+    """By how much the approach that is picked looks better than it is, in units of the metric; at least 0.
+
+    Args:
+        samples: of all approaches that could be chosen, over the same test examples.
+    """
+    n = samples[0].n
+    if len(samples) == 1 or n == 1:
+        return 0.0
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float32)
+    left_out = (drawn == 0).astype(np.float32)
+    kept = left_out.any(axis=1)
+    inside = np.stack([sample.reweighted(drawn[kept]).mean(axis=1) for sample in samples], axis=1)
+    outside = np.stack([sample.reweighted(left_out[kept]).mean(axis=1) for sample in samples], axis=1)
+    beyond = np.array([sample.quality for sample in samples]) - outside
+    picked = beyond[np.arange(len(beyond)), bars.choose(inside, costs).approach]
+    # Less what the examples left out lack where nothing was picked: macro F1 of fewer examples is lower by itself.
+    return max(0.0, math.sqrt(2) * float(picked.mean() - beyond.mean()))
+
+
+def corrected(plain: Interval, by: float) -> Interval:
+    """A quality and its interval, as if it had been the only one, corrected by the optimism of the choice."""
+    return rounded(plain.value - by, max(0.0, plain.low - by), plain.high)

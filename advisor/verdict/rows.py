@@ -1,0 +1,168 @@
+"""From runs to rows: what was measured of each approach, all seeds together; no money and no ranks yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, median
+
+from advisor.measuring import timing
+from advisor.measuring.disturbance import disturbances
+from advisor.measuring.latency import p50_interval, p95_interval
+from advisor.measuring.metrics import corpus_chrf
+from advisor.measuring.records import Answer, Comparison, Run, Status
+from advisor.verdict.decision import LatencySummary, Row
+from advisor.verdict.degenerate import all_alike
+
+
+def complete_runs(comparison: Comparison) -> list[Run]:
+    """The runs that may be judged: every test example answered, and no other seed of the approach failed."""
+    return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
+
+
+def measured(comparison: Comparison) -> list[Row]:
+    """One row per approach in order of appearance, without quality, costs and eligibility."""
+    return [_row(comparison, spec) for spec in dict.fromkeys(run.spec for run in comparison.runs)]
+
+
+def _complete(comparison: Comparison, spec: str) -> list[Run]:
+    runs = [run for run in comparison.runs if run.spec == spec]
+    if any(run.status == "failed" for run in runs):
+        return []
+    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers)]
+
+
+def _answers_all(run: Run, answers: Mapping[str, Answer]) -> bool:
+    return bool(answers) and answers.keys() <= {p.id for p in run.predictions}
+
+
+def _row(comparison: Comparison, spec: str) -> Row:
+    runs = [run for run in comparison.runs if run.spec == spec]
+    good = _complete(comparison, spec)
+    status, error = ("ok", None) if good else _trouble(runs)
+    retrieval = _retrieval(good, comparison.answers)
+    predictions = [p for run in good for p in run.predictions]
+    notes = list(dict.fromkeys(note for run in runs for note in run.notes))
+    if good and len(good) < len(runs):
+        notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
+    if good and comparison.task.metric == "chrf":
+        notes.append(f"corpus chrF {fmean(_corpus_chrf(run, comparison.answers) for run in good):.3f}")
+    return Row(
+        spec=spec,
+        status=status,
+        error=error,
+        control=runs[0].control,
+        uses_model=runs[0].uses_model,
+        eligible=False,
+        violations=(),
+        quality=None,
+        n=len(comparison.answers) if good else 0,
+        latency=_latency(good),
+        throughput_qps=_throughput(good),
+        prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
+        completion_tokens=fmean(p.completion_tokens for p in predictions) if predictions else None,
+        fit_seconds=_median(run.fit_seconds for run in good),
+        index_seconds=_median(run.index_seconds for run in good),
+        peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
+        artifact_bytes=_largest(run.artifact_bytes for run in good),
+        trainable_parameters=_largest(run.trainable_parameters for run in good),
+        recall_at_k=retrieval[0],
+        mrr=retrieval[2],
+        dropped=max((sum(p.dropped for p in run.predictions) for run in good), default=0),
+        cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
+        notes=tuple(notes),
+        recall_shown=retrieval[1],
+        unread=max((sum(p.unread for p in run.predictions) for run in good), default=0),
+        bare=max((sum(p.bare for p in run.predictions) for run in good), default=0),
+        timing_error=timing.error(run.timings for run in good),
+        seeds=len(good),
+        reused=_summed(run.reused for run in good),
+        measured=min((run.measured for run in good if run.measured), default=None),
+        alike=all_alike(good, comparison.answers),
+        others=disturbances(good, comparison.model),
+        timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
+        differing=sum(run.differing for run in good),
+    )
+
+
+def _corpus_chrf(run: Run, answers: Mapping[str, Answer]) -> float:
+    """chrF of all test answers taken together, as translations are usually reported; quality is the mean over them."""
+    judged = [(p.text, answers[p.id].targets) for p in run.predictions if p.id in answers]
+    return corpus_chrf([text for text, _ in judged], [targets for _, targets in judged])
+
+
+def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
+    """The worst that happened to an approach without a complete run."""
+    order: tuple[Status, ...] = ("failed", "interrupted", "skipped")
+    for status in order:
+        for run in runs:
+            if run.status == status:
+                return status, run.error
+    return "interrupted", "not every test example was answered"
+
+
+def _latency(runs: Sequence[Run]) -> LatencySummary | None:
+    """Of the requests of all seeds; a query that several seeds sent counts once, since it says the same of queries."""
+    requests = {request.id: request for run in reversed(runs) for request in run.latencies}.values()
+    if not requests:
+        return None
+    seconds = [1000 * request.seconds for request in requests]
+    first = [1000 * request.ttft_seconds for request in requests]
+    p50, p95 = p50_interval(seconds), p95_interval(seconds)
+    return LatencySummary(
+        p50=p50.value,
+        p95=p95.value,
+        ttft_p50=p50_interval(first).value,
+        n=len(requests),
+        p50_low=p50.low,
+        p50_high=p50.high,
+        p95_low=p95.low,
+        p95_high=p95.high,
+    )
+
+
+def _throughput(runs: Sequence[Run]) -> float | None:
+    timed = [(len(run.predictions), run.predict_seconds) for run in runs if run.predict_seconds]
+    seconds = sum(s for _, s in timed)
+    return sum(n for n, _ in timed) / seconds if seconds else None
+
+
+def _retrieval(
+    runs: Sequence[Run], answers: Mapping[str, Answer]
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Recall@k, the same among what reached the prompt, and mean reciprocal rank; None without retrieval.
+
+    Over the examples whose evidence is known. Recall is the share of an example's evidence among the k documents
+    retrieved for it; the reciprocal rank is that of the first of them, 0 where none was found. A document counts
+    once, at its best chunk's rank.
+    """
+    if not runs or runs[0].control:
+        return None, None, None
+    recalls, shown, ranks = [], [], []
+    for run in runs:
+        if not any(p.evidence for p in run.predictions):
+            continue
+        for prediction in run.predictions:
+            gold = set(answers[prediction.id].evidence) if prediction.id in answers else set()
+            if gold:
+                found = list(dict.fromkeys(prediction.evidence))
+                recalls.append(len(gold.intersection(found)) / len(gold))
+                shown.append(len(gold.intersection(prediction.evidence_shown)) / len(gold))
+                ranks.append(next((1 / rank for rank, d in enumerate(found, 1) if d in gold), 0.0))
+    return (fmean(recalls), fmean(shown), fmean(ranks)) if recalls else (None, None, None)
+
+
+def _summed(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for count in counts:
+        for name, value in count.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

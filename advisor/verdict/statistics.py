@@ -1,0 +1,149 @@
+"""Which approaches differ: all pairs on the same test examples, tested alone and together, grouped by letters."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from statistics import NormalDist
+
+from advisor.tasks.power import LEVEL, POWER
+from advisor.verdict.decision import Interval
+from advisor.verdict.paired import Pivot, pivot, rounded
+from advisor.verdict.permutation import p_values
+from advisor.verdict.resampling import Bootstrap
+from advisor.verdict.sample import Sample
+from advisor.verdict.simultaneous import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Two approaches on the same test examples: first minus second.
+
+    Attributes:
+        difference: in units of the metric, with its simultaneous 95 % interval: all intervals of the family hold at
+            once.
+        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval does not hold nought.
+        alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
+        p_alone: two-sided, not corrected.
+        detectable: the smallest difference that is shown with 80 % power, all pairs of the family together.
+        of_seeds: whether part of its variance is due to the seeds of training.
+    """
+
+    first: str
+    second: str
+    difference: Interval
+    p: float
+    alone: Interval
+    p_alone: float
+    detectable: float
+    of_seeds: bool
+
+    @property
+    def shown(self) -> bool:
+        """Whether the two are shown to differ, all pairs of the family together: the one fact behind star, letters,
+        diagnosis and words."""
+        return self.p < LEVEL
+
+    @property
+    def beats(self) -> bool:
+        """Whether first is shown to be better than second, this pair alone: part of the claim to be the best."""
+        return self.p_alone < LEVEL and self.difference.value > 0
+
+    @property
+    def reversed(self) -> Contrast:
+        """The same, second minus first."""
+        return replace(
+            self, first=self.second, second=self.first, difference=_turned(self.difference), alone=_turned(self.alone)
+        )
+
+    def no_worse_by(self, margin: float) -> bool:
+        """Whether first is shown to be worse than second by less than `margin` (non-inferiority), this pair alone."""
+        return self.alone.low > -margin
+
+    def equivalent_by(self, margin: float) -> bool:
+        """Whether the two are shown to differ by less than `margin` either way, all pairs of the family together."""
+        return -margin < self.difference.low and self.difference.high < margin
+
+
+class Contrasts:
+    """All pairs of approaches.
+
+    Pairs of approaches that can be chosen are one family; a pair with a control is corrected for all pairs of all
+    approaches, so that controls take no power from the choice.
+
+    Args:
+        samples: complete approaches over the same test examples.
+        controls: specs of those that are never chosen.
+    """
+
+    def __init__(self, samples: Sequence[Sample], controls: frozenset[str] = frozenset()) -> None:
+        bootstrap = Bootstrap(samples) if samples else None
+        self.intervals = {s.spec: bootstrap.interval(s) for s in samples} if bootstrap else {}
+        self.samples = {s.spec: s for s in samples}
+        self._pairs: dict[tuple[str, str], Contrast] = {}
+        every = list(combinations(range(len(samples)), 2))
+        if not every:
+            return
+        inner = [(i, j) for i, j in every if controls.isdisjoint((samples[i].spec, samples[j].spec))]
+        among_all = Family(samples, every)
+        among_choosable = Family(samples, inner) if inner else among_all
+        permuted = p_values([(samples[i], samples[j]) for i, j in every])
+        for (i, j), p in zip(every, permuted, strict=True):
+            a, b = samples[i], samples[j]
+            family = among_choosable if (i, j) in inner else among_all
+            self._pairs[a.spec, b.spec] = _contrast(a, b, pivot(a, b, p), family)
+
+    def between(self, first: str, second: str) -> Contrast:
+        """First minus second.
+
+        Raises:
+            KeyError: one of them was not compared.
+        """
+        found = self._pairs.get((first, second))
+        return found if found else self._pairs[second, first].reversed
+
+    def letters(self) -> dict[str, str]:
+        """The groups that cannot be told apart, by spec; "a" is the group of the best."""
+        ranked = sorted(self.intervals, key=lambda spec: -self.intervals[spec].value)
+        return letters(ranked, lambda a, b: self.between(a, b).shown)
+
+
+def _contrast(a: Sample, b: Sample, studentised: Pivot, family: Family) -> Contrast:
+    p = studentised.p
+    return Contrast(
+        first=a.spec,
+        second=b.spec,
+        difference=studentised.interval(family.level),
+        p=family.adjusted(p),
+        alone=studentised.interval(LEVEL),
+        p_alone=p,
+        detectable=studentised.half(family.level) + NormalDist().inv_cdf(POWER) * studentised.error,
+        of_seeds=any(part.variance for part in studentised.parts[1:]),
+    )
+
+
+def _turned(interval: Interval) -> Interval:
+    return rounded(-interval.value, -interval.high, -interval.low)
+
+
+def letters(ranked: Sequence[str], differ: Callable[[str, str], bool]) -> dict[str, str]:
+    """Compact letter display: two names share a letter if and only if they do not differ.
+
+    Insert-and-absorb of Piepho 2004, "An algorithm for a letter-based representation of all-pairwise
+    comparisons"; letters are given out in the order of `ranked`.
+    """
+    columns = [frozenset(ranked)] if ranked else []
+    for a, b in combinations(ranked, 2):
+        if not differ(a, b):
+            continue
+        split = [part for c in columns for part in ((c - {a}, c - {b}) if {a, b} <= c else (c,))]
+        columns = [c for c in dict.fromkeys(split) if not any(c < other for other in split)]
+    columns.sort(key=lambda c: sorted(ranked.index(name) for name in c))
+    return {name: "".join(_letter(i) for i, c in enumerate(columns) if name in c) for name in ranked}
+
+
+def _letter(i: int) -> str:
+    turn, i = divmod(i, len(string.ascii_letters))
+    return string.ascii_letters[i] + "'" * turn

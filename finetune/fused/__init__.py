@@ -1,0 +1,1 @@
+"""What makes training fast: packed minibatches, attention without padding, adapted layers in one step each."""

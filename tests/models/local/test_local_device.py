@@ -1,0 +1,88 @@
+"""Which device and number format run, and what happens where the asked one cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from advisor.errors import UserError
+from advisor.models.local import device
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu:x", "cuda:99", "", "meta", "CPU0"])
+def test_a_device_that_is_not_there_is_the_users_error(name: str) -> None:
+    with pytest.raises(UserError, match="cannot be used") as caught:
+        device.choose_device(name)
+    assert repr(name) in caught.value.what
+    assert caught.value.mend
+
+
+def test_the_device_asked_for_is_taken() -> None:
+    assert device.choose_device("cpu") == torch.device("cpu")
+
+
+def test_without_a_wish_there_is_always_a_device() -> None:
+    assert torch.empty(1, device=device.choose_device(None)).numel() == 1
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float16"])
+def test_the_number_format_asked_for_is_taken(name: str) -> None:
+    assert device.choose_dtype(name, torch.device("cpu")) == getattr(torch, name)
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8", ""])
+def test_an_unknown_number_format_is_the_users_error_and_the_known_are_named(name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        device.choose_dtype(name, torch.device("cpu"))
+    assert "bfloat16" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({"avx512_bf16"}, torch.bfloat16), ({"amx_bf16"}, torch.bfloat16), ({"avx2", "avx512f"}, torch.float32)],
+)
+def test_a_cpu_takes_bfloat16_only_where_it_multiplies_it_natively(
+    flags: set[str], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: flags)
+    assert device.choose_dtype(None, torch.device("cpu")) == expected
+
+
+@pytest.mark.parametrize(
+    ("dtype", "flags", "told"),
+    [
+        ("bfloat16", {"avx2", "avx512f"}, True),
+        ("bfloat16", {"avx512_bf16"}, False),
+        ("float16", {"avx512_bf16"}, True),
+        ("float16", {"asimdhp"}, False),
+        ("float32", {"avx2"}, False),
+        ("bfloat16", set(), False),  # nothing is known of the processor
+    ],
+)
+def test_a_number_format_that_the_cpu_emulates_is_told(
+    dtype: str, flags: set[str], told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "cpu_flags", lambda: flags)
+    said = device.emulated(getattr(torch, dtype), torch.device("cpu"))
+    assert (dtype in said, "--dtype float32" in said) == (told, told)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("4096\n", 4096), ("max\n", None), ("9223372036854771712\n", None)])
+def test_memory_is_the_machines_or_the_containers_where_that_is_less(
+    limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "CONTAINER_LIMITS", ())
+    of_the_machine = device.usable_memory()
+    (tmp_path / "limit").write_text(limit)
+    monkeypatch.setattr(device, "CONTAINER_LIMITS", (str(tmp_path / "missing"), str(tmp_path / "limit")))
+    assert device.usable_memory() == (expected or of_the_machine)
+
+
+def test_the_device_has_a_name_and_memory_is_watched() -> None:
+    cpu = torch.device("cpu")
+    assert device.device_name(cpu).strip()
+    device.reset_peak_memory(cpu)
+    peak = device.peak_memory(cpu)
+    assert peak is None or peak > 10_000_000

@@ -1,0 +1,43 @@
+"""Likelihoods of plain text against the model's own logits, one text at a time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from advisor.errors import UserError
+from advisor.models import ReadsText
+from advisor.models.local.batches import Bounds
+from advisor.models.local.engine import LocalModel
+
+TEXTS = ["the handbook says", "the sea", "  working days\nand more of them, every one of them  ", "größe 日本", "a"]
+
+
+def reference(model: LocalModel, text: str) -> float:
+    """What stands behind the line break, predicted from it."""
+    lead = len(model.renderer.tokenizer("\n")["input_ids"])
+    ids = model.renderer.tokenizer("\n" + text.strip())["input_ids"]
+    with torch.inference_mode():
+        rows = model.module(torch.tensor([ids], device=model.device)).logits[0].double().log_softmax(-1)
+    return sum(rows[at - 1, ids[at]].item() for at in range(lead, len(ids)))
+
+
+def test_a_text_is_as_likely_as_the_model_says(any_model: LocalModel) -> None:
+    assert isinstance(any_model, ReadsText)
+    expected = [reference(any_model, text) for text in TEXTS]
+    assert any_model.log_likelihoods(TEXTS) == pytest.approx(expected, abs=1e-3)
+
+
+def test_rows_that_are_read_together_do_not_notice_each_other(
+    any_model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = any_model.log_likelihoods(TEXTS)
+    monkeypatch.setattr("advisor.models.local.engine.TEXTS", Bounds(rows=2))
+    monkeypatch.setattr("advisor.models.local.perplexity.LOGITS_AT_ONCE", 3)
+    assert any_model.log_likelihoods(TEXTS) == pytest.approx(together, abs=1e-3)
+    assert any_model.log_likelihoods([]) == []
+
+
+def test_a_text_beyond_the_window_is_refused(llama: LocalModel) -> None:
+    with pytest.raises(UserError, match="context window"):
+        llama.log_likelihoods(["word " * 5000])

