@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from peft.tuners.lora import LoraLayer, ParamWrapper
 from safetensors.torch import load_file, save_file
 
 from advisor.errors import NotApplicable
-from advisor.models import Weights
+from advisor.models import Attached, Merged
 from advisor.models.local.engine import LocalModel
 from finetune.fused.layers import fused
 
@@ -31,17 +31,25 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
     The adapters are held in the model's dtype, so that a step computes in that dtype throughout.
     """
     with model.own_weights():
-        with _quietly():
-            wrapped = get_peft_model(model.module, config, autocast_adapter_dtype=False)
+        wrapped = _put_in(model.module, config)
         try:
             with fused(wrapped):
                 yield wrapped
         finally:
-            wrapped.unload()
-            model.module.requires_grad_(False)
-            model.module.eval()
-            for leftover in ("peft_config", "_hf_peft_config_loaded"):
-                vars(model.module).pop(leftover, None)
+            _take_out(wrapped, model.module)
+
+
+def _put_in(module: Any, config: LoraConfig) -> Any:
+    with _quietly():
+        return get_peft_model(module, config, autocast_adapter_dtype=False)
+
+
+def _take_out(wrapped: Any, module: Any) -> None:
+    wrapped.unload()
+    module.requires_grad_(False)
+    module.eval()
+    for leftover in ("peft_config", "_hf_peft_config_loaded"):
+        vars(module).pop(leftover, None)
 
 
 def add(wrapped: Any, name: str, config: LoraConfig) -> None:
@@ -68,44 +76,60 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def configuration(rank: int, alpha: int, dropout: float) -> LoraConfig:
-    """LoRA on all linear layers but the output head."""
+def configuration(rank: int, alpha: int, dropout: float = 0.0, dora: bool = False) -> LoraConfig:
+    """LoRA, or DoRA, on all linear layers but the output layer."""
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
+        use_dora=dora,
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
 
 
-def merged(model: LocalModel, config: LoraConfig, state: State) -> Weights:
-    """The model's weights with the adapter added, computed in float32 and rounded once.
+def merged(model: LocalModel, config: LoraConfig, state: State) -> Merged:
+    """The model's weights with the adapter in them, computed in float32 by PEFT's own merge and rounded once.
 
     Args:
         state: the adapter's tensors in float32, named as PEFT names them.
     """
-    replacements: dict[str, object] = {}
+    tensors: dict[str, object] = {}
     with inserted(model, config) as wrapped, torch.no_grad():
+        for parameter in wrapped.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
         set_peft_model_state_dict(wrapped, state)
         layers: list[tuple[str, Any]] = [(n, m) for n, m in wrapped.named_modules() if isinstance(m, LoraLayer)]
         for name, layer in layers:
-            for half in (layer.lora_A, layer.lora_B):
-                half.float()
-            set_layer(layer, name, state)
             part = getattr(layer, "parameter_name", "weight")  # experts hold several matrices, adapted one by one
-            weight = getattr(layer.get_base_layer(), part)
-            total = weight.float() + layer.get_delta_weight("default").float()
+            parameter = getattr(layer.get_base_layer(), part)
+            own = parameter.data
+            parameter.data = own.to(torch.float32, copy=True)
+            layer.merge(adapter_names=[FIRST])
             owner = name.removeprefix("base_model.model.").replace(".base_layer", "")
-            replacements[f"{owner}.{part}"] = total.to(weight.dtype)
-    return Weights(key_of(state), replacements)
+            tensors[f"{owner}.{part}"] = parameter.data.to(own.dtype)
+            parameter.data = own
+            layer.merged_adapters.clear()
+    return Merged(key_of(state), tensors)
 
 
-def set_layer(layer: Any, name: str, state: State) -> None:
-    """Write the float32 tensors of `state` into one layer's adapter, which may have been rounded on the way in."""
-    for half, holder in (("lora_A", layer.lora_A), ("lora_B", layer.lora_B)):
-        weight = holder["default"].weight
-        weight.copy_(state[f"{name}.{half}.weight"].to(weight.device))
+def attached(config: LoraConfig, state: State) -> Attached:
+    """The adapter as PEFT computes it beside the model's own weights, in the model's dtype.
+
+    Args:
+        state: as for `merged`.
+    """
+
+    def attach(module: Any) -> Callable[[], None]:
+        with torch.inference_mode(False):
+            wrapped = _put_in(module, config)
+            set_peft_model_state_dict(wrapped, state)
+            wrapped.requires_grad_(False)
+            wrapped.eval()
+        return lambda: _take_out(wrapped, module)
+
+    return Attached(f"{key_of(state)}-attached", attach)
 
 
 def key_of(state: State) -> str:

@@ -17,7 +17,7 @@ from finetune.trainer import Schedule, Trainer
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a training beside its examples and its seed; named as the fields of `Lora`."""
+    """All that decides a training beside its examples and its seed; named as the fields of `Settings`."""
 
     rank: int
     alpha: int
@@ -25,11 +25,12 @@ class Recipe:
     epochs: int
     batch: int
     dropout: float
+    dora: bool = False
 
     @property
     def config(self) -> LoraConfig:
         """For PEFT."""
-        return adapter.configuration(self.rank, self.alpha, self.dropout)
+        return adapter.configuration(self.rank, self.alpha, self.dropout, self.dora)
 
 
 class Candidate:

@@ -1,8 +1,8 @@
-"""The search for a configuration: sampled by Optuna, judged by successive halving on the held-out lessons.
+"""The search for a configuration: sampled by Optuna, judged by successive halving on the held-out examples.
 
-All candidates are trained for a small share of their course, the better half of them for twice that share, and so
+All candidates are trained for a small share of their history, the better half of them for twice that share, and so
 on, until one is left, which is trained to its end (Jamieson and Talwalkar 2016). A candidate that goes on does so
-where it stopped, with the learning rate of its whole course, so the winner is what training it alone would give.
+where it stopped, with the learning rate of its whole history, so the winner is what training it alone would give.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DROPOUTS = (0.0, 0.05, 0.1)
 
 @dataclass(frozen=True)
 class Rung:
-    """What was seen when all candidates still running had come to one share of their course.
+    """What was seen when all candidates still running had come to one share of their history.
 
     Attributes:
-        share: of the course.
+        share: of the history.
         steps: that each had taken.
         losses: lowest held-out loss of each so far, in the same order, the order of the candidates.
     """
@@ -74,7 +74,7 @@ def sampled(first: Recipe, fixed: Collection[str], count: int, seed: int) -> lis
 
 
 def halved(
-    candidates: list[Candidate], lessons: Sequence[Row], held_out: Sequence[Row], seed: int
+    candidates: list[Candidate], examples: Sequence[Row], held_out: Sequence[Row], seed: int
 ) -> tuple[Candidate, list[Rung]]:
     """Train until one is left, and that one to its end; what falls out is taken out of `candidates`.
 
@@ -83,9 +83,9 @@ def halved(
     """
     shares = shares_for(len(candidates))
     for candidate in candidates:
-        candidate.trainer.begin(lessons, held_out, seed)
-    progress.step("train", round(trainings(len(candidates)) * len(lessons) * candidates[0].recipe.epochs))
-    together = Together(candidates, at_once(candidates, lessons))
+        candidate.trainer.begin(examples, held_out, seed)
+    progress.step("train", round(trainings(len(candidates)) * len(examples) * candidates[0].recipe.epochs))
+    together = Together(candidates, at_once(candidates, examples))
     rungs = [_rung(candidates, together, share) for share in shares]
     (winner,) = candidates
     together.go_on({winner: winner.trainer.total})
@@ -96,15 +96,15 @@ def halved(
 def _rung(candidates: list[Candidate], together: Together, share: float) -> Rung:
     together.go_on({c: max(1, round(share * c.trainer.total)) for c in candidates})
     unseen = [
-        c for c in candidates if not c.trainer.course.held_out or c.trainer.course.held_out[-1][0] < c.trainer.steps
+        c for c in candidates if not c.trainer.history.held_out or c.trainer.history.held_out[-1][0] < c.trainer.steps
     ]
     now = together.losses(unseen)
     losses = []
     for candidate in candidates:
-        seen = [loss for _, loss in candidate.trainer.course.held_out]
+        seen = [loss for _, loss in candidate.trainer.history.held_out]
         if candidate in now:
             seen.append(now[candidate])
-        numbers = [loss for loss in seen if math.isfinite(loss) and not candidate.trainer.course.diverged]
+        numbers = [loss for loss in seen if math.isfinite(loss) and not candidate.trainer.history.diverged]
         losses.append(min(numbers, default=math.inf))
     rung = Rung(share, tuple(c.recipe for c in candidates), tuple(c.trainer.steps for c in candidates), tuple(losses))
     order = sorted(range(len(candidates)), key=lambda n: losses[n])

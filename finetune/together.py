@@ -36,21 +36,22 @@ Work = TypeVar("Work")
 BUSY = 2e12
 
 
-def at_once(candidates: Sequence[Candidate], lessons: Sequence[Row]) -> int:
+def at_once(candidates: Sequence[Candidate], examples: Sequence[Row]) -> int:
     """How many candidates one forward pass should hold: 1 where one alone keeps the device busy, as on a CPU."""
     model = candidates[0].model
     if model.device.type != "cuda" or not joinable(candidates):
         return 1
     parameters = sum(p.numel() for p in model.module.parameters())
-    row = sum(lesson.tokens for lesson in lessons) / len(lessons)
+    row = sum(example.tokens for example in examples) / len(examples)
     tokens = row * max(c.recipe.batch for c in candidates)
     return max(1, min(len(candidates), int(BUSY // (parameters * tokens))))
 
 
 def joinable(candidates: Sequence[Candidate]) -> bool:
-    """Whether rows can be packed, and every adapter lies on a plain linear layer (experts' do not)."""
+    """Whether rows can be packed, and every adapter is plain LoRA on a linear layer (those of experts are not)."""
     layers = [module for module in candidates[0].wrapped.modules() if isinstance(module, LoraLayer)]
-    return all(type(layer) is Linear for layer in layers) and candidates[0].model.packs
+    plain = all(type(layer) is Linear and not layer.lora_variant for layer in layers)
+    return plain and candidates[0].model.reader.packs
 
 
 class Together:
@@ -71,12 +72,12 @@ class Together:
             for (candidate, batch), loss in self._in_groups(taken, self._gradients):
                 candidate.trainer.update(loss, batch)
                 progress.advance(len(batch))
-            looking = [c for c, _ in taken if c.trainer.looks]
+            looking = [c for c, _ in taken if c.trainer.evaluation_due]
             for candidate, loss in self.losses(looking).items():
-                candidate.trainer.look(loss)
+                candidate.trainer.note_evaluation(loss)
 
     def losses(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
-        """Of each on its held-out lessons, as it stands."""
+        """Of each on its held-out examples, as it stands."""
         return dict(self._in_groups(candidates, self._looks))
 
     def _in_groups(
@@ -122,7 +123,7 @@ class Together:
 
     @torch.no_grad()
     def _looks(self, group: Sequence[Candidate]) -> list[float]:
-        """Mean loss per answer token on the held-out lessons, which all have in common."""
+        """Mean loss per answer token on the held-out examples, which all have in common."""
         if len(group) == 1:
             with group[0].active():
                 return [group[0].trainer.loss(group[0].trainer.held_out)]
@@ -148,9 +149,9 @@ class Together:
 
 
 class Stack:
-    """The adapters of several candidates as batches of matrices, layer by layer; lower ranks are filled with noughts.
+    """The adapters of several candidates as batches of matrices, layer by layer; lower ranks are filled with zeros.
 
-    A row of noughts in one half meets a row of noughts in the other, so that neither has a gradient.
+    A row of zeros in one half meets a row of zeros in the other, so that neither has a gradient.
     """
 
     @torch.no_grad()

@@ -21,7 +21,7 @@ from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
 from advisor.models.local.shortage import give_back, not_enough, out_of_memory
-from finetune.fused import llama as lean
+from finetune.fused import llama
 from finetune.fused.packing import Pack, Row, packed_length
 
 log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        rate: peak learning rate; it rises over the first tenth of the steps and falls linearly to nought.
-        epochs: passes over the lessons at most.
-        batch: lessons a step.
-        patience: looks at the held-out loss without a gain before training stops.
+        rate: peak learning rate; it rises over the first tenth of the steps and decays linearly to zero.
+        epochs: passes over the examples at most.
+        batch: examples a step.
+        patience: evaluations on the held-out examples without a gain before training stops.
     """
 
     rate: float
@@ -48,12 +48,12 @@ class Schedule:
 
 
 @dataclass
-class Course:
+class History:
     """What happened in training.
 
     Attributes:
         losses: mean loss per answer token of each step.
-        held_out: (step, loss) at each look at the held-out lessons.
+        held_out: (step, loss) at each evaluation on the held-out examples.
         best_step: whose adapter was kept.
         setbacks: step behind which the loss was no number, and the peak learning rate from there on; one at most.
         diverged: whether it was no number once more, at half the rate, and training ended there.
@@ -74,14 +74,14 @@ class Trainer:
     rounds small changes away.
 
     `train` does all of it. A search takes it in pieces (`begin`, `go_on` as often as it likes, `finish`), and
-    several trainers whose minibatches share a forward pass are driven by `take`, `update` and `look`.
+    several trainers whose minibatches share a forward pass are driven by `take`, `update` and `note_evaluation`.
 
     Attributes:
         working: the adapters' matrices in the model.
         masters, master_gradients: the same in float32, and their gradients; each kind lies in one tensor.
         at_once: tokens of one forward and backward pass; less from where memory ran out. A larger minibatch is
             taken in parts, exactly.
-        total: steps of the whole course.
+        total: steps of the whole training.
         stopped: whether the held-out loss has ended it early.
     """
 
@@ -97,7 +97,7 @@ class Trainer:
         self._good = flat.detach().clone()  # with which the last loss was a number
         self.rate = schedule.rate
         self.optimiser = self._optimiser()
-        self.course = Course()
+        self.history = History()
         self.at_once = TOKENS_AT_ONCE
         self.held_out: Sequence[Row] = ()
         self.total = 0
@@ -105,31 +105,31 @@ class Trainer:
         self._best, self._idle = math.inf, 0
         self._kept: list[torch.Tensor] | None = None
 
-    def train(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> Course:
-        """Train on `lessons`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
-        self.begin(lessons, held_out, seed)
-        progress.step("train", len(lessons) * self.schedule.epochs)
+    def train(self, examples: Sequence[Row], held_out: Sequence[Row], seed: int) -> History:
+        """Train on `examples`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
+        self.begin(examples, held_out, seed)
+        progress.step("train", len(examples) * self.schedule.epochs)
         self.go_on(self.total)
         self.finish()
-        return self.course
+        return self.history
 
-    def begin(self, lessons: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
-        """Lay out the whole course without taking a step."""
+    def begin(self, examples: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
+        """Lay out the whole training without taking a step."""
         self.held_out = held_out
-        self._steps_an_epoch = math.ceil(len(lessons) / self.schedule.batch)
+        self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
         self.total = self._steps_an_epoch * self.schedule.epochs
-        self._batches = _minibatches(lessons, self.schedule, seed)
+        self._batches = _minibatches(examples, self.schedule, seed)
 
     def go_on(self, until: int) -> None:
         """Take the steps up to number `until`, or to where training stops early."""
         while batch := self.take(until):
             self.update(self.gradients(batch), batch)
             progress.advance(len(batch))
-            if self.looks:
-                self.look(self.loss(self.held_out))
+            if self.evaluation_due:
+                self.note_evaluation(self.loss(self.held_out))
 
     def finish(self) -> None:
-        """Put back the adapter with the lowest held-out loss; without held-out lessons, the last stays.
+        """Put back the adapter with the lowest held-out loss; without held-out examples, the last stays.
 
         Raises:
             UserError: training diverged, and no adapter of before is worth keeping.
@@ -137,11 +137,11 @@ class Trainer:
         if self._kept is None:
             if not bool(torch.isfinite(self._flat).all()):
                 self._turn_back()  # the last step, behind which no loss was asked for
-            if self.course.diverged:
+            if self.history.diverged:
                 first = self.schedule.rate
                 what = f"training diverged: behind step {self.steps} the loss is no number, with a learning rate of "
                 raise UserError(f"{what}{first:g} and with half of it", "a lower one, such as lora:lr=3e-4")
-            self.course.best_step = self.steps
+            self.history.best_step = self.steps
             return
         torch._foreach_copy_(self.masters, self._kept)
         self._publish()
@@ -149,12 +149,12 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Steps taken so far."""
-        return len(self.course.losses)
+        return len(self.history.losses)
 
     @property
-    def looks(self) -> bool:
-        """Whether an epoch has just ended, and the held-out lessons are to be looked at."""
-        seen = self.course.held_out[-1][0] if self.course.held_out else 0
+    def evaluation_due(self) -> bool:
+        """Whether an epoch has just ended, and the held-out examples are to be evaluated on."""
+        seen = self.history.held_out[-1][0] if self.history.held_out else 0
         return bool(self.held_out) and self.steps % self._steps_an_epoch == 0 and self.steps > seen
 
     def take(self, until: int) -> list[Row]:
@@ -194,35 +194,35 @@ class Trainer:
                 group["lr"] = self.rate * _ramp(self.steps + 1, self.total)
             self.optimiser.step()
             self._publish()
-        self.course.losses.append(loss)
-        self.course.tokens += sum(row.tokens for row in batch)
+        self.history.losses.append(loss)
+        self.history.tokens += sum(row.tokens for row in batch)
 
     def _turn_back(self) -> None:
         with torch.no_grad():
             self._flat.copy_(self._good)
         self._publish()
-        if self.course.setbacks:
-            self.course.diverged = self.stopped = True
+        if self.history.setbacks:
+            self.history.diverged = self.stopped = True
             return
         self.rate /= 2
-        self.course.setbacks.append((self.steps, self.rate))
+        self.history.setbacks.append((self.steps, self.rate))
         self.optimiser = self._optimiser()  # what the old one remembers may be no number either
 
     def _optimiser(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=0.0, fused=True)
 
-    def look(self, loss: float) -> None:
-        """Note a loss on the held-out lessons: keep the lowest one's adapter, stop where none was lower lately.
+    def note_evaluation(self, loss: float) -> None:
+        """Note a loss on the held-out examples: keep the lowest one's adapter, stop where none was lower lately.
 
         What is no number there says of the last step what it says in training.
         """
         if not math.isfinite(loss):
             self._turn_back()
             return
-        self.course.held_out.append((self.steps, loss))
+        self.history.held_out.append((self.steps, loss))
         if loss < self._best:
             self._best, self._kept, self._idle = loss, self.state(), 0
-            self.course.best_step = self.steps
+            self.history.best_step = self.steps
         else:
             self._idle += 1
             self.stopped = self._idle >= self.schedule.patience
@@ -273,7 +273,7 @@ class Trainer:
     def _too_large(self, error: Exception, row: Row) -> Exception:
         """What is said of an example that does not fit alone.
 
-        Each layer's numbers are kept for the way back, for which a CPU puts the weights into an order of their own.
+        The numbers of each layer are kept for the backward pass, for which a CPU puts the weights into another order.
         """
         module = self.model.module
         layers = module.config.get_text_config(decoder=True).num_hidden_layers
@@ -282,13 +282,13 @@ class Trainer:
         return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
-        hidden, targets = self._packed(rows) if self.model.packs else self._padded(rows)
+        hidden, targets = self._packed(rows) if self.model.reader.packs else self._padded(rows)
         logits = self.model.head(hidden).float()
         return cross_entropy(logits, targets, reduction="sum")
 
     def _packed(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
-        found = lean.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting)
+        found = llama.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting)
         if found is not None:
             return found, pack.targets
         with packed_attention(self.model.module):
@@ -336,10 +336,10 @@ def _ramp(step: int, total: int) -> float:
     return max(0.0, (total - step + 1) / (total - warm + 1))
 
 
-def _minibatches(lessons: Sequence[Row], schedule: Schedule, seed: int) -> Iterator[list[Row]]:
+def _minibatches(examples: Sequence[Row], schedule: Schedule, seed: int) -> Iterator[list[Row]]:
     rng = random.Random(seed)
     for _ in range(schedule.epochs):
-        order = list(lessons)
+        order = list(examples)
         rng.shuffle(order)
         for first in range(0, len(order), schedule.batch):
             yield order[first : first + schedule.batch]

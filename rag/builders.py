@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +14,7 @@ from advisor.approaches import ContextBuilder, ContextSource, Load
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
-from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks import Example, GroundedQuery, Query, Task, TaskOutline
 from advisor.tasks.minhash import normalised
 from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
@@ -21,6 +22,8 @@ from rag.index import PassageIndex
 from rag.raft import chance_of, training_passages
 from rag.retriever import RetrieverRag
 from rag.room import Room
+
+BY_INPUT = "examples.json"
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,17 @@ class Rag(ContextBuilder):
             room = Room(model, self.k, task.instruction)
             documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             chunks = documents if task.documents else example_chunks(task.train)
-            return self._source(PassageIndex.over(chunks, model.embedder, began), task)
+            index = PassageIndex.over(chunks, model.embedder, began)
+        if task.documents:
+            return DocumentSource(index, self.k, self.miss)
+        return ExampleSource(index, self.k, _by_input(task.train))
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
         """Read the index back; only queries are embedded from then on."""
-        return self._source(PassageIndex.restore(folder, model.embedder), task)
+        index = PassageIndex.restore(folder, model.embedder)
+        if not (folder / BY_INPUT).exists():
+            return DocumentSource(index, self.k, self.miss)
+        return ExampleSource(index, self.k, json.loads((folder / BY_INPUT).read_text(encoding="utf-8")))
 
     def with_retriever(self, retriever: BaseRetriever, name: str) -> RetrieverRag:
         """The same with any LangChain retriever in place of this package's index.
@@ -90,11 +99,6 @@ class Rag(ContextBuilder):
         """
         kind = type(retriever).__name__
         return RetrieverRag(retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk)
-
-    def _source(self, index: PassageIndex, task: Task) -> ContextSource:
-        if task.documents:
-            return DocumentSource(index, self.k, self.miss)
-        return ExampleSource(index, self.k, task.train)
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class Oracle(ContextBuilder):
             chunks = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
         """Read the index back; only queries are embedded from then on."""
         return OracleSource(PassageIndex.restore(folder, model.embedder), self.k)
 
@@ -193,14 +197,16 @@ class DocumentSource(ContextSource):
 
 
 class ExampleSource(ContextSource):
-    """Labelled examples in place of passages."""
+    """Labelled examples in place of passages.
 
-    def __init__(self, index: PassageIndex, k: int, examples: Sequence[Example]) -> None:
+    Args:
+        same_input: ids of the examples by their input, normalised.
+    """
+
+    def __init__(self, index: PassageIndex, k: int, same_input: Mapping[str, list[str]]) -> None:
         self.index = index
         self.k = k
-        self.same_input: dict[str, list[str]] = {}
-        for example in examples:
-            self.same_input.setdefault(normalised(example.input), []).append(example.id)
+        self.same_input = same_input
         note = f"There are no documents: {len(index.store):,} labelled examples are retrieved in their place."
         self.embedder = index.embedder
         self.facts = replace(index.facts, notes=(note, *index.facts.notes))
@@ -219,8 +225,9 @@ class ExampleSource(ContextSource):
         ]
 
     def save(self, folder: Path) -> None:
-        """The index; the examples' inputs are the task's."""
+        """The index, and which examples have which input."""
         self.index.save(folder)
+        (folder / BY_INPUT).write_text(json.dumps(self.same_input), encoding="utf-8")
 
     def _itself(self, example: Example) -> list[str]:
         return [example.id, *self.same_input.get(normalised(example.input), ())]
@@ -264,6 +271,13 @@ class OracleSource(ContextSource):
         first = {passage.source: place for place, passage in reversed(list(enumerate(found)))}
         order = sorted(range(len(found)), key=lambda place: first[found[place].source] != place)
         return [found[place] for place in order[: self.k]]
+
+
+def _by_input(examples: Sequence[Example]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for example in examples:
+        found.setdefault(normalised(example.input), []).append(example.id)
+    return found
 
 
 def _context(passages: Sequence[Passage]) -> Context:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,12 +15,14 @@ from langchain_core.retrievers import BaseRetriever
 from advisor.approaches import ContextBuilder, ContextSource, Facts
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage
-from advisor.tasks import Example, Query, Task
+from advisor.tasks import Document as TaskDocument
+from advisor.tasks import Example, Query, Task, TaskOutline
 from rag.chunking import document_chunks
 from rag.index import PassageIndex
 from rag.raft import chance_of, training_passages
 from rag.room import Room
 
+DOCUMENTS = "documents.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -63,11 +66,13 @@ class RetrieverRag(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> RetrieverSource:
         """Nothing is indexed: the retriever comes ready."""
-        return RetrieverSource(self, self._ask, task, model)
+        documents = {document.id: document for document in task.documents}
+        return RetrieverSource(self, self._ask, task.outline, model, documents)
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> RetrieverSource:
-        """This object still holds the retriever."""
-        return self.build(task, model, 0)
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> RetrieverSource:
+        """This object still holds the retriever; which documents its passages are of was kept."""
+        known = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
+        return RetrieverSource(self, self._ask, task, model, dict.fromkeys(known))
 
     def _ask(self, text: str) -> list[Document]:
         held: BaseRetriever = vars(self)["_held"]
@@ -79,16 +84,24 @@ class RetrieverSource(ContextSource):
 
     The document of a passage is the first of its metadata's `source`, its metadata's `id` and its own id that
     names one of the task's documents; where none does, the first that there is.
+
+    Args:
+        documents: of the task, by id; without their texts where it was restored, since only training needs those.
     """
 
     def __init__(
-        self, builder: RetrieverRag, ask: Callable[[str], list[Document]], task: Task, model: LanguageModel
+        self,
+        builder: RetrieverRag,
+        ask: Callable[[str], list[Document]],
+        task: TaskOutline,
+        model: LanguageModel,
+        documents: Mapping[str, TaskDocument | None],
     ) -> None:
         self.builder = builder
         self._ask = ask
         self._room = Room(model, builder.k, task.instruction)
         self._model = model
-        self._documents = {document.id: document for document in task.documents}
+        self._documents = documents
         whose = f"{builder.retriever} ({builder.kind})"
         note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
         self.facts = Facts(notes=(note,))
@@ -104,7 +117,8 @@ class RetrieverSource(ContextSource):
         return [self._training_context(example, golds, seed) for example in examples]
 
     def save(self, folder: Path) -> None:
-        """Nothing to write: the retriever cannot be kept, and the builder still holds it."""
+        """The documents' ids; the retriever cannot be kept, and the builder still holds it."""
+        (folder / DOCUMENTS).write_text(json.dumps(list(self._documents)), encoding="utf-8")
 
     def _training_context(self, example: Example, golds: PassageIndex, seed: int) -> Context:
         returned = self._returned(example.input)
@@ -122,7 +136,7 @@ class RetrieverSource(ContextSource):
 
     def _golds(self, examples: Sequence[Example]) -> PassageIndex:
         wanted = dict.fromkeys(source for example in examples for source in example.evidence)
-        documents = [self._documents[source] for source in wanted if source in self._documents]
+        documents = [document for source in wanted if (document := self._documents.get(source)) is not None]
         chunks = document_chunks(documents, self.builder.chunk, 0, self._room.shares)
         return PassageIndex.over(chunks, self._model.embedder)
 

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from advisor.approaches.answering import (
-    CONTENT_FREE,
-    Reading,
-    blank_prompts,
-    blank_values,
-    decoding_for,
-    trial_examples,
-)
+from advisor.approaches.answering import Reading, decoding_for, trial_examples
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
     ContextSource,
-    Curriculum,
     Facts,
-    Lesson,
     Prediction,
     Predictor,
+    TrainingExample,
+    TrainingSet,
     Tuned,
     Tuner,
     Usage,
 )
-from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, asked_at_once, cut_by, note_of_cut
+from advisor.approaches.labels import LabelReader, label_in
+from advisor.models import Adaptation, Context, Decoding, LanguageModel, Prompt, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Example, Query, Task
+from advisor.tasks import Example, Query, Task, TaskOutline
 
-UNBIASED = Reading(unbiased=True)
+SAVED = "predictor.json"
 
 
 @dataclass(frozen=True)
@@ -72,22 +66,23 @@ class Adapted(Approach):
         source = self.builder.build(task, model, seed)
         tuned = None
         if self.tuner is not None:
-            tuned = self.tuner.tune(_curriculum(task, source, seed), model, seed)
-        predictor = AdaptedPredictor(task, model, source, tuned)
+            tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
+        predictor = AdaptedPredictor(task.outline, model, source, tuned, decoding_for(task, model))
         if task.kind == "classification":
-            predictor.choose_reading(seed)
+            predictor.notes += (_choose_reading(predictor, task, seed),)
         if tuned is not None and source.embedder is not None:
             inputs = [example.input for example in task.train]
             predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")
         return predictor
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
         """Bring back what was saved, without building or tuning anything again."""
         source = self.builder.restore(folder / "context", task, model)
         tuned = self.tuner.restore(folder / "weights", model) if self.tuner is not None else None
-        predictor = AdaptedPredictor(task, model, source, tuned)
-        saved = json.loads((folder / "reading.json").read_text(encoding="utf-8"))
-        predictor.reading = Reading(**saved["reading"])
+        saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
+        decoding = Decoding(saved["decoding"]["max_tokens"], tuple(saved["decoding"]["stop"]))
+        predictor = AdaptedPredictor(task, model, source, tuned, decoding)
+        predictor.labels.reading = Reading(**saved["reading"])
         predictor.notes = tuple(saved["notes"])
         return predictor
 
@@ -101,19 +96,21 @@ class AdaptedPredictor(Predictor):
     """Renders each query with its context and asks the model, with tuned weights where there are some.
 
     Attributes:
-        reading: how label likelihoods become a choice (classification only).
+        decoding: where a generated answer ends.
+        labels: chooses among the labels (classification, and a model that gives likelihoods).
         notes: what was found while fitting.
     """
 
-    def __init__(self, task: Task, model: LanguageModel, source: ContextSource, tuned: Tuned | None) -> None:
+    def __init__(
+        self, task: TaskOutline, model: LanguageModel, source: ContextSource, tuned: Tuned | None, decoding: Decoding
+    ) -> None:
         self.task = task
         self.model = model
         self.source = source
         self.tuned = tuned
-        self.decoding = decoding_for(task, model)
-        self.reading = Reading()
+        self.decoding = decoding
+        self.labels = LabelReader(model, task.labels, self.adaptation)
         self.notes: tuple[str, ...] = ()
-        self._blanks: dict[Context, list[float]] = {}
 
     @property
     def facts(self) -> Facts:  # type: ignore[override]
@@ -128,8 +125,8 @@ class AdaptedPredictor(Predictor):
         )
 
     @property
-    def weights(self) -> Weights | None:
-        return self.tuned.weights if self.tuned else None
+    def adaptation(self) -> Adaptation | None:
+        return self.tuned.adaptation if self.tuned else None
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One prediction per query, in order."""
@@ -145,101 +142,34 @@ class AdaptedPredictor(Predictor):
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
     def save(self, folder: Path) -> None:
-        """Write context, weights and reading."""
+        """Write context, weights, where answers end and how labels are read."""
         (folder / "context").mkdir()
         self.source.save(folder / "context")
         if self.tuned is not None:
             (folder / "weights").mkdir()
             self.tuned.save(folder / "weights")
-        saved = {"reading": asdict(self.reading), "notes": self.notes}
-        (folder / "reading.json").write_text(json.dumps(saved), encoding="utf-8")
-
-    def choose_reading(self, seed: int) -> None:
-        """Choose how label likelihoods are read, by accuracy on dev or on training examples.
-
-        The plain reading divides by the label's length; another takes its place only where it is right more
-        often.
-        """
-        shown = self.source.contexts([Query("", "")]) if self.task.train else []
-        examples = trial_examples(self.task, seed, [s.input for c in shown if c.fixed for s in c.shots])
-        labels = self.task.labels
-        gold = [labels.index(e.target) if e.target in labels else -1 for e in examples]
-        if not examples:
-            self.notes = ("Labels were compared by likelihood per token; there were no examples to choose by.",)
-            return
-        prompts = [
-            _prompt(self.task, e.input, c)
-            for e, c in zip(examples, self.source.training_contexts(examples, seed), strict=True)
-        ]
-        readings = [Reading(), Reading(normalised=False)]
-        if self.tuned is None:
-            readings = [Reading(), UNBIASED]
-        scored = self._scored(prompts, blanks=self.tuned is None)
-        right = [
-            sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
-            for reading in readings
-        ]
-        best = max(range(len(readings)), key=lambda i: (right[i], -i))
-        self.reading = readings[best]
-        self.notes = (_reading_note(readings, right, len(examples), best, bool(self.task.dev)),)
-
-    def _scored(self, prompts: Sequence[Prompt], blanks: bool) -> list[tuple[Scores, list[float]]]:
-        """The labels' scores behind each prompt, and the model's liking for each label in its context where `blanks`
-        says so, else nothing.
-
-        A context that is the same for every query is asked once with all inputs that say nothing; one that follows the
-        query would have to be asked anew for each, so there a single such input has to do. It is asked together with
-        its prompt, so that the model need read what both have in common only once.
-        """
-        if not blanks:
-            return [(score, []) for score in self.model.score(prompts, self.task.labels, self.weights)]
-        found = []
-        for part in self._in_parts(prompts):
-            saying_nothing = [blank_prompts(p, CONTENT_FREE[:1])[0] for p in part if not p.context.fixed]
-            scores = self.model.score([*part, *saying_nothing], self.task.labels, self.weights)
-            own = iter(scores[len(part) :])
-            for prompt, score in zip(part, scores, strict=False):
-                fixed = prompt.context.fixed
-                found.append((score, self._liking(prompt) if fixed else blank_values([next(own)], UNBIASED)))
-        return found
-
-    def _in_parts(self, prompts: Sequence[Prompt]) -> Iterator[Sequence[Prompt]]:
-        """Where contexts follow the query, so few that the model answers them, each with its blank input, at once."""
-        size = max(len(prompts), 1)
-        if any(not p.context.fixed for p in prompts):
-            size = max(asked_at_once(self.model) // 2, 1)
-        for first in range(0, len(prompts), size):
-            yield prompts[first : first + size]
-
-    def _liking(self, prompt: Prompt) -> list[float]:
-        """The model's liking for each label in a context that is the same for every query."""
-        if prompt.context not in self._blanks:
-            scores = self.model.score(blank_prompts(prompt, CONTENT_FREE), self.task.labels, self.weights)
-            self._blanks[prompt.context] = blank_values(scores, UNBIASED)
-        return self._blanks[prompt.context]
+        saved = {"decoding": asdict(self.decoding), "reading": asdict(self.labels.reading), "notes": self.notes}
+        (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
 
     def _unread(self, inputs: Sequence[str]) -> list[bool]:
         embedder = self.source.embedder
         return cut_by(embedder, inputs) if embedder else [False] * len(inputs)
 
     def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        labels = self.task.labels
-        answers = []
-        for score, blank in self._scored(prompts, blanks=self.reading.unbiased):
-            number, confidence = self.reading.choose(score, blank)
-            usage = Usage(score.prompt_tokens, score.lengths[number], score.dropped, score.cut, called + score.seconds)
-            answers.append(Prediction("", labels[number], (), confidence, usage))
-        return answers
+        if self.model.can.score:
+            return self.labels.answers(prompts, called)
+        written = self._generate(prompts, called)
+        return [replace(answer, text=label_in(answer.text, self.task.labels)) for answer in written]
 
     def _generate(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
         answers = []
-        for g in self.model.generate(prompts, self.decoding, self.weights):
+        for g in self.model.generate(prompts, self.decoding, self.adaptation):
             usage = Usage(g.prompt_tokens, g.completion_tokens, g.dropped, g.cut, called + g.ttft_seconds)
             answers.append(Prediction("", g.text, (), None, usage))
         return answers
 
 
-def _prompt(task: Task, text: str, context: Context) -> Prompt:
+def _prompt(task: TaskOutline, text: str, context: Context) -> Prompt:
     labels = task.labels if task.kind == "classification" else ()
     return Prompt(task.instruction, text, labels, context)
 
@@ -247,26 +177,27 @@ def _prompt(task: Task, text: str, context: Context) -> Prompt:
 def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:
     """The answer to a query with what stood beside it, which an embedder may have found by the query's beginning."""
     usage = replace(answer.usage, shown=context.size - answer.usage.dropped, unread=unread)
-    return replace(answer, id=query.id, evidence=tuple(p.source for p in context.passages), usage=usage)
+    evidence = tuple(passage.source for passage in context.passages)
+    return replace(answer, id=query.id, evidence=evidence, usage=usage, passages=context.passages)
 
 
-def _curriculum(task: Task, source: ContextSource, seed: int) -> Curriculum:
-    def lessons(examples: Sequence[Example]) -> tuple[Lesson, ...]:
+def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> str:
+    """Choose how labels are read, on labelled examples that the prompt does not show; returns a note for the report."""
+    if not predictor.model.can.score:
+        return f"{predictor.model.name} gives no likelihoods of labels: they were read from its written answers."
+    shown = predictor.source.contexts([Query("", "")]) if task.train else []
+    examples = trial_examples(task, seed, [s.input for c in shown if c.fixed for s in c.shots])
+    contexts = predictor.source.training_contexts(examples, seed) if examples else []
+    prompts = [_prompt(task.outline, e.input, c) for e, c in zip(examples, contexts, strict=True)]
+    return predictor.labels.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
+
+
+def _training_set(task: Task, source: ContextSource, seed: int) -> TrainingSet:
+    def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
-        return tuple(Lesson(_prompt(task, e.input, c), e.target) for e, c in zip(examples, contexts, strict=True))
+        return tuple(
+            TrainingExample(_prompt(task.outline, e.input, c), e.target)
+            for e, c in zip(examples, contexts, strict=True)
+        )
 
-    return Curriculum(lessons(task.train), lessons(task.dev))
-
-
-def _reading_note(readings: Sequence[Reading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
-    names = {
-        Reading(): "by likelihood per token",
-        Reading(normalised=False): "by likelihood of the whole label",
-        UNBIASED: "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
-    }
-    other = 1 - best
-    where = "dev" if dev else "training"
-    return (
-        f"Labels were compared {names[readings[best]]}: right on {right[best]} of {n} {where} examples, "
-        f"against {right[other]} {names[readings[other]]}."
-    )
+    return TrainingSet(rendered(task.train), rendered(task.dev))

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from advisor.models import Context, Embedder, LanguageModel, Prompt, Weights
-from advisor.tasks import Example, Query, Task
+from advisor.models import Adaptation, Context, Embedder, LanguageModel, Passage, Prompt
+from advisor.tasks import Example, Query, Task, TaskOutline
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Prediction:
 
     Attributes:
         evidence: ids of the documents shown to the model, best first.
+        passages: the pieces of documents that were retrieved, best first; the last `usage.dropped` did not fit.
         confidence: probability of the answer among the labels; None where there is none.
     """
 
@@ -54,6 +55,7 @@ class Prediction:
     evidence: tuple[str, ...] = ()
     confidence: float | None = None
     usage: Usage = Usage()
+    passages: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,12 @@ class Approach(ABC):
         """Learn from `task`, which has no test split."""
 
     @abstractmethod
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
-        """Bring back what `Predictor.save` wrote, without learning anything again."""
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+        """Bring back what `Predictor.save` wrote, without learning anything again.
+
+        What was saved has to be enough, in another process and on another machine: of the task there is only the
+        outline.
+        """
 
 
 class ContextSource(ABC):
@@ -193,12 +199,12 @@ class ContextBuilder(ABC):
         """Prepare for `task`, which has no test split."""
 
     @abstractmethod
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
         """Bring back what `ContextSource.save` wrote."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingExample:
     """One training example as the model will see it: the prompt and the answer to give."""
 
     prompt: Prompt
@@ -212,8 +218,8 @@ class Tuned(ABC):
 
     @property
     @abstractmethod
-    def weights(self) -> Weights:
-        """What the model takes in place of its own weights."""
+    def adaptation(self) -> Adaptation:
+        """What the model takes in place of its own weights, or beside them."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -221,15 +227,15 @@ class Tuned(ABC):
 
 
 @dataclass(frozen=True)
-class Curriculum:
+class TrainingSet:
     """What a tuner learns from.
 
     Attributes:
-        lessons: training examples; `dev` are held out, for stopping early.
+        dev: held out, for stopping early; empty where the task has none.
     """
 
-    lessons: tuple[Lesson, ...]
-    dev: tuple[Lesson, ...] = field(default=())
+    examples: tuple[TrainingExample, ...]
+    dev: tuple[TrainingExample, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -247,7 +253,7 @@ class Tuner(ABC):
         return examples * (own + shared)
 
     @abstractmethod
-    def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
+    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Learn; the model is bit for bit the base model again afterwards.
 
         Raises:

@@ -13,7 +13,7 @@ from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, 
 from advisor.approaches.neighbours import Neighbours
 from advisor.models import LanguageModel, cut_by
 from advisor.models.clock import clock
-from advisor.tasks import Query, Task
+from advisor.tasks import Query, Task, TaskOutline
 from advisor.tasks.forms import answer_form
 
 
@@ -34,7 +34,7 @@ class Majority(Approach):
         usual = Counter(forms).most_common(1)[0][0]
         return Constant(task.train[forms.index(usual)].target)
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
         """Read the answer."""
         return Constant(json.loads((folder / "answer.json").read_text(encoding="utf-8")))
 
@@ -70,9 +70,9 @@ class Nearest(Approach):
         """Embed train."""
         return Copy(Neighbours.of(task.train, model.embedder))
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
-        """Read the vectors of train."""
-        return Copy(Neighbours.load(folder / "neighbours.npz", task.train, model.embedder))
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+        """Read train and its vectors."""
+        return Copy(Neighbours.load(folder, model.embedder))
 
 
 class Copy(Predictor):
@@ -95,5 +95,5 @@ class Copy(Predictor):
         ]
 
     def save(self, folder: Path) -> None:
-        """Write the vectors of train."""
-        self.neighbours.save(folder / "neighbours.npz")
+        """Write train and its vectors."""
+        self.neighbours.save(folder)

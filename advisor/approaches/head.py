@@ -16,7 +16,7 @@ from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, 
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Query, Task
+from advisor.tasks import Query, Task, TaskOutline
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Head(Approach):
         head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
         return head
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
         """Read the weights."""
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
         with np.load(folder / "head.npz", allow_pickle=False) as saved:

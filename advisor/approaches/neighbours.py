@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +14,16 @@ from numpy.typing import NDArray
 from advisor.models import Embedder, Vectors, note_of_cut
 from advisor.tasks import Example
 
+VECTORS, EXAMPLES = "neighbours.npz", "neighbours.json"
 _FLOATS_AT_ONCE = 16_000_000  # of similarities that are held together: 64 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A training example as it is copied or shown."""
+
+    input: str
+    target: str
 
 
 class Neighbours:
@@ -24,7 +35,7 @@ class Neighbours:
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, examples: Sequence[Example], vectors: Vectors, embedder: Embedder) -> None:
+    def __init__(self, examples: Sequence[Neighbour], vectors: Vectors, embedder: Embedder) -> None:
         self.examples = tuple(examples)
         self.vectors = vectors
         self.embedder = embedder
@@ -33,26 +44,30 @@ class Neighbours:
     def of(cls, examples: Sequence[Example], embedder: Embedder) -> Neighbours:
         """Embed the examples' inputs."""
         inputs = [example.input for example in examples]
-        found = cls(examples, embedder.embed(inputs), embedder)
+        kept = [Neighbour(example.input, example.target) for example in examples]
+        found = cls(kept, embedder.embed(inputs), embedder)
         found.notes = note_of_cut(embedder, inputs, "training inputs")
         return found
 
     @classmethod
-    def load(cls, path: Path, examples: Sequence[Example], embedder: Embedder) -> Neighbours:
-        """Read back what `save` wrote for the same examples."""
-        with np.load(path, allow_pickle=False) as saved:
+    def load(cls, folder: Path, embedder: Embedder) -> Neighbours:
+        """Read back what `save` wrote."""
+        examples = [Neighbour(**one) for one in json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))]
+        with np.load(folder / VECTORS, allow_pickle=False) as saved:
             return cls(examples, saved["vectors"], embedder)
 
-    def save(self, path: Path) -> None:
-        """Write the vectors."""
-        np.savez(path, vectors=self.vectors)
+    def save(self, folder: Path) -> None:
+        """Write the examples and their vectors."""
+        examples = [asdict(example) for example in self.examples]
+        (folder / EXAMPLES).write_text(json.dumps(examples), encoding="utf-8")
+        np.savez(folder / VECTORS, vectors=self.vectors)
 
     @property
     def bytes(self) -> int:
         """Size of the vectors."""
         return int(self.vectors.nbytes)
 
-    def search(self, texts: Sequence[str], k: int, *, apart_from_itself: bool = False) -> list[list[Example]]:
+    def search(self, texts: Sequence[str], k: int, *, apart_from_itself: bool = False) -> list[list[Neighbour]]:
         """The `k` most similar examples of each text, best first; equal ones in the order of train.
 
         Args:
@@ -60,7 +75,7 @@ class Neighbours:
                 shown its own answer.
         """
         vectors = self.embedder.embed(texts)
-        found: list[list[Example]] = []
+        found: list[list[Neighbour]] = []
         step = max(1, _FLOATS_AT_ONCE // max(1, len(self.examples)))
         for start in range(0, len(texts), step):
             similarity = vectors[start : start + step] @ self.vectors.T

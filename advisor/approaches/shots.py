@@ -6,15 +6,17 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Load
-from advisor.approaches.neighbours import Neighbours
+from advisor.approaches.neighbours import Neighbour, Neighbours
 from advisor.models import Context, LanguageModel, Shot
-from advisor.tasks import Example, Query, Task
+from advisor.tasks import Example, Query, Task, TaskOutline
 from advisor.tasks.words import count_words
+
+SHOTS = "shots.json"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ZeroShot(ContextBuilder):
         """Nothing to prepare."""
         return FixedShots(())
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
         """Nothing was saved."""
         return FixedShots(())
 
@@ -66,15 +68,14 @@ class FewShot(ContextBuilder):
         """Draw the examples, or embed train so that they can be looked up."""
         if self.select == "nearest":
             return NearestShots(Neighbours.of(task.train, model.embedder), self.k)
-        return FixedShots(draw(task, self.k, seed))
+        return FixedShots([_shot(example) for example in draw(task, self.k, seed)])
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
-        """Read which examples were drawn, or the vectors of train."""
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+        """Read which examples were drawn, or all of train with its vectors."""
         if self.select == "nearest":
-            return NearestShots(Neighbours.load(folder / "neighbours.npz", task.train, model.embedder), self.k)
-        ids = json.loads((folder / "shots.json").read_text(encoding="utf-8"))
-        by_id = {e.id: e for e in task.train}
-        return FixedShots([by_id[i] for i in ids])
+            return NearestShots(Neighbours.load(folder, model.embedder), self.k)
+        shots = json.loads((folder / SHOTS).read_text(encoding="utf-8"))
+        return FixedShots([Shot(**shot) for shot in shots])
 
 
 def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
@@ -101,9 +102,8 @@ def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
 class FixedShots(ContextSource):
     """The same worked examples for every query."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        self.examples = tuple(examples)
-        self.context = Context(tuple(_shot(e) for e in self.examples))
+    def __init__(self, shots: Sequence[Shot]) -> None:
+        self.context = Context(tuple(shots))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The same context for each."""
@@ -118,8 +118,9 @@ class FixedShots(ContextSource):
         return found
 
     def save(self, folder: Path) -> None:
-        """Write the examples' ids."""
-        (folder / "shots.json").write_text(json.dumps([e.id for e in self.examples]), encoding="utf-8")
+        """Write the examples."""
+        shots = [asdict(shot) for shot in self.context.shots]
+        (folder / SHOTS).write_text(json.dumps(shots), encoding="utf-8")
 
 
 class NearestShots(ContextSource):
@@ -142,9 +143,9 @@ class NearestShots(ContextSource):
         return [Context(tuple(_shot(e) for e in row), fixed=False) for row in found]
 
     def save(self, folder: Path) -> None:
-        """Write the vectors of train."""
-        self.neighbours.save(folder / "neighbours.npz")
+        """Write train and its vectors."""
+        self.neighbours.save(folder)
 
 
-def _shot(example: Example) -> Shot:
+def _shot(example: Example | Neighbour) -> Shot:
     return Shot(example.input, example.target)

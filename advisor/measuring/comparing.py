@@ -42,7 +42,7 @@ from advisor.measuring.reading import (
 )
 from advisor.measuring.records import Comparison, TaskFacts, append, lines
 from advisor.measuring.runner import Assignment, run
-from advisor.models import LanguageModel, SetsThreads, asked_at_once
+from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
 from advisor.models.languages import language_caveats
 from advisor.models.store import current, digest
@@ -167,7 +167,7 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
     heads = [line for folder in folders for line in lines(folder / JOURNAL) if is_head(line)]
     alike = [h for h in heads if all(h["model"].get(name) == described.get(name) for name in same)]
     kept = sorted(alike, key=lambda head: head["time"])[-1]["model"].get("threads") if alike else None
-    if kept and isinstance(model, SetsThreads):
+    if kept:
         model.use_threads(kept)
 
 
@@ -191,7 +191,7 @@ def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = model.describe()
-    batch = asked_at_once(model)
+    batch = model.can.rows_at_once
     tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
     settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
     found, facts = versions(), task_facts(task)

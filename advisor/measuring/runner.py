@@ -205,7 +205,7 @@ class Measurement:
             return None
         try:
             with clock.span(OTHER):
-                return self.approach.restore(self.assignment.folder, self.task.for_fitting(), self.model)
+                return self.approach.restore(self.assignment.folder, self.task.outline, self.model)
         except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
             return None
 

@@ -1,43 +1,26 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
-from advisor.models.language_model import (
-    AnswersMany,
-    Decoding,
-    Embedder,
-    Generation,
-    LanguageModel,
-    ReadsInPart,
-    ReadsText,
-    Scores,
-    SetsThreads,
-    Vectors,
-    Weights,
-    asked_at_once,
-    cut_by,
-    note_of_cut,
-    shares_of,
-    window_of,
-)
+from advisor.models.adaptation import Adaptation, Attached, Merged
+from advisor.models.embedder import Embedder, Vectors, cut_by, note_of_cut, shares_of, window_of
+from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
 from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
 __all__ = [
-    "AnswersMany",
+    "Adaptation",
+    "Attached",
+    "Capabilities",
     "Context",
     "Decoding",
     "Embedder",
     "Generation",
     "LanguageModel",
+    "Merged",
     "Passage",
     "Prompt",
-    "ReadsInPart",
-    "ReadsText",
     "Scores",
-    "SetsThreads",
     "Shot",
     "Vectors",
-    "Weights",
-    "asked_at_once",
     "cut_by",
     "note_of_cut",
     "shares_of",

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from advisor.models.clock import clock
-from advisor.models.language_model import Embedder, EmbedderBehind, Vectors
+from advisor.models.embedder import Embedder, EmbedderBehind, Vectors
 from advisor.models.store import current, digest
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.models.language_model import Embedder, LanguageModel
+from advisor.models.embedder import Embedder
+from advisor.models.language_model import LanguageModel
 from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.tasks import Task
 from advisor.tasks.language import UNKNOWN, guess, main_language, name_of

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+# The answer's cue, in the model's turn. Without it a small chat model talks about the answer instead of giving it:
+# with SmolLM2-135M-Instruct zero-shot accuracy on trec6 rose from 0.20 to 0.43, few-shot from 0.43 to 0.55.
+CUE = "Answer:"
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -63,3 +67,24 @@ class Prompt:
     input: str
     labels: tuple[str, ...] = ()
     context: Context = Context()
+
+    @property
+    def task(self) -> str:
+        """The instruction, with the labels named where there are some."""
+        return f"{self.instruction}\nLabels: {', '.join(self.labels)}" if self.labels else self.instruction
+
+    @property
+    def asked(self) -> str:
+        """The query's own part: passages, if any, then the input."""
+        if not self.context.passages:
+            return self.input
+        texts = [passage.shown for passage in self.context.passages]
+        return "\n\n".join(["Documents:", *texts, f"Query: {self.input}"])
+
+    def messages(self) -> list[dict[str, str]]:
+        """As a conversation, for models that are asked through a chat interface: the task as system message, worked
+        examples as turns, the most relevant last, then the query."""
+        said = [{"role": "system", "content": self.task}]
+        for shot in reversed(self.context.shots):
+            said += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": f"{CUE} {shot.answer}"}]
+        return [*said, {"role": "user", "content": f"{self.asked}\n{CUE}"}]

@@ -14,18 +14,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from advisor.models import (
+    Adaptation,
     Decoding,
     Embedder,
     Generation,
     LanguageModel,
     Prompt,
-    ReadsText,
     Scores,
     Vectors,
-    Weights,
 )
 from advisor.models.clock import Ledger, clock
-from advisor.models.language_model import EmbedderBehind
+from advisor.models.embedder import EmbedderBehind
 from advisor.pilot.allowance import Allowance
 from advisor.tasks.words import count_words
 
@@ -125,8 +124,8 @@ class MeteredEmbedder(EmbedderBehind):
             at += size
 
 
-class MeteredModel:
-    """The model, its answers remembered; `LanguageModel` and `ReadsText`.
+class MeteredModel(LanguageModel):
+    """The model, its answers remembered.
 
     Attributes:
         prefill: tokens read, many prompts together; what they have in common once, where the model says so.
@@ -134,8 +133,12 @@ class MeteredModel:
         prefill_alone, decode_alone: the same, filled by `time_alone`.
     """
 
+    embedder: MeteredEmbedder
+
     def __init__(self, model: LanguageModel, allowance: Allowance) -> None:
         self.model = model
+        self.name, self.revision = model.name, model.revision
+        self.context_window, self.can = model.context_window, model.can
         self.allowance = allowance
         self.embedder = MeteredEmbedder(model.embedder, allowance)
         self.prefill, self.decode = Tally(), Tally()
@@ -146,18 +149,6 @@ class MeteredModel:
         self._longest: dict[Decoding, int] = {}
         self._known: defaultdict[Hashable, dict[Any, Any]] = defaultdict(dict)
 
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def revision(self) -> str:
-        return self.model.revision
-
-    @property
-    def context_window(self) -> int:
-        return self.model.context_window
-
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special tokens."""
         known: dict[str, int] = self._known["tokens"]
@@ -166,31 +157,33 @@ class MeteredModel:
         return known[text]
 
     def generate(
-        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
         """Answer each prompt greedily, in the order of `prompts`; raises `OutOfTime`."""
 
         def ask(batch: Sequence[Prompt]) -> list[Generation]:
-            found, ledger, seconds = _timed(lambda: self.model.generate(batch, decoding, weights))
+            found, ledger, seconds = _timed(lambda: self.model.generate(batch, decoding, adaptation))
             self._count_generated(batch, found, ledger, seconds, decoding)
             return found
 
         def reading(batch: Sequence[Prompt]) -> float:
             return self._reading.of(_characters(batch))
 
-        known = self._known["generate", decoding, weights and weights.key]
+        known = self._known["generate", decoding, adaptation and adaptation.key]
         return self._answers(prompts, known, ask, reading, lambda rows: self._decoding(rows, decoding))
 
-    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
 
         def ask(batch: Sequence[Prompt]) -> list[Scores]:
-            found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, weights))
+            found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, adaptation))
             self._reading.add(seconds, _characters(batch, choices))
             self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
             return found
 
-        known = self._known["score", tuple(choices), weights and weights.key]
+        known = self._known["score", tuple(choices), adaptation and adaptation.key]
         return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
 
     def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
@@ -198,13 +191,10 @@ class MeteredModel:
         return self._reading.of(_characters(prompts, choices))
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
-        """Natural log of the probability of each text; raises `OutOfTime`, or `TypeError` for a model without it."""
-        model = self.model
-        if not isinstance(model, ReadsText):
-            raise TypeError(f"{model.name} does not say how likely a text is")
+        """Natural log of the probability of each text; raises `OutOfTime`."""
 
         def ask(batch: Sequence[str]) -> list[float]:
-            found, _, seconds = _timed(lambda: model.log_likelihoods(batch))
+            found, _, seconds = _timed(lambda: self.model.log_likelihoods(batch))
             self._text.add(seconds, sum(map(len, batch)))
             return found
 

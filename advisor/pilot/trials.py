@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.approaches import Adapted, Approach, Curriculum, Lesson, parse
+from advisor.approaches import Adapted, Approach, TrainingExample, TrainingSet, parse
 from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
@@ -28,7 +28,7 @@ CURVE_AT_ONCE = 3  # sizes of train that are measured before anything else comes
 WORDS_READ = 128
 """Words of a text that its perplexity is read from."""
 SPARE = 8  # tokens of the context window left beside a plain text
-LESSONS = 8
+EXAMPLES = 8
 FEWEST_DOCUMENTS = 30
 """Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
 ALONE_TOKENS = 12
@@ -332,7 +332,7 @@ class Alone(Probe):
 
 
 class Training(Probe):
-    """How fast LoRA trains: a few lessons, once; what comes of it is thrown away.
+    """How fast LoRA trains: a few examples, once; what comes of it is thrown away.
 
     Attributes:
         rate: tokens of training rows a second.
@@ -345,21 +345,21 @@ class Training(Probe):
         self.rate: float | None = None
 
     def sizes(self) -> Sequence[int]:
-        """One go, over so many lessons."""
-        return ladder((), min(LESSONS, len(self.bench.slices.train)))
+        """One go, over so many examples."""
+        return ladder((), min(EXAMPLES, len(self.bench.slices.train)))
 
     def measure(self, size: int) -> None:
-        """One pass over the lessons."""
+        """One pass over the examples."""
         bench = self.bench
-        lessons = [Lesson(bench.prompt(example), example.target) for example in bench.slices.train[:size]]
+        examples = [TrainingExample(bench.prompt(example), example.target) for example in bench.slices.train[:size]]
         task_length = len(bench.task.instruction) + sum(map(len, bench.prompt(bench.slices.train[0]).labels))
-        texts = [lesson.prompt.input + lesson.answer for lesson in lessons]
+        texts = [example.prompt.input + example.answer for example in examples]
         bench.allowance.require(bench.model.training_seconds(texts) + bench.model.training_seconds(["x" * task_length]))
         approach = parse("lora:epochs=1,batch=8")
         if not isinstance(approach, Adapted) or approach.tuner is None:
             raise NotApplicable("lora is no tuner here")
         clock.drain()
-        approach.tuner.tune(Curriculum(tuple(lessons)), bench.model.model, SEED)
+        approach.tuner.tune(TrainingSet(tuple(examples)), bench.model.model, SEED)
         span = clock.drain().spans.get("train")
         if span is not None and span.tokens and span.seconds > 0:
             self.rate = span.tokens / span.seconds

@@ -20,6 +20,7 @@ from advisor.tasks.task import (
     Metric,
     Query,
     Task,
+    TaskOutline,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Query",
     "TableSource",
     "Task",
+    "TaskOutline",
     "data_caveats",
     "data_facts",
     "default_labels",

@@ -143,6 +143,17 @@ class Defaults:
     approaches: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOutline:
+    """What of a task stands in every prompt or decides how answers are read: all that answering needs of it."""
+
+    name: str
+    kind: Kind
+    instruction: str
+    metric: Metric
+    labels: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Task:
     """What the user brings, immutable.
@@ -188,6 +199,11 @@ class Task:
     def has_evidence(self) -> bool:
         """Whether the documents that hold the answer are known for some test or training example."""
         return any(e.evidence for e in self.test) or any(e.evidence for e in self.train)
+
+    @property
+    def outline(self) -> TaskOutline:
+        """The task without its data."""
+        return TaskOutline(self.name, self.kind, self.instruction, self.metric, self.labels)
 
     def for_fitting(self) -> Task:
         """The same task without its test split: all that an approach may learn from."""

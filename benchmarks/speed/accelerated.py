@@ -93,7 +93,7 @@ def _joined(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:
         for one in candidates:
             one.trainer.begin(rows, (), SEED)
         joint.Together(candidates, len(candidates)).go_on({c: c.trainer.total for c in candidates})
-        return [one.trainer.course.losses for one in candidates]
+        return [one.trainer.history.losses for one in candidates]
 
 
 def _single(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:

@@ -20,7 +20,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 import advisor
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.fused import Lean
+from advisor.models.local.fused import FusedLayers
 from advisor.tasks import Task, load_task
 from benchmarks.speed.harness import repeat
 from benchmarks.speed.machine import native_dtype
@@ -28,7 +28,7 @@ from benchmarks.speed.material import advisor_model, own_embedder, prompts_with_
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
 from finetune import adapter
-from finetune.fused import llama as lean
+from finetune.fused import llama
 from finetune.fused.packing import Row
 from finetune.trainer import Schedule, Trainer
 
@@ -128,15 +128,15 @@ def _passes_marked() -> Iterator[None]:
 
         return call
 
-    plain, adapted = Lean.read, lean.read
+    plain, adapted = FusedLayers.read, llama.read
     before, after = register_module_forward_pre_hook(begin), register_module_forward_hook(end)
-    Lean.read = marked(plain)  # type: ignore[method-assign]
-    lean.read = marked(adapted)
+    FusedLayers.read = marked(plain)  # type: ignore[method-assign]
+    llama.read = marked(adapted)
     try:
         yield
     finally:
-        Lean.read = plain  # type: ignore[method-assign]
-        lean.read = adapted
+        FusedLayers.read = plain  # type: ignore[method-assign]
+        llama.read = adapted
         before.remove()
         after.remove()
 

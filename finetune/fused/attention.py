@@ -51,7 +51,7 @@ def masked(
 
 
 class _Blocks(torch.autograd.Function):
-    """Softmax attention, block of queries by block of queries; probabilities are kept for the way back.
+    """Softmax attention, block of queries by block of queries; probabilities are kept for the backward pass.
 
     Inside, queries have the shape (key heads, heads served by each, queries, size): what a block's products have
     for rows are the queries of all heads that a key head serves.

@@ -2,7 +2,7 @@
 
 PEFT's layer adds up what the frozen weight and the adapter say by separate products, scalings and sums, each of which
 writes the activations anew and is taken back one by one. Here the low-rank product is added where the result already
-lies, forth and back, with the same numbers but for fewer roundings.
+lies, forward and backward, with the same numbers but for fewer roundings.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Factored:
         return cls(base, a, b, layer.scaling[name])
 
     def forward(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the layer says of `rows`, shape (tokens, in), and what its way back needs, shape (tokens, rank)."""
+        """What the layer says of `rows`, shape (tokens, in), and what its backward pass needs, shape (tokens, rank)."""
         low = _scaled(rows, self.a.t(), self.scaling)
         found: torch.Tensor = self.base(rows)
         return found.addmm_(low, self.b.t()), low

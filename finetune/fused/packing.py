@@ -27,7 +27,7 @@ MOST_FILLING = 2  # times the tokens that rows may take when filled up to the lo
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A lesson as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
+    """A example as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
     token that ends it."""
 
     prompt: tuple[int, ...]

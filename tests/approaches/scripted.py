@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from advisor.models import Decoding, Generation, Prompt, Scores, Vectors, Weights
+from advisor.models import Adaptation, Capabilities, Decoding, Generation, LanguageModel, Prompt, Scores, Vectors
 
+SCORES = Capabilities(score=True)
 Rule = Callable[[Prompt, str], float]
 
 
@@ -63,7 +64,7 @@ class WordEmbedder:
 
 
 @dataclass
-class ScriptedModel:
+class ScriptedModel(LanguageModel):
     """Answers by `scoring` and `writing`.
 
     Attributes:
@@ -80,6 +81,7 @@ class ScriptedModel:
     facts: dict[str, Any] = field(default_factory=dict)
     prompts: list[Prompt] = field(default_factory=list)
     decodings: list[Decoding] = field(default_factory=list)
+    can: Capabilities = SCORES
 
     def __post_init__(self) -> None:
         self.embedder = WordEmbedder(lambda *call: self.told(*call))
@@ -88,13 +90,15 @@ class ScriptedModel:
         return len(words(text))
 
     def generate(
-        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
         self._hear("generate", prompts)
         self.decodings.append(decoding)
         return [self._answer(prompt, decoding) for prompt in prompts]
 
-    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Scores]:
         self._hear("score", prompts)
         lengths = tuple(max(1, self.count_tokens(choice)) for choice in choices)
         return [

@@ -88,11 +88,11 @@ def test_a_head_keeps_labels_of_any_length_and_character(tickets: Task, model: A
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 40])
 def test_neighbours_are_those_of_a_full_sort_and_equal_ones_come_in_their_order(k: int, model: Any) -> None:
     texts = [" ".join(["red", "green", "blue"][: 1 + i % 3]) for i in range(30)]
-    examples = [Example(str(i), text, "a") for i, text in enumerate(texts)]
+    examples = [Example(str(i), text, f"answer {i}") for i, text in enumerate(texts)]
     found = Neighbours.of(examples, model.embedder)
     for apart in (False, True):
         (best,) = found.search(["red green"], k, apart_from_itself=apart)
         similarity = model.embedder.embed(["red green"]) @ model.embedder.embed(texts).T
         order = [examples[i] for i in np.argsort(-similarity[0], kind="stable")]
         expected = [e for e in order if not (apart and e.input == "red green")][:k]
-        assert [e.id for e in best] == [e.id for e in expected]
+        assert [(e.input, e.target) for e in best] == [(e.input, e.target) for e in expected]

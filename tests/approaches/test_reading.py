@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from advisor.approaches import Curriculum, Predictor, Tuned, Tuner
+from advisor.approaches import Predictor, TrainingSet, Tuned, Tuner
 from advisor.approaches.adapted import Adapted
 from advisor.approaches.answering import Reading, blank_values
 from advisor.approaches.shots import FewShot, ZeroShot
-from advisor.models import LanguageModel, Prompt, Scores, Weights, asked_at_once
+from advisor.models import LanguageModel, Merged, Prompt, Scores
 from advisor.tasks import Example, Query, Task
 
 BLANK = ("N/A", "[MASK]", "")
@@ -151,14 +151,14 @@ def test_many_queries_are_asked_in_parts_each_with_its_blank_inputs(
     queries = [Query(str(n), f"{word} book {n}") for n, word in enumerate(["good", "bad"] * 25)]
     assert [p.text for p in predictor.predict(queries)] == ["good", "bad"] * 25
     inputs = [p.input for p in model.prompts]
-    part = asked_at_once(model) // 2
+    part = model.can.rows_at_once // 2
     assert [text == "N/A" for text in inputs[: 2 * part]] == [False] * part + [True] * part
     assert inputs.count("N/A") == len(queries) == len(inputs) / 2
     assert predictor.predict([]) == []
 
 
 class Learned(Tuned):
-    weights = Weights("learned", {})
+    adaptation = Merged("learned", {})
 
     def save(self, folder: Path) -> None:
         pass
@@ -169,9 +169,9 @@ class Pretend(Tuner):
     """Changes nothing; `heard` keeps what it was taught."""
 
     name: ClassVar[str] = "pretend"
-    heard: ClassVar[list[Curriculum]] = []
+    heard: ClassVar[list[TrainingSet]] = []
 
-    def tune(self, curriculum: Curriculum, model: LanguageModel, seed: int) -> Tuned:
+    def tune(self, curriculum: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         self.heard.append(curriculum)
         return Learned()
 
@@ -201,8 +201,8 @@ def test_a_tuner_learns_from_the_prompts_that_inference_brings(tickets: Task, mo
     Pretend.heard.clear()
     Adapted(FewShot(k=2), Pretend()).fit(replace(tickets, dev=tickets.test), model, 0)
     curriculum = Pretend.heard[0]
-    assert [lesson.answer for lesson in curriculum.lessons] == [e.target for e in tickets.train]
+    assert [lesson.answer for lesson in curriculum.examples] == [e.target for e in tickets.train]
     assert [lesson.prompt.input for lesson in curriculum.dev] == [e.input for e in tickets.test]
-    assert {lesson.prompt.labels for lesson in curriculum.lessons} == {tickets.labels}
-    for lesson in curriculum.lessons:
+    assert {lesson.prompt.labels for lesson in curriculum.examples} == {tickets.labels}
+    for lesson in curriculum.examples:
         assert lesson.prompt.input not in [shot.input for shot in lesson.prompt.context.shots]

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import torch
 
-from advisor.approaches import Curriculum, Lesson
+from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Prompt
 from advisor.models.local.engine import LocalModel
 from finetune.fused.packing import Row
@@ -27,19 +27,19 @@ THINGS = {
 
 
 @pytest.fixture(scope="session")
-def lessons() -> tuple[Lesson, ...]:
+def lessons() -> tuple[TrainingExample, ...]:
     instruction = "Say which colour the thing has."
-    return tuple(Lesson(Prompt(instruction, thing), colour) for thing, colour in THINGS.items())
+    return tuple(TrainingExample(Prompt(instruction, thing), colour) for thing, colour in THINGS.items())
 
 
 @pytest.fixture(scope="session")
-def curriculum(lessons: tuple[Lesson, ...]) -> Curriculum:
-    return Curriculum(lessons)
+def curriculum(lessons: tuple[TrainingExample, ...]) -> TrainingSet:
+    return TrainingSet(lessons)
 
 
 @pytest.fixture(scope="session")
-def rows_of() -> Callable[[LocalModel, Sequence[Lesson]], list[Row]]:
-    def rows(model: LocalModel, lessons: Sequence[Lesson]) -> list[Row]:
+def rows_of() -> Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]:
+    def rows(model: LocalModel, lessons: Sequence[TrainingExample]) -> list[Row]:
         found = []
         for lesson in lessons:
             answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]

@@ -13,7 +13,7 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
-from advisor.approaches import Curriculum, Lesson
+from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
@@ -33,13 +33,13 @@ def logits(module: Any) -> torch.Tensor:
 
 
 def test_the_model_is_untouched_by_training_and_by_its_tuned_weights(
-    any_model: LocalModel, lessons: Sequence[Lesson], bits_of: BitsOf, assert_untouched: Untouched
+    any_model: LocalModel, lessons: Sequence[TrainingExample], bits_of: BitsOf, assert_untouched: Untouched
 ) -> None:
     before, answers = bits_of(any_model), logits(any_model.module)
-    tuned = LORA.tune(Curriculum(tuple(lessons), tuple(lessons[:2])), any_model, seed=0)
+    tuned = LORA.tune(TrainingSet(tuple(lessons), tuple(lessons[:2])), any_model, seed=0)
     assert_untouched(any_model, before)
-    any_model.generate([lesson.prompt for lesson in lessons], Decoding(4), tuned.weights)
-    any_model.score([lesson.prompt for lesson in lessons], ["red", "green"], tuned.weights)
+    any_model.generate([lesson.prompt for lesson in lessons], Decoding(4), tuned.adaptation)
+    any_model.score([lesson.prompt for lesson in lessons], ["red", "green"], tuned.adaptation)
     assert_untouched(any_model, before)
     assert torch.equal(logits(any_model.module), answers)
 
@@ -47,16 +47,16 @@ def test_the_model_is_untouched_by_training_and_by_its_tuned_weights(
 def test_a_bfloat16_model_is_untouched_too(
     llama_folder: Path,
     loaded: Callable[..., LocalModel],
-    curriculum: Curriculum,
+    curriculum: TrainingSet,
     bits_of: BitsOf,
     assert_untouched: Untouched,
 ) -> None:
     model = loaded(llama_folder, "bfloat16")
     before = bits_of(model)
     tuned = LORA.tune(curriculum, model, seed=0)
-    model.generate([lesson.prompt for lesson in curriculum.lessons], Decoding(4), tuned.weights)
+    model.generate([lesson.prompt for lesson in curriculum.examples], Decoding(4), tuned.adaptation)
     assert_untouched(model, before)
-    assert {t.dtype for t in tuned.weights.merged.values()} == {torch.bfloat16}  # type: ignore[attr-defined]
+    assert {t.dtype for t in tuned.adaptation.tensors.values()} == {torch.bfloat16}  # type: ignore[attr-defined]
 
 
 def test_adapted_layers_work_in_one_step(llama: LocalModel) -> None:
@@ -70,7 +70,7 @@ def test_adapted_layers_work_in_one_step(llama: LocalModel) -> None:
 def test_the_model_is_untouched_where_training_breaks_off(
     name: str,
     request: pytest.FixtureRequest,
-    curriculum: Curriculum,
+    curriculum: TrainingSet,
     bits_of: BitsOf,
     assert_untouched: Untouched,
     breaking_off: Callable[[], AbstractContextManager[None]],
@@ -80,22 +80,22 @@ def test_the_model_is_untouched_where_training_breaks_off(
     with breaking_off():
         LORA.tune(curriculum, model, seed=0)
     assert_untouched(model, before)
-    again = LORA.tune(curriculum, model, seed=0).weights.key
-    assert again == LORA.tune(curriculum, model, seed=0).weights.key
+    again = LORA.tune(curriculum, model, seed=0).adaptation.key
+    assert again == LORA.tune(curriculum, model, seed=0).adaptation.key
 
 
 def test_tuning_while_other_weights_are_active_starts_from_the_models_own(
-    llama: LocalModel, curriculum: Curriculum, bits_of: BitsOf, assert_untouched: Untouched
+    llama: LocalModel, curriculum: TrainingSet, bits_of: BitsOf, assert_untouched: Untouched
 ) -> None:
     before = bits_of(llama)
     first = LORA.tune(curriculum, llama, seed=0)
-    llama.activate(first.weights)
-    assert LORA.tune(curriculum, llama, seed=0).weights.key == first.weights.key
+    llama.activate(first.adaptation)
+    assert LORA.tune(curriculum, llama, seed=0).adaptation.key == first.adaptation.key
     assert_untouched(llama, before)
 
 
 def test_merged_weights_answer_as_the_adapter_beside_the_model(
-    any_model: LocalModel, curriculum: Curriculum, tmp_path: Path
+    any_model: LocalModel, curriculum: TrainingSet, tmp_path: Path
 ) -> None:
     """Also for GPT-2, whose matrices are stored transposed."""
     tuned = LORA.tune(curriculum, any_model, seed=0)
@@ -104,7 +104,7 @@ def test_merged_weights_answer_as_the_adapter_beside_the_model(
     with adapter.inserted(any_model, config) as wrapped:
         adapter.set_peft_model_state_dict(wrapped, state)
         beside = logits(wrapped)
-    any_model.activate(tuned.weights)
+    any_model.activate(tuned.adaptation)
     merged = logits(any_model.module)
     any_model.activate(None)
     own = logits(any_model.module)
@@ -113,7 +113,7 @@ def test_merged_weights_answer_as_the_adapter_beside_the_model(
 
 
 def test_merging_rounds_once(
-    llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: Curriculum, tmp_path: Path
+    llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: TrainingSet, tmp_path: Path
 ) -> None:
     """The adapter is kept in float32; a bfloat16 model gets the sum rounded, not the sum of what was rounded."""
     model = loaded(llama_folder, "bfloat16")
@@ -121,27 +121,27 @@ def test_merging_rounds_once(
     tuned.save(tmp_path)
     _, state = adapter.load(tmp_path)
     parameters = dict(model.module.named_parameters())
-    for name, merged in tuned.weights.merged.items():
+    for name, merged in tuned.adaptation.tensors.items():
         stem = f"base_model.model.{name.removesuffix('.weight')}"
         update = state[f"{stem}.lora_B.weight"] @ state[f"{stem}.lora_A.weight"] * (LORA.alpha / LORA.rank)
         assert torch.equal(merged, (parameters[name].float() + update).to(torch.bfloat16))  # type: ignore[call-overload]
 
 
-def test_every_linear_layer_but_the_head_is_adapted(any_model: LocalModel, curriculum: Curriculum) -> None:
+def test_every_linear_layer_but_the_head_is_adapted(any_model: LocalModel, curriculum: TrainingSet) -> None:
     tuned = LORA.tune(curriculum, any_model, seed=0)
     matrices = {
         name
         for name, p in any_model.module.named_parameters()
         if p.dim() == 2 and not any(part in name for part in ("embed", "wte", "wpe", "lm_head"))
     }
-    assert set(tuned.weights.merged) == matrices
+    assert set(tuned.adaptation.tensors) == matrices
 
 
 def test_facts_count_what_was_learned_and_what_is_kept(
-    llama: LocalModel, curriculum: Curriculum, tmp_path: Path
+    llama: LocalModel, curriculum: TrainingSet, tmp_path: Path
 ) -> None:
     tuned = LORA.tune(curriculum, llama, seed=0)
-    matrices = {n: p for n, p in llama.module.named_parameters() if n in tuned.weights.merged}
+    matrices = {n: p for n, p in llama.module.named_parameters() if n in tuned.adaptation.tensors}
     assert tuned.facts.trainable_parameters == sum(LORA.rank * sum(p.shape) for p in matrices.values())
     tuned.save(tmp_path)
     stored = (tmp_path / adapter.WEIGHTS_FILE).stat().st_size
@@ -150,16 +150,16 @@ def test_facts_count_what_was_learned_and_what_is_kept(
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_what_is_saved_comes_back_bit_for_bit(
-    dtype: str, llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: Curriculum, tmp_path: Path
+    dtype: str, llama_folder: Path, loaded: Callable[..., LocalModel], curriculum: TrainingSet, tmp_path: Path
 ) -> None:
     model = loaded(llama_folder, dtype)
     tuned = LORA.tune(curriculum, model, seed=0)
     tuned.save(tmp_path)
     back = LORA.restore(tmp_path, model)
-    assert back.weights.key == tuned.weights.key
-    assert back.weights.merged.keys() == tuned.weights.merged.keys()
-    for name, tensor in tuned.weights.merged.items():
-        assert torch.equal(back.weights.merged[name], tensor)  # type: ignore[call-overload]
+    assert back.adaptation.key == tuned.adaptation.key
+    assert back.adaptation.tensors.keys() == tuned.adaptation.tensors.keys()
+    for name, tensor in tuned.adaptation.tensors.items():
+        assert torch.equal(back.adaptation.tensors[name], tensor)  # type: ignore[call-overload]
     assert back.facts.trainable_parameters == tuned.facts.trainable_parameters
     assert back.facts.artifact_bytes == tuned.facts.artifact_bytes
 
@@ -167,7 +167,7 @@ def test_what_is_saved_comes_back_bit_for_bit(
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_peft_reads_what_is_saved(
-    name: str, request: pytest.FixtureRequest, curriculum: Curriculum, tmp_path: Path
+    name: str, request: pytest.FixtureRequest, curriculum: TrainingSet, tmp_path: Path
 ) -> None:
     model = request.getfixturevalue(name)
     tuned = LORA.tune(curriculum, model, seed=0)
@@ -175,19 +175,21 @@ def test_peft_reads_what_is_saved(
     assert not [path for path in tmp_path.iterdir() if path.suffix in {".pkl", ".bin", ".pt"}]
     fresh = AutoModelForCausalLM.from_pretrained(model.source.path, dtype=torch.float32)
     theirs = logits(PeftModel.from_pretrained(fresh, str(tmp_path)).eval())
-    model.activate(tuned.weights)
+    model.activate(tuned.adaptation)
     ours = logits(model.module)
     model.activate(None)
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_the_key_is_of_the_contents(llama: LocalModel, curriculum: Curriculum) -> None:
+def test_the_key_is_of_the_contents(llama: LocalModel, curriculum: TrainingSet) -> None:
     state = {"b": torch.ones(2, 3), "a": torch.zeros(4)}
     assert adapter.key_of(state) == adapter.key_of(dict(reversed(state.items())))
     assert adapter.key_of(state) != adapter.key_of(state | {"a": torch.full((4,), 1e-30)})
 
 
-def test_an_adapter_that_stands_in_the_model_is_asked_too(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
+def test_an_adapter_that_stands_in_the_model_is_asked_too(
+    llama: LocalModel, lessons: Sequence[TrainingExample]
+) -> None:
     """Where layers are read without their modules, an inserted adapter would be passed by."""
     prompt, choices = lessons[0].prompt, ["red", "green"]
     with adapter.inserted(llama, adapter.configuration(rank=4, alpha=8, dropout=0.0)) as wrapped, torch.no_grad():

@@ -13,7 +13,7 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 
-from advisor.approaches import Curriculum, Lesson
+from advisor.approaches import TrainingExample, TrainingSet
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
@@ -135,14 +135,17 @@ def test_the_first_loss_is_the_models_own(model: LocalModel) -> None:
 
 
 def test_merged_weights_answer_as_the_adapter_beside_the_model(model: LocalModel) -> None:
-    lessons = (Lesson(Prompt("Say which.", "the sea"), "blue"), Lesson(Prompt("Say which.", "a rose"), "red"))
+    lessons = (
+        TrainingExample(Prompt("Say which.", "the sea"), "blue"),
+        TrainingExample(Prompt("Say which.", "a rose"), "red"),
+    )
     before = {name: p.clone() for name, p in model.module.named_parameters()}
-    tuned = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=2).tune(Curriculum(lessons), model, seed=0)
+    tuned = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=2).tune(TrainingSet(lessons), model, seed=0)
     ids = torch.tensor([START])
     with adapter.inserted(model, tuned.config) as wrapped, torch.inference_mode():  # type: ignore[attr-defined]
         adapter.set_peft_model_state_dict(wrapped, tuned.state)  # type: ignore[attr-defined]
         beside = wrapped(ids).logits
-    model.activate(tuned.weights)
+    model.activate(tuned.adaptation)
     with torch.inference_mode():
         merged = model.module(ids).logits
     model.activate(None)

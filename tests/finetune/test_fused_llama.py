@@ -12,9 +12,9 @@ import torch
 from peft import get_peft_model
 
 from advisor.models.local.attention import packed_attention
-from advisor.models.local.fused import KINDS, Lean
+from advisor.models.local.fused import KINDS, FusedLayers
 from finetune import adapter
-from finetune.fused import llama as lean
+from finetune.fused import llama
 from finetune.fused.packing import Segments
 
 OfKind = Callable[..., Any]
@@ -28,13 +28,13 @@ WANTED = torch.tensor([8, 9, 12, 13])
 
 def adapted(module: Any, dropout: float = 0.0) -> Any:
     """A model as the trainer has it before it, with an adapter that says something."""
-    whole = Lean(module)
+    whole = FusedLayers(module)
     wrapped = get_peft_model(
         module, adapter.configuration(rank=3, alpha=5, dropout=dropout), autocast_adapter_dtype=False
     )
     for parameter in trained(module):
         torch.nn.init.normal_(parameter, std=0.3)
-    return SimpleNamespace(module=module, lean=whole, device=torch.device("cpu"), wrapped=wrapped)
+    return SimpleNamespace(module=module, reader=SimpleNamespace(fused=whole), device=torch.device("cpu"), wrapped=wrapped)
 
 
 def trained(module: Any) -> list[torch.Tensor]:
@@ -42,7 +42,7 @@ def trained(module: Any) -> list[torch.Tensor]:
 
 
 def read(model: Any) -> torch.Tensor | None:
-    return lean.read(model, IDS, POSITIONS, Segments.of(PREFIX, LENGTHS, model.device), WANTED)
+    return llama.read(model, IDS, POSITIONS, Segments.of(PREFIX, LENGTHS, model.device), WANTED)
 
 
 def expected(model: Any) -> torch.Tensor:
@@ -85,9 +85,9 @@ def switched_off(model: Any) -> Iterator[None]:
 
 @contextmanager
 def unknown(model: Any) -> Iterator[None]:
-    model.lean, before = None, model.lean
+    model.reader.fused, before = None, model.reader.fused
     yield
-    model.lean = before
+    model.reader.fused = before
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 import torch
 
-from advisor.approaches import Lesson
+from advisor.approaches import TrainingExample
 from advisor.models import Prompt, Shot
 from advisor.models.local.engine import LocalModel
 from advisor.models.prompt import Context
@@ -17,7 +17,7 @@ from finetune import adapter
 from finetune.fused.packing import SHORTEST_PREFIX, Pack, Row
 from finetune.trainer import Schedule, Trainer
 
-RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
 LONG = tuple(range(20, 20 + 3 * SHORTEST_PREFIX))
 ROW_SETS = {
     "one row": [Row(LONG, 20, (5, 6, 2))],
@@ -39,8 +39,8 @@ def step(model: LocalModel, rows: Sequence[Row], packs: bool | None = None) -> t
         trainer.optimiser.register_step_pre_hook(
             lambda *_: gradients.extend(gradient.clone() for gradient in trainer.master_gradients)
         )
-        assert model.packs or not packs  # what can be packed is
-        with patch.object(model, "packs", model.packs if packs is None else packs):
+        assert model.reader.packs or not packs  # what can be packed is
+        with patch.object(model.reader, "packs", model.reader.packs if packs is None else packs):
             course = trainer.train(rows, (), seed=0)
     return course.losses[0], gradients
 
@@ -93,10 +93,10 @@ def test_the_first_loss_is_transformers_own(name: str, rows: list[Row], request:
 
 
 def test_lessons_with_shots_share_what_they_have_in_common(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     context = Context((Shot("a cloud", "white"), Shot("coal", "black")))
-    shown = [Lesson(Prompt(x.prompt.instruction, x.prompt.input, context=context), x.answer) for x in lessons]
+    shown = [TrainingExample(Prompt(x.prompt.instruction, x.prompt.input, context=context), x.answer) for x in lessons]
     rows = rows_of(llama, shown)
     pack = Pack.of(rows, torch.device("cpu"))
     assert pack.segments.prefix > 40

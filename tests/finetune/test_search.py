@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import MixtralConfig
 
-from advisor.approaches import Curriculum, Lesson
+from advisor.approaches import TrainingExample, TrainingSet
 from advisor.approaches.registry import parse, spec_of
 from advisor.errors import NotApplicable, UserError
 from advisor.models.clock import clock
@@ -24,15 +24,15 @@ from finetune.fused.packing import Row
 from finetune.halving import shares_for, staying, trainings
 from finetune.search import described, halved, sampled
 
-RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
 GIVEN = Recipe(rank=16, alpha=32, lr=1e-3, epochs=4, batch=4, dropout=0.0)
 LORA = Lora(rank=8, alpha=16, epochs=1, search=3)
 
 
 @pytest.fixture(scope="session")
-def many(lessons: tuple[Lesson, ...]) -> Curriculum:
+def many(lessons: tuple[TrainingExample, ...]) -> TrainingSet:
     """Enough to hold some out, and no dev split."""
-    return Curriculum(lessons * 5)
+    return TrainingSet(lessons * 5)
 
 
 def test_the_given_configuration_comes_first_and_the_others_differ() -> None:
@@ -79,7 +79,7 @@ def test_the_first_look_is_never_before_an_eighth_of_the_training() -> None:
 
 
 def test_the_better_go_on_and_the_winner_is_as_if_alone(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     rows = rows_of(llama, lessons) * 2
     recipes = [replace(GIVEN, lr=lr) for lr in (1e-6, 2e-3, 1e-5, 1e-2)] + [replace(GIVEN, lr=5e-3, dropout=0.2)]
@@ -97,12 +97,14 @@ def test_the_better_go_on_and_the_winner_is_as_if_alone(
     with entered(llama, [winner.recipe], seed=5) as (alone,), alone.active():
         course = alone.trainer.train(rows, rows[:4], seed=7)
         expected = alone.state()
-    assert winner.trainer.course == course
+    assert winner.trainer.history == course
     assert found.keys() == expected.keys()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
 
 
-def test_a_candidate_that_breaks_down_falls_out(llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> None:
+def test_a_candidate_that_breaks_down_falls_out(
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
+) -> None:
     rows = rows_of(llama, lessons)
     with entered(llama, [replace(GIVEN, lr=1e30), GIVEN], seed=0) as candidates:
         winner, (rung,) = halved(candidates, rows, rows[:3], seed=0)
@@ -112,7 +114,7 @@ def test_a_candidate_that_breaks_down_falls_out(llama: LocalModel, rows_of: Rows
 
 @pytest.mark.parametrize("name", ["llama", "mistral"])
 def test_a_search_without_dev_judges_on_held_out_training_examples(
-    name: str, request: pytest.FixtureRequest, many: Curriculum, tmp_path: Path
+    name: str, request: pytest.FixtureRequest, many: TrainingSet, tmp_path: Path
 ) -> None:
     """Packed and padded; what is saved is the winner."""
     model = request.getfixturevalue(name)
@@ -121,32 +123,32 @@ def test_a_search_without_dev_judges_on_held_out_training_examples(
     assert searched.startswith("Searched 3 configurations by successive halving on 4 held-out training examples: 3 ")
     assert "1 to the end" in searched
     chosen = tuned.facts.resolved["lora"]
-    assert set(chosen) == {"rank", "alpha", "lr", "epochs", "batch", "dropout"}
+    assert set(chosen) == {"rank", "alpha", "lr", "epochs", "batch", "dropout", "dora"}
     assert (chosen["rank"], chosen["alpha"], chosen["epochs"]) == (8, 16, 1)  # what differs from the default is kept
     assert described(Recipe(**chosen)) in won
     assert "on 36 examples" in trained
     tuned.save(tmp_path)
-    assert LORA.restore(tmp_path, model).weights.key == tuned.weights.key
+    assert LORA.restore(tmp_path, model).adaptation.key == tuned.adaptation.key
 
 
-def test_a_search_with_dev_judges_on_dev(llama: LocalModel, lessons: Sequence[Lesson]) -> None:
-    tuned = replace(LORA, search=2).tune(Curriculum(tuple(lessons), tuple(lessons[:3])), llama, seed=0)
+def test_a_search_with_dev_judges_on_dev(llama: LocalModel, lessons: Sequence[TrainingExample]) -> None:
+    tuned = replace(LORA, search=2).tune(TrainingSet(tuple(lessons), tuple(lessons[:3])), llama, seed=0)
     assert "on 3 held-out dev examples: 2 took" in tuned.facts.notes[0]
     assert tuned.facts.notes[1].startswith("What won was ")
     assert "the configuration as given (lora:rank=8,alpha=16,lr=0.001,epochs=1," in tuned.facts.notes[1]
 
 
 def test_the_seed_decides_the_search_and_its_winner_alone_gives_the_same_weights(
-    llama: LocalModel, many: Curriculum
+    llama: LocalModel, many: TrainingSet
 ) -> None:
     lora = replace(LORA, epochs=2)  # after a single epoch there is nothing to hold lessons out for, but in a search
     tuned, again = (lora.tune(many, llama, seed=2) for _ in range(2))
     alone = Lora(**tuned.facts.resolved["lora"]).tune(many, llama, seed=2)
-    assert tuned.weights.key == again.weights.key == alone.weights.key
+    assert tuned.adaptation.key == again.adaptation.key == alone.adaptation.key
     assert tuned.facts == again.facts
 
 
-def test_too_few_examples_to_judge_on_are_no_search(llama: LocalModel, curriculum: Curriculum) -> None:
+def test_too_few_examples_to_judge_on_are_no_search(llama: LocalModel, curriculum: TrainingSet) -> None:
     with pytest.raises(NotApplicable, match=r"8 examples are too few .* no dev split"):
         LORA.tune(curriculum, llama, seed=0)
 
@@ -155,7 +157,7 @@ def test_too_few_examples_to_judge_on_are_no_search(llama: LocalModel, curriculu
 def test_experts_are_refused_with_the_way_out(
     folder_of: Callable[..., Path],
     loaded: Callable[..., LocalModel],
-    many: Curriculum,
+    many: TrainingSet,
     bits_of: Callable[[LocalModel], Any],
     assert_untouched: Callable[[LocalModel, Any], None],
 ) -> None:
@@ -170,7 +172,7 @@ def test_experts_are_refused_with_the_way_out(
 
 def test_the_model_is_untouched_afterwards_and_where_a_search_breaks_off(
     llama: LocalModel,
-    many: Curriculum,
+    many: TrainingSet,
     bits_of: Callable[[LocalModel], Any],
     assert_untouched: Callable[[LocalModel, Any], None],
     breaking_off: Callable[[], AbstractContextManager[None]],
@@ -184,7 +186,7 @@ def test_the_model_is_untouched_afterwards_and_where_a_search_breaks_off(
     assert_untouched(llama, before)
 
 
-def test_the_clock_counts_all_of_the_search(llama: LocalModel, many: Curriculum) -> None:
+def test_the_clock_counts_all_of_the_search(llama: LocalModel, many: TrainingSet) -> None:
     tokens = []
     for lora in (replace(LORA, search=0, batch=4, epochs=2), replace(LORA, batch=4, epochs=2)):
         clock.drain()

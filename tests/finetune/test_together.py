@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from advisor.approaches import Lesson
+from advisor.approaches import TrainingExample
 from advisor.models.local.engine import LocalModel
 from finetune.adapter import State
 from finetune.candidate import Recipe, entered
 from finetune.fused.packing import Row
 from finetune.together import Together, at_once, joinable
-from finetune.trainer import Course
+from finetune.trainer import History
 
-RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
 RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 PLAIN = Recipe(rank=8, alpha=16, lr=5e-4, epochs=2, batch=4, dropout=0.0)
 RECIPES = [
@@ -30,7 +30,7 @@ RECIPES = [
 ]
 
 
-def alone(model: LocalModel, recipe: Recipe, rows: list[Row], held_out: list[Row]) -> tuple[Course, State]:
+def alone(model: LocalModel, recipe: Recipe, rows: list[Row], held_out: list[Row]) -> tuple[History, State]:
     with entered(model, [recipe], seed=5) as (candidate,):
         with candidate.active():
             course = candidate.trainer.train(rows, held_out, seed=7)
@@ -39,15 +39,15 @@ def alone(model: LocalModel, recipe: Recipe, rows: list[Row], held_out: list[Row
 
 def together(
     model: LocalModel, recipes: Sequence[Recipe], rows: list[Row], held_out: list[Row], size: int
-) -> list[tuple[Course, State]]:
+) -> list[tuple[History, State]]:
     with entered(model, recipes, seed=5) as candidates:
         for candidate in candidates:
             candidate.trainer.begin(rows, held_out, seed=7)
         Together(candidates, size).go_on({c: c.trainer.total for c in candidates})
         for candidate in candidates:
-            if not candidate.trainer.course.diverged:
+            if not candidate.trainer.history.diverged:
                 candidate.trainer.finish()
-        return [(c.trainer.course, c.state()) for c in candidates]
+        return [(c.trainer.history, c.state()) for c in candidates]
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def exact(llama_folder: Path, loaded: Callable[..., LocalModel]) -> LocalModel:
     """In float64 but for its norms, so that Adam makes less of it when a sum is taken in another order."""
     model = loaded(llama_folder)
     model.module.double()
-    model.lean = None  # whose norms would be in float64 as well, unlike those of candidates trained together
+    model.reader.fused = None  # whose norms would be in float64 as well, unlike those of candidates trained together
     return model
 
 
 @pytest.mark.parametrize(("name", "size"), [("exact", 4), ("exact", 3), ("llama", 4), ("gpt2", 4)])
 def test_every_step_and_every_look_is_as_alone(
-    name: str, size: int, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[Lesson]
+    name: str, size: int, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     """Ranks, rates, minibatches and dropout may differ from candidate to candidate."""
     model = request.getfixturevalue(name)
@@ -73,7 +73,7 @@ def test_every_step_and_every_look_is_as_alone(
         assert_same((course, state), (expected, wanted), near)
 
 
-def assert_same(found: tuple[Course, State], expected: tuple[Course, State], near: float) -> None:
+def assert_same(found: tuple[History, State], expected: tuple[History, State], near: float) -> None:
     course, wanted = found[0], expected[0]
     assert course.losses == pytest.approx(wanted.losses, rel=near)
     assert [step for step, _ in course.held_out] == [step for step, _ in wanted.held_out]
@@ -85,7 +85,7 @@ def assert_same(found: tuple[Course, State], expected: tuple[Course, State], nea
 
 
 def test_candidates_can_be_left_and_resumed_and_looked_at_between(
-    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     """Who falls out changes nothing for those who go on, and looks between the epochs leave no trace."""
     rows = rows_of(exact, lessons)
@@ -102,13 +102,13 @@ def test_candidates_can_be_left_and_resumed_and_looked_at_between(
         joint.go_on({c: c.trainer.total for c in last})
         for candidate in last:
             candidate.trainer.finish()
-        found = [(c.trainer.course, c.state()) for c in last]
+        found = [(c.trainer.history, c.state()) for c in last]
     for recipe, one in zip(RECIPES[1:], found, strict=True):
         assert_same(one, alone(exact, recipe, rows, rows[:3]), 1e-6)
 
 
 def test_fewer_at_once_where_memory_runs_out(
-    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample], room_for: RoomFor
 ) -> None:
     """With dropout too: what a failed pass has drawn is drawn again."""
     rows = rows_of(exact, lessons)
@@ -121,7 +121,7 @@ def test_fewer_at_once_where_memory_runs_out(
 
 
 def test_one_that_breaks_down_does_not_touch_the_others(
-    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     rows = rows_of(exact, lessons)
     broken, sound = together(exact, [replace(PLAIN, lr=1e36), PLAIN], rows, rows[:3], 2)
@@ -130,7 +130,9 @@ def test_one_that_breaks_down_does_not_touch_the_others(
     assert_same(sound, alone(exact, PLAIN, rows, rows[:3]), 1e-6)
 
 
-def test_on_a_cpu_each_is_trained_by_itself(exact: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson]) -> None:
+def test_on_a_cpu_each_is_trained_by_itself(
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
+) -> None:
     """A CPU is busy with one."""
     with entered(exact, RECIPES, seed=5) as candidates:
         assert joinable(candidates)

@@ -8,18 +8,20 @@ from contextlib import AbstractContextManager
 import pytest
 import torch
 
-from advisor.approaches import Lesson
+from advisor.approaches import TrainingExample
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import NotEnoughMemory
 from finetune import adapter
 from finetune.fused.packing import Row
-from finetune.trainer import Course, Schedule, Trainer
+from finetune.trainer import History, Schedule, Trainer
 
-RowsOf = Callable[[LocalModel, Sequence[Lesson]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
 RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 
 
-def train(model: LocalModel, rows: Sequence[Row], at_once: int | None = None) -> tuple[Course, list[torch.Tensor], int]:
+def train(
+    model: LocalModel, rows: Sequence[Row], at_once: int | None = None
+) -> tuple[History, list[torch.Tensor], int]:
     """The course, the adapter, and how many tokens were taken at once in the end."""
     torch.manual_seed(0)
     with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
@@ -30,7 +32,7 @@ def train(model: LocalModel, rows: Sequence[Row], at_once: int | None = None) ->
 
 
 def assert_same(
-    found: tuple[Course, list[torch.Tensor], int], expected: tuple[Course, list[torch.Tensor], int]
+    found: tuple[History, list[torch.Tensor], int], expected: tuple[History, list[torch.Tensor], int]
 ) -> None:
     assert found[0].losses == pytest.approx(expected[0].losses, abs=1e-4)
     assert [step for step, _ in found[0].held_out] == [step for step, _ in expected[0].held_out]
@@ -44,14 +46,14 @@ def assert_same(
 def test_losses_and_adapter_are_those_of_a_device_with_room(
     llama: LocalModel,
     rows_of: RowsOf,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[TrainingExample],
     room_for: RoomFor,
     packs: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rows have 20 to 30 tokens, a step has eight of them."""
     rows = rows_of(llama, lessons)
-    monkeypatch.setattr(llama, "packs", packs)
+    monkeypatch.setattr(llama.reader, "packs", packs)
     expected = train(llama, rows)
     with room_for(70, llama) as refused:
         found = train(llama, rows)
@@ -61,7 +63,7 @@ def test_losses_and_adapter_are_those_of_a_device_with_room(
 
 
 def test_what_the_parts_before_have_left_is_not_counted_twice(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample], room_for: RoomFor
 ) -> None:
     """The first parts fit; the gradients that they left are dropped with the part that does not."""
     short = rows_of(llama, lessons)
@@ -76,12 +78,12 @@ def test_what_the_parts_before_have_left_is_not_counted_twice(
 
 @pytest.mark.parametrize(("name", "norm", "room"), [("gpt2", "ln_f", 70), ("llama", "norm", 12)])
 def test_memory_that_runs_out_on_the_way_back_halves_too(
-    name: str, norm: str, room: int, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[Lesson]
+    name: str, norm: str, room: int, request: pytest.FixtureRequest, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:
     """In a model read through its modules, and in one whose layers are read without them: there, what comes out of the
     last norm are the tokens that predict an answer's, alone."""
     model: LocalModel = request.getfixturevalue(name)
-    assert (model.lean is not None) == (name == "llama")
+    assert (model.reader.fused is not None) == (name == "llama")
     rows = rows_of(model, lessons)
     expected = train(model, rows)
     refused: list[int] = []
@@ -105,7 +107,7 @@ def test_memory_that_runs_out_on_the_way_back_halves_too(
 
 
 def test_one_row_that_does_not_fit_is_the_users_to_know(
-    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[Lesson], room_for: RoomFor
+    llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample], room_for: RoomFor
 ) -> None:
     with room_for(3, llama), pytest.raises(NotEnoughMemory, match=r"training on an example of \d+ tokens needs about"):
         train(llama, rows_of(llama, lessons))

@@ -12,6 +12,7 @@ import pytest
 
 from advisor.measuring.comparing import compare
 from advisor.measuring.records import Comparison, Run, lines
+from advisor.models import Capabilities
 from advisor.models.clock import clock
 from advisor.tasks import Task
 
@@ -245,7 +246,7 @@ def test_progress_tells_each_step_and_counts_every_example(
 
 
 def test_a_model_that_likes_more_at_once_is_asked_more(numbers: Task, model: Any, spy: Any, tmp_path: Path) -> None:
-    model.rows_at_once = 50
+    model.can = Capabilities(score=True, rows_at_once=50)
     found = compare(numbers, model, [spy()], out=tmp_path)
     assert [len(batch) for batch in spy.asked if len(batch) > 1] == [50, 20]
     assert found.settings["batch"] == 50

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from advisor.errors import UserError
-from advisor.models import Decoding, Generation, LanguageModel, Prompt, Scores, Vectors, Weights
+from advisor.models import Adaptation, Capabilities, Decoding, Generation, LanguageModel, Prompt, Scores, Vectors
 from advisor.models.clock import clock
 from advisor.models.others import Stand
 from advisor.pilot import Probes, probe
@@ -22,6 +22,8 @@ from advisor.tasks import Document, Example, Task
 
 COLOURS = ("red", "green", "blue")
 WORDS = ("stone", "river", "tower", "garden", "window", "letter", "engine", "bottle", "candle", "ladder", "mirror")
+
+SCORES = Capabilities(score=True)
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Bags:
 
 
 @dataclass
-class Rules:
+class Rules(LanguageModel):
     """A model that names the colour it sees, else copies the most similar shot or passage; it moves the clock on."""
 
     seconds_per_prompt: float = 0.0  # of 25 characters
@@ -54,6 +56,7 @@ class Rules:
     name: str = "rules"
     revision: str = "1"
     context_window: int = 400
+    can: Capabilities = SCORES
 
     def __post_init__(self) -> None:
         self.embedder = Bags(self.seconds_per_word)
@@ -62,7 +65,7 @@ class Rules:
         return len(text.split())
 
     def generate(
-        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
         found = []
         for prompt in prompts:
@@ -71,7 +74,9 @@ class Rules:
             found.append(Generation(said, 20, 2, self.seconds_per_prompt or 1e-4, self.seconds_per_prompt + 2e-4, 0, 0))
         return found
 
-    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Scores]:
         found = []
         for prompt in prompts:
             self._read(prompt)
@@ -94,6 +99,8 @@ class Rules:
 
 class Reader(Rules):
     """The same, and every word costs it two nats."""
+
+    can = Capabilities(score=True, text_likelihood=True)
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         return [-2.0 * len(text.split()) for text in texts]
@@ -266,10 +273,10 @@ def test_nothing_is_asked_twice() -> None:
 
 def test_an_approach_that_fails_is_left_out_and_the_others_are_probed() -> None:
     class Broken(Reader):
-        def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> Any:
+        def score(self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None) -> Any:
             if any(prompt.context.shots for prompt in prompts):
                 raise RuntimeError("no shots today")
-            return super().score(prompts, choices, weights)
+            return super().score(prompts, choices, adaptation)
 
     found = probe(sorting(train=300), Broken())
     assert "zero-shot" in names(found) and "few-shot:k=4" not in names(found)

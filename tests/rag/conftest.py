@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from advisor.models import Embedder, Generation, Prompt, Scores, Vectors, Weights
+from advisor.models import Adaptation, Decoding, Embedder, Generation, LanguageModel, Prompt, Vectors
 from advisor.tasks import Document, Example, Task
 
 
@@ -34,7 +34,7 @@ class WordEmbedder:
 
 
 @dataclass
-class RetrievingModel:
+class RetrievingModel(LanguageModel):
     """Only its embedder is ever asked."""
 
     embedder: Embedder
@@ -45,11 +45,10 @@ class RetrievingModel:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
-    def generate(self, prompts: Sequence[Prompt], max_tokens: int, weights: Weights | None = None) -> list[Generation]:
+    def generate(
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
+    ) -> list[Generation]:
         raise AssertionError("retrieval does not generate")
-
-    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
-        raise AssertionError("retrieval does not score")
 
 
 TOPICS = {

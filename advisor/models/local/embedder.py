@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.language_model import Vectors
+from advisor.models.embedder import Vectors
 from advisor.models.local.device import device_name
 from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
 from advisor.models.local.fitting import check_fits

@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from advisor.errors import UserError
+from advisor.models.adaptation import Adaptation, Attached, Form
 from advisor.models.clock import clock
-from advisor.models.language_model import Decoding, Embedder, Generation, Scores, Weights
+from advisor.models.embedder import Embedder
+from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
 from advisor.models.local import threads
-from advisor.models.local.attention import NotPassedOn, packed_attention
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.ceiling import ceiling
 from advisor.models.local.device import device_name, peak_memory, reset_peak_memory
-from advisor.models.local.fused import Lean, known
 from advisor.models.local.greedy import Greedy
-from advisor.models.local.kv import may_pack, passing_bytes, token_bytes
+from advisor.models.local.kv import passing_bytes, token_bytes
 from advisor.models.local.linear import arrange, let_go
-from advisor.models.local.output_layer import Head
-from advisor.models.local.packed import Block, Packed, Prefix, Reading, Rows, chunks
+from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
-from advisor.models.local.prefixes import common
+from advisor.models.local.reader import Reader
 from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.shortage import not_enough
 from advisor.models.local.source import Source
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 
-SHORTEST_PREFIX = 8
-PREFIXES_KEPT = 4
 TREES_KEPT = 4  # one of 151 labels takes 30 ms, which every query sent alone would pay
 TEXTS = Bounds()  # of plain texts at once, which are read in full: more would not be faster
-ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
 
-class LocalModel:
-    """A causal language model in this process, the only implementation of `LanguageModel` that can be trained.
+class LocalModel(LanguageModel):
+    """A causal language model in this process: scores, generates, and can be trained.
 
     Args:
         module: the Hugging Face model, in evaluation mode, on its device.
@@ -52,8 +47,7 @@ class LocalModel:
 
     Attributes:
         bounds: how much it does at once.
-        packs: whether its rows can be read without padding, one behind the other; else they are padded.
-        lean: reads its layers without Transformers around them, where they are of a known kind and packed.
+        reader: reads packed rows through the module.
     """
 
     def __init__(self, module: Any, renderer: Renderer, source: Source, embedder: Embedder) -> None:
@@ -62,35 +56,19 @@ class LocalModel:
         self.source = source
         self.embedder = embedder
         arrange(module)
-        self._head = Head(module)
+        self._output = OutputLayer(module)
         self.bounds = Bounds.of(module)
-        self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
         self._tree = lru_cache(TREES_KEPT)(self._tree_of)
-        self._active: Weights | None = None
+        self._active: Adaptation | None = None
         self._originals: dict[str, torch.Tensor] = {}
-        self.lean: Lean | None = None
-        self.packs = may_pack(module) and self._packing_agrees()
-        if self.packs and known(module):
-            self.lean = Lean(module)
-            if not self._packing_agrees():
-                self.lean = None
+        self._detach: Callable[[], None] = _nothing
+        self.reader = Reader(module)
+        self.name, self.revision, self.context_window = source.id, source.revision, renderer.window
 
     @property
-    def name(self) -> str:
-        return self.source.id
-
-    @property
-    def revision(self) -> str:
-        return self.source.revision
-
-    @property
-    def rows_at_once(self) -> int:
-        """Prompts that it answers together at most."""
-        return self.bounds.rows
-
-    @property
-    def context_window(self) -> int:
-        return self.renderer.window
+    def can(self) -> Capabilities:  # type: ignore[override] # its bounds may be lowered later
+        """All that the approaches here ask for."""
+        return Capabilities(True, True, True, frozenset(get_args(Form)), self.bounds.rows)
 
     @property
     def device(self) -> torch.device:
@@ -105,31 +83,36 @@ class LocalModel:
         """Tokens of `text` alone, without special tokens: what looks like one is text."""
         return self.renderer.count(text)
 
-    def activate(self, weights: Weights | None) -> None:
-        """Run with `weights` from now on, or with the model's own.
+    def activate(self, adaptation: Adaptation | None) -> None:
+        """Run with an adaptation from now on, or with the model's own weights.
 
         The originals are kept and put back as they were: adding and subtracting an adapter in bfloat16 does not
         give the same bits again.
         """
-        if (weights.key if weights else None) == (self._active.key if self._active else None):
+        if (adaptation.key if adaptation else None) == (self._active.key if self._active else None):
             return
+        self._detach()
+        self._detach = _nothing
         parameters = dict(self.module.named_parameters())
         for name, original in self._originals.items():
             parameters[name].data = original
-        self._originals = {}
-        if weights:
-            for name, merged in weights.merged.items():
+        self._originals, self._active, self.reader.key = {}, None, ""
+        if isinstance(adaptation, Attached):
+            self._detach = adaptation.attach(self.module)
+        elif adaptation:
+            for name, merged in adaptation.tensors.items():
                 self._originals[name] = parameters[name].data
                 parameters[name].data = merged.to(self.device)  # type: ignore[attr-defined]
-        self._active = weights
+        if adaptation:
+            self._active, self.reader.key = adaptation, adaptation.key
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[Prompt], decoding: Decoding, weights: Weights | None = None
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
         """Answer each prompt greedily, in the order of `prompts`."""
         started = time.perf_counter()
-        self.activate(weights)
+        self.activate(adaptation)
         encoded = [self.renderer.encode(prompt, decoding.max_tokens) for prompt in prompts]
         answers: dict[int, Generation] = {}
 
@@ -142,10 +125,12 @@ class LocalModel:
         return [answers[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
-    def score(self, prompts: Sequence[Prompt], choices: Sequence[str], weights: Weights | None = None) -> list[Scores]:
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`."""
         started = time.perf_counter()
-        self.activate(weights)
+        self.activate(adaptation)
         tree = self._tree(tuple(choices))
         encoded = [self.renderer.encode(prompt, max(tree.lengths)) for prompt in prompts]
         scores: dict[int, Scores] = {}
@@ -179,61 +164,9 @@ class LocalModel:
             halving(batch, read, self._too_large(rows, 0))
         return [found[i] for i in range(len(texts))]
 
-    def packed(self) -> AbstractContextManager[None]:
-        """While the block runs, packed rows can be read: lean layers need not be told, a module's attention is."""
-        return nullcontext() if self._lean() else packed_attention(self.module)
-
-    def _lean(self) -> Lean | None:
-        return self.lean if self.lean is not None and self.lean.holds() else None
-
-    def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
-        """Read the prompts in packed form, what they have in common only once.
-
-        Returns:
-            The hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes,
-            size); and the rows, with place for `room` tokens more, which `step` continues.
-        """
-        shared = self._shared_prefix(rows)
-        prefix = self._prefix(rows[0].ids[:shared]) if shared else Prefix()
-        own = [row.ids[shared:] for row in rows]
-        kept = Rows(prefix, [len(o) for o in own], room, self.device)
-        nodes = len(tree.tokens) if tree is not None else 0
-        hidden, order = [], []
-        parts = list(chunks(own, nodes, self.device))
-        with clock.span("prefill", tokens=sum(block.tokens(own) for blocks in parts for block in blocks)):
-            for blocks in parts:
-                clock.alarm()
-                reading = Reading(blocks, prefix, tree, kept if room else None)
-                packed = Packed.of(blocks, own, shared, tree)
-                hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
-                order += [row for block in blocks if block.ends for row in block.rows]
-        found = torch.cat(hidden).view(len(rows), 1 + nodes, -1)
-        if order != sorted(order):
-            found = found[torch.tensor(order, device=found.device).argsort()]
-        return found, kept
-
-    def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
-        """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
-        positions = rows.begin_step()
-        return self._packed(tokens, positions, rows)
-
-    def _packed(
-        self, ids: torch.Tensor, positions: torch.Tensor, attending: Reading | Rows, wanted: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Last hidden states of the wanted tokens of a packed row, or of all, shape (tokens, size)."""
-        ids, positions = ids.to(self.device), positions.to(self.device)
-        numbers = wanted.to(self.device) if wanted is not None else None
-        if lean := self._lean():
-            return lean.read(ids, positions, attending, numbers)
-        output = self.module.base_model(
-            input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
-        )
-        hidden: torch.Tensor = output.last_hidden_state[0]
-        return hidden if numbers is None else hidden[numbers]
-
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""
-        return self._head(hidden)
+        return self._output(hidden)
 
     def check(self, scores: torch.Tensor) -> None:
         """See that what is judged by are numbers.
@@ -260,50 +193,9 @@ class LocalModel:
 
         return alone
 
-    def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
-        shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])
-        return shared if shared >= SHORTEST_PREFIX else 0
-
-    def _prefix(self, ids: tuple[int, ...]) -> Prefix:
-        key = (self._active.key if self._active else "", ids)
-        if key not in self._prefixes:
-            rows = Rows(Prefix(), [len(ids)], 0, self.device)
-            blocks = [Block(0, 1, 0, len(ids), 0)]
-            packed = Packed.of(blocks, [ids], 0, None)
-            with clock.span("prefill", tokens=len(ids)):
-                self._packed(packed.ids, packed.positions, Reading(blocks, Prefix(), None, rows), packed.ends)
-            self._prefixes[key] = Prefix(len(ids), rows.layers)
-            while len(self._prefixes) > PREFIXES_KEPT:
-                self._prefixes.popitem(last=False)
-        self._prefixes.move_to_end(key)
-        return self._prefixes[key]
-
-    @torch.inference_mode()
-    def _packing_agrees(self) -> bool:
-        """Whether packed rows say what each says alone: not every architecture passes on what packing needs."""
-        start = tuple(range(5, 15))
-        rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
-        expected = [self._alone((*row.ids, 19)) for row in rows]
-        try:
-            with self.packed():
-                _, read = self.read(rows, None, 1)
-                found = self.step(read, torch.tensor([19, 19], device=self.device))
-        except NotPassedOn:
-            return False
-        finally:
-            self._prefixes.clear()
-        difference = max(float((f - e).abs().max()) for f, e in zip(found, expected, strict=True))
-        return difference < ROUNDING * max(float(e.abs().max()) for e in expected)
-
-    def _alone(self, ids: Sequence[int]) -> torch.Tensor:
-        """Last hidden state of a text as the model itself reads it, shape (size,)."""
-        output = self.module.base_model(input_ids=torch.tensor([ids], device=self.device), use_cache=False)
-        hidden: torch.Tensor = output.last_hidden_state[0, -1]
-        return hidden
-
     def forget(self) -> None:
         """Start cold: drop the prefixes, texts and choices kept from earlier calls, and begin to watch memory anew."""
-        self._prefixes.clear()
+        self.reader.forget()
         self._tree.cache_clear()
         self.renderer.forget()
         reset_peak_memory(self.device)
@@ -342,10 +234,10 @@ class LocalModel:
         return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        if not self.packs:
+        if not self.reader.packs:
             return self._score_in_full(rows, tree)
-        with self.packed():
-            hidden, _ = self.read(rows, tree, 0)
+        with self.reader.packed():
+            hidden, _ = self.reader.read(rows, tree, 0)
         with clock.span("score"):
             return tree.totals(hidden, self.head)
 
@@ -375,8 +267,12 @@ class LocalModel:
     def own_weights(self) -> Iterator[None]:
         """The model's own weights while the block runs, for a trainer that works on the module itself."""
         self.activate(None)
-        self._prefixes.clear()
+        self.reader.forget()
         try:
             yield
         finally:
             let_go(self.module)
+
+
+def _nothing() -> None:
+    """Nothing is attached."""

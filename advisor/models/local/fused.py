@@ -14,12 +14,12 @@ import torch
 from advisor.models.local.attention import Attending
 from advisor.models.local.linear import with_silu
 
-Turn = tuple[torch.Tensor, torch.Tensor]  # what `angles` gives
+Rotation = tuple[torch.Tensor, torch.Tensor]  # what `rotary` gives
 
 KINDS = ("llama", "mistral", "qwen2", "qwen3")  # whose layers are known to compute what stands here, and nothing else
 
 
-class Lean:
+class FusedLayers:
     """Reads packed rows through the layers of a model, in inference mode."""
 
     def __init__(self, module: Any) -> None:
@@ -42,10 +42,10 @@ class Lean:
             Shape (wanted, size).
         """
         hidden = self._base.embed_tokens(ids)
-        turn = angles(self._base, hidden, positions)
+        rotation = rotary(self._base, hidden, positions)
         for layer in self._layers[:-1]:
-            hidden = layer.read(hidden, turn, attending, None)
-        return self._norm(self._layers[-1].read(hidden, turn, attending, wanted))
+            hidden = layer.read(hidden, rotation, attending, None)
+        return self._norm(self._layers[-1].read(hidden, rotation, attending, wanted))
 
     def holds(self) -> bool:
         """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""
@@ -68,12 +68,14 @@ class _Layer:
     def holds(self) -> bool:
         return all(part._modules[name] is module for part, name, module in self.parts)
 
-    def read(self, hidden: torch.Tensor, turn: Turn, attending: Attending, wanted: torch.Tensor | None) -> torch.Tensor:
+    def read(
+        self, hidden: torch.Tensor, rotation: Rotation, attending: Attending, wanted: torch.Tensor | None
+    ) -> torch.Tensor:
         normed = self.before(hidden)
         query, key, value = (product(normed).unflatten(-1, (-1, self.size)) for product in self.products)
         if self.of_heads:
             query, key = (norm(x) for norm, x in zip(self.of_heads, (query, key), strict=True))
-        query, key = turned(query, turn), turned(key, turn)
+        query, key = rotated(query, rotation), rotated(key, rotation)
         query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         attended = attending.attend(self.number, query, key, value, self.scale).flatten(1)
         if wanted is not None:
@@ -129,15 +131,15 @@ def head_norms(attention: Any) -> tuple[Norm, ...]:
     return tuple(Norm.of(module) for module in named if module is not None)
 
 
-def angles(base: Any, hidden: torch.Tensor, positions: torch.Tensor) -> Turn:
-    """Cosines and sines by which positions turn queries and keys, shape (tokens, 1, size), the sines' first half
+def rotary(base: Any, hidden: torch.Tensor, positions: torch.Tensor) -> Rotation:
+    """Cosines and sines by which positions rotation queries and keys, shape (tokens, 1, size), the sines' first half
     negated."""
     cos, sin = (angle[0].unsqueeze(1) for angle in base.rotary_emb(hidden, positions[None]))
     half = sin.shape[-1] // 2
     return cos, torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)
 
 
-def turned(heads: torch.Tensor, turn: Turn) -> torch.Tensor:
+def rotated(heads: torch.Tensor, rotation: Rotation) -> torch.Tensor:
     """Rotary positions (Su et al. 2021) applied to queries or keys, shape (tokens, heads, size)."""
-    cos, sin = turn
+    cos, sin = rotation
     return torch.addcmul(heads * cos, heads.roll(heads.shape[-1] // 2, -1), sin)

@@ -13,6 +13,7 @@ from advisor.models.clock import clock
 from advisor.models.language_model import Decoding, Generation
 from advisor.models.local.kv import PaddedRows
 from advisor.models.local.packed import Rows
+from advisor.models.local.reader import Reader
 from advisor.models.render import Encoded, Renderer
 
 
@@ -21,11 +22,8 @@ class Continued(Protocol):
 
     module: Any
     renderer: Renderer
-    packs: bool
+    reader: Reader
 
-    def packed(self) -> AbstractContextManager[None]: ...
-    def read(self, rows: Sequence[Encoded], tree: None, room: int) -> tuple[torch.Tensor, Rows]: ...
-    def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor: ...
     def head(self, hidden: torch.Tensor) -> torch.Tensor: ...
     def check(self, scores: torch.Tensor) -> None: ...
 
@@ -50,12 +48,12 @@ class Greedy:
         return [self._answer(i) for i in range(len(self.rows))]
 
     def _attention(self) -> AbstractContextManager[None]:
-        return self.model.packed() if self.model.packs else nullcontext()
+        return self.model.reader.packed() if self.model.reader.packs else nullcontext()
 
     def _read(self) -> tuple[torch.Tensor, Rows | PaddedRows]:
         room = self.decoding.max_tokens
-        if self.model.packs:
-            hidden, rows = self.model.read(self.rows, None, room)
+        if self.model.reader.packs:
+            hidden, rows = self.model.reader.read(self.rows, None, room)
             return hidden[:, 0], rows
         with clock.span("prefill", tokens=sum(len(row.ids) for row in self.rows)):
             padded = PaddedRows(self.model.module, [row.ids for row in self.rows])
@@ -78,7 +76,7 @@ class Greedy:
                 alive[position] = alive[-1]
                 chosen[position] = chosen[-1]
                 alive, chosen = alive[:-1], chosen[:-1]
-            hidden = rows.step(chosen) if isinstance(rows, PaddedRows) else self.model.step(rows, chosen)
+            hidden = rows.step(chosen) if isinstance(rows, PaddedRows) else self.model.reader.step(rows, chosen)
 
     def _finished(self, alive: Sequence[int], chosen: Sequence[int]) -> list[int]:
         """Note the chosen tokens; returns which of the rows alive end here."""

@@ -14,7 +14,7 @@ NOISE = 0.05  # of the largest logit: more than bfloat16 rounds, less than anoth
 MEND = "pass a causal language model of the GPT kind, such as Llama, Qwen, Gemma or GPT-2"
 
 
-class Head:
+class OutputLayer:
     """The output head, with what some architectures do to their logits behind it.
 
     Granite divides them, Cohere multiplies them, under names that mean the opposite elsewhere. So the factor is

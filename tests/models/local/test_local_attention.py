@@ -90,7 +90,7 @@ def test_rows_behind_a_prefix_are_read_as_the_model_reads_them_alone(
     tokens = torch.randint(5, 60, (shared + 3 * FEW,), generator=torch.Generator().manual_seed(1)).tolist()
     rows = [Encoded((*tokens[:shared], 5 + n, *tokens[shared : shared + n]), shared) for n in (2, FEW, FEW, 3 * FEW)]
     with packed_attention(model.module):
-        found, _ = model.read(rows, None, 0)
+        found, _ = model.reader.read(rows, None, 0)
     for ours, row in zip(found[:, 0], rows, strict=True):
         ids = torch.tensor([row.ids])
         with torch.inference_mode():
@@ -115,9 +115,9 @@ def test_rows_with_passages_in_common_are_read_and_continued_as_the_model_reads_
     own = [(*a, *b, 7, 8), (*d, 7), (*c, 9, 9), (*a, *b, 7, 9, 6), (*a, *c, 5), (*d, 8, 8), (*a, *b, 7, 8)]
     rows = [Encoded((*stem, *row), shared) for row in own]
     following = torch.arange(5, 5 + len(rows))
-    with model.packed():
-        found, read = model.read(rows, None, 2)
-        again = model.step(read, following)
+    with model.reader.packed():
+        found, read = model.reader.read(rows, None, 2)
+        again = model.reader.step(read, following)
     for number, row in enumerate(rows):
         ids = torch.tensor([[*row.ids, int(following[number])]])
         with torch.inference_mode():

@@ -13,7 +13,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from advisor.models import Decoding, Prompt
 from advisor.models.local.attention import causal_rows
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.fused import KINDS, Lean, known
+from advisor.models.local.fused import KINDS, FusedLayers, known
 
 OfKind = Callable[..., Any]
 IDS = torch.tensor([5, 9, 33, 2, 60, 41, 7])
@@ -29,7 +29,7 @@ class Alone:
 def read(module: Any, wanted: list[int] | None = None) -> torch.Tensor:
     numbers = torch.tensor(wanted, dtype=torch.long) if wanted is not None else None
     with torch.inference_mode():
-        return Lean(module).read(IDS, torch.arange(len(IDS)), Alone(), numbers)
+        return FusedLayers(module).read(IDS, torch.arange(len(IDS)), Alone(), numbers)
 
 
 @torch.inference_mode()
@@ -59,7 +59,7 @@ def test_positions_are_turned_as_the_model_says(of_kind: OfKind) -> None:
 
 def test_it_follows_other_weights(of_kind: OfKind) -> None:
     module = of_kind("qwen2")
-    lean = Lean(module)
+    lean = FusedLayers(module)
     other = of_kind("qwen2", rms_norm_eps=1e-6)
     for parameter, given in zip(module.parameters(), other.parameters(), strict=True):
         parameter.data = given.data * 1.1
@@ -71,7 +71,7 @@ def test_it_follows_other_weights(of_kind: OfKind) -> None:
 @pytest.mark.parametrize("name", ["q_proj", "v_proj"])
 def test_it_steps_back_where_another_module_has_taken_a_place(name: str, of_kind: OfKind) -> None:
     module = of_kind("llama")
-    lean = Lean(module)
+    lean = FusedLayers(module)
     attention = module.base_model.layers[-1].self_attn
     before = getattr(attention, name)
     setattr(attention, name, torch.nn.Identity())
@@ -82,7 +82,7 @@ def test_it_steps_back_where_another_module_has_taken_a_place(name: str, of_kind
 
 def test_it_steps_back_where_a_hook_listens(of_kind: OfKind) -> None:
     module = of_kind("llama")
-    lean = Lean(module)
+    lean = FusedLayers(module)
     hook = module.base_model.register_forward_pre_hook(lambda *given: None)
     assert not lean.holds()
     assert not known(module)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import linear
 from transformers.activations import SiLUActivation
 
-from advisor.models import Prompt, Weights
+from advisor.models import Adaptation, Merged, Prompt
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.linear import SHARE, Arranged, arrange, back, let_go, with_silu
@@ -143,10 +143,10 @@ def test_a_model_answers_by_the_weights_that_are_active(
     layers = arranged_layers(local.module)
     assert len(layers) == sum(isinstance(layer, nn.Linear) for layer in local.module.modules())
     names = [name for name, _ in local.module.named_parameters() if "up_proj" in name]
-    other = Weights("other", {name: local.module.get_parameter(name).detach() * 3 for name in names})
+    other = Merged("other", {name: local.module.get_parameter(name).detach() * 3 for name in names})
 
-    def totals(weights: Weights | None) -> torch.Tensor:
-        return torch.tensor([s.totals for s in local.score(prompts, ["red", "green"], weights)])
+    def totals(adaptation: Adaptation | None) -> torch.Tensor:
+        return torch.tensor([s.totals for s in local.score(prompts, ["red", "green"], adaptation)])
 
     own, tuned, again = totals(None), totals(other), totals(None)
     assert torch.equal(own, again)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advisor.errors import UserError
-from advisor.models import Decoding, Prompt, Weights
+from advisor.models import Decoding, Merged, Prompt
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.packages import MINILM
@@ -19,13 +19,13 @@ ASKED = [Prompt("Say which colour the thing has.", "the sky", ("red", "blue"))]
 
 
 @pytest.fixture
-def diverged(any_model: LocalModel) -> Iterator[Weights]:
+def diverged(any_model: LocalModel) -> Iterator[Merged]:
     name, parameter = max(any_model.module.named_parameters(), key=lambda pair: pair[1].dim())
-    yield Weights("diverged", {name: torch.full_like(parameter, torch.nan)})
+    yield Merged("diverged", {name: torch.full_like(parameter, torch.nan)})
     any_model.activate(None)
 
 
-def test_no_label_is_chosen_and_no_answer_given(any_model: LocalModel, diverged: Weights) -> None:
+def test_no_label_is_chosen_and_no_answer_given(any_model: LocalModel, diverged: Merged) -> None:
     with pytest.raises(UserError, match="its training diverged"):
         any_model.score(ASKED, ["red", "blue"], diverged)
     with pytest.raises(UserError, match="its training diverged"):
@@ -33,7 +33,7 @@ def test_no_label_is_chosen_and_no_answer_given(any_model: LocalModel, diverged:
     assert np.isfinite(any_model.score(ASKED, ["red", "blue"])[0].totals).all()
 
 
-def test_the_models_own_weights_are_told_apart_from_tuned_ones(any_model: LocalModel, diverged: Weights) -> None:
+def test_the_models_own_weights_are_told_apart_from_tuned_ones(any_model: LocalModel, diverged: Merged) -> None:
     any_model.activate(diverged)
     any_model._active = None  # as if the folder had held them
     with pytest.raises(UserError, match="scores are not numbers in float32"):

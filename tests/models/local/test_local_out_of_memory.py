@@ -23,7 +23,7 @@ RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 def test_answers_are_those_of_a_device_with_room(
     llama: LocalModel, packs: bool, room_for: RoomFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llama, "packs", packs)
+    monkeypatch.setattr(llama.reader, "packs", packs)
     expected = [a.text for a in llama.generate(PROMPTS, Decoding(5))], [s.totals for s in llama.score(PROMPTS, CHOICES)]
     llama.forget()
     with room_for(150, llama) as refused:
@@ -63,11 +63,11 @@ def test_whatever_a_library_calls_it_a_batch_is_halved(llama: LocalModel, error:
             raise error
 
     hook = llama.module.base_model.register_forward_pre_hook(look, with_kwargs=True)
-    lean, llama.lean = llama.lean, None
+    lean, llama.reader.fused = llama.reader.fused, None
     try:
         found = [s.totals for s in llama.score(PROMPTS, CHOICES)]
     finally:
-        llama.lean = lean
+        llama.reader.fused = lean
         hook.remove()
     assert refused
     for mine, wanted in zip(found, expected, strict=True):

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from advisor.errors import UserError
-from advisor.models import ReadsText
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
 
@@ -23,7 +22,7 @@ def reference(model: LocalModel, text: str) -> float:
 
 
 def test_a_text_is_as_likely_as_the_model_says(any_model: LocalModel) -> None:
-    assert isinstance(any_model, ReadsText)
+    assert any_model.can.text_likelihood
     expected = [reference(any_model, text) for text in TEXTS]
     assert any_model.log_likelihoods(TEXTS) == pytest.approx(expected, abs=1e-3)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from advisor.models import Decoding, Prompt, Weights
+from advisor.models import Adaptation, Decoding, Merged, Prompt
 from advisor.models.local.engine import LocalModel
 
 CHOICES = ["red", "green", "dark blue"]
@@ -21,31 +21,31 @@ def same(model: LocalModel, before: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(p, before[name]) for name, p in model.module.named_parameters())
 
 
-def other_weights(model: LocalModel, key: str, factor: float) -> Weights:
+def other_weights(model: LocalModel, key: str, factor: float) -> Merged:
     names = [name for name, _ in model.module.named_parameters() if "q_proj" in name or "down_proj" in name]
     parameters = dict(model.module.named_parameters())
-    return Weights(key, {name: parameters[name].detach() * factor for name in names})
+    return Merged(key, {name: parameters[name].detach() * factor for name in names})
 
 
 @pytest.fixture
-def weights(llama: LocalModel) -> Iterator[tuple[Weights, Weights]]:
+def weights(llama: LocalModel) -> Iterator[tuple[Merged, Merged]]:
     yield other_weights(llama, "left", 1.5), other_weights(llama, "right", 0.5)
     llama.activate(None)
 
 
-def totals(model: LocalModel, prompts: list[Prompt], weights: Weights | None) -> list[tuple[float, ...]]:
-    return [s.totals for s in model.score(prompts, CHOICES, weights)]
+def totals(model: LocalModel, prompts: list[Prompt], adaptation: Adaptation | None) -> list[tuple[float, ...]]:
+    return [s.totals for s in model.score(prompts, CHOICES, adaptation)]
 
 
 def test_other_weights_answer_otherwise(
-    llama: LocalModel, prompts: list[Prompt], weights: tuple[Weights, Weights]
+    llama: LocalModel, prompts: list[Prompt], weights: tuple[Merged, Merged]
 ) -> None:
     answers = [totals(llama, prompts, w) for w in (None, *weights)]
     assert answers[0] != answers[1] != answers[2] != answers[0]
 
 
 def test_the_models_own_weights_come_back_bit_for_bit(
-    llama: LocalModel, prompts: list[Prompt], weights: tuple[Weights, Weights]
+    llama: LocalModel, prompts: list[Prompt], weights: tuple[Merged, Merged]
 ) -> None:
     before = bits(llama)
     first = totals(llama, prompts, None)
@@ -56,7 +56,7 @@ def test_the_models_own_weights_come_back_bit_for_bit(
 
 
 def test_alternating_weights_never_mix(
-    llama: LocalModel, prompts: list[Prompt], weights: tuple[Weights, Weights]
+    llama: LocalModel, prompts: list[Prompt], weights: tuple[Merged, Merged]
 ) -> None:
     """The kept prefixes belong to the weights that computed them."""
     prompts = prompts[:5]  # these begin alike
@@ -70,25 +70,25 @@ def test_alternating_weights_never_mix(
         assert totals(llama, prompts, weights[1]) == right
 
 
-def test_active_weights_are_those_given(llama: LocalModel, weights: tuple[Weights, Weights]) -> None:
+def test_active_weights_are_those_given(llama: LocalModel, weights: tuple[Merged, Merged]) -> None:
     before = bits(llama)
     llama.activate(weights[0])
     parameters = dict(llama.module.named_parameters())
     for name, original in before.items():
-        merged = weights[0].merged.get(name, original)
+        merged = weights[0].tensors.get(name, original)
         assert isinstance(merged, torch.Tensor)
         assert torch.equal(parameters[name], merged)
 
 
 def test_generation_uses_the_weights_given(
-    llama: LocalModel, prompts: list[Prompt], weights: tuple[Weights, Weights]
+    llama: LocalModel, prompts: list[Prompt], weights: tuple[Merged, Merged]
 ) -> None:
     own, left = (llama.generate(prompts, Decoding(6), w) for w in (None, weights[0]))
     assert [a.text for a in own] != [a.text for a in left]
     assert [a.text for a in llama.generate(prompts, Decoding(6))] == [a.text for a in own]
 
 
-def test_own_weights_are_active_inside_the_block(llama: LocalModel, weights: tuple[Weights, Weights]) -> None:
+def test_own_weights_are_active_inside_the_block(llama: LocalModel, weights: tuple[Merged, Merged]) -> None:
     before = bits(llama)
     llama.activate(weights[0])
     with llama.own_weights():

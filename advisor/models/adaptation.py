@@ -1,0 +1,41 @@
+"""What a tuner made of a language model, as a model takes it: tensors in place of its own, or modules put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+Form = Literal["merged", "attached"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Tuned weights that take the place of the model's own; the model computes as before, at the same speed.
+
+    Attributes:
+        key: identifies them; two objects with the same key are the same adaptation.
+        tensors: full replacement by parameter name, a tensor of the parameter's own shape, dtype and device.
+    """
+
+    form: ClassVar[Form] = "merged"
+    key: str
+    tensors: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What runs beside the model's own weights, as a server with several adapters has it: low-rank products, prefixes.
+
+    Attributes:
+        key: identifies it; another one than that of the same adapter merged, since the numbers differ by rounding.
+        attach: puts it into the model's module and returns what takes it out again; afterwards the module is bit for
+            bit what it was.
+    """
+
+    form: ClassVar[Form] = "attached"
+    key: str
+    attach: Callable[[Any], Callable[[], None]]
+
+
+Adaptation = Merged | Attached
