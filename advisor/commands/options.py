@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
+from advisor.models.load import DEFAULT, load_model
 from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES
@@ -141,11 +141,6 @@ def _table(options: argparse.Namespace) -> TableSource:
     )
 
 
-def weights() -> Any:
-    """What loads models; torch comes with it, so it is fetched when a command needs weights."""
-    return import_module("advisor.models.load")
-
-
 def load(options: argparse.Namespace, task: Task) -> LanguageModel:
     """The model that was named, else the task's own, else the embedded one.
 
@@ -154,8 +149,8 @@ def load(options: argparse.Namespace, task: Task) -> LanguageModel:
     """
     if options.out:
         there(Path(options.out))  # before the weights are read
-    model: LanguageModel = weights().load_model(
-        options.model or task.defaults.model or "embedded",
+    model = load_model(
+        options.model or task.defaults.model or DEFAULT,
         embedder=options.embedder,
         device=options.device,
         dtype=options.dtype,

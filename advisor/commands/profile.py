@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from advisor.commands.options import add_task, task_of, weights
+from advisor.commands.options import add_task, task_of
+from advisor.models.load import load_embedder, load_model
 from advisor.profiling import profile
 from advisor.reporting import show_profile
 
@@ -26,8 +27,8 @@ def run(options: argparse.Namespace) -> int:
     task = task_of(options)
     model = embedder = None
     if options.model:
-        model = weights().load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
+        model = load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
     if options.embedder:
-        embedder = weights().load_embedder(options.embedder, device=options.device)
+        embedder = load_embedder(options.embedder, device=options.device)
     show_profile(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
     return 0

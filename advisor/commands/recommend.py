@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from advisor.advice.agenda import Invocation
 from advisor.advice.recommending import estimate
-from advisor.commands.options import TABLE, add_limits, add_task, limits_of, note_language, task_of, weights
+from advisor.commands.options import TABLE, add_limits, add_task, limits_of, note_language, task_of
 from advisor.errors import UserError
+from advisor.models.load import load_model
 from advisor.pilot import probe
 from advisor.pilot.readings import PROBING
 from advisor.profiling import profile
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     with LiveProgress(silent=not options.model) as progress:
         model = None
         if options.model:
-            model = weights().load_model(
+            model = load_model(
                 options.model,
                 embedder=options.embedder,
                 device=options.device,

@@ -1,37 +1,67 @@
-"""Loading: from a name to a language model that is ready to be asked."""
+"""Loading: from a name to a language model that is ready to be asked.
+
+The scheme before a colon names the loader, which is an entry point of the group `advisor.models`; a name without one is
+a local model's. Embedders are found in the same way, in the group `advisor.embedders`.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
-from dataclasses import replace
-from functools import partial
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from typing import Protocol
 
 from advisor.errors import UserError
-from advisor.models.clock import clock
-from advisor.models.embeddings import CachedEmbedder
-from advisor.models.local.device import choose_device, choose_dtype, emulated
-from advisor.models.local.embedder import SentenceEmbedder
-from advisor.models.local.engine import LocalModel
-from advisor.models.local.fitting import check_fits
-from advisor.models.local.folder import check_folder
-from advisor.models.local.gguf import converted
-from advisor.models.local.gpu import others_on
-from advisor.models.local.packages import MINILM, SMOLLM2
-from advisor.models.local.shortage import give_back, out_of_memory, telling
-from advisor.models.local.source import find, is_gguf
-from advisor.models.local.threads import choose
-from advisor.models.others import look
-from advisor.models.render import Renderer
+from advisor.models.embedder import Embedder
+from advisor.models.language_model import LanguageModel
+from advisor.plugins import installed, plugin
 
 DEFAULT = "embedded"
-log = logging.getLogger(__name__)
+MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
+LOCAL = "local"
+"""The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
+SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What a loader is told beside the name.
+
+    Attributes:
+        embedder: name of the sentence embedder that goes with the model.
+        device, dtype: where and in which number format to compute; chosen for the machine where None. A model that
+            runs elsewhere has neither.
+        trust_remote_code: whether code that comes with the weights may run.
+    """
+
+    embedder: str = DEFAULT
+    device: str | None = None
+    dtype: str | None = None
+    trust_remote_code: bool = False
+
+    def load_embedder(self) -> Embedder:
+        """The embedder that was named.
+
+        Raises:
+            UserError: it cannot be had.
+        """
+        return load_embedder(self.embedder, device=self.device, dtype=self.dtype)
+
+
+class Loader(Protocol):
+    """Makes a model of its name, the scheme included. Registered in the group `advisor.models` under its scheme."""
+
+    def __call__(self, name: str, loading: Loading) -> LanguageModel:
+        """Raises `UserError` where the model cannot be had."""
+        ...
+
+
+class EmbedderLoader(Protocol):
+    """The same for embedders, in the group `advisor.embedders`."""
+
+    def __call__(self, name: str, loading: Loading) -> Embedder:
+        """Raises `UserError` where the embedder cannot be had."""
+        ...
 
 
 def load_model(
@@ -41,142 +71,49 @@ def load_model(
     device: str | None = None,
     dtype: str | None = None,
     trust_remote_code: bool = False,
-) -> LocalModel:
-    """Load a causal language model and the sentence embedder that goes with it.
+) -> LanguageModel:
+    """Load a language model and the sentence embedder that goes with it.
 
     Args:
-        name: `embedded` (SmolLM2-135M-Instruct in Q4_1 from its package), a public name, a local folder or a
-            `.gguf` file.
+        name: `embedded` (SmolLM2-135M-Instruct in Q4_1 from its package), a public name, a local folder, a `.gguf`
+            file, or a scheme that another package brings and what it is to load (`advisor models` lists them).
         embedder: `embedded` (all-MiniLM-L6-v2 from its package), a public name or a local folder.
         device, dtype: chosen for the machine where None.
         trust_remote_code: whether code that comes with the weights may run.
 
     Raises:
-        UserError: the weights cannot be had or are not those of a causal language model.
+        UserError: the model cannot be had, or is not a causal language model.
     """
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    where = choose_device(device)
-    number_format = choose_dtype(dtype, where)
-    if where.type != "cpu":
-        clock.settle = partial(torch.accelerator.synchronize, where)
-    clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
-    began = look()
-    with clock.span("load"), telling(f"loading {name}", where):
-        source = find(name, SMOLLM2, trust_remote_code)
-        if caveat := emulated(number_format, where):
-            log.warning("note: %s", caveat)  # before the wait that it explains
-            source = replace(source, caveats=(*source.caveats, caveat))
-        folder = converted(source.path) if is_gguf(source.path) else source.path
-        check_folder(name, folder)
-        read = partial(_ready, name, folder, where, trust_remote_code)
-        module, renderer = read(number_format)
-        choose(began)
-        caveats = renderer.notes
-        if not _finite(module, renderer):
-            caveats = (*caveats, _out_of_range(name, number_format, asked=dtype is not None))
-            del module
-            give_back()
-            module, renderer = read(torch.float32)
-            if not _finite(module, renderer):
-                _out_of_range(name, torch.float32, asked=True)
-        source = replace(source, caveats=(*source.caveats, *caveats))
-        return LocalModel(module, renderer, source, load_embedder(embedder, device=device, dtype=dtype))
+    load: Loader = plugin(MODELS, _loader_of(name, MODELS, "model"), "loader of models")
+    model = load(name, Loading(embedder, device, dtype, trust_remote_code))
+    if not isinstance(model, LanguageModel):
+        raise UserError(
+            f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
+            "fix or uninstall the package that brings it; see CONTRIBUTING.md",
+        )
+    return model
 
 
-def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> CachedEmbedder:
+def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> Embedder:
     """Load a sentence embedder alone: the one that `load_model` gives to a model.
 
     Raises:
-        UserError: the weights cannot be had.
+        UserError: it cannot be had.
     """
-    transformers_logging.disable_progress_bar()
-    where = choose_device(device)
-    embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(dtype, where))
-    return CachedEmbedder(embedder, embedder.recipe)
+    load: EmbedderLoader = plugin(EMBEDDERS, _loader_of(name, EMBEDDERS, "embedder"), "loader of embedders")
+    return load(name, Loading(name, device, dtype))
 
 
-def _ready(
-    name: str, folder: Path, where: torch.device, trust_remote_code: bool, number_format: torch.dtype
-) -> tuple[Any, Renderer]:
-    """The model on its device, in this number format, and its renderer."""
-    check_fits(name, folder, number_format, where)
-    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
-    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
-    rows = module.get_input_embeddings().weight.shape[0]
-    if renderer.highest_id >= rows:
+def _loader_of(name: str, group: str, what: str) -> str:
+    """The scheme of a name; local where it has none, or is a path that is there."""
+    found = SCHEME.match(name)
+    if found is None or Path(name).exists():
+        return LOCAL
+    schemes = [scheme for scheme in installed(group) if scheme != LOCAL]
+    if found[1] not in schemes:
         raise UserError(
-            f"{folder}: the tokenizer (tokenizer.json, tokenizer_config.json, chat_template.jinja) uses tokens up to "
-            f"number {renderer.highest_id:,}, and the model's embedding ends at {rows - 1:,}",
-            "save the model anew behind model.resize_token_embeddings(len(tokenizer)), or take the base model's "
-            "tokenizer files",
+            f"{what} {name!r}: nothing installed loads {found[1]}: names",
+            f"installed are {', '.join(f'{scheme}:' for scheme in schemes) or 'none'}; a name without a colon, a "
+            "folder or a .gguf file is loaded here",
         )
-    return module.to(where).eval().requires_grad_(False), renderer
-
-
-@torch.inference_mode()
-def _finite(module: Any, renderer: Renderer) -> bool:
-    """Whether the logits of a prompt are numbers."""
-    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
-    return bool(torch.isfinite(logits).all())
-
-
-def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
-    """What is said where a model's logits are not numbers.
-
-    Raises:
-        UserError: no other number format is left to try, or the user has asked for this one.
-    """
-    called = str(number_format).removeprefix("torch.")
-    if number_format == torch.float32:
-        raise UserError(
-            f"{name}: the model's scores are not numbers: its weights are damaged, or their training diverged",
-            "pass other weights",
-        )
-    if asked:
-        raise UserError(f"{name}: the model's scores are not numbers in {called}", "--dtype float32")
-    return f"The model's scores are not numbers in {called}, whose range they exceed, so it ran in float32."
-
-
-def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
-    mend = "pass a causal model with safetensors weights and a tokenizer"
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=number_format,
-            trust_remote_code=trust_remote_code,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # whatever the readers of foreign files may raise
-        if out_of_memory(error):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", mend) from error
-    module, found = loaded
-    # Transformers only logs these, and goes on with random numbers in their place.
-    unfit = {str(entry[0]) for entry in found["mismatched_keys"]}
-    absent = sorted((set(found["missing_keys"]) | unfit) & set(dict(module.named_parameters())))
-    if absent:
-        what = "of the wrong shape" if absent[0] in unfit else "missing"
-        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", mend)
-    return tokenizer, module
-
-
-def _window(config: Any, tokenizer: Any) -> int:
-    text = config.get_text_config(decoder=True)
-    window = int(getattr(text, "max_position_embeddings", 0) or getattr(text, "n_positions", 0) or 2048)
-    stated = int(getattr(tokenizer, "model_max_length", 0) or 0)
-    return min(window, stated) if 0 < stated < 10**9 else window
-
-
-def _end_ids(module: Any) -> list[int]:
-    text = module.config.get_text_config(decoder=True)
-    for holder in (module.generation_config, text):
-        end = getattr(holder, "eos_token_id", None)
-        if end is not None:
-            return [int(e) for e in end] if isinstance(end, list) else [int(end)]
-    return []
+    return found[1]

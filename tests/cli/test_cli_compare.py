@@ -308,7 +308,7 @@ def test_times_are_measured_anew_where_the_machine_was_busy(
         counts[1] += 2 * share
         return Stand(counts[0], counts[1], 0.0, (0, 1))
 
-    monkeypatch.setattr("advisor.models.load.look", look)
+    monkeypatch.setattr("advisor.models.local.loading.look", look)
     command = ("compare", tickets, *model, "--out", tmp_path, "--approach", "zero-shot", "--approach", "nearest")
     busy = {a["spec"]: a for a in results(advisor(*command, "--json"))["approaches"]}
     assert {a["others_cpu_share"] for a in busy.values()} == {0.6}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from advisor.approaches import TrainingExample, TrainingSet
-from advisor.models import Decoding, Prompt
+from advisor.models import Attached, Decoding, Merged, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
 from finetune.fused.layers import Fused
@@ -209,3 +210,60 @@ def _log_likelihood(model: LocalModel, prompt: Prompt, choice: str) -> float:
     ids = model.renderer.encode(prompt, len(answer)).ids
     logits = model.module(torch.tensor([[*ids, *answer]]), use_cache=False).logits[0].double().log_softmax(-1)
     return sum(logits[len(ids) - 1 + at, token].item() for at, token in enumerate(answer))
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_attached_an_adapter_answers_as_merged(
+    any_model: LocalModel,
+    curriculum: TrainingSet,
+    bits_of: BitsOf,
+    assert_untouched: Untouched,
+    tmp_path: Path,
+    dora: bool,
+) -> None:
+    """Scored and generated, and saved and restored; the model's own weights and answers come back afterwards."""
+    before, prompts = bits_of(any_model), [one.prompt for one in curriculum.examples]
+    choices = ["red", "green", "blue"]
+    own = [s.totals for s in any_model.score(prompts, choices)]
+    tuned = replace(LORA, dora=dora, serve="attached").tune(curriculum, any_model, seed=0)
+    attached = tuned.adaptation
+    assert isinstance(attached, Attached)
+    tuned.save(tmp_path)
+    merged = replace(LORA, dora=dora).restore(tmp_path, any_model).adaptation
+    assert isinstance(merged, Merged)
+    assert merged.key != attached.key
+    totals = [[s.totals for s in any_model.score(prompts, choices, way)] for way in (merged, attached, None, attached)]
+    assert totals[1] == totals[3]
+    for one, other in zip(totals[0], totals[1], strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+    assert totals[2] == own
+    assert (torch.tensor(totals[0]) - torch.tensor(own)).abs().max() > 0.1
+    answers = [[g.text for g in any_model.generate(prompts, Decoding(4), way)] for way in (merged, attached)]
+    assert answers[0] == answers[1]
+    assert "attached to the base weights" in " ".join(tuned.facts.notes)
+    any_model.activate(None)
+    assert_untouched(any_model, before)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
+def test_dora_keeps_the_magnitude_that_it_learned(llama: LocalModel, curriculum: TrainingSet, tmp_path: Path) -> None:
+    """Merged weights have rows of the learned length (Liu et al. 2024, equation 5); PEFT reads what is saved."""
+    tuned = replace(LORA, dora=True).tune(curriculum, llama, seed=0)
+    tuned.save(tmp_path)
+    _, state = adapter.load(tmp_path)
+    magnitudes = {name: t for name, t in state.items() if "lora_magnitude_vector" in name}
+    assert len(magnitudes) == len(tuned.adaptation.tensors)
+    parameters = dict(llama.module.named_parameters())
+    moved = []
+    for name, magnitude in magnitudes.items():
+        stem = name.removeprefix("base_model.model.").partition(".lora_magnitude_vector")[0]
+        lengths = torch.linalg.norm(tuned.adaptation.tensors[f"{stem}.weight"], dim=1)  # type: ignore[arg-type]
+        torch.testing.assert_close(lengths, magnitude, atol=1e-4, rtol=1e-4)
+        moved.append((magnitude - torch.linalg.norm(parameters[f"{stem}.weight"], dim=1)).abs().max().item())
+    assert max(moved) > 1e-3
+    fresh = AutoModelForCausalLM.from_pretrained(llama.source.path, dtype=torch.float32)
+    theirs = logits(PeftModel.from_pretrained(fresh, str(tmp_path)).eval())
+    llama.activate(tuned.adaptation)
+    ours = logits(llama.module)
+    llama.activate(None)
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)

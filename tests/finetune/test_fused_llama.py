@@ -34,7 +34,9 @@ def adapted(module: Any, dropout: float = 0.0) -> Any:
     )
     for parameter in trained(module):
         torch.nn.init.normal_(parameter, std=0.3)
-    return SimpleNamespace(module=module, reader=SimpleNamespace(fused=whole), device=torch.device("cpu"), wrapped=wrapped)
+    return SimpleNamespace(
+        module=module, reader=SimpleNamespace(fused=whole), device=torch.device("cpu"), wrapped=wrapped
+    )
 
 
 def trained(module: Any) -> list[torch.Tensor]:

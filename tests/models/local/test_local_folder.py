@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from advisor.errors import UserError
-from advisor.models import load as loading
-from advisor.models.load import load_model
+from advisor.models.load import load_embedder, load_model
+from advisor.models.local import loading
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.models.local.source import find
@@ -196,7 +196,7 @@ def test_an_embedders_modules_are_those_of_its_folder(tmp_path: Path) -> None:
     modules[1]["path"] = "../../elsewhere"
     (embedder / "modules.json").write_text(json.dumps(modules))
     with pytest.raises(UserError, match=r"modules\.json names"):
-        loading.load_embedder(str(embedder), device="cpu").embed(["a"])
+        load_embedder(str(embedder), device="cpu").embed(["a"])
 
 
 class Touching:
@@ -215,7 +215,7 @@ def test_an_embedder_of_pickles_runs_nothing_and_says_what_to_pass(tmp_path: Pat
         file.unlink()
     (embedder / "pytorch_model.bin").write_bytes(pickle.dumps(Touching(tmp_path / "ran")))
     with pytest.raises(UserError, match="its weights are pickles") as caught:
-        loading.load_embedder(str(embedder), device="cpu").embed(["a"])
+        load_embedder(str(embedder), device="cpu").embed(["a"])
     assert "model.safetensors" in caught.value.mend
     assert "weights_only" not in str(caught.value)
     assert not (tmp_path / "ran").exists()

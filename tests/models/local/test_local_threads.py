@@ -78,6 +78,6 @@ def test_a_record_that_was_begun_with_fewer_goes_on_with_fewer() -> None:
 def test_a_model_says_on_how_many_threads_it_runs_and_how_many_there_would_be(
     llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advisor.models.load.look", lambda: neighbour(monkeypatch, 0.9))
+    monkeypatch.setattr("advisor.models.local.loading.look", lambda: neighbour(monkeypatch, 0.9))
     told = load_model(str(llama_folder), device="cpu", dtype="float32").describe()
     assert (told["threads"], told["threads_alone"]) == (1, 2)

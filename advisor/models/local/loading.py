@@ -1,0 +1,168 @@
+"""Loading a model into this process: its weights found, read and tried."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from advisor.errors import UserError
+from advisor.models.clock import clock
+from advisor.models.embeddings import CachedEmbedder
+from advisor.models.load import Loading
+from advisor.models.local.device import choose_device, choose_dtype, emulated
+from advisor.models.local.embedder import SentenceEmbedder
+from advisor.models.local.engine import LocalModel
+from advisor.models.local.fitting import check_fits
+from advisor.models.local.folder import check_folder
+from advisor.models.local.gguf import converted
+from advisor.models.local.gpu import others_on
+from advisor.models.local.packages import MINILM, SMOLLM2
+from advisor.models.local.shortage import give_back, out_of_memory, telling
+from advisor.models.local.source import find, is_gguf
+from advisor.models.local.threads import choose
+from advisor.models.others import look
+from advisor.models.render import Renderer
+
+log = logging.getLogger(__name__)
+
+
+def load(name: str, loading: Loading) -> LocalModel:
+    """Load a causal language model into this process; see `advisor.models.load.load_model`.
+
+    Raises:
+        UserError: the weights cannot be had or are not those of a causal language model.
+    """
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    where = choose_device(loading.device)
+    number_format = choose_dtype(loading.dtype, where)
+    if where.type != "cpu":
+        clock.settle = partial(torch.accelerator.synchronize, where)
+    clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
+    began = look()
+    with clock.span("load"), telling(f"loading {name}", where):
+        source = find(name, SMOLLM2, loading.trust_remote_code)
+        if caveat := emulated(number_format, where):
+            log.warning("note: %s", caveat)  # before the wait that it explains
+            source = replace(source, caveats=(*source.caveats, caveat))
+        folder = converted(source.path) if is_gguf(source.path) else source.path
+        check_folder(name, folder)
+        read = partial(_ready, name, folder, where, loading.trust_remote_code)
+        module, renderer = read(number_format)
+        choose(began)
+        caveats = renderer.notes
+        if not _finite(module, renderer):
+            caveats = (*caveats, _out_of_range(name, number_format, asked=loading.dtype is not None))
+            del module
+            give_back()
+            module, renderer = read(torch.float32)
+            if not _finite(module, renderer):
+                _out_of_range(name, torch.float32, asked=True)
+        source = replace(source, caveats=(*source.caveats, *caveats))
+        return LocalModel(module, renderer, source, loading.load_embedder())
+
+
+def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
+    """Load a sentence embedder into this process; see `advisor.models.load.load_embedder`.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
+    transformers_logging.disable_progress_bar()
+    where = choose_device(loading.device)
+    embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(loading.dtype, where))
+    return CachedEmbedder(embedder, embedder.recipe)
+
+
+def _ready(
+    name: str, folder: Path, where: torch.device, trust_remote_code: bool, number_format: torch.dtype
+) -> tuple[Any, Renderer]:
+    """The model on its device, in this number format, and its renderer."""
+    check_fits(name, folder, number_format, where)
+    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+    rows = module.get_input_embeddings().weight.shape[0]
+    if renderer.highest_id >= rows:
+        raise UserError(
+            f"{folder}: the tokenizer (tokenizer.json, tokenizer_config.json, chat_template.jinja) uses tokens up to "
+            f"number {renderer.highest_id:,}, and the model's embedding ends at {rows - 1:,}",
+            "save the model anew behind model.resize_token_embeddings(len(tokenizer)), or take the base model's "
+            "tokenizer files",
+        )
+    return module.to(where).eval().requires_grad_(False), renderer
+
+
+@torch.inference_mode()
+def _finite(module: Any, renderer: Renderer) -> bool:
+    """Whether the logits of a prompt are numbers."""
+    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    return bool(torch.isfinite(logits).all())
+
+
+def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
+    """What is said where a model's logits are not numbers.
+
+    Raises:
+        UserError: no other number format is left to try, or the user has asked for this one.
+    """
+    called = str(number_format).removeprefix("torch.")
+    if number_format == torch.float32:
+        raise UserError(
+            f"{name}: the model's scores are not numbers: its weights are damaged, or their training diverged",
+            "pass other weights",
+        )
+    if asked:
+        raise UserError(f"{name}: the model's scores are not numbers in {called}", "--dtype float32")
+    return f"The model's scores are not numbers in {called}, whose range they exceed, so it ran in float32."
+
+
+def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
+    mend = "pass a causal model with safetensors weights and a tokenizer"
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=number_format,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # whatever the readers of foreign files may raise
+        if out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", mend) from error
+    module, found = loaded
+    # Transformers only logs these, and goes on with random numbers in their place.
+    unfit = {str(entry[0]) for entry in found["mismatched_keys"]}
+    absent = sorted((set(found["missing_keys"]) | unfit) & set(dict(module.named_parameters())))
+    if absent:
+        what = "of the wrong shape" if absent[0] in unfit else "missing"
+        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", mend)
+    return tokenizer, module
+
+
+def _window(config: Any, tokenizer: Any) -> int:
+    text = config.get_text_config(decoder=True)
+    window = int(getattr(text, "max_position_embeddings", 0) or getattr(text, "n_positions", 0) or 2048)
+    stated = int(getattr(tokenizer, "model_max_length", 0) or 0)
+    return min(window, stated) if 0 < stated < 10**9 else window
+
+
+def _end_ids(module: Any) -> list[int]:
+    text = module.config.get_text_config(decoder=True)
+    for holder in (module.generation_config, text):
+        end = getattr(holder, "eos_token_id", None)
+        if end is not None:
+            return [int(e) for e in end] if isinstance(end, list) else [int(end)]
+    return []
