@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from advisor.advice import Answers, Estimate, ask, recommend
     from advisor.curves import curve
+    from advisor.deploy import load_predictor
     from advisor.errors import AdvisorError, NotApplicable, UserError
     from advisor.measuring.comparing import compare
     from advisor.measuring.reading import read_comparison
@@ -51,6 +52,7 @@ __all__ = [
     "curve",
     "decide",
     "load_model",
+    "load_predictor",
     "load_prices",
     "load_table",
     "load_task",
@@ -89,6 +91,7 @@ _HOMES = {
     "curve": "curves",
     "decide": "verdict",
     "load_model": "models.load",
+    "load_predictor": "deploy",
     "load_prices": "verdict",
     "load_table": "tasks",
     "load_task": "tasks",

@@ -1,4 +1,4 @@
-"""The command line: `advisor profile | recommend | ask | compare | curve | report | approaches | models`.
+"""The command line: `advisor profile | recommend | ask | compare | curve | report | answer | approaches | models`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
 error.
@@ -122,6 +122,11 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
         "report",
         "print the report of a run folder again, without running anything",
         "Other limits and prices may be given.",
+    ),
+    (
+        "answer",
+        "answer queries with what a comparison has fitted",
+        "The recommended row, or another one of the run folder; without a query, one a line from standard input.",
     ),
     ("approaches", "what is installed, with its parameters", ""),
     ("models", "what models and embedders can be named", ""),

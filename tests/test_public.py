@@ -35,6 +35,7 @@ PUBLIC = [
     "curve",
     "decide",
     "load_model",
+    "load_predictor",
     "load_prices",
     "load_table",
     "load_task",

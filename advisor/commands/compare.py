@@ -45,6 +45,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
     )
     measuring.add_argument(
+        "--no-texts",
+        action="store_true",
+        help="leave inputs and retrieved passages out of the records; what answering needs is kept with each approach",
+    )
+    measuring.add_argument(
         "--latency-again",
         action="store_true",
         help="measure throughput and latency anew, of the rows named or of those from a busy machine; fit nothing",
@@ -80,7 +85,10 @@ def run(options: argparse.Namespace) -> int:
             terms = Terms(budget, limits, prices, options.margin, options.seeds)
             comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
         else:
-            comparison = compare(task, model, approaches, out=options.out, seeds=options.seeds, progress=progress)
+            keeping = {"texts": not options.no_texts}
+            comparison = compare(
+                task, model, approaches, out=options.out, seeds=options.seeds, progress=progress, **keeping
+            )
         probes = probe(task, model, progress=progress) if options.learn else None
     with clock.span("report"):
         decision = judged(comparison, options)

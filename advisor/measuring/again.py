@@ -59,7 +59,8 @@ def time_again(
     with alone(folder):
         old = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"][-1]
         chosen = _chosen(task, before, approaches)
-        plan = Plan(folder, old["seeds"], old["settings"]["latency_examples"], p95_ms=task.limits.p95_ms)
+        sent, texts = old["settings"]["latency_examples"], old.get("texts", True)
+        plan = Plan(folder, old["seeds"], sent, p95_ms=task.limits.p95_ms, texts=texts)
         head = head_of(plan, task, model, chosen) | {"runs": old["runs"]}
         _check_same(folder, old, head)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from advisor.approaches import Prediction
 from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
+from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.others import Load
 
@@ -143,10 +145,15 @@ def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict
     return {part: {**values, **chosen.get(part, {})} for part, values in config.items()}
 
 
-def prediction_line(prediction: Prediction) -> dict[str, object]:
-    """An answer as a `predictions` line carries it."""
+def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
+    """An answer as a `predictions` line carries it.
+
+    Args:
+        texts: whether the passages that stood beside the query are written too.
+    """
     usage = prediction.usage
-    return {
+    passages = {"passages": [asdict(p) for p in prediction.passages]} if texts and prediction.passages else {}
+    return passages | {
         "id": prediction.id,
         "text": prediction.text,
         "evidence": list(prediction.evidence),
@@ -161,4 +168,5 @@ def prediction_line(prediction: Prediction) -> dict[str, object]:
 
 
 def _prediction(line: dict[str, Any]) -> PredictionRecord:
-    return PredictionRecord(**{**line, "evidence": tuple(line.get("evidence", ()))})
+    evidence, passages = line.get("evidence", ()), line.get("passages", ())
+    return PredictionRecord(**{**line, "evidence": tuple(evidence), "passages": tuple(Passage(**p) for p in passages)})

@@ -64,6 +64,7 @@ class Plan:
         seeds: how often approaches run that another seed can change.
         latency_examples: test examples that are sent alone for latency at most; 0 measures none.
         fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
+        texts: whether inputs and shown passages stand in the records.
         p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
     """
 
@@ -72,6 +73,7 @@ class Plan:
     latency_examples: int = REQUESTS
     fits: tuple[Path, ...] = ()
     p95_ms: float | None = None
+    texts: bool = True
 
     def limited(self, assignment: Assignment) -> Assignment:
         """The assignment under this plan's limit."""
@@ -86,6 +88,7 @@ def compare(
     out: str | Path | None = None,
     seeds: int = 1,
     progress: Progress | None = None,
+    texts: bool = True,
 ) -> Comparison:
     """Measure each approach on the task's test examples, or go on where the same comparison stopped.
 
@@ -98,6 +101,7 @@ def compare(
             None takes those that the task names, else all that apply.
         out: the run folder, `runs/<task name>` by default.
         seeds: how often approaches run that another seed can change.
+        texts: whether inputs and shown passages stand in the records; answers always do.
 
     Raises:
         UserError: a spec is wrong, or another process works in the same folder.
@@ -105,7 +109,7 @@ def compare(
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}", "1 or more")
     folder = Path(out) if out is not None else Path("runs") / task.name
-    return carry_out(Plan(folder, seeds, p95_ms=task.limits.p95_ms), task, model, approaches, progress)
+    return carry_out(Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts), task, model, approaches, progress)
 
 
 def carry_out(
@@ -124,7 +128,7 @@ def carry_out(
         keep_threads(model, [folder])
         head = head_of(plan, task, model, chosen)
         place = folder / head["key"]
-        head["answers"] = write_answers(place / ANSWERS, task)
+        head["answers"] = write_answers(place / ANSWERS, task, plan.texts)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
         noted = False
@@ -208,6 +212,8 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
         "seeds": plan.seeds,
+        "texts": plan.texts,
+        "loaded_from": model.loaded_from,
         "latency_examples": min(plan.latency_examples, len(task.test)),
         "task": asdict(replace(facts, caveats=(*language_caveats(task, model), *facts.caveats))),
         "fitting": task.for_fitting().fingerprint,
@@ -227,11 +233,12 @@ def assignment_of(
     described, cores = head["model"], head["hardware"]["cores"]
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
     known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
-    key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
+    parts = [described["quantisation"], spec, seed, program, machine, *([] if head["texts"] else ["without texts"])]
+    key = digest(head["key"], *parts) if known else ""
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
-    threads = {name: described.get(name) for name in ("threads", "threads_alone")}
-    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **threads)
+    more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
+    return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)
 
 
 def task_facts(task: Task) -> TaskFacts:

@@ -93,6 +93,9 @@ def _read(folder: Path, head: Mapping[str, Any]) -> Comparison:
         hardware=head["hardware"],
         spans=spans,
         damaged=tuple(line.place for line in every_line(folder / JOURNAL) if isinstance(line, Damaged)),
+        texts=head.get("texts", True),
+        loaded_from=head.get("loaded_from"),
+        key=head["key"],
     )
 
 
@@ -146,12 +149,18 @@ def is_head(line: Mapping[str, Any]) -> bool:
     return line["type"] == "comparison" and known and all(isinstance(line.get(name), str) for name in ("key", "time"))
 
 
-def write_answers(path: Path, task: Task) -> str:
-    """The test answers, which the records need to be judged without the task folder; returns their digest.
+def write_answers(path: Path, task: Task, texts: bool) -> str:
+    """The test examples, which the records need to be judged without the task folder; returns their digest.
+
+    Args:
+        texts: whether their inputs are written too.
 
     A file that is not what the task says, as a power cut or a failing disk leaves it, is written anew.
     """
-    rows = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
+    rows: list[dict[str, Any]] = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
+    for row, example in zip(rows, task.test, strict=True):
+        row |= {"input": example.input} if texts else {}
+        row |= {"group": example.group} if example.group else {}
     text = "".join(json.dumps(row) + "\n" for row in rows)
     try:
         there = path.read_text(encoding="utf-8")
@@ -174,13 +183,22 @@ def read_answers(path: Path, number: int, known: str | None) -> dict[str, Answer
     """
     try:
         rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-        found = {row["id"]: Answer(tuple(row["targets"]), tuple(row["evidence"])) for row in rows}
+        found = {row["id"]: _answer(**row) for row in rows}
         whole = len(found) == number and known in (None, digest(rows))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         found, whole = {}, False
     if not whole:
         raise UserError(f"{path}: is damaged", "the same advisor compare writes it anew and measures nothing again")
     return found
+
+
+def _answer(id: str, targets: list[str], evidence: list[str], input: str = "", group: str = "") -> Answer:
+    return Answer(tuple(targets), tuple(evidence), input, group)
+
+
+def run_place(comparison: Comparison, run: Run) -> Path:
+    """Where the fitted predictor of a run lies."""
+    return record_path(Path(comparison.folder) / comparison.key, run.spec, run.seed).with_suffix("")
 
 
 def record_path(place: Path, spec: str, seed: int) -> Path:

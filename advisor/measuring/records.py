@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advisor.disk import writing
+from advisor.models import Passage
 from advisor.models.clock import Ledger, Span
 from advisor.models.others import Load
 
@@ -52,6 +53,7 @@ class PredictionRecord:
         cut: tokens of the input itself that did not fit even without context.
         shown: pieces of context that reached the prompt; None where the record does not say.
         unread: whether an embedder read only the beginning of the input.
+        passages: the pieces of documents that were retrieved, best first; empty where texts were left out.
     """
 
     id: str
@@ -64,6 +66,7 @@ class PredictionRecord:
     cut: int = 0
     shown: int | None = None
     unread: bool = False
+    passages: tuple[Passage, ...] = ()
 
     @property
     def evidence_shown(self) -> tuple[str, ...]:
@@ -167,10 +170,17 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is known of a test example when its predictions are judged."""
+    """What is known of a test example when its predictions are judged.
+
+    Attributes:
+        input: what was asked; empty where texts were left out, or an earlier version wrote the record.
+        group: the slice that it belongs to.
+    """
 
     targets: tuple[str, ...]
     evidence: tuple[str, ...] = ()
+    input: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,9 @@ class Comparison:
         versions, hardware: as recorded.
         spans: where time went outside the runs, each time that the comparison was called.
         damaged: files and lines of the journal that are no records and were left out.
+        texts: whether inputs and shown passages stand in the records.
+        loaded_from: by which the model can be loaded again (`LanguageModel.loaded_from`).
+        key: of the records: the folder below `folder` in which those of the runs lie.
     """
 
     folder: str
@@ -267,6 +280,9 @@ class Comparison:
     hardware: Mapping[str, Any] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
+    texts: bool = True
+    loaded_from: Mapping[str, Any] | None = None
+    key: str = ""
 
 
 def append(path: Path, *rows: Mapping[str, Any]) -> None:

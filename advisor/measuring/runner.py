@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.tasks import Example, Query, Task
 
+OUTLINE = "task.json"
 OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
 
 
@@ -38,6 +40,7 @@ class Assignment:
         p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
         key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
         threads, threads_alone: as in `ModelFacts`; recorded.
+        texts: whether the passages that stood beside a query are recorded with its answer.
     """
 
     approach: Approach
@@ -52,6 +55,7 @@ class Assignment:
     p95_seconds: float | None = None
     threads: int | None = None
     threads_alone: int | None = None
+    texts: bool = True
 
     @property
     def folder(self) -> Path:
@@ -185,7 +189,7 @@ class Measurement:
         with listening(self.progress), clock.span(OTHER):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started
-        _keep(predictor, self.assignment.folder)
+        _keep(predictor, self.task, self.assignment.folder)
         facts = asdict(predictor.facts)
         fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
         append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
@@ -214,7 +218,8 @@ class Measurement:
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
         for predictions, seconds in self.answers(predictor, done):
-            line = {"type": "predictions", "seconds": seconds, "predictions": [prediction_line(p) for p in predictions]}
+            rows = [prediction_line(p, self.assignment.texts) for p in predictions]
+            line = {"type": "predictions", "seconds": seconds, "predictions": rows}
             append(self.assignment.path, line | counted(clock.drain()))
 
     def answers(self, predictor: Predictor, done: set[str]) -> Iterator[tuple[list[Prediction], float]]:
@@ -354,13 +359,14 @@ def _open(assignment: Assignment, before: Run | None) -> None:
     append(assignment.path, head)
 
 
-def _keep(predictor: Predictor, folder: Path) -> None:
-    """Save whole or not at all: a folder that is there is complete."""
+def _keep(predictor: Predictor, task: Task, folder: Path) -> None:
+    """Save whole or not at all, with the task's outline: a folder that is there is enough to answer from."""
     work = folder.with_name(folder.name + ".saving")
     clear(work, folder)
     with writing(folder.parent):
         work.mkdir(parents=True)
         predictor.save(work)
+        (work / OUTLINE).write_text(json.dumps(asdict(task.outline)), encoding="utf-8")
         place_whole(work, folder)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +103,7 @@ class LanguageModel(ABC):
         context_window: tokens that prompt and answer may take together.
         embedder: the sentence embedder that goes with it, for everything that retrieves.
         can: what it can do besides answering.
+        loaded_from: name and options by which `advisor.load_model` made it; None where it was made otherwise.
     """
 
     name: str
@@ -110,6 +111,7 @@ class LanguageModel(ABC):
     context_window: int
     embedder: Embedder
     can: Capabilities = Capabilities()
+    loaded_from: Mapping[str, Any] | None = None
 
     @abstractmethod
     def generate(

@@ -7,9 +7,10 @@ a local model's. Embedders are found in the same way, in the group `advisor.embe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from advisor.errors import UserError
 from advisor.models.embedder import Embedder
@@ -25,7 +26,7 @@ SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
 @dataclass(frozen=True)
 class Loading:
-    """What a loader is told beside the name.
+    """What a loader is told beside the name; plain data, by which a model can be loaded again in another process.
 
     Attributes:
         embedder: name of the sentence embedder that goes with the model.
@@ -85,13 +86,31 @@ def load_model(
         UserError: the model cannot be had, or is not a causal language model.
     """
     load: Loader = plugin(MODELS, _loader_of(name, MODELS, "model"), "loader of models")
-    model = load(name, Loading(embedder, device, dtype, trust_remote_code))
+    loading = Loading(embedder, device, dtype, trust_remote_code)
+    model = load(name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(
             f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
             "fix or uninstall the package that brings it; see CONTRIBUTING.md",
         )
+    model.loaded_from = {"name": _whole(name), **asdict(loading), "embedder": _whole(embedder)}
     return model
+
+
+def load_again(loaded_from: Mapping[str, Any]) -> LanguageModel:
+    """Load a model by what `LanguageModel.loaded_from` says, as a record keeps it.
+
+    Raises:
+        UserError: it cannot be had any more.
+    """
+    options = dict(loaded_from)
+    return load_model(options.pop("name"), **options)
+
+
+def _whole(name: str) -> str:
+    """A path in full, so that it is found from elsewhere; any other name as it is."""
+    path = Path(name)
+    return str(path.absolute()) if path.exists() else name
 
 
 def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> Embedder:

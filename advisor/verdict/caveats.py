@@ -18,6 +18,10 @@ from advisor.verdict.statistics import Contrasts
 
 _FEW_EXAMPLES = 100
 _NAMED_LABELS = 6
+_NO_TEXTS = (
+    "Inputs and retrieved passages were left out of the records (--no-texts): what was asked and shown for an answer "
+    "cannot be looked up there."
+)
 
 
 def caveats(
@@ -35,6 +39,7 @@ def caveats(
         *_test_set(comparison, rows, contrasts, margin),
         *_rare_labels(comparison),
         *(f"{place} is no record and was left out." for place in comparison.damaged),
+        *([] if comparison.texts else [_NO_TEXTS]),
         *_approaches(rows, contrasts),
         *_straddling(rows, limits),
         *(sentence for row in rows for sentence in row.straddles),

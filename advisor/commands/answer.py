@@ -1,0 +1,103 @@
+"""The command `advisor answer`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from advisor.approaches import Prediction, Predictor
+from advisor.cleaning import cleaned, escaped
+from advisor.deploy.predictors import chosen, recorded_model, restored
+from advisor.disk import put
+from advisor.errors import UserError
+from advisor.intake import there
+from advisor.measuring.reading import read_comparison
+from advisor.measuring.records import Comparison
+from advisor.models.load import load_model
+from advisor.tasks import Query
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which run folder, which row, and what is asked."""
+    parser.add_argument("folder", metavar="DIR", help="a run folder, for example runs/handbook-qa")
+    parser.add_argument(
+        "asked",
+        nargs="*",
+        metavar="[SPEC] [QUERY]",
+        help="the row that answers (default: the recommended one), and the query; without one, each line of standard "
+        "input is a query and each line of output a JSON object",
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON object for a query that is given here, too")
+    model = parser.add_argument_group("model and machine", "default: as recorded")
+    model.add_argument("--model", metavar="M", help="the model that was measured, where it lies elsewhere now")
+    model.add_argument("--embedder", metavar="E", default="embedded", help="goes with --model")
+    model.add_argument("--device", metavar="D", help="goes with --model")
+    model.add_argument("--dtype", metavar="T", help="goes with --model")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer; returns the exit code."""
+    there(Path(options.folder))
+    comparison = read_comparison(options.folder)
+    spec, query = _meant(options.asked, comparison)
+    row = chosen(comparison, spec)
+    model = (
+        load_model(options.model, embedder=options.embedder, device=options.device, dtype=options.dtype)
+        if options.model
+        else recorded_model(comparison)
+    )
+    predictor = restored(comparison, row, model)
+    try:
+        if query is None:
+            for batch in _batches(sys.stdin, model.can.rows_at_once):
+                _print(predictor, batch, as_json=True)
+        else:
+            _print(predictor, [Query("1", query)], as_json=options.json)
+    finally:
+        predictor.close()
+    return 0
+
+
+def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:
+    """Spec and query; an argument alone is a spec if a row has it.
+
+    Raises:
+        UserError: there are more than two arguments.
+    """
+    if len(asked) > 2:
+        raise UserError(f"{len(asked)} arguments follow the run folder", 'a row and a query: put the query in "..."')
+    if len(asked) == 2:
+        return asked[0], asked[1]
+    if not asked:
+        return None, None
+    rows = {run.spec for run in comparison.runs}
+    return (asked[0], None) if asked[0] in rows else (None, asked[0])
+
+
+def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
+    """The lines that are not empty, as queries by the number of their line."""
+    queries = (Query(str(number), line.rstrip("\n")) for number, line in enumerate(lines, start=1) if line.strip())
+    while batch := list(islice(queries, size)):
+        yield batch
+
+
+def _print(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
+    for prediction in predictor.predict(queries):
+        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else cleaned(prediction.text)
+        put(sys.stdout, text + "\n")
+
+
+def _line(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "id": prediction.id,
+        "text": prediction.text,
+        "evidence": list(prediction.evidence),
+        "confidence": prediction.confidence,
+        "passages": [asdict(passage) for passage in prediction.passages],
+    }

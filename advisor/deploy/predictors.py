@@ -1,0 +1,121 @@
+"""A fitted predictor of a run folder, ready to answer in any process: the task it was fitted for is not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from advisor.approaches import Predictor, parse, spec_of
+from advisor.cleaning import say
+from advisor.disk import intact
+from advisor.errors import UserError
+from advisor.measuring.reading import read_comparison, run_place
+from advisor.measuring.records import Comparison, Run
+from advisor.measuring.runner import OUTLINE
+from advisor.models import LanguageModel
+from advisor.models.load import load_again
+from advisor.racing import with_race
+from advisor.tasks import Limits, TaskOutline
+from advisor.verdict import decide
+
+MODEL = ("id", "revision", "embedder")  # what has to be the same for the answers to be those that were measured
+
+
+def load_predictor(folder: str | Path, spec: str | None = None, model: LanguageModel | None = None) -> Predictor:
+    """The fitted predictor of a row of the newest comparison in a run folder.
+
+    It answers as it was measured: the instruction, labels, worked examples, index, weights and decoding are those that
+    were saved. The folder may have been moved, and the task may be gone.
+
+    Args:
+        spec: of the row; None takes the recommended one, else the provisional one, which is named on stderr.
+        model: None loads the recorded one.
+
+    Raises:
+        UserError: there is no such row, it was not measured to the end, or the model is another one.
+    """
+    comparison = read_comparison(folder)
+    run = chosen(comparison, spec)
+    return restored(comparison, run, model or recorded_model(comparison))
+
+
+def chosen(comparison: Comparison, spec: str | None) -> Run:
+    """The run that answers for a row: the first seed that was measured to the end.
+
+    Raises:
+        UserError: the comparison has no such row, chooses none, or the row was not measured to the end.
+    """
+    spec = spec or _recommended(comparison)
+    rows = list(dict.fromkeys(run.spec for run in comparison.runs))
+    named = spec if spec in rows else _canonical(spec)
+    runs = [run for run in comparison.runs if run.spec == named]
+    if not runs:
+        raise UserError(f"{comparison.folder}: has no row {spec!r}", f"its rows are {', '.join(rows)}")
+    done = [run for run in runs if run.status == "ok"]
+    if not done:
+        reason = f" ({runs[0].error})" if runs[0].error else ""
+        ready = ", ".join(dict.fromkeys(run.spec for run in comparison.runs if run.status == "ok")) or "none"
+        seen = f"{comparison.folder}: {named} was not measured to the end: {runs[0].status}{reason}"
+        raise UserError(seen, f"rows that can answer: {ready}")
+    return done[0]
+
+
+def _recommended(comparison: Comparison) -> str:
+    decision = with_race(decide(comparison, Limits(**comparison.task.limits)))
+    found = decision.recommendation
+    if found.approach is None:
+        raise UserError(f"{comparison.folder}: no row is recommended", "name one: advisor report shows them")
+    if not found.decided:
+        say(f"note: {found.approach} is the provisional choice; the comparison has not decided")
+    return found.approach
+
+
+def _canonical(spec: str) -> str:
+    """The spec as records have it; as it is where it names nothing that is installed."""
+    try:
+        return spec_of(parse(spec))
+    except UserError:
+        return spec
+
+
+def recorded_model(comparison: Comparison) -> LanguageModel:
+    """The model of a comparison, loaded as it was then.
+
+    Raises:
+        UserError: the record does not say how, or it cannot be had any more.
+    """
+    if not comparison.loaded_from:
+        raise UserError(
+            f"{comparison.folder}: does not say how its model {comparison.model.id} was loaded",
+            "name it: --model, or the argument model of load_predictor",
+        )
+    return load_again(comparison.loaded_from)
+
+
+def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predictor:
+    """What was fitted in a run, brought back.
+
+    Raises:
+        UserError: what was kept is not there or was damaged, or the model is not the one that was measured.
+    """
+    place = run_place(comparison, run)
+    again = f"measure it again with advisor compare: --approach {run.spec} --fresh"
+    if not intact(place):
+        raise UserError(f"{place}: what was fitted is not there, or was damaged", again)
+    described = model.describe()
+    for name in MODEL:
+        then, now = getattr(comparison.model, name), described[name]
+        if then != now:
+            seen = f"{comparison.folder}: was measured with {name} {then} of the model, and this one has {now}"
+            raise UserError(seen, "name the model that was measured, or leave it out")
+    try:
+        outline = _outline(place)
+        return parse(run.spec).restore(place, outline, model)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{place}: cannot be brought back without its task ({reason})", again) from error
+
+
+def _outline(place: Path) -> TaskOutline:
+    saved = json.loads((place / OUTLINE).read_text(encoding="utf-8"))
+    return TaskOutline(**{**saved, "labels": tuple(saved["labels"])})
