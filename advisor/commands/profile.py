@@ -7,7 +7,7 @@ import sys
 
 from advisor.commands.options import add_task, task_of, weights
 from advisor.profiling import profile
-from advisor.reporting import show_profile
+from advisor.reporting import show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
         model = weights().load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
     if options.embedder:
         embedder = weights().load_embedder(options.embedder, device=options.device)
-    show_profile(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
+    show(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
     return 0
