@@ -1,13 +1,14 @@
 """What a report is made of: blocks of plain data, which one renderer for each format sets.
 
-A subject (a decision, curves, an estimate, a profile) becomes a `Document`; every text in it is as the user or a
-library wrote it, and each renderer escapes what its format would act on. Some blocks serve one medium only: a *screen*
+A subject (a decision, curves, an estimate, a profile) becomes a `Report`; every text in it is as the user or a
+library wrote it, and each renderer escapes what its format would act on. A block without anything in it is left out by
+whoever makes the report. Some blocks serve one medium only: a *screen*
 is narrow and read at once, a *page* (Markdown, for one) is kept and handed on, and names the whole setup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,12 +75,12 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Detail:
     """A text under a label.
 
     Attributes:
         figure: stands between both.
-        follows: whether it goes on from the entry before, so that a screen leaves its label out.
+        follows: whether it goes on from the detail before, so that a screen leaves its label out.
     """
 
     label: Words
@@ -90,14 +91,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Entries:
+class Details:
     """Labelled texts.
 
     Attributes:
         columns: of the labels on a screen; None: as many as the longest takes, within bounds.
     """
 
-    entries: tuple[Entry, ...]
+    details: tuple[Detail, ...]
     columns: int | None = None
 
 
@@ -173,7 +174,7 @@ class Column:
     Attributes:
         title: in one line or two, for a screen.
         cells: one for each row; a cell of several parts stands in one line, or its parts below each other, or the first
-            alone, as there is room. Figures of the report's own: no text from elsewhere.
+            alone, as there is room.
         heading: for a page; None: the title.
         short: cells for a screen that is narrow.
         rank: where room is short, columns of the highest rank go first, the last of them before the others; those above
@@ -298,11 +299,11 @@ class Only:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Gap | Paragraph | Bullets | Numbered | Entries | Remarks | Conclusion | Issue | Table | Figure | Only
+Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Figure | Only
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Report:
     """A whole report."""
 
     title: str
@@ -325,3 +326,9 @@ def section(title: str, *blocks: Block | None) -> tuple[Block, ...]:
     """A heading and its blocks; nothing where there is none."""
     found = tuple(block for block in blocks if block is not None)
     return (Heading(title), *found) if found else ()
+
+
+def listed(title: str, statements: Iterable[str], dashed: bool = True) -> tuple[Block, ...]:
+    """A heading and statements below it; nothing where there is none."""
+    found = tuple(statements)
+    return section(title, Bullets(found, dashed) if found else None)

@@ -6,6 +6,8 @@ import re
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
+from advisor.cleaning import plain
+
 _BETWEEN_PARTS = re.compile(r"(?<=,)|(?=\+)")
 _INSIDE_PART = re.compile(r"(?<=[:=-])")
 _ASCII = str.maketrans("─│└┬┤", "-|++|")
@@ -16,6 +18,11 @@ def shorten(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(0, width - 3)).rstrip() + "..."[:width]
+
+
+def visible(text: str) -> str:
+    """The text as it stands, spaces too, where all of it can be seen; else what is left of it in one line."""
+    return text if text.isprintable() else plain(text)
 
 
 def pad(text: str, width: int, right: bool = False) -> str:

@@ -12,9 +12,8 @@ from advisor.reporting.blocks import (
     Bullets,
     Code,
     Column,
-    Document,
-    Entries,
-    Entry,
+    Detail,
+    Details,
     Figure,
     Gap,
     Heading,
@@ -22,8 +21,10 @@ from advisor.reporting.blocks import (
     Names,
     Only,
     Paragraph,
+    Report,
     Table,
     TableRow,
+    listed,
     section,
 )
 from advisor.reporting.decision import LABELS, head, measured
@@ -33,27 +34,26 @@ from advisor.verdict.curves import Curve, Curves, Gain, Point
 _NAMES = Names(wanted=32, most=32)
 
 
-def curves_blocks(curves: Curves) -> Document:
+def curves_report(curves: Curves) -> Report:
     """Qualities by size, where one approach overtakes another, and what more labels would buy."""
     growth = curves.growth
-    troubles, overtakings = say.troubles(curves), [s for s in (say.leaders(curves), *say.crossings(curves)) if s]
-    caveats, figure = say.caveats(curves), _figure(curves)
+    troubles, figure = say.troubles(curves), _figure(curves)
     setup = [statements.model(growth.model), statements.device(growth.model), growth.folder]
-    foot = Entries((Entry("method", say.method(curves)), Entry("records", growth.folder)), LABELS)
-    return Document(
+    foot = Details((Detail("method", say.method(curves)), Detail("records", growth.folder)), LABELS)
+    return Report(
         f"Advisor: learning curves of {statements.named(growth.task.name)}",
         (
-            Only("screen", (Entries(tuple(head(growth.task, growth.model)), LABELS),)),
+            Only("screen", (Details(tuple(head(growth.task, growth.model)), LABELS),)),
             Only("page", (measured(growth.task),)),
             Heading(f"Quality ({growth.task.metric}) by training examples, with 95 % intervals"),
             _qualities(curves),
             *((Gap(), Bullets(troubles)) if troubles else ()),
             *((Gap(), figure) if figure else ()),
-            *section("Where one overtakes another", Bullets(overtakings) if overtakings else None),
+            *listed("Where one overtakes another", filter(None, [say.leaders(curves), *say.crossings(curves)])),
             *_gains(curves),
-            *section("Caveats", Bullets(caveats) if caveats else None),
+            *listed("Caveats", say.caveats(curves)),
             Only("page", (Heading("Method"), Paragraph((say.method(curves),)))),
-            Only("page", section("Setup", Bullets([line for line in setup if line]))),
+            Only("page", listed("Setup", filter(None, setup))),
             Only("screen", (Gap(), foot)),
         ),
     )

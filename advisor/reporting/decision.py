@@ -12,15 +12,16 @@ from advisor.reporting.blocks import (
     Bullets,
     Code,
     Conclusion,
-    Document,
-    Entries,
-    Entry,
+    Detail,
+    Details,
     Gap,
     Heading,
     Only,
     Paragraph,
     Remark,
     Remarks,
+    Report,
+    listed,
     section,
 )
 from advisor.reporting.scatter import scatter
@@ -32,11 +33,10 @@ LABELS = 10
 """Columns of the labels at the head and foot of a report."""
 
 
-def decision_blocks(decision: Decision) -> Document:
+def decision_report(decision: Decision) -> Report:
     """What was measured, what follows from it, and how it was done."""
     comparison = decision.comparison
-    caveats = statements.caveats(decision)
-    return Document(
+    return Report(
         f"Advisor: {statements.named(comparison.task.name)}",
         (
             Only("screen", (_head(decision), Gap())),
@@ -47,19 +47,19 @@ def decision_blocks(decision: Decision) -> Document:
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),
             *section("Notes", _notes(decision)),
-            *section("Caveats", Bullets(caveats) if caveats else None),
+            *listed("Caveats", statements.caveats(decision)),
             Only("page", (Heading("Method"), Paragraph(tuple(_method(decision))), *section("Setup", _setup(decision)))),
             Only("screen", (Gap(), _foot(decision))),
         ),
     )
 
 
-def head(task: TaskFacts, model: ModelFacts) -> list[Entry]:
+def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
     """What was measured on what, in short."""
     return [
-        Entry("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}"),
-        Entry("model", statements.model(model, short=True)),
-        Entry("device", statements.device(model), follows=True),
+        Detail("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}"),
+        Detail("model", statements.model(model, short=True)),
+        Detail("device", statements.device(model), follows=True),
     ]
 
 
@@ -68,12 +68,12 @@ def measured(task: TaskFacts) -> Paragraph:
     return Paragraph((f"{task.kind}; {statements.sizes(task)}.",))
 
 
-def _head(decision: Decision) -> Entries:
+def _head(decision: Decision) -> Details:
     task, model = decision.comparison.task, decision.comparison.model
     first, *rest = head(task, model)
-    fingerprint = Entry("fingerprint", f"fingerprint {task.fingerprint}", follows=True)
+    fingerprint = Detail("fingerprint", f"fingerprint {task.fingerprint}", follows=True)
     more = [("embedder", model.embedder), ("limits", "; ".join(statements.limits(decision.limits)))]
-    return Entries((first, fingerprint, *rest, *(Entry(label, text) for label, text in more if text)), LABELS)
+    return Details((first, fingerprint, *rest, *(Detail(label, text) for label, text in more if text)), LABELS)
 
 
 def _results(decision: Decision) -> Iterator[Block]:
@@ -83,9 +83,9 @@ def _results(decision: Decision) -> Iterator[Block]:
         yield Only("screen", (Paragraph(("No approach was recorded.",)),))
 
 
-def _diagnosis(decision: Decision) -> Entries | None:
-    found = [Entry(one.name, one.meaning, figures.quality(one.estimate)) for one in decision.diagnosis]
-    return Entries(tuple(found)) if found else None
+def _diagnosis(decision: Decision) -> Details | None:
+    found = [Detail(one.name, one.meaning, figures.quality(one.estimate)) for one in decision.diagnosis]
+    return Details(tuple(found)) if found else None
 
 
 def _costs(decision: Decision) -> Iterator[Block]:
@@ -114,10 +114,10 @@ def _conclusion(decision: Decision) -> Conclusion:
 
 
 def _race(found: Race) -> tuple[Block, ...]:
-    fates = tuple(Entry(Code(spec), fate) for spec, fate in race.entrants(found))
+    fates = tuple(Detail(Code(spec), fate) for spec, fate in race.entrants(found))
     promised = tuple(race.guarantee(found))
     return section(
-        "Race", Paragraph(tuple(race.summary(found))), Entries(fates), Paragraph(promised) if promised else None
+        "Race", Paragraph(tuple(race.summary(found))), Details(fates), Paragraph(promised) if promised else None
     )
 
 
@@ -162,9 +162,9 @@ def _method(decision: Decision) -> Iterator[str]:
     yield "Controls serve the diagnosis and are never chosen; a failed approach has no quality, rather than 0."
 
 
-def _setup(decision: Decision) -> Entries:
+def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
-    entries = [
+    details = [
         ("task fingerprint", comparison.task.fingerprint),
         ("model", statements.model(comparison.model)),
         ("device", statements.device(comparison.model)),
@@ -179,16 +179,16 @@ def _setup(decision: Decision) -> Entries:
         ("share of ceiling", statements.share_of_ceiling(decision)),
         ("records", comparison.folder),
     ]
-    return Entries(tuple(Entry(label, text) for label, text in entries if text))
+    return Details(tuple(Detail(label, text) for label, text in details if text))
 
 
-def _foot(decision: Decision) -> Entries:
+def _foot(decision: Decision) -> Details:
     reached = statements.share_of_ceiling(decision)
-    entries = [
-        Entry("reused", statements.reused(decision)),
-        Entry("time", statements.time_spent(decision)),
-        Entry("share of ceiling", f"share of ceiling: {reached}" if reached else "", follows=True),
-        Entry("costs", decision.prices),
-        Entry("records", decision.comparison.folder),
+    details = [
+        Detail("reused", statements.reused(decision)),
+        Detail("time", statements.time_spent(decision)),
+        Detail("share of ceiling", f"share of ceiling: {reached}" if reached else "", follows=True),
+        Detail("costs", decision.prices),
+        Detail("records", decision.comparison.folder),
     ]
-    return Entries(tuple(entry for entry in entries if entry.text), LABELS)
+    return Details(tuple(detail for detail in details if detail.text), LABELS)

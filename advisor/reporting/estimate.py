@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from advisor.advice.estimate import Estimate, Option, Step
@@ -13,12 +13,10 @@ from advisor.pilot.readings import Probes, Reading
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import (
     Block,
-    Bullets,
     Code,
     Column,
-    Document,
-    Entries,
-    Entry,
+    Detail,
+    Details,
     Gap,
     Heading,
     Item,
@@ -26,9 +24,11 @@ from advisor.reporting.blocks import (
     Numbered,
     Only,
     Paragraph,
+    Report,
     Table,
     TableRow,
     Tone,
+    listed,
     section,
 )
 from advisor.reporting.decision import LABELS
@@ -49,32 +49,27 @@ _MARKS = {
 _NAMES = Names(least=12, wanted=12)
 
 
-def estimate_blocks(estimate: Estimate) -> Document:
+def estimate_report(estimate: Estimate) -> Report:
     """What to expect, what to begin with and why, and what would change that."""
     first, *rest = _advice(estimate)
-    return Document(
+    return Report(
         f"Advisor: what to expect of {estimate.name}",
         (
-            *((Entries(found, LABELS),) if (found := tuple(_head(estimate))) else ()),
+            *((Details(found, LABELS),) if (found := tuple(_head(estimate))) else ()),
             *_expected(estimate),
             Heading("Advice"),
             Paragraph((first,), "strong"),
             *(Paragraph((sentence,)) for sentence in rest),
             *section("Why", _reasons(estimate)),
-            *section("What would change it", _bullets(f"{c.circumstance}: {c.outcome}." for c in estimate.changes)),
+            *listed("What would change it", (f"{c.circumstance}: {c.outcome}." for c in estimate.changes)),
             Heading("What to do first"),
             Numbered(tuple(Item(_step(step), Code(step.command)) for step in estimate.steps)),
             *_probed(estimate),
-            *section("What you said", _bullets(f"{question} {answer}" for question, answer in estimate.told)),
-            *section("Caveats", _bullets(estimate.caveats)),
-            *((Gap(), Entries((Entry("costs", estimate.prices),), LABELS)) if estimate.prices else ()),
+            *listed("What you said", (f"{question} {answer}" for question, answer in estimate.told)),
+            *listed("Caveats", estimate.caveats),
+            *((Gap(), Details((Detail("costs", estimate.prices),), LABELS)) if estimate.prices else ()),
         ),
     )
-
-
-def _bullets(statements: Iterable[str], dashed: bool = True) -> Bullets | None:
-    found = tuple(statements)
-    return Bullets(found, dashed) if found else None
 
 
 def _reasons(estimate: Estimate) -> Numbered | None:
@@ -109,8 +104,8 @@ def _tone(option: Option, estimate: Estimate) -> Tone:
 def _probed(estimate: Estimate) -> tuple[Block, ...]:
     if estimate.probes is None:
         return ()
-    readings = _bullets(_readings(estimate.probes), dashed=False)
-    return section(f"What was probed, on examples of {estimate.probes.split}", readings)
+    title = f"What was probed, on examples of {estimate.probes.split}"
+    return listed(title, _readings(estimate.probes), dashed=False)
 
 
 def _title(estimate: Estimate) -> str:
@@ -141,20 +136,20 @@ def _step(step: Step) -> str:
     return f"{step.what} About {figures.duration(max(step.seconds, 1.0), compact=True)}."
 
 
-def _head(estimate: Estimate) -> Iterator[Entry]:
+def _head(estimate: Estimate) -> Iterator[Detail]:
     profile = estimate.profile
     if profile:
         task, found = profile.task, profile.description
         documents = f"; {found.documents:,} documents" if found.documents else ""
-        yield Entry("task", f"{task.kind}, {found.train:,} train, {found.test:,} test examples{documents}")
+        yield Detail("task", f"{task.kind}, {found.train:,} train, {found.test:,} test examples{documents}")
         grave = sum(finding.severity == "high" for finding in profile.findings)
         if grave:
-            yield Entry("data", f"{grave} grave finding{'s' * (grave > 1)}: see advisor profile")
+            yield Detail("data", f"{grave} grave finding{'s' * (grave > 1)}: see advisor profile")
     if estimate.model:
-        yield Entry("model", statements.model(estimate.model, short=True))
-        yield Entry("machine", statements.device(estimate.model), follows=True)
+        yield Detail("model", statements.model(estimate.model, short=True))
+        yield Detail("machine", statements.device(estimate.model), follows=True)
     if limits := statements.limits(estimate.limits):
-        yield Entry("limits", "; ".join(limits))
+        yield Detail("limits", "; ".join(limits))
 
 
 def _advice(estimate: Estimate) -> list[str]:

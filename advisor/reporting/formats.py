@@ -1,6 +1,6 @@
 """One door to every report: what it is of, and in which format.
 
-A format is a function that takes a document of blocks and gives text. `terminal` and `markdown` are built in; other
+A format is a function that takes a report of blocks and gives text. `terminal` and `markdown` are built in; other
 packages add theirs through the entry point group `advisor.reports`, each under the name that `--format` takes:
 
     [project.entry-points."advisor.reports"]
@@ -22,14 +22,14 @@ from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.profiling import Profile
-from advisor.reporting.blocks import Document
+from advisor.reporting.blocks import Report
 from advisor.reporting.characters import encodable
-from advisor.reporting.curves import curves_blocks, curves_document
-from advisor.reporting.decision import decision_blocks
+from advisor.reporting.curves import curves_document, curves_report
+from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
-from advisor.reporting.estimate import estimate_blocks, estimate_document
+from advisor.reporting.estimate import estimate_document, estimate_report
 from advisor.reporting.markdown import markdown
-from advisor.reporting.profile import profile_blocks, profile_document
+from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.terminal import terminal
 from advisor.tasks.faults import nearest, short
 from advisor.verdict.curves import Curves
@@ -43,12 +43,12 @@ Subject = Decision | Curves | Estimate | Profile
 
 
 class Format(Protocol):
-    """Sets a document; the same document gives the same text, in any encoding's characters.
+    """Sets a report; the same report gives the same text, in any encoding's characters.
 
     Texts in blocks are as users and libraries wrote them: a format escapes whatever it would act on.
     """
 
-    def __call__(self, document: Document, *, width: int, color: bool) -> str:
+    def __call__(self, report: Report, /, *, width: int, color: bool) -> str:
         """The whole text, with a line break at its end.
 
         Args:
@@ -60,6 +60,7 @@ class Format(Protocol):
 # Not among the entry points: looking through all that is installed takes longer than a report.
 _BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown}
 _JSON = "json"
+_MEND = "update or uninstall the package it comes with"
 
 
 def report(
@@ -120,15 +121,15 @@ def _format(name: str) -> Format:
 def _guarded(point: EntryPoint) -> Format:
     """Another package's format, whose faults are told in a line."""
     with _told(point):
-        found = point.load()
-    if not callable(found):
-        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called")
+        render = point.load()
+    if not callable(render):
+        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _MEND)
 
-    def guarded(document: Document, *, width: int, color: bool) -> str:
+    def guarded(found: Report, /, *, width: int, color: bool) -> str:
         with _told(point):
-            text = found(document, width=width, color=color)
+            text = render(found, width=width, color=color)
         if not isinstance(text, str):
-            raise UserError(f"report format {point.name!r} ({point.value}) gave {type(text).__name__} instead of text")
+            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _MEND)
         return text
 
     return guarded
@@ -142,21 +143,20 @@ def _told(point: EntryPoint) -> Iterator[None]:
         raise
     except Exception as error:  # whatever another package raises
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f"report format {point.name!r} ({point.value}) fails: {short(reason)}", "update or uninstall it"
-        ) from error
+        what = f"report format {point.name!r} ({point.value}) fails: {short(reason, 300)}"
+        raise UserError(what, _MEND) from error
 
 
-def _blocks(subject: Subject) -> Document:
+def _blocks(subject: Subject) -> Report:
     match subject:
         case Decision():
-            return decision_blocks(subject)
+            return decision_report(subject)
         case Curves():
-            return curves_blocks(subject)
+            return curves_report(subject)
         case Estimate():
-            return estimate_blocks(subject)
+            return estimate_report(subject)
         case Profile():
-            return profile_blocks(subject)
+            return profile_report(subject)
 
 
 def _facts(subject: Subject) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from advisor.cleaning import plain
 from advisor.reporting.blocks import Code, Column, Table, TableRow, Tone, Words
-from advisor.reporting.characters import fold_spec, pad, shorten
+from advisor.reporting.characters import fold_spec, pad, shorten, visible
 
 _Cell = str | tuple[str, ...]
 
@@ -47,9 +47,9 @@ class Grid:
         """Titles, rule and rows."""
         ruled = self.table.ruled
         depth = max(len(column.title) for column in self.columns)
-        titles = [("",) * (depth - len(column.title)) + column.title for column in self.columns]
+        titles = [[""] * (depth - len(column.title)) + _title(column) for column in self.columns]
         for number, words in enumerate(zip(*titles, strict=True), start=1):
-            name = self.table.names.title if number == depth else ""
+            name = visible(self.table.names.title) if number == depth else ""
             yield self._left("", name) + self._right(words), "strong" if ruled else ""
         if ruled:
             yield "─" * (self.taken + self.names), "quiet"
@@ -108,7 +108,7 @@ def fit(table: Table, width: int) -> Grid:
 def _grid(table: Table, columns: Sequence[Column], form: Callable[[_Cell], tuple[str, ...]], short: bool) -> Grid:
     cells = tuple(tuple(map(form, column.short if short and column.short else column.cells)) for column in columns)
     widths = tuple(
-        max([column.least, *map(cell_len, column.title), *(cell_len(line) for cell in found for line in cell)])
+        max([column.least, *map(cell_len, _title(column)), *(cell_len(line) for cell in found for line in cell)])
         for column, found in zip(columns, cells, strict=True)
     )
     return Grid(table, tuple(columns), cells, widths, gap=1 if short else 2)
@@ -120,12 +120,16 @@ def _head(row: TableRow) -> str:
     return f"{mark}{key} " if mark or key else ""
 
 
+def _title(column: Column) -> list[str]:
+    return list(map(visible, column.title))
+
+
 def _beside(cell: _Cell) -> tuple[str, ...]:
-    return (cell if isinstance(cell, str) else " ".join(filter(None, cell)),)
+    return (" ".join(filter(None, _below(cell))),)
 
 
 def _below(cell: _Cell) -> tuple[str, ...]:
-    return (cell,) if isinstance(cell, str) else cell
+    return tuple(map(visible, (cell,) if isinstance(cell, str) else cell))
 
 
 def _alone(cell: _Cell) -> tuple[str, ...]:

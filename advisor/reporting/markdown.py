@@ -11,9 +11,8 @@ from advisor.reporting.blocks import (
     Bullets,
     Code,
     Conclusion,
-    Document,
-    Entries,
-    Entry,
+    Detail,
+    Details,
     Figure,
     Heading,
     Issue,
@@ -21,6 +20,7 @@ from advisor.reporting.blocks import (
     Numbered,
     Paragraph,
     Remarks,
+    Report,
     Table,
     TableRow,
     Words,
@@ -33,14 +33,14 @@ _ACTIVE_IN_FIGURES = re.compile(r"[\\`*|&#@!]|\](?=[\[(:])|<(?=[A-Za-z/!?])|\$(?
 """Those of them that act in a cell of a table: `[0.51, 0.71]`, `$0.0042`, `<0.001` and a last `~` stand as they are."""
 
 
-def markdown(document: Document, *, width: int, color: bool) -> str:
-    """The document with its conclusion first; whatever comes from the user is shown literally.
+def markdown(report: Report, /, *, width: int, color: bool) -> str:
+    """The report with its conclusion first; whatever comes from the user is shown literally.
 
     Args:
         width, color: of a screen; without a meaning here.
     """
-    blocks = sorted(document.shown_on("page"), key=lambda block: not isinstance(block, Conclusion))
-    parts = [f"# {text(document.title)}", *(part for block in blocks for part in _parts(block))]
+    blocks = sorted(report.shown_on("page"), key=lambda block: not isinstance(block, Conclusion))
+    parts = [f"# {text(report.title)}", *(part for block in blocks for part in _parts(block))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -72,8 +72,8 @@ def _parts(block: Block) -> Iterator[str]:
             yield _list(map(text, block.statements))
         case Numbered():
             yield "\n".join(f"{number}. {_item(item)}" for number, item in enumerate(block.items, start=1))
-        case Entries():
-            yield _list(map(_entry, block.entries))
+        case Details():
+            yield _list(map(_detail, block.details))
         case Remarks():
             yield _list(f"{_words(remark.name)}: {text('; '.join(remark.notes))}" for remark in block.remarks)
         case Conclusion():
@@ -95,10 +95,14 @@ def _figures(words: str) -> str:
 
 
 def _paragraph(block: Paragraph) -> str:
-    """Sentences that stood in lines of their own end with a full stop each."""
-    found = [text(sentence) for sentence in block.sentences]
-    words = " ".join(f"{sentence.rstrip('.')}." for sentence in found) if len(found) > 1 else "".join(found)
+    """Several sentences end each with a full stop, where they would run into each other."""
+    many = len(block.sentences) > 1
+    words = " ".join(map(_ended, block.sentences)) if many else "".join(map(text, block.sentences))
     return f"**{words}**" if words and block.tone in ("strong", "good") else words
+
+
+def _ended(sentence: str) -> str:
+    return text(sentence) + ("" if sentence.endswith((".", "!", "?", ":")) else ".")
 
 
 def _item(item: Item) -> str:
@@ -111,9 +115,9 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _entry(entry: Entry) -> str:
-    figure = f"{_figures(entry.figure)}. " if entry.figure else ""
-    return f"{_words(entry.label)}: {figure}{text(entry.text)}" if entry.label else figure + text(entry.text)
+def _detail(detail: Detail) -> str:
+    figure = f"{_figures(detail.figure)}. " if detail.figure else ""
+    return f"{_words(detail.label)}: {figure}{text(detail.text)}" if detail.label else figure + text(detail.text)
 
 
 def _conclusion(block: Conclusion) -> Iterator[str]:
@@ -127,9 +131,8 @@ def _conclusion(block: Conclusion) -> Iterator[str]:
 def _issue(block: Issue) -> str:
     more = [f"and {block.more:,} more"] if block.more else []
     below = [f"try: {text(block.fix)}", *(": ".join(filter(None, map(text, place))) for place in block.places), *more]
-    return "\n".join(
-        [f"- **{text(block.grade)}**: {text(block.what)}. {text(block.meaning)}", *(f"  - {line}" for line in below)]
-    )
+    head = f"- **{text(block.grade)}**: {_ended(block.what)} {text(block.meaning)}"
+    return "\n".join([head, *(f"  - {line}" for line in below)])
 
 
 def _table(table: Table) -> Iterator[str]:

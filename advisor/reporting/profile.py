@@ -11,18 +11,18 @@ from advisor.profiling import Profile
 from advisor.reporting import statements
 from advisor.reporting.blocks import (
     Block,
-    Bullets,
     Column,
-    Document,
-    Entries,
-    Entry,
+    Detail,
+    Details,
     Heading,
     Issue,
     Names,
     Paragraph,
+    Report,
     Table,
     TableRow,
     Tone,
+    listed,
     section,
 )
 from advisor.reporting.characters import shorten
@@ -40,31 +40,30 @@ _TONES: dict[Severity, Tone] = {"high": "grave", "medium": "doubtful", "low": "q
 _LENGTHS = Names(title="", least=18, wanted=18)
 
 
-def profile_blocks(profile: Profile) -> Document:
+def profile_report(profile: Profile) -> Report:
     """The task in numbers, and what may spoil a comparison on it."""
-    unchecked = [f"{check.what}: {check.mend}" for check in profile.unchecked]
-    return Document(
+    return Report(
         f"Advisor: profile of {statements.named(profile.task.name)}",
         (
-            Entries(tuple(_head(profile)), _LABELS),
+            Details(tuple(_head(profile)), _LABELS),
             Heading("Lengths"),
             *_lengths(profile),
-            *section("Answers", _entries(_answers(profile))),
-            *section("Documents", _entries(_documents(profile))),
-            *section("What this test set can show", _entries(_power(profile))),
+            *section("Answers", _details(_answers(profile))),
+            *section("Documents", _details(_documents(profile))),
+            *section("What this test set can show", _details(_power(profile))),
             Heading("What may spoil a comparison"),
             *(map(_issue, profile.findings) if profile.findings else (Paragraph(("Nothing was found.",)),)),
-            *section("Not checked", Bullets(unchecked) if unchecked else None),
+            *listed("Not checked", (f"{check.what}: {check.mend}" for check in profile.unchecked)),
         ),
     )
 
 
-def _entries(entries: Iterator[Entry]) -> Entries | None:
-    found = tuple(entries)
-    return Entries(found, _LABELS) if found else None
+def _details(details: Iterator[Detail]) -> Details | None:
+    found = tuple(details)
+    return Details(found, _LABELS) if found else None
 
 
-def _head(profile: Profile) -> Iterator[Entry]:
+def _head(profile: Profile) -> Iterator[Detail]:
     task, found = profile.task, profile.description
     sizes = [
         f"{found.train:,} training",
@@ -73,11 +72,11 @@ def _head(profile: Profile) -> Iterator[Entry]:
     ]
     if found.documents:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
-    yield Entry("task", f"{task.kind}, measured by {task.metric}")
-    yield Entry("", words.listed(sizes))
-    yield from (Entry("", caveat, tone="warning") for caveat in profile.language_caveats)
-    yield from (Entry("", caveat) for caveat in task.caveats)
-    yield Entry("language", _languages(profile))
+    yield Detail("task", f"{task.kind}, measured by {task.metric}")
+    yield Detail("", words.listed(sizes))
+    yield from (Detail("", caveat, tone="warning") for caveat in profile.language_caveats)
+    yield from (Detail("", caveat) for caveat in task.caveats)
+    yield Detail("language", _languages(profile))
 
 
 def _languages(profile: Profile) -> str:
@@ -121,30 +120,32 @@ def _length(value: float) -> str:
     return f"{value:.1f}" if value < 9.95 and value != int(value) else f"{value:,.0f}"
 
 
-def _answers(profile: Profile) -> Iterator[Entry]:
+def _answers(profile: Profile) -> Iterator[Detail]:
     found, kind = profile.description, profile.task.kind
     if found.labels:
-        yield Entry("labels", _labels(profile))
+        yield Detail("labels", _labels(profile))
     if found.majority is not None:
         macro = "" if found.majority_macro_f1 is None else f", macro F1 {found.majority_macro_f1:.3f}"
-        yield Entry("baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}")
+        yield Detail(
+            "baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}"
+        )
     if kind != "classification":
         if found.distinct_answers is not None:
-            yield Entry("variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones")
+            yield Detail("variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones")
         if found.answers_seen is not None:
-            yield Entry("", f"{_percent(found.answers_seen)} of the test examples have an answer that occurs in train")
-        yield Entry("form", _form(profile))
+            yield Detail("", f"{_percent(found.answers_seen)} of the test examples have an answer that occurs in train")
+        yield Detail("form", _form(profile))
         if found.in_input is not None:
-            yield Entry("in input", f"{_percent(found.in_input)} of the answers stand in their input word for word")
+            yield Detail("in input", f"{_percent(found.in_input)} of the answers stand in their input word for word")
     for share, what in (
         (found.several_answers, "of the examples accept more than one answer"),
         (found.unanswerable, 'of the examples are "unanswerable"'),
     ):
         if share:
-            yield Entry("", f"{_percent(share)} {what}")
+            yield Detail("", f"{_percent(share)} {what}")
     if profile.labels and profile.labels.capable:
         right = f"is right on {_percent(profile.labels.accuracy)}, out of sample"
-        yield Entry("embedder", f"a linear classifier on {profile.labels.embedder} {right}")
+        yield Detail("embedder", f"a linear classifier on {profile.labels.embedder} {right}")
 
 
 def _labels(profile: Profile) -> str:
@@ -174,22 +175,22 @@ def _form(profile: Profile) -> str:
     return f"rigidity {found.rigidity:.2f} (0: free text, 1: all of one form)" + "".join(f"; {kind}" for kind in kinds)
 
 
-def _documents(profile: Profile) -> Iterator[Entry]:
+def _documents(profile: Profile) -> Iterator[Detail]:
     found = profile.description
     if found.in_documents is not None:
         evidence = "" if found.in_evidence is None else f", {_percent(found.in_evidence)} in the evidence named"
-        yield Entry("answers", f"{_percent(found.in_documents)} stand in the documents word for word{evidence}")
+        yield Detail("answers", f"{_percent(found.in_documents)} stand in the documents word for word{evidence}")
     if found.question_overlap is not None:
         share = _percent(found.question_overlap)
-        yield Entry("overlap", f"the document nearest by words holds {share} of an input's words, by rarity")
+        yield Detail("overlap", f"the document nearest by words holds {share} of an input's words, by rarity")
     if found.evidence_first is not None:
-        yield Entry("", f"for {_percent(found.evidence_first)} of the inputs that document is evidence")
+        yield Detail("", f"for {_percent(found.evidence_first)} of the inputs that document is evidence")
 
 
-def _power(profile: Profile) -> Iterator[Entry]:
+def _power(profile: Profile) -> Iterator[Detail]:
     found = profile.description
     if found.detectable is not None:
-        yield Entry(
+        yield Detail(
             "",
             f"Differences in {profile.task.metric} of {found.detectable:.3f} or more between two approaches "
             f"(80 % power, 5 % level). {found.examples_to_halve:,} test examples would show half of that.",

@@ -14,8 +14,7 @@ from advisor.reporting.blocks import (
     Block,
     Bullets,
     Conclusion,
-    Document,
-    Entries,
+    Details,
     Figure,
     Gap,
     Heading,
@@ -23,16 +22,17 @@ from advisor.reporting.blocks import (
     Numbered,
     Paragraph,
     Remarks,
+    Report,
     Table,
     Tone,
 )
-from advisor.reporting.characters import pad, shorten
+from advisor.reporting.characters import pad, shorten, visible
 from advisor.reporting.grid import fit, text_of
 from advisor.reporting.plot import MARGIN, WIDTH, plot
 
 _INDENT = 2
 _LABELS, _MOST_LABELS = 10, 28
-"""Columns of the labels in a conclusion, and the most that those of entries take of themselves."""
+"""Columns of the labels in a conclusion, and the most that those of details take of themselves."""
 _ISSUES = 8
 _STYLES: dict[Tone, str] = {
     "": "",
@@ -46,15 +46,15 @@ _STYLES: dict[Tone, str] = {
 }
 
 
-def terminal(document: Document, *, width: int, color: bool) -> str:
-    """The document as lines of at most `width` columns; fewer than 40 count as 40.
+def terminal(report: Report, /, *, width: int, color: bool) -> str:
+    """The report as lines of at most `width` columns; fewer than 40 count as 40.
 
     Args:
         color: whether to write ANSI codes.
     """
     lines = _Lines(max(40, width))
-    lines.add(plain(document.title), "strong")
-    for block in document.shown_on("screen"):
+    lines.add(plain(report.title), "strong")
+    for block in report.shown_on("screen"):
         _set(block, lines)
     return lines.written(color)
 
@@ -146,8 +146,8 @@ def _set(block: Block, lines: _Lines) -> None:
                 lines.item(statement, "- " if block.dashed else "")
         case Numbered():
             _numbered(block, lines)
-        case Entries():
-            _entries(block, lines)
+        case Details():
+            _details(block, lines)
         case Remarks():
             for remark in block.remarks:
                 lines.item(f"{remark.key} {remark.name.text}")
@@ -171,13 +171,13 @@ def _numbered(block: Numbered, lines: _Lines) -> None:
             lines.item(below, "", 4, "quiet")
 
 
-def _entries(block: Entries, lines: _Lines) -> None:
-    labels = ["" if entry.follows else text_of(entry.label) for entry in block.entries]
+def _details(block: Details, lines: _Lines) -> None:
+    labels = ["" if detail.follows else text_of(detail.label) for detail in block.details]
     columns = block.columns or min(max(map(cell_len, labels)), _MOST_LABELS) + 2
-    figured = max(cell_len(entry.figure) for entry in block.entries)
-    for entry, label in zip(block.entries, labels, strict=True):
-        lead = pad(label, columns) + pad(entry.figure, figured + 2) if figured else label
-        lines.item(entry.text, lead, columns, entry.tone)
+    figured = max(cell_len(visible(detail.figure)) for detail in block.details)
+    for detail, label in zip(block.details, labels, strict=True):
+        lead = pad(label, columns) + pad(visible(detail.figure), figured + 2) if figured else label
+        lines.item(detail.text, lead, columns, detail.tone)
 
 
 def _conclusion(block: Conclusion, lines: _Lines) -> None:
@@ -187,12 +187,12 @@ def _conclusion(block: Conclusion, lines: _Lines) -> None:
         lines.item(block.addition)
     for argument in block.arguments:
         for number, sentence in enumerate(argument.sentences):
-            lines.item(sentence, argument.label if number == 0 else "", _LABELS)
+            lines.item(sentence, plain(argument.label) if number == 0 else "", _LABELS)
 
 
 def _issue(block: Issue, lines: _Lines) -> None:
     indent = " " * _ISSUES
-    lines.item(block.what, block.grade, _ISSUES, block.tone)
+    lines.item(block.what, plain(block.grade), _ISSUES, block.tone)
     lines.item(block.meaning, indent)
     lines.item(block.fix, f"{indent}try: ")
     for place, text in block.places:
@@ -206,7 +206,7 @@ def _table(table: Table, lines: _Lines) -> None:
     grid = fit(table, lines.width - _INDENT)
     for line, tone in grid.lines():
         lines.add(" " * _INDENT + line, tone)
-    signs = [sign.meaning for sign in table.legend]
+    signs = [plain(sign.meaning) for sign in table.legend]
     notes = [column.note for column in grid.columns if column.note]
     against = [row for row in table.rows if row.remark]
     if signs or notes or against:

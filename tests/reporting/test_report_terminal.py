@@ -15,7 +15,7 @@ from advisor.reporting.plot import cluster, plot
 from advisor.reporting.scatter import scatter
 from advisor.verdict.decision import Cost, Decision, Interval
 
-WIDTHS = [60, 80, 100, 140]
+WIDTHS = [40, 60, 80, 100, 140]
 LONG = "few-shot:k=8,select=nearest+lora:rank=16,lr=0.0002"
 
 
