@@ -12,9 +12,10 @@ from advisor.advice import Answers, ask
 from advisor.advice.interview import answers_of, read_interview
 from advisor.advice.skeleton import check_place, write_skeleton
 from advisor.cleaning import say
+from advisor.commands.options import add_format
 from advisor.errors import UserError
 from advisor.intake import json_of, read_bytes, toml_of
-from advisor.reporting import show_estimate
+from advisor.reporting import check_format, show
 
 INTERRUPTED = 130
 
@@ -23,12 +24,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Where answers come from, and what is made of them."""
     parser.add_argument("--answers", metavar="FILE", help="a TOML or JSON file of answers in place of the interview")
     parser.add_argument("--write", metavar="FOLDER", help="write the skeleton of a task folder, limits filled in")
-    parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
+    add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
 
 
 def run(options: argparse.Namespace) -> int:
     """Ask, advise and print; returns the exit code."""
+    check_format(options.format)
     folder = Path(options.write) if options.write else None
     if folder:
         check_place(folder)
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     found = ask(answers, folder=options.write or "")
     if folder:
         write_skeleton(answers, folder)
-    show_estimate(found, sys.stdout, "json" if options.json else options.format)
+    show(found, sys.stdout, "json" if options.json else options.format)
     if folder:
         say(f"the skeleton of a task folder is in {folder}: its README.txt says what to fill in")
     return 0

@@ -21,7 +21,7 @@ from advisor.models.clock import clock
 from advisor.models.store import fresh
 from advisor.pilot import probe
 from advisor.racing import Budget, Terms, as_raced, race, with_race
-from advisor.reporting import LiveProgress, render_json, show
+from advisor.reporting import LiveProgress, report, show
 from advisor.tasks import Limits, subset
 from advisor.verdict import Decision, decide, load_prices
 
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     with clock.span("report"):
         decision = judged(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
-    write_whole(Path(comparison.folder) / "results.json", render_json(decision))
+    write_whole(Path(comparison.folder) / "results.json", report(decision, "json"))
     show(decision, sys.stdout, "json" if options.json else "terminal")
     if options.learn:
         say(f"learned from: kept in {keep(case_of(task, decision, probes))}")

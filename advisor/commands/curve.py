@@ -14,7 +14,7 @@ from advisor.curves.sampling import SIZES, default_folder, learners
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.models.store import fresh
-from advisor.reporting import LiveProgress, render_curves, show_curves
+from advisor.reporting import LiveProgress, report, show
 from advisor.tasks import subset
 from advisor.verdict.curves import judge
 
@@ -58,8 +58,8 @@ def run(options: argparse.Namespace) -> int:
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
-    write_whole(Path(growth.folder) / RESULT, render_curves(curves, "json"))
-    show_curves(curves, sys.stdout, "json" if options.json else "terminal")
+    write_whole(Path(growth.folder) / RESULT, report(curves, "json"))
+    show(curves, sys.stdout, "json" if options.json else "terminal")
     runs = [run for draws in growth.comparisons.values() for comparison in draws for run in comparison.runs]
     return 1 if any(run.status == "failed" for run in runs) else 0
 

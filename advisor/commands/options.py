@@ -166,6 +166,12 @@ def note_language(task: Task, model: LanguageModel) -> None:
         log.warning("note: %s", caveat)
 
 
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """In which form the report is printed; packages may add some, so that names are checked when it is asked for."""
+    text = "terminal (the default), markdown, json, or one that an installed package brings"
+    parser.add_argument("--format", metavar="NAME", default="terminal", help=text)
+
+
 def limits_of(options: argparse.Namespace) -> dict[str, float]:
     """The limits that were given, checked."""
     given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from advisor.commands.options import add_task, task_of
+from advisor.commands.options import add_format, add_task, task_of
 from advisor.models.load import load_embedder, load_model
 from advisor.profiling import profile
-from advisor.reporting import show_profile
+from advisor.reporting import check_format, show
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +19,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     looking.add_argument("--embedder", metavar="E", help="find likely label errors: embedded, a name or a folder")
     looking.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     looking.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
 
 
 def run(options: argparse.Namespace) -> int:
     """Look and print; returns the exit code."""
+    check_format(options.format)
     task = task_of(options)
     model = embedder = None
     if options.model:
         model = load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
     if options.embedder:
         embedder = load_embedder(options.embedder, device=options.device)
-    show_profile(profile(task, model, embedder), sys.stdout, "json" if options.json else "terminal")
+    show(profile(task, model, embedder), sys.stdout, "json" if options.json else options.format)
     return 0

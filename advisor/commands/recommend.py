@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from advisor.advice.agenda import Invocation
 from advisor.advice.recommending import estimate
-from advisor.commands.options import TABLE, add_limits, add_task, limits_of, note_language, task_of
+from advisor.commands.options import TABLE, add_format, add_limits, add_task, limits_of, note_language, task_of
 from advisor.errors import UserError
 from advisor.models.load import load_model
 from advisor.pilot import probe
 from advisor.pilot.readings import PROBING
 from advisor.profiling import profile
-from advisor.reporting import LiveProgress, show_estimate
+from advisor.reporting import LiveProgress, check_format, show
 from advisor.verdict import load_prices
 
 
@@ -29,13 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     model.add_argument("--seconds", type=float, metavar="S", help=f"for the probes; default: {PROBING:g}")
-    parser.add_argument("--format", choices=("terminal", "markdown"), default="terminal")
+    add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
     add_limits(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Estimate and print; returns the exit code."""
+    check_format(options.format)
     task = task_of(options)
     limits = replace(task.limits, **limits_of(options))
     prices = load_prices(options.prices)
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
             note_language(task, model)
         probes = probe(task, model, seconds, progress) if model else None
         found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
-    show_estimate(found, sys.stdout, "json" if options.json else options.format)
+    show(found, sys.stdout, "json" if options.json else options.format)
     return 0
 
 

@@ -21,17 +21,14 @@ _DIGITS = 6
 """Significant digits of every figure: more than any measurement holds, and the same on every machine."""
 
 
-def render_json(decision: Decision, *, encoding: str = "utf-8") -> str:
-    """The document as indented JSON with a line break at its end; never NaN or Infinity.
+def as_json(found: Mapping[str, Any], encoding: str) -> str:
+    """A document as indented JSON with a line break at its end; never NaN or Infinity.
+
+    What would turn or hide text on a terminal is escaped.
 
     Args:
         encoding: what it will be written in; other than UTF-8, all is escaped to ASCII.
     """
-    return as_json(document(decision), encoding)
-
-
-def as_json(found: Mapping[str, Any], encoding: str) -> str:
-    """A document as the commands print it; what would turn or hide text on a terminal is escaped."""
     ascii_only = encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
     return escaped(json.dumps(found, indent=1, ensure_ascii=ascii_only, allow_nan=False)) + "\n"
 

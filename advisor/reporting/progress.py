@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from advisor.cleaning import plain
+from advisor.reporting.characters import encodable, shorten
 from advisor.reporting.figures import duration
-from advisor.reporting.page import encodable, shorten
 
 
 class LiveProgress:

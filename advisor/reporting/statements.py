@@ -1,9 +1,10 @@
-"""What the terminal and the Markdown report say in the same words."""
+"""What a report says in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from advisor.cleaning import plain
 from advisor.measuring.attempt import LATENCY, PREDICT
 from advisor.measuring.records import ModelFacts, TaskFacts
 from advisor.reporting import figures
@@ -11,6 +12,8 @@ from advisor.tasks import Limits
 from advisor.verdict import words
 from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row
 from advisor.verdict.effort import OPERATIONS, effort
+
+_REVISION_DIGITS = 12
 
 
 def best_row(decision: Decision) -> Row | None:
@@ -25,6 +28,11 @@ def numbers(decision: Decision) -> dict[str, str]:
     return {spec: str(i) for i, spec in enumerate(measured, start=1)}
 
 
+def named(name: str) -> str:
+    """A task's name, where there is anything of it to see."""
+    return name if plain(name) else "unnamed task"
+
+
 def sizes(task: TaskFacts) -> str:
     """How much the task holds: `120 train, 100 test examples; 42 documents (8,100 words)`."""
     parts = [f"{figures.count(n)} {name}" for n, name in ((task.train, "train"), (task.dev, "dev")) if n]
@@ -34,9 +42,9 @@ def sizes(task: TaskFacts) -> str:
     return text
 
 
-def model(facts: ModelFacts, revision_digits: int | None = None) -> str:
-    """The weights that ran, in one line; `revision_digits` cuts the revision."""
-    revision = facts.revision[:revision_digits] or figures.UNKNOWN
+def model(facts: ModelFacts, short: bool = False) -> str:
+    """The weights that ran, in one line; in short with the beginning of the revision."""
+    revision = facts.revision[: _REVISION_DIGITS if short else None] or figures.UNKNOWN
     return ", ".join(
         [
             f"{facts.id} (revision {revision})",

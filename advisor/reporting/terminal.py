@@ -1,176 +1,223 @@
-"""The report for a terminal: plain lines that read well without colour and in a file too."""
+"""Reports for a terminal: plain lines that read well without colour and in a file too. Nothing reads rich markup."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import StringIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 
 from advisor.cleaning import plain
-from advisor.reporting import figures, race, statements
-from advisor.reporting.page import INDENT, Page, shorten
-from advisor.reporting.picture import MARGIN, WIDTH, picture
-from advisor.reporting.table import (
-    BREAKS,
-    CONTROL,
-    PROVISIONAL,
-    RECOMMENDED,
-    Layout,
-    add_table,
-    difference,
-    fit_columns,
-    mark,
+from advisor.reporting.blocks import (
+    Block,
+    Bullets,
+    Conclusion,
+    Details,
+    Figure,
+    Gap,
+    Heading,
+    Issue,
+    Numbered,
+    Paragraph,
+    Remarks,
+    Report,
+    Table,
+    Tone,
 )
-from advisor.tasks.power import LEVEL
-from advisor.verdict.decision import Decision, Row
+from advisor.reporting.characters import pad, shorten, visible
+from advisor.reporting.grid import fit, text_of
+from advisor.reporting.plot import MARGIN, WIDTH, plot
 
-_REVISION_DIGITS = 12
-_LABELS = 10
-"""Columns of the names at the left of a section."""
+_INDENT = 2
+_LABELS, _MOST_LABELS = 10, 28
+"""Columns of the labels in a conclusion, and the most that those of details take of themselves."""
+_ISSUES = 8
+_STYLES: dict[Tone, str] = {
+    "": "",
+    "strong": "bold",
+    "good": "bold green",
+    "bad": "red",
+    "grave": "bold red",
+    "doubtful": "yellow",
+    "warning": "bold yellow",
+    "quiet": "dim",
+}
 
 
-def render_terminal(decision: Decision, *, width: int = 100, color: bool = False, encoding: str = "utf-8") -> str:
-    """The whole report as lines of at most `width` columns.
+def terminal(report: Report, /, *, width: int, color: bool) -> str:
+    """The report as lines of at most `width` columns; fewer than 40 count as 40.
 
     Args:
-        width: in columns; below 40 counts as 40.
         color: whether to write ANSI codes.
-        encoding: what the lines will be written in; what it lacks is replaced.
     """
-    page = Page(width)
-    _head(page, decision)
-    page.blank()
-    if decision.rows:
-        layout = fit_columns(page.width, decision)
-        shortened = add_table(page, decision, layout)
-        _legend(page, decision, layout)
-        _did_not_run(page, shortened)
-    else:
-        page.item("No approach was recorded.")
-    _diagnosis(page, decision)
-    _costs(page, decision)
-    _recommendation(page, decision)
-    _race(page, decision)
-    _remarks(page, decision)
-    return page.render(color, encoding)
+    lines = _Lines(max(40, width))
+    lines.add(plain(report.title), "strong")
+    for block in report.shown_on("screen"):
+        _set(block, lines)
+    return lines.written(color)
 
 
-def _head(page: Page, decision: Decision) -> None:
-    comparison = decision.comparison
-    task, model = comparison.task, comparison.model
-    page.add(shorten(f"Advisor: {plain(task.name) or 'unnamed task'}", page.width), style="bold")
-    page.item(f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}", "task", _LABELS)
-    page.item(f"fingerprint {task.fingerprint}", "", _LABELS)
-    page.item(statements.model(model, _REVISION_DIGITS), "model", _LABELS)
-    page.item(statements.device(model), "", _LABELS)
-    if model.embedder:
-        page.item(model.embedder, "embedder", _LABELS)
-    if limits := statements.limits(decision.limits):
-        page.item("; ".join(limits), "limits", _LABELS)
+class _Lines:
+    """Lines of at most `width` columns."""
 
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._lines: list[Text] = []
+        self._console = Console(file=StringIO(), width=width, legacy_windows=False, _environ={})
 
-def _legend(page: Page, decision: Decision, layout: Layout) -> None:
-    """Explains only the marks that occur."""
-    marks = {mark(row, decision) for row in decision.rows}
-    named = {
-        RECOMMENDED: "> recommended",
-        PROVISIONAL: "? provisional choice, not decided",
-        CONTROL: "c control: for the diagnosis, never chosen",
-    }
-    legend = [text for key, text in named.items() if key in marks]
-    if any("*" in difference(row, decision) for row in decision.rows):
-        legend.append(f"* difference shown (p < {LEVEL:g}, corrected for all pairs)")
-    if busy := statements.busy(decision):
-        legend.append(busy)
-    page.blank()
-    page.row(legend)
-    if layout.has("group") and (groups := statements.groups(decision)):
-        page.item(groups)
-    for row in decision.rows:
-        if row.violations and row.quality is not None:
-            why = "; ".join(row.violations)
-            page.paragraph(f"{BREAKS} {_name(row.spec, decision)} cannot be chosen: {why}")
+    def add(self, line: str, tone: Tone = "") -> None:
+        """One line, cut where it does not fit."""
+        self._lines.append(Text(shorten(line.rstrip(), self.width), style=_STYLES[tone]))
 
+    def blank(self) -> None:
+        """An empty line, unless there is one already."""
+        if self._lines and self._lines[-1].plain:
+            self.add("")
 
-def _did_not_run(page: Page, rows: Sequence[Row]) -> None:
-    """In full what the table had no room for."""
-    if rows:
-        page.heading("Without a result")
-    for row in rows:
-        page.paragraph(f"{row.spec} {statements.trouble(row)}")
+    def heading(self, title: str) -> None:
+        """Begins a section."""
+        self.blank()
+        self.add(plain(title), "strong")
 
+    def item(self, text: str, lead: str = "", hang: int = 0, tone: Tone = "") -> None:
+        """A paragraph, indented; `lead` stands before its first line, the others hang below its end.
 
-def _diagnosis(page: Page, decision: Decision) -> None:
-    if not decision.diagnosis:
-        return
-    page.heading("Diagnosis")
-    names = max(len(plain(f.name)) for f in decision.diagnosis) + 2
-    values = max(len(figures.quality(f.estimate)) for f in decision.diagnosis) + 2
-    for finding in decision.diagnosis:
-        lead = f"{plain(finding.name):<{names}}{figures.quality(finding.estimate):<{values}}"
-        page.item(finding.meaning, lead)
+        Args:
+            hang: the least width of the lead, so that several items stand in one column.
+        """
+        lead = pad(lead, hang)
+        indent = _INDENT + cell_len(lead)
+        if indent > self.width // 2:
+            self.add(" " * _INDENT + shorten(lead.rstrip(), self.width - _INDENT))
+            lead, indent = " " * _INDENT, 2 * _INDENT
+        for number, part in enumerate(self._wrapped(text, indent) or [""]):
+            before = " " * _INDENT + lead if number == 0 else " " * indent
+            self._lines.append(Text.assemble(before, (part, _STYLES[tone])))
 
+    def paragraph(self, text: str) -> None:
+        """A paragraph, indented, its second and further lines a little more."""
+        for number, part in enumerate(self._wrapped(text, 2 * _INDENT)):
+            self.add(" " * (_INDENT if number == 0 else 2 * _INDENT) + part)
 
-def _costs(page: Page, decision: Decision) -> None:
-    lines = picture(decision, min(WIDTH, page.width - MARGIN - INDENT))
-    if lines:
-        page.heading(f"Quality ({plain(decision.comparison.task.metric)}) against cost")
+    def beside(self, words: Sequence[str], gap: int = 3) -> None:
+        """Short texts beside each other, as many to a line as fit, none broken."""
+        lines: list[str] = []
+        for word in words:
+            if lines and _INDENT + cell_len(lines[-1]) + gap + cell_len(word) <= self.width:
+                lines[-1] += " " * gap + word
+            else:
+                lines.append(word)
         for line in lines:
-            page.add(shorten(" " * INDENT + line, page.width))
-    if decision.break_even:
-        page.heading("Break-even")
-        for point in decision.break_even:
-            page.item(statements.break_even(point))
+            self.add(" " * _INDENT + line)
+
+    def _wrapped(self, text: str, indent: int) -> list[str]:
+        return [part.plain.rstrip() for part in Text(plain(text)).wrap(self._console, self.width - indent)]
+
+    def written(self, color: bool) -> str:
+        """All lines as one string, with ANSI codes if `color`."""
+        file = StringIO()
+        console = Console(
+            file=file,
+            width=self.width,
+            color_system="standard" if color else None,
+            force_terminal=color,
+            legacy_windows=False,
+            _environ={},
+        )
+        for line in self._lines:
+            line.rstrip()
+            console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+        return file.getvalue()
 
 
-def _recommendation(page: Page, decision: Decision) -> None:
-    r = decision.recommendation
-    page.heading("Recommendation")
-    page.item(statements.verdict(r), style="bold green" if r.decided and r.approach else "bold")
-    if needed := statements.still_needed(decision):
-        page.item(needed)
-    for title, sentences in (("why", r.reasons), ("against", r.against), ("flips", r.flips_when)):
-        for number, sentence in enumerate(sentences):
-            page.item(sentence, title if number == 0 else "", _LABELS)
+def _set(block: Block, lines: _Lines) -> None:
+    match block:
+        case Heading():
+            lines.heading(block.title)
+        case Gap():
+            lines.blank()
+        case Paragraph():
+            for sentence in block.sentences:
+                lines.item(sentence, tone=block.tone)
+        case Bullets():
+            for statement in block.statements:
+                lines.item(statement, "- " if block.dashed else "")
+        case Numbered():
+            _numbered(block, lines)
+        case Details():
+            _details(block, lines)
+        case Remarks():
+            for remark in block.remarks:
+                lines.item(f"{remark.key} {remark.name.text}")
+                for note in remark.notes:
+                    lines.item(note, " " * _INDENT)
+        case Conclusion():
+            _conclusion(block, lines)
+        case Issue():
+            _issue(block, lines)
+        case Table():
+            _table(block, lines)
+        case Figure():
+            for line in plot(block, min(WIDTH, lines.width - MARGIN - _INDENT)):
+                lines.add(" " * _INDENT + line)
 
 
-def _race(page: Page, decision: Decision) -> None:
-    if decision.race is None:
-        return
-    page.heading("Race")
-    for sentence in race.summary(decision.race):
-        page.item(sentence)
-    told = race.entrants(decision.race)
-    names = min(max(len(plain(spec)) for spec, _ in told), 28) + 2
-    for spec, fate in told:
-        page.item(fate, plain(spec), names)
-    for sentence in race.guarantee(decision.race):
-        page.item(sentence)
+def _numbered(block: Numbered, lines: _Lines) -> None:
+    for number, item in enumerate(block.items, start=1):
+        lines.item(item.text, f"{number}.", 4)
+        if below := text_of(item.below):
+            lines.item(below, "", 4, "quiet")
 
 
-def _remarks(page: Page, decision: Decision) -> None:
-    noted = [(row, found) for row in decision.rows if (found := statements.notes(row))]
-    if noted:
-        page.heading("Notes")
-    for row, found in noted:
-        page.item(_name(row.spec, decision))
-        for note in found:
-            page.item(note, "  ")
-    if caveats := statements.caveats(decision):
-        page.heading("Caveats")
-        for caveat in caveats:
-            page.item(caveat, "- ")
-    page.blank()
-    if reused := statements.reused(decision):
-        page.item(reused, "reused", _LABELS)
-    if spent := statements.time_spent(decision):
-        page.item(spent, "time", _LABELS)
-    if reached := statements.share_of_ceiling(decision):
-        page.item(f"share of ceiling: {reached}", "", _LABELS)
-    if decision.prices:
-        page.item(decision.prices, "costs", _LABELS)
-    page.item(decision.comparison.folder, "records", _LABELS)
+def _details(block: Details, lines: _Lines) -> None:
+    labels = ["" if detail.follows else text_of(detail.label) for detail in block.details]
+    columns = block.columns or min(max(map(cell_len, labels)), _MOST_LABELS) + 2
+    figured = max(cell_len(visible(detail.figure)) for detail in block.details)
+    for detail, label in zip(block.details, labels, strict=True):
+        lead = pad(label, columns) + pad(visible(detail.figure), figured + 2) if figured else label
+        lines.item(detail.text, lead, columns, detail.tone)
 
 
-def _name(spec: str, decision: Decision) -> str:
-    """The spec, after its number where it has one."""
-    key = statements.numbers(decision).get(spec)
-    return f"{key} {plain(spec)}" if key else plain(spec)
+def _conclusion(block: Conclusion, lines: _Lines) -> None:
+    lines.heading(block.title)
+    lines.item(block.statement, tone=block.tone)
+    if block.addition:
+        lines.item(block.addition)
+    for argument in block.arguments:
+        for number, sentence in enumerate(argument.sentences):
+            lines.item(sentence, plain(argument.label) if number == 0 else "", _LABELS)
+
+
+def _issue(block: Issue, lines: _Lines) -> None:
+    indent = " " * _ISSUES
+    lines.item(block.what, plain(block.grade), _ISSUES, block.tone)
+    lines.item(block.meaning, indent)
+    lines.item(block.fix, f"{indent}try: ")
+    for place, text in block.places:
+        lines.add(" " * _INDENT + indent + "  ".join(filter(None, [plain(place), plain(text)])))
+    if block.more:
+        lines.item(f"and {block.more:,} more (--json lists all)", indent)
+    lines.blank()
+
+
+def _table(table: Table, lines: _Lines) -> None:
+    grid = fit(table, lines.width - _INDENT)
+    for line, tone in grid.lines():
+        lines.add(" " * _INDENT + line, tone)
+    signs = [plain(sign.meaning) for sign in table.legend]
+    notes = [column.note for column in grid.columns if column.note]
+    against = [row for row in table.rows if row.remark]
+    if signs or notes or against:
+        lines.blank()
+    lines.beside(signs)
+    for note in notes:
+        lines.item(note)
+    for row in against:
+        lines.paragraph(f"! {row.key or ''} {text_of(row.name)} {row.remark}")
+    cut = [row for row in table.rows if row.instead and grid.instead(row) != plain(row.instead)]
+    if cut:
+        lines.heading("Without a result")
+    for row in cut:
+        lines.paragraph(f"{text_of(row.name)} {row.instead}")

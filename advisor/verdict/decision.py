@@ -171,7 +171,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DiagnosisItem:
     """One line of the diagnosis: a name, its interval and what it means in words.
 
     Attributes:
@@ -268,7 +268,7 @@ class Decision:
     limits: Limits
     margin: float
     rows: tuple[Row, ...]
-    diagnosis: tuple[Finding, ...]
+    diagnosis: tuple[DiagnosisItem, ...]
     break_even: tuple[BreakEven, ...]
     recommendation: Recommendation
     prices: str

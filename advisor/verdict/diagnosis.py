@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from advisor.verdict import words
-from advisor.verdict.decision import Finding, Row
+from advisor.verdict.decision import DiagnosisItem, Row
 from advisor.verdict.paired import rounded
 from advisor.verdict.statistics import Contrast, Contrasts
 
 
-def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[Finding, ...]:
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[DiagnosisItem, ...]:
     """The findings for which the approaches were measured, in a fixed order.
 
     Of several variants of an approach (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
@@ -46,11 +46,11 @@ def _best_of_each(rows: Sequence[Row]) -> dict[str, Row]:
     return best
 
 
-def _known(row: Row | None, metric: str) -> Finding | None:
+def _known(row: Row | None, metric: str) -> DiagnosisItem | None:
     if row is None or row.quality is None:
         return None
     meaning = f"What the model knew already: {row.spec} reaches {metric} {words.value(row.quality.value)}."
-    return Finding("known without help", row.quality, meaning)
+    return DiagnosisItem("known without help", row.quality, meaning)
 
 
 def _between(
@@ -59,12 +59,12 @@ def _between(
     names: tuple[str, str],
     title: str,
     meaning: Callable[[Contrast], str],
-) -> Finding | None:
+) -> DiagnosisItem | None:
     if not all(name in best for name in names):
         return None
     first, second = (best[name] for name in names)
     contrast = contrasts.between(first.spec, second.spec)
-    return Finding(title, contrast.difference, _with_room((first, second), meaning(contrast)), contrast.shown)
+    return DiagnosisItem(title, contrast.difference, _with_room((first, second), meaning(contrast)), contrast.shown)
 
 
 def _with_room(rows: Sequence[Row], meaning: str) -> str:
@@ -123,7 +123,7 @@ def _lost_by_retrieval(margin: float) -> Callable[[Contrast], str]:
     return meaning
 
 
-def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:
+def _lost_by_reader(oracle: Row | None, metric: str) -> DiagnosisItem | None:
     if oracle is None or oracle.quality is None:
         return None
     q = oracle.quality
@@ -132,4 +132,4 @@ def _lost_by_reader(oracle: Row | None, metric: str) -> Finding | None:
         f"Even with the right documents ({oracle.spec}) {words.value(loss.value)} is missing to the full {metric}: "
         "that is lost in reading, not in retrieval."
     )
-    return Finding("lost by the reader", loss, _with_room((oracle,), meaning))
+    return DiagnosisItem("lost by the reader", loss, _with_room((oracle,), meaning))

@@ -124,7 +124,7 @@ def load_prices(path: str | Path | None = None) -> Prices:
         raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _MEND) from error
     except ValueError as error:
         raise UserError(f"{file}: not a TOML file ({error})", _MEND) from error
-    return _Reader(file).prices(table)
+    return _PriceTables(file).prices(table)
 
 
 def _holds(name: str, word: str) -> bool:
@@ -132,7 +132,7 @@ def _holds(name: str, word: str) -> bool:
     return re.search(rf"(?<![0-9a-z]){re.escape(word)}(?![0-9a-z])", name, re.IGNORECASE) is not None
 
 
-class _Reader:
+class _PriceTables:
     """Turns tables into prices, with faults that name the file and the place."""
 
     def __init__(self, file: Path) -> None:

@@ -52,6 +52,10 @@ MISTAKES = [
     ("report {tmp}/data.csv", "holds no comparison"),
     ("report {finished} --budget-usd 0", "--budget-usd is 0"),
     ("report {finished} --prices {tmp}/data.csv", "not a TOML file"),
+    ("report {finished} --format markdwon", "report format 'markdwon' is unknown"),
+    ("profile {task} --format pdf", "report format 'pdf' is unknown"),
+    ("recommend {task} --format pdf", "report format 'pdf' is unknown"),
+    ("ask --format pdf", "report format 'pdf' is unknown"),
 ]
 
 
@@ -91,7 +95,6 @@ def test_a_mistake_is_told_in_two_lines(
         "compare {task} --limitt 3",
         "compare --train {tmp}/data.csv --kind sorting",
         "report",
-        "report {finished} --format pdf",
         "report {finished} --p95-ms fast",
     ],
 )

@@ -43,7 +43,7 @@ def test_time_for_probes_needs_a_model(advisor: Advisor, desk: Path) -> None:
 
 def test_recommend_as_markdown(advisor: Advisor, desk: Path) -> None:
     said = advisor("recommend", desk, "--format", "markdown")
-    assert said.out.startswith("# What to expect of desk")
+    assert said.out.startswith("# Advisor: what to expect of desk")
     assert "| `rag+lora`" in said.out
 
 

@@ -12,7 +12,7 @@ from advisor.verdict.decision import (
     BreakEven,
     Cost,
     Decision,
-    Finding,
+    DiagnosisItem,
     Interval,
     LatencySummary,
     Recommendation,
@@ -192,9 +192,9 @@ def full() -> Decision:
         margin=0.02,
         rows=rows(),
         diagnosis=(
-            Finding("lost by retrieval", Interval(0.073, 0.01, 0.14), "A perfect retriever would gain this."),
-            Finding("lost by the reader", Interval(0.259, 0.18, 0.34), "The right documents do not suffice."),
-            Finding("known already", Interval(0.31, 0.23, 0.39), "Zero-shot, without any context."),
+            DiagnosisItem("lost by retrieval", Interval(0.073, 0.01, 0.14), "A perfect retriever would gain this."),
+            DiagnosisItem("lost by the reader", Interval(0.259, 0.18, 0.34), "The right documents do not suffice."),
+            DiagnosisItem("known already", Interval(0.31, 0.23, 0.39), "Zero-shot, without any context."),
         ),
         break_even=(
             BreakEven("queries", 104_311.0, trained, "few-shot:k=8"),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from advisor.measuring.disturbance import Disturbance
-from advisor.reporting import render
+from advisor.reporting import report
 from advisor.verdict.decision import Decision
 
 HALF = Disturbance(cpu=0.5, gpu=None, lost=0.5, threads=(2, 2))
@@ -24,7 +24,7 @@ def beside_others(full: Decision, others: Mapping[str, Disturbance], fit_seconds
 
 def line_of(decision: Decision, number: int = 1) -> str:
     """The first row that has a number, in the terminal's table."""
-    return next(line for line in render(decision, "terminal").splitlines() if line[2:6].strip(" >?c!") == str(number))
+    return next(line for line in report(decision, "terminal").splitlines() if line[2:6].strip(" >?c!") == str(number))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_figures_of_a_busy_step_are_marked_and_no_others(
     full: Decision, others: Mapping[str, Disturbance], fit_seconds: float, marked: list[str]
 ) -> None:
     decision = beside_others(full, others, fit_seconds)
-    text, page = render(decision, "terminal"), render(decision, "markdown")
+    text, page = report(decision, "terminal"), report(decision, "markdown")
     row = line_of(decision)
     assert row.count("~") == len(marked)
     assert all(figure in row for figure in marked)
@@ -54,7 +54,7 @@ def test_the_figures_of_a_busy_step_are_marked_and_no_others(
 
 def test_programs_read_the_share_for_each_approach(full: Decision) -> None:
     decision = beside_others(full, {"fit": HALF, "predict": QUIET, "latency": replace(QUIET, cpu=0.3, lost=0.3)})
-    first, second, *_ = json.loads(render(decision, "json"))["approaches"]
+    first, second, *_ = json.loads(report(decision, "json"))["approaches"]
     assert first["others_cpu_share"] == 0.3  # the largest of what was taken while it answered
     assert first["others"]["fit"] == {
         "cpu_share": 0.5,
@@ -66,5 +66,5 @@ def test_programs_read_the_share_for_each_approach(full: Decision) -> None:
     }
     assert [first["others"][step]["busy"] for step in ("predict", "latency")] == [False, True]
     assert second["others_cpu_share"] == 0.02
-    unknown = json.loads(render(beside_others(full, {}), "json"))["approaches"][0]
+    unknown = json.loads(report(beside_others(full, {}), "json"))["approaches"][0]
     assert (unknown["others_cpu_share"], unknown["others"], unknown["timed_again"]) == (None, {}, None)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from advisor.reporting import curve_statements, curves_document, render_curves
+from advisor.reporting import curve_statements, report
+from advisor.reporting.curves import curves_document
 from advisor.verdict.crossings import Crossing
 from advisor.verdict.curves import Curve, Curves, Gain, Leader, Point
 from advisor.verdict.decision import Decision, Interval
@@ -51,20 +52,20 @@ def curves(full: Decision) -> Curves:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
 def test_no_line_is_wider_than_asked(curves: Curves, width: int) -> None:
-    for line in render_curves(curves, width=width).splitlines():
+    for line in report(curves, width=width).splitlines():
         assert cell_len(line) <= width, line
 
 
 def test_intervals_stand_beside_their_value_or_below_it_or_not_at_all(curves: Curves) -> None:
-    assert "0.210 [0.13, 0.29]" in render_curves(curves, width=130)
-    below = render_curves(curves, width=90)
+    assert "0.210 [0.13, 0.29]" in report(curves, width=130)
+    below = report(curves, width=90)
     assert "0.210 [" not in below and "[0.13, 0.29]" in below
-    alone = render_curves(curves, width=46)
+    alone = report(curves, width=46)
     assert "0.210" in alone and "[0.13, 0.29]" not in alone
 
 
 def test_the_page_says_what_issue_and_reader_ask(curves: Curves) -> None:
-    page = " ".join(render_curves(curves).split())
+    page = " ".join(report(curves).split())
     for words in (
         "lora passes nearest at about 240 labels, 95 % between 150 and 410.",
         "up to about 91 labels and lora from there to 512",
@@ -86,7 +87,7 @@ def test_the_page_says_what_issue_and_reader_ask(curves: Curves) -> None:
 
 
 def test_the_picture_shows_the_measured_points_at_their_sizes(curves: Curves) -> None:
-    lines = render_curves(curves).splitlines()
+    lines = report(curves).splitlines()
     (top,) = [line for line in lines if line.startswith("  0.850 ┤")]
     (bottom,) = [line for line in lines if line.startswith("  0.210 ┤")]
     assert top.rstrip().endswith("1")
@@ -145,7 +146,7 @@ def test_who_leads_among_what_was_measured_in_part_is_said_so(curves: Curves) ->
 
 
 def test_json_is_plain_and_complete(curves: Curves) -> None:
-    text = render_curves(curves, "json")
+    text = report(curves, "json")
     found = json.loads(text, parse_constant=lambda word: pytest.fail(word))
     assert found == curves_document(curves)
     assert found["schema"] == 1
@@ -160,7 +161,7 @@ def test_json_is_plain_and_complete(curves: Curves) -> None:
 
 
 def test_markdown_escapes_and_holds_the_same(curves: Curves) -> None:
-    text = render_curves(curves, "markdown")
+    text = report(curves, "markdown")
     assert text.startswith("# Advisor: learning curves of ")
     assert "| 1 | `lora` | 0.210 [0.13, 0.29] | 0.340" in text
     assert "- lora passes nearest at about 240 labels, 95 % between 150 and 410." in text
@@ -175,6 +176,6 @@ def test_nothing_fitted_is_no_error(curves: Curves) -> None:
         leaders=(),
         crossings=(),
     )
-    page = render_curves(bare)
+    page = report(bare)
     assert "What more labels" not in page and "overtakes" not in page
-    assert render_curves(bare, "markdown") and render_curves(bare, "json")
+    assert report(bare, "markdown") and report(bare, "json")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from advisor.reporting import document, render, render_json
+from advisor.reporting import report
+from advisor.reporting.document import document
 from advisor.verdict.decision import Cost, Decision, Interval
 
 APPROACH = {
@@ -49,12 +50,12 @@ def strict(text: str) -> dict[str, Any]:
 
 
 def by_spec(decision: Decision) -> dict[str, dict[str, Any]]:
-    return {a["spec"]: a for a in strict(render_json(decision))["approaches"]}
+    return {a["spec"]: a for a in strict(report(decision, "json"))["approaches"]}
 
 
 def test_every_key_of_the_schema_is_there(full: Decision, single: Decision, nothing_eligible: Decision) -> None:
     for decision in (full, single, nothing_eligible):
-        found = strict(render_json(decision))
+        found = strict(report(decision, "json"))
         assert found["schema"] == 1
         for name, keys in HEADS.items():
             assert keys <= set(found[name])
@@ -65,7 +66,7 @@ def test_every_key_of_the_schema_is_there(full: Decision, single: Decision, noth
 
 
 def test_all_statuses_in_the_order_of_the_rows(full: Decision) -> None:
-    approaches = strict(render_json(full))["approaches"]
+    approaches = strict(report(full, "json"))["approaches"]
     assert [a["spec"] for a in approaches] == [row.spec for row in full.rows]
     assert {a["status"] for a in approaches} == {"ok", "failed", "skipped", "interrupted"}
 
@@ -85,14 +86,14 @@ def test_figures_that_are_no_numbers_become_null(full: Decision) -> None:
     nan, infinite = float("nan"), float("inf")
     odd = replace(full.rows[0], quality=Interval(0.123456789, nan, infinite))
     odd = replace(odd, cost=Cost(nan, -infinite, 1e-12))
-    found = strict(render_json(replace(full, rows=(odd,))))
+    found = strict(report(replace(full, rows=(odd,)), "json"))
     assert found["approaches"][0]["quality"] == {"value": 0.123457, "low": None, "high": None, "n": 120}
     assert found["approaches"][0]["cost_usd"] == dict.fromkeys(COSTS) | {"over_horizon": 1e-12}
     assert found["hardware"]["load"] is None
 
 
 def test_added_keys(full: Decision) -> None:
-    found = strict(render_json(full))
+    found = strict(report(full, "json"))
     assert found["limits"]["p95_ms"] == 900 and found["limits"]["budget_usd"] is None
     assert found["diagnosis"][0]["name"] == "lost by retrieval"
     assert found["break_even"][1]["at"] == 12.4
@@ -104,13 +105,13 @@ def test_added_keys(full: Decision) -> None:
 
 def test_text_in_every_encoding(hostile: Decision) -> None:
     lone = replace(hostile, prices="broken \udc80 mark")
-    render_json(lone).encode("utf-8")
-    render_json(lone, encoding="ascii").encode("ascii")
-    assert "Köln" in render_json(hostile) and "\\u00f6" in render_json(hostile, encoding="latin-1")
+    report(lone, "json").encode("utf-8")
+    report(lone, "json", encoding="ascii").encode("ascii")
+    assert "Köln" in report(hostile, "json") and "\\u00f6" in report(hostile, "json", encoding="latin-1")
     assert document(hostile)["task"]["name"] == hostile.comparison.task.name
 
 
 @pytest.mark.parametrize("color", [None, False, True])
 def test_the_same_bytes(full: Decision, color: bool | None) -> None:
-    assert render(full, "json", color=color) == render_json(full)
-    assert render_json(full) == render_json(full)
+    assert report(full, "json", color=color) == report(full, "json")
+    assert report(full, "json") == report(full, "json")

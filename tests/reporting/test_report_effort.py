@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from advisor.measuring.records import Run
 from advisor.models.clock import Span
-from advisor.reporting import figures, render
+from advisor.reporting import figures, report
 from advisor.verdict.decision import Decision
 
 
@@ -37,7 +37,7 @@ def words(report: str) -> str:
 
 @pytest.mark.parametrize("format", ["terminal", "markdown"])
 def test_the_report_says_where_the_time_went(spent: Decision, format: str) -> None:
-    told = words(render(spent, format)).replace("\\", "")  # type: ignore[arg-type]
+    told = words(report(spent, format)).replace("\\", "")
     assert (
         "train 3 min 20 s (30,000 tokens), prefill 1 min 40 s (20,000 tokens), load 2.5 s, other <0.1 s; "
         "5 min 3 s in all" in told
@@ -51,7 +51,7 @@ def test_the_report_says_where_the_time_went(spent: Decision, format: str) -> No
 
 @pytest.mark.parametrize("format", ["terminal", "markdown"])
 def test_the_report_says_what_was_reused_and_that_no_figure_profits(spent: Decision, format: str) -> None:
-    told = words(render(spent, format)).replace("\\", "")  # type: ignore[arg-type]
+    told = words(report(spent, format)).replace("\\", "")
     assert (
         "zero-shot and majority (measured on 2026-11-01); embeddings (7.0 s). Times and costs are as if nothing had "
         "been reused." in told
@@ -60,7 +60,7 @@ def test_the_report_says_what_was_reused_and_that_no_figure_profits(spent: Decis
 
 @pytest.mark.parametrize("format", ["terminal", "markdown"])
 def test_it_is_silent_where_nothing_is_known(full: Decision, format: str) -> None:
-    told = render(full, format)  # type: ignore[arg-type]
+    told = report(full, format)
     assert "ceiling" not in told
     assert "reused" not in told
     assert "in all" not in told.split("records")[0].split("Caveats")[-1]
@@ -68,11 +68,11 @@ def test_it_is_silent_where_nothing_is_known(full: Decision, format: str) -> Non
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_lines_fit(spent: Decision, width: int) -> None:
-    assert all(cell_len(line) <= width for line in render(spent, width=width).splitlines())
+    assert all(cell_len(line) <= width for line in report(spent, width=width).splitlines())
 
 
 def test_programs_read_it_too(spent: Decision, full: Decision) -> None:
-    found = json.loads(render(spent, "json"))
+    found = json.loads(report(spent, "json"))
     assert found["time"] == {
         "seconds": {"train": 200.0, "prefill": 100.0, "load": 2.5, "other": 0.01},
         "tokens": {"train": 30_000, "prefill": 20_000},
@@ -83,7 +83,7 @@ def test_programs_read_it_too(spent: Decision, full: Decision) -> None:
     by_spec = {a["spec"]: a for a in found["approaches"]}
     assert by_spec["zero-shot"]["measured"] == "2026-11-01T10:00:00+0000"
     assert by_spec["rag:k=3"]["reused"] == {"embeddings": 3.0}
-    unknown = json.loads(render(full, "json"))["time"]
+    unknown = json.loads(report(full, "json"))["time"]
     assert (unknown["seconds"], unknown["share_of_ceiling"], unknown["ceiling"]["flops"]) == ({}, {}, None)
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.advice import Answers, Estimate, ask, recommend
-from advisor.reporting import render_estimate, show_estimate
+from advisor.reporting import report, show
 from advisor.tasks import Document, Example, Limits, Task
 
 
@@ -28,7 +28,7 @@ def hostile() -> Estimate:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
 def test_no_line_is_wider_than_asked(hostile: Estimate, width: int) -> None:
-    page = render_estimate(hostile, width=width)
+    page = report(hostile, width=width)
     for line in page.splitlines():
         assert cell_len(line) <= width, line
     assert "\x1b" not in page
@@ -36,7 +36,7 @@ def test_no_line_is_wider_than_asked(hostile: Estimate, width: int) -> None:
 
 
 def test_a_page_says_what_to_begin_with_why_and_what_first(hostile: Estimate) -> None:
-    page = render_estimate(hostile)
+    page = report(hostile)
     assert f"Begin with {hostile.advised}" in " ".join(page.split())
     for title in ("Why", "What would change it", "What to do first", "Caveats"):
         assert f"\n{title}\n" in page
@@ -45,7 +45,7 @@ def test_a_page_says_what_to_begin_with_why_and_what_first(hostile: Estimate) ->
 
 
 def test_json_has_null_where_nothing_is_known_and_ranges_where_something_is(hostile: Estimate) -> None:
-    found = json.loads(render_estimate(hostile, "json"))
+    found = json.loads(report(hostile, "json"))
     assert found["model"] is found["probes"] is None
     for approach in found["approaches"]:
         assert set(approach["cost_usd"].values()) == {None}
@@ -63,36 +63,36 @@ def test_json_has_null_where_nothing_is_known_and_ranges_where_something_is(host
 
 
 def test_markdown_shows_everything_literally(hostile: Estimate) -> None:
-    page = render_estimate(hostile, "markdown")
-    assert page.startswith("# What to expect of n")
+    page = report(hostile, "markdown")
+    assert page.startswith("# Advisor: what to expect of n")
     assert "| `rag+lora` |" in page
     assert "\x1b" not in page
     assert "`advisor compare TASK" in page
 
 
 def test_a_judgement_without_data_shows_what_was_said() -> None:
-    page = render_estimate(ask(Answers(output="label", classes=5, labelled=100)))
+    page = report(ask(Answers(output="label", classes=5, labelled=100)))
     assert "judgement without data" in page
     assert "How many labels are there? 5" in page
-    found = json.loads(render_estimate(ask(Answers(output="label", classes=5, labelled=100)), "json"))
+    found = json.loads(report(ask(Answers(output="label", classes=5, labelled=100)), "json"))
     assert {"question": "How many labels are there?", "answer": "5"} in found["answers"]
 
 
 def test_where_nothing_respects_the_limits_it_says_what_comes_nearest(hostile: Estimate) -> None:
     none = replace(hostile, advised=None, open=(), nearest=hostile.options[0].spec)
-    page = " ".join(render_estimate(none).split())
+    page = " ".join(report(none).split())
     assert "Nothing is expected to respect the limits" in page
     assert f"Nearest to them comes {hostile.options[0].spec}" in page
 
 
 def test_what_cannot_be_written_is_replaced(hostile: Estimate) -> None:
-    render_estimate(hostile, encoding="ascii").encode("ascii")
-    written = render_estimate(hostile, "json", encoding="ascii")
+    report(hostile, encoding="ascii").encode("ascii")
+    written = report(hostile, "json", encoding="ascii")
     assert written.isascii()
-    assert json.loads(written) == json.loads(render_estimate(hostile, "json"))
+    assert json.loads(written) == json.loads(report(hostile, "json"))
 
 
 def test_a_stream_that_is_no_terminal_gets_a_plain_page(hostile: Estimate) -> None:
     stream = io.StringIO()
-    show_estimate(hostile, stream)
-    assert stream.getvalue() == render_estimate(hostile)
+    show(hostile, stream)
+    assert stream.getvalue() == report(hostile)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from advisor.reporting import render_markdown
+from advisor.reporting import report
 from advisor.reporting.markdown import code, text
 from advisor.verdict.decision import Decision
 
 
-def tables(report: str) -> list[list[str]]:
-    blocks = [block.splitlines() for block in report.split("\n\n")]
+def tables(page: str) -> list[list[str]]:
+    blocks = [block.splitlines() for block in page.split("\n\n")]
     return [block for block in blocks if block[0].startswith("|")]
 
 
@@ -22,7 +22,7 @@ def test_tables_are_well_formed(
     full: Decision, single: Decision, nothing_eligible: Decision, hostile: Decision
 ) -> None:
     for decision in (full, single, nothing_eligible, hostile):
-        found = tables(render_markdown(decision))
+        found = tables(report(decision, "markdown"))
         assert len(found) == 2
         for table in found:
             assert all(re.fullmatch(r":--|--:", cell) for cell in cells(table[1]))
@@ -31,15 +31,15 @@ def test_tables_are_well_formed(
 
 
 def test_it_begins_with_the_verdict(full: Decision) -> None:
-    blocks = render_markdown(full).split("\n\n")
+    blocks = report(full, "markdown").split("\n\n")
     assert blocks[0] == "# Advisor: helpdesk"
     assert blocks[1].startswith("**Not decided. Provisionally rag:k=3+lora:rank=16")
     assert "best measured quality" in blocks[1]
 
 
 def test_its_sections_and_facts(full: Decision) -> None:
-    report = render_markdown(full)
-    titles = [line for line in report.splitlines() if line.startswith("## ")]
+    page = report(full, "markdown")
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
     sections = ["Results", "Diagnosis", "Costs", "Notes", "Caveats", "Method", "Setup"]
     assert titles == [f"## {title}" for title in sections]
     facts = [
@@ -50,17 +50,17 @@ def test_its_sections_and_facts(full: Decision) -> None:
         "0.020",
     ]
     for fact in facts:
-        assert fact in report
-    assert "`few-shot:k=4`" in report and "unknown" in report
-    assert "nan" not in report.lower().replace("nano", "")
+        assert fact in page
+    assert "`few-shot:k=4`" in page and "unknown" in page
+    assert "nan" not in page.lower().replace("nano", "")
 
 
 def test_what_the_user_wrote_is_shown_literally(hostile: Decision) -> None:
-    report = render_markdown(hostile)
-    assert report.startswith("# Advisor: \\[red\\]desk\\[/red\\] \\| \\<b\\>bold\\</b\\>")
-    assert "<script>" not in report and "<b>" not in report
-    assert "\x1b" not in report
-    render_markdown(hostile, encoding="ascii").encode("ascii")
+    page = report(hostile, "markdown")
+    assert page.startswith("# Advisor: \\[red\\]desk\\[/red\\] \\| \\<b\\>bold\\</b\\>")
+    assert "<script>" not in page and "<b>" not in page
+    assert "\x1b" not in page
+    report(hostile, "markdown", encoding="ascii").encode("ascii")
 
 
 def test_escaping() -> None:
@@ -72,4 +72,4 @@ def test_escaping() -> None:
 
 
 def test_the_same_bytes(full: Decision) -> None:
-    assert render_markdown(full) == render_markdown(full)
+    assert report(full, "markdown") == report(full, "markdown")

@@ -10,7 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.profiling import Profile, profile
-from advisor.reporting import profile_document, render_profile, show_profile
+from advisor.reporting import report, show
+from advisor.reporting.profile import profile_document
 from advisor.tasks import Document, Example, Task
 
 
@@ -26,28 +27,28 @@ def hostile() -> Profile:
 
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_no_line_is_wider_than_asked(hostile: Profile, width: int) -> None:
-    page = render_profile(hostile, width=width)
+    page = report(hostile, width=width)
     for line in page.splitlines():
         assert cell_len(line) <= width, line
     assert "\x1b" not in page and "\u202e" not in page
 
 
 def test_a_page_shows_some_places_and_counts_the_rest(hostile: Profile) -> None:
-    page = render_profile(hostile)
+    page = report(hostile)
     assert "test:1, train:1 and 1 more  red [bold]markup[/bold]" in page
     assert "and 1 more (--json lists all)" in page
     assert "Not checked" in page
 
 
 def test_what_cannot_be_written_is_replaced(hostile: Profile) -> None:
-    render_profile(hostile, encoding="ascii").encode("ascii")
-    written = render_profile(hostile, "json", encoding="ascii")
+    report(hostile, encoding="ascii").encode("ascii")
+    written = report(hostile, "json", encoding="ascii")
     assert written.isascii()
-    assert json.loads(written) == json.loads(render_profile(hostile, "json"))
+    assert json.loads(written) == json.loads(report(hostile, "json"))
 
 
 def test_json_holds_every_place(hostile: Profile) -> None:
-    found = json.loads(render_profile(hostile, "json"))
+    found = json.loads(report(hostile, "json"))
     assert found == profile_document(hostile)
     assert found["schema"] == 1
     assert found["tokens"] is found["label_check"] is None
@@ -62,10 +63,10 @@ def test_json_holds_every_place(hostile: Profile) -> None:
 
 
 def test_a_task_without_faults_says_so(hostile: Profile) -> None:
-    assert "Nothing was found." in render_profile(replace(hostile, findings=()))
+    assert "Nothing was found." in report(replace(hostile, findings=()))
 
 
 def test_a_stream_that_is_no_terminal_gets_a_plain_page(hostile: Profile) -> None:
     stream = io.StringIO()
-    show_profile(hostile, stream)
-    assert stream.getvalue() == render_profile(hostile)
+    show(hostile, stream)
+    assert stream.getvalue() == report(hostile)

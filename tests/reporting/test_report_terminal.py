@@ -9,17 +9,18 @@ import pytest
 from rich.cells import cell_len
 
 from advisor.cleaning import plain
-from advisor.reporting import render, render_terminal, show
-from advisor.reporting.page import fold_spec, shorten
-from advisor.reporting.picture import cluster, picture
+from advisor.reporting import report, show
+from advisor.reporting.characters import fold_spec, shorten
+from advisor.reporting.plot import cluster, plot
+from advisor.reporting.scatter import scatter
 from advisor.verdict.decision import Cost, Decision, Interval
 
-WIDTHS = [60, 80, 100, 140]
+WIDTHS = [40, 60, 80, 100, 140]
 LONG = "few-shot:k=8,select=nearest+lora:rank=16,lr=0.0002"
 
 
-def line_with(text: str, report: str) -> str:
-    return next(line for line in report.splitlines() if text in line)
+def line_with(text: str, page: str) -> str:
+    return next(line for line in page.splitlines() if text in line)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -27,14 +28,14 @@ def test_no_line_is_wider_than_asked(
     full: Decision, single: Decision, nothing_eligible: Decision, hostile: Decision, width: int
 ) -> None:
     for decision in (full, single, nothing_eligible, hostile):
-        for line in render_terminal(decision, width=width).splitlines():
+        for line in report(decision, width=width).splitlines():
             assert cell_len(line) <= width, line
             assert line == line.rstrip()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_long_spec_is_whole_however_it_is_folded(full: Decision, width: int) -> None:
-    lines = render_terminal(full, width=width).splitlines()
+    lines = report(full, width=width).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("  ! 4 "))
     end = next(i for i, line in enumerate(lines) if line.startswith("    5 "))
     first = lines[start][6 : lines[start].index(" 0.612")]
@@ -43,93 +44,93 @@ def test_a_long_spec_is_whole_however_it_is_folded(full: Decision, width: int) -
 
 
 def test_without_colour_no_escape_codes_and_with_colour_the_same_words(full: Decision) -> None:
-    bare, coloured = render_terminal(full), render_terminal(full, color=True)
+    bare, coloured = report(full), report(full, color=True)
     assert "\x1b" not in bare
     assert "\x1b[" in coloured
     assert [plain(line) for line in coloured.splitlines()] == [plain(line) for line in bare.splitlines()]
 
 
 def test_the_same_input_gives_the_same_bytes(full: Decision, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = render(full, "terminal")
+    before = report(full, "terminal")
     monkeypatch.setenv("COLUMNS", "55")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
-    assert render(full, "terminal") == before
+    assert report(full, "terminal") == before
 
 
 def test_marks_figures_and_unknown_costs(full: Decision) -> None:
-    report = render_terminal(full)
-    assert line_with(" 2 rag:k=3+lora", report).startswith("  ? 2")
-    assert "0.709 [0.63, 0.79]" in line_with(" 2 rag:k=3+lora", report)
-    assert "best" in line_with(" 2 rag:k=3+lora", report)
-    assert "31 min 14 s" in line_with(" 2 rag:k=3+lora", report)  # fitting and indexing
-    assert line_with(" 1 oracle", report).startswith("  c 1")
-    assert "c control: for the diagnosis, never chosen" in report
-    assert "-0.097*" in line_with("! 4 few-shot", report)
-    assert "unknown" in line_with("5 few-shot:k=4", report)
-    assert "$0" not in line_with("5 few-shot:k=4", report)
-    assert "Not decided. Provisionally rag:k=3+lora:rank=16" in report
-    assert report.endswith("runs/helpdesk\n")
+    page = report(full)
+    assert line_with(" 2 rag:k=3+lora", page).startswith("  ? 2")
+    assert "0.709 [0.63, 0.79]" in line_with(" 2 rag:k=3+lora", page)
+    assert "best" in line_with(" 2 rag:k=3+lora", page)
+    assert "31 min 14 s" in line_with(" 2 rag:k=3+lora", page)  # fitting and indexing
+    assert line_with(" 1 oracle", page).startswith("  c 1")
+    assert "c control: for the diagnosis, never chosen" in page
+    assert "-0.097*" in line_with("! 4 few-shot", page)
+    assert "unknown" in line_with("5 few-shot:k=4", page)
+    assert "$0" not in line_with("5 few-shot:k=4", page)
+    assert "Not decided. Provisionally rag:k=3+lora:rank=16" in page
+    assert page.endswith("runs/helpdesk\n")
 
 
 def test_a_decided_choice_is_marked(single: Decision) -> None:
-    report = render_terminal(single)
-    assert line_with("zero-shot", report).startswith("  > 1 zero-shot")
-    assert "> recommended" in report
-    assert "Use zero-shot." in report
-    assert "Break-even" not in report and "Diagnosis" not in report and "against cost" not in report
+    page = report(single)
+    assert line_with("zero-shot", page).startswith("  > 1 zero-shot")
+    assert "> recommended" in page
+    assert "Use zero-shot." in page
+    assert "Break-even" not in page and "Diagnosis" not in page and "against cost" not in page
 
 
 def test_rows_without_a_result_say_why_in_short_and_below_in_full(full: Decision) -> None:
-    report = render_terminal(full)
-    row = line_with("lora:rank=256,", report)
+    page = report(full)
+    row = line_with("lora:rank=256,", page)
     assert "failed: OutOfMemoryError" in row and row.endswith("...")
-    assert "a smaller batch or rank needs less" in report[report.index("Without a result") :]
-    assert "skipped: needs a classification task" in line_with("  head ", report)
-    assert "interrupted" in line_with("  lora:rank=16 ", report)
+    assert "a smaller batch or rank needs less" in page[page.index("Without a result") :]
+    assert "skipped: needs a classification task" in line_with("  head ", page)
+    assert "interrupted" in line_with("  lora:rank=16 ", page)
 
 
 def test_nothing_eligible(nothing_eligible: Decision) -> None:
-    report = render_terminal(nothing_eligible)
-    assert "No approach can be recommended: none is eligible." in report
-    assert "> recommended" not in report and "provisional" not in report
+    page = report(nothing_eligible)
+    assert "No approach can be recommended: none is eligible." in page
+    assert "> recommended" not in page and "provisional" not in page
 
 
 def test_no_rows_at_all(full: Decision) -> None:
     empty = replace(full, rows=())
-    assert "No approach was recorded." in render_terminal(empty)
-    assert "## Method" in render(empty, "markdown")
+    assert "No approach was recorded." in report(empty)
+    assert "## Method" in report(empty, "markdown")
 
 
 def test_what_the_user_wrote_is_shown_literally(hostile: Decision) -> None:
     for color in (False, True):
-        report = render_terminal(hostile, width=140, color=color)
-        assert "[red]desk[/red] | <b>bold</b> :smile: `x` $a$ Köln 日本" in report
-        assert "boom [/] | <script> at line 2" in report
-        assert "\x1b[2J" not in report
+        page = report(hostile, width=140, color=color)
+        assert "[red]desk[/red] | <b>bold</b> :smile: `x` $a$ Köln 日本" in page
+        assert "boom [/] | <script> at line 2" in page
+        assert "\x1b[2J" not in page
 
 
 def test_an_encoding_without_box_characters(hostile: Decision) -> None:
-    report = render_terminal(hostile, encoding="ascii")
-    report.encode("ascii")
-    assert "---" in report and "K?ln" in report
-    render_terminal(hostile, encoding="latin-1").encode("latin-1")
-    render_terminal(hostile, encoding="no-such-encoding").encode("ascii")
+    page = report(hostile, encoding="ascii")
+    page.encode("ascii")
+    assert "---" in page and "K?ln" in page
+    report(hostile, encoding="latin-1").encode("latin-1")
+    report(hostile, encoding="no-such-encoding").encode("ascii")
 
 
 def test_figures_that_are_no_numbers(full: Decision) -> None:
     nan = float("nan")
     odd = replace(full.rows[1], quality=Interval(0.7, nan, nan), cost=Cost(nan, nan, nan), fit_seconds=nan)
     rows = (odd, replace(full.rows[2], quality=Interval(nan, nan, nan)))
-    report = render_terminal(replace(full, rows=rows))
-    assert "nan" not in report
-    assert "0.700 " in line_with(" 1 rag:k=3+lora", report)
+    page = report(replace(full, rows=rows))
+    assert "nan" not in page
+    assert "0.700 " in line_with(" 1 rag:k=3+lora", page)
 
 
 def test_show_writes_a_file_plainly(full: Decision) -> None:
     stream = io.StringIO()
     show(full, stream)
-    assert stream.getvalue() == render(full)
+    assert stream.getvalue() == report(full)
 
 
 def test_show_fills_a_terminal_with_colour_unless_unwanted(full: Decision, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,8 +145,8 @@ def test_show_fills_a_terminal_with_colour_unless_unwanted(full: Decision, monke
     show(full, coloured)
     monkeypatch.setenv("NO_COLOR", "1")
     show(full, bare)
-    assert coloured.getvalue() == render(full, width=80, color=True)
-    assert bare.getvalue() == render(full, width=80)
+    assert coloured.getvalue() == report(full, width=80, color=True)
+    assert bare.getvalue() == report(full, width=80)
 
 
 def test_touching_labels_are_joined() -> None:
@@ -155,24 +156,30 @@ def test_touching_labels_are_joined() -> None:
     assert cluster([], 60) == []
 
 
+def drawn(decision: Decision) -> list[str]:
+    figure = scatter(decision)
+    assert figure
+    return plot(figure)
+
+
 def test_the_picture_falls_back_to_latency_and_names_what_it_leaves_out(full: Decision) -> None:
-    assert any("not placed, cost unknown: 5" in line for line in picture(full))
+    assert any("not placed, cost unknown: 5" in line for line in drawn(full))
     unpriced = replace(full, rows=tuple(replace(r, cost=Cost(None, None, None)) for r in full.rows))
-    lines = picture(unpriced)
+    lines = drawn(unpriced)
     assert any("p50 latency in ms" in line for line in lines)
     assert not any("unknown" in line for line in lines)
-    drawn = "\n".join(lines[:12])
+    picture = "\n".join(lines[:12])
     for key in "123456":
-        assert key in drawn.replace("0.741", "").replace("0.545", "").replace("0.310", "")
+        assert key in picture.replace("0.741", "").replace("0.545", "").replace("0.310", "")
 
 
 def test_a_picture_needs_two_points(single: Decision) -> None:
-    assert picture(single) == []
+    assert scatter(single) is None
 
 
 def test_points_of_one_quality_and_one_cost(full: Decision) -> None:
     twins = tuple(replace(full.rows[1], spec=f"lora:rank={i}") for i in (1, 2))
-    assert any("1,2" in line for line in picture(replace(full, rows=twins)))
+    assert any("1,2" in line for line in drawn(replace(full, rows=twins)))
 
 
 def test_folding_and_shortening() -> None:

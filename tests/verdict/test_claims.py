@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from advisor.verdict.claims import CLAIMS
-from advisor.verdict.decision import Decision, Finding, Recommendation, Row, Versus
+from advisor.verdict.decision import Decision, DiagnosisItem, Recommendation, Row, Versus
 
 DOCS = Path(__file__).parents[2] / "docs" / "statistics.md"
 
@@ -18,7 +18,8 @@ def test_the_documents_hold_the_table() -> None:
 
 
 def test_each_claim_names_fields_that_exist() -> None:
-    known = {f.name for owner in (Decision, Finding, Recommendation, Row, Versus) for f in dataclasses.fields(owner)}
+    owners = (Decision, DiagnosisItem, Recommendation, Row, Versus)
+    known = {f.name for owner in owners for f in dataclasses.fields(owner)}
     known |= {"approaches", "low", "high", "guarantee"}
     for claim in CLAIMS:
         assert set(re.findall(r"[a-z_]+", claim.field)) <= known, claim.field

@@ -1,0 +1,334 @@
+"""What a report is made of: blocks of plain data, which one renderer for each format sets.
+
+A subject (a decision, curves, an estimate, a profile) becomes a `Report`; every text in it is as the user or a
+library wrote it, and each renderer escapes what its format would act on. A block without anything in it is left out by
+whoever makes the report. Some blocks serve one medium only: a *screen*
+is narrow and read at once, a *page* (Markdown, for one) is kept and handed on, and names the whole setup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Medium = Literal["screen", "page"]
+Tone = Literal["", "strong", "good", "bad", "grave", "doubtful", "warning", "quiet"]
+"""How a text is to be taken; colours and weights are the renderer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A text that is shown letter by letter: an approach's spec, a command."""
+
+    text: str
+
+
+Words = str | Code
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Begins a section."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Ends a section where the next one has no heading; only a screen shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Sentences that belong together; on a screen each begins a line."""
+
+    sentences: tuple[str, ...]
+    tone: Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """Statements that stand beside each other.
+
+    Attributes:
+        dashed: whether a dash stands before each on a screen too.
+    """
+
+    statements: Sequence[str]
+    dashed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One of several in order, and what stands quietly below it: a fact, or a command to type."""
+
+    text: str
+    below: Words = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Items in order, from 1."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A text under a label.
+
+    Attributes:
+        figure: stands between both.
+        follows: whether it goes on from the detail before, so that a screen leaves its label out.
+    """
+
+    label: Words
+    text: str
+    figure: str = ""
+    tone: Tone = ""
+    follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Labelled texts.
+
+    Attributes:
+        columns: of the labels on a screen; None: as many as the longest takes, within bounds.
+    """
+
+    details: tuple[Detail, ...]
+    columns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Notes on one thing, which may have a key in a table or a figure."""
+
+    name: Code
+    notes: Sequence[str]
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """Notes on several things."""
+
+    remarks: tuple[Remark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Sentences for or against a conclusion.
+
+    Attributes:
+        label: in a word.
+        title: in a phrase; empty for the reasons, which follow the conclusion itself.
+    """
+
+    label: str
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What it all comes to; a page begins with it, and on a screen it stands near the end, where one looks.
+
+    Attributes:
+        statement: of tone `good` where it is settled, else `strong`.
+        addition: a sentence or two; may be empty.
+    """
+
+    title: str
+    statement: str
+    tone: Tone
+    addition: str
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something to mend.
+
+    Attributes:
+        grade: in a word, how much it matters.
+        places: a few of those where it shows, each with what stands there, which may be empty.
+        more: how many further places there are.
+    """
+
+    grade: str
+    tone: Tone
+    what: str
+    meaning: str
+    fix: str
+    places: Sequence[tuple[str, str]]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of figures.
+
+    Attributes:
+        title: in one line or two, for a screen.
+        cells: one for each row; a cell of several parts stands in one line, or its parts below each other, or the first
+            alone, as there is room.
+        heading: for a page; None: the title.
+        short: cells for a screen that is narrow.
+        rank: where room is short, columns of the highest rank go first, the last of them before the others; those above
+            4 appear only where there is ample room; those of 0 stay unless not even the least of a name had any.
+        least: columns of characters that it takes at least.
+        left: aligned left.
+        note: explains its figures, below the table.
+        on: the one medium that shows it.
+    """
+
+    title: tuple[str, ...]
+    cells: Sequence[str | tuple[str, ...]]
+    heading: str | None = None
+    short: Sequence[str] | None = None
+    rank: int = 0
+    least: int = 0
+    left: bool = False
+    note: str = ""
+    on: Medium | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """What stands left of a row's figures, and what is said of it.
+
+    Attributes:
+        key: one or two letters that stand for it elsewhere, in a figure for one; None where the table has no keys.
+        mark: one letter before it, on a screen; None where the table has no marks.
+        status: the mark in words, on a page.
+        instead: why there are no figures; stands in their place.
+        remark: what speaks against it; stands below the table.
+    """
+
+    name: Words
+    key: str | None = None
+    mark: str | None = None
+    status: str = ""
+    tone: Tone = ""
+    instead: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a mark in a table means.
+
+    Attributes:
+        on: "screen" where a page says it in place of the mark.
+    """
+
+    meaning: str
+    on: Medium | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The column of the rows' names.
+
+    Attributes:
+        least, most: columns of characters that it takes.
+        wanted: where names are so long, columns of figures give way until they have as much.
+        narrow: the same on a narrow screen, of a table with short cells.
+    """
+
+    title: str = "approach"
+    least: int = 8
+    most: int = 1_000
+    wanted: int = 20
+    narrow: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Figures, one row for each thing compared.
+
+    Attributes:
+        legend: of the marks that occur.
+        ruled: whether a line stands below the titles on a screen.
+    """
+
+    rows: tuple[TableRow, ...]
+    columns: tuple[Column, ...]
+    names: Names = Names()
+    legend: tuple[Sign, ...] = ()
+    ruled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A labelled point of a figure, in the units of its axes."""
+
+    x: float
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Points and curves over a logarithmic axis.
+
+    Attributes:
+        title: of the horizontal axis.
+        reach: its ends, above 0.
+        ticks: places on it, rising, and what stands there.
+        curves: each as points (x, y).
+        notes: what is not placed, and why.
+    """
+
+    title: str
+    reach: tuple[float, float]
+    ticks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
+    curves: tuple[tuple[tuple[float, float], ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Blocks for one medium."""
+
+    medium: Medium
+    blocks: tuple[Block, ...]
+
+
+Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Figure | Only
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole report."""
+
+    title: str
+    blocks: tuple[Block, ...]
+
+    def shown_on(self, medium: Medium) -> Iterator[Block]:
+        """The blocks that a medium shows, in order, none of them an `Only`."""
+        return _shown(self.blocks, medium)
+
+
+def _shown(blocks: tuple[Block, ...], medium: Medium) -> Iterator[Block]:
+    for block in blocks:
+        if not isinstance(block, Only):
+            yield block
+        elif block.medium == medium:
+            yield from _shown(block.blocks, medium)
+
+
+def section(title: str, *blocks: Block | None) -> tuple[Block, ...]:
+    """A heading and its blocks; nothing where there is none."""
+    found = tuple(block for block in blocks if block is not None)
+    return (Heading(title), *found) if found else ()
+
+
+def listed(title: str, statements: Iterable[str], dashed: bool = True) -> tuple[Block, ...]:
+    """A heading and statements below it; nothing where there is none."""
+    found = tuple(statements)
+    return section(title, Bullets(found, dashed) if found else None)

@@ -1,0 +1,171 @@
+"""One door to every report: what it is of, and in which format.
+
+A format is a function that takes a report of blocks and gives text. `terminal` and `markdown` are built in; other
+packages add theirs through the entry point group `advisor.reports`, each under the name that `--format` takes:
+
+    [project.entry-points."advisor.reports"]
+    html = "their_package:render"
+
+`json` holds the facts themselves instead of blocks, and cannot be replaced; nor can the two others.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, TextIO
+
+from advisor.advice.estimate import Estimate
+from advisor.disk import put
+from advisor.errors import UserError
+from advisor.profiling import Profile
+from advisor.reporting.blocks import Report
+from advisor.reporting.characters import encodable
+from advisor.reporting.curves import curves_document, curves_report
+from advisor.reporting.decision import decision_report
+from advisor.reporting.document import as_json, document
+from advisor.reporting.estimate import estimate_document, estimate_report
+from advisor.reporting.markdown import markdown
+from advisor.reporting.profile import profile_document, profile_report
+from advisor.reporting.terminal import terminal
+from advisor.tasks.faults import nearest, short
+from advisor.verdict.curves import Curves
+from advisor.verdict.decision import Decision
+
+GROUP = "advisor.reports"
+WIDTH = 100
+_WIDEST = 160
+
+Subject = Decision | Curves | Estimate | Profile
+
+
+class Format(Protocol):
+    """Sets a report; the same report gives the same text, in any encoding's characters.
+
+    Texts in blocks are as users and libraries wrote them: a format escapes whatever it would act on.
+    """
+
+    def __call__(self, report: Report, /, *, width: int, color: bool) -> str:
+        """The whole text, with a line break at its end.
+
+        Args:
+            width: of the screen it may be shown on, in columns.
+            color: whether that takes ANSI codes.
+        """
+
+
+# Not among the entry points: looking through all that is installed takes longer than a report.
+_BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown}
+_JSON = "json"
+_MEND = "update or uninstall the package it comes with"
+
+
+def report(
+    subject: Subject,
+    format: str = "terminal",
+    *,
+    width: int | None = None,
+    color: bool | None = None,
+    encoding: str = "utf-8",
+) -> str:
+    """The report of a decision, of curves, an estimate or a profile; the same input gives the same text.
+
+    Args:
+        format: terminal, markdown, json, or one that another package brings.
+        width: columns of a terminal; default 100.
+        color: whether it may hold ANSI codes; default no.
+        encoding: what the text will be written in; what it cannot write is replaced or escaped.
+
+    Raises:
+        UserError: there is no such format, or another package's fails.
+    """
+    if format == _JSON:
+        return as_json(_facts(subject), encoding)
+    return encodable(_format(format)(_blocks(subject), width=width or WIDTH, color=bool(color)), encoding)
+
+
+def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:
+    """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
+    terminal = stream.isatty()
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST) if terminal else WIDTH
+    color = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    put(stream, report(subject, format, width=width, color=color, encoding=encoding))
+
+
+def check_format(name: str) -> None:
+    """Make sure that a report can be had in a format, before what it reports is worked out.
+
+    Raises:
+        UserError: there is no such format, or it cannot be loaded.
+    """
+    if name != _JSON:
+        _format(name)
+
+
+def _format(name: str) -> Format:
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name in points:
+        return _guarded(points[name])
+    known = [*_BUILT_IN, _JSON, *sorted(points.keys() - {*_BUILT_IN, _JSON})]
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}? " if near else ""
+    raise UserError(f"report format {short(name)!r} is unknown", f"{hint}installed are {', '.join(known)}")
+
+
+def _guarded(point: EntryPoint) -> Format:
+    """Another package's format, whose faults are told in a line."""
+    with _told(point):
+        render = point.load()
+    if not callable(render):
+        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _MEND)
+
+    def guarded(found: Report, /, *, width: int, color: bool) -> str:
+        with _told(point):
+            text = render(found, width=width, color=color)
+        if not isinstance(text, str):
+            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _MEND)
+        return text
+
+    return guarded
+
+
+@contextmanager
+def _told(point: EntryPoint) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever another package raises
+        reason = f"{type(error).__name__}: {error}"
+        what = f"report format {point.name!r} ({point.value}) fails: {short(reason, 300)}"
+        raise UserError(what, _MEND) from error
+
+
+def _blocks(subject: Subject) -> Report:
+    match subject:
+        case Decision():
+            return decision_report(subject)
+        case Curves():
+            return curves_report(subject)
+        case Estimate():
+            return estimate_report(subject)
+        case Profile():
+            return profile_report(subject)
+
+
+def _facts(subject: Subject) -> dict[str, Any]:
+    match subject:
+        case Decision():
+            return document(subject)
+        case Curves():
+            return curves_document(subject)
+        case Estimate():
+            return estimate_document(subject)
+        case Profile():
+            return profile_document(subject)

@@ -1,0 +1,162 @@
+"""The tables of a decision: results, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from advisor.measuring.attempt import LATENCY, PREDICT
+from advisor.reporting import figures, statements
+from advisor.reporting.blocks import Code, Column, Sign, Table, TableRow, Tone
+from advisor.tasks.power import LEVEL
+from advisor.verdict.decision import Decision, Row
+
+RECOMMENDED, PROVISIONAL, CONTROL, BREAKS = ">", "?", "c", "!"
+_SIGNS = {
+    RECOMMENDED: "> recommended",
+    PROVISIONAL: "? provisional choice, not decided",
+    CONTROL: "c control: for the diagnosis, never chosen",
+}
+_STATUSES = {RECOMMENDED: "recommended", PROVISIONAL: "provisional", CONTROL: "control", BREAKS: "cannot be chosen"}
+
+
+def results(decision: Decision) -> Table:
+    """Every approach, measured or not, with quality, differences, latency and costs."""
+    keys = statements.numbers(decision)
+    rows = []
+    for row in decision.rows:
+        sign = _sign(row, decision)
+        if row.quality is None:
+            tone: Tone = "bad" if row.status == "failed" else "doubtful"
+            rows.append(TableRow(Code(row.spec), "", sign, tone=tone, instead=statements.trouble(row)))
+        else:
+            remark = f"cannot be chosen: {'; '.join(row.violations)}" if row.violations else ""
+            words = _STATUSES.get(sign, "")
+            rows.append(TableRow(Code(row.spec), keys[row.spec], sign, words, _tone(row, decision), remark=remark))
+    return Table(tuple(rows), tuple(_results(decision)), legend=tuple(_legend(decision)))
+
+
+def costs(decision: Decision) -> Table:
+    """Every measured approach with what it costs, takes and leaves behind; for a page."""
+    days = decision.limits.horizon_days
+    measured = [row for row in decision.rows if row.quality is not None]
+    found: list[tuple[str, Callable[[Row], str]]] = [
+        ("cost of fitting", lambda r: figures.money(r.cost.fit)),
+        (f"cost over {figures.amount(days)} days" if days else "cost over the horizon", statements.over_horizon),
+        ("machines kept on", lambda r: figures.money(r.cost.always_on_over_horizon)),
+        ("cost of 1,000, 95 %", lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money)),
+        ("p95 between, ms", _p95),
+        ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
+        ("answer tokens", lambda r: figures.count(r.completion_tokens)),
+        ("first token, p50 ms", _first_token),
+        ("queries per second", _throughput),
+        ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
+        ("peak memory", lambda r: figures.size(r.peak_memory_bytes)),
+        ("left behind", lambda r: figures.size(r.artifact_bytes) if r.artifact_bytes is not None else ""),
+        ("trained parameters", lambda r: figures.parameters(r.trainable_parameters) if r.trainable_parameters else ""),
+    ]
+    columns = tuple(Column((title,), [cell(row) for row in measured]) for title, cell in found)
+    return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+
+
+def _results(decision: Decision) -> Iterator[Column]:
+    def cells(cell: Callable[[Row], str]) -> list[str]:
+        return ["" if row.quality is None else cell(row) for row in decision.rows]
+
+    quality = cells(lambda r: figures.quality(r.quality))
+    heading = f"{decision.comparison.task.metric} [95 % interval]"
+    yield Column(("quality", "[95 % interval]"), quality, heading, left=True)
+    groups = statements.groups(decision)
+    yield Column(("", "group"), cells(lambda r: r.group), rank=3, left=True, note=groups)
+    yield Column(("to the", "best "), cells(lambda r: _difference(r, decision)), on="screen")
+    yield Column(("difference to the best",), cells(lambda r: _interval(r, decision)), on="page")
+    yield Column(("", "p"), cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else ""), rank=4)
+    wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
+    yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1)
+    per_1k = cells(lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.is_busy(PREDICT)))
+    yield Column(("cost per", "1,000"), per_1k, "cost of 1,000 queries")
+    days = decision.limits.horizon_days
+    if days is not None:
+        yield Column(("cost of", f"{figures.amount(days)} days"), cells(statements.over_horizon), rank=5, on="screen")
+    wide, short = cells(_fitting), cells(lambda r: _fitting(r, compact=True))
+    yield Column(("fit and", "index"), wide, short=short, rank=2)
+    yield Column(("tokens", "in / out"), cells(_tokens), rank=7, on="screen")
+    yield Column(("queries", "per s"), cells(_throughput), rank=8, on="screen")
+
+
+def _sign(row: Row, decision: Decision) -> str:
+    """One letter before a row: recommended, provisional, control, cannot be chosen, or nothing."""
+    if row.spec == decision.recommendation.approach:
+        return RECOMMENDED if decision.recommendation.decided else PROVISIONAL
+    if row.control:
+        return CONTROL
+    return BREAKS if row.violations else ""
+
+
+def _tone(row: Row, decision: Decision) -> Tone:
+    if row.spec == decision.recommendation.approach:
+        return "good" if decision.recommendation.decided else "strong"
+    return "quiet" if row.control or row.violations else ""
+
+
+def _legend(decision: Decision) -> Iterator[Sign]:
+    """The marks that occur."""
+    signs = {_sign(row, decision) for row in decision.rows}
+    yield from (Sign(meaning, "screen") for sign, meaning in _SIGNS.items() if sign in signs)
+    if any(row.versus_best and row.versus_best.shown for row in decision.rows):
+        yield Sign(f"* difference shown (p < {LEVEL:g}, corrected for all pairs)", "screen")
+    if busy := statements.busy(decision):
+        yield Sign(busy)
+
+
+def _difference(row: Row, decision: Decision) -> str:
+    """The difference to the best approach; a star where it is shown, "best" at the best itself."""
+    if row is statements.best_row(decision):
+        return "best"
+    if row.versus_best is None:
+        return ""
+    star = "*" if row.versus_best.shown else " "
+    return figures.decimals(row.versus_best.difference, signed=True) + star
+
+
+def _interval(row: Row, decision: Decision) -> str:
+    """The difference to the best approach, with its interval."""
+    versus = row.versus_best
+    if versus is None:
+        return _difference(row, decision)
+    low, high = (figures.decimals(end, 2, signed=True) for end in (versus.low, versus.high))
+    return f"{figures.decimals(versus.difference, signed=True)} [{low}, {high}]"
+
+
+def _latency(row: Row, compact: bool = False) -> str:
+    return figures.marked(figures.latency(row.latency, compact), row.is_busy(LATENCY))
+
+
+def _fitting(row: Row, compact: bool = False) -> str:
+    return figures.marked(statements.fitting(row, compact), row.fit_is_busy)
+
+
+def _tokens(row: Row) -> str:
+    if row.prompt_tokens is None and row.completion_tokens is None:
+        return figures.UNKNOWN if row.uses_model else ""
+    return f"{figures.count(row.prompt_tokens)} / {figures.count(row.completion_tokens)}"
+
+
+def _throughput(row: Row) -> str:
+    return figures.marked(figures.milliseconds(row.throughput_qps), row.is_busy(PREDICT))
+
+
+def _first_token(row: Row) -> str:
+    found = figures.milliseconds(row.latency.ttft_p50 if row.latency else None)
+    return figures.marked(found, row.is_busy(LATENCY))
+
+
+def _p95(row: Row) -> str:
+    found = row.latency
+    return _span(found.p95_low, found.p95_high, figures.milliseconds) if found else ""
+
+
+def _span(low: float | None, high: float | None, show: Callable[[float | None], str]) -> str:
+    """Both ends; empty where neither is known, and open where one is not."""
+    if low is None and high is None:
+        return ""
+    return f"{show(low)} to {show(high)}" if high is not None else f"{show(low)} or more"
