@@ -1,9 +1,9 @@
-"""Passages from a retriever that the user gives from Python: BM25, a hybrid, a database, a service."""
+"""Passages from a retriever that the user gives from Python: a database, a service, a chain of LangChain's."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,12 +13,14 @@ from langchain_core.retrievers import BaseRetriever
 
 from advisor.approaches import ContextBuilder, ContextSource, Facts
 from advisor.errors import UserError
-from advisor.models import Context, LanguageModel, Passage
-from advisor.tasks import Example, Query, Task
+from advisor.models import LanguageModel, Passage
+from advisor.tasks import Task
 from rag.chunking import document_chunks
+from rag.dense import Dense
 from rag.index import PassageIndex
-from rag.raft import chance_of, training_passages
 from rag.room import Room
+from rag.searcher import Searcher, Sources
+from rag.sources import DocumentSource
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -61,73 +63,65 @@ class RetrieverRag(ContextBuilder):
             )
         vars(self)["_held"] = held  # past the dataclass on purpose: fields are what is recorded
 
-    def build(self, task: Task, model: LanguageModel, seed: int) -> RetrieverSource:
+    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing is indexed: the retriever comes ready."""
-        return RetrieverSource(self, self._ask, task, model)
+        whose = f"{self.retriever} ({self.kind})"
+        note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
+        room = Room(model, self.k, task.instruction)
+        held = Held(vars(self)["_held"], task, model, room, self.chunk)
+        sources = frozenset(document.id for document in task.documents)
+        index = PassageIndex(self.retriever, held, None, sources, Facts(notes=(note,)))
+        return DocumentSource(index, self.k, self.miss)
 
-    def restore(self, folder: Path, task: Task, model: LanguageModel) -> RetrieverSource:
+    def restore(self, folder: Path, task: Task, model: LanguageModel) -> ContextSource:
         """This object still holds the retriever."""
         return self.build(task, model, 0)
 
-    def _ask(self, text: str) -> list[Document]:
-        held: BaseRetriever = vars(self)["_held"]
-        return held.invoke(text)
 
-
-class RetrieverSource(ContextSource):
-    """Shows what a LangChain retriever returns.
+class Held(Searcher):
+    """A LangChain retriever as a searcher.
 
     The document of a passage is the first of its metadata's `source`, its metadata's `id` and its own id that
     names one of the task's documents; where none does, the first that there is.
     """
 
-    def __init__(
-        self, builder: RetrieverRag, ask: Callable[[str], list[Document]], task: Task, model: LanguageModel
-    ) -> None:
-        self.builder = builder
-        self._ask = ask
-        self._room = Room(model, builder.k, task.instruction)
-        self._model = model
+    def __init__(self, retriever: BaseRetriever, task: Task, model: LanguageModel, room: Room, chunk: int) -> None:
+        super().__init__((), model.embedder)
+        self._retriever = retriever
+        self._embedder = model.embedder
+        self._room = room
+        self._chunk = chunk
         self._documents = {document.id: document for document in task.documents}
-        whose = f"{builder.retriever} ({builder.kind})"
-        note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
-        self.facts = Facts(notes=(note,))
 
-    def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """The first `k` passages that the retriever returns."""
-        shown = [self._returned(query.input)[: self.builder.k] for query in queries]
-        return [Context(passages=tuple(passages), fixed=False) for passages in shown]
+    def search(
+        self,
+        texts: Sequence[str],
+        k: int,
+        within: Sequence[Sources] | None = None,
+        without: Sequence[Sources] | None = None,
+    ) -> list[list[Passage]]:
+        """The first `k` passages that the retriever returns and may be shown.
 
-    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """As in `Rag`; those that fill up are what the retriever returns beyond the first `k`."""
-        golds = self._golds(examples)
-        return [self._training_context(example, golds, seed) for example in examples]
+        It cannot be asked for those of some sources alone: `within` finds the task's own passages, by their vectors.
+        """
+        if within is not None:
+            return self._own(within).search(texts, k, within, without)
+        hidden = without or [()] * len(texts)
+        return [
+            [p for p in self._returned(text) if p.source not in others][:k]
+            for text, others in zip(texts, hidden, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """Nothing to write: the retriever cannot be kept, and the builder still holds it."""
 
-    def _training_context(self, example: Example, golds: PassageIndex, seed: int) -> Context:
-        returned = self._returned(example.input)
-        shown = tuple(returned[: self.builder.k])
-        if golds.knows(example.evidence):
-            shown = training_passages(
-                shown,
-                example.evidence,
-                lambda: golds.nearest_of(golds.embed([example.input])[0], 1, example.evidence),
-                lambda: [p for p in returned if p.source not in example.evidence][: self.builder.k],
-                self.builder.miss,
-                chance_of(example, seed),
-            )
-        return Context(passages=shown, fixed=False)
-
-    def _golds(self, examples: Sequence[Example]) -> PassageIndex:
-        wanted = dict.fromkeys(source for example in examples for source in example.evidence)
+    def _own(self, within: Sequence[Sources]) -> Dense:
+        wanted = dict.fromkeys(source for sources in within for source in sources)
         documents = [self._documents[source] for source in wanted if source in self._documents]
-        chunks = document_chunks(documents, self.builder.chunk, 0, self._room.shares)
-        return PassageIndex.over(chunks, self._model.embedder)
+        return Dense(list(document_chunks(documents, self._chunk, 0, self._room.shares)), self._embedder)
 
     def _returned(self, text: str) -> list[Passage]:
-        return [_passage(document, self._documents.keys()) for document in self._ask(text)]
+        return [_passage(document, self._documents.keys()) for document in self._retriever.invoke(text)]
 
 
 def _passage(document: Document, known: Collection[str]) -> Passage:
