@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import zlib
 from collections.abc import Sequence
@@ -128,6 +129,34 @@ def test_the_same_call_again_does_nothing_again(numbers: Task, model: Any, tmp_p
     assert record(tmp_path) == before
     assert len(Guess.asked) == asked
     assert again.race == first.race == recorded_race(advisor.read_comparison(tmp_path))
+
+
+def test_the_result_is_handed_on_and_not_read_back(numbers: Task, model: Any, tmp_path: Path) -> None:
+    comparison = advisor.race(numbers, model, FIELD, TERMS, out=tmp_path)
+    shutil.rmtree(tmp_path / "race")
+    decision = advisor.with_race(advisor.decide(comparison))
+    assert decision.race == comparison.race
+    assert advisor.with_race(advisor.decide(advisor.read_comparison(tmp_path))).race is None
+
+
+def test_a_race_that_an_earlier_version_recorded_is_read(numbers: Task, model: Any, tmp_path: Path) -> None:
+    comparison = advisor.compare(numbers, model, [Guess(95)], out=tmp_path)
+    winner = {"spec": "guess:share=95", "state": "winner", "examples": 16, "score": 1.0, "seconds": 0.5}
+    lost = {"spec": "guess:share=5", "state": "beaten", "examples": 16, "score": 0.0, "by": "guess:share=95"}
+    line = {
+        **{"type": "race", "key": "0123456789ab", "task": comparison.task.fingerprint, "specs": ["guess:share=95"]},
+        **{"budget": 60.0, "usd": None, "racing": 1.5, "measuring": 0.5, "stopped": "certain", "split": "train"},
+        **{"pool": 50, "train": 150, "level": 0.05, "margin": 0.02, "rivals": 1, "score": "mean score", "gain": 0.1},
+        **{"favourite": None, "entrants": [winner, lost], "unknown": "of a later version"},
+    }
+    (tmp_path / "race").mkdir()
+    (tmp_path / "race" / "race.jsonl").write_text(json.dumps(line) + "\n")
+    found = advisor.with_race(advisor.decide(advisor.read_comparison(tmp_path))).race
+    assert found is not None
+    assert [(e.spec, e.state, e.by) for e in found.entrants] == [
+        ("guess:share=95", "winner", None),
+        ("guess:share=5", "beaten", "guess:share=95"),
+    ]
 
 
 @dataclass
