@@ -144,10 +144,26 @@ def test_a_race_that_an_earlier_version_recorded_is_read(numbers: Task, model: A
     winner = {"spec": "guess:share=95", "state": "winner", "examples": 16, "score": 1.0, "seconds": 0.5}
     lost = {"spec": "guess:share=5", "state": "beaten", "examples": 16, "score": 0.0, "by": "guess:share=95"}
     line = {
-        **{"type": "race", "key": "0123456789ab", "task": comparison.task.fingerprint, "specs": ["guess:share=95"]},
-        **{"budget": 60.0, "usd": None, "racing": 1.5, "measuring": 0.5, "stopped": "certain", "split": "train"},
-        **{"pool": 50, "train": 150, "level": 0.05, "margin": 0.02, "rivals": 1, "score": "mean score", "gain": 0.1},
-        **{"favourite": None, "entrants": [winner, lost], "unknown": "of a later version"},
+        "type": "race",
+        "key": "0123456789ab",
+        "task": comparison.task.fingerprint,
+        "specs": ["guess:share=95"],
+        "budget": 60.0,
+        "usd": None,
+        "racing": 1.5,
+        "measuring": 0.5,
+        "stopped": "certain",
+        "split": "train",
+        "pool": 50,
+        "train": 150,
+        "level": 0.05,
+        "margin": 0.02,
+        "rivals": 1,
+        "score": "mean score",
+        "gain": 0.1,
+        "favourite": None,
+        "entrants": [winner, lost],
+        "unknown": "of a later version",
     }
     (tmp_path / "race").mkdir()
     (tmp_path / "race" / "race.jsonl").write_text(json.dumps(line) + "\n")
