@@ -1,20 +1,30 @@
-"""Retrieval: chunks, an exact index that is a LangChain vector store, the `rag` and `oracle` builders."""
+"""Retrieval: chunks, the searchers that find them by vectors or words, and the `rag` and `oracle` builders."""
 
+from rag.bm25 import Bm25
 from rag.builders import Oracle, Rag
 from rag.chunking import Chunk, document_chunks, example_chunks
+from rag.dense import Dense
 from rag.embeddings import EmbedderEmbeddings
+from rag.hybrid import Hybrid
 from rag.index import PassageIndex
 from rag.retriever import RetrieverRag
+from rag.searcher import Scorer, Searcher, Sources
 from rag.store import FaissStore
 
 __all__ = [
+    "Bm25",
     "Chunk",
+    "Dense",
     "EmbedderEmbeddings",
     "FaissStore",
+    "Hybrid",
     "Oracle",
     "PassageIndex",
     "Rag",
     "RetrieverRag",
+    "Scorer",
+    "Searcher",
+    "Sources",
     "document_chunks",
     "example_chunks",
 ]

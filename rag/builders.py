@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,23 +11,21 @@ from langchain_core.retrievers import BaseRetriever
 
 from advisor.approaches import ContextBuilder, ContextSource, Load
 from advisor.errors import UserError
-from advisor.models import Context, LanguageModel, Passage, Vectors
+from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.tasks import Example, GroundedQuery, Query, Task, TaskOutline
-from advisor.tasks.minhash import normalised
+from advisor.tasks import Task, TaskOutline
 from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
-from rag.index import PassageIndex
-from rag.raft import chance_of, training_passages
+from rag.index import DENSE, PassageIndex
+from rag.registry import searcher
 from rag.retriever import RetrieverRag
 from rag.room import Room
-
-BY_INPUT = "examples.json"
+from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
 
 
 @dataclass(frozen=True)
 class Rag(ContextBuilder):
-    """Shows the passages most similar to the query, of the documents or, on request, of labelled examples.
+    """Shows the passages that fit the query best, of the documents or, on request, of labelled examples.
 
     The defaults rest on the first 150 test questions with evidence of covid_faq, squad2_dev, tatqa,
     doc2dial and medquad (there among 299 documents), embedded by all-MiniLM-L6-v2; means over the five. A
@@ -45,6 +42,8 @@ class Rag(ContextBuilder):
             prompt has room for, is cut further.
         overlap: most words that a passage repeats from the one before it.
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
+        retriever: by what passages are found: `dense` (vectors), `bm25` (words, without an embedder), `hybrid` (both),
+            or what another package registers in the entry point group `advisor.searchers`.
     """
 
     name: ClassVar[str] = "rag"
@@ -53,9 +52,11 @@ class Rag(ContextBuilder):
     chunk: int = 160
     overlap: int = 30
     miss: float = 0.2
+    retriever: str = DENSE
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
+        searcher(self.retriever)
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
@@ -68,27 +69,26 @@ class Rag(ContextBuilder):
         return bool(task.documents)
 
     def load(self, task: Task) -> Load:
-        """Passages are as long as documents are, up to `chunk` words."""
-        return _load(task, self.k, self.chunk)
+        """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
+        return _load(task, self.k, self.chunk, self.retriever)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
-        """Chunk, embed and index; the same for every seed."""
+        """Chunk and index; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            room = Room(model, self.k, task.instruction)
+            room = Room(model, self.k, task.instruction, searcher(self.retriever).embeds)
             documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             chunks = documents if task.documents else example_chunks(task.train)
-            index = PassageIndex.over(chunks, model.embedder, began)
+            index = PassageIndex.over(chunks, model.embedder, began, self.retriever)
         if task.documents:
-            return DocumentSource(index, self.k, self.miss)
-        return ExampleSource(index, self.k, _by_input(task.train))
+            return self._of_documents(index)
+        return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
-        """Read the index back; only queries are embedded from then on."""
+        """Bring the index back; of passages no vector is computed again."""
         index = PassageIndex.restore(folder, model.embedder)
-        if not (folder / BY_INPUT).exists():
-            return DocumentSource(index, self.k, self.miss)
-        return ExampleSource(index, self.k, json.loads((folder / BY_INPUT).read_text(encoding="utf-8")))
+        same_input = saved_by_input(folder)
+        return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
 
     def with_retriever(self, retriever: BaseRetriever, name: str) -> RetrieverRag:
         """The same with any LangChain retriever in place of this package's index.
@@ -100,19 +100,27 @@ class Rag(ContextBuilder):
         kind = type(retriever).__name__
         return RetrieverRag(retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk)
 
+    def _of_documents(self, index: PassageIndex) -> ContextSource:
+        return DocumentSource(index, self.k, self.miss, _size(index))
+
+    def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
+        count = len(index.searcher.chunks)
+        note = f"There are no documents: {count:,} labelled examples are retrieved in their place."
+        return ExampleSource(index, self.k, same_input, note)
+
 
 @dataclass(frozen=True)
 class Oracle(ContextBuilder):
     """A control: shows what a perfect retriever would, the passages of the documents that hold the answer.
 
-    Of a document longer than `chunk` words it shows the passages most similar to the query, since all of it
+    Of a document longer than `chunk` words it shows the passages that fit the query best, since all of it
     may fit no prompt; so for long documents it is a little less than perfect. A query without evidence (an
     unanswerable one) gets what `rag` would show: a perfect retriever cannot know that nothing holds the
     answer, and an empty context would give it away.
 
     Attributes:
         k: most passages shown; the best of each document that holds the answer come first.
-        chunk, overlap: as in `Rag`.
+        chunk, overlap, retriever: as in `Rag`.
     """
 
     name: ClassVar[str] = "oracle"
@@ -121,9 +129,11 @@ class Oracle(ContextBuilder):
     k: int = 3
     chunk: int = 160
     overlap: int = 30
+    retriever: str = DENSE
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
+        searcher(self.retriever)
 
     def unsuited(self, task: Task) -> str:
         """There have to be documents, and it has to be known which of them hold the answers."""
@@ -133,162 +143,33 @@ class Oracle(ContextBuilder):
 
     def load(self, task: Task) -> Load:
         """As `Rag`; fewer passages where fewer documents hold an answer."""
-        return _load(task, self.k, self.chunk)
+        return _load(task, self.k, self.chunk, self.retriever)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
-        """Chunk, embed and index all documents; the same for every seed."""
+        """Chunk and index all documents; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            room = Room(model, self.k, task.instruction)
+            room = Room(model, self.k, task.instruction, searcher(self.retriever).embeds)
             chunks = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
-            return OracleSource(PassageIndex.over(chunks, model.embedder, began), self.k)
+            index = PassageIndex.over(chunks, model.embedder, began, self.retriever)
+        return OracleSource(index, self.k, _size(index))
 
     def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
-        """Read the index back; only queries are embedded from then on."""
-        return OracleSource(PassageIndex.restore(folder, model.embedder), self.k)
+        """Bring the index back; of passages no vector is computed again."""
+        index = PassageIndex.restore(folder, model.embedder)
+        return OracleSource(index, self.k, _size(index))
 
 
-class DocumentSource(ContextSource):
-    """Passages of documents."""
-
-    def __init__(self, index: PassageIndex, k: int, miss: float) -> None:
-        self.index = index
-        self.k = k
-        self.miss = miss
-        documents, chunks = len(index.chunks_of), len(index.store)
-        self.embedder = index.embedder
-        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.", *index.facts.notes))
-
-    def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """The `k` passages most similar to each query's input, best first."""
-        return [_context(found) for found in self._nearest([query.input for query in queries])[1]]
-
-    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """What inference would bring, with the right passage in 1 - `miss` of those whose evidence is known.
-
-        Examples without evidence, unanswerable ones among them, get what inference would bring.
-        """
-        vectors, nearest = self._nearest([example.input for example in examples])
-        return [
-            self._training_context(example, vector, retrieved, seed)
-            for example, vector, retrieved in zip(examples, vectors, nearest, strict=True)
-        ]
-
-    def save(self, folder: Path) -> None:
-        """The index; nothing else was learned."""
-        self.index.save(folder)
-
-    def _training_context(self, example: Example, vector: Vectors, retrieved: list[Passage], seed: int) -> Context:
-        if not self.index.knows(example.evidence):
-            return _context(retrieved)
-        shown = training_passages(
-            retrieved,
-            example.evidence,
-            lambda: self.index.nearest_of(vector, 1, example.evidence),
-            lambda: self.index.nearest_without(vector, self.k, example.evidence),
-            self.miss,
-            chance_of(example, seed),
-        )
-        return _context(shown)
-
-    def _nearest(self, inputs: Sequence[str]) -> tuple[Vectors, list[list[Passage]]]:
-        vectors = self.index.embed(inputs)
-        return vectors, self.index.nearest(vectors, self.k)
+def _size(index: PassageIndex) -> str:
+    return f"{len(index.sources):,} documents in {len(index.searcher.chunks):,} chunks."
 
 
-class ExampleSource(ContextSource):
-    """Labelled examples in place of passages.
-
-    Args:
-        same_input: ids of the examples by their input, normalised.
-    """
-
-    def __init__(self, index: PassageIndex, k: int, same_input: Mapping[str, list[str]]) -> None:
-        self.index = index
-        self.k = k
-        self.same_input = same_input
-        note = f"There are no documents: {len(index.store):,} labelled examples are retrieved in their place."
-        self.embedder = index.embedder
-        self.facts = replace(index.facts, notes=(note, *index.facts.notes))
-
-    def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """The `k` examples whose inputs are most similar, best first."""
-        vectors = self.index.embed([query.input for query in queries])
-        return [_context(found) for found in self.index.nearest(vectors, self.k)]
-
-    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """The same without the example itself, by id or by input: it would show its own answer."""
-        vectors = self.index.embed([example.input for example in examples])
-        return [
-            _context(self.index.nearest_without(vector, self.k, self._itself(example)))
-            for example, vector in zip(examples, vectors, strict=True)
-        ]
-
-    def save(self, folder: Path) -> None:
-        """The index, and which examples have which input."""
-        self.index.save(folder)
-        (folder / BY_INPUT).write_text(json.dumps(self.same_input), encoding="utf-8")
-
-    def _itself(self, example: Example) -> list[str]:
-        return [example.id, *self.same_input.get(normalised(example.input), ())]
-
-
-class OracleSource(ContextSource):
-    """Passages of the documents that hold the answer."""
-
-    def __init__(self, index: PassageIndex, k: int) -> None:
-        self.index = index
-        self.k = k
-        documents, chunks = len(index.chunks_of), len(index.store)
-        self.embedder = index.embedder
-        self.facts = replace(index.facts, notes=(f"{documents:,} documents in {chunks:,} chunks.", *index.facts.notes))
-
-    def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """By each query's evidence; what `rag` would show where there is none."""
-        named = [query.evidence if isinstance(query, GroundedQuery) else () for query in queries]
-        return self._contexts([query.input for query in queries], named)
-
-    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """As at inference: here the right passage is never missing."""
-        evidence = [example.evidence for example in examples]
-        return self._contexts([example.input for example in examples], evidence)
-
-    def save(self, folder: Path) -> None:
-        """The index; nothing else was learned."""
-        self.index.save(folder)
-
-    def _contexts(self, inputs: Sequence[str], evidence: Sequence[tuple[str, ...]]) -> list[Context]:
-        vectors = self.index.embed(inputs)
-        retrieved = self.index.nearest(vectors, self.k)
-        return [
-            _context(self._right(vector, named) if self.index.knows(named) else found)
-            for vector, named, found in zip(vectors, evidence, retrieved, strict=True)
-        ]
-
-    def _right(self, vector: Vectors, evidence: Sequence[str]) -> list[Passage]:
-        """The best passage of each document first, then the others, each part best first."""
-        found = self.index.nearest_of(vector, len(self.index.store), evidence)
-        first = {passage.source: place for place, passage in reversed(list(enumerate(found)))}
-        order = sorted(range(len(found)), key=lambda place: first[found[place].source] != place)
-        return [found[place] for place in order[: self.k]]
-
-
-def _by_input(examples: Sequence[Example]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for example in examples:
-        found.setdefault(normalised(example.input), []).append(example.id)
-    return found
-
-
-def _context(passages: Sequence[Passage]) -> Context:
-    return Context(passages=tuple(passages), fixed=False)
-
-
-def _load(task: Task, k: int, chunk: int) -> Load:
+def _load(task: Task, k: int, chunk: int, retriever: str) -> Load:
     texts = [document.text for document in task.documents] or [f"{e.input} {e.target}" for e in task.train]
     sizes = [count_words(text) for text in texts]
     usual = sum(min(size, chunk) for size in sizes) / max(len(sizes), 1)
-    return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=sum(sizes))
+    embedded = sum(sizes) if searcher(retriever).embeds else 0
+    return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=embedded)
 
 
 def _check(name: str, k: int, chunk: int, overlap: int) -> None:

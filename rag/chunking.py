@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+from advisor.models import Passage
 from advisor.tasks import Document, Example
 from advisor.tasks.words import count_words
 
@@ -33,7 +34,7 @@ class Chunk:
         id: unique in an index: the source's id and the place in it, `handbook#0`.
         source: id of the document or example.
         text: what the language model is shown.
-        embedded: what the embedder is given in its place.
+        embedded: what is searched in its place, by the embedder or by words.
     """
 
     id: str
@@ -41,6 +42,11 @@ class Chunk:
     title: str
     text: str
     embedded: str
+
+    @property
+    def passage(self) -> Passage:
+        """As the language model is shown it."""
+        return Passage(self.source, self.title, self.text)
 
 
 Shares = Callable[[Sequence[Chunk]], Sequence[float]]

@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from advisor.models import Passage
 from advisor.tasks import Example
-
-# what is needed for one example but costs a search, so that it is asked for only where it is used
-Lookup = Callable[[], list[Passage]]
+from rag.index import PassageIndex
 
 
 def training_passages(
-    retrieved: Sequence[Passage],
-    evidence: Sequence[str],
-    gold: Lookup,
-    others: Lookup,
-    miss: float,
-    chance: random.Random,
-) -> tuple[Passage, ...]:
-    """What a training example is shown, given what retrieval brings for it at inference.
+    index: PassageIndex, examples: Sequence[Example], k: int, miss: float, seed: int
+) -> list[list[Passage]]:
+    """What each training example is shown: what retrieval brings for it, with or without the right passage.
 
     RAFT shows the right document in P % of the examples and wrong ones alone in the rest, and asks for the
     same answer in both; so a model learns to read the passages without relying on them blindly. Here P is
-    1 - `miss`, and the wrong ones are what the retriever itself takes for right.
+    1 - `miss`, and the wrong ones are what the retriever itself takes for right. Where it does not find the right
+    passage, that is put in at any rank, with equal chance, in place of the last one. Examples whose evidence is not
+    known are shown what inference would bring.
 
     Args:
-        retrieved: passages as at inference, best first.
-        evidence: ids of the documents that hold the answer.
-        gold: the passage to put in where none of `retrieved` is from `evidence`; may be empty.
-        others: as many passages as `retrieved` has, best first, none from `evidence`.
-        miss: share of examples that are shown no passage from `evidence`.
-        chance: settles whether, and at which rank the right passage is put in: at any, with equal chance,
-            in place of the last one.
+        k: passages for each example.
+        miss: share of examples that are shown no passage of their evidence.
     """
-    if chance.random() < miss:
-        return tuple(others())
-    if any(passage.source in evidence for passage in retrieved):
-        return tuple(retrieved)
-    found = gold()
-    if not found:
-        return tuple(retrieved)
-    shown = list(retrieved[:-1])
-    shown.insert(chance.randint(0, len(shown)), found[0])
-    return tuple(shown)
+    chances = [_chance_of(example, seed) for example in examples]
+    known = [index.knows(example.evidence) for example in examples]
+    missed = [has and chance.random() < miss for has, chance in zip(known, chances, strict=True)]
+    hidden = [example.evidence if gone else () for example, gone in zip(examples, missed, strict=True)]
+    shown = index.search([example.input for example in examples], k, without=hidden)
+    lacking = [at for at, e in enumerate(examples) if known[at] and not missed[at] and not _from(shown[at], e.evidence)]
+    asked, evidence = [examples[at].input for at in lacking], [examples[at].evidence for at in lacking]
+    for at, found in zip(lacking, index.search(asked, 1, within=evidence), strict=True):
+        if found:
+            others = shown[at][: k - 1]
+            place = chances[at].randint(0, len(others))
+            shown[at] = [*others[:place], found[0], *others[place:]]
+    return shown
 
 
-def chance_of(example: Example, seed: int) -> random.Random:
+def _from(passages: Sequence[Passage], sources: Sequence[str]) -> bool:
+    return any(passage.source in sources for passage in passages)
+
+
+def _chance_of(example: Example, seed: int) -> random.Random:
     """Randomness that belongs to one example, whichever others are trained on beside it."""
     return random.Random(f"{seed}:{example.id}:{example.input}")

@@ -1,10 +1,10 @@
-"""Passages from a retriever that the user gives from Python: BM25, a hybrid, a database, a service."""
+"""Passages from a retriever that the user gives from Python: a database, a service, a chain of LangChain's."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,13 +14,15 @@ from langchain_core.retrievers import BaseRetriever
 
 from advisor.approaches import ContextBuilder, ContextSource, Facts
 from advisor.errors import UserError
-from advisor.models import Context, LanguageModel, Passage
+from advisor.models import Embedder, LanguageModel, Passage
 from advisor.tasks import Document as TaskDocument
-from advisor.tasks import Example, Query, Task, TaskOutline
+from advisor.tasks import Task, TaskOutline
 from rag.chunking import document_chunks
+from rag.dense import Dense
 from rag.index import PassageIndex
-from rag.raft import chance_of, training_passages
 from rag.room import Room
+from rag.searcher import Searcher, Sources
+from rag.sources import DocumentSource
 
 DOCUMENTS = "documents.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -64,84 +66,85 @@ class RetrieverRag(ContextBuilder):
             )
         vars(self)["_held"] = held  # past the dataclass on purpose: fields are what is recorded
 
-    def build(self, task: Task, model: LanguageModel, seed: int) -> RetrieverSource:
+    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing is indexed: the retriever comes ready."""
-        documents = {document.id: document for document in task.documents}
-        return RetrieverSource(self, self._ask, task.outline, model, documents)
+        return self._source(task.outline, model, {document.id: document for document in task.documents})
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> RetrieverSource:
-        """This object still holds the retriever; which documents its passages are of was kept."""
-        known = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
-        return RetrieverSource(self, self._ask, task, model, dict.fromkeys(known))
+    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+        """This object still holds the retriever; which documents there are was kept."""
+        known: list[str] = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
+        return self._source(task, model, dict.fromkeys(known))
 
-    def _ask(self, text: str) -> list[Document]:
-        held: BaseRetriever = vars(self)["_held"]
-        return held.invoke(text)
+    def _source(
+        self, task: TaskOutline, model: LanguageModel, documents: Mapping[str, TaskDocument | None]
+    ) -> ContextSource:
+        whose = f"{self.retriever} ({self.kind})"
+        note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
+        room = Room(model, self.k, task.instruction)
+        own = Own(documents, model.embedder, room, self.chunk)
+        held = Held(vars(self)["_held"], own)
+        index = PassageIndex(self.retriever, held, None, frozenset(documents), Facts(notes=(note,)))
+        return DocumentSource(index, self.k, self.miss)
 
 
-class RetrieverSource(ContextSource):
-    """Shows what a LangChain retriever returns.
+@dataclass(frozen=True)
+class Own:
+    """The task's own documents, of which passages are searched where a retriever cannot be asked for some sources.
+
+    Attributes:
+        documents: by id; without their texts where they were restored, since only training needs those.
+        chunk: words of a passage at most.
+    """
+
+    documents: Mapping[str, TaskDocument | None]
+    embedder: Embedder
+    room: Room
+    chunk: int
+
+    def passages(self, sources: Iterable[str]) -> Dense:
+        """The passages of these sources, searched by their vectors."""
+        documents = [document for source in sources if (document := self.documents.get(source)) is not None]
+        return Dense(list(document_chunks(documents, self.chunk, 0, self.room.shares)), self.embedder)
+
+
+class Held(Searcher):
+    """A LangChain retriever as a searcher.
 
     The document of a passage is the first of its metadata's `source`, its metadata's `id` and its own id that
     names one of the task's documents; where none does, the first that there is.
-
-    Args:
-        documents: of the task, by id; without their texts where it was restored, since only training needs those.
     """
 
-    def __init__(
+    def __init__(self, retriever: BaseRetriever, own: Own) -> None:
+        super().__init__((), own.embedder)
+        self._retriever = retriever
+        self._own = own
+
+    def search(
         self,
-        builder: RetrieverRag,
-        ask: Callable[[str], list[Document]],
-        task: TaskOutline,
-        model: LanguageModel,
-        documents: Mapping[str, TaskDocument | None],
-    ) -> None:
-        self.builder = builder
-        self._ask = ask
-        self._room = Room(model, builder.k, task.instruction)
-        self._model = model
-        self._documents = documents
-        whose = f"{builder.retriever} ({builder.kind})"
-        note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
-        self.facts = Facts(notes=(note,))
+        texts: Sequence[str],
+        k: int,
+        within: Sequence[Sources] | None = None,
+        without: Sequence[Sources] | None = None,
+    ) -> list[list[Passage]]:
+        """The first `k` passages that the retriever returns and may be shown.
 
-    def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """The first `k` passages that the retriever returns."""
-        shown = [self._returned(query.input)[: self.builder.k] for query in queries]
-        return [Context(passages=tuple(passages), fixed=False) for passages in shown]
-
-    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """As in `Rag`; those that fill up are what the retriever returns beyond the first `k`."""
-        golds = self._golds(examples)
-        return [self._training_context(example, golds, seed) for example in examples]
+        It cannot be asked for those of some sources alone: `within` finds the task's own passages, by their vectors.
+        """
+        if within is not None:
+            wanted = dict.fromkeys(source for sources in within for source in sources)
+            return self._own.passages(wanted).search(texts, k, within, without)
+        hidden = without or [()] * len(texts)
+        return [
+            [p for p in self._returned(text) if p.source not in others][:k]
+            for text, others in zip(texts, hidden, strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """The documents' ids; the retriever cannot be kept, and the builder still holds it."""
-        (folder / DOCUMENTS).write_text(json.dumps(list(self._documents)), encoding="utf-8")
-
-    def _training_context(self, example: Example, golds: PassageIndex, seed: int) -> Context:
-        returned = self._returned(example.input)
-        shown = tuple(returned[: self.builder.k])
-        if golds.knows(example.evidence):
-            shown = training_passages(
-                shown,
-                example.evidence,
-                lambda: golds.nearest_of(golds.embed([example.input])[0], 1, example.evidence),
-                lambda: [p for p in returned if p.source not in example.evidence][: self.builder.k],
-                self.builder.miss,
-                chance_of(example, seed),
-            )
-        return Context(passages=shown, fixed=False)
-
-    def _golds(self, examples: Sequence[Example]) -> PassageIndex:
-        wanted = dict.fromkeys(source for example in examples for source in example.evidence)
-        documents = [document for source in wanted if (document := self._documents.get(source)) is not None]
-        chunks = document_chunks(documents, self.builder.chunk, 0, self._room.shares)
-        return PassageIndex.over(chunks, self._model.embedder)
+        (folder / DOCUMENTS).write_text(json.dumps(list(self._own.documents)), encoding="utf-8")
 
     def _returned(self, text: str) -> list[Passage]:
-        return [_passage(document, self._documents.keys()) for document in self._ask(text)]
+        return [_passage(document, self._own.documents.keys()) for document in self._retriever.invoke(text)]
 
 
 def _passage(document: Document, known: Collection[str]) -> Passage:

@@ -16,17 +16,24 @@ LEAST = 16  # tokens of a passage, however small the window is
 
 @dataclass(frozen=True)
 class Room:
-    """The room for one of `k` passages that are shown together, behind an instruction."""
+    """The room for one of `k` passages that are shown together, behind an instruction.
+
+    Attributes:
+        embeds: whether the model's embedder reads the chunks too.
+    """
 
     model: LanguageModel
     k: int
     instruction: str
+    embeds: bool = True
 
     def shares(self, chunks: Sequence[Chunk]) -> list[float]:
         """How much of it each chunk takes, with its title, by embedder or prompt, whichever is more."""
         most = max(OF_WINDOW * (self.model.context_window - self._tokens(self.instruction)) / self.k, LEAST)
-        embedded = shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])
-        return [max(own, self._of_prompt(chunk, most)) for own, chunk in zip(embedded, chunks, strict=True)]
+        shown = [self._of_prompt(chunk, most) for chunk in chunks]
+        if not self.embeds:
+            return shown
+        return list(map(max, shown, shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])))
 
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
         shown = Passage(chunk.source, chunk.title, chunk.text).shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -17,11 +16,9 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from numpy.typing import NDArray
 
-from advisor.errors import UserError
+from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
 
 INDEX_FILE = "index.faiss"
-DOCUMENTS_FILE = "documents.jsonl"
-SCHEMA = 1
 SPARE = 8  # fetched beyond k, so that documents with equal scores at the border come in a settled order
 DIGITS = 6  # of a score: later ones change with the number of queries that are searched for together
 
@@ -157,6 +154,22 @@ class FaissStore(VectorStore):
             found.append([(self._documents[number], -score) for score, number in sorted(hits)[:k]])
         return found
 
+    def similarities(self, vectors: Vectors) -> Vectors:
+        """The cosine similarity of every vector to every document in the store.
+
+        Args:
+            vectors: shape (queries, dimension).
+
+        Returns:
+            Shape (queries, documents), in the order of `documents`.
+        """
+        found = np.zeros((len(vectors), len(self)), dtype=np.float32)
+        if self._index is not None and found.size:
+            scores, numbers = self._index.search(_unit(vectors), len(self))
+            places = np.searchsorted(np.fromiter(self._documents, dtype=np.int64), numbers)
+            np.put_along_axis(found, places, scores.round(DIGITS), axis=1)
+        return found
+
     def similarity_search_with_score_by_vector(
         self, embedding: Sequence[float], k: int = 4, filter: Callable[[Document], bool] | None = None
     ) -> list[Scored]:
@@ -224,11 +237,7 @@ class FaissStore(VectorStore):
         """
         index_path = folder / INDEX_FILE
         faiss.write_index(self._index or faiss.IndexIDMap2(faiss.IndexFlatIP(1)), str(index_path))
-        head = {"schema": SCHEMA, "documents": len(self), "sha256": _sha256(index_path)}
-        with (folder / DOCUMENTS_FILE).open("w", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(head) + "\n")
-            for number, document in self._documents.items():
-                file.write(_line(number, document) + "\n")
+        write_documents(folder, self._documents.items(), sha256=_sha256(index_path))
 
     @classmethod
     def load_local(cls, folder: Path, embedding: Embeddings) -> Self:
@@ -238,20 +247,19 @@ class FaissStore(VectorStore):
             UserError: a file is missing, cut short, changed or does not go with the other.
         """
         path = folder / DOCUMENTS_FILE
-        head, rows = _read_lines(path)
+        head, documents = read_documents(folder)
         index = _read_index(folder / INDEX_FILE, str(head.get("sha256")))
         kept = set(faiss.vector_to_array(index.id_map).tolist())
-        if not len(rows) == len(kept) == head.get("documents"):
-            raise _damaged(path, f"it lists {len(rows)} documents where the index has {len(kept)} vectors")
-        if kept != {row["number"] for row in rows}:
-            raise _damaged(path, "its numbers do not match those of the index")
+        if not len(documents) == len(kept) == head.get("documents"):
+            raise damaged(path, f"it lists {len(documents)} documents where the index has {len(kept)} vectors")
+        if kept != {number for number, _ in documents}:
+            raise damaged(path, "its numbers do not match those of the index")
         store = cls(embedding)
-        if not rows:
+        if not documents:
             return store
         store._index = index
-        for row in rows:
-            store._numbers[row["id"]] = row["number"]
-            store._documents[row["number"]] = Document(row["text"], id=row["id"], metadata=row["metadata"])
+        store._documents = dict(documents)
+        store._numbers = {document.id or "": number for number, document in documents}
         store._next = max(kept) + 1
         return store
 
@@ -267,58 +275,20 @@ def _copy(document: Document, key: str | None) -> Document:
     return Document(document.page_content, id=key, metadata=dict(document.metadata))
 
 
-def _line(number: int, document: Document) -> str:
-    row = {"number": number, "id": document.id, "text": document.page_content, "metadata": document.metadata}
-    try:
-        return json.dumps(row, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"the metadata of document {document.id} cannot be written as JSON: {error}",
-            "keep to strings, numbers, booleans, lists and objects in metadata",
-        ) from error
-
-
-def _read_lines(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The head and the rows of a documents file, checked line by line."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(path, f"it cannot be read ({error})") from error
-    rows: list[dict[str, Any]] = []
-    for place, line in enumerate(lines[:-1], start=1):
-        wanted = {"schema"} if place == 1 else {"number", "id", "text", "metadata"}
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise _damaged(path, f"line {place} is not JSON") from error
-        if not isinstance(row, dict) or not wanted <= row.keys():
-            raise _damaged(path, f"line {place} lacks {', '.join(sorted(wanted))}")
-        rows.append(row)
-    if not rows or lines[-1]:
-        raise _damaged(path, "it is cut short")
-    if rows[0]["schema"] != SCHEMA:
-        raise _damaged(path, f"it has schema {rows[0]['schema']}, this version reads {SCHEMA}")
-    return rows[0], rows[1:]
-
-
 def _read_index(path: Path, sha256: str) -> faiss.IndexIDMap2:
     """The checksum comes first: what FAISS does with damaged bytes is not defined."""
     try:
         found = _sha256(path)
     except OSError as error:
-        raise _damaged(path, f"it cannot be read ({error})") from error
+        raise damaged(path, f"it cannot be read ({error})") from error
     if found != sha256:
-        raise _damaged(path, "it is not the file that was written (its checksum differs)")
+        raise damaged(path, "it is not the file that was written (its checksum differs)")
     index = faiss.read_index(str(path))
     if not isinstance(index, faiss.IndexIDMap2):
-        raise _damaged(path, f"it holds a {type(index).__name__}, not the index of a store")
+        raise damaged(path, f"it holds a {type(index).__name__}, not the index of a store")
     return index
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _damaged(path: Path, what: str) -> UserError:
-    return UserError(f"{path}: {what}", f"delete {path.parent} and run again; it will be built anew")

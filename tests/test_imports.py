@@ -23,7 +23,7 @@ ROOMS = (
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
     *("reporting", "deploy", "commands", "cli", "__init__"),
 )
-OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors")
+OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors", "advisor.plugins")
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
@@ -48,6 +48,7 @@ HOMES = {
     "peft": ("finetune",),
     "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
+    "bm25s": ("rag.bm25",),
     "langchain": ("rag",),
     "langchain_core": ("rag",),
     "langchain_text_splitters": ("rag",),
@@ -57,12 +58,13 @@ HOMES = {
     "presidio_analyzer": ("advisor.tasks.personal",),
     "sklearn": ("advisor.approaches", "advisor.profiling"),
 }
-IN_ONE_FILE = ("sentence_transformers", "faiss")
+IN_ONE_FILE = ("sentence_transformers", "faiss", "bm25s")
 HEAVY = (
     "torch",
     "transformers",
     "sklearn",
     "faiss",
+    "bm25s",
     "langchain",
     "langchain_core",
     "sentence_transformers",

@@ -165,7 +165,7 @@ class Load:
         examples: labelled examples shown.
         words: of passages shown.
         fixed: whether all queries see the same, which is read once.
-        indexed: words that are embedded before the first query.
+        indexed: words that are embedded before the first query; 0 where queries are not embedded either.
     """
 
     examples: int = 0

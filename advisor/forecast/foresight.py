@@ -185,7 +185,7 @@ class _Query:
             fixed=load.fixed,
             labels=lengths.labels if scored else 0,
             written=0.0 if scored else rambling * answer,
-            looked_up=0.0 if load.fixed else own / lengths.a_word,
+            looked_up=own / lengths.a_word if load.indexed else 0.0,
         )
 
     @property

@@ -25,7 +25,7 @@ from advisor.models import (
 )
 from advisor.models.clock import Ledger, clock
 from advisor.models.embedder import EmbedderBehind
-from advisor.pilot.allowance import Allowance
+from advisor.pilot.deadline import Allowance
 from advisor.tasks.words import count_words
 
 T = TypeVar("T")

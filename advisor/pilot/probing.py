@@ -11,7 +11,7 @@ from advisor.measuring.progress import Progress, Silence
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.others import between
-from advisor.pilot.allowance import Allowance, OutOfTime
+from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import PROBING, Probes, Rates, Reading
 from advisor.pilot.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices

@@ -13,7 +13,7 @@ from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
 from advisor.models.clock import clock
 from advisor.pilot import judging
-from advisor.pilot.allowance import Allowance, OutOfTime
+from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import Reading
 from advisor.pilot.shortlist import Shortlist, Shortlister

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.approaches import Approach, ContextBuilder, Tuner
@@ -16,19 +15,19 @@ from advisor.measuring.comparing import Plan, alone, carry_out, chosen_of, keep_
 from advisor.measuring.environment import hardware
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import read_comparison
-from advisor.measuring.records import Comparison, ModelFacts, lines
+from advisor.measuring.records import Comparison, ModelFacts
 from advisor.models import LanguageModel
+from advisor.pilot.deadline import SAFETY, OutOfTime
 from advisor.racing.budget import Budget
-from advisor.racing.guard import BrokenOff, Guard
-from advisor.racing.policy import CAUTION, Finish, Rules, run_race
+from advisor.racing.guard import Guard
+from advisor.racing.policy import Finish, Rules, run_race
+from advisor.racing.result import RacedComparison, record_of
 from advisor.racing.setaside import SetAside, set_aside
 from advisor.racing.track import JOURNAL, RACE, Conditions, Track
 from advisor.tasks import Limits, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
 from advisor.tasks.power import LEVEL, MARGIN
-from advisor.verdict import words
-from advisor.verdict.decision import Decision
 from advisor.verdict.prices import Prices, load_prices
 from advisor.verdict.race import WHY, Entrant, Race, State
 from advisor.verdict.standings import GAIN
@@ -36,7 +35,7 @@ from advisor.verdict.standings import GAIN
 
 @dataclass(frozen=True)
 class Terms:
-    """Of a race.
+    """What a race may take, and by what its approaches are judged.
 
     Attributes:
         budget: wall time, or what it costs, for the race and for measuring the finalists; loading the model and
@@ -62,12 +61,12 @@ def race(
     *,
     out: str | Path | None = None,
     progress: Progress | None = None,
-) -> Comparison:
+) -> RacedComparison:
     """Race the approaches within a budget and measure the finalists on the test set; what a kill left goes on.
 
     The comparison is an ordinary one of fewer approaches, on the task without the examples that were set aside to race
-    on. Controls do not race; those that need no model are measured with the finalists. How the race went is told by
-    `read_race`. The rules are those of `advisor.racing.policy`, the tests and their guarantee those of
+    on; it carries how the race went. Controls do not race; those that need no model are measured with the finalists.
+    The rules are those of `advisor.racing.policy`, the tests and their guarantee those of
     `advisor.verdict.standings`.
 
     Args:
@@ -84,20 +83,6 @@ def race(
     return _Contest(task, model, approaches, terms, Path(out or Path("runs") / task.name), progress or Silence()).hold()
 
 
-def read_race(comparison: Comparison) -> Race | None:
-    """The race whose finalists a comparison measured; None where it was none of a race."""
-    specs = sorted({run.spec for run in comparison.runs})
-    found = None
-    for line in lines(Path(comparison.folder) / RACE / JOURNAL):
-        if line["type"] == "race" and (line.get("task"), line.get("specs")) == (comparison.task.fingerprint, specs):
-            found = line
-    if found is None:
-        return None
-    known = {f.name for f in fields(Race)}
-    entrants = tuple(Entrant(**entrant) for entrant in found["entrants"])
-    return Race(**{name: value for name, value in found.items() if name in known} | {"entrants": entrants})
-
-
 def as_raced(task: Task, out: str | Path | None = None) -> Task:
     """The task whose comparison a run folder holds: where it was raced, without the examples that were set aside.
 
@@ -109,24 +94,6 @@ def as_raced(task: Task, out: str | Path | None = None) -> Task:
         return task
     without, there = set_aside(task).task, read_comparison(folder).task.fingerprint
     return without if without.fingerprint == there else task
-
-
-def with_race(decision: Decision) -> Decision:
-    """The decision with the race that chose its approaches, where there was one.
-
-    What the race could not measure for lack of time leaves the choice open.
-    """
-    found = read_race(decision.comparison)
-    if found is None:
-        return decision
-    lost = [e.spec for e in found.entrants if e.state in ("unmeasured", "no time")]
-    choice = decision.recommendation
-    if lost and choice.approach is not None:
-        need = "a larger --budget goes on from here"
-        caveat = f"The budget did not allow to measure {words.listed(lost)} on the test set: {need}."
-        caveats = (caveat, *choice.caveats)
-        choice = replace(choice, decided=False, unmeasured=tuple(lost), caveats=caveats)
-    return replace(decision, race=found, recommendation=choice)
 
 
 class _Contest:
@@ -158,7 +125,7 @@ class _Contest:
         self.guard = Guard(progress, len(self.racing))
         self.track = Track(self.aside, model, self.racing, folder, conditions, self.guard)
 
-    def hold(self) -> Comparison:
+    def hold(self) -> RacedComparison:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
@@ -168,8 +135,9 @@ class _Contest:
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
             comparison, late = self._measured(finalists, {form.spec: form.per_example or 0.0 for form in finish.forms})
-            self._record(finish, late, raced, comparison)
-        return comparison
+            result = self._result(finish, late, raced, comparison)
+            self._record(result)
+        return result
 
     def _edges(self) -> dict[str, float]:
         """By how much comparisons on other tasks let one expect each approach to be better than their reference."""
@@ -184,14 +152,14 @@ class _Contest:
         for spec in finalists[1:]:
             left = self.seconds - self.track.spent
             known = self._known(spec)
-            if not known and CAUTION * self.track.test_seconds(per_example[spec]) > left:
+            if not known and SAFETY * self.track.test_seconds(per_example[spec]) > left:
                 late.append(spec)
                 continue
             try:
                 comparison = self._compare([*done, spec], left + known)
                 done.append(spec)
-            except BrokenOff as error:
-                self.guard.end(spec, f"broken off: {error}, and {words.duration(max(left, 0))} were left for it")
+            except OutOfTime as error:
+                self.guard.end(spec, f"broken off: {error}")
                 late.append(spec)
                 comparison = self._compare(done, math.inf)
         return comparison, late
@@ -218,10 +186,9 @@ class _Contest:
         measured = (line for line in self.track.records() if line["type"] == "measured")
         return sum(float(line["seconds"]) for line in measured if line["spec"] == spec)
 
-    def _record(self, finish: Finish, late: Sequence[str], raced: float, comparison: Comparison) -> None:
-        """Unless the same call said the same before."""
+    def _result(self, finish: Finish, late: Sequence[str], raced: float, comparison: Comparison) -> RacedComparison:
         unit = self.aside.unit
-        found = Race(
+        race = Race(
             budget=self.seconds,
             usd=self.terms.budget.usd,
             racing=raced,
@@ -238,13 +205,13 @@ class _Contest:
             favourite=finish.favourite,
             entrants=tuple(_in_quality(entrant, unit, late) for entrant in finish.entrants()),
         )
-        facts = asdict(found) | {
-            "task": comparison.task.fingerprint,
-            "specs": sorted({run.spec for run in comparison.runs}),
-        }
+        return RacedComparison.of(comparison, race)
+
+    def _record(self, raced: RacedComparison) -> None:
+        """Unless the same call said the same before."""
         before = [line for line in self.track.records() if line["type"] == "race"]
-        plain = json.loads(json.dumps(facts))
-        if not before or {name: before[-1].get(name) for name in plain} != plain:
+        facts = record_of(raced)
+        if not before or {name: before[-1].get(name) for name in facts} != facts:
             self.track.note("race", **facts)
 
 

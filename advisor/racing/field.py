@@ -15,18 +15,6 @@ from advisor.verdict.standings import Beaten
 Floats = NDArray[np.float64]
 
 
-class OutOfTime(Exception):
-    """A turn was broken off, since it would not have ended in the time that it was given.
-
-    Attributes:
-        training: seconds that training its weights would have taken; 0 where nobody knows.
-    """
-
-    def __init__(self, why: str, training: float = 0.0) -> None:
-        super().__init__(why)
-        self.training = training
-
-
 @dataclass(frozen=True)
 class Leg:
     """What came of one turn.

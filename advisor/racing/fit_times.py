@@ -9,7 +9,7 @@ SURE = 1 / 3
 training may stop early."""
 
 
-class Pace:
+class FitTimes:
     """What fits took, and what others will take.
 
     Args:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from advisor.measuring.progress import Progress
 from advisor.models.clock import clock
-from advisor.verdict import words
+from advisor.pilot.deadline import Deadline, OutOfTime
+from advisor.verdict.words import duration
 
 TRAINING = "train"
 """The step in which weights are trained."""
@@ -19,22 +20,8 @@ _EARLY, _FIRST = 0.01, 3
 twice the time."""
 
 
-class BrokenOff(BaseException):
-    """A run would have taken too long. Like Ctrl-C it is no failure of the approach, so it is no `Exception`.
-
-    Attributes:
-        needed: seconds that it would have taken, as far as could be told; at least those that passed.
-        training: those of them in which weights would have been trained; 0 where that was not what it was at.
-    """
-
-    def __init__(self, needed: float, training: float = 0.0) -> None:
-        super().__init__(f"at least {words.duration(needed)}")
-        self.needed = needed
-        self.training = training
-
-
 class Guard:
-    """Passes progress on, and raises `BrokenOff` where a run exceeds its time or is bound to.
+    """Passes progress on, and raises `OutOfTime` where a run exceeds its time or is bound to.
 
     Args:
         inner: is told what happens, and no word of approaches that were finished before.
@@ -49,8 +36,8 @@ class Guard:
         self._of = of
         self._number = 1
         self._words = ""
-        self._begun = self._step_begun = 0.0
-        self._seconds = float("inf")
+        self._deadline = Deadline()
+        self._step_begun = 0.0
         self._total: int | None = None
         self._done = 0
         self._step = ""
@@ -66,14 +53,14 @@ class Guard:
             number: of the approach, from 1.
             words: what to say behind its name.
         """
-        self._seconds, self._number, self._words = seconds, number, words
-        self._begun, self.worked = time.monotonic(), False
+        self._deadline, self._number, self._words = Deadline(seconds), number, words
+        self.worked = False
         before, clock.alarm = clock.alarm, self._check
         try:
             yield
         finally:
             clock.alarm = before
-            self._seconds = float("inf")
+            self._deadline = Deadline()
 
     def tell(self, what: str, news: str) -> None:
         """Say something that is not of a run."""
@@ -89,7 +76,7 @@ class Guard:
         if self._head is not None:
             self._inner.begin(self._head, self._number, self._of)
             self._head = None
-        self._step, self._total, self._done, self._step_begun = name, total, 0, time.monotonic()
+        self._step, self._total, self._done, self._step_begun = name, total, 0, time.perf_counter()
         self._first = None
         self._inner.step(name, total)
 
@@ -97,7 +84,7 @@ class Guard:
         """So many more are done."""
         self._inner.advance(n)
         self._done += n
-        now, total, done = time.monotonic(), self._total, self._done
+        now, total, done = time.perf_counter(), self._total, self._done
         if self._first is None:
             self._first = now, done
         elif total and total > done >= _TELLING * total:
@@ -108,10 +95,11 @@ class Guard:
 
     def _check(self, more: float = 0.0) -> None:
         """Raise where the time that passed, and `more` seconds that are still needed, are too much."""
-        now = time.monotonic()
-        needed = now - self._begun + more
-        if needed > self._seconds:
-            raise BrokenOff(needed, now - self._step_begun + more if self._step == TRAINING else 0.0)
+        needed, allowed = self._deadline.spent + more, self._deadline.seconds
+        if needed > allowed:
+            training = time.perf_counter() - self._step_begun + more if self._step == TRAINING else 0.0
+            why = f"it would have taken at least {duration(needed)}, and {duration(max(allowed, 0))} were left for it"
+            raise OutOfTime(why, needed, training)
 
     def end(self, spec: str, outcome: str) -> None:
         """It ended."""

@@ -29,12 +29,13 @@ from advisor.measuring.reading import SAME_MODEL
 from advisor.measuring.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.store import digest
+from advisor.pilot.deadline import OutOfTime
 from advisor.pilot.readings import Rates
-from advisor.racing.field import Leg, OutOfTime
-from advisor.racing.guard import BrokenOff, Guard
+from advisor.racing.field import Leg
+from advisor.racing.guard import Guard
 from advisor.racing.setaside import SetAside
 from advisor.tasks import Limits, subset
-from advisor.verdict import costs, words
+from advisor.verdict import costs
 from advisor.verdict.limits import shown_violations
 from advisor.verdict.prices import HourlyPrice
 from advisor.verdict.rows import measured
@@ -144,7 +145,7 @@ class Track:
         if at not in self._legs:
             for line in before:
                 if seconds < line["needed"]:
-                    raise OutOfTime(line["why"], line.get("training", 0.0))
+                    raise OutOfTime(line["why"], line["needed"], line.get("training", 0.0))
             self._legs[at] = self._ran(at, seconds)
         line = self._legs[at]
         self.spent += line["seconds"]
@@ -179,13 +180,12 @@ class Track:
         try:
             with self.guard.allowing(seconds, number, reach):
                 comparison = self._compared(spec, start, until, train)
-        except BrokenOff as error:
-            took = time.monotonic() - began
+        except OutOfTime as error:
+            took, why = time.monotonic() - began, str(error)
             self.spent += took
-            why = f"it would have taken {error}, and {words.duration(max(seconds, 0))} were left for it"
             self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
             self.guard.end(spec, f"broken off: {why}")
-            raise OutOfTime(why, error.training) from None
+            raise
         line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
         line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
         self.note("leg", **line)

@@ -44,7 +44,8 @@ from advisor.errors import UserError
 from advisor.forecast.learned import Knowledge, expect_from, learn, learned_edges
 from advisor.measuring.reading import JOURNAL, read_comparison
 from advisor.measuring.records import Comparison, Run
-from advisor.racing.field import Leg, OutOfTime
+from advisor.pilot.deadline import OutOfTime
+from advisor.racing.field import Leg
 from advisor.racing.policy import TRIAL_SHARE, Finish, Rules, run_race
 from advisor.racing.setaside import SetAside
 from advisor.tasks import Example, Task
@@ -137,7 +138,7 @@ class Recorded:
         predict = (run.predict_seconds or 0.0) / len(run.predictions) * (until - start)
         if fit + predict > seconds:
             self.spent += 0.05 * fit if self.trains(spec) else max(seconds, 0.0)
-            raise OutOfTime("too long", fit if self.trains(spec) else 0.0)
+            raise OutOfTime("too long", training=fit if self.trains(spec) else 0.0)
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until

@@ -77,7 +77,7 @@ def test_a_wrong_spec_is_a_user_error_that_says_what_mends_it(spec: str, what: s
 
 def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:
     found = configuration(parse("rag:k=5+lora:rank=4"))
-    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2}
+    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense"}
     assert found["lora"]["rank"] == 4
     assert set(found) == {"rag", "lora"}
     assert configuration(parse("majority")) == {"majority": {}}

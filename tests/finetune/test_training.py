@@ -16,7 +16,8 @@ from advisor.errors import NotApplicable, UserError
 from advisor.measuring.progress import Silence
 from advisor.models import Adaptation, Capabilities, Decoding
 from advisor.models.local.engine import LocalModel
-from advisor.racing.guard import BrokenOff, Guard
+from advisor.pilot.deadline import OutOfTime
+from advisor.racing.guard import Guard
 from finetune import Lora, adapter
 from finetune.fused.packing import Row
 from finetune.trainer import History, Schedule, Trainer
@@ -69,7 +70,7 @@ def test_a_race_knows_a_training_when_it_breaks_one_off(
     llama: LocalModel, lessons: Sequence[TrainingExample], recipe: Lora
 ) -> None:
     guard = Guard(Silence(), 1)
-    with guard.allowing(1e-3, 1), listening(guard), pytest.raises(BrokenOff) as broken:
+    with guard.allowing(1e-3, 1), listening(guard), pytest.raises(OutOfTime) as broken:
         recipe.tune(TrainingSet(tuple(lessons * 3), tuple(lessons)), llama, seed=0)
     assert broken.value.training > 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import zlib
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from advisor.approaches.progress import advance, step
 from advisor.errors import UserError
 from advisor.measuring.records import lines
 from advisor.models import LanguageModel
-from advisor.racing.contest import read_race
+from advisor.racing.result import recorded_race
 from advisor.racing.setaside import set_aside
 from advisor.tasks import Example, Limits, Query, Task
 
@@ -90,8 +91,7 @@ def test_the_hopeless_are_dropped_and_the_finalists_measured(numbers: Task, mode
     assert [run.spec for run in comparison.runs] == ["guess:share=95"]
     assert {p.id for p in comparison.runs[0].predictions} == {e.id for e in numbers.test}
     assert len(comparison.runs[0].latencies) == 16
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     assert (race.stopped, race.split, race.pool, race.train, race.rivals) == ("certain", "train", 50, 150, 2)
     assert {e.spec: e.state for e in race.entrants} == {
         "guess:share=95": "winner",
@@ -128,7 +128,51 @@ def test_the_same_call_again_does_nothing_again(numbers: Task, model: Any, tmp_p
     assert again.runs == first.runs
     assert record(tmp_path) == before
     assert len(Guess.asked) == asked
-    assert read_race(again) == read_race(first)
+    assert again.race == first.race == recorded_race(advisor.read_comparison(tmp_path))
+
+
+def test_the_result_is_handed_on_and_not_read_back(numbers: Task, model: Any, tmp_path: Path) -> None:
+    comparison = advisor.race(numbers, model, FIELD, TERMS, out=tmp_path)
+    shutil.rmtree(tmp_path / "race")
+    decision = advisor.with_race(advisor.decide(comparison))
+    assert decision.race == comparison.race
+    assert advisor.with_race(advisor.decide(advisor.read_comparison(tmp_path))).race is None
+
+
+def test_a_race_that_an_earlier_version_recorded_is_read(numbers: Task, model: Any, tmp_path: Path) -> None:
+    comparison = advisor.compare(numbers, model, [Guess(95)], out=tmp_path)
+    winner = {"spec": "guess:share=95", "state": "winner", "examples": 16, "score": 1.0, "seconds": 0.5}
+    lost = {"spec": "guess:share=5", "state": "beaten", "examples": 16, "score": 0.0, "by": "guess:share=95"}
+    line = {
+        "type": "race",
+        "key": "0123456789ab",
+        "task": comparison.task.fingerprint,
+        "specs": ["guess:share=95"],
+        "budget": 60.0,
+        "usd": None,
+        "racing": 1.5,
+        "measuring": 0.5,
+        "stopped": "certain",
+        "split": "train",
+        "pool": 50,
+        "train": 150,
+        "level": 0.05,
+        "margin": 0.02,
+        "rivals": 1,
+        "score": "mean score",
+        "gain": 0.1,
+        "favourite": None,
+        "entrants": [winner, lost],
+        "unknown": "of a later version",
+    }
+    (tmp_path / "race").mkdir()
+    (tmp_path / "race" / "race.jsonl").write_text(json.dumps(line) + "\n")
+    found = advisor.with_race(advisor.decide(advisor.read_comparison(tmp_path))).race
+    assert found is not None
+    assert [(e.spec, e.state, e.by) for e in found.entrants] == [
+        ("guess:share=95", "winner", None),
+        ("guess:share=5", "beaten", "guess:share=95"),
+    ]
 
 
 @dataclass
@@ -158,8 +202,7 @@ class Dying:
 
 def test_a_race_that_was_interrupted_goes_on_and_repeats_no_turn(numbers: Task, model: Any, tmp_path: Path) -> None:
     whole = advisor.race(numbers, model, FIELD, TERMS, out=tmp_path / "whole")
-    expected = read_race(whole)
-    assert expected is not None
+    expected = whole.race
     for moment in (3, 9, 12, 20, 30):
         folder = tmp_path / str(moment)
         with pytest.raises(KeyboardInterrupt):
@@ -171,8 +214,7 @@ def test_a_race_that_was_interrupted_goes_on_and_repeats_no_turn(numbers: Task, 
         for turn in turns:
             share = {"guess:share=95": 95, "guess": 50, "guess:share=5": 5}[turn["spec"]]
             assert not [i for i in ids[turn["start"] : turn["until"]] if (share, i) in Guess.asked], moment
-        race = read_race(found)
-        assert race is not None
+        race = found.race
         assert [(e.spec, e.state, e.examples) for e in race.entrants] == [
             (e.spec, e.state, e.examples) for e in expected.entrants
         ]
@@ -186,8 +228,7 @@ def test_a_fit_that_would_not_end_in_time_is_broken_off_early(numbers: Task, mod
         numbers, model, [Guess(40), Guess(60), slow], advisor.Terms(advisor.Budget(seconds=8.0)), out=tmp_path
     )
     assert time.monotonic() - began < 8
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     lost = next(e for e in race.entrants if e.spec == "guess:share=99,steps=3000")
     assert lost.state == "no time"
     assert "s were left for it" in lost.why
@@ -196,20 +237,17 @@ def test_a_fit_that_would_not_end_in_time_is_broken_off_early(numbers: Task, mod
     assert lost.spec in decision.recommendation.unmeasured
     assert "did not allow to measure guess:share=99,steps=3000" in decision.recommendation.caveats[0]
     spent = [line["seconds"] for line in record(tmp_path) if line["type"] == "broken off"]
-    again = read_race(
-        advisor.race(
-            numbers, model, [Guess(40), Guess(60), slow], advisor.Terms(advisor.Budget(seconds=8.0)), out=tmp_path
-        )
+    again = advisor.race(
+        numbers, model, [Guess(40), Guess(60), slow], advisor.Terms(advisor.Budget(seconds=8.0)), out=tmp_path
     )
-    assert again == race
+    assert again.race == race
     assert [line["seconds"] for line in record(tmp_path) if line["type"] == "broken off"] == spent
 
 
 def test_an_overrun_is_said(numbers: Task, model: Any, tmp_path: Path) -> None:
     terms = advisor.Terms(advisor.Budget(seconds=0.3))
     comparison = advisor.race(numbers, model, [Guess(90, slow=0.03), Guess(80, slow=0.03)], terms, out=tmp_path)
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     assert race.stopped == "budget"
     assert race.overrun > 0.5
     text = advisor.report(advisor.with_race(advisor.decide(comparison)))
@@ -219,8 +257,7 @@ def test_an_overrun_is_said(numbers: Task, model: Any, tmp_path: Path) -> None:
 def test_limits_that_can_be_checked_put_out_of_the_race(numbers: Task, model: Any, tmp_path: Path) -> None:
     terms = advisor.Terms(advisor.Budget(seconds=60.0), Limits(p95_ms=15))
     comparison = advisor.race(numbers, model, [Guess(99, slow=0.02), Guess(70)], terms, out=tmp_path)
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     out = next(e for e in race.entrants if e.spec.startswith("guess:share=99"))
     assert out.state == "over a limit"
     assert "p95 latency" in out.why
@@ -232,8 +269,7 @@ def test_controls_do_not_race_but_those_that_cost_nothing_are_measured(
 ) -> None:
     comparison = advisor.race(numbers, model, [*FIELD, "majority"], TERMS, out=tmp_path)
     assert [run.spec for run in comparison.runs] == ["guess:share=95", "majority"]
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     assert "majority" not in [e.spec for e in race.entrants]
     with pytest.raises(UserError, match="a race needs an approach that can be chosen"):
         advisor.race(numbers, model, ["majority"], TERMS, out=tmp_path)
@@ -244,8 +280,7 @@ def test_too_few_examples_to_race_on(numbers: Task, model: Any, tmp_path: Path) 
     comparison = advisor.race(small, model, [Guess(50), Guess(90)], TERMS, out=tmp_path)
     assert [run.spec for run in comparison.runs] == ["guess", "guess:share=90"]
     assert comparison.task.fingerprint == small.fingerprint
-    race = read_race(comparison)
-    assert race is not None
+    race = comparison.race
     assert race.pool == 0
     text = advisor.report(advisor.with_race(advisor.decide(comparison)))
     assert "too few examples to set some aside" in text

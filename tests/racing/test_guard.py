@@ -7,7 +7,8 @@ import time
 import pytest
 
 from advisor.measuring.progress import Silence
-from advisor.racing.guard import BrokenOff, Guard
+from advisor.pilot.deadline import OutOfTime
+from advisor.racing.guard import Guard
 
 
 def worked(seconds: float, reports: int) -> None:
@@ -21,7 +22,7 @@ def worked(seconds: float, reports: int) -> None:
 
 
 def test_what_would_take_more_than_twice_its_time_is_broken_off_at_once() -> None:
-    with pytest.raises(BrokenOff) as broken:
+    with pytest.raises(OutOfTime) as broken:
         worked(5.0, 3)
     assert broken.value.needed > 9.0
     assert 9.0 < broken.value.training <= broken.value.needed

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from advisor.racing.field import Leg, OutOfTime
+from advisor.pilot.deadline import OutOfTime
+from advisor.racing.field import Leg
 from advisor.racing.policy import Finish, Rules, run_race
 
 
@@ -60,7 +61,7 @@ class Made:
         predict = runner.each * (until - start)
         if fit + predict > seconds:
             self.spent += 0.05 * fit
-            raise OutOfTime(f"{fit + predict:.0f} s", fit)
+            raise OutOfTime(f"{fit + predict:.0f} s", training=fit)
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until

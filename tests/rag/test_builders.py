@@ -25,8 +25,9 @@ def test_parameters_are_what_the_record_stores() -> None:
         "chunk": 160,
         "overlap": 30,
         "miss": 0.2,
+        "retriever": "dense",
     }
-    assert [field.name for field in fields(Oracle)] == ["k", "chunk", "overlap"]
+    assert [field.name for field in fields(Oracle)] == ["k", "chunk", "overlap", "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
 
 

@@ -1,0 +1,95 @@
+"""Deadlines: what is not expected to end in time is not begun, and what turns out not to is broken off."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from advisor.models.clock import clock
+from advisor.verdict import words
+
+SAFETY = 1.25
+"""Work is taken to last this many times as long as what was measured lets one expect: other programs share the
+machine."""
+
+
+class OutOfTime(BaseException):
+    """Work would not end within the time that it was given.
+
+    Like Ctrl-C it is no failure of the approach that was at work, so it is no `Exception`: code that records failures
+    lets it pass.
+
+    Attributes:
+        needed: seconds that it would have taken, as far as could be told; 0 where nobody knows.
+        training: those of them in which weights would have been trained; 0 where that was not what it was at.
+    """
+
+    def __init__(self, why: str, needed: float = 0.0, training: float = 0.0) -> None:
+        super().__init__(why)
+        self.needed = needed
+        self.training = training
+
+
+class Deadline:
+    """Seconds of wall time for some work, from the moment when this is made.
+
+    Args:
+        seconds: for all of it; infinite for as long as it takes.
+    """
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self.seconds = seconds
+        self._began = time.perf_counter()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self._began
+
+    @property
+    def left(self) -> float:
+        """Seconds left; never below 0."""
+        return max(0.0, self.seconds - self.spent)
+
+
+class Allowance(Deadline):
+    """Seconds for all that is probed, and for the part of it that runs now.
+
+    Embeddings that an earlier call left in the store count as if they were computed again, so that the same task
+    gets the same probes the second time.
+
+    Args:
+        seconds: for all of it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self._until = seconds
+        self._cold = clock.now()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it began, on the wall or on the cold clock, whichever says more."""
+        return max(super().spent, clock.now() - self._cold)
+
+    @contextmanager
+    def share(self, seconds: float) -> Iterator[None]:
+        """What happens inside has so many seconds."""
+        before, self._until = self._until, min(self._until, self.spent + seconds)
+        try:
+            yield
+        finally:
+            self._until = before
+
+    @property
+    def left_now(self) -> float:
+        """Seconds left for what runs now."""
+        return max(0.0, self._until - self.spent)
+
+    def require(self, seconds: float) -> None:
+        """Raise `OutOfTime` where work that is expected to take so long would not end in time."""
+        if seconds * SAFETY > self.left_now:
+            left = words.duration(self.left_now)
+            raise OutOfTime(f"it would take about {words.duration(seconds)}, and {left} were left for it", seconds)

@@ -1,0 +1,132 @@
+"""What every way of finding passages offers, whether it compares vectors or words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from langchain_core.documents import Document
+from numpy.typing import NDArray
+
+from advisor.models import Embedder, Passage
+from rag.chunking import Chunk
+from rag.documents import read_documents, write_documents
+
+Floats = NDArray[np.float32]
+Sources = Collection[str]
+"""Ids of documents, or of labelled examples where these are searched."""
+
+
+class Searcher(ABC):
+    """Finds passages for texts; built over chunks, in the order of the documents.
+
+    Class attributes:
+        embeds: whether chunks and texts are embedded. Then no chunk is longer than what the embedder reads, and texts
+            that it reads only in part are counted.
+    """
+
+    embeds: ClassVar[bool] = False
+
+    def __init__(self, chunks: Sequence[Chunk], embedder: Embedder) -> None:
+        self.chunks = chunks
+        self._places: dict[str, list[int]] = {}
+        for place, chunk in enumerate(chunks):
+            self._places.setdefault(chunk.source, []).append(place)
+
+    def places_of(self, sources: Sources) -> list[int]:
+        """Where in `chunks` those of these sources are; unknown sources are passed over."""
+        return [place for source in sources for place in self._places.get(source, ())]
+
+    @abstractmethod
+    def search(
+        self,
+        texts: Sequence[str],
+        k: int,
+        within: Sequence[Sources] | None = None,
+        without: Sequence[Sources] | None = None,
+    ) -> list[list[Passage]]:
+        """For each text at most `k` passages, best first; of equally good ones the first chunk comes first.
+
+        Args:
+            within: for each text, the only sources to look at; their passages are found however little they fit.
+            without: for each text, the sources to leave out.
+        """
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what has to be kept to search; the texts alone, as UTF-8, unless a searcher says otherwise."""
+        return sum(len(chunk.text.encode()) for chunk in self.chunks)
+
+    def save(self, folder: Path) -> None:
+        """Write what `restore` needs into an existing folder, without pickles; the chunks alone by default."""
+        write_documents(folder, enumerate(map(document_of, self.chunks)))
+
+    @classmethod
+    def restore(cls, folder: Path, embedder: Embedder) -> Self:
+        """Bring back what `save` wrote; built anew from the chunks by default.
+
+        Raises:
+            UserError: a file is missing or damaged.
+        """
+        return cls([chunk_of(document) for _, document in read_documents(folder)[1]], embedder)
+
+
+class Scorer(Searcher):
+    """A searcher that gives every chunk a score.
+
+    Class attributes:
+        nothing: scores up to this one say that a chunk has nothing to do with the text. Such chunks are not found,
+            except within sources that are asked for.
+    """
+
+    nothing: ClassVar[float] = -np.inf
+
+    @abstractmethod
+    def scores(self, texts: Sequence[str]) -> Iterable[Floats]:
+        """One array for each text, of shape (chunks,); higher is better."""
+
+    def search(
+        self,
+        texts: Sequence[str],
+        k: int,
+        within: Sequence[Sources] | None = None,
+        without: Sequence[Sources] | None = None,
+    ) -> list[list[Passage]]:
+        """The chunks with the highest scores."""
+        only: Sequence[Sources | None] = within or [None] * len(texts)
+        hidden: Sequence[Sources] = without or [()] * len(texts)
+        limits = zip(self.scores(texts), only, hidden, strict=True)
+        return [self._best(scores, k, sources, others) for scores, sources, others in limits]
+
+    def _best(self, scores: Floats, k: int, within: Sources | None, without: Sources) -> list[Passage]:
+        if within is None:
+            found = scores > self.nothing
+        else:
+            found = np.zeros(len(scores), dtype=bool)
+            found[self.places_of(within)] = True
+        found[self.places_of(without)] = False
+        places = np.flatnonzero(found)
+        order = np.argsort(-scores[places], kind="stable")[:k]
+        return [self.chunks[at].passage for at in places[order]]
+
+
+def document_of(chunk: Chunk) -> Document:
+    """A chunk as LangChain and files keep it."""
+    metadata = {"source": chunk.source, "title": chunk.title}
+    if chunk.embedded != _usual(chunk.title, chunk.text):
+        metadata["embedded"] = chunk.embedded
+    return Document(chunk.text, id=chunk.id, metadata=metadata)
+
+
+def chunk_of(document: Document) -> Chunk:
+    """The chunk that `document_of` was given."""
+    kept, text = document.metadata, document.page_content
+    embedded = kept.get("embedded", _usual(kept["title"], text))
+    return Chunk(document.id or "", kept["source"], kept["title"], text, embedded)
+
+
+def _usual(title: str, text: str) -> str:
+    return f"{title}\n{text}" if title else text

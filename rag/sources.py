@@ -1,0 +1,127 @@
+"""What the retrieving builders give: passages for queries, and for training examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from advisor.approaches import ContextSource
+from advisor.models import Context, Passage
+from advisor.tasks import Example, GroundedQuery, Query
+from advisor.tasks.minhash import normalised
+from rag.index import PassageIndex
+from rag.raft import training_passages
+
+BY_INPUT = "examples.json"
+
+
+class PassageSource(ContextSource):
+    """Passages that are found in an index, which is all there is to keep.
+
+    Args:
+        k: most passages shown.
+        note: what the index is of, for the report; none where empty.
+    """
+
+    def __init__(self, index: PassageIndex, k: int, note: str = "") -> None:
+        self.index = index
+        self.k = k
+        self.embedder = index.embedder
+        self.facts = replace(index.facts, notes=(note, *index.facts.notes)) if note else index.facts
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """The `k` passages that fit each query's input best, best first."""
+        return [_context(found) for found in self.index.search([query.input for query in queries], self.k)]
+
+    def save(self, folder: Path) -> None:
+        """The index; nothing else was learned."""
+        self.index.save(folder)
+
+
+class DocumentSource(PassageSource):
+    """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`."""
+
+    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "") -> None:
+        super().__init__(index, k, note)
+        self.miss = miss
+
+    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
+        """What inference would bring, with the right passage in 1 - `miss` of those whose evidence is known.
+
+        Examples without evidence, unanswerable ones among them, get what inference would bring.
+        """
+        return [_context(shown) for shown in training_passages(self.index, examples, self.k, self.miss, seed)]
+
+
+class ExampleSource(PassageSource):
+    """Labelled examples in place of passages.
+
+    Args:
+        same_input: as `by_input` gives it.
+    """
+
+    def __init__(self, index: PassageIndex, k: int, same_input: Mapping[str, list[str]], note: str = "") -> None:
+        super().__init__(index, k, note)
+        self.same_input = same_input
+
+    def save(self, folder: Path) -> None:
+        """The index, and which examples have which input."""
+        super().save(folder)
+        (folder / BY_INPUT).write_text(json.dumps(self.same_input), encoding="utf-8")
+
+    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
+        """The same without the example itself, by id or by input: it would show its own answer."""
+        itself = [[e.id, *self.same_input.get(normalised(e.input), ())] for e in examples]
+        return [_context(found) for found in self.index.search([e.input for e in examples], self.k, without=itself)]
+
+
+class OracleSource(PassageSource):
+    """Passages of the documents that hold the answer."""
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """By each query's evidence; what `rag` would show where there is none."""
+        named = [query.evidence if isinstance(query, GroundedQuery) else () for query in queries]
+        return self._contexts([query.input for query in queries], named)
+
+    def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
+        """As at inference: here the right passage is never missing."""
+        return self._contexts([example.input for example in examples], [example.evidence for example in examples])
+
+    def _contexts(self, inputs: Sequence[str], evidence: Sequence[tuple[str, ...]]) -> list[Context]:
+        known = [at for at, sources in enumerate(evidence) if self.index.knows(sources)]
+        unknown = sorted(set(range(len(inputs))) - set(known))
+        found: dict[int, list[Passage]] = {}
+        retrieved = self.index.search([inputs[at] for at in unknown], self.k)
+        found.update(zip(unknown, retrieved, strict=True))
+        every, right = len(self.index.searcher.chunks), [evidence[at] for at in known]
+        passages = self.index.search([inputs[at] for at in known], every, within=right)
+        found.update((at, _first_of_each(row)[: self.k]) for at, row in zip(known, passages, strict=True))
+        return [_context(found[at]) for at in range(len(inputs))]
+
+
+def by_input(examples: Sequence[Example]) -> dict[str, list[str]]:
+    """Ids of examples by their input, normalised."""
+    found: dict[str, list[str]] = {}
+    for example in examples:
+        found.setdefault(normalised(example.input), []).append(example.id)
+    return found
+
+
+def saved_by_input(folder: Path) -> dict[str, list[str]] | None:
+    """What an `ExampleSource` has saved; None where passages of documents were."""
+    path = folder / BY_INPUT
+    found: dict[str, list[str]] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return found
+
+
+def _first_of_each(passages: Sequence[Passage]) -> list[Passage]:
+    """The best passage of each document first, then the others, each part best first."""
+    first = {passage.source: place for place, passage in reversed(list(enumerate(passages)))}
+    order = sorted(range(len(passages)), key=lambda place: first[passages[place].source] != place)
+    return [passages[place] for place in order]
+
+
+def _context(passages: Sequence[Passage]) -> Context:
+    return Context(passages=tuple(passages), fixed=False)
