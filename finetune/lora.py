@@ -54,6 +54,8 @@ class Lora(Tuner):
     search: int = 0
 
     name: ClassVar[str] = "lora"
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "lora:epochs=1,batch=8"
 
     def __post_init__(self) -> None:
         if min(self.rank, self.alpha) < 1 or self.lr <= 0 or min(self.epochs, self.batch) < 0:

@@ -9,13 +9,12 @@ from typing import ClassVar
 
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.approaches import ContextBuilder, ContextSource, Load
+from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage, Vectors
 from advisor.models.clock import clock
-from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks import Example, GroundedQuery, Outline, Query, Task, TaskShape
 from advisor.tasks.minhash import normalised
-from advisor.tasks.words import count_words
 from rag.chunking import document_chunks, example_chunks
 from rag.index import PassageIndex
 from rag.raft import chance_of, training_passages
@@ -45,6 +44,11 @@ class Rag(ContextBuilder):
     """
 
     name: ClassVar[str] = "rag"
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "rag"
 
     k: int = 3
     chunk: int = 160
@@ -56,15 +60,19 @@ class Rag(ContextBuilder):
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
         return "" if task.documents or task.train else "there are neither documents nor labelled examples"
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """With documents; over labelled examples it runs only when it is asked for."""
         return bool(task.documents)
 
-    def load(self, task: Task) -> Load:
+    def suggested_tuned(self, task: TaskShape) -> bool:
+        """Wherever it runs by itself: trained to read passages of which some are wrong."""
+        return self.suggested(task)
+
+    def load(self, task: Outline) -> ContextLoad:
         """Passages are as long as documents are, up to `chunk` words."""
         return _load(task, self.k, self.chunk)
 
@@ -113,6 +121,11 @@ class Oracle(ContextBuilder):
 
     name: ClassVar[str] = "oracle"
     control: ClassVar[bool] = True
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "oracle"
 
     k: int = 3
     chunk: int = 160
@@ -121,13 +134,13 @@ class Oracle(ContextBuilder):
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """There have to be documents, and it has to be known which of them hold the answers."""
         if not task.documents:
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
 
-    def load(self, task: Task) -> Load:
+    def load(self, task: Outline) -> ContextLoad:
         """As `Rag`; fewer passages where fewer documents hold an answer."""
         return _load(task, self.k, self.chunk)
 
@@ -270,11 +283,9 @@ def _context(passages: Sequence[Passage]) -> Context:
     return Context(passages=tuple(passages), fixed=False)
 
 
-def _load(task: Task, k: int, chunk: int) -> Load:
-    texts = [document.text for document in task.documents] or [f"{e.input} {e.target}" for e in task.train]
-    sizes = [count_words(text) for text in texts]
-    usual = sum(min(size, chunk) for size in sizes) / max(len(sizes), 1)
-    return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=sum(sizes))
+def _load(task: Outline, k: int, chunk: int) -> ContextLoad:
+    texts = task.documents if task.documents else task.examples
+    return ContextLoad(words=round(min(k, len(texts)) * texts.mean(chunk)), indexed=texts.total)
 
 
 def _check(name: str, k: int, chunk: int, overlap: int) -> None:

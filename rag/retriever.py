@@ -11,7 +11,7 @@ from typing import ClassVar
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.approaches import ContextBuilder, ContextSource, Facts
+from advisor.approaches import ContextBuilder, ContextSource, Facts, Shows
 from advisor.errors import UserError
 from advisor.models import Context, LanguageModel, Passage
 from advisor.tasks import Example, Query, Task
@@ -40,6 +40,9 @@ class RetrieverRag(ContextBuilder):
     """
 
     name: ClassVar[str] = "rag"
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
 
     held: InitVar[BaseRetriever]
     retriever: str

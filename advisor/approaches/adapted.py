@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from advisor.approaches.answering import (
     CONTENT_FREE,
+    TRIAL_EXAMPLES,
     Reading,
     blank_prompts,
     blank_values,
@@ -25,13 +26,25 @@ from advisor.approaches.contract import (
     Lesson,
     Prediction,
     Predictor,
+    Shows,
     Tuned,
     Tuner,
     Usage,
 )
+from advisor.approaches.load import (
+    MOST_AT_ONCE,
+    RAMBLING,
+    STEP,
+    TAIL,
+    TRIED_AGAIN,
+    TURN,
+    ContextLoad,
+    Lengths,
+    Load,
+)
 from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, asked_at_once, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Example, Query, Task
+from advisor.tasks import Example, Outline, Query, Task, TaskShape
 
 UNBIASED = Reading(unbiased=True)
 
@@ -55,17 +68,83 @@ class Adapted(Approach):
 
     @property
     def seeded(self) -> bool:  # type: ignore[override]
-        return self.builder.seeded or self.tuner is not None
+        return self.builder.seeded or self.trains_model
 
-    def unsuited(self, task: Task) -> str:
+    @property
+    def trains_model(self) -> bool:  # type: ignore[override]
+        return self.tuner is not None
+
+    @property
+    def shows(self) -> Shows:  # type: ignore[override]
+        return self.builder.shows
+
+    @property
+    def follows_query(self) -> bool:  # type: ignore[override]
+        return self.builder.follows_query
+
+    @property
+    def learns(self) -> bool:  # type: ignore[override]
+        return self.builder.learns or self.trains_model
+
+    @property
+    def unasked(self) -> bool:  # type: ignore[override]
+        return self.builder.unasked if self.tuner is None else self.tuner.unasked
+
+    @property
+    def probed_as(self) -> str:  # type: ignore[override]
+        return "" if self.trains_model else self.builder.probed_as
+
+    def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on `task`; empty where it can."""
-        if self.tuner is not None and not task.train:
+        if self.trains_model and not task.train:
             return "there are no training examples"
         return self.builder.unsuited(task)
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
-        return not self.unsuited(task) and self.builder.suggested(task)
+        if self.unsuited(task):
+            return False
+        if self.tuner is None:
+            return self.builder.suggested(task)
+        return self.tuner.unasked and self.builder.suggested_tuned(task)
+
+    def load(self, task: Outline, lengths: Lengths) -> Load | None:
+        """What it will take, if the builder says what it puts beside a query."""
+        beside = self.builder.load(task)
+        if beside is None:
+            return None
+        load = self._of_a_query(task, lengths, beside)
+        tried = self._tried(task)
+        own, shared = _row(load, lengths)
+        return replace(
+            load,
+            tried=tried,
+            embedded_to_fit=beside.embedded,
+            indexed=beside.indexed,
+            trained_on=self.tuner.reads(len(task.train), own, shared) if self.tuner else 0.0,
+            step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
+            trains=self.trains_model,
+        )
+
+    def _of_a_query(self, task: Outline, lengths: Lengths, beside: ContextLoad) -> Load:
+        shots = beside.examples * (lengths.input + lengths.answer + TURN)
+        context = shots + beside.words * lengths.a_word
+        scored = task.kind == "classification"
+        rambling = 1.0 if self.trains_model or beside.examples else RAMBLING
+        return Load(
+            prompt=lengths.stem + context + lengths.input + TAIL,
+            shared=lengths.stem + (0.0 if self.follows_query else context),
+            scored=lengths.labels if scored else 0,
+            written=0.0 if scored else rambling * lengths.answer,
+            embedded=lengths.input / lengths.a_word if self.follows_query else 0.0,
+        )
+
+    def _tried(self, task: Outline) -> float:
+        """Prompts by which it is tried out how labels are best compared."""
+        if task.kind != "classification":
+            return 0.0
+        again = TRIED_AGAIN if self.follows_query and not self.trains_model else 1.0
+        return again * min(TRIAL_EXAMPLES, len(task.dev) or len(task.train))
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Build the context, tune the weights if asked, and choose how labels are read."""
@@ -242,6 +321,11 @@ class AdaptedPredictor(Predictor):
 def _prompt(task: Task, text: str, context: Context) -> Prompt:
     labels = task.labels if task.kind == "classification" else ()
     return Prompt(task.instruction, text, labels, context)
+
+
+def _row(load: Load, lengths: Lengths) -> tuple[float, int]:
+    """Tokens of a training row that are its own, and those that all rows have in common."""
+    return load.prompt - load.shared + lengths.answer + 1, round(load.shared)
 
 
 def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:

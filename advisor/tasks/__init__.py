@@ -4,6 +4,7 @@ from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
 from advisor.tasks.loading import load_table, load_task
+from advisor.tasks.outline import Outline, TaskShape, Texts
 from advisor.tasks.splits import subset
 from advisor.tasks.tables import TableSource
 from advisor.tasks.task import (
@@ -37,9 +38,12 @@ __all__ = [
     "Kind",
     "Limits",
     "Metric",
+    "Outline",
     "Query",
     "TableSource",
     "Task",
+    "TaskShape",
+    "Texts",
     "data_caveats",
     "data_facts",
     "default_labels",

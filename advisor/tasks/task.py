@@ -189,6 +189,11 @@ class Task:
         """Whether the documents that hold the answer are known for some test or training example."""
         return any(e.evidence for e in self.test) or any(e.evidence for e in self.train)
 
+    @cached_property
+    def distinct_answers(self) -> int:
+        """Different targets among the training examples."""
+        return len({e.target for e in self.train})
+
     def for_fitting(self) -> Task:
         """The same task without its test split: all that an approach may learn from."""
         return replace(self, test=())
