@@ -108,6 +108,14 @@ def parse(spec: str) -> Approach:
     return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
 
 
+def known(spec: str) -> Approach | None:
+    """The approach that a recorded spec describes; None where it is not installed, or was given from Python."""
+    try:
+        return parse(spec)
+    except UserError:
+        return None
+
+
 def spec_of(approach: Approach) -> str:
     """Canonical text of an approach: its parts with the parameters that differ from their defaults."""
     if not isinstance(approach, Adapted):
@@ -132,10 +140,7 @@ def configuration(approach: Approach) -> dict[str, Any]:
 
 def is_described(approach: Approach) -> bool:
     """Whether its spec says all there is to it: a retriever or a class given from Python is known by name only."""
-    try:
-        return parse(spec_of(approach)) == approach
-    except UserError:
-        return False
+    return known(spec_of(approach)) == approach
 
 
 def whole(given: str | Approach | ContextBuilder | Tuner) -> Approach:

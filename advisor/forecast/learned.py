@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.approaches import family, parse
+from advisor.approaches import family, known
 from advisor.forecast.belief import Belief, expectations, joined, level, placed
 from advisor.forecast.expected import Expected
 from advisor.forecast.features import OF_SIZE, Features, features, of_profile, telling
@@ -283,7 +283,8 @@ def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str
 
     It is no surer than that one.
     """
-    like, own = REFERENCE if parse(rule.spec).trains_model else BASE, Belief.of(rule)
+    approach, own = known(rule.spec), Belief.of(rule)
+    like = REFERENCE if approach is not None and approach.trains_model else BASE
     if rule.basis != "rule" or like not in learned:
         return replace(own, tried=rule.basis == "measured")
     more, its = own.middle - angle(by_rules[like].value), learned[like].ahead or 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from advisor.approaches import parse
+from advisor.approaches import known
 from advisor.forecast.belief import Belief
 from advisor.forecast.scale import angle
 from advisor.pilot.readings import Probes, Reading
@@ -33,13 +33,15 @@ def telling_readings(
 
 def _tells(reading: Reading, one: Belief, description: Description) -> bool:
     """Whether it is of this very approach, or of one that knew less and still did better than expected."""
+    approach = known(reading.name)
     enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
-    enough = enough or not parse(reading.name).learns
+    enough = enough or (approach is not None and not approach.learns)
     return reading.n >= FEWEST and (enough or angle(reading.value) > one.middle)
 
 
 def unfair(reading: Reading, description: Description) -> bool:
     """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
     labels but its own, or nothing of that."""
-    taken_out = reading.train < description.train and parse(reading.name).only_seen_labels
+    approach = known(reading.name)
+    taken_out = reading.train < description.train and approach is not None and approach.only_seen_labels
     return taken_out and scarce(description.train, description.labels)

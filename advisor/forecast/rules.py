@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from advisor.approaches import family, parse
+from advisor.approaches import family, known
 from advisor.forecast.expected import Expected
 from advisor.forecast.observed import unfair
 from advisor.forecast.scale import around
@@ -163,8 +163,10 @@ def _counted(spec: str, description: Description, metric: str) -> Expected | Non
 
 
 def _measured(spec: str, description: Description, probes: Probes | None) -> Expected | None:
+    approach = known(spec)
+    learns = approach is None or approach.learns
     for reading in probes.readings if probes else ():
-        if reading.name == spec and (reading.train >= description.train or not parse(spec).learns):
+        if reading.name == spec and (reading.train >= description.train or not learns):
             widened = [(end - reading.value) * math.sqrt(2) for end in (reading.low, reading.high)]
             low, high = max(0.0, reading.value + widened[0]), min(1.0, reading.value + widened[1])
             return Expected(spec, reading.value, low, high, "measured", f"probed on {reading.n} examples")
@@ -188,8 +190,8 @@ def _grown(spec: str, description: Description, probes: Probes | None) -> Expect
 
 def _probed_as(spec: str) -> str:
     """The spec in which an approach was tried out that learns; empty where its reading says nothing of it."""
-    approach = parse(spec)
-    return approach.probed_as if approach.learns and spec == approach.name else ""
+    approach = known(spec)
+    return approach.probed_as if approach and approach.learns and spec == approach.name else ""
 
 
 def _start(task: Description, kind: str, metric: str, probes: Probes | None) -> float:
@@ -218,8 +220,8 @@ def _copied(facts: _Facts) -> float:
 
 def _of_its_kind(spec: str) -> _Rule:
     """For an approach that the literature does not name: the rule of what shows the same to a model, trained or not."""
-    approach = parse(spec)
-    if not approach.uses_model:
+    approach = known(spec)
+    if approach is None or not approach.uses_model:
         return _rest, "no rule of the literature is known for it"
     rule, source = _RULES[_LIKE[approach.shows, approach.trains_model]]
     return rule, f"of approaches of its kind, {source}"

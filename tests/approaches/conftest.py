@@ -13,6 +13,7 @@ import pytest
 from advisor.tasks import Document, Example, Task
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 TICKETS = (
     ("card", "my card was stolen yesterday"),
     ("card", "the card machine kept my card"),
@@ -69,7 +70,7 @@ def in_process(tmp_path: Path) -> Callable[..., str]:
     """Runs a script in a process of its own, where the packages under `tmp_path` are installed."""
 
     def run(script: str) -> str:
-        places = [str(tmp_path), str(HERE)]
+        places = [str(tmp_path), str(HERE), str(ROOT)]
         done = subprocess.run(
             [sys.executable, "-c", script],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"},

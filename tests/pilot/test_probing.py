@@ -136,7 +136,7 @@ def without_time(found: Probes) -> Probes:
 
 def test_a_classification_is_probed_by_model_and_by_cheap_learners() -> None:
     found = probe(sorting(train=300), Reader())
-    assert names(found) == ["nearest", "head", "zero-shot", "few-shot:k=4", "perplexity of inputs"]
+    assert names(found) == ["head", "nearest", "zero-shot", "few-shot:k=4", "perplexity of inputs"]
     assert found.split == "train"
     known = reading(found, "zero-shot")
     assert (known.value, known.n, known.high) == (1.0, 64, 1.0)
