@@ -1,4 +1,4 @@
-"""The command line: `advisor profile | recommend | ask | compare | curve | report | approaches`.
+"""The command line: `advisor profile | recommend | ask | compare | curve | report | approaches | metrics`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
 error.
@@ -124,6 +124,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
         "Other limits and prices may be given.",
     ),
     ("approaches", "what is installed, with its parameters", ""),
+    ("metrics", "what quality may be measured by, and where it comes from", ""),
 )
 
 

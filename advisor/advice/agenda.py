@@ -15,7 +15,8 @@ from advisor.measuring.latency import foreseen_seconds
 from advisor.pilot.readings import PROBING
 from advisor.profiling.task_profile import Profile
 from advisor.tasks import Limits, Task
-from advisor.tasks.power import SPREAD, detectable
+from advisor.tasks.metrics import facts_of
+from advisor.tasks.power import detectable
 from advisor.verdict import words
 
 ENOUGH_TEST = 100
@@ -81,7 +82,7 @@ class Agenda:
         if chosen.advised is None or not chosen.open or not self.asked:
             return ""
         rivals = words.listed([chosen.advised, *chosen.open])
-        shown = detectable(SPREAD[self.task.metric] / math.sqrt(self.asked))
+        shown = detectable(facts_of(self.task.metric).spread / math.sqrt(self.asked))
         enough = float((chosen.gaps > shown).mean())
         time = self._time([chosen.advised, *chosen.open])
         took = f" (about {words.duration(time, compact=True)})" if time is not None else ""

@@ -32,7 +32,7 @@ from advisor.models.store import digest
 from advisor.racing.field import Leg, OutOfTime
 from advisor.racing.guard import BrokenOff, Guard
 from advisor.racing.setaside import SetAside
-from advisor.tasks import Limits, Outline, subset
+from advisor.tasks import Limits, Outline, release_of, subset
 from advisor.verdict import costs, words
 from advisor.verdict.limits import shown_violations
 from advisor.verdict.prices import HourlyPrice
@@ -80,9 +80,9 @@ class Track:
         self._place = dict.fromkeys(self.approaches, 0)
         described = model.describe()
         raced = replace(aside.task, test=aside.pool)
-        self.key = digest(raced.fingerprint, aside.task.fingerprint, {name: described[name] for name in SAME_MODEL})[
-            :12
-        ]
+        judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
+        same = {name: described[name] for name in SAME_MODEL}
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, same, judged_by)[:12]
         self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for line in self.records():

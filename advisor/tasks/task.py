@@ -10,23 +10,9 @@ from functools import cached_property
 from typing import Literal, get_args
 
 Kind = Literal["classification", "qa", "generation", "extraction"]
-Metric = Literal[
-    "accuracy",
-    "macro_f1",
-    "exact_match",
-    "token_f1",
-    "squad_em",
-    "squad_f1",
-    "rouge_l",
-    "chrf",
-    "code_exact",
-    "code_f1",
-    "json_f1",
-]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-METRICS: tuple[Metric, ...] = get_args(Metric)
-DEFAULT_METRIC: dict[Kind, Metric] = {  # of texts that are code: code_f1
+DEFAULT_METRIC: dict[Kind, str] = {  # of texts that are code: code_f1
     "classification": "accuracy",
     "qa": "token_f1",
     "generation": "rouge_l",
@@ -148,6 +134,7 @@ class Task:
     """What the user brings, immutable.
 
     Attributes:
+        metric: the name of one that is built in or installed (`advisor.tasks.metrics`).
         caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
             repeated among the report's caveats.
         origin: where it was read from, for messages only; not part of the fingerprint.
@@ -156,7 +143,7 @@ class Task:
     name: str
     kind: Kind
     instruction: str
-    metric: Metric
+    metric: str
     labels: tuple[str, ...] = ()
     train: tuple[Example, ...] = ()
     dev: tuple[Example, ...] = ()
