@@ -11,7 +11,7 @@ from typing import ClassVar
 from advisor.approaches.answering import (
     CONTENT_FREE,
     TRIAL_EXAMPLES,
-    Reading,
+    LabelReading,
     blank_prompts,
     blank_values,
     decoding_for,
@@ -46,7 +46,7 @@ from advisor.models import Context, LanguageModel, Prompt, Scores, Weights, aske
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskShape
 
-UNBIASED = Reading(unbiased=True)
+UNBIASED = LabelReading(unbiased=True)
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Adapted(Approach):
         tuned = self.tuner.restore(folder / "weights", model) if self.tuner is not None else None
         predictor = AdaptedPredictor(task, model, source, tuned)
         saved = json.loads((folder / "reading.json").read_text(encoding="utf-8"))
-        predictor.reading = Reading(**saved["reading"])
+        predictor.reading = LabelReading(**saved["reading"])
         predictor.notes = tuple(saved["notes"])
         return predictor
 
@@ -190,7 +190,7 @@ class AdaptedPredictor(Predictor):
         self.source = source
         self.tuned = tuned
         self.decoding = decoding_for(task, model)
-        self.reading = Reading()
+        self.reading = LabelReading()
         self.notes: tuple[str, ...] = ()
         self._blanks: dict[Context, list[float]] = {}
 
@@ -250,9 +250,9 @@ class AdaptedPredictor(Predictor):
             _prompt(self.task, e.input, c)
             for e, c in zip(examples, self.source.training_contexts(examples, seed), strict=True)
         ]
-        readings = [Reading(), Reading(normalised=False)]
+        readings = [LabelReading(), LabelReading(normalised=False)]
         if self.tuned is None:
-            readings = [Reading(), UNBIASED]
+            readings = [LabelReading(), UNBIASED]
         scored = self._scored(prompts, blanks=self.tuned is None)
         right = [
             sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
@@ -342,10 +342,10 @@ def _curriculum(task: Task, source: ContextSource, seed: int) -> Curriculum:
     return Curriculum(lessons(task.train), lessons(task.dev))
 
 
-def _reading_note(readings: Sequence[Reading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
+def _reading_note(readings: Sequence[LabelReading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
     names = {
-        Reading(): "by likelihood per token",
-        Reading(normalised=False): "by likelihood of the whole label",
+        LabelReading(): "by likelihood per token",
+        LabelReading(normalised=False): "by likelihood of the whole label",
         UNBIASED: "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
     }
     other = 1 - best

@@ -17,7 +17,7 @@ from advisor.approaches import family, known
 from advisor.forecast.belief import Belief, expectations, joined, level, placed
 from advisor.forecast.expected import Expected
 from advisor.forecast.features import OF_SIZE, Features, features, of_profile, telling
-from advisor.forecast.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
+from advisor.forecast.learning import Case, Regression, Weight, conformal, differences, fit, foretold
 from advisor.forecast.observed import telling_readings
 from advisor.forecast.own_cases import grouped, local_cases
 from advisor.forecast.rules import expect_by_rules
@@ -50,8 +50,8 @@ class Learned:
         halves: half the 95 % interval of what comes of both together (`level`), an angle.
     """
 
-    values: Mapping[str, Fitted]
-    edges: Mapping[str, Fitted]
+    values: Mapping[str, Regression]
+    edges: Mapping[str, Regression]
     halves: Mapping[str, float]
 
 
@@ -190,8 +190,8 @@ def _halves(
     cases: Sequence[Case],
     apart: Sequence[Case],
     alone: Mapping[str, Mapping[int, float]],
-    values: Mapping[str, Fitted],
-    edges: Mapping[str, Fitted],
+    values: Mapping[str, Regression],
+    edges: Mapping[str, Regression],
 ) -> dict[str, float]:
     """Conformal, from what every case would have been expected at if its task had been left out.
 
@@ -311,13 +311,8 @@ def shipped() -> Knowledge:
     return from_json(json.loads(place.read_text(encoding="utf-8")))
 
 
-def to_json(known: Knowledge) -> dict[str, Any]:
-    """Plain JSON values."""
-    return asdict(known)
-
-
 def from_json(found: Mapping[str, Any]) -> Knowledge:
-    """What `to_json` gave."""
+    """What was learned, from `dataclasses.asdict` of it."""
     sources = (_learned(found["probed"]), _learned(found["profiled"]))
     return Knowledge(*sources, cases=tuple(Case(**case) for case in found["cases"]))
 
@@ -327,5 +322,5 @@ def _learned(found: Mapping[str, Any]) -> Learned:
     return Learned(values, edges, dict(found["halves"]))
 
 
-def _fitted(found: Mapping[str, Any]) -> Fitted:
-    return Fitted(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})
+def _fitted(found: Mapping[str, Any]) -> Regression:
+    return Regression(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})

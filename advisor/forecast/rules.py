@@ -22,8 +22,6 @@ PROBED_HALF = 0.3  # the same where a probe has at least placed the model
 FEW_LABELS = 50
 """Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush
 (2021) and Mosbach et al. (2023) see fine-tuning and prompting change places are a few dozens to a few hundreds."""
-MANY_LABELS = 20
-"""Classes that a prompt hardly explains: with more, training comes out ahead of prompts (Milios et al. 2023)."""
 A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an approach that was probed with fewer
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
 SOME = 0.3  # share of the answers that occur in train, where nobody knows
@@ -134,24 +132,6 @@ def expect_by_rules(
         value = min(0.98, max(0.0, rule(facts)))
         found[spec] = Expected(spec, value, *around(value, half), "rule", f"rule of thumb: {source}")
     return found
-
-
-def advised_by_tree(description: Description, documents_change: bool) -> str:
-    """What a decision tree as guides publish it names: documents with changing facts or answers in them -> `rag`, and
-    `rag+lora` where there are many labels as well; behaviour, format or many classes -> `lora`; few labels ->
-    `few-shot`; else `zero-shot`.
-
-    Source: the common core of the vendors' guides to RAG against fine-tuning (OpenAI's "Optimizing LLM accuracy",
-    2024; Google Cloud's and IBM's comparisons of 2024).
-    """
-    enough = description.train >= FEW_LABELS
-    if description.documents and (documents_change or (description.in_documents or 0.0) >= KNOWN):
-        return "rag+lora" if enough and description.rigidity >= RIGID else "rag"
-    if enough and (description.labels >= MANY_LABELS or description.rigidity >= RIGID):
-        return "lora"
-    if description.train:
-        return "few-shot" if not enough or description.labels else "lora"
-    return "zero-shot"
 
 
 def _counted(spec: str, description: Description, metric: str) -> Expected | None:

@@ -8,7 +8,7 @@ from typing import Any
 from advisor.approaches import Prediction
 from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
 from advisor.models.clock import Ledger
-from advisor.models.others import Load
+from advisor.models.others import Contention
 
 FIT, PREDICT, LATENCY = "fit", "predict", "latency"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
@@ -57,7 +57,7 @@ class _Attempt:
         self.seconds = 0.0
         self.timings: dict[str, list[float]] = {}
         self.ledger = Ledger()
-        self.others: dict[str, Load] = {}
+        self.others: dict[str, Contention] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -67,7 +67,7 @@ class _Attempt:
         count(line, own, self.ledger)
         kind = line.pop("type")
         if kind in STEPS:
-            self.others.setdefault(STEPS[kind], Load()).add(own.others)
+            self.others.setdefault(STEPS[kind], Contention()).add(own.others)
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
@@ -90,7 +90,7 @@ class _Attempt:
             case "again":
                 self._again(line, own.others)
 
-    def _again(self, line: dict[str, Any], others: Load) -> None:
+    def _again(self, line: dict[str, Any], others: Contention) -> None:
         """A step whose times were measured anew."""
         step = line["step"]
         self.others[step] = others

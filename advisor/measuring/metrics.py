@@ -53,20 +53,6 @@ def scores(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) 
     return np.array(judged, dtype=np.float64)
 
 
-def aggregate(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
-    """The quality over a test set: the mean of the scores, but the true macro F1 for `macro_f1`.
-
-    Raises:
-        UserError: as in `score`, or there is no example.
-    """
-    if not texts:
-        raise UserError("there is no test example to judge", "add examples to the test split")
-    if metric == "macro_f1":
-        labels = label_set(texts, targets)
-        return float(confusion(texts, targets, labels).macro_f1()[0])
-    return float(scores(metric, texts, targets).mean())
-
-
 def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """All labels that occur as the true or the predicted one, sorted."""
     seen = {unicode_form(text) for text in texts}
@@ -162,7 +148,7 @@ def _chrf(text: str, targets: Sequence[str]) -> float:
 def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
     """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
 
-    `aggregate` gives the mean over the answers instead, of which differences can be tested.
+    The quality is the mean over the answers instead, of which differences can be tested.
     """
     most = max(map(len, targets))
     streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]

@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 from advisor.disk import writing
 from advisor.models.clock import Ledger, Span
-from advisor.models.others import Load
+from advisor.models.others import Contention
 
 REPEATABLE = ("latency",)
 Status = Literal["ok", "failed", "interrupted", "skipped"]
@@ -150,7 +150,7 @@ class Run:
     reused: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
     measured: str | None = None
-    others: Mapping[str, Load] = field(default_factory=dict)
+    others: Mapping[str, Contention] = field(default_factory=dict)
     threads: Mapping[str, int] = field(default_factory=dict)
     threads_alone: int | None = None
     timed_again: str | None = None
@@ -345,7 +345,7 @@ def counted(ledger: Ledger) -> dict[str, Any]:
 def count(line: dict[str, Any], *ledgers: Ledger) -> None:
     """Add what a line carries of the clock's ledger to each of these, and take it off the line."""
     reused, spans = line.pop("reused", {}), line.pop("spans", {})
-    others = Load(**line.pop("others", {}))
+    others = Contention(**line.pop("others", {}))
     for ledger in ledgers:
         for what, seconds in reused.items():
             ledger.reused[what] += seconds

@@ -20,7 +20,7 @@ from advisor.measuring.records import Comparison, ModelFacts, lines
 from advisor.models import LanguageModel
 from advisor.racing.budget import Budget
 from advisor.racing.guard import BrokenOff, Guard
-from advisor.racing.policy import CAUTION, Finish, Rules, run_race
+from advisor.racing.policy import CAUTION, Finish, RaceRules, run_race
 from advisor.racing.setaside import SetAside, set_aside
 from advisor.racing.track import JOURNAL, RACE, Conditions, Track
 from advisor.tasks import Limits, Task
@@ -162,7 +162,7 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            rules = Rules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
+            rules = RaceRules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
             finish = run_race(self.track, rules)
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]

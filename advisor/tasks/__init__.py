@@ -4,7 +4,7 @@ from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
 from advisor.tasks.loading import load_table, load_task
-from advisor.tasks.metrics import METRICS, Metric, MetricFacts, facts_of, metric_names, release_of
+from advisor.tasks.metrics import Metric, MetricFacts, facts_of, metric_names, release_of
 from advisor.tasks.outline import Outline, TaskShape, Texts
 from advisor.tasks.splits import subset
 from advisor.tasks.tables import TableSource
@@ -25,7 +25,6 @@ from advisor.tasks.task import (
 __all__ = [
     "DEFAULT_METRIC",
     "KINDS",
-    "METRICS",
     "UNANSWERABLE",
     "DataFacts",
     "Defaults",

@@ -123,8 +123,6 @@ BUILT_IN: dict[str, MetricFacts] = {
         ),
     )
 }
-METRICS: tuple[str, ...] = tuple(BUILT_IN)
-"""The names of those that Advisor brings."""
 
 
 @cache

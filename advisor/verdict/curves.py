@@ -23,7 +23,7 @@ from advisor.verdict.growth import Growth
 from advisor.verdict.resampling import Bootstrap
 from advisor.verdict.rows import complete_runs
 from advisor.verdict.sample import Floats, Sample, samples
-from advisor.verdict.saturation import FARTHEST, Fitted, fit
+from advisor.verdict.saturation import FARTHEST, FittedCurves, fit
 
 RESAMPLES = 2_000
 LABELS = 100
@@ -222,7 +222,9 @@ def _point(growth: Growth, size: int, spec: str, quality: Interval | None, sampl
     return Point(size, quality, sample.seeds if sample else 0, "" if quality else _trouble(growth, size, spec))
 
 
-def _described(curve: Curve, known: Mapping[int, Sample], qualities: Floats, fitted: Fitted, line: _Line) -> Curve:
+def _described(
+    curve: Curve, known: Mapping[int, Sample], qualities: Floats, fitted: FittedCurves, line: _Line
+) -> Curve:
     """The curve with all that the fit says of it alone."""
     largest = max(known)
     sizes = line.sizes[line.sizes <= largest]
@@ -245,7 +247,7 @@ def _described(curve: Curve, known: Mapping[int, Sample], qualities: Floats, fit
     )
 
 
-def _gain(fitted: Fitted, start: int, end: int) -> Gain:
+def _gain(fitted: FittedCurves, start: int, end: int) -> Gain:
     values = fitted.at((start, end))
     return Gain(start, end, percentiles(values[:, 1] - values[:, 0]))
 

@@ -37,7 +37,7 @@ _INEXACT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedCurves:
     """Curves, one for each row of qualities that was fitted.
 
     Attributes:
@@ -67,7 +67,7 @@ class Fitted:
         return self.shapes.by_family(self.weights)
 
 
-def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> Fitted:
+def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> FittedCurves:
     """The curves for each row of qualities.
 
     Args:
@@ -89,7 +89,7 @@ def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> Fi
     weights /= weights.sum()
     chosen = rng.choice(every, len(qualities) - 1, p=weights)
     curves = np.stack(_best(rise[chosen], known.room[chosen], qualities[1:])[:2])
-    return Fitted(known, weights, np.stack([first, gain]), curves, chosen)
+    return FittedCurves(known, weights, np.stack([first, gain]), curves, chosen)
 
 
 def _noise(resamples: Floats) -> float:

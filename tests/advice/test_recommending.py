@@ -13,7 +13,7 @@ from advisor.approaches.load import TURN, Lengths
 from advisor.forecast.features import features
 from advisor.forecast.foresight import foresee
 from advisor.forecast.learned import expect, knowledge
-from advisor.forecast.rules import advised_by_tree, expect_by_rules
+from advisor.forecast.rules import expect_by_rules
 from advisor.measuring.records import ModelFacts
 from advisor.models.language_model import LanguageModel
 from advisor.pilot import Probes, Rates, Reading
@@ -22,6 +22,7 @@ from advisor.tasks import Document, Example, Limits, Outline, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
 from advisor.verdict import load_prices
+from benchmarks.decisions.tree import advised_by_tree
 
 RATES = Rates(prefill=1000.0, prefill_alone=500.0, decode=200.0, decode_alone=20.0, train=300.0, embed=5000.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from advisor.racing.field import Leg, OutOfTime
-from advisor.racing.policy import Finish, Rules, run_race
+from advisor.racing.policy import Finish, RaceRules, run_race
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Made:
 
 
 def held(made: Made, budget: float = math.inf, edges: Mapping[str, float] | None = None) -> Finish:
-    return run_race(made, Rules(budget, margin=0.02, edges=edges or {}))
+    return run_race(made, RaceRules(budget, margin=0.02, edges=edges or {}))
 
 
 def states(finish: Finish) -> dict[str, str]:

@@ -25,7 +25,7 @@ from advisor.models.local.greedy import Greedy
 from advisor.models.local.kv import may_pack, passing_bytes, token_bytes
 from advisor.models.local.linear import arrange, let_go
 from advisor.models.local.output_layer import Head
-from advisor.models.local.packed import Block, Packed, Prefix, Reading, Rows, chunks
+from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows, chunks
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.prefixes import common
 from advisor.models.local.scoring import ChoiceTree
@@ -203,7 +203,7 @@ class LocalModel:
         with clock.span("prefill", tokens=sum(block.tokens(own) for blocks in parts for block in blocks)):
             for blocks in parts:
                 clock.alarm()
-                reading = Reading(blocks, prefix, tree, kept if room else None)
+                reading = PackedPass(blocks, prefix, tree, kept if room else None)
                 packed = Packed.of(blocks, own, shared, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
                 order += [row for block in blocks if block.ends for row in block.rows]
@@ -218,7 +218,11 @@ class LocalModel:
         return self._packed(tokens, positions, rows)
 
     def _packed(
-        self, ids: torch.Tensor, positions: torch.Tensor, attending: Reading | Rows, wanted: torch.Tensor | None = None
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        attending: PackedPass | Rows,
+        wanted: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Last hidden states of the wanted tokens of a packed row, or of all, shape (tokens, size)."""
         ids, positions = ids.to(self.device), positions.to(self.device)
@@ -271,7 +275,7 @@ class LocalModel:
             blocks = [Block(0, 1, 0, len(ids), 0)]
             packed = Packed.of(blocks, [ids], 0, None)
             with clock.span("prefill", tokens=len(ids)):
-                self._packed(packed.ids, packed.positions, Reading(blocks, Prefix(), None, rows), packed.ends)
+                self._packed(packed.ids, packed.positions, PackedPass(blocks, Prefix(), None, rows), packed.ends)
             self._prefixes[key] = Prefix(len(ids), rows.layers)
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)

@@ -175,7 +175,7 @@ class Rows:
         self.lengths = self.lengths[: self.count]
 
 
-class Reading:
+class PackedPass:
     """Reads blocks of rows in one packed pass, each row with the tree's nodes behind it.
 
     Args:
