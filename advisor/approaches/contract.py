@@ -18,8 +18,8 @@ from advisor.approaches.load import ContextLoad, Lengths, Load
 from advisor.models import Context, Embedder, LanguageModel, Prompt, Weights
 from advisor.tasks import Example, Outline, Query, Task, TaskShape
 
-Shows = Literal["nothing", "examples", "documents"]
-"""What stands in a prompt beside the query."""
+Shows = Literal["nothing", "examples", "documents", "other"]
+"""What stands in a prompt beside the query; "other" for what is none of these, or where there is no prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Approach(ABC):
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
     trains_model: ClassVar[bool] = False
-    shows: ClassVar[Shows] = "nothing"
+    shows: ClassVar[Shows] = "other"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     only_seen_labels: ClassVar[bool] = False

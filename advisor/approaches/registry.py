@@ -30,7 +30,7 @@ ALL = "all"
 """In place of a spec: everything that applies to the task."""
 Part = Approach | ContextBuilder | Tuner
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
-_SHOWS = ("nothing", "examples", "documents")
+_SHOWS = ("nothing", "examples", "documents", "other")
 
 
 @cache

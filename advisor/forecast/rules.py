@@ -201,9 +201,10 @@ def _copied(facts: _Facts) -> float:
 def _of_its_kind(spec: str) -> _Rule:
     """For an approach that the literature does not name: the rule of what shows the same to a model, trained or not."""
     approach = known(spec)
-    if approach is None or not approach.uses_model:
+    like = _LIKE.get((approach.shows, approach.trains_model)) if approach else None
+    if like is None:
         return _rest, "no rule of the literature is known for it"
-    rule, source = _RULES[_LIKE[approach.shows, approach.trains_model]]
+    rule, source = _RULES[like]
     return rule, f"of approaches of its kind, {source}"
 
 

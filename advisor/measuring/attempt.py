@@ -124,6 +124,7 @@ class _Attempt:
             artifact_bytes=facts.get("artifact_bytes"),
             trainable_parameters=facts.get("trainable_parameters"),
             uses_model=head["uses_model"],
+            shows=head.get("shows", ""),
             program=head.get("program", ""),
             reused=dict(self.ledger.reused),
             spans=dict(self.ledger.spans),

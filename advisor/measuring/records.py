@@ -113,6 +113,8 @@ class Run:
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
         uses_model: whether the language model runs at all (False for majority, nearest, head).
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty in records of before it was
+            noted.
         program: digest of the program that did it; another one does not go on from here.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
@@ -146,6 +148,7 @@ class Run:
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
     uses_model: bool = True
+    shows: str = ""
     program: str = ""
     reused: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)

@@ -343,6 +343,7 @@ def _open(assignment: Assignment, before: Run | None) -> None:
         "seed": assignment.seed,
         "control": approach.control,
         "uses_model": approach.uses_model,
+        "shows": approach.shows,
         "config": configuration(approach),
         "program": assignment.program,
         "machine": assignment.machine,

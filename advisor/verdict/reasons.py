@@ -130,7 +130,7 @@ class Wording:
     def _no_better_than_majority(self) -> list[str]:
         best = self._choice.best
         control = next(
-            (r for r in self._rows.values() if r.control and r.quality and r.spec.startswith("majority")),
+            (r for r in self._rows.values() if r.baseline and r.quality),
             None,
         )
         if best is None or control is None:

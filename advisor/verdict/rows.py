@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
+from advisor.approaches import known
 from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.latency import p50_interval, p95_interval
@@ -57,6 +58,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         violations=(),
         quality=None,
         n=len(comparison.answers) if good else 0,
+        shows=runs[0].shows or _as_installed(spec),
         latency=_latency(good),
         throughput_qps=_throughput(good),
         prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
@@ -96,6 +98,12 @@ def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
         judged = [(p.text, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
         found.append(metric.corpus([text for text, _ in judged], [targets for _, targets in judged]))
     return [f"corpus {words.metric(metric.name)} {fmean(found):.3f}"]
+
+
+def _as_installed(spec: str) -> str:
+    """What an approach shows, for a record that does not say; empty where it is not installed."""
+    approach = known(spec)
+    return approach.shows if approach else ""
 
 
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
