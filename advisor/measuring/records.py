@@ -113,8 +113,8 @@ class Run:
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
         uses_model: whether the language model runs at all (False for majority, nearest, head).
-        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty in records of before it was
-            noted.
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
+            say.
         program: digest of the program that did it; another one does not go on from here.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.

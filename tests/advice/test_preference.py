@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -110,3 +111,14 @@ def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
     assert prefer([new], NONE).advised == "new"
     higher = replace(new, expected=replace(new.expected, value=0.75))
     assert "a rule of thumb" in passed_over([higher, made("a", 0.69)], prefer([higher, made("a", 0.69)], NONE))
+
+
+def test_what_does_not_say_what_it_takes_is_never_the_cheaper() -> None:
+    """Its costs are unknown, not 0: it is advised only where it is better."""
+    silent = option(ANY, made("silent", 0.8 - MARGIN / 2).expected, None, 1.0, NONE)
+    unpriced = replace(made("known", 0.8), cost=silent.cost)
+    assert price(silent, NONE) == math.inf
+    assert silent.cost.fit is None
+    assert prefer([unpriced, silent], NONE).advised == "known"
+    better = replace(silent, expected=made("silent", 0.9).expected)
+    assert prefer([unpriced, better], NONE).advised == "silent"

@@ -8,7 +8,7 @@ import pytest
 
 from advisor.advice import recommend
 from advisor.advice.recommending import estimate
-from advisor.approaches import parse
+from advisor.approaches import Adapted, ContextBuilder, parse
 from advisor.approaches.load import TURN, Lengths
 from advisor.forecast.features import features
 from advisor.forecast.foresight import foresee
@@ -186,6 +186,25 @@ def test_tokens_are_counted_from_the_tasks_own_texts() -> None:
     near = foresee(parse("few-shot:k=4,select=nearest"), Outline.of(task), lengths, RATES, None)
     assert near.latency
     assert near.latency.p50 > few.latency.p50
+
+
+class Silent(ContextBuilder):
+    """A context builder that does not say what it puts beside a query."""
+
+    name = "silent"
+
+    def build(self, task, model, seed):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+    restore = build
+
+
+def test_nothing_is_foreseen_of_what_does_not_say_what_it_takes() -> None:
+    task = desk()
+    found = foresee(Adapted(Silent(), parse("lora").tuner), Outline.of(task), Lengths.of(task, None), RATES, None)
+    assert found.trained
+    figures = (found.prompt_tokens, found.throughput_qps, found.fit_seconds, found.latency, found.work, found.ranges)
+    assert figures == (None, None, None, None, None, {})
 
 
 @pytest.mark.parametrize("spec", ["zero-shot", "lora"])
