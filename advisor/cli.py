@@ -1,4 +1,4 @@
-"""The command line: `advisor profile | recommend | ask | compare | curve | report | answer | approaches | models`.
+"""The command line: `advisor profile | recommend | ask | compare | curve | report | answer | approaches | ...`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
 error.
@@ -130,6 +130,7 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
     ),
     ("approaches", "what is installed, with its parameters", ""),
     ("models", "what models and embedders can be named", ""),
+    ("metrics", "what quality may be measured by, and where it comes from", ""),
 )
 
 

@@ -19,11 +19,12 @@ from statistics import median
 from typing import Any
 
 import advisor
-from advisor.approaches import parse
-from advisor.forecast.foresight import FACTOR, PROMPT_FACTOR, Foreseen, Lengths, foresee
+from advisor.approaches import Lengths, parse
+from advisor.forecast.foresight import FACTOR, PROMPT_FACTOR, Foreseen, foresee
 from advisor.measuring.records import ModelFacts
 from advisor.models import LanguageModel
 from advisor.pilot.readings import Rates
+from advisor.tasks import Outline
 from benchmarks.comparisons import RESULTS
 
 RATES = Rates(prefill=295.0, prefill_alone=None, decode=70.0, decode_alone=15.0, train=104.0, embed=1_600.0)
@@ -76,7 +77,7 @@ def _of(name: str, comparison: dict[str, Any], data: Path, model: LanguageModel)
     for row in comparison["approaches"]:
         if row["control"] and row["spec"] != "oracle":
             continue
-        foreseen = foresee(parse(row["spec"]), task, lengths, RATES, facts)
+        foreseen = foresee(parse(row["spec"]), Outline.of(task), lengths, RATES, facts)
         for figure, measured, value in _figures(row, foreseen):
             if value and measured:
                 yield Ratio(name, row["spec"], figure, measured, value)

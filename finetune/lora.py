@@ -30,6 +30,8 @@ class Lora(Settings, Tuner):
     """
 
     name: ClassVar[str] = "lora"
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "lora:epochs=1,batch=8"
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """All epochs, what examples have in common once a step, as often as a search trains."""

@@ -9,12 +9,11 @@ from typing import ClassVar
 
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.approaches import ContextBuilder, ContextSource, Load
+from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
 from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.tasks import Task, TaskOutline
-from advisor.tasks.words import count_words
+from advisor.tasks import Outline, Task, TaskBrief, TaskShape
 from rag.chunking import document_chunks, example_chunks
 from rag.index import DENSE, PassageIndex
 from rag.registry import searcher
@@ -47,6 +46,11 @@ class Rag(ContextBuilder):
     """
 
     name: ClassVar[str] = "rag"
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "rag"
 
     k: int = 3
     chunk: int = 160
@@ -60,15 +64,19 @@ class Rag(ContextBuilder):
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
         return "" if task.documents or task.train else "there are neither documents nor labelled examples"
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """With documents; over labelled examples it runs only when it is asked for."""
         return bool(task.documents)
 
-    def load(self, task: Task) -> Load:
+    def suggested_tuned(self, task: TaskShape) -> bool:
+        """Wherever it runs by itself: trained to read passages of which some are wrong."""
+        return self.suggested(task)
+
+    def load(self, task: Outline) -> ContextLoad:
         """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
         return _load(task, self.k, self.chunk, self.retriever)
 
@@ -84,7 +92,7 @@ class Rag(ContextBuilder):
             return self._of_documents(index)
         return self._of_examples(index, by_input(task.train))
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
         index = PassageIndex.restore(folder, model.embedder)
         same_input = saved_by_input(folder)
@@ -125,6 +133,11 @@ class Oracle(ContextBuilder):
 
     name: ClassVar[str] = "oracle"
     control: ClassVar[bool] = True
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "oracle"
 
     k: int = 3
     chunk: int = 160
@@ -135,13 +148,13 @@ class Oracle(ContextBuilder):
         _check(self.name, self.k, self.chunk, self.overlap)
         searcher(self.retriever)
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """There have to be documents, and it has to be known which of them hold the answers."""
         if not task.documents:
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
 
-    def load(self, task: Task) -> Load:
+    def load(self, task: Outline) -> ContextLoad:
         """As `Rag`; fewer passages where fewer documents hold an answer."""
         return _load(task, self.k, self.chunk, self.retriever)
 
@@ -154,7 +167,7 @@ class Oracle(ContextBuilder):
             index = PassageIndex.over(chunks, model.embedder, began, self.retriever)
         return OracleSource(index, self.k, _size(index))
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
         index = PassageIndex.restore(folder, model.embedder)
         return OracleSource(index, self.k, _size(index))
@@ -164,12 +177,10 @@ def _size(index: PassageIndex) -> str:
     return f"{len(index.sources):,} documents in {len(index.searcher.chunks):,} chunks."
 
 
-def _load(task: Task, k: int, chunk: int, retriever: str) -> Load:
-    texts = [document.text for document in task.documents] or [f"{e.input} {e.target}" for e in task.train]
-    sizes = [count_words(text) for text in texts]
-    usual = sum(min(size, chunk) for size in sizes) / max(len(sizes), 1)
-    embedded = sum(sizes) if searcher(retriever).embeds else 0
-    return Load(words=round(min(k, len(sizes)) * usual), fixed=False, indexed=embedded)
+def _load(task: Outline, k: int, chunk: int, retriever: str) -> ContextLoad:
+    texts = task.documents if task.documents else task.examples
+    indexed = texts.total if searcher(retriever).embeds else 0.0
+    return ContextLoad(words=round(min(k, len(texts)) * texts.mean(chunk)), indexed=indexed)
 
 
 def _check(name: str, k: int, chunk: int, overlap: int) -> None:

@@ -12,11 +12,11 @@ from typing import ClassVar
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.approaches import ContextBuilder, ContextSource, Facts
+from advisor.approaches import ContextBuilder, ContextSource, Facts, Shows
 from advisor.errors import UserError
 from advisor.models import Embedder, LanguageModel, Passage
 from advisor.tasks import Document as TaskDocument
-from advisor.tasks import Task, TaskOutline
+from advisor.tasks import Task, TaskBrief
 from rag.chunking import document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
@@ -45,6 +45,9 @@ class RetrieverRag(ContextBuilder):
     """
 
     name: ClassVar[str] = "rag"
+    shows: ClassVar[Shows] = "documents"
+    follows_query: ClassVar[bool] = True
+    learns: ClassVar[bool] = False
 
     held: InitVar[BaseRetriever]
     retriever: str
@@ -68,15 +71,15 @@ class RetrieverRag(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing is indexed: the retriever comes ready."""
-        return self._source(task.outline, model, {document.id: document for document in task.documents})
+        return self._source(task.brief, model, {document.id: document for document in task.documents})
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """This object still holds the retriever; which documents there are was kept."""
         known: list[str] = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
         return self._source(task, model, dict.fromkeys(known))
 
     def _source(
-        self, task: TaskOutline, model: LanguageModel, documents: Mapping[str, TaskDocument | None]
+        self, task: TaskBrief, model: LanguageModel, documents: Mapping[str, TaskDocument | None]
     ) -> ContextSource:
         whose = f"{self.retriever} ({self.kind})"
         note = f"Passages come from {whose}, given from Python; what its index takes is not counted."

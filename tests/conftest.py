@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,8 @@ SENTENCES = (
 VOCABULARY = 400
 SHAPE = {"vocab_size": VOCABULARY, "initializer_range": 0.2}
 WINDOW = 512
-SCRIPTED = Path(__file__).parent / "approaches" / "scripted.py"
+ROOT = Path(__file__).parents[1]
+SCRIPTED = ROOT / "tests" / "approaches" / "scripted.py"
 
 
 @dataclass(frozen=True)
@@ -373,3 +375,40 @@ def room_for() -> Callable[[int, LocalModel], AbstractContextManager[list[int]]]
             hook.remove()
 
     return room
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> Callable[..., str]:
+    """Runs a script in a process of its own and in `tmp_path`, where the packages under that are installed."""
+
+    def run(script: str) -> str:
+        places = map(str, [tmp_path, SCRIPTED.parent, ROOT])
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[..., None]:
+    """Installs a distribution under `tmp_path`: one module, and its entry points, for approaches unless another group
+    is named."""
+
+    def install(module: str, code: str, points: dict[str, str], group: str = "advisor.approaches") -> None:
+        name = "thirdparty"
+        (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"{key} = {value}" for key, value in points.items()]
+        (info / "entry_points.txt").write_text(f"[{group}]\n" + "\n".join(lines) + "\n")
+
+    return install

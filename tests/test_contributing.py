@@ -73,7 +73,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.replace("SPECS", repr(specs))],
         cwd=place,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(ROOT / "tests" / "approaches")])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [place, ROOT / "tests" / "approaches", ROOT]))},
         capture_output=True,
         text=True,
         timeout=120,

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from advisor.advice.estimate import Change, Option, Step
 from advisor.advice.preference import Preference
-from advisor.forecast.observed import LEARN_NOTHING
+from advisor.approaches import Approach, spec_of, suggested
 from advisor.measuring.latency import foreseen_seconds
 from advisor.pilot.readings import PROBING
 from advisor.profiling.task_profile import Profile
 from advisor.tasks import Limits, Task
-from advisor.tasks.power import SPREAD, detectable
+from advisor.tasks.metrics import facts_of
+from advisor.tasks.power import detectable
 from advisor.verdict import words
 
-CHEAP = ("nearest", "head", "zero-shot", "few-shot")
-"""Approaches that cost minutes at most; a comparison begins with them."""
 ENOUGH_TEST = 100
 
 
@@ -83,7 +82,7 @@ class Agenda:
         if chosen.advised is None or not chosen.open or not self.asked:
             return ""
         rivals = words.listed([chosen.advised, *chosen.open])
-        shown = detectable(SPREAD[self.task.metric] / math.sqrt(self.asked))
+        shown = detectable(facts_of(self.task.metric).spread / math.sqrt(self.asked))
         enough = float((chosen.gaps > shown).mean())
         time = self._time([chosen.advised, *chosen.open])
         took = f" (about {words.duration(time, compact=True)})" if time is not None else ""
@@ -125,7 +124,7 @@ class Agenda:
             return
         advised, open_ = self.chosen.advised or self.chosen.nearest, self.chosen.open
         there = {one.spec: one for one in self.options if not one.control}
-        cheap = [spec for spec in CHEAP if spec in there]
+        cheap = [spec_of(one) for one in suggested(self.task) if spec_of(one) in there and _costs_little(one)]
         wanted = [spec for spec in (advised, *open_) if spec and spec not in cheap]
         if cheap:
             yield self._comparison(f"Measure what costs little: {words.listed(cheap)}.{self._goal(cheap)}", cheap)
@@ -142,7 +141,7 @@ class Agenda:
         if advised is None or advised in cheap:
             return ""
         value = next(one for one in self.options if one.spec == advised).expected.value
-        commonest = next((one.expected.value for one in self.options if one.spec == "majority"), 0.0)
+        commonest = next((one.expected.value for one in self.options if one.baseline), 0.0)
         if value <= commonest:
             return ""
         return f" If one of them reaches {value:.2f}, what {advised} is expected at, stop there."
@@ -155,9 +154,11 @@ class Agenda:
         more = changes[0] if changes else None
         if more is None or more.advised is None or not self.asked:
             return
-        rivals = [spec for spec in (self.chosen.advised, *self.chosen.open) if spec and spec not in LEARN_NOTHING]
-        if more.advised != self.chosen.advised or any("lora" in spec for spec in rivals):
-            specs = dict.fromkeys([*rivals, more.advised])
+        named = {one.spec: one for one in self.options}
+        rivals = [named[spec] for spec in (self.chosen.advised, *self.chosen.open) if spec]
+        rivals = [one for one in rivals if one.approach.learns]
+        if more.advised != self.chosen.advised or any(one.trained for one in rivals):
+            specs = dict.fromkeys([*(one.spec for one in rivals), more.advised])
             asked = " ".join(f"--approach {shlex.quote(spec)}" for spec in specs)
             command = self.names.command("curve", asked, self.names.running)
             yield Step("Before you label more, see what more labels bring.", command)
@@ -174,6 +175,12 @@ class Agenda:
             total += found.fit_seconds + (found.index_seconds or 0.0) + self.asked / found.throughput_qps
             total += foreseen_seconds(found.latency.p50 / 1000, self.asked, self.limits.p95_ms is not None)
         return total
+
+
+def _costs_little(approach: Approach) -> bool:
+    """Whether it costs minutes at most, so that a comparison begins with it: nothing is trained, indexed or looked up
+    for a model."""
+    return not (approach.trains_model or approach.shows == "documents" or approach.follows_query)
 
 
 def _tenths(share: float) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from advisor.advice.estimate import Option, Reason
 from advisor.advice.preference import Preference
@@ -17,10 +18,8 @@ DOES_IT = 0.6
 """Quality from which on somebody would say that the model does the task already."""
 OF_EACH = 8  # examples of a label from which on somebody would say that a simple learner has enough
 _LEAST = 0.01  # difference in expected quality that is worth a word
-_BARE = ("head", "nearest")
-_PROMPTED = ("few-shot", "few-shot:select=nearest", "rag")
-
 _Weighed = tuple[float, Reason]
+_Kind = Callable[[Option], bool]
 
 
 def reasons(
@@ -131,21 +130,21 @@ class _Case:
             return worth[self.mine.spec].value - worth[other.spec].value
         return self.mine.expected.value - other.expected.value
 
-    def lead(self, spec: str) -> tuple[Option, float] | None:
-        """Another approach, and by how much the advised one is expected to be better; None where there is none such."""
-        other = self.by_spec.get(spec)
-        if other is None or other is self.mine:
-            return None
-        return other, self.ahead(other)
+    def lead(self, which: _Kind) -> tuple[Option, float] | None:
+        """The best other approach of a kind, and by how much the advised one is expected to be better; None where there
+        is none such."""
+        others = [one for one in self.options if one is not self.mine and which(one)]
+        other = max(others, key=lambda one: one.expected.value, default=None)
+        return None if other is None else (other, self.ahead(other))
 
-    def behind(self, spec: str) -> tuple[Option, float] | None:
-        """Another approach that is expected to be worse, and by how much, unless it is left open."""
-        found = self.lead(spec)
-        return found if found and found[1] >= _LEAST and spec not in self.chosen.open else None
+    def behind(self, which: _Kind) -> tuple[Option, float] | None:
+        """The same where it is expected to be worse, unless it is left open."""
+        found = self.lead(which)
+        return found if found and found[1] >= _LEAST and found[0].spec not in self.chosen.open else None
 
     def against_asking(self) -> Iterator[_Weighed]:
         """The model simply asked."""
-        if self.mine.spec == "zero-shot":
+        if self.mine.asks_simply:
             rivals = [one for one in self.options if one is not self.mine]
             best = max(rivals, key=lambda one: one.expected.value, default=None)
             fact = self.both(best) if best else self.of(self.mine)
@@ -155,7 +154,7 @@ class _Case:
                 yield 0.5, Reason("Nothing that could be set up is expected to do clearly better.", fact)
             else:
                 yield 0.5, Reason("There is nothing to learn from and nothing to look up yet.", fact)
-        elif self.mine.uses_model and (found := self.behind("zero-shot")):
+        elif self.mine.uses_model and (found := self.behind(_simple)):
             yield found[1], Reason("Simply asking the model is not good enough.", self.both(found[0]))
 
     def labels(self) -> Iterator[_Weighed]:
@@ -163,7 +162,7 @@ class _Case:
         n, classes = self.described.train, self.described.labels
         fact = self.labelled
         if self.mine.trained:
-            prompted = [found[1] for spec in _PROMPTED if (found := self.lead(spec))]
+            prompted = [self.ahead(one) for one in self.options if _prompted(one)]
             claim = "There are enough labelled examples to train the model on."
             if n < FEW_LABELS:
                 claim = "Few as they are, the labelled examples are expected to be worth training on."
@@ -175,7 +174,7 @@ class _Case:
             yield 0.05, Reason(claim, fact)
         elif not n:
             yield 0.1, Reason("There are no labelled examples that anything could learn from.", "training set: empty")
-        elif found := self.behind("lora"):
+        elif found := self.behind(_trained):
             claim = "Training the model is not expected to pay with the labelled examples there are."
             yield found[1], Reason(claim, f"{fact}; {self.of(found[0])}")
 
@@ -190,14 +189,13 @@ class _Case:
         recall = self.probes.value("recall@3") if self.probes else None
         if recall is not None:
             fact += f"{'; ' * bool(fact)}three passages hold the right document for {recall:.0%} of the questions"
-        if "rag" in self.mine.spec:
-            plain = "lora" if self.mine.trained else "zero-shot"
-            found = self.lead(plain)
+        if self.mine.shows == "documents":
+            found = self.lead(_trained if self.mine.trained else _simple)
             claim = "Passages of the documents are expected to help the model."
             if told or (share or 0.0) >= KNOWN:
                 claim = "The answers are in the documents, so the model has to be shown them."
             yield max(found[1] if found else 0.0, _LEAST), Reason(claim, fact or self.of(self.mine))
-        elif found := self.behind("rag"):
+        elif found := self.behind(_looking_up):
             claim = "Showing the model passages of the documents is not expected to help enough."
             yield found[1], Reason(claim, "; ".join(filter(None, (self.of(found[0]), fact))))
 
@@ -209,11 +207,14 @@ class _Case:
             fact = self.both(best) if best else self.of(self.mine)
             yield 0.4, Reason("No language model is needed for this.", fact)
             return
-        bare = [self.behind(spec) for spec in _BARE if spec in self.by_spec]
-        known = [found for found in bare if found and found[0].expected.value < self.mine.expected.value]
-        if known and len(known) == len(bare):
-            other, lead = min(known, key=lambda found: found[1])
+        bare = [(one, self.ahead(one)) for one in self.options if not one.uses_model]
+        if bare and all(self._falls_short(one, lead) for one, lead in bare):
+            other, lead = min(bare, key=lambda found: found[1])
             yield lead / 2, Reason("What works without a language model falls short.", self.of(other))
+
+    def _falls_short(self, one: Option, lead: float) -> bool:
+        worse = one.expected.value < self.mine.expected.value
+        return worse and lead >= _LEAST and one.spec not in self.chosen.open
 
     def limits(self) -> Iterator[_Weighed]:
         """What is expected to be better and is barred."""
@@ -231,7 +232,7 @@ class _Case:
         dearer = [
             one
             for one in self.options
-            if one is not self.mine and _effort(one, priced) > 2 * own and -self.ahead(one) <= MARGIN
+            if one is not self.mine and 2 * own < _effort(one, priced) < math.inf and -self.ahead(one) <= MARGIN
         ]
         other = min(dearer, key=self.ahead, default=None)
         if other is None:
@@ -247,13 +248,14 @@ class _Case:
 
     def likeness(self) -> Iterator[_Weighed]:
         """Examples that resemble the query against fixed ones."""
-        if "select=nearest" in self.mine.spec and (found := self.behind("few-shot")):
+        resembling = self.mine.shows == "examples" and self.mine.approach.follows_query
+        if resembling and (found := self.behind(_fixed_examples)):
             claim = "Showing the examples that resemble a query helps more than showing always the same."
             yield 0.7 * found[1], Reason(claim, self.both(found[0]))
 
     def above_commonest(self) -> Iterator[_Weighed]:
         """Always the same answer, which everything has to beat."""
-        other = self.by_spec.get("majority")
+        other = next((one for one in self.by_spec.values() if one.baseline), None)
         lead = self.mine.expected.value - other.expected.value if other else 0.0
         if other and lead >= _LEAST:
             claim = "It is expected to be well above always giving the commonest answer."
@@ -273,7 +275,31 @@ class _Case:
 
 
 def _effort(one: Option, priced: bool) -> float:
-    """Of a query: dollars per 1,000, or work."""
+    """Of a query: dollars per 1,000, or work; infinite where that is unknown."""
     if priced:
-        return one.cost.per_1k_queries or 0.0
-    return one.foreseen.work_per_query if one.foreseen else 0.0
+        return math.inf if one.cost.per_1k_queries is None else one.cost.per_1k_queries
+    return one.foreseen.work.per_query if one.foreseen and one.foreseen.work else math.inf
+
+
+def _simple(one: Option) -> bool:
+    return one.asks_simply
+
+
+def _trained(one: Option) -> bool:
+    """Trained, with nothing beside the query."""
+    return one.trained and one.shows == "nothing"
+
+
+def _prompted(one: Option) -> bool:
+    """The base weights with something beside the query."""
+    return one.uses_model and not one.trained and one.shows != "nothing"
+
+
+def _looking_up(one: Option) -> bool:
+    """The base weights with documents."""
+    return _prompted(one) and one.shows == "documents"
+
+
+def _fixed_examples(one: Option) -> bool:
+    """The base weights with the same examples for every query."""
+    return _prompted(one) and one.shows == "examples" and not one.approach.follows_query

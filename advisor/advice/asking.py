@@ -12,11 +12,11 @@ from advisor.advice.estimate import Change, Estimate, Option, Step
 from advisor.advice.interview import Answers, Manages, Output, answers_of, told
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import Preference, prefer
+from advisor.approaches import Approach, Lengths, kinds
 from advisor.forecast.expected import Expected
-from advisor.forecast.foresight import Lengths
 from advisor.forecast.rules import expect_by_rules
 from advisor.pilot.readings import PROBING, Rates
-from advisor.tasks import Document, Example, Task
+from advisor.tasks import Outline, Texts
 from advisor.tasks.description import Description, Spread
 from advisor.verdict import words
 
@@ -26,7 +26,6 @@ _INPUT_WORDS = 30
 _ANSWER_WORDS: dict[Output, int] = {"label": 1, "short": 4, "text": 60, "fields": 8}
 _DOCUMENTS, _DOCUMENT_WORDS = 50, 300
 _FREE, _STRICT = 0.2, 0.8  # rigidity of answers in a person's own words, and of those that keep a form
-_MOST_IMAGINED = 5_000
 TESTABLE = 100
 """Labelled examples that a comparison needs at least to tell anything apart."""
 NAME = "my-task"
@@ -43,9 +42,9 @@ def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
         UserError: an answer has no such question or is none.
     """
     given = answers if isinstance(answers, Answers) else answers_of(answers)
-    task, described = _imagined(given), _description(given)
-    outlook = Outlook(_expecting(given), Lengths.of(task, None), Rates(), None, None)
-    now = Circumstances(task, described, given.limits, given.hardware != "api", given.private)
+    outline, described = _outline(given), _description(given)
+    outlook = Outlook(_expecting(given), _lengths(given), Rates(), None, None)
+    now = Circumstances(outline, outline, described, given.limits, given.hardware != "api", given.private)
     options = outlook.options(now)
     chosen = prefer(options, given.limits)
     changes = outlook.changes(now, options, chosen)
@@ -66,7 +65,7 @@ def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
         nearest=chosen.nearest,
         reasons=argument.reasons(options, chosen, described, None, given.kind, told=True),
         changes=changes,
-        steps=tuple(_steps(given, chosen, folder)),
+        steps=tuple(_steps(given, options, chosen, folder)),
         caveats=tuple(_caveats(given, options, chosen)),
         told=told(given),
     )
@@ -81,24 +80,24 @@ def _expecting(given: Answers) -> Any:
     return expecting
 
 
-def _imagined(given: Answers) -> Task:
-    """A task of the size and shape that was told, its texts made of nothing: for what approaches apply, and tokens."""
-    labels = tuple(f"label{n}" for n in range(given.classes)) if given.output == "label" else ()
-    text, answer = " ".join(["word"] * _INPUT_WORDS), " ".join(["word"] * _ANSWER_WORDS[given.output])
-    pool = [Example(str(n), text, labels[n] if labels else answer) for n in range(max(len(labels), 1))]
-    many = min(given.labelled, _MOST_IMAGINED)
-    document = Document("d", "", " ".join(["word"] * _DOCUMENT_WORDS))
-    return Task(
+def _outline(given: Answers) -> Outline:
+    """A task of the size and shape that was told: by this approaches say whether they apply, and what they take."""
+    many, classes = given.labelled, given.classes if given.output == "label" else 0
+    answers = _ANSWER_WORDS[given.output]
+    return Outline(
         name=NAME,
         kind=given.kind,
-        instruction=text,
-        metric=given.metric,
-        labels=labels,
-        train=tuple((pool * (many // len(pool) + 1))[:many]),
-        test=tuple(pool),
-        documents=(document,) * (_DOCUMENTS * given.documents),
-        limits=given.limits,
+        labels=Texts(classes),
+        train=Texts(many, (_INPUT_WORDS,)),
+        answers=Texts(many, (answers,)),
+        documents=Texts(_DOCUMENTS, (_DOCUMENT_WORDS,)) if given.documents else Texts(),
+        distinct_answers=min(many, classes or 1),
     )
+
+
+def _lengths(given: Answers) -> Lengths:
+    labels = given.classes if given.output == "label" else 0
+    return Lengths.of_words(_INPUT_WORDS, _INPUT_WORDS, _ANSWER_WORDS[given.output], labels)
 
 
 def _description(given: Answers) -> Description:
@@ -158,7 +157,7 @@ def _settling(given: Answers, chosen: Preference, changes: Sequence[Change]) -> 
     return f"Only a measurement of {rivals} on about {TESTABLE} labelled examples can settle it."
 
 
-def _steps(given: Answers, chosen: Preference, folder: str) -> Iterator[Step]:
+def _steps(given: Answers, options: Sequence[Option], chosen: Preference, folder: str) -> Iterator[Step]:
     name = shlex.quote(folder or NAME)
     if not folder:
         yield Step("Make a folder for the task, with what you said filled in.", f"advisor ask --write {name}")
@@ -173,11 +172,18 @@ def _steps(given: Answers, chosen: Preference, folder: str) -> Iterator[Step]:
     what = "Let Advisor say it again, from the data and from probing a model."
     yield Step(what, f"advisor recommend {name} --model embedded", PROBING)
     wanted = [spec for spec in (chosen.advised, *chosen.open) if spec]
-    if wanted == ["zero-shot"]:
-        yield Step("Then measure it.", f"advisor compare {name} --approach majority --approach zero-shot")
+    simple = [one.spec for one in options if one.asks_simply]
+    if wanted == simple:
+        asked = " ".join(f"--approach {spec}" for spec in (*_baselines(), *simple))
+        yield Step("Then measure it.", f"advisor compare {name} {asked}")
         return
-    asked = " ".join(f"--approach {spec}" for spec in dict.fromkeys(["zero-shot", *wanted]))
+    asked = " ".join(f"--approach {spec}" for spec in dict.fromkeys([*simple, *wanted]))
     yield Step("Then measure what may be best, beside the model simply asked.", f"advisor compare {name} {asked}")
+
+
+def _baselines() -> list[str]:
+    """What must be beaten to have learned anything: controls that need no model."""
+    return [one.name for one in kinds() if issubclass(one, Approach) and one.control and not one.uses_model]
 
 
 def _caveats(given: Answers, options: Sequence[Option], chosen: Preference) -> Iterator[str]:
@@ -191,14 +197,18 @@ def _caveats(given: Answers, options: Sequence[Option], chosen: Preference) -> I
         + "."
     )
     if given.hardware == "api":
-        yield "Where only an API may run the model, its weights cannot be trained by Advisor: lora is left out."
+        yield (
+            "Where only an API may run the model, its weights cannot be trained by Advisor: what trains them is left "
+            "out."
+        )
     mine = next((one for one in options if one.spec == chosen.advised), None)
     if mine is None or mine.foreseen is None:
         return
     if given.hardware == "cpu" and mine.trained:
         yield "On processors alone, training a model of more than about a billion weights takes days rather than hours."
-    if given.p95_ms is not None and mine.uses_model:
-        seconds, asked = given.p95_ms / 1000, mine.foreseen
+    asked = mine.foreseen
+    if given.p95_ms is not None and mine.uses_model and asked.prompt_tokens is not None:
+        seconds = given.p95_ms / 1000
         writing = f" and write {words.number(asked.completion_tokens)}" if asked.completion_tokens else ""
         yield (
             f"Whether {given.p95_ms:,g} ms can be met is known only when a model is named: for {mine.spec} it would "

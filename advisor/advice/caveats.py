@@ -51,7 +51,8 @@ def caveats(
 def _commonest(options: Sequence[Option], chosen: Preference) -> Iterator[str]:
     """An advice that is hardly worth following."""
     by_spec = {one.spec: one.expected.value for one in options}
-    mine, commonest = by_spec.get(chosen.advised or ""), by_spec.get("majority")
+    mine = by_spec.get(chosen.advised or "")
+    commonest = next((one.expected.value for one in options if one.baseline), None)
     if mine is not None and commonest is not None and mine <= commonest:
         yield (
             f"{chosen.advised} is not expected to do better than always giving the commonest answer, which reaches "

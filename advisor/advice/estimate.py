@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from advisor.approaches import Approach, Shows
 from advisor.forecast.expected import Expected
 from advisor.forecast.foresight import Foreseen
 from advisor.measuring.records import ModelFacts
@@ -19,28 +20,47 @@ class Option:
     """One approach.
 
     Attributes:
-        control: it serves the diagnosis and is never advised.
         foreseen: what it will take; None where there is no task to tell it from.
         cost: US dollars; None where a price or a rate is unknown.
         violations: the limits that it is expected to break, in words.
     """
 
     spec: str
-    control: bool
+    approach: Approach
     expected: Expected
     foreseen: Foreseen | None
     cost: Cost
     violations: tuple[str, ...]
 
     @property
+    def control(self) -> bool:
+        """Whether it serves the diagnosis and is never advised."""
+        return self.approach.control
+
+    @property
     def trained(self) -> bool:
         """Whether the model's weights are."""
-        return self.uses_model and self.foreseen is not None and self.foreseen.trained
+        return self.approach.trains_model
 
     @property
     def uses_model(self) -> bool:
         """Whether a language model runs."""
-        return self.foreseen is None or self.foreseen.prompt_tokens > 0
+        return self.approach.uses_model
+
+    @property
+    def shows(self) -> Shows:
+        """What stands in the prompt beside the query."""
+        return self.approach.shows
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is what must be beaten to have learned anything: a control that needs no model."""
+        return self.control and not self.uses_model
+
+    @property
+    def asks_simply(self) -> bool:
+        """Whether it is the model as it is, with nothing beside the query."""
+        return self.uses_model and not self.trained and self.shows == "nothing"
 
 
 @dataclass(frozen=True, slots=True)

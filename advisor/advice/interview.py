@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from advisor.errors import UserError
-from advisor.tasks import Kind, Limits, Metric
+from advisor.tasks import Kind, Limits
 from advisor.tasks.faults import short
 
 Output = Literal["label", "short", "text", "fields"]
@@ -17,7 +17,7 @@ Manages = Literal["untried", "none", "some", "most"]
 Hardware = Literal["gpu", "cpu", "api"]
 Often = Literal["never", "yearly", "monthly", "weekly", "daily"]
 
-KINDS: dict[Output, tuple[Kind, Metric]] = {
+KINDS: dict[Output, tuple[Kind, str]] = {
     "label": ("classification", "accuracy"),
     "short": ("qa", "token_f1"),
     "text": ("generation", "rouge_l"),
@@ -63,7 +63,7 @@ class Answers:
         return KINDS[self.output][0]
 
     @property
-    def metric(self) -> Metric:
+    def metric(self) -> str:
         """What its answers are measured by."""
         return KINDS[self.output][1]
 

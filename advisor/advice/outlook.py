@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.advice.estimate import Change, Option
 from advisor.advice.preference import Preference, option, prefer, price
-from advisor.approaches import Approach, spec_of, suggested, untrained
+from advisor.approaches import Approach, Lengths, spec_of, suggested
 from advisor.forecast.expected import Expected
-from advisor.forecast.foresight import Lengths, foresee
+from advisor.forecast.foresight import foresee
 from advisor.measuring.records import ModelFacts
 from advisor.pilot.readings import Rates
-from advisor.tasks import Limits, Task
+from advisor.tasks import Limits, Outline, TaskShape
 from advisor.tasks.description import Description
 from advisor.verdict import words
 
@@ -33,11 +34,15 @@ class Circumstances:
     """What is decided under.
 
     Attributes:
+        task: what approaches say by whether they suit it: the task itself, where there is one as it is; its outline
+            else.
+        outline: what their costs are foreseen by.
         weights: whether a model's weights can be had, so that it can be trained and run on one's own machines.
         private: whether texts have to stay on these.
     """
 
-    task: Task
+    task: TaskShape
+    outline: Outline
     description: Description
     limits: Limits
     weights: bool = True
@@ -64,14 +69,14 @@ class Outlook:
     def options(self, under: Circumstances) -> list[Option]:
         """Every approach that applies, best expected quality first."""
         approaches: dict[str, Approach] = {
-            spec_of(one): one for one in suggested(under.task) if under.weights or not untrained(one)
+            spec_of(one): one for one in suggested(under.task) if under.weights or not one.trains_model
         }
         found = self.expecting(under.description, list(approaches))
         options = [
             option(
-                one.control,
+                one,
                 found[spec],
-                foresee(one, under.task, self.lengths, self.rates, self.model),
+                foresee(one, under.outline, self.lengths, self.rates, self.model),
                 self.usd_per_hour,
                 under.limits,
             )
@@ -138,23 +143,22 @@ def _outcome(
     if mine.cost.over_horizon is not None and other.cost.over_horizon is not None:
         sums = f"{words.usd(mine.cost.over_horizon)} against {words.usd(other.cost.over_horizon)}"
         return f"{said}: about as good, and cheaper over the horizon ({sums})"
-    times = price(other, limits) / max(price(mine, limits), 1e-9)
-    return f"{said}: about as good" + (f", for {100 / times:.0f} % of the work" if times > 1.05 else "")
+    theirs, own = price(other, limits), max(price(mine, limits), 1e-9)
+    known = math.isfinite(theirs) and theirs > 1.05 * own
+    return f"{said}: about as good" + (f", for {100 * own / theirs:.0f} % of the work" if known else "")
 
 
 def _with_labels(now: Circumstances, more: int) -> Circumstances:
     """As if so many examples were labelled, spread over the labels as now."""
-    task, description = now.task, now.description
+    description, grown = now.description, now.outline.with_labelled(more)
     times = more / description.train if description.train else 1.0
-    grown = replace(
+    described = replace(
         description,
         train=more,
         label_counts={label: round(times * n) for label, n in description.label_counts.items()},
         smallest_class=None if description.smallest_class is None else round(times * description.smallest_class),
     )
-    pool = task.train or task.test
-    examples = (pool * (more // max(len(pool), 1) + 1))[:more]
-    return replace(now, task=replace(task, train=examples), description=grown)
+    return replace(now, task=grown, outline=grown, description=described)
 
 
 def _barred(one: Option) -> Option:

@@ -7,21 +7,23 @@ intervals allow: how often a rival comes out ahead of the advised approach is it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.advice.estimate import Option
+from advisor.approaches import Approach
 from advisor.forecast.expected import Expected
 from advisor.forecast.foresight import Foreseen
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN  # expected to be worse by no more, a cheaper approach is named in its place
-from advisor.verdict import Cost, Interval, Row
-from advisor.verdict.choice import excess, violations
-from advisor.verdict.costs import changes, cost, expenses, queries
+from advisor.verdict import Interval
+from advisor.verdict.choice import Figures, excess, violations
+from advisor.verdict.costs import Quantities, changes, cost, expenses, known_cost, queries
 
 OPEN = 0.25  # chance of being the better choice from which on a rival is left open
 MOST_OPEN = 3
@@ -57,13 +59,13 @@ class Preference:
 
 
 def option(
-    control: bool, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
+    approach: Approach, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
 ) -> Option:
     """One approach under the limits, costed as `advisor.verdict` does after measuring."""
-    row = _row(expected, foreseen, Cost())
-    spent = cost(expenses(row, usd_per_hour, limits), limits)
-    row = _row(expected, foreseen, spent)
-    return Option(expected.spec, control, expected, foreseen, spent, () if control else violations(row, limits))
+    taken = foreseen.quantities if foreseen else Quantities()
+    spent = cost(expenses(taken, usd_per_hour, limits), limits)
+    found = Option(expected.spec, approach, expected, foreseen, spent, ())
+    return found if found.control else replace(found, violations=violations(_figures(found), limits))
 
 
 def prefer(options: Sequence[Option], limits: Limits) -> Preference:
@@ -76,7 +78,7 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     candidates = [one for one in options if not one.control]
     fit = [one for one in candidates if not one.violations]
     if not fit:
-        nearest = min(candidates, key=lambda one: excess(_row_of(one), limits), default=None)
+        nearest = min(candidates, key=lambda one: excess(_figures(one), limits), default=None)
         return Preference(None, nearest=nearest.spec if nearest else None)
     prices = np.array([price(one, limits) for one in fit])
     worth = worths({one.spec: one.expected for one in fit})
@@ -104,19 +106,20 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
 
 
 def price(one: Option, limits: Limits) -> float:
-    """What is certain to be spent, in dollars; where a price is unknown, in work over the horizon."""
+    """What is certain to be spent, in dollars; where a price is unknown, in work over the horizon; infinite where that
+    is unknown too."""
     spent = one.cost
     if spent.over_horizon is not None:
         return spent.over_horizon
     if spent.fit is not None and spent.per_1k_queries is not None:
         return spent.fit + spent.per_1k_queries * USUAL_QUERIES / 1_000
     foreseen = one.foreseen
-    if foreseen is None:
-        return 0.0
-    again = foreseen.work_to_index + (foreseen.work_to_fit if foreseen.trained else 0.0)
-    asked = queries(limits)
-    once = foreseen.work_to_fit + foreseen.work_to_index + again * changes(limits)
-    return once + foreseen.work_per_query * (USUAL_QUERIES if asked is None else asked)
+    if foreseen is None or foreseen.work is None:
+        return math.inf
+    work, asked = foreseen.work, queries(limits)
+    again = work.to_index + (work.to_fit if foreseen.trained else 0.0)
+    once = work.to_fit + work.to_index + again * changes(limits)
+    return once + work.per_query * (USUAL_QUERIES if asked is None else asked)
 
 
 def _right(values: Floats, prices: Floats) -> int:
@@ -142,30 +145,7 @@ def _drawn(worth: Sequence[Interval]) -> Floats:
     return np.random.default_rng(_SEED).normal(means, spread, (DRAWS, len(worth)))
 
 
-def _row_of(one: Option) -> Row:
-    return _row(one.expected, one.foreseen, one.cost)
-
-
-def _row(expected: Expected, foreseen: Foreseen | None, spent: Cost) -> Row:
-    """The expectation in the form in which measured approaches are judged."""
-    from_model = foreseen is not None and foreseen.prompt_tokens > 0
-    return Row(
-        spec=expected.spec,
-        status="ok",
-        error=None,
-        control=False,
-        uses_model=from_model,
-        eligible=True,
-        violations=(),
-        quality=Interval(expected.value, expected.low, expected.high),
-        n=0,
-        latency=foreseen.latency if foreseen else None,
-        throughput_qps=foreseen.throughput_qps if foreseen else None,
-        prompt_tokens=foreseen.prompt_tokens if foreseen else None,
-        completion_tokens=foreseen.completion_tokens if foreseen else None,
-        fit_seconds=foreseen.fit_seconds if foreseen else None,
-        index_seconds=foreseen.index_seconds if foreseen else None,
-        peak_memory_bytes=foreseen.memory_bytes if foreseen else None,
-        trainable_parameters=int(foreseen.trained) if foreseen else None,
-        cost=spent,
-    )
+def _figures(one: Option) -> Figures:
+    """The expectation in the form in which measured approaches are held against limits."""
+    latency = one.foreseen.latency if one.foreseen else None
+    return Figures(one.expected.value, latency.p95 if latency else None, known_cost(one.cost))

@@ -10,8 +10,8 @@ from advisor.advice.caveats import caveats
 from advisor.advice.estimate import Estimate
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import prefer
+from advisor.approaches import Lengths
 from advisor.forecast.expected import Expected
-from advisor.forecast.foresight import Lengths
 from advisor.forecast.learned import expect, knowledge
 from advisor.measuring.environment import hardware
 from advisor.measuring.progress import Progress
@@ -20,7 +20,7 @@ from advisor.models import LanguageModel, note_of_cut
 from advisor.pilot.probing import probe
 from advisor.pilot.readings import PROBING, Probes, Rates
 from advisor.profiling.task_profile import Profile, profile
-from advisor.tasks import Limits, Task
+from advisor.tasks import Limits, Outline, Task
 from advisor.tasks.description import Description
 from advisor.verdict import Prices, load_prices
 
@@ -67,7 +67,7 @@ def estimate(
     task, facts = described.task, _facts(model) if model else None
     price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
     outlook = _outlook(described, probes, model, facts, price.usd if price else None)
-    now = Circumstances(task, described.description, limits)
+    now = Circumstances(task, Outline.of(task), described.description, limits)
     options = outlook.options(now)
     chosen = prefer(options, limits)
     changes = outlook.changes(now, options, chosen)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from advisor.approaches.answering import Reading, decoding_for, trial_examples
+from advisor.approaches.answering import TRIAL_EXAMPLES, LabelReading, decoding_for, trial_examples
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
@@ -16,6 +16,7 @@ from advisor.approaches.contract import (
     Facts,
     Prediction,
     Predictor,
+    Shows,
     TrainingExample,
     TrainingSet,
     Tuned,
@@ -23,9 +24,20 @@ from advisor.approaches.contract import (
     Usage,
 )
 from advisor.approaches.labels import LabelReader, label_in
+from advisor.approaches.load import (
+    MOST_AT_ONCE,
+    RAMBLING,
+    STEP,
+    TAIL,
+    TRIED_AGAIN,
+    TURN,
+    ContextLoad,
+    Lengths,
+    Load,
+)
 from advisor.models import Adaptation, Context, Decoding, LanguageModel, Prompt, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Example, Query, Task, TaskOutline
+from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
 SAVED = "predictor.json"
 
@@ -49,17 +61,83 @@ class Adapted(Approach):
 
     @property
     def seeded(self) -> bool:  # type: ignore[override]
-        return self.builder.seeded or self.tuner is not None
+        return self.builder.seeded or self.trains_model
 
-    def unsuited(self, task: Task) -> str:
+    @property
+    def trains_model(self) -> bool:  # type: ignore[override]
+        return self.tuner is not None
+
+    @property
+    def shows(self) -> Shows:  # type: ignore[override]
+        return self.builder.shows
+
+    @property
+    def follows_query(self) -> bool:  # type: ignore[override]
+        return self.builder.follows_query
+
+    @property
+    def learns(self) -> bool:  # type: ignore[override]
+        return self.builder.learns or self.trains_model
+
+    @property
+    def unasked(self) -> bool:  # type: ignore[override]
+        return self.builder.unasked if self.tuner is None else self.tuner.unasked
+
+    @property
+    def probed_as(self) -> str:  # type: ignore[override]
+        return "" if self.trains_model else self.builder.probed_as
+
+    def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on `task`; empty where it can."""
-        if self.tuner is not None and not task.train:
+        if self.trains_model and not task.train:
             return "there are no training examples"
         return self.builder.unsuited(task)
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
-        return not self.unsuited(task) and self.builder.suggested(task)
+        if self.unsuited(task):
+            return False
+        if self.tuner is None:
+            return self.builder.suggested(task)
+        return self.tuner.unasked and self.builder.suggested_tuned(task)
+
+    def load(self, task: Outline, lengths: Lengths) -> Load | None:
+        """What it will take, if the builder says what it puts beside a query."""
+        beside = self.builder.load(task)
+        if beside is None:
+            return None
+        load = self._of_a_query(task, lengths, beside)
+        tried = self._tried(task)
+        own, shared = _row(load, lengths)
+        return replace(
+            load,
+            tried=tried,
+            embedded_to_fit=beside.embedded,
+            indexed=beside.indexed,
+            trained_on=self.tuner.reads(len(task.train), own, shared) if self.tuner else 0.0,
+            step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
+            trains=self.trains_model,
+        )
+
+    def _of_a_query(self, task: Outline, lengths: Lengths, beside: ContextLoad) -> Load:
+        shots = beside.examples * (lengths.input + lengths.answer + TURN)
+        context = shots + beside.words * lengths.a_word
+        scored = task.kind == "classification"
+        rambling = 1.0 if self.trains_model or beside.examples else RAMBLING
+        return Load(
+            prompt=lengths.stem + context + lengths.input + TAIL,
+            shared=lengths.stem + (0.0 if self.follows_query else context),
+            scored=lengths.labels if scored else 0,
+            written=0.0 if scored else rambling * lengths.answer,
+            embedded=lengths.input / lengths.a_word if beside.embedded or beside.indexed else 0.0,
+        )
+
+    def _tried(self, task: Outline) -> float:
+        """Prompts by which it is tried out how labels are best compared."""
+        if task.kind != "classification":
+            return 0.0
+        again = TRIED_AGAIN if self.follows_query and not self.trains_model else 1.0
+        return again * min(TRIAL_EXAMPLES, len(task.dev) or len(task.train))
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Build the context, tune the weights if asked, and choose how labels are read."""
@@ -67,7 +145,7 @@ class Adapted(Approach):
         tuned = None
         if self.tuner is not None:
             tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
-        predictor = AdaptedPredictor(task.outline, model, source, tuned, decoding_for(task, model))
+        predictor = AdaptedPredictor(task.brief, model, source, tuned, decoding_for(task, model))
         if task.kind == "classification":
             predictor.notes += (_choose_reading(predictor, task, seed),)
         if tuned is not None and source.embedder is not None:
@@ -75,14 +153,14 @@ class Adapted(Approach):
             predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")
         return predictor
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Bring back what was saved, without building or tuning anything again."""
         source = self.builder.restore(folder / "context", task, model)
         tuned = self.tuner.restore(folder / "weights", model) if self.tuner is not None else None
         saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
         decoding = Decoding(saved["decoding"]["max_tokens"], tuple(saved["decoding"]["stop"]))
         predictor = AdaptedPredictor(task, model, source, tuned, decoding)
-        predictor.labels.reading = Reading(**saved["reading"])
+        predictor.labels.reading = LabelReading(**saved["reading"])
         predictor.notes = tuple(saved["notes"])
         return predictor
 
@@ -102,7 +180,7 @@ class AdaptedPredictor(Predictor):
     """
 
     def __init__(
-        self, task: TaskOutline, model: LanguageModel, source: ContextSource, tuned: Tuned | None, decoding: Decoding
+        self, task: TaskBrief, model: LanguageModel, source: ContextSource, tuned: Tuned | None, decoding: Decoding
     ) -> None:
         self.task = task
         self.model = model
@@ -169,9 +247,14 @@ class AdaptedPredictor(Predictor):
         return answers
 
 
-def _prompt(task: TaskOutline, text: str, context: Context) -> Prompt:
+def _prompt(task: TaskBrief, text: str, context: Context) -> Prompt:
     labels = task.labels if task.kind == "classification" else ()
     return Prompt(task.instruction, text, labels, context)
+
+
+def _row(load: Load, lengths: Lengths) -> tuple[float, int]:
+    """Tokens of a training row that are its own, and those that all rows have in common."""
+    return load.prompt - load.shared + lengths.answer + 1, round(load.shared)
 
 
 def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:
@@ -188,7 +271,7 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> str:
     shown = predictor.source.contexts([Query("", "")]) if task.train else []
     examples = trial_examples(task, seed, [s.input for c in shown if c.fixed for s in c.shots])
     contexts = predictor.source.training_contexts(examples, seed) if examples else []
-    prompts = [_prompt(task.outline, e.input, c) for e, c in zip(examples, contexts, strict=True)]
+    prompts = [_prompt(task.brief, e.input, c) for e, c in zip(examples, contexts, strict=True)]
     return predictor.labels.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
 
 
@@ -196,8 +279,7 @@ def _training_set(task: Task, source: ContextSource, seed: int) -> TrainingSet:
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
         return tuple(
-            TrainingExample(_prompt(task.outline, e.input, c), e.target)
-            for e, c in zip(examples, contexts, strict=True)
+            TrainingExample(_prompt(task.brief, e.input, c), e.target) for e, c in zip(examples, contexts, strict=True)
         )
 
     return TrainingSet(rendered(task.train), rendered(task.dev))

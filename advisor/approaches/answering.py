@@ -32,7 +32,7 @@ def decoding_for(task: Task, model: LanguageModel) -> Decoding:
 
 
 @dataclass(frozen=True)
-class Reading:
+class LabelReading:
     """How label likelihoods are turned into a choice.
 
     Attributes:
@@ -76,7 +76,7 @@ def blank_prompts(prompt: Prompt, inputs: Sequence[str]) -> list[Prompt]:
     return [Prompt(prompt.instruction, text, prompt.labels, prompt.context) for text in inputs]
 
 
-def blank_values(scores: Sequence[Scores], reading: Reading) -> list[float]:
+def blank_values(scores: Sequence[Scores], reading: LabelReading) -> list[float]:
     """The model's liking for each label on inputs that say nothing: the log of the mean probability among labels."""
     totals: list[float] = []
     for row in scores:

@@ -12,10 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from advisor.approaches.load import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Embedder, LanguageModel, Passage, Prompt
-from advisor.tasks import Example, Query, Task, TaskOutline
+from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
+
+Shows = Literal["nothing", "examples", "documents", "other"]
+"""What stands in a prompt beside the query; "other" for what is none of these, or where there is no prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +108,56 @@ class Approach(ABC):
         control: it serves the diagnosis, is given the evidence with each query, and is never chosen.
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
+        trains_model: whether the weights of the language model are trained.
+        shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
+        learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
+        only_seen_labels: whether it can answer with no label but those that it has learned.
+        unasked: whether it runs, with its default parameters, when the user names no approaches.
+        variants: specs with other parameters that may run then too, for example `("few-shot:select=nearest",)`.
+        defining: parameters that change what it is; what was learned of it holds for one value of each.
+        probed_as: the spec in which it is tried out before an advice; empty where it is not.
     """
 
     name: ClassVar[str]
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
-    uses_model: ClassVar[bool] = False
+    uses_model: ClassVar[bool] = True
+    trains_model: ClassVar[bool] = False
+    shows: ClassVar[Shows] = "other"
+    follows_query: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
+    only_seen_labels: ClassVar[bool] = False
+    unasked: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
+    defining: ClassVar[tuple[str, ...]] = ()
+    probed_as: ClassVar[str] = ""
 
-    def unsuited(self, task: Task) -> str:
-        """Why it cannot be used on `task` at all; empty where it can."""
+    def unsuited(self, task: TaskShape) -> str:
+        """Why it cannot be used on `task` at all; empty where it can.
+
+        Args:
+            task: the task itself, or its outline where advice is given about one that does not exist yet.
+        """
         return ""
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
-        return not self.unsuited(task)
+        return self.unasked and not self.unsuited(task)
+
+    def load(self, task: Outline, lengths: Lengths) -> Load | None:
+        """What it will take on `task`; what costs are foreseen by. None where that is unknown."""
+        return None if self.uses_model else Load()
 
     @abstractmethod
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Learn from `task`, which has no test split."""
 
     @abstractmethod
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Bring back what `Predictor.save` wrote, without learning anything again.
 
         What was saved has to be enough, in another process and on another machine: of the task there is only the
-        outline.
+        brief.
         """
 
 
@@ -157,23 +186,6 @@ class ContextSource(ABC):
         """Write what `ContextBuilder.restore` needs into `folder`. No pickles."""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much a context builder puts beside a query, as far as it can be told before anything is built.
-
-    Attributes:
-        examples: labelled examples shown.
-        words: of passages shown.
-        fixed: whether all queries see the same, which is read once.
-        indexed: words that are embedded before the first query; 0 where queries are not embedded either.
-    """
-
-    examples: int = 0
-    words: int = 0
-    fixed: bool = True
-    indexed: int = 0
-
-
 @dataclass(frozen=True)
 class ContextBuilder(ABC):
     """Decides what stands in the prompt beside the query. Class attributes as in `Approach`."""
@@ -181,25 +193,36 @@ class ContextBuilder(ABC):
     name: ClassVar[str]
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
+    shows: ClassVar[Shows] = "examples"
+    follows_query: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
+    unasked: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
+    defining: ClassVar[tuple[str, ...]] = ()
+    probed_as: ClassVar[str] = ""
 
-    def unsuited(self, task: Task) -> str:
-        """Why it cannot be used on `task` at all; empty where it can."""
+    def unsuited(self, task: TaskShape) -> str:
+        """Why it cannot be used on `task` at all; empty where it can. As in `Approach`."""
         return ""
 
-    def suggested(self, task: Task) -> bool:
+    def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
-        return not self.unsuited(task)
+        return self.unasked and not self.unsuited(task)
 
-    def load(self, task: Task) -> Load:
-        """What it will put beside a query of `task`; what costs are foreseen by."""
-        return Load()
+    def suggested_tuned(self, task: TaskShape) -> bool:
+        """Whether it runs then with every tuner that does."""
+        return False
+
+    def load(self, task: Outline) -> ContextLoad | None:
+        """What it will put beside a query of `task`; what costs are foreseen by. None where that is unknown."""
+        return None
 
     @abstractmethod
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Prepare for `task`, which has no test split."""
 
     @abstractmethod
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring back what `ContextSource.save` wrote."""
 
 
@@ -240,9 +263,21 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Tuner(ABC):
-    """Decides the weights. `name` is what it is called on the command line."""
+    """Decides the weights.
+
+    Class attributes:
+        name: what it is called on the command line.
+        unasked: whether it runs when the user names no approaches.
+        variants, defining: as in `Approach`.
+        probed_as: the spec of one pass over the training examples, by which the speed of training is measured; empty
+            where there is none.
+    """
 
     name: ClassVar[str]
+    unasked: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
+    defining: ClassVar[tuple[str, ...]] = ()
+    probed_as: ClassVar[str] = ""
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """Tokens that it will read while it trains on so many examples; what costs are foreseen by.

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.approaches.load import Lengths, Load
 from advisor.approaches.neighbours import Neighbours
 from advisor.models import LanguageModel, cut_by
 from advisor.models.clock import clock
-from advisor.tasks import Query, Task, TaskOutline
+from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
 from advisor.tasks.forms import answer_form
 
 
@@ -23,8 +24,10 @@ class Majority(Approach):
 
     name: ClassVar[str] = "majority"
     control: ClassVar[bool] = True
+    uses_model: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """It needs training examples."""
         return "" if task.train else "there are no training examples"
 
@@ -34,7 +37,7 @@ class Majority(Approach):
         usual = Counter(forms).most_common(1)[0][0]
         return Constant(task.train[forms.index(usual)].target)
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the answer."""
         return Constant(json.loads((folder / "answer.json").read_text(encoding="utf-8")))
 
@@ -61,16 +64,24 @@ class Nearest(Approach):
     """The answer of the most similar training example, by embedding."""
 
     name: ClassVar[str] = "nearest"
+    uses_model: ClassVar[bool] = False
+    only_seen_labels: ClassVar[bool] = True
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "nearest"
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """It needs training examples."""
         return "" if task.train else "there are no training examples"
+
+    def load(self, task: Outline, lengths: Lengths) -> Load:
+        """Train and queries are embedded."""
+        return Load(embedded=task.train.mean(), embedded_to_fit=task.train.total)
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train."""
         return Copy(Neighbours.of(task.train, model.embedder))
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read train and its vectors."""
         return Copy(Neighbours.load(folder, model.embedder))
 

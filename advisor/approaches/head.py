@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.approaches.load import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Query, Task, TaskOutline
+from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,24 @@ class Head(Approach):
     c: float = 10.0
 
     name: ClassVar[str] = "head"
+    uses_model: ClassVar[bool] = False
+    only_seen_labels: ClassVar[bool] = True
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "head"
 
     def __post_init__(self) -> None:
         if not self.c > 0:
             raise ValueError(f"c is {self.c:g}, and has to be above 0")
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """It answers with labels only, and needs at least two to tell apart."""
         if task.kind != "classification":
             return "it answers with labels, and the task has none"
-        return "" if len({e.target for e in task.train}) > 1 else "train has fewer than two labels"
+        return "" if task.distinct_answers > 1 else "train has fewer than two labels"
+
+    def load(self, task: Outline, lengths: Lengths) -> Load:
+        """Train and queries are embedded; the classifier itself is nothing beside that."""
+        return Load(embedded=task.train.mean(), embedded_to_fit=task.train.total, trains=True)
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
@@ -60,7 +69,7 @@ class Head(Approach):
         head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
         return head
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> Predictor:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the weights."""
         labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
         with np.load(folder / "head.npz", allow_pickle=False) as saved:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from advisor.approaches.answering import CONTENT_FREE, Reading, blank_prompts, blank_values
+from advisor.approaches.answering import CONTENT_FREE, LabelReading, blank_prompts, blank_values
 from advisor.approaches.contract import Prediction, Usage
 from advisor.models import Adaptation, Context, LanguageModel, Prompt, Scores
 from advisor.tasks.forms import answer_form
 
-UNBIASED = Reading(unbiased=True)
+UNBIASED = LabelReading(unbiased=True)
 
 
 class LabelReader:
@@ -24,7 +24,7 @@ class LabelReader:
         self.model = model
         self.labels = labels
         self.adaptation = adaptation
-        self.reading = Reading()
+        self.reading = LabelReading()
         self._blanks: dict[Context, list[float]] = {}
 
     def choose_reading(self, prompts: Sequence[Prompt], targets: Sequence[str], dev: bool) -> str:
@@ -40,7 +40,7 @@ class LabelReader:
             return "Labels were compared by likelihood per token; there were no examples to choose by."
         gold = [self.labels.index(target) if target in self.labels else -1 for target in targets]
         untuned = self.adaptation is None
-        readings = [Reading(), UNBIASED] if untuned else [Reading(), Reading(normalised=False)]
+        readings = [LabelReading(), UNBIASED] if untuned else [LabelReading(), LabelReading(normalised=False)]
         scored = self._scored(prompts, blanks=untuned)
         right = [
             sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
@@ -113,10 +113,10 @@ def label_in(text: str, labels: Sequence[str]) -> str:
     return min(found)[2] if found else text
 
 
-def _reading_note(readings: Sequence[Reading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
+def _reading_note(readings: Sequence[LabelReading], right: Sequence[int], n: int, best: int, dev: bool) -> str:
     names = {
-        Reading(): "by likelihood per token",
-        Reading(normalised=False): "by likelihood of the whole label",
+        LabelReading(): "by likelihood per token",
+        LabelReading(normalised=False): "by likelihood of the whole label",
         UNBIASED: "by likelihood per token with the model's label bias removed (Zhao et al. 2021)",
     }
     other = 1 - best

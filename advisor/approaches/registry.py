@@ -11,6 +11,7 @@ import math
 import re
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -20,20 +21,46 @@ from advisor.approaches.adapted import Adapted
 from advisor.approaches.contract import Approach, ContextBuilder, Tuner
 from advisor.approaches.shots import ZeroShot
 from advisor.errors import UserError
-from advisor.tasks import Task
+from advisor.tasks import Task, TaskShape
 from advisor.tasks.faults import short
 
 GROUP = "advisor.approaches"
-ORDER = ("majority", "nearest", "head", "zero-shot", "few-shot", "rag", "oracle", "lora")
+OWN = "adaptation-advisor"  # the distribution that brings Advisor's own
+ALL = "all"
+"""In place of a spec: everything that applies to the task."""
 Part = Approach | ContextBuilder | Tuner
+_PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
+_SHOWS = ("nothing", "examples", "documents", "other")
 
 
 @cache
 def installed() -> dict[str, EntryPoint]:
     """Entry points by name, Advisor's own first."""
     found = {point.name: point for point in entry_points(group=GROUP)}
-    names = [n for n in ORDER if n in found] + sorted(set(found) - set(ORDER))
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in sorted(found, key=lambda name: (not _is_own(found[name]), name))}
+
+
+def kinds() -> list[type[Part]]:
+    """The classes of all that is installed, Advisor's own first: what needs no model, then context builders by what
+    they show, then tuners.
+
+    Raises:
+        UserError: as in `part`.
+    """
+    return sorted(map(part, installed()), key=_place)
+
+
+def _is_own(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == OWN
+
+
+def _place(kind: type[Part]) -> tuple[object, ...]:
+    own = _is_own(installed()[kind.name])
+    if issubclass(kind, Approach):
+        return not own, 0, not kind.control, kind.name
+    if issubclass(kind, ContextBuilder):
+        return not own, 1, kind.control, _SHOWS.index(kind.shows), kind.name
+    return not own, 2, False, kind.name
 
 
 @cache
@@ -68,7 +95,7 @@ def parse(spec: str) -> Approach:
     Raises:
         UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine.
     """
-    parts = [_parse_part(text.strip(), spec) for text in re.split(r"\+(?!\d)", spec)]  # 1e+16 is a number
+    parts = [_parse_part(text.strip(), spec) for text in _PLUS.split(spec)]
     builders = [p for p in parts if isinstance(p, ContextBuilder)]
     tuners = [p for p in parts if isinstance(p, Tuner)]
     if len(parts) == 1 and isinstance(parts[0], Approach):
@@ -79,6 +106,14 @@ def parse(spec: str) -> Approach:
             "join one context builder and one tuner, for example rag:k=3+lora:rank=16",
         )
     return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
+
+
+def known(spec: str) -> Approach | None:
+    """The approach that a recorded spec describes; None where it is not installed, or was given from Python."""
+    try:
+        return parse(spec)
+    except UserError:
+        return None
 
 
 def spec_of(approach: Approach) -> str:
@@ -105,26 +140,72 @@ def configuration(approach: Approach) -> dict[str, Any]:
 
 def is_described(approach: Approach) -> bool:
     """Whether its spec says all there is to it: a retriever or a class given from Python is known by name only."""
+    return known(spec_of(approach)) == approach
+
+
+def whole(given: str | Approach | ContextBuilder | Tuner) -> Approach:
+    """The approach that was given as a spec or from Python: a context builder alone runs with the base weights, a tuner
+    alone without context.
+
+    Raises:
+        UserError: as in `parse`.
+    """
+    if isinstance(given, str):
+        return parse(given)
+    if isinstance(given, ContextBuilder):
+        return Adapted(given)
+    return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
+
+
+def named(given: Sequence[str | Approach | ContextBuilder | Tuner], task: TaskShape) -> list[Approach]:
+    """The approaches that were given, in that order; "all" stands for everything that applies to the task.
+
+    Raises:
+        UserError: as in `parse`.
+    """
+    found = []
+    for one in given:
+        found += [a for a in _combinations() if not a.unsuited(task)] if one == ALL else [whole(one)]
+    return found
+
+
+def suggested(task: TaskShape) -> list[Approach]:
+    """What runs when the user names no approaches: all that say so (`Approach.suggested`) and apply.
+
+    Of an outline, approaches that look into a task's texts cannot tell whether they apply: what says that it runs
+    unasked is then taken to.
+    """
+    return [approach for approach in _combinations() if _runs_unasked(approach, task)]
+
+
+def _runs_unasked(approach: Approach, task: TaskShape) -> bool:
     try:
-        return parse(spec_of(approach)) == approach
-    except UserError:
-        return False
+        return approach.suggested(task)
+    except (AttributeError, TypeError):
+        if isinstance(task, Task):
+            raise
+        return approach.unasked
 
 
-def suggested(task: Task) -> list[Approach]:
-    """What runs when the user names no approaches: all that apply, and the combinations worth knowing."""
-    singles = [parse(name) for name in installed() if not _required(part(name))]
+def _combinations() -> list[Approach]:
+    """Every approach that needs no parameter, its variants, and every context builder with every tuner."""
+    singles = [parse(spec) for kind in kinds() if not _required(kind) for spec in (kind.name, *kind.variants)]
     tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
     builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
-    pairs = [
-        Adapted(builder, tuner)
-        for tuner in tuners
-        for builder in builders
-        if builder.name in {"rag", "few-shot"} and not (builder.name == "few-shot" and task.documents)
-    ]
-    nearest = [parse("few-shot:select=nearest")] if "few-shot" in installed() else []
-    order = singles[:5] + nearest + singles[5:] + pairs
-    return [a for a in order if a.suggested(task)]
+    pairs = [Adapted(builder, tuner) for tuner in tuners for builder in builders if builder != ZeroShot()]
+    return singles + pairs
+
+
+def family(spec: str) -> str:
+    """The approach without the parameters that hardly change what it is; the name alone where it is not installed."""
+    return "+".join(map(_family_of_part, _PLUS.split(spec)))
+
+
+def _family_of_part(text: str) -> str:
+    name, _, given = text.partition(":")
+    defining = part(name).defining if name in installed() else ()
+    kept = [pair for pair in given.split(",") if pair.partition("=")[0] in defining]
+    return name + (":" + ",".join(kept) if kept else "")
 
 
 def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:

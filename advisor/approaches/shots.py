@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Load
+from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Shows
+from advisor.approaches.load import ContextLoad
 from advisor.approaches.neighbours import Neighbour, Neighbours
 from advisor.models import Context, LanguageModel, Shot
-from advisor.tasks import Example, Query, Task, TaskOutline
-from advisor.tasks.words import count_words
+from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
 SHOTS = "shots.json"
 
@@ -24,12 +24,24 @@ class ZeroShot(ContextBuilder):
     """The instruction and the query, nothing else."""
 
     name: ClassVar[str] = "zero-shot"
+    shows: ClassVar[Shows] = "nothing"
+    learns: ClassVar[bool] = False
+    unasked: ClassVar[bool] = True
+    probed_as: ClassVar[str] = "zero-shot"
+
+    def suggested_tuned(self, task: TaskShape) -> bool:
+        """Training alone, without anything beside the query."""
+        return True
+
+    def load(self, task: Outline) -> ContextLoad:
+        """Nothing stands beside a query."""
+        return ContextLoad()
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing to prepare."""
         return FixedShots(())
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Nothing was saved."""
         return FixedShots(())
 
@@ -49,20 +61,31 @@ class FewShot(ContextBuilder):
 
     name: ClassVar[str] = "few-shot"
     seeded: ClassVar[bool] = True
+    unasked: ClassVar[bool] = True
+    variants: ClassVar[tuple[str, ...]] = ("few-shot:select=nearest",)
+    defining: ClassVar[tuple[str, ...]] = ("select",)
+    probed_as: ClassVar[str] = "few-shot:k=4"
+
+    @property
+    def follows_query(self) -> bool:  # type: ignore[override]
+        return self.select == "nearest"
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k is {self.k}, and few-shot shows at least 1 example")
 
-    def unsuited(self, task: Task) -> str:
+    def unsuited(self, task: TaskShape) -> str:
         """It needs training examples."""
         return "" if task.train else "there are no training examples"
 
-    def load(self, task: Task) -> Load:
+    def suggested_tuned(self, task: TaskShape) -> bool:
+        """With the same examples throughout, and without documents: these are worth the training instead."""
+        return not (self.follows_query or task.documents)
+
+    def load(self, task: Outline) -> ContextLoad:
         """The examples; those chosen for each query have train embedded first."""
-        nearest = self.select == "nearest"
-        words = sum(count_words(example.input) for example in task.train) if nearest else 0
-        return Load(examples=min(self.k, len(task.train)), fixed=not nearest, indexed=words)
+        embedded = task.train.total if self.follows_query else 0.0
+        return ContextLoad(examples=min(self.k, len(task.train)), embedded=embedded)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Draw the examples, or embed train so that they can be looked up."""
@@ -70,7 +93,7 @@ class FewShot(ContextBuilder):
             return NearestShots(Neighbours.of(task.train, model.embedder), self.k)
         return FixedShots([_shot(example) for example in draw(task, self.k, seed)])
 
-    def restore(self, folder: Path, task: TaskOutline, model: LanguageModel) -> ContextSource:
+    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Read which examples were drawn, or all of train with its vectors."""
         if self.select == "nearest":
             return NearestShots(Neighbours.load(folder, model.embedder), self.k)

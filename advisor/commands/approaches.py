@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from advisor.approaches import installed, parameters, part
+from advisor.approaches import kinds, parameters
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,10 +13,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is installed, with its parameters; returns the exit code."""
-    for name in installed():
-        kind = part(name)
+    for kind in kinds():
         text = (kind.__doc__ or "").strip().splitlines()
-        print(f"{name}\n    {text[0] if text else ''}")
+        print(f"{kind.name}\n    {text[0] if text else ''}")
         for parameter, type_name, default in parameters(kind):
             print(f"    {parameter}={default}  ({type_name})")
     print("\nJoin a context builder and a tuner with +, for example rag:k=3+lora:rank=16.")

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import parse
+from advisor.approaches import named
 from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.disk import write_whole
@@ -34,7 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--approach",
         action="append",
         metavar="SPEC",
-        help="for example rag:k=3+lora:rank=16; may be repeated; default: all that apply",
+        help="for example rag:k=3+lora:rank=16; may be repeated; all: everything that applies; default: a choice of "
+        "these",
     )
     measuring.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds for approaches that depend on one")
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
@@ -74,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
-    named = options.approach or (() if options.latency_again else task.defaults.approaches)
-    approaches = [parse(spec) for spec in named] or None
+    asked = options.approach or (() if options.latency_again else task.defaults.approaches)
+    approaches = named(asked, task) or None
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load(options, task)
         if options.latency_again:

@@ -7,7 +7,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from advisor.approaches import parse
+from advisor.approaches import named
 from advisor.commands.options import add_running, add_task, load, task_of
 from advisor.curves.growing import Sizes, grow
 from advisor.curves.sampling import SIZES, default_folder, learners
@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--approach",
         action="append",
         metavar="SPEC",
-        help="may be repeated; default: zero-shot, and all that apply and learn from training examples",
+        help="may be repeated; all: everything that applies; default: zero-shot, and what runs unasked and learns from "
+        "training examples",
     )
     measuring.add_argument("--limit", type=int, metavar="N", help="take N test examples, stratified and seeded")
     measuring.add_argument(
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     task = subset(task_of(options), limit=options.limit)
     out = Path(options.out) if options.out else default_folder(task)
     sizes = Sizes(out, _sizes(options.sizes), options.seeds)
-    approaches = [parse(spec) for spec in options.approach or ()] or learners(task)
+    approaches = named(options.approach or (), task) or learners(task)
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)

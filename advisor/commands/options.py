@@ -15,7 +15,7 @@ from advisor.intake import Bound, there
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.models.load import DEFAULT, load_model
-from advisor.tasks import KINDS, METRICS, Limits, TableSource, Task, load_table, load_task
+from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES
 from advisor.tasks.textfile import BOUNDS, Bounds
@@ -44,7 +44,7 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         action = "append" if name == "input" else "store"
         table.add_argument(f"--{name}", metavar=name.upper(), action=action, help=text)
     table.add_argument("--kind", choices=KINDS)
-    table.add_argument("--metric", choices=METRICS)
+    table.add_argument("--metric", metavar="METRIC", help="default: by kind; advisor metrics lists them")
     table.add_argument("--labels", metavar="A,B,...", help="labels of a classification; default: those in train")
     parser.add_argument("--split", type=float, metavar="SHARE", help="split this share of train off as test")
     for part, bound in _bounds().items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, parse, suggested
+from advisor.approaches import Adapted, Approach, ContextBuilder, Tuner, ZeroShot, named, suggested
 from advisor.curves.growing import Sizes, grow
 from advisor.errors import UserError
 from advisor.models import LanguageModel
@@ -14,7 +14,6 @@ from advisor.tasks import Task
 from advisor.verdict.curves import Curves, judge
 
 SIZES = (8, 32, 128, 512)
-FLAT_LINE = "zero-shot"
 
 
 def curve(
@@ -41,7 +40,7 @@ def curve(
         UserError: a size or a spec is wrong, nothing learns from examples, or another process works in the folder.
     """
     folder = Path(out) if out is not None else default_folder(task)
-    chosen = [_whole(approach) for approach in approaches] if approaches else learners(task)
+    chosen = named(approaches, task) if approaches else learners(task)
     return judge(grow(Sizes(folder, tuple(sizes), seeds), task, model, chosen))
 
 
@@ -51,22 +50,14 @@ def default_folder(task: Task) -> Path:
 
 
 def learners(task: Task) -> list[Approach]:
-    """Zero-shot, and of what the task names, or else of all that apply, what cannot do without training examples.
+    """Zero-shot, and of what the task names, or else of what runs unasked, what cannot do without training examples.
 
     Raises:
         UserError: there is none.
     """
     bare = replace(task, train=(), dev=())
-    pool = [parse(spec) for spec in task.defaults.approaches] or suggested(task)
+    pool = named(task.defaults.approaches, task) or suggested(task)
     found = [a for a in pool if not a.control and not a.unsuited(task) and a.unsuited(bare)]
     if not found:
         raise UserError(f"{task.name}: no approach learns from training examples here", "name one: --approach lora")
-    return [parse(FLAT_LINE), *found]
-
-
-def _whole(given: str | Approach | ContextBuilder | Tuner) -> Approach:
-    if isinstance(given, str):
-        return parse(given)
-    if isinstance(given, Approach):
-        return given
-    return Adapted(given) if isinstance(given, ContextBuilder) else Adapted(ZeroShot(), given)
+    return [Adapted(ZeroShot()), *found]

@@ -11,11 +11,11 @@ from advisor.disk import intact
 from advisor.errors import UserError
 from advisor.measuring.reading import read_comparison, run_place
 from advisor.measuring.records import Comparison, Run
-from advisor.measuring.runner import OUTLINE
+from advisor.measuring.runner import BRIEF
 from advisor.models import LanguageModel
 from advisor.models.load import load_again
 from advisor.racing import with_race
-from advisor.tasks import Limits, TaskOutline
+from advisor.tasks import Limits, TaskBrief
 from advisor.verdict import decide
 
 MODEL = ("id", "revision", "embedder")  # what has to be the same for the answers to be those that were measured
@@ -109,13 +109,13 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
             seen = f"{comparison.folder}: was measured with {name} {then} of the model, and this one has {now}"
             raise UserError(seen, "name the model that was measured, or leave it out")
     try:
-        outline = _outline(place)
-        return parse(run.spec).restore(place, outline, model)
+        brief = _brief(place)
+        return parse(run.spec).restore(place, brief, model)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{place}: cannot be brought back without its task ({reason})", again) from error
 
 
-def _outline(place: Path) -> TaskOutline:
-    saved = json.loads((place / OUTLINE).read_text(encoding="utf-8"))
-    return TaskOutline(**{**saved, "labels": tuple(saved["labels"])})
+def _brief(place: Path) -> TaskBrief:
+    saved = json.loads((place / BRIEF).read_text(encoding="utf-8"))
+    return TaskBrief(**{**saved, "labels": tuple(saved["labels"])})

@@ -1,85 +1,40 @@
 """What an approach will take before it is run: tokens, seconds, memory. All of it is extrapolated, and says from what.
 
-Tokens follow from the task's texts, seconds from how fast the model proved to be in a probe, memory from its size.
-How far off that is on comparisons that were measured: benchmarks/results/foresight.md.
+Tokens follow from what the approach says of itself (`advisor.approaches.Load`), seconds from how fast the model proved
+to be in a probe, memory from its size. How far off that is on comparisons that were measured:
+benchmarks/results/foresight.md.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from advisor.approaches import Adapted, Approach, Load
-from advisor.approaches.answering import TRIAL_EXAMPLES
+from advisor.approaches import Approach, Lengths, Load
+from advisor.approaches.load import TAIL, TOKENS_A_WORD
 from advisor.measuring.records import ModelFacts
 from advisor.pilot.readings import Rates
-from advisor.tasks import Task
-from advisor.tasks.words import count_words
+from advisor.tasks import Outline
 from advisor.verdict import LatencySummary
+from advisor.verdict.costs import Quantities
 
 FACTOR = 2.0
 """A figure is to be taken as right within this factor, up or down; on the measured comparisons, nine in ten are."""
 PROMPT_FACTOR = 1.25  # the same for the tokens of prompts, which the texts tell
-TOKENS_A_WORD = 1.35  # of English text, where no model counts them
-STEM, TAIL, TURN = 8, 9, 12
-"""Tokens of a chat template before the query, behind it, and around a worked example."""
-RAMBLING = 1.5  # how much longer than a usual answer one of weights that were never trained on the task is
-TRIED_AGAIN = 1.5
-"""Times that prompts whose context follows the query are read, since each context is tried with an input that says
-nothing as well: a CPU reads the context once for both, a GPU twice."""
 TRAINING_SHARE = 3.0  # how much longer training on a token lasts than reading it, where it was not timed
 WRITING_SHARE = 4.0  # the same for writing one among many answers
 EMBEDDING_SHARE = 0.2  # the same for embedding a word
 PASS_TOKENS = 16  # reading so many tokens takes as long as fetching the weights does, where that was not timed
 LOOK_UP_SECONDS = 0.008  # an embedder's own time for a text that comes alone
+INSTANT = 1e-5  # seconds of an answer for which nothing is read and nothing embedded
 PROGRAM = 0.55e9  # bytes of the program and its libraries
 WORKING = 0.5e9  # bytes that reading and generating in batches take
 ACTIVATIONS = 3.5e6  # bytes a token of a training step of a model of `SIZE` weights in float32
 SIZE, GROWTH = 1.35e8, 0.6
 """Layers times width, by which activations go, grows about with this power of the number of weights."""
-STEP, MOST_AT_ONCE = 8, 4_096  # rows and tokens of a training step at most
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_SAMPLE = 200  # texts whose tokens are counted
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How long the parts of a prompt are, in tokens.
-
-    Attributes:
-        stem: what stands before the query: the instruction, with the labels where there are some.
-        inputs, answers: one entry for each of up to 200 examples.
-        labels: tokens that are read beside a prompt to compare all labels; 0 where answers are generated.
-        a_word: tokens of a word.
-        counted: whether a model counted them; else they were told from words.
-    """
-
-    stem: int
-    inputs: tuple[int, ...]
-    answers: tuple[int, ...]
-    labels: int
-    a_word: float
-    counted: bool
-
-    @classmethod
-    def of(cls, task: Task, count: Callable[[str], int] | None) -> Lengths:
-        """Of a task, counted by a model, or from words."""
-        tell = count or (lambda text: math.ceil(TOKENS_A_WORD * count_words(text)))
-        examples = (task.train or task.test)[:_SAMPLE]
-        labels = [tell(label) for label in task.labels] if task.kind == "classification" else []
-        inputs = tuple(tell(example.input) for example in examples)
-        words = sum(count_words(example.input) for example in examples)
-        return cls(
-            stem=tell(task.instruction) + sum(labels) + len(labels) + STEM,
-            inputs=inputs,
-            answers=tuple(tell(example.target) for example in examples),
-            labels=sum(length - 1 for length in labels),  # the last token of a label is only predicted
-            a_word=sum(inputs) / words if words and sum(inputs) else TOKENS_A_WORD,
-            counted=count is not None,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,204 +46,137 @@ class Range:
     basis: str
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an approach does, in tokens that would take as long to read."""
+
+    to_fit: float
+    to_index: float
+    per_query: float
+
+    @classmethod
+    def of(cls, load: Load) -> Work:
+        """What comes of an approach's load."""
+        trained, tried = TRAINING_SHARE * load.trained_on, load.tried * load.read
+        return cls(
+            to_fit=trained + tried + EMBEDDING_SHARE * load.embedded_to_fit,
+            to_index=EMBEDDING_SHARE * load.indexed,
+            per_query=load.read + WRITING_SHARE * load.written + EMBEDDING_SHARE * load.embedded,
+        )
+
+
 @dataclass(frozen=True)
 class Foreseen:
-    """What one approach is expected to take; None where no rate is known to tell it from.
+    """What one approach is expected to take; None where that cannot be told, for want of a rate or because the approach
+    does not say what it does.
 
     Attributes:
         prompt_tokens, completion_tokens: means per query.
         throughput_qps: queries a second in batches.
         memory_bytes: at most, while it is fitted or answers.
-        trained: whether the model's weights are.
-        work_to_fit, work_to_index, work_per_query: what stands for costs where no rate and no price is known, in tokens
-            that would take as long to read.
+        trained: whether parameters are trained.
+        work: what stands for costs where no rate and no price is known.
         ranges: of each figure that is known, by the names that the JSON report has for them.
     """
 
-    prompt_tokens: float
-    completion_tokens: float
+    prompt_tokens: float | None
+    completion_tokens: float | None
     latency: LatencySummary | None
     throughput_qps: float | None
     fit_seconds: float | None
     index_seconds: float | None
     memory_bytes: int | None
     trained: bool
-    work_to_fit: float
-    work_to_index: float
-    work_per_query: float
+    work: Work | None
     ranges: dict[str, Range] = field(default_factory=dict)
 
+    @property
+    def quantities(self) -> Quantities:
+        """What costs follow from."""
+        return Quantities(self.fit_seconds, self.index_seconds, self.throughput_qps, self.trained)
 
-def foresee(approach: Approach, task: Task, lengths: Lengths, rates: Rates, model: ModelFacts | None) -> Foreseen:
-    """Work out tokens from the task's texts, and seconds from how fast this model proved to be on this machine."""
-    if not isinstance(approach, Adapted):
-        return _ranged(_without_model(approach, task, rates, model), lengths)
-    query = _Query.of(approach, task, lengths)
-    shots = approach.builder.load(task)
+
+_UNKNOWN = Foreseen(None, None, None, None, None, None, None, False, None)
+
+
+def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, model: ModelFacts | None) -> Foreseen:
+    """Work out tokens from what the approach says that it does, and seconds from how fast this model proved to be on
+    this machine."""
+    load = approach.load(task, lengths)
+    if load is None:
+        return replace(_UNKNOWN, trained=approach.trains_model)
+    each = _seconds(load, rates)
     return _ranged(
         Foreseen(
-            prompt_tokens=lengths.stem + query.context + query.own,
-            completion_tokens=query.written,
-            latency=_latency(query, lengths, rates),
-            throughput_qps=_inverse(query.seconds(rates)),
+            prompt_tokens=load.prompt,
+            completion_tokens=load.written,
+            latency=_latency(load, lengths, rates) if load.prompt else _embedding_alone(load, rates),
+            throughput_qps=_inverse(each),
             fit_seconds=_sum(
-                0.0 if shots.words else _over(shots.indexed, rates.embed),
-                _training(approach, task, query, lengths, rates),
-                _choosing(approach, task, query, rates),
+                _over(load.embedded_to_fit, rates.embed),
+                _over(load.trained_on, _training_rate(rates)),
+                _over(load.tried, _inverse(each)),
             ),
-            index_seconds=_over(shots.indexed, rates.embed) if shots.indexed and shots.words else None,
-            memory_bytes=_memory(
-                model,
-                trained_on=_step_tokens(query, lengths) if approach.tuner else 0.0,
-                kept=query.read + query.written if query.written else 0.0,
-                queries=len(task.test),
-            ),
-            trained=approach.tuner is not None,
-            work_to_fit=_work_to_fit(approach, task, query, lengths),
-            work_to_index=EMBEDDING_SHARE * shots.indexed,
-            work_per_query=query.read + WRITING_SHARE * query.written + EMBEDDING_SHARE * query.looked_up,
+            index_seconds=_over(load.indexed, rates.embed) if load.indexed else None,
+            memory_bytes=_memory(model, load, len(task.test)),
+            trained=load.trains,
+            work=Work.of(load),
         ),
         lengths,
     )
 
 
-@dataclass(frozen=True)
-class _Query:
-    """A usual query, in tokens.
-
-    Attributes:
-        own: of the query itself, the marks behind it included.
-        context: of what stands beside it.
-        fixed: whether that is the same for all queries, and read once.
-        labels: read beside it to compare labels; where this is not 0, nothing is written.
-        written: of the answer.
-        looked_up: words that are embedded to find its context.
-    """
-
-    own: float
-    context: float
-    fixed: bool
-    labels: int
-    written: float
-    looked_up: float
-
-    @classmethod
-    def of(cls, approach: Adapted, task: Task, lengths: Lengths) -> _Query:
-        load: Load = approach.builder.load(task)
-        own, answer = _mean(lengths.inputs), _mean(lengths.answers)
-        context = load.examples * (own + answer + TURN) + load.words * lengths.a_word
-        scored = task.kind == "classification"
-        rambling = 1.0 if approach.tuner or load.examples else RAMBLING
-        return cls(
-            own=own + TAIL,
-            context=context,
-            fixed=load.fixed,
-            labels=lengths.labels if scored else 0,
-            written=0.0 if scored else rambling * answer,
-            looked_up=own / lengths.a_word if load.indexed else 0.0,
-        )
-
-    @property
-    def read(self) -> float:
-        """Tokens that are read for this query alone."""
-        return self.own + self.labels + (0.0 if self.fixed else self.context)
-
-    def seconds(self, rates: Rates) -> float | None:
-        """Of one query among many."""
-        reading = _over(self.read, rates.prefill or rates.prefill_alone)
-        return _sum(reading, _over(self.written, rates.decode), _over(self.looked_up, rates.embed))
-
-
-def _without_model(approach: Approach, task: Task, rates: Rates, model: ModelFacts | None) -> Foreseen:
-    """What embeds train and queries, or does not even that."""
-    embeds = approach.name in ("nearest", "head")
-    words = sum(count_words(example.input) for example in task.train)
-    query = words / max(len(task.train), 1)
-    seconds = _over(query, rates.embed) if embeds else 1e-5
-    alone = seconds and 1000 * (seconds + LOOK_UP_SECONDS * embeds)
-    return Foreseen(
-        prompt_tokens=0.0,
-        completion_tokens=0.0,
-        latency=LatencySummary(alone, alone, alone, 0) if alone else None,
-        throughput_qps=_inverse(seconds),
-        fit_seconds=_over(words, rates.embed) if embeds else 0.0,
-        index_seconds=None,
-        memory_bytes=_memory(model),
-        trained=approach.name == "head",
-        work_to_fit=EMBEDDING_SHARE * words * embeds,
-        work_to_index=0.0,
-        work_per_query=EMBEDDING_SHARE * query * embeds,
+def _seconds(load: Load, rates: Rates) -> float | None:
+    """Of one query among many."""
+    parts = (
+        _over(load.read, rates.prefill or rates.prefill_alone),
+        _over(load.written, rates.decode),
+        _over(load.embedded, rates.embed),
     )
+    found = _sum(*parts)
+    return found if found is None else max(found, INSTANT)
 
 
-def _training(approach: Adapted, task: Task, query: _Query, lengths: Lengths, rates: Rates) -> float | None:
-    """Seconds in which the weights are trained."""
-    rate = rates.train or (rates.prefill / TRAINING_SHARE if rates.prefill else None)
-    return _over(_trained_on(approach, task, query, lengths), rate)
+def _training_rate(rates: Rates) -> float | None:
+    """Tokens of training rows a second."""
+    return rates.train or (rates.prefill / TRAINING_SHARE if rates.prefill else None)
 
 
-def _trained_on(approach: Adapted, task: Task, query: _Query, lengths: Lengths) -> float:
-    """Tokens of training, repetitions counted."""
-    if approach.tuner is None:
-        return 0.0
-    own, shared = _row(query, lengths)
-    return approach.tuner.reads(len(task.train), own, shared)
+def _looking_up(load: Load, rates: Rates) -> float | None:
+    """Seconds in which a query that comes alone is embedded."""
+    embedding = _over(load.embedded, rates.embed)
+    return embedding if embedding is None else embedding + LOOK_UP_SECONDS * bool(load.embedded)
 
 
-def _work_to_fit(approach: Adapted, task: Task, query: _Query, lengths: Lengths) -> float:
-    return TRAINING_SHARE * _trained_on(approach, task, query, lengths) + query.read * _tried(approach, task, query)
+def _embedding_alone(load: Load, rates: Rates) -> LatencySummary | None:
+    """One request alone, where no language model runs."""
+    seconds = _looking_up(load, rates)
+    if seconds is None:
+        return None
+    alone = 1000 * max(seconds, INSTANT)
+    return LatencySummary(alone, alone, alone, 0)
 
 
-def _choosing(approach: Adapted, task: Task, query: _Query, rates: Rates) -> float | None:
-    """Seconds in which it is tried out how the labels are best compared."""
-    tried, seconds = _tried(approach, task, query), query.seconds(rates)
-    if not tried:
-        return 0.0
-    return None if seconds is None else tried * seconds
-
-
-def _tried(approach: Adapted, task: Task, query: _Query) -> float:
-    """Prompts by which that is tried out."""
-    if task.kind != "classification":
-        return 0
-    again = 1.0 if query.fixed or approach.tuner else TRIED_AGAIN
-    return again * min(TRIAL_EXAMPLES, len(task.dev or task.train))
-
-
-def _row(query: _Query, lengths: Lengths) -> tuple[float, int]:
-    """Tokens of a training row that are its own, and those that all rows have in common."""
-    own = query.own + _mean(lengths.answers) + 1
-    if query.fixed:
-        return own, round(lengths.stem + query.context)
-    return own + query.context, lengths.stem
-
-
-def _step_tokens(query: _Query, lengths: Lengths) -> float:
-    own, shared = _row(query, lengths)
-    return min(MOST_AT_ONCE, STEP * own + shared)
-
-
-def _latency(query: _Query, lengths: Lengths, rates: Rates) -> LatencySummary | None:
+def _latency(load: Load, lengths: Lengths, rates: Rates) -> LatencySummary | None:
     """One request alone: the weights are fetched, what is its own is read, then the answer is written."""
     reading = rates.prefill or rates.prefill_alone
     if reading is None:
         return None
-    once = _pass(query, lengths, rates, reading)
+    once = _pass(lengths, rates, reading)
     each = 1 / rates.decode_alone if rates.decode_alone else once
-    looking_up = (_over(query.looked_up, rates.embed) or 0.0) + LOOK_UP_SECONDS * bool(query.looked_up)
+    looking_up = _looking_up(load, rates) or LOOK_UP_SECONDS * bool(load.embedded)
 
     def seconds(longer: float, written: float) -> tuple[float, float]:
-        first = looking_up + once + (query.read + longer) / reading
+        first = looking_up + once + (load.read + longer) / reading
         return first, first + written * each
 
-    usual = _mean(lengths.answers)
-    stretch = query.written / usual if usual else 0.0
-    first, whole = seconds(0.0, query.written)
-    _, slow = seconds(_long(lengths.inputs) - _mean(lengths.inputs), stretch * _long(lengths.answers))
+    stretch = load.written / lengths.answer if lengths.answer else 0.0
+    first, whole = seconds(0.0, load.written)
+    _, slow = seconds(_long(lengths.inputs) - lengths.input, stretch * _long(lengths.answers))
     return LatencySummary(1000 * whole, 1000 * max(slow, whole), 1000 * first, 0)
 
 
-def _pass(query: _Query, lengths: Lengths, rates: Rates, reading: float) -> float:
+def _pass(lengths: Lengths, rates: Rates, reading: float) -> float:
     """Seconds of a pass over the weights, however little is read in it: what a prompt alone took longer than the same
     tokens among many, or a step of writing."""
     if rates.decode_alone:
@@ -296,13 +184,13 @@ def _pass(query: _Query, lengths: Lengths, rates: Rates, reading: float) -> floa
     least = PASS_TOKENS / reading
     if rates.prefill_alone is None:
         return least
-    whole = lengths.stem + query.own
+    whole = lengths.stem + lengths.input + TAIL
     return max(least, whole / rates.prefill_alone - whole / reading)
 
 
-def _memory(model: ModelFacts | None, trained_on: float = 0.0, kept: float = 0.0, queries: int = 0) -> int | None:
-    """Bytes at most; `trained_on` tokens in a step of training, `kept` of each query while its answer is written, 0
-    where nothing is trained or written."""
+def _memory(model: ModelFacts | None, load: Load, queries: int) -> int | None:
+    """Bytes at most, in a step of training or while so many queries are answered; what is known of a query is kept
+    while its answer is written."""
     if model is None or not model.parameters:
         return None
     size = _BYTES.get(model.dtype, 4)
@@ -310,11 +198,12 @@ def _memory(model: ModelFacts | None, trained_on: float = 0.0, kept: float = 0.0
     weights = model.parameters * size
     arranged = weights if program and model.dtype == "bfloat16" else 0  # kept in the order of multiplying as well
     working = WORKING
+    kept = load.read + load.written if load.written else 0.0
     if model.token_bytes and model.rows_at_once and model.tokens_at_once:
         working += model.token_bytes * min(kept * min(queries, model.rows_at_once), model.tokens_at_once)
-    if trained_on:
+    if load.step:
         activations = ACTIVATIONS * (model.parameters / SIZE) ** GROWTH * size / 4
-        working = max(working, trained_on * activations)
+        working = max(working, load.step * activations)
         weights *= 2  # the originals are kept beside those that the adapter was added to
     return int(program + weights + arranged + working)
 
@@ -340,10 +229,6 @@ def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:
         if value is not None
     }
     return replace(found, ranges=ranges)
-
-
-def _mean(some: Sequence[int]) -> float:
-    return float(np.mean(some)) if some else 0.0
 
 
 def _long(some: Sequence[int]) -> float:

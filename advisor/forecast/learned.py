@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.approaches import family, known
 from advisor.forecast.belief import Belief, expectations, joined, level, placed
 from advisor.forecast.expected import Expected
 from advisor.forecast.features import OF_SIZE, Features, features, of_profile, telling
-from advisor.forecast.learning import Case, Fitted, Weight, conformal, differences, fit, foretold
+from advisor.forecast.learning import Case, Regression, Weight, conformal, differences, fit, foretold
 from advisor.forecast.observed import telling_readings
 from advisor.forecast.own_cases import grouped, local_cases
-from advisor.forecast.rules import expect_by_rules, family
+from advisor.forecast.rules import expect_by_rules
 from advisor.forecast.scale import angle
 from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
@@ -28,6 +29,7 @@ COEFFICIENTS = "learned.json"
 APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
 """What is learned: all that the table has measured and that may be chosen."""
 REFERENCE = "lora"  # measured on every task
+BASE = "zero-shot"  # measured on every task too, with the weights as they are
 EXPECTED = "expected of the reference"
 """The feature that differences are learned with beside those of the task: where little can be reached, approaches
 cannot be far apart."""
@@ -48,8 +50,8 @@ class Learned:
         halves: half the 95 % interval of what comes of both together (`level`), an angle.
     """
 
-    values: Mapping[str, Fitted]
-    edges: Mapping[str, Fitted]
+    values: Mapping[str, Regression]
+    edges: Mapping[str, Regression]
     halves: Mapping[str, float]
 
 
@@ -80,7 +82,7 @@ class Knowledge:
 
     def _of(self, found: Features) -> Learned:
         """What was learned from as much as is known of a task."""
-        return self.probed if "zero-shot" in found else self.profiled
+        return self.probed if BASE in found else self.profiled
 
     def _alone(self, found: Features, spec: str) -> Belief | None:
         """One approach as if there were no others; None where it was not learned."""
@@ -163,7 +165,7 @@ class Knowledge:
 def learn(cases: Sequence[Case]) -> Knowledge:
     """Learn every approach twice: from profile and probes, and from the profile alone."""
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
-    probed = [case for case in cases if "zero-shot" in case.features]
+    probed = [case for case in cases if BASE in case.features]
     return Knowledge(_learned_from(probed), _learned_from(plain), tuple(cases))
 
 
@@ -188,8 +190,8 @@ def _halves(
     cases: Sequence[Case],
     apart: Sequence[Case],
     alone: Mapping[str, Mapping[int, float]],
-    values: Mapping[str, Fitted],
-    edges: Mapping[str, Fitted],
+    values: Mapping[str, Regression],
+    edges: Mapping[str, Regression],
 ) -> dict[str, float]:
     """Conformal, from what every case would have been expected at if its task had been left out.
 
@@ -281,7 +283,8 @@ def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str
 
     It is no surer than that one.
     """
-    like, own = "lora" if "+" in rule.spec else "zero-shot", Belief.of(rule)
+    approach, own = known(rule.spec), Belief.of(rule)
+    like = REFERENCE if approach is not None and approach.trains_model else BASE
     if rule.basis != "rule" or like not in learned:
         return replace(own, tried=rule.basis == "measured")
     more, its = own.middle - angle(by_rules[like].value), learned[like].ahead or 0.0
@@ -308,13 +311,8 @@ def shipped() -> Knowledge:
     return from_json(json.loads(place.read_text(encoding="utf-8")))
 
 
-def to_json(known: Knowledge) -> dict[str, Any]:
-    """Plain JSON values."""
-    return asdict(known)
-
-
 def from_json(found: Mapping[str, Any]) -> Knowledge:
-    """What `to_json` gave."""
+    """What was learned, from `dataclasses.asdict` of it."""
     sources = (_learned(found["probed"]), _learned(found["profiled"]))
     return Knowledge(*sources, cases=tuple(Case(**case) for case in found["cases"]))
 
@@ -324,5 +322,5 @@ def _learned(found: Mapping[str, Any]) -> Learned:
     return Learned(values, edges, dict(found["halves"]))
 
 
-def _fitted(found: Mapping[str, Any]) -> Fitted:
-    return Fitted(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})
+def _fitted(found: Mapping[str, Any]) -> Regression:
+    return Regression(**{**found, "weights": {name: Weight(**one) for name, one in found["weights"].items()}})

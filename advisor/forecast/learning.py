@@ -65,7 +65,7 @@ class Weight:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class Regression:
     """What was learned of one approach.
 
     Attributes:
@@ -116,7 +116,7 @@ def differences(cases: Sequence[Case], reference: str) -> list[Case]:
     ]
 
 
-def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> Fitted | None:
+def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> Regression | None:
     """Learn one approach; None where too few tasks have measured it.
 
     Args:
@@ -131,7 +131,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
     best, strength = problem.chosen(errors)
     left_out = errors[best, strength]
     intercept, weights = problem.solve(np.ones(len(cases), dtype=bool))
-    return Fitted(
+    return Regression(
         spec=spec,
         anchor=problem.anchors[best],
         strength=STRENGTHS[strength],
@@ -149,7 +149,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> F
     )
 
 
-def foretold(fitted: Fitted, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> dict[int, float]:
+def foretold(fitted: Regression, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> dict[int, float]:
     """What each case would have been expected at, learned from the other tasks, by its position; of those that measured
     the approach. A quality, or a difference of angles.
 

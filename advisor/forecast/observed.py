@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from advisor.approaches import known
 from advisor.forecast.belief import Belief
 from advisor.forecast.scale import angle
 from advisor.pilot.readings import Probes, Reading
@@ -12,8 +13,6 @@ from advisor.tasks.splits import scarce
 
 NEARLY_ALL = 0.75
 """Share of the training examples with which an approach has to have been probed for its reading to be of that one."""
-LEARN_NOTHING = ("zero-shot", "rag")
-KNOW_ONLY_TRAIN = ("nearest", "head")  # can only name labels that they have learned
 FEWEST = 16  # examples that a reading has to rest on
 
 
@@ -34,13 +33,15 @@ def telling_readings(
 
 def _tells(reading: Reading, one: Belief, description: Description) -> bool:
     """Whether it is of this very approach, or of one that knew less and still did better than expected."""
+    approach = known(reading.name)
     enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
-    enough = enough or reading.name in LEARN_NOTHING
+    enough = enough or (approach is not None and not approach.learns)
     return reading.n >= FEWEST and (enough or angle(reading.value) > one.middle)
 
 
 def unfair(reading: Reading, description: Description) -> bool:
     """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
     labels but its own, or nothing of that."""
-    taken_out = reading.train < description.train and reading.name in KNOW_ONLY_TRAIN
+    approach = known(reading.name)
+    taken_out = reading.train < description.train and approach is not None and approach.only_seen_labels
     return taken_out and scarce(description.train, description.labels)

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from advisor.approaches import family
 from advisor.disk import writing
 from advisor.errors import UserError
 from advisor.forecast.features import features
 from advisor.forecast.learning import Case
-from advisor.forecast.rules import family
 from advisor.forecast.sketch import same_data, sketch
 from advisor.intake import Bound, finite, json_of, read_bytes
 from advisor.measuring.records import append

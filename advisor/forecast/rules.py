@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from advisor.approaches import family, known
 from advisor.forecast.expected import Expected
 from advisor.forecast.observed import unfair
 from advisor.forecast.scale import around
@@ -21,10 +22,7 @@ PROBED_HALF = 0.3  # the same where a probe has at least placed the model
 FEW_LABELS = 50
 """Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush
 (2021) and Mosbach et al. (2023) see fine-tuning and prompting change places are a few dozens to a few hundreds."""
-MANY_LABELS = 20
-"""Classes that a prompt hardly explains: with more, training comes out ahead of prompts (Milios et al. 2023)."""
 A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an approach that was probed with fewer
-_PROBED_AS = {"head": "head", "nearest": "nearest", "few-shot": "few-shot:k=4"}
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
 SOME = 0.3  # share of the answers that occur in train, where nobody knows
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
@@ -130,28 +128,10 @@ def expect_by_rules(
         if grown:
             found[spec] = grown
             continue
-        rule, source = _RULES.get(family(spec), (_rest, "no rule of the literature is known for it"))
+        rule, source = _RULES.get(family(spec)) or _of_its_kind(spec)
         value = min(0.98, max(0.0, rule(facts)))
         found[spec] = Expected(spec, value, *around(value, half), "rule", f"rule of thumb: {source}")
     return found
-
-
-def advised_by_tree(description: Description, documents_change: bool) -> str:
-    """What a decision tree as guides publish it names: documents with changing facts or answers in them -> `rag`, and
-    `rag+lora` where there are many labels as well; behaviour, format or many classes -> `lora`; few labels ->
-    `few-shot`; else `zero-shot`.
-
-    Source: the common core of the vendors' guides to RAG against fine-tuning (OpenAI's "Optimizing LLM accuracy",
-    2024; Google Cloud's and IBM's comparisons of 2024).
-    """
-    enough = description.train >= FEW_LABELS
-    if description.documents and (documents_change or (description.in_documents or 0.0) >= KNOWN):
-        return "rag+lora" if enough and description.rigidity >= RIGID else "rag"
-    if enough and (description.labels >= MANY_LABELS or description.rigidity >= RIGID):
-        return "lora"
-    if description.train:
-        return "few-shot" if not enough or description.labels else "lora"
-    return "zero-shot"
 
 
 def _counted(spec: str, description: Description, metric: str) -> Expected | None:
@@ -163,8 +143,10 @@ def _counted(spec: str, description: Description, metric: str) -> Expected | Non
 
 
 def _measured(spec: str, description: Description, probes: Probes | None) -> Expected | None:
+    approach = known(spec)
+    learns = approach is None or approach.learns
     for reading in probes.readings if probes else ():
-        if reading.name == spec and (reading.train >= description.train or spec in ("zero-shot", "rag")):
+        if reading.name == spec and (reading.train >= description.train or not learns):
             widened = [(end - reading.value) * math.sqrt(2) for end in (reading.low, reading.high)]
             low, high = max(0.0, reading.value + widened[0]), min(1.0, reading.value + widened[1])
             return Expected(spec, reading.value, low, high, "measured", f"probed on {reading.n} examples")
@@ -173,7 +155,7 @@ def _measured(spec: str, description: Description, probes: Probes | None) -> Exp
 
 def _grown(spec: str, description: Description, probes: Probes | None) -> Expected | None:
     """What a probe measured of the same approach with fewer examples, and a little for each doubling since."""
-    name = _PROBED_AS.get(spec)
+    name = _probed_as(spec)
     reading = next((one for one in probes.readings if one.name == name), None) if probes else None
     if reading is None or unfair(reading, description):
         return None
@@ -184,6 +166,12 @@ def _grown(spec: str, description: Description, probes: Probes | None) -> Expect
         f"measured at {reading.value:.2f} on {reading.n} examples as {reading.name} with {reading.train} to learn from"
     )
     return Expected(spec, value, max(0.0, value - half), min(1.0, value + half), "rule", why)
+
+
+def _probed_as(spec: str) -> str:
+    """The spec in which an approach was tried out that learns; empty where its reading says nothing of it."""
+    approach = known(spec)
+    return approach.probed_as if approach and approach.learns and spec == approach.name else ""
 
 
 def _start(task: Description, kind: str, metric: str, probes: Probes | None) -> float:
@@ -210,11 +198,25 @@ def _copied(facts: _Facts) -> float:
     return 0.3 * (SOME if seen is None else seen) * (1 - facts.task.numeric_answers)
 
 
+def _of_its_kind(spec: str) -> _Rule:
+    """For an approach that the literature does not name: the rule of what shows the same to a model, trained or not."""
+    approach = known(spec)
+    like = _LIKE.get((approach.shows, approach.trains_model)) if approach else None
+    if like is None:
+        return _rest, "no rule of the literature is known for it"
+    rule, source = _RULES[like]
+    return rule, f"of approaches of its kind, {source}"
+
+
+_LIKE = {
+    ("nothing", False): "zero-shot",
+    ("examples", False): "few-shot",
+    ("documents", False): "rag",
+    ("nothing", True): "lora",
+    ("examples", True): "few-shot+lora",
+    ("documents", True): "rag+lora",
+}
+
+
 def _rest(facts: _Facts) -> float:
     return facts.start
-
-
-def family(spec: str) -> str:
-    """The approach without the parameters that hardly change what it is: all but the choice of shots."""
-    parts = [part.partition(":") for part in spec.split("+")]
-    return "+".join(name + ":select=nearest" * ("select=nearest" in given) for name, _, given in parts)

@@ -10,7 +10,7 @@ from advisor.approaches import Prediction
 from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
 from advisor.models import Passage
 from advisor.models.clock import Ledger
-from advisor.models.others import Load
+from advisor.models.others import Contention
 
 FIT, PREDICT, LATENCY = "fit", "predict", "latency"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
@@ -59,7 +59,7 @@ class _Attempt:
         self.seconds = 0.0
         self.timings: dict[str, list[float]] = {}
         self.ledger = Ledger()
-        self.others: dict[str, Load] = {}
+        self.others: dict[str, Contention] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -69,7 +69,7 @@ class _Attempt:
         count(line, own, self.ledger)
         kind = line.pop("type")
         if kind in STEPS:
-            self.others.setdefault(STEPS[kind], Load()).add(own.others)
+            self.others.setdefault(STEPS[kind], Contention()).add(own.others)
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
@@ -92,7 +92,7 @@ class _Attempt:
             case "again":
                 self._again(line, own.others)
 
-    def _again(self, line: dict[str, Any], others: Load) -> None:
+    def _again(self, line: dict[str, Any], others: Contention) -> None:
         """A step whose times were measured anew."""
         step = line["step"]
         self.others[step] = others
@@ -126,6 +126,7 @@ class _Attempt:
             artifact_bytes=facts.get("artifact_bytes"),
             trainable_parameters=facts.get("trainable_parameters"),
             uses_model=head["uses_model"],
+            shows=head.get("shows", ""),
             program=head.get("program", ""),
             reused=dict(self.ledger.reused),
             spans=dict(self.ledger.spans),

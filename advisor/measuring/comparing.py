@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from advisor.approaches import (
-    Adapted,
     Approach,
     ContextBuilder,
     Tuner,
-    ZeroShot,
     is_described,
-    parse,
+    named,
     spec_of,
     suggested,
 )
@@ -97,8 +95,8 @@ def compare(
 
     Args:
         approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights, a
-            tuner alone without context);
-            None takes those that the task names, else all that apply.
+            tuner alone without context); "all" stands for everything that applies.
+            None takes those that the task names, else those that run unasked.
         out: the run folder, `runs/<task name>` by default.
         seeds: how often approaches run that another seed can change.
         texts: whether inputs and shown passages stand in the records; answers always do.
@@ -177,19 +175,10 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
 
 def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
     """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
-    named = approaches if approaches is not None else task.defaults.approaches
-    found = [_approach(a) for a in named] or suggested(task)
+    found = named(approaches if approaches is not None else task.defaults.approaches, task) or suggested(task)
     if not task.test:
         raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
     return {spec_of(a): a for a in found}
-
-
-def _approach(given: str | Approach | ContextBuilder | Tuner) -> Approach:
-    if isinstance(given, str):
-        return parse(given)
-    if isinstance(given, ContextBuilder):
-        return Adapted(given)
-    return Adapted(ZeroShot(), given) if isinstance(given, Tuner) else given
 
 
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, STEPS
 from advisor.measuring.records import ModelFacts, Run
-from advisor.models.others import BUSY, Load
+from advisor.models.others import BUSY, Contention
 
 _MOST = 0.95  # of what a step could use that was lost: beyond, a factor would only pretend to know
 
@@ -70,20 +70,20 @@ def disturbances(runs: Sequence[Run], model: ModelFacts) -> Mapping[str, Disturb
     return found
 
 
-def _beside(run: Run, step: str) -> list[Load]:
+def _beside(run: Run, step: str) -> list[Contention]:
     """What is known of the steps that were measured at the same time as one of them."""
     anew = (PREDICT, LATENCY) if run.timed_again and step != FIT else tuple(STEPS.values())
     return [load for name, load in run.others.items() if name in anew]
 
 
-def _sum(loads: Sequence[Load]) -> Load:
-    total = Load()
+def _sum(loads: Sequence[Contention]) -> Contention:
+    total = Contention()
     for load in loads:
         total.add(load)
     return total
 
 
-def _lost(load: Load, on_gpu: bool) -> float:
+def _lost(load: Contention, on_gpu: bool) -> float:
     share = load.share or 0.0
     if not on_gpu:
         return share

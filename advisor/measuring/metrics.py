@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ from advisor.errors import UserError
 from advisor.measuring.answers import code_tokens, longest_common, overlap, rouge_words, squad_form
 from advisor.measuring.confusion import Confusion
 from advisor.measuring.json_values import json_value, leaves, shared
-from advisor.tasks import UNANSWERABLE
+from advisor.tasks import UNANSWERABLE, Metric, release_of
+from advisor.tasks.faults import quoted, short
 from advisor.tasks.forms import answer_tokens, is_sign, unicode_form
+from advisor.tasks.metrics import BUILT_IN, other_metric
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
@@ -30,39 +33,24 @@ def score(metric: str, text: str, targets: Sequence[str]) -> float:
     `macro_f1` has no value for a single example; its per-example value is the accuracy.
 
     Args:
-        metric: one of `advisor.tasks.METRICS`.
+        metric: the name of one that is built in or installed (`advisor.tasks.metric_names`).
         text: the answer as the approach gave it.
         targets: all acceptable answers, at least one; the best match counts.
 
     Raises:
-        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list.
+        UserError: the metric is unknown, there is no target, or a target of `json_f1` is no JSON object or list; or
+            the metric of another package fails, or gives anything but a number from 0 to 1.
     """
-    judge = _JUDGES.get(metric)
-    if judge is None:
-        raise UserError(f'the metric "{metric}" is unknown', "use one of " + ", ".join(_JUDGES))
+    judge = metric_of(metric)
     if not targets:
         raise UserError("an example without any target cannot be judged", 'give each line a "target"')
-    return judge(text, targets)
+    return judge.score(text, targets)
 
 
 def scores(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     """`score` of each answer; shape (examples,)."""
     judged = [score(metric, text, accepted) for text, accepted in zip(texts, targets, strict=True)]
     return np.array(judged, dtype=np.float64)
-
-
-def aggregate(metric: str, texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
-    """The quality over a test set: the mean of the scores, but the true macro F1 for `macro_f1`.
-
-    Raises:
-        UserError: as in `score`, or there is no example.
-    """
-    if not texts:
-        raise UserError("there is no test example to judge", "add examples to the test split")
-    if metric == "macro_f1":
-        labels = label_set(texts, targets)
-        return float(confusion(texts, targets, labels).macro_f1()[0])
-    return float(scores(metric, texts, targets).mean())
 
 
 def label_set(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -160,7 +148,7 @@ def _chrf(text: str, targets: Sequence[str]) -> float:
 def corpus_chrf(texts: Sequence[str], targets: Sequence[Sequence[str]]) -> float:
     """chrF of all answers taken together, as translations are usually reported: between 0 and 1.
 
-    `aggregate` gives the mean over the answers instead, of which differences can be tested.
+    The quality is the mean over the answers instead, of which differences can be tested.
     """
     most = max(map(len, targets))
     streams: Any = [[unicode_form(t[at]) if at < len(t) else None for t in targets] for at in range(most)]
@@ -226,3 +214,41 @@ _JUDGES: Mapping[str, Callable[[str, Sequence[str]], float]] = {
     "code_f1": _code_f1,
     "json_f1": _json_f1,
 }
+_CORPUS = {"chrf": corpus_chrf}
+
+
+@cache
+def metric_of(name: str) -> Metric:
+    """The metric of that name, built in or of another package; what the latter gives is checked.
+
+    Raises:
+        UserError: as in `advisor.tasks.metrics.other_metric`.
+    """
+    facts = BUILT_IN.get(name)
+    if facts is not None:
+        return Metric(**vars(facts), score=_JUDGES[name], corpus=_CORPUS.get(name))
+    found = other_metric(name)
+    score, corpus = found.score, found.corpus
+    return replace(
+        found,
+        score=lambda text, targets: _checked(name, lambda: score(text, targets), f"the answer {quoted(text)}"),
+        corpus=corpus and (lambda texts, targets: _checked(name, lambda: corpus(texts, targets), "all answers")),
+    )
+
+
+def _checked(name: str, judge: Callable[[], object], what: str) -> float:
+    """What another package's metric gives, as a number from 0 to 1.
+
+    Raises:
+        UserError: it fails, or gives anything else.
+    """
+    called, mend = f'the metric "{name}" of {release_of(name)}', "mend or uninstall it, or name another metric"
+    try:
+        value = judge()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{called} fails on {what}: {type(error).__name__}: {error}", mend) from error
+    if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= 1:
+        raise UserError(f"{called} gives {short(repr(value))} for {what}, not a number from 0 to 1", mend)
+    return float(value)

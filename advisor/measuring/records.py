@@ -33,7 +33,7 @@ from typing import Any, Literal
 from advisor.disk import writing
 from advisor.models import Passage
 from advisor.models.clock import Ledger, Span
-from advisor.models.others import Load
+from advisor.models.others import Contention
 
 REPEATABLE = ("latency",)
 Status = Literal["ok", "failed", "interrupted", "skipped"]
@@ -116,6 +116,8 @@ class Run:
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
         uses_model: whether the language model runs at all (False for majority, nearest, head).
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
+            say.
         program: digest of the program that did it; another one does not go on from here.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
@@ -149,11 +151,12 @@ class Run:
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
     uses_model: bool = True
+    shows: str = ""
     program: str = ""
     reused: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[str, Span] = field(default_factory=dict)
     measured: str | None = None
-    others: Mapping[str, Load] = field(default_factory=dict)
+    others: Mapping[str, Contention] = field(default_factory=dict)
     threads: Mapping[str, int] = field(default_factory=dict)
     threads_alone: int | None = None
     timed_again: str | None = None
@@ -361,7 +364,7 @@ def counted(ledger: Ledger) -> dict[str, Any]:
 def count(line: dict[str, Any], *ledgers: Ledger) -> None:
     """Add what a line carries of the clock's ledger to each of these, and take it off the line."""
     reused, spans = line.pop("reused", {}), line.pop("spans", {})
-    others = Load(**line.pop("others", {}))
+    others = Contention(**line.pop("others", {}))
     for ledger in ledgers:
         for what, seconds in reused.items():
             ledger.reused[what] += seconds

@@ -26,7 +26,7 @@ from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.tasks import Example, Query, Task
 
-OUTLINE = "task.json"
+BRIEF = "task.json"
 OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
 
 
@@ -209,7 +209,7 @@ class Measurement:
             return None
         try:
             with clock.span(OTHER):
-                return self.approach.restore(self.assignment.folder, self.task.outline, self.model)
+                return self.approach.restore(self.assignment.folder, self.task.brief, self.model)
         except Exception:  # noqa: BLE001 - deleted or damaged, whatever reading it raises: it is fitted anew
             return None
 
@@ -348,6 +348,7 @@ def _open(assignment: Assignment, before: Run | None) -> None:
         "seed": assignment.seed,
         "control": approach.control,
         "uses_model": approach.uses_model,
+        "shows": approach.shows,
         "config": configuration(approach),
         "program": assignment.program,
         "machine": assignment.machine,
@@ -360,13 +361,13 @@ def _open(assignment: Assignment, before: Run | None) -> None:
 
 
 def _keep(predictor: Predictor, task: Task, folder: Path) -> None:
-    """Save whole or not at all, with the task's outline: a folder that is there is enough to answer from."""
+    """Save whole or not at all, with the task's brief: a folder that is there is enough to answer from."""
     work = folder.with_name(folder.name + ".saving")
     clear(work, folder)
     with writing(folder.parent):
         work.mkdir(parents=True)
         predictor.save(work)
-        (work / OUTLINE).write_text(json.dumps(asdict(task.outline)), encoding="utf-8")
+        (work / BRIEF).write_text(json.dumps(asdict(task.brief)), encoding="utf-8")
         place_whole(work, folder)
 
 

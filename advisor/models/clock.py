@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from advisor.models.others import Load, Stand, between, look
+from advisor.models.others import Contention, Stand, between, look
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Ledger:
 
     spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))
     reused: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    others: Load = field(default_factory=Load)
+    others: Contention = field(default_factory=Contention)
 
 
 class Clock:

@@ -48,7 +48,7 @@ class Stand:
 
 
 @dataclass(slots=True)
-class Load:
+class Contention:
     """What others took during a step, or several added up; nothing where it cannot be told.
 
     Attributes:
@@ -65,7 +65,7 @@ class Load:
     gpu: float = 0.0
     gpu_of: float = 0.0
 
-    def add(self, more: Load) -> None:
+    def add(self, more: Contention) -> None:
         """Add what was taken at another time."""
         self.seconds += more.seconds
         self.taken += more.taken
@@ -89,14 +89,14 @@ class Load:
         return min(1.0, max(0.0, self.gpu / self.gpu_of)) if self.gpu_of >= ENOUGH else None
 
 
-def between(before: Stand | None, after: Stand | None) -> Load:
+def between(before: Stand | None, after: Stand | None) -> Contention:
     """What others took from one moment to another.
 
     Where a container is limited to less than its cores, others take something if the machine has less left than that
     limit, or if they use it up within the container.
     """
     if before is None or after is None or before.cores != after.cores:
-        return Load()
+        return Contention()
     seconds, cores = after.seconds - before.seconds, len(after.cores)
     own = after.own - before.own
     taken, of = after.busy - before.busy - own, cores * seconds
@@ -105,7 +105,7 @@ def between(before: Stand | None, after: Stand | None) -> Load:
         taken, of = max(0.0, allowed - (of - taken)), allowed
         if before.group is not None and after.group is not None:
             taken = max(taken, after.group - before.group - own)
-    load = Load(seconds, taken, of)
+    load = Contention(seconds, taken, of)
     if before.gpu is not None and after.gpu is not None:
         load.gpu, load.gpu_of = after.gpu - before.gpu, seconds
     return load

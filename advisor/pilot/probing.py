@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from advisor.approaches import parse
+from advisor.approaches import Adapted, Approach, kinds, parse
 from advisor.errors import NotApplicable, UserError
 from advisor.measuring.progress import Progress, Silence
 from advisor.models import LanguageModel
@@ -16,6 +16,7 @@ from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import PROBING, Probes, Rates, Reading
 from advisor.pilot.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
 from advisor.pilot.trials import (
+    RECALL,
     Alone,
     AnswerProbe,
     Bench,
@@ -28,6 +29,7 @@ from advisor.pilot.trials import (
 )
 from advisor.tasks import Task
 from advisor.tasks.splits import scarce
+from advisor.verdict import words
 
 PLANNED = 0.95
 """Share of the time that is planned with; the rest is for plans that a slower moment upsets."""
@@ -83,34 +85,45 @@ def _probes(bench: Bench) -> tuple[list[Probe], list[str]]:
     """All that can be probed on the task, the cheap and telling first; and why some cannot."""
     task, slices = bench.task, bench.slices
     left_out: list[str] = []
-    probes: list[Probe] = []
+    tried = [parse(kind.probed_as) for kind in kinds() if kind.probed_as]
+    asked = [one for one in tried if one.uses_model and not one.trains_model]
+    learners = [one for one in asked if one.shows != "documents" and one.learns]
+    cheap = [one for one in tried if not one.uses_model]
     if not slices.train:
-        left_out.append("few-shot, nearest and head were not probed: there are no training examples.")
-    else:
-        probes += [CheapProbe(bench, spec) for spec in ("nearest", "head") if not parse(spec).unsuited(task)]
-    probes += [Alone(bench, "the speed of one prompt"), AnswerProbe(bench, "zero-shot")]
-    if task.documents:
-        probes += _of_documents(bench, left_out)
-    if slices.train:
-        probes.insert(-1 if task.documents else len(probes), AnswerProbe(bench, "few-shot:k=4"))
+        names = words.listed([one.name for one in (*learners, *cheap)])
+        left_out.append(f"There are no training examples to probe {names} with.")
+        learners = cheap = []
+    probes: list[Probe] = [CheapProbe(bench, one) for one in cheap if not one.unsuited(task)]
+    probes.append(Alone(bench, "the speed of one prompt"))
+    probes += [AnswerProbe(bench, one) for one in asked if one.shows != "documents" and not one.learns]
+    informed = [one for one in asked if one.shows == "documents"] if task.documents else []
+    probes += _of_documents(bench, informed, [AnswerProbe(bench, one) for one in learners], left_out)
     probes.append(Perplexity(bench, "inputs", [example.input for example in slices.judged[:PROBED]]))
     if task.documents:
         texts = [document.text for document in sample(task.documents, PROBED)]
         probes.append(Perplexity(bench, "documents", texts, late=True))
-    return [*probes, Training(bench)], left_out
+    tuners = [one.tuner for one in tried if isinstance(one, Adapted) and one.tuner]
+    return [*probes, *(Training(bench, tuner) for tuner in tuners[:1])], left_out
 
 
-def _of_documents(bench: Bench, left_out: list[str]) -> list[Probe]:
-    """Retrieval, and answers with documents."""
-    corpus = Corpus(bench)
+def _of_documents(
+    bench: Bench, informed: Sequence[Approach], others: Sequence[Probe], left_out: list[str]
+) -> Sequence[Probe]:
+    """Retrieval, and answers with documents, around the other probes."""
+    found = [one for one in informed if isinstance(one, Adapted) and not one.control]
+    if not found:
+        return others
+    corpus, controls = Corpus(bench, found[0].builder), [one for one in informed if one.control]
     probes: list[Probe] = [corpus]
     if any(example.evidence for example in bench.slices.judged):
-        probes.append(AnswerProbe(bench, "oracle", corpus.documents_with_evidence))
+        probes += [AnswerProbe(bench, one, corpus.documents_with_evidence) for one in controls]
     else:
+        names = words.listed([*(one.name for one in controls), RECALL])
         left_out.append(
-            'oracle and recall@3 were not probed: no example says which documents hold its answer ("evidence").'
+            f'No example says which documents hold its answer ("evidence"), so {names} could not be probed.'
         )
-    return [*probes, AnswerProbe(bench, "rag", corpus.documents, lambda: corpus.questions)]
+    searching = [AnswerProbe(bench, one, corpus.documents, lambda: corpus.questions) for one in found]
+    return [*probes, *others, *searching]
 
 
 def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress) -> None:
@@ -197,9 +210,10 @@ def _unfair(task: Task, slices: Slices) -> list[str]:
     """What judging an example takes away from its label."""
     if not (slices.crossed and slices.labelled and scarce(len(slices.train), len(task.labels))):
         return []
+    names = words.listed([kind.name for kind in kinds() if issubclass(kind, Approach) and kind.only_seen_labels])
     return [
         f"With {len(slices.train)} training examples of {len(task.labels)} labels, what is judged leaves its label "
-        "hardly any: the figures of nearest and head are too low, and are not taken for what they will reach."
+        f"hardly any: the figures of {names} are too low, and are not taken for what they will reach."
     ]
 
 
@@ -214,6 +228,7 @@ def _said(one: Probe) -> list[str]:
     if isinstance(one, Corpus) and one.picked and not one.picked.whole:
         found.append(
             f"{len(one.picked.documents):,} of {len(one.bench.task.documents):,} documents were searched, those that "
-            f"hold an answer or share most words with a question; so {one.name} and rag may come out too good."
+            f"hold an answer or share most words with a question; so {one.name} and what was answered with them may "
+            "come out too good."
         )
     return found

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.approaches import Adapted, Approach, TrainingExample, TrainingSet, parse
+from advisor.approaches import Approach, ContextBuilder, TrainingExample, TrainingSet, Tuner, spec_of
 from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
 from advisor.models import Context, Passage, Prompt
@@ -33,6 +33,7 @@ FEWEST_DOCUMENTS = 30
 """Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
 ALONE_TOKENS = 12
 PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
+RECALL = "recall@3"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,9 @@ class CheapProbe(Probe):
 
     burst = CURVE_AT_ONCE
 
-    def __init__(self, bench: Bench, spec: str) -> None:
-        super().__init__(bench, spec)
-        self.approach = parse(spec)
+    def __init__(self, bench: Bench, approach: Approach) -> None:
+        super().__init__(bench, spec_of(approach))
+        self.approach = approach
 
     def sizes(self) -> Sequence[int]:
         """Training examples."""
@@ -140,12 +141,12 @@ class AnswerProbe(Probe):
     def __init__(
         self,
         bench: Bench,
-        spec: str,
+        approach: Approach,
         documents: Callable[[int], tuple[Document, ...]] = lambda size: (),
         most: Callable[[], int] = lambda: PROBED,
     ) -> None:
-        super().__init__(bench, spec)
-        self.approach = parse(spec)
+        super().__init__(bench, spec_of(approach))
+        self.approach = approach
         self.documents = documents
         self.most = most
 
@@ -192,20 +193,18 @@ class AnswerProbe(Probe):
 
 
 class Corpus(Probe):
-    """Retrieval from as many documents as can be indexed in time; what it picks, `oracle` and `rag` use too.
+    """Retrieval from as many documents as can be indexed in time; what it picks, all that show documents use too.
+
+    Args:
+        builder: shows three passages for each query.
 
     Attributes:
         picked: the documents; None before its turn.
     """
 
-    k = 3
-
-    def __init__(self, bench: Bench) -> None:
-        super().__init__(bench, f"recall@{self.k}")
-        approach = parse(f"rag:k={self.k}")
-        if not isinstance(approach, Adapted):
-            raise NotApplicable("rag is no context builder here")
-        self.builder = approach.builder
+    def __init__(self, bench: Bench, builder: ContextBuilder) -> None:
+        super().__init__(bench, RECALL)
+        self.builder = builder
         self.picked: Shortlist | None = None
         self.shortlister = Shortlister(bench.task.documents, bench.slices.judged)
 
@@ -233,7 +232,7 @@ class Corpus(Probe):
                 return self.note(size, reading)
 
     def documents(self, size: int) -> tuple[Document, ...]:
-        """What `rag` searches.
+        """What is searched.
 
         Raises:
             OutOfTime: nothing is indexed yet.
@@ -246,7 +245,7 @@ class Corpus(Probe):
         return self.picked.documents
 
     def documents_with_evidence(self, size: int) -> tuple[Document, ...]:
-        """What `oracle` is given: the evidence of all its questions is among it."""
+        """What a control is given: the evidence of all its questions is among it."""
         evidence = self.shortlister.evidence(self.bench.slices.judged[:size])
         return tuple(dict.fromkeys((*(self.picked.documents if self.picked else ()), *evidence)))
 
@@ -321,7 +320,7 @@ class Alone(Probe):
         self.note(size)
 
     def _prompts(self) -> list[Prompt]:
-        """Prompts as `zero-shot` asks them, and one as `rag` does where there are documents."""
+        """Prompts as `zero-shot` asks them, and one with passages where there are documents."""
         judged = self.bench.slices.judged
         prompts = [self.bench.prompt(judged[at % len(judged)]) for at in range(3)]
         documents = self.bench.task.documents[:PASSAGES]
@@ -332,7 +331,10 @@ class Alone(Probe):
 
 
 class Training(Probe):
-    """How fast LoRA trains: a few examples, once; what comes of it is thrown away.
+    """How fast a tuner trains: a few examples, once; what comes of it is thrown away.
+
+    Args:
+        tuner: passes over them once.
 
     Attributes:
         rate: tokens of training rows a second.
@@ -340,8 +342,9 @@ class Training(Probe):
 
     late = True
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, tuner: Tuner) -> None:
         super().__init__(bench, "the speed of training")
+        self.tuner = tuner
         self.rate: float | None = None
 
     def sizes(self) -> Sequence[int]:
@@ -355,11 +358,8 @@ class Training(Probe):
         task_length = len(bench.task.instruction) + sum(map(len, bench.prompt(bench.slices.train[0]).labels))
         texts = [example.prompt.input + example.answer for example in examples]
         bench.allowance.require(bench.model.training_seconds(texts) + bench.model.training_seconds(["x" * task_length]))
-        approach = parse("lora:epochs=1,batch=8")
-        if not isinstance(approach, Adapted) or approach.tuner is None:
-            raise NotApplicable("lora is no tuner here")
         clock.drain()
-        approach.tuner.tune(TrainingSet(tuple(examples)), bench.model.model, SEED)
+        self.tuner.tune(TrainingSet(tuple(examples)), bench.model.model, SEED)
         span = clock.drain().spans.get("train")
         if span is not None and span.tokens and span.seconds > 0:
             self.rate = span.tokens / span.seconds

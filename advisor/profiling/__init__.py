@@ -2,6 +2,6 @@
 
 from advisor.profiling.mislabelled import LabelCheck
 from advisor.profiling.task_profile import Profile, Unchecked, profile
-from advisor.profiling.tokens import Tokens
+from advisor.profiling.tokens import TokenLengths
 
-__all__ = ["LabelCheck", "Profile", "Tokens", "Unchecked", "profile"]
+__all__ = ["LabelCheck", "Profile", "TokenLengths", "Unchecked", "profile"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from advisor.models import Embedder, LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.profiling.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
-from advisor.profiling.tokens import Tokens, answers_too_long, count_tokens, too_long
+from advisor.profiling.tokens import TokenLengths, answers_too_long, count_tokens, too_long
 from advisor.tasks import Task
 from advisor.tasks.audit import audit, ranked
 from advisor.tasks.description import Description, describe
@@ -39,7 +39,7 @@ class Profile:
 
     task: Task = field(repr=False)
     description: Description
-    tokens: Tokens | None
+    tokens: TokenLengths | None
     labels: LabelCheck | None
     findings: tuple[Finding, ...]
     unchecked: tuple[Unchecked, ...]
@@ -72,7 +72,9 @@ def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder |
     )
 
 
-def _unchecked(material: Material, tokens: Tokens | None, labels: LabelCheck | None, asked: bool) -> list[Unchecked]:
+def _unchecked(
+    material: Material, tokens: TokenLengths | None, labels: LabelCheck | None, asked: bool
+) -> list[Unchecked]:
     found = []
     if tokens is None:
         found.append(Unchecked("lengths in tokens and what exceeds the context window", "name a model: --model M"))

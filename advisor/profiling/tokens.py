@@ -14,7 +14,7 @@ _FEW = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class TokenLengths:
     """Lengths in tokens, without the chat template and special tokens.
 
     Attributes:
@@ -40,7 +40,7 @@ class Tokens:
     documents_too_long: float | None
 
 
-def count_tokens(material: Material, model: LanguageModel) -> Tokens:
+def count_tokens(material: Material, model: LanguageModel) -> TokenLengths:
     """Count the tokens of every text of a task once."""
     counts: dict[str, int] = {}
 
@@ -55,7 +55,7 @@ def count_tokens(material: Material, model: LanguageModel) -> Tokens:
     targets = [count(entry.example.target) for entry in material.entries]
     documents = [model.count_tokens(document.text) for document in material.task.documents]
     examples = tuple(instruction + given + wanted for given, wanted in zip(inputs, targets, strict=True))
-    return Tokens(
+    return TokenLengths(
         model=model.name,
         context_window=window,
         instruction=instruction,
@@ -69,7 +69,7 @@ def count_tokens(material: Material, model: LanguageModel) -> Tokens:
     )
 
 
-def answers_too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
+def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
     """Answers that exceed the context window behind the instruction, whatever else is left out."""
     room = tokens.context_window - tokens.instruction
     places = [
@@ -92,7 +92,7 @@ def answers_too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
         )
 
 
-def too_long(material: Material, tokens: Tokens) -> Iterator[Finding]:
+def too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
     """Examples that exceed the context window before any context is added, by more than their answer."""
     window = tokens.context_window
     room = window - tokens.instruction

@@ -20,7 +20,7 @@ from advisor.models import LanguageModel
 from advisor.pilot.deadline import SAFETY, OutOfTime
 from advisor.racing.budget import Budget
 from advisor.racing.guard import Guard
-from advisor.racing.policy import Finish, Rules, run_race
+from advisor.racing.policy import Finish, RaceRules, run_race
 from advisor.racing.result import RacedComparison, record_of
 from advisor.racing.setaside import SetAside, set_aside
 from advisor.racing.track import JOURNAL, RACE, Conditions, Track
@@ -129,7 +129,7 @@ class _Contest:
         """Race, measure, record how it went."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
-            rules = Rules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
+            rules = RaceRules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
             finish = run_race(self.track, rules)
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]

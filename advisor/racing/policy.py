@@ -9,8 +9,8 @@ quarter of the training set: before the fit on all of it where the training set 
 time does not allow it. It is out if it falls short of a rival by more than the other three quarters could explain; that
 rests on the assumption which `standings` names. Where it was tried for lack of time and was better than the winner, the
 report says so and calls nothing decided. Who is fitted first is decided by trials and by what comparisons on other
-tasks let one expect (`Rules.edges`); the same tells whether an approach that the budget could not fit would probably
-have won. Nothing else rests on these expectations, and nobody is beaten by them.
+tasks let one expect (`RaceRules.edges`); the same tells whether an approach that the budget could not fit would
+probably have won. Nothing else rests on these expectations, and nobody is beaten by them.
 
 Time is spent where it can be spared: after the first round only the leader goes on, and those who are likely to be
 beaten, as the evidence grows, for less than half of what their test runs would take. Who is level with the leader is
@@ -61,7 +61,7 @@ class Finish:
         stopped: as in `advisor.verdict.race.Race`.
         finalists: to be measured on the test set, the winner first; empty where nothing could be judged.
         favourite: the approach that seems to be the best, those included that were tried with fewer training examples
-            or, where `Rules.edges` tells what to expect of them, not fitted at all.
+            or, where `RaceRules.edges` tells what to expect of them, not fitted at all.
         forms: all approaches.
     """
 
@@ -79,7 +79,7 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Rules:
+class RaceRules:
     """Of a race.
 
     Attributes:
@@ -99,7 +99,7 @@ class Rules:
     edges: Mapping[str, float] = field(default_factory=dict)
 
 
-def run_race(field_: Field, rules: Rules) -> Finish:
+def run_race(field_: Field, rules: RaceRules) -> Finish:
     """Hold a race."""
     return _Race(field_, rules).go()
 
@@ -107,7 +107,7 @@ def run_race(field_: Field, rules: Rules) -> Finish:
 class _Race:
     """The turns of a race, over who is in it (`Standing`) and what time is left (`TimePlan`)."""
 
-    def __init__(self, field_: Field, rules: Rules) -> None:
+    def __init__(self, field_: Field, rules: RaceRules) -> None:
         self.field = field_
         self.rules = rules
         self.standard = Standard(max(1, len(field_.specs) - 1), rules.level, rules.margin)

@@ -12,7 +12,7 @@ class Standing:
     """All approaches of a race.
 
     Args:
-        edges: as in `advisor.racing.policy.Rules`.
+        edges: as in `advisor.racing.policy.RaceRules`.
 
     Attributes:
         forms: by spec, in the order in which they were named.

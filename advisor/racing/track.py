@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from advisor.approaches import Approach, spec_of, untrained
-from advisor.forecast.foresight import Lengths, foresee
+from advisor.approaches import Approach, Lengths, spec_of, untrained
+from advisor.forecast.foresight import Work
 from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
@@ -30,11 +30,10 @@ from advisor.measuring.records import Comparison, append, lines
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime
-from advisor.pilot.readings import Rates
 from advisor.racing.field import Leg
 from advisor.racing.guard import Guard
 from advisor.racing.setaside import SetAside
-from advisor.tasks import Limits, subset
+from advisor.tasks import Limits, Outline, release_of, subset
 from advisor.verdict import costs
 from advisor.verdict.limits import shown_violations
 from advisor.verdict.prices import HourlyPrice
@@ -82,9 +81,9 @@ class Track:
         self._place = dict.fromkeys(self.approaches, 0)
         described = model.describe()
         raced = replace(aside.task, test=aside.pool)
-        self.key = digest(raced.fingerprint, aside.task.fingerprint, {name: described[name] for name in SAME_MODEL})[
-            :12
-        ]
+        judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
+        same = {name: described[name] for name in SAME_MODEL}
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, same, judged_by)[:12]
         self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for line in self.records():
@@ -119,7 +118,7 @@ class Track:
 
     def trains(self, spec: str) -> bool:
         """Whether weights are trained."""
-        return untrained(self.approaches[spec]) is not None
+        return self.approaches[spec].trains_model
 
     def kin(self, spec: str) -> str | None:
         """The same context with the base weights."""
@@ -128,8 +127,13 @@ class Track:
 
     def work(self, spec: str, train: int) -> float:
         """In tokens that would take as long to read, from the lengths of the texts."""
-        task = self.aside.task if train == self.train else subset(self.aside.task, train_limit=train)
-        return foresee(self.approaches[spec], task, self._lengths, Rates(), None).work_to_fit
+        outline = self._outline.with_labelled(train)
+        load = self.approaches[spec].load(outline, self._lengths)
+        return Work.of(load).to_fit if load else 0.0
+
+    @cached_property
+    def _outline(self) -> Outline:
+        return Outline.of(self.aside.task)
 
     @cached_property
     def _lengths(self) -> Lengths:
@@ -202,7 +206,7 @@ class Track:
         """The limits that it is already shown to break, but for the least quality, which is for the test set to say."""
         limits, price = self.conditions.limits, self.conditions.price
         (row,) = measured(comparison)
-        spent = costs.expenses(row, price.usd if price else None, limits)
+        spent = costs.expenses(costs.quantities(row), price.usd if price else None, limits)
         return list(shown_violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
 
     def _violation(self, line: Mapping[str, Any]) -> str:

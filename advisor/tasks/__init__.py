@@ -4,12 +4,13 @@ from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
 from advisor.tasks.loading import load_table, load_task
+from advisor.tasks.metrics import Metric, MetricFacts, facts_of, metric_names, release_of
+from advisor.tasks.outline import Outline, TaskShape, Texts
 from advisor.tasks.splits import subset
 from advisor.tasks.tables import TableSource
 from advisor.tasks.task import (
     DEFAULT_METRIC,
     KINDS,
-    METRICS,
     UNANSWERABLE,
     Defaults,
     Document,
@@ -17,16 +18,14 @@ from advisor.tasks.task import (
     GroundedQuery,
     Kind,
     Limits,
-    Metric,
     Query,
     Task,
-    TaskOutline,
+    TaskBrief,
 )
 
 __all__ = [
     "DEFAULT_METRIC",
     "KINDS",
-    "METRICS",
     "UNANSWERABLE",
     "DataFacts",
     "Defaults",
@@ -38,14 +37,21 @@ __all__ = [
     "Kind",
     "Limits",
     "Metric",
+    "MetricFacts",
+    "Outline",
     "Query",
     "TableSource",
     "Task",
-    "TaskOutline",
+    "TaskBrief",
+    "TaskShape",
+    "Texts",
     "data_caveats",
     "data_facts",
     "default_labels",
+    "facts_of",
     "load_table",
     "load_task",
+    "metric_names",
+    "release_of",
     "subset",
 ]

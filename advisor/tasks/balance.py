@@ -12,9 +12,10 @@ from advisor.tasks.faults import listed, quoted
 from advisor.tasks.findings import HAS, Finding, counted, sights
 from advisor.tasks.forms import answer_tokens, code_points, look, unicode_form
 from advisor.tasks.material import Entry, Material
-from advisor.tasks.power import SPREAD, detectable
+from advisor.tasks.metrics import facts_of
+from advisor.tasks.power import detectable
 from advisor.tasks.shapes import CODE, code_share, is_code
-from advisor.tasks.task import Metric, Place, Task
+from advisor.tasks.task import Place, Task
 from advisor.tasks.words import unspaced
 
 FEW_TO_LEARN = 5
@@ -23,7 +24,7 @@ FEW_TO_TEST = 5
 """Test examples below which nothing can be said about a class."""
 LOPSIDED = 0.8
 """Share of one label from which accuracy says little."""
-_LOST_IN_CODE: dict[Metric, str] = {
+_LOST_IN_CODE: dict[str, str] = {
     "exact_match": "brackets, quotes and case",
     "token_f1": "brackets, quotes, case and order",
     "squad_em": "operators, brackets and case",
@@ -212,7 +213,7 @@ def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
 def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
     if not test:
         return
-    smallest = detectable(SPREAD[task.metric] / math.sqrt(len(test)))
+    smallest = detectable(facts_of(task.metric).spread / math.sqrt(len(test)))
     if smallest >= _COARSE:
         yield Finding(
             code="small-test-set",

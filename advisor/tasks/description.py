@@ -13,9 +13,10 @@ import numpy as np
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.language import main_language
 from advisor.tasks.material import Entry, Material
+from advisor.tasks.metrics import facts_of
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import Occurrences, holds
-from advisor.tasks.power import SPREAD, detectable
+from advisor.tasks.power import detectable
 from advisor.tasks.shapes import is_code, is_json, is_number, rigidity
 from advisor.tasks.task import UNANSWERABLE, Task
 from advisor.tasks.words import count_words
@@ -80,7 +81,7 @@ class Description:
         language_share: its share of the inputs whose language is clear.
         document_language: the same of the documents; empty without documents.
         detectable: the smallest difference in the metric between two approaches that the test set shows with 80 %
-            power (two-sided, 5 %), by the spread assumed in `advisor.tasks.power.SPREAD`.
+            power (two-sided, 5 %), by the spread assumed in `advisor.tasks.metrics`.
         examples_to_halve: test examples in all that would halve it.
     """
 
@@ -148,7 +149,7 @@ def describe(material: Material) -> Description:
         language=language,
         language_share=language_share,
         document_language=main_language(material.page_languages)[0] if material.pages else "",
-        detectable=detectable(SPREAD[task.metric] / math.sqrt(len(test))) if test else None,
+        detectable=detectable(facts_of(task.metric).spread / math.sqrt(len(test))) if test else None,
         examples_to_halve=4 * len(test),
     )
 

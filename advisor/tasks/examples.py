@@ -21,7 +21,7 @@ LINE = '{"input": "...", "target": "..."}'
 
 
 @dataclass(frozen=True)
-class Rules:
+class ExampleRules:
     """What the examples of a task must obey.
 
     Attributes:
@@ -44,7 +44,7 @@ def default_labels(examples: Iterable[Example]) -> tuple[str, ...]:
     return tuple(sorted({example.target for example in examples}))
 
 
-def examples_from(rows: Sequence[Row], path: Path, rules: Rules, log: FaultLog) -> tuple[Example, ...]:
+def examples_from(rows: Sequence[Row], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
     """The examples in the rows of one split, in order.
 
     Args:
@@ -60,7 +60,7 @@ def examples_from(rows: Sequence[Row], path: Path, rules: Rules, log: FaultLog) 
 class _Reader:
     """Reads the rows of one file and remembers the ids seen."""
 
-    def __init__(self, file: str, rules: Rules, log: FaultLog) -> None:
+    def __init__(self, file: str, rules: ExampleRules, log: FaultLog) -> None:
         self._file = file
         self._name = Path(file).name
         self._rules = rules

@@ -12,7 +12,7 @@ from advisor.errors import UserError
 from advisor.intake import link_out, there
 from advisor.tasks.columns import Columns, group_advice, of_lines
 from advisor.tasks.documents import read_documents
-from advisor.tasks.examples import LINE, Rules, default_labels, examples_from
+from advisor.tasks.examples import LINE, ExampleRules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import read_json
 from advisor.tasks.settings import Settings, check_settings, read_settings
@@ -37,7 +37,7 @@ class _Source:
     dev: Path | None
     documents: Path | None
     rows: RowReader
-    rules: Rules
+    rules: ExampleRules
     origin: str
     bounds: Bounds
     home: Path | None = None
@@ -77,7 +77,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
         dev=_present(folder / "dev.jsonl"),
         documents=_folder_documents(folder, log),
         rows=lambda file, log: _read_lines(file, log, bounds),
-        rules=Rules(settings.kind, settings.labels),
+        rules=ExampleRules(settings.kind, settings.labels),
         origin=str(folder),
         bounds=bounds,
         home=folder,
@@ -118,7 +118,7 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
         dev=_path(source.dev),
         documents=_path(source.documents),
         rows=lambda file, log: read_table(file, source.columns, log, bounds.table),
-        rules=Rules(settings.kind, settings.labels),
+        rules=ExampleRules(settings.kind, settings.labels),
         origin=str(train),
         bounds=bounds,
     )
@@ -166,7 +166,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     return task
 
 
-def _knowing(rules: Rules, documents: Sequence[Document]) -> Rules:
+def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules:
     """The rules with the documents' ids; those that are line numbers are no names."""
     numbered = {d.id for d in documents if d.place and d.id == str(d.place.line)}
     return replace(rules, documents=frozenset(d.id for d in documents), numbered=frozenset(numbered))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from statistics import NormalDist
-
-from advisor.tasks.task import Metric
 
 LEVEL = 0.05
 """Chance of error that every claim is allowed."""
@@ -16,24 +13,6 @@ MARGIN = 0.02
 POWER = 0.80
 RIVALS_DIFFER = 0.2
 """Assumed before measuring: share of the test examples that exactly one of two serious rivals gets right."""
-SPREAD: dict[Metric, float] = {
-    "accuracy": math.sqrt(RIVALS_DIFFER),
-    "macro_f1": math.sqrt(RIVALS_DIFFER),
-    "exact_match": math.sqrt(RIVALS_DIFFER),
-    "squad_em": math.sqrt(RIVALS_DIFFER),
-    "code_exact": math.sqrt(RIVALS_DIFFER),
-    "token_f1": 0.4,
-    "squad_f1": 0.4,
-    "json_f1": 0.4,
-    "code_f1": 0.3,
-    "rouge_l": 0.15,
-    "chrf": 0.15,
-}
-"""Assumed standard deviation of the paired difference of two rivals' scores on one test example.
-
-Where answers are right or wrong, its square is at most the share on which the rivals differ. Graded answers that
-are short behave almost like that; those of long texts lie close together.
-"""
 _INVERSE = NormalDist().inv_cdf
 
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from advisor.errors import UserError
 from advisor.intake import finite, there, toml_of
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
 from advisor.tasks.forms import unicode_form
-from advisor.tasks.task import DEFAULT_METRIC, KINDS, METRICS, Defaults, Kind, Limits, Metric
+from advisor.tasks.metrics import BUILT_IN, facts_of, metric_names
+from advisor.tasks.task import DEFAULT_METRIC, KINDS, Defaults, Kind, Limits
 from advisor.tasks.textfile import near_path, read_text
 
 _TASK_KEYS = ("name", "kind", "instruction", "metric", "labels")
@@ -22,11 +24,6 @@ _KNOWN = {
     "task": _TASK_KEYS,
     "limits": tuple(item.name for item in fields(Limits)),
     "compare": tuple(item.name for item in fields(Defaults)),
-}
-_NEEDS_KIND: dict[str, Kind] = {
-    "accuracy": "classification",
-    "macro_f1": "classification",
-    "json_f1": "extraction",
 }
 SHARES = {"min_quality": "metrics run from 0 to 1", "utilisation": "a share of the time is at most 1"}
 """Limits that are shares, with why they are at most 1."""
@@ -44,7 +41,7 @@ class Settings:
     name: str = ""
     kind: Kind | None = None
     instruction: str = ""
-    metric: Metric | None = None
+    metric: str | None = None
     labels: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     defaults: Defaults = field(default_factory=Defaults)
@@ -182,21 +179,25 @@ class _Checker:
             self._add("task", "kind", f'unknown kind "{given}"', mend)
         return None
 
-    def _metric(self, task: Mapping[str, object], kind: Kind | None) -> Metric | None:
+    def _metric(self, task: Mapping[str, object], kind: Kind | None) -> str | None:
         given = self._text_of(task, "task", "metric")
         if given is None:
             return None
-        metric = next((known for known in METRICS if known == given), None)
-        if metric is None:
-            near = nearest(given, METRICS)
-            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(METRICS, len(METRICS))}"
+        if given not in BUILT_IN and given not in (names := metric_names()):
+            near = nearest(given, names)
+            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
             self._add("task", "metric", f'unknown metric "{given}"', mend)
             return None
-        needed = _NEEDS_KIND.get(metric, kind)
-        if kind and needed != kind:
+        try:
+            kinds = facts_of(given).kinds
+        except UserError as error:
+            self._add("task", "metric", error.what, error.mend)
+            return None
+        if kind and kind not in kinds:
+            needed = " or ".join(f'"{known}"' for known in kinds)
             mend = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
-            self._add("task", "metric", f'the metric "{metric}" needs kind "{needed}", not "{kind}"', mend)
-        return metric
+            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', mend)
+        return given
 
     def _labels(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
         given = task.get("labels")

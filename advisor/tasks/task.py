@@ -10,23 +10,9 @@ from functools import cached_property
 from typing import Literal, get_args
 
 Kind = Literal["classification", "qa", "generation", "extraction"]
-Metric = Literal[
-    "accuracy",
-    "macro_f1",
-    "exact_match",
-    "token_f1",
-    "squad_em",
-    "squad_f1",
-    "rouge_l",
-    "chrf",
-    "code_exact",
-    "code_f1",
-    "json_f1",
-]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-METRICS: tuple[Metric, ...] = get_args(Metric)
-DEFAULT_METRIC: dict[Kind, Metric] = {  # of texts that are code: code_f1
+DEFAULT_METRIC: dict[Kind, str] = {  # of texts that are code: code_f1
     "classification": "accuracy",
     "qa": "token_f1",
     "generation": "rouge_l",
@@ -144,13 +130,13 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskOutline:
+class TaskBrief:
     """What of a task stands in every prompt or decides how answers are read: all that answering needs of it."""
 
     name: str
     kind: Kind
     instruction: str
-    metric: Metric
+    metric: str
     labels: tuple[str, ...] = ()
 
 
@@ -159,6 +145,7 @@ class Task:
     """What the user brings, immutable.
 
     Attributes:
+        metric: the name of one that is built in or installed (`advisor.tasks.metrics`).
         caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
             repeated among the report's caveats.
         origin: where it was read from, for messages only; not part of the fingerprint.
@@ -167,7 +154,7 @@ class Task:
     name: str
     kind: Kind
     instruction: str
-    metric: Metric
+    metric: str
     labels: tuple[str, ...] = ()
     train: tuple[Example, ...] = ()
     dev: tuple[Example, ...] = ()
@@ -201,9 +188,14 @@ class Task:
         return any(e.evidence for e in self.test) or any(e.evidence for e in self.train)
 
     @property
-    def outline(self) -> TaskOutline:
+    def brief(self) -> TaskBrief:
         """The task without its data."""
-        return TaskOutline(self.name, self.kind, self.instruction, self.metric, self.labels)
+        return TaskBrief(self.name, self.kind, self.instruction, self.metric, self.labels)
+
+    @cached_property
+    def distinct_answers(self) -> int:
+        """Different targets among the training examples."""
+        return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
         """The same task without its test split: all that an approach may learn from."""

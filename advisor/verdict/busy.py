@@ -87,7 +87,7 @@ def _may_keep_limits(row: Row, limits: Limits) -> bool:
         return False
     late, dear = row.stretch(LATENCY), stretched(row)
     p95 = row.latency.p95 if row.latency and limits.p95_ms is not None else None
-    spent = known_cost(row)
+    spent = known_cost(row.cost)
     return (p95 is not None and p95 / late <= (limits.p95_ms or 0.0) < p95) or (
         limits.budget_usd is not None and spent is not None and spent / dear <= limits.budget_usd < spent
     )

@@ -48,29 +48,49 @@ class Choice:
     settling: Settling | None = None
 
 
-def violations(row: Row, limits: Limits) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What limits are held against, measured or expected; None where it is unknown.
+
+    Attributes:
+        quality: in the task's metric.
+        p95_ms: end-to-end latency of one request, 95th percentile.
+        usd: what is certain to be spent.
+    """
+
+    quality: float | None = None
+    p95_ms: float | None = None
+    usd: float | None = None
+
+
+def figures(row: Row) -> Figures:
+    """What was measured of an approach."""
+    return Figures(
+        row.quality.value if row.quality else None, row.latency.p95 if row.latency else None, known_cost(row.cost)
+    )
+
+
+def violations(found: Figures, limits: Limits) -> tuple[str, ...]:
     """The limits that an approach breaks, in words; what is not known breaks none."""
-    found = []
-    if limits.min_quality is not None and row.quality and row.quality.value < limits.min_quality:
-        found.append(f"quality {words.value(row.quality.value)} is below {limits.min_quality:g}")
-    if limits.p95_ms is not None and row.latency and row.latency.p95 > limits.p95_ms:
-        found.append(f"p95 latency {words.ms(row.latency.p95)} is above {words.ms(limits.p95_ms)}")
-    total = known_cost(row)
-    if limits.budget_usd is not None and total is not None and total > limits.budget_usd:
-        found.append(f"cost {words.usd(total)} is above the budget of {words.usd(limits.budget_usd)}")
-    return tuple(found)
+    broken = []
+    if limits.min_quality is not None and found.quality is not None and found.quality < limits.min_quality:
+        broken.append(f"quality {words.value(found.quality)} is below {limits.min_quality:g}")
+    if limits.p95_ms is not None and found.p95_ms is not None and found.p95_ms > limits.p95_ms:
+        broken.append(f"p95 latency {words.ms(found.p95_ms)} is above {words.ms(limits.p95_ms)}")
+    if limits.budget_usd is not None and found.usd is not None and found.usd > limits.budget_usd:
+        broken.append(f"cost {words.usd(found.usd)} is above the budget of {words.usd(limits.budget_usd)}")
+    return tuple(broken)
 
 
-def excess(row: Row, limits: Limits) -> float:
+def excess(found: Figures, limits: Limits) -> float:
     """By which factor an approach misses the limit that it misses most; at most 1 if it misses none."""
     ratios = [1.0]
-    if limits.min_quality is not None and row.quality:
-        ratios.append(limits.min_quality / max(row.quality.value, 1e-9))
-    if limits.p95_ms is not None and row.latency:
-        ratios.append(row.latency.p95 / limits.p95_ms)
-    total = known_cost(row)
-    if limits.budget_usd is not None and total is not None:
-        ratios.append(total / limits.budget_usd)
+    if limits.min_quality is not None and found.quality is not None:
+        ratios.append(limits.min_quality / max(found.quality, 1e-9))
+    if limits.p95_ms is not None and found.p95_ms is not None:
+        ratios.append(found.p95_ms / limits.p95_ms)
+    if limits.budget_usd is not None and found.usd is not None:
+        ratios.append(found.usd / limits.budget_usd)
     return max(ratios)
 
 

@@ -100,6 +100,25 @@ def cheaper(row: Row, other: Row, measure: Measure | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Quantities:
+    """What an approach takes, measured or foreseen; None where it is unknown.
+
+    Attributes:
+        fit_seconds: once for a training set, without indexing documents.
+        index_seconds: chunking, embedding and indexing documents; None without documents in use.
+        throughput_qps: queries a second in batches.
+        trained: whether parameters are trained, so that it is fitted anew when the documents change.
+        timing_error: by how much its times may be off, relatively; None where nothing was timed again.
+    """
+
+    fit_seconds: float | None = None
+    index_seconds: float | None = None
+    throughput_qps: float | None = None
+    trained: bool = False
+    timing_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Expenses:
     """What one approach costs, US dollars.
 
@@ -109,7 +128,7 @@ class Expenses:
         upkeep: at each change of the documents.
         per_hour: of a machine.
         queries_per_hour: that a machine answers, as busy as it is.
-        error: by how much the times may be off, relatively (`Row.timing_error`); fitting as much as answering.
+        error: by how much the times may be off, relatively (`Quantities.timing_error`); fitting as much as answering.
     """
 
     fit: float
@@ -164,9 +183,9 @@ def is_trained(row: Row) -> bool:
     return (row.trainable_parameters or 0) > 0
 
 
-def known_cost(row: Row) -> float | None:
+def known_cost(spent: Cost) -> float | None:
     """What is certain to be spent: over the horizon, or on fitting alone where the traffic is not known."""
-    return row.cost.fit if row.cost.over_horizon is None else row.cost.over_horizon
+    return spent.fit if spent.over_horizon is None else spent.over_horizon
 
 
 def stretched(row: Row) -> float:
@@ -178,20 +197,25 @@ def stretched(row: Row) -> float:
     return total / quiet if quiet else 1.0
 
 
-def expenses(row: Row, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
-    """What the approach of `row` costs; None where a price or a time is unknown."""
-    if usd_per_hour is None or row.fit_seconds is None or not row.throughput_qps:
+def quantities(row: Row) -> Quantities:
+    """What was measured of an approach."""
+    return Quantities(row.fit_seconds, row.index_seconds, row.throughput_qps, is_trained(row), row.timing_error)
+
+
+def expenses(taken: Quantities, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
+    """What an approach costs that takes so much; None where a price or a time is unknown."""
+    if usd_per_hour is None or taken.fit_seconds is None or not taken.throughput_qps:
         return None
-    index = row.index_seconds or 0.0
-    upkeep = row.fit_seconds + index if is_trained(row) else index
-    an_hour = _SECONDS * row.throughput_qps * (limits.utilisation or 1.0)
+    index = taken.index_seconds or 0.0
+    upkeep = taken.fit_seconds + index if taken.trained else index
+    an_hour = _SECONDS * taken.throughput_qps * (limits.utilisation or 1.0)
     return Expenses(
-        fit=(row.fit_seconds + index) / _SECONDS * usd_per_hour,
+        fit=(taken.fit_seconds + index) / _SECONDS * usd_per_hour,
         per_query=usd_per_hour / an_hour,
         upkeep=upkeep / _SECONDS * usd_per_hour,
         per_hour=usd_per_hour,
         queries_per_hour=an_hour,
-        error=row.timing_error,
+        error=taken.timing_error,
     )
 
 

@@ -95,6 +95,7 @@ class Row:
         eligible: whether it may be chosen: it ran, is no control, respects the limits and its answers differ.
         violations: the limits that it breaks, in words, behind what all its answers are where they are alike; empty
             where nothing speaks against choosing it.
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
         group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
         prompt_tokens, completion_tokens: means per query.
         recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
@@ -126,6 +127,7 @@ class Row:
     violations: tuple[str, ...]
     quality: Interval | None
     n: int
+    shows: str = ""
     group: str = ""
     versus_best: Versus | None = None
     latency: LatencySummary | None = None
@@ -163,6 +165,16 @@ class Row:
     def stretch(self, *steps: str) -> float:
         """How many times too long the times of these steps may be; 1 where they are not those of a busy machine."""
         return max((self.others[step].factor for step in steps if self.is_busy(step)), default=1.0)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether weights of the language model were trained."""
+        return self.uses_model and bool(self.trainable_parameters)
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is what must be beaten to have learned anything: a control that needs no model."""
+        return self.control and not self.uses_model
 
     @property
     def fit_is_busy(self) -> bool:

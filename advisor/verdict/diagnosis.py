@@ -13,7 +13,7 @@ from advisor.verdict.statistics import Contrast, Contrasts
 def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[DiagnosisItem, ...]:
     """The findings for which the approaches were measured, in a fixed order.
 
-    Of several variants of an approach (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
+    Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
     `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
     show.
 
@@ -23,27 +23,30 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: flo
         metric: the metric's name as recorded.
         margin: a difference that is too small to matter, in units of the metric.
     """
-    best = _best_of_each(rows)
+    plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
+    trained = _best(rows, "nothing", tuned=True)
+    oracle = _best(rows, "documents", control=True)
+    majority = next((row for row in rows if row.baseline and row.quality is not None), None)
     name = words.metric(metric)
     found = [
-        _known(best.get("zero-shot"), name),
-        _between(best, contrasts, ("zero-shot", "majority"), "above the majority answer", _above_majority),
-        _between(best, contrasts, ("few-shot", "zero-shot"), "added by examples", _added("examples in the prompt")),
-        _between(best, contrasts, ("rag", "zero-shot"), "added by retrieval", _added("retrieved documents")),
-        _between(best, contrasts, ("lora", "zero-shot"), "added by training", _added("training")),
-        _between(best, contrasts, ("oracle", "rag"), "lost by retrieval", _lost_by_retrieval(margin)),
-        _lost_by_reader(best.get("oracle"), name),
+        _known(plain, name),
+        _between(contrasts, (plain, majority), "above the majority answer", _above_majority),
+        _between(contrasts, (examples, plain), "added by examples", _added("examples in the prompt")),
+        _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
+        _between(contrasts, (trained, plain), "added by training", _added("training")),
+        _between(contrasts, (oracle, documents), "lost by retrieval", _lost_by_retrieval(margin)),
+        _lost_by_reader(oracle, name),
     ]
     return tuple(finding for finding in found if finding is not None)
 
 
-def _best_of_each(rows: Sequence[Row]) -> dict[str, Row]:
-    """The best row of each approach by its bare name, combinations left out."""
-    best: dict[str, Row] = {}
+def _best(rows: Sequence[Row], shows: str, tuned: bool = False, control: bool = False) -> Row | None:
+    """The best row, of a quality that is known, of what asks the language model in one way."""
     for row in rows:
-        if row.quality is not None and "+" not in row.spec:
-            best.setdefault(row.spec.split(":")[0], row)
-    return best
+        kind = (row.shows, row.tuned, row.control)
+        if row.uses_model and row.quality is not None and kind == (shows, tuned, control):
+            return row
+    return None
 
 
 def _known(row: Row | None, metric: str) -> DiagnosisItem | None:
@@ -54,15 +57,14 @@ def _known(row: Row | None, metric: str) -> DiagnosisItem | None:
 
 
 def _between(
-    best: dict[str, Row],
     contrasts: Contrasts,
-    names: tuple[str, str],
+    pair: tuple[Row | None, Row | None],
     title: str,
     meaning: Callable[[Contrast], str],
 ) -> DiagnosisItem | None:
-    if not all(name in best for name in names):
+    first, second = pair
+    if first is None or second is None:
         return None
-    first, second = (best[name] for name in names)
     contrast = contrasts.between(first.spec, second.spec)
     return DiagnosisItem(title, contrast.difference, _with_room((first, second), meaning(contrast)), contrast.shown)
 

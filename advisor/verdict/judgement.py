@@ -14,7 +14,7 @@ from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import costs, words
 from advisor.verdict.caveats import caveats
-from advisor.verdict.choice import Choice, choose, optimism_of, violations, what_settles
+from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
 from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
@@ -59,7 +59,8 @@ def decide(
         samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
         frozenset(row.spec for row in rows if row.control),
     )
-    spent = {row.spec: e for row in rows if (e := costs.expenses(row, price.usd if price else None, limits))}
+    usd = price.usd if price else None
+    spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), usd, limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
     rows, choice = _chosen(rows, contrasts, limits, margin)
@@ -148,7 +149,7 @@ def _versus(row: Row, best: str, contrasts: Contrasts) -> Row:
 def _admitted(row: Row, limits: Limits) -> Row:
     if row.status != "ok" or row.quality is None:
         return row
-    broken = () if row.control else (*filter(None, [row.alike]), *violations(row, limits))
+    broken = () if row.control else (*filter(None, [row.alike]), *violations(figures(row), limits))
     straddled = () if row.control else tuple(open_limits(row, limits).values())
     return replace(row, eligible=not row.control and not broken, violations=broken, straddles=straddled)
 
@@ -159,7 +160,11 @@ def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: f
     Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
     """
     found, others = list(rows), replace(limits, min_quality=None)
-    field = [row for row in rows if row.eligible or (row.violations and not row.alike and not violations(row, others))]
+    field = [
+        row
+        for row in rows
+        if row.eligible or (row.violations and not row.alike and not violations(figures(row), others))
+    ]
     luck = optimism_of(field, contrasts, margin) if field else 0.0
     while True:
         choice = choose(found, contrasts, margin)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from advisor.measuring.latency import BOUNDED_FROM
 from advisor.tasks import Limits
 from advisor.verdict import words
-from advisor.verdict.choice import Choice, violations
+from advisor.verdict.choice import Choice, figures, violations
 from advisor.verdict.decision import Row
 
 
@@ -49,7 +49,7 @@ def open_limits(row: Row, limits: Limits) -> dict[str, str]:
 
 def shown_violations(row: Row, limits: Limits) -> tuple[str, ...]:
     """The limits that an approach is shown to break, in words."""
-    return violations(row, replace(limits, **dict.fromkeys(open_limits(row, limits))))
+    return violations(figures(row), replace(limits, **dict.fromkeys(open_limits(row, limits))))
 
 
 def rests_on_open_limits(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advisor.tasks import Limits
 from advisor.verdict import costs, words
-from advisor.verdict.choice import Choice, excess
+from advisor.verdict.choice import Choice, excess, figures
 from advisor.verdict.costs import known_cost
 from advisor.verdict.decision import BreakEven, Interval, Row
 from advisor.verdict.statistics import Contrasts
@@ -92,7 +92,7 @@ class Wording:
         found += [f"{row.spec}: {words.listed(row.violations)}." for row in ran]
         if not answering:
             return tuple(found)
-        nearest = min(answering, key=lambda row: excess(row, self._limits))
+        nearest = min(answering, key=lambda row: excess(figures(row), self._limits))
         return (*found, f"Nearest to the limits comes {nearest.spec}.")
 
     def _first_reason(self, chosen: Row, best: Row) -> str:
@@ -130,7 +130,7 @@ class Wording:
     def _no_better_than_majority(self) -> list[str]:
         best = self._choice.best
         control = next(
-            (r for r in self._rows.values() if r.control and r.quality and r.spec.startswith("majority")),
+            (r for r in self._rows.values() if r.baseline and r.quality),
             None,
         )
         if best is None or control is None:
@@ -197,7 +197,7 @@ class Wording:
 
     def _asked(self, row: Row) -> str:
         asked = []
-        p95, total = row.latency.p95 if row.latency else None, known_cost(row)
+        p95, total = row.latency.p95 if row.latency else None, known_cost(row.cost)
         if self._limits.p95_ms is not None and p95 is not None and p95 > self._limits.p95_ms:
             asked.append(f"a p95 latency of {words.ms(p95)}")
         if self._limits.budget_usd is not None and total is not None and total > self._limits.budget_usd:

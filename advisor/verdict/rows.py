@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 
+from advisor.approaches import known
 from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.latency import p50_interval, p95_interval
-from advisor.measuring.metrics import corpus_chrf
+from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Answer, Comparison, Run, Status
+from advisor.verdict import words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike
 
@@ -44,8 +46,8 @@ def _row(comparison: Comparison, spec: str) -> Row:
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
-    if good and comparison.task.metric == "chrf":
-        notes.append(f"corpus chrF {fmean(_corpus_chrf(run, comparison.answers) for run in good):.3f}")
+    if good:
+        notes += _of_all_answers(comparison, good)
     return Row(
         spec=spec,
         status=status,
@@ -56,6 +58,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         violations=(),
         quality=None,
         n=len(comparison.answers) if good else 0,
+        shows=runs[0].shows or _as_installed(spec),
         latency=_latency(good),
         throughput_qps=_throughput(good),
         prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
@@ -84,10 +87,23 @@ def _row(comparison: Comparison, spec: str) -> Row:
     )
 
 
-def _corpus_chrf(run: Run, answers: Mapping[str, Answer]) -> float:
-    """chrF of all test answers taken together, as translations are usually reported; quality is the mean over them."""
-    judged = [(p.text, answers[p.id].targets) for p in run.predictions if p.id in answers]
-    return corpus_chrf([text for text, _ in judged], [targets for _, targets in judged])
+def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
+    """The metric's figure of all test answers taken together, as chrF of translations is usually reported, where it has
+    one; quality is the mean over them."""
+    metric = metric_of(comparison.task.metric)
+    if metric.corpus is None:
+        return []
+    found = []
+    for run in runs:
+        judged = [(p.text, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
+        found.append(metric.corpus([text for text, _ in judged], [targets for _, targets in judged]))
+    return [f"corpus {words.metric(metric.name)} {fmean(found):.3f}"]
+
+
+def _as_installed(spec: str) -> str:
+    """What an approach shows, for a record that does not say; empty where it is not installed."""
+    approach = known(spec)
+    return approach.shows if approach else ""
 
 
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:

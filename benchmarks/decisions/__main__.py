@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import advisor
@@ -57,7 +58,7 @@ def main() -> None:
             print(unseen.text(unseen.record(unseen.scored_unseen(table.read(), learned.shipped()))))
         elif step == "learn":
             known = learned.learn([case_of(cell) for cell in table.read()])
-            text = json.dumps(table.short(learned.to_json(known)), indent=1)
+            text = json.dumps(table.short(asdict(known)), indent=1)
             COEFFICIENTS.write_text(text + "\n", encoding="utf-8")
         else:
             print(report.write(table.read()))

@@ -15,9 +15,9 @@ from advisor.forecast.expected import Expected
 from advisor.forecast.features import features
 from advisor.forecast.learned import APPROACHES, Knowledge, expect_from, learn
 from advisor.forecast.learning import Case
-from advisor.forecast.rules import advised_by_tree
 from advisor.verdict import Interval
 from benchmarks.decisions.table import Measured
+from benchmarks.decisions.tree import advised_by_tree
 
 QUERIES = 10_000  # that the cost of fitting is spread over
 TENFOLD = 0.05  # quality that a tenfold cost or latency is worth, in the profiles that put these first

@@ -46,7 +46,7 @@ from advisor.measuring.reading import JOURNAL, read_comparison
 from advisor.measuring.records import Comparison, Run
 from advisor.pilot.deadline import OutOfTime
 from advisor.racing.field import Leg
-from advisor.racing.policy import TRIAL_SHARE, Finish, Rules, run_race
+from advisor.racing.policy import TRIAL_SHARE, Finish, RaceRules, run_race
 from advisor.racing.setaside import SetAside
 from advisor.tasks import Example, Task
 from advisor.tasks.power import MARGIN
@@ -229,7 +229,7 @@ def replays(
     edges = {spec: edge / unit for spec, edge in expected(comparison).items()}
     for way, share in WAYS.items():
         field = Recorded(comparison, smaller, course)
-        rules = Rules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING, edges=edges)
+        rules = RaceRules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING, edges=edges)
         finish = run_race(field, rules)
         times = {run.spec: (fit_seconds(run), _test(run, course)) for run in comparison.runs}
         yield _replay(judged, full, finish, Held(way, number, field.spent, whole, times))

@@ -10,11 +10,11 @@ import pytest
 from advisor.advice.agenda import Agenda, Invocation
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import prefer
+from advisor.approaches import Lengths
 from advisor.forecast.expected import Expected
-from advisor.forecast.foresight import Lengths
 from advisor.pilot import Rates
 from advisor.profiling import profile
-from advisor.tasks import Example, Limits, Task
+from advisor.tasks import Example, Limits, Outline, Task
 from advisor.tasks.description import Description, describe
 from advisor.tasks.material import Material
 
@@ -37,7 +37,7 @@ def outlook(usd: float | None = 1.0, **limits: float) -> tuple[Outlook, Circumst
     described = describe(Material(found))
     return (
         Outlook(learner, Lengths.of(found, None), RATES, None, usd),
-        Circumstances(found, described, Limits(**limits)),
+        Circumstances(found, Outline.of(found), described, Limits(**limits)),
     )
 
 

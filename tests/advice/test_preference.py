@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,20 +10,22 @@ import pytest
 from advisor.advice.argument import passed_over
 from advisor.advice.estimate import Option
 from advisor.advice.preference import option, prefer, price, worths
+from advisor.approaches import parse
 from advisor.forecast.expected import Expected
-from advisor.forecast.foresight import Foreseen
+from advisor.forecast.foresight import Foreseen, Work
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import LatencySummary
 
 NONE = Limits()
+ANY, CONTROL = parse("zero-shot"), parse("oracle")
 
 
 def made(spec: str, value: float, half: float = 0.1, work: float = 100.0, control: bool = False) -> Option:
     expected = Expected(spec, value, value - half, value + half, "rule", "made up")
     latency = LatencySummary(work, 2 * work, work, 0)
-    foreseen = Foreseen(work, 5.0, latency, 1 / work, 60.0, None, 10**9, "lora" in spec, 1000.0, 0.0, work)
-    return option(control, expected, foreseen, 1.0, NONE)
+    foreseen = Foreseen(work, 5.0, latency, 1 / work, 60.0, None, 10**9, "lora" in spec, Work(1000.0, 0.0, work))
+    return option(CONTROL if control else ANY, expected, foreseen, 1.0, NONE)
 
 
 def test_the_best_is_advised_and_the_far_ones_are_not_open() -> None:
@@ -53,16 +56,14 @@ def test_the_same_options_give_the_same_chances() -> None:
 
 
 def test_controls_are_never_advised_and_break_no_limit() -> None:
-    control = option(True, made("oracle", 0.99).expected, None, None, Limits(min_quality=1.0))
+    control = option(CONTROL, made("oracle", 0.99).expected, None, None, Limits(min_quality=1.0))
     assert control.violations == ()
     assert prefer([control, made("a", 0.2)], NONE).advised == "a"
 
 
 def test_where_nothing_respects_the_limits_the_nearest_is_named() -> None:
     limits = Limits(min_quality=0.9)
-    options = [
-        option(False, made(spec, value).expected, None, None, limits) for spec, value in (("a", 0.5), ("b", 0.8))
-    ]
+    options = [option(ANY, made(spec, value).expected, None, None, limits) for spec, value in (("a", 0.5), ("b", 0.8))]
     found = prefer(options, limits)
     assert (found.advised, found.nearest) == (None, "b")
 
@@ -110,3 +111,14 @@ def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
     assert prefer([new], NONE).advised == "new"
     higher = replace(new, expected=replace(new.expected, value=0.75))
     assert "a rule of thumb" in passed_over([higher, made("a", 0.69)], prefer([higher, made("a", 0.69)], NONE))
+
+
+def test_what_does_not_say_what_it_takes_is_never_the_cheaper() -> None:
+    """Its costs are unknown, not 0: it is advised only where it is better."""
+    silent = option(ANY, made("silent", 0.8 - MARGIN / 2).expected, None, 1.0, NONE)
+    unpriced = replace(made("known", 0.8), cost=silent.cost)
+    assert price(silent, NONE) == math.inf
+    assert silent.cost.fit is None
+    assert prefer([unpriced, silent], NONE).advised == "known"
+    better = replace(silent, expected=made("silent", 0.9).expected)
+    assert prefer([unpriced, better], NONE).advised == "silent"

@@ -8,19 +8,21 @@ import pytest
 
 from advisor.advice import recommend
 from advisor.advice.recommending import estimate
-from advisor.approaches import parse
+from advisor.approaches import Adapted, ContextBuilder, parse
+from advisor.approaches.load import TURN, Lengths
 from advisor.forecast.features import features
-from advisor.forecast.foresight import TURN, Lengths, foresee
+from advisor.forecast.foresight import foresee
 from advisor.forecast.learned import expect, knowledge
-from advisor.forecast.rules import advised_by_tree, expect_by_rules
+from advisor.forecast.rules import expect_by_rules
 from advisor.measuring.records import ModelFacts
 from advisor.models.language_model import LanguageModel
 from advisor.pilot import Probes, Rates, Reading
 from advisor.profiling import profile
-from advisor.tasks import Document, Example, Limits, Task
+from advisor.tasks import Document, Example, Limits, Outline, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
 from advisor.verdict import load_prices
+from benchmarks.decisions.tree import advised_by_tree
 
 RATES = Rates(prefill=1000.0, prefill_alone=500.0, decode=200.0, decode_alone=20.0, train=300.0, embed=5000.0)
 
@@ -173,7 +175,7 @@ def test_the_tree_follows_its_questions() -> None:
 def test_tokens_are_counted_from_the_tasks_own_texts() -> None:
     task = desk()
     lengths = Lengths.of(task, lambda text: 2 * len(text.split()))
-    few, zero = (foresee(parse(spec), task, lengths, RATES, None) for spec in ("few-shot:k=4", "zero-shot"))
+    few, zero = (foresee(parse(spec), Outline.of(task), lengths, RATES, None) for spec in ("few-shot:k=4", "zero-shot"))
     texts = [lengths.inputs, lengths.answers]
     example = sum(sum(some) / len(some) for some in texts)
     assert few.prompt_tokens - zero.prompt_tokens == pytest.approx(4 * (example + TURN))
@@ -181,9 +183,28 @@ def test_tokens_are_counted_from_the_tasks_own_texts() -> None:
     assert zero.latency
     assert few.latency.ttft_p50 == pytest.approx(zero.latency.ttft_p50)  # fixed shots are read once
     assert few.latency.p50 < zero.latency.p50  # what has seen no answer is taken to ramble
-    near = foresee(parse("few-shot:k=4,select=nearest"), task, lengths, RATES, None)
+    near = foresee(parse("few-shot:k=4,select=nearest"), Outline.of(task), lengths, RATES, None)
     assert near.latency
     assert near.latency.p50 > few.latency.p50
+
+
+class Silent(ContextBuilder):
+    """A context builder that does not say what it puts beside a query."""
+
+    name = "silent"
+
+    def build(self, task, model, seed):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+    restore = build
+
+
+def test_nothing_is_foreseen_of_what_does_not_say_what_it_takes() -> None:
+    task = desk()
+    found = foresee(Adapted(Silent(), parse("lora").tuner), Outline.of(task), Lengths.of(task, None), RATES, None)
+    assert found.trained
+    figures = (found.prompt_tokens, found.throughput_qps, found.fit_seconds, found.latency, found.work, found.ranges)
+    assert figures == (None, None, None, None, None, {})
 
 
 @pytest.mark.parametrize("spec", ["zero-shot", "lora"])
@@ -192,7 +213,7 @@ def test_weights_that_are_kept_arranged_as_well_are_counted(spec: str) -> None:
     task = desk()
     lengths = Lengths.of(task, lambda text: len(text.split()))
     arranged = replace(plain, dtype="bfloat16")
-    found = [foresee(parse(spec), task, lengths, RATES, facts).memory_bytes for facts in (plain, arranged)]
+    found = [foresee(parse(spec), Outline.of(task), lengths, RATES, facts).memory_bytes for facts in (plain, arranged)]
     assert found[1] - found[0] == 2 * 10**9  # two bytes a weight, once more
 
 
@@ -204,12 +225,12 @@ def test_keys_and_values_of_what_is_answered_at_once_are_counted() -> None:
     def counted(rows: int | None, tokens: int | None) -> float:
         """Tokens whose keys and values are counted."""
         facts = replace(plain, token_bytes=10**6, rows_at_once=rows, tokens_at_once=tokens)
-        found, none = (foresee(parse("rag"), task, lengths, RATES, model) for model in (facts, plain))
+        found, none = (foresee(parse("rag"), Outline.of(task), lengths, RATES, model) for model in (facts, plain))
         assert found.memory_bytes
         assert none.memory_bytes
         return (found.memory_bytes - none.memory_bytes) / 10**6
 
-    rag = foresee(parse("rag"), task, lengths, RATES, plain)
+    rag = foresee(parse("rag"), Outline.of(task), lengths, RATES, plain)
     each = rag.prompt_tokens - lengths.stem + rag.completion_tokens
     assert counted(None, None) == 0
     assert counted(2, 10**9) == pytest.approx(2 * each, rel=0.01)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from advisor.tasks import Document, Example, Task
 
-HERE = Path(__file__).parent
 TICKETS = (
     ("card", "my card was stolen yesterday"),
     ("card", "the card machine kept my card"),
@@ -62,37 +55,3 @@ def desk() -> Task:
         Example("q3", "who waters the office plants", "unanswerable"),
     )
     return Task("desk", "qa", "Answer.", "token_f1", (), train, (), test, documents)
-
-
-@pytest.fixture
-def in_process(tmp_path: Path) -> Callable[..., str]:
-    """Runs a script in a process of its own, where the packages under `tmp_path` are installed."""
-
-    def run(script: str) -> str:
-        places = [str(tmp_path), str(HERE)]
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
-@pytest.fixture
-def install(tmp_path: Path) -> Callable[..., None]:
-    """Installs a distribution under `tmp_path`: one module, and its entry points for approaches."""
-
-    def install(module: str, code: str, points: dict[str, str], name: str = "thirdparty") -> None:
-        (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
-        info = tmp_path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        lines = [f"{key} = {value}" for key, value in points.items()]
-        (info / "entry_points.txt").write_text("[advisor.approaches]\n" + "\n".join(lines) + "\n")
-
-    return install

@@ -12,7 +12,7 @@ import pytest
 
 from advisor.approaches import Predictor, TrainingSet, Tuned, Tuner
 from advisor.approaches.adapted import Adapted
-from advisor.approaches.answering import Reading, blank_values
+from advisor.approaches.answering import LabelReading, blank_values
 from advisor.approaches.shots import FewShot, ZeroShot
 from advisor.models import LanguageModel, Merged, Prompt, Scores
 from advisor.tasks import Example, Query, Task
@@ -30,30 +30,30 @@ def logs(*shares: float) -> tuple[float, ...]:
 
 def test_by_token_a_long_label_is_not_punished_for_its_length() -> None:
     both = scores(-3.0, -2.0, lengths=(2, 1))
-    assert Reading(normalised=True).choose(both, [])[0] == 0
-    assert Reading(normalised=False).choose(both, [])[0] == 1
+    assert LabelReading(normalised=True).choose(both, [])[0] == 0
+    assert LabelReading(normalised=False).choose(both, [])[0] == 1
 
 
 def test_confidence_is_the_share_among_the_labels() -> None:
-    assert Reading().choose(scores(-3.0, -2.0, lengths=(2, 1)), [])[1] == pytest.approx(1 / (1 + math.exp(-0.5)))
-    assert Reading(normalised=False).choose(scores(*logs(0.2, 0.1, 0.1)), [])[1] == pytest.approx(0.5)
+    assert LabelReading().choose(scores(-3.0, -2.0, lengths=(2, 1)), [])[1] == pytest.approx(1 / (1 + math.exp(-0.5)))
+    assert LabelReading(normalised=False).choose(scores(*logs(0.2, 0.1, 0.1)), [])[1] == pytest.approx(0.5)
 
 
 def test_the_models_liking_is_the_log_of_the_mean_share_over_blank_inputs() -> None:
     blanks = [scores(*logs(0.8, 0.2)), scores(*logs(0.6, 0.4)), scores(*logs(0.07, 0.03))]
-    assert blank_values(blanks, Reading(unbiased=True)) == pytest.approx(logs(0.7, 0.3))
+    assert blank_values(blanks, LabelReading(unbiased=True)) == pytest.approx(logs(0.7, 0.3))
 
 
 def test_bias_is_removed_as_zhao_et_al_do() -> None:
     """p = (0.6, 0.4), p on blank inputs = (0.7, 0.3): q = (6/7, 4/3), so the second wins with 14/23."""
-    number, confidence = Reading(unbiased=True).choose(scores(*logs(0.6, 0.4)), logs(0.7, 0.3))
+    number, confidence = LabelReading(unbiased=True).choose(scores(*logs(0.6, 0.4)), logs(0.7, 0.3))
     assert number == 1
     assert confidence == pytest.approx(14 / 23)
 
 
 def test_a_label_that_blank_inputs_never_give_does_not_break_the_arithmetic() -> None:
-    blank = blank_values([scores(0.0, -1e4)], Reading(unbiased=True))
-    number, confidence = Reading(unbiased=True).choose(scores(-1.0, -2.0), blank)
+    blank = blank_values([scores(0.0, -1e4)], LabelReading(unbiased=True))
+    number, confidence = LabelReading(unbiased=True).choose(scores(-1.0, -2.0), blank)
     assert number in (0, 1)
     assert math.isfinite(confidence)
 

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from advisor.approaches import configuration, installed, parameters, parse, part, spec_of, suggested
+from advisor.approaches import (
+    configuration,
+    installed,
+    kinds,
+    named,
+    parameters,
+    parse,
+    part,
+    spec_of,
+    suggested,
+)
 from advisor.errors import UserError
-from advisor.tasks import Task
+from advisor.tasks import Outline, Task
 
 CANONICAL = [
     ("majority", "majority"),
@@ -34,7 +44,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are majority, nearest, head"),
+    ("", "'' is unknown", "installed are few-shot, head, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: none"),
@@ -88,7 +98,8 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
-    assert list(installed())[:8] == ["majority", "nearest", "head", "zero-shot", "few-shot", "rag", "oracle", "lora"]
+    found = [kind.name for kind in kinds()]
+    assert found[:8] == ["majority", "head", "nearest", "zero-shot", "few-shot", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +128,7 @@ def specs(task: Task) -> list[str]:
 
 def test_suggested_for_a_classification_without_documents(tickets: Task) -> None:
     prompted = ["zero-shot", "few-shot", "few-shot:select=nearest"]
-    assert specs(tickets) == ["majority", "nearest", "head", *prompted, "lora", "few-shot+lora"]
+    assert specs(tickets) == ["majority", "head", "nearest", *prompted, "lora", "few-shot+lora"]
 
 
 def test_suggested_for_questions_with_documents_and_evidence(desk: Task) -> None:
@@ -146,6 +157,20 @@ def test_a_head_is_not_suggested_where_train_has_one_label(tickets: Task) -> Non
     one = replace(tickets, train=tuple(e for e in tickets.train if e.target == "card"))
     assert "head" not in specs(one)
     assert "fewer than two labels" in parse("head").unsuited(one)
+
+
+def test_all_stands_for_everything_that_applies(tickets: Task, desk: Task) -> None:
+    found = [spec_of(a) for a in named(["all"], desk)]
+    assert set(found) == {*specs(desk), "few-shot+lora", "few-shot:select=nearest+lora", "oracle+lora"}
+    assert len(found) == len(set(found))
+    assert "head" not in found  # the task has no labels
+    assert [spec_of(a) for a in named(["rag:k=5", "lora"], desk)] == ["rag:k=5", "lora"]
+    assert "rag" in [spec_of(a) for a in named(["all"], tickets)]  # over labelled examples, where it is asked for
+
+
+def test_what_runs_unasked_is_the_same_of_a_task_and_of_its_outline(tickets: Task, desk: Task) -> None:
+    for task in (tickets, desk, replace(desk, train=()), replace(desk, documents=())):
+        assert [spec_of(a) for a in suggested(Outline.of(task))] == specs(task)
 
 
 PLUGIN = '''
@@ -228,3 +253,49 @@ def test_an_approach_that_needs_a_value_is_never_suggested(
     assert "parrot" in installed()
     assert "zero-shot" in specs(tickets)
     assert "parrot" not in " ".join(specs(tickets))
+
+
+UNASKED = '''
+from dataclasses import dataclass
+from typing import ClassVar
+from advisor.approaches import Approach, ContextBuilder
+
+@dataclass(frozen=True)
+class Quiet(ContextBuilder):
+    """Says nothing of itself."""
+    name: ClassVar[str] = "quiet"
+    def build(self, task, model, seed): ...
+    def restore(self, folder, task, model): ...
+
+@dataclass(frozen=True)
+class Eager(Approach):
+    """Runs unasked where a training input is a question, which only the task's own texts can tell."""
+    name: ClassVar[str] = "eager"
+    unasked: ClassVar[bool] = True
+    def unsuited(self, task):
+        return "" if any(e.input.startswith("w") for e in task.train) else "no questions"
+    def fit(self, task, model, seed): ...
+    def restore(self, folder, task, model): ...
+'''
+TELL_UNASKED = """
+import advisor
+from advisor.approaches import Lengths, named, parse, spec_of, suggested
+from advisor.tasks import Outline
+question = advisor.Example("1", "who?", "me")
+task = advisor.Task("small", "qa", "Answer.", "token_f1", train=(question,), test=(question,))
+other = advisor.Task("small", "qa", "Answer.", "token_f1", test=(question,))
+for one in (task, other, Outline.of(task)):
+    print([s for a in suggested(one) if (s := spec_of(a)) in ("quiet", "eager", "quiet+lora")])
+print([s for a in named(["all"], task) if (s := spec_of(a)) in ("quiet", "eager", "quiet+lora")])
+lengths = Lengths.of(task, None)
+print([parse(spec).load(Outline.of(task), lengths) for spec in ("quiet", "eager", "quiet+lora")])
+"""
+
+
+def test_another_packages_approach_runs_unasked_only_if_it_says_so(
+    install: Callable[..., None], in_process: Callable[..., str]
+) -> None:
+    """`unsuited` that looks into examples is asked of tasks; nothing is foreseen of what says nothing of itself."""
+    install("shy", UNASKED, {"quiet": "shy:Quiet", "eager": "shy:Eager"})
+    told = in_process(TELL_UNASKED).splitlines()
+    assert told == ["['eager']", "[]", "['eager']", "['eager', 'quiet', 'quiet+lora']", "[None, None, None]"]

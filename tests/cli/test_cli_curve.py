@@ -125,7 +125,7 @@ def test_mistakes_are_told_in_two_lines_before_the_model_is_read(
 
 def test_unless_named_it_takes_zero_shot_and_what_learns(tickets: Path, desk: Path) -> None:
     assert [spec_of(a) for a in learners(package.load_task(tickets))] == [
-        *("zero-shot", "nearest", "head", "few-shot", "few-shot:select=nearest", "lora", "few-shot+lora")
+        *("zero-shot", "head", "nearest", "few-shot", "few-shot:select=nearest", "lora", "few-shot+lora")
     ]
     chosen = [spec_of(a) for a in learners(package.load_task(desk))]
     assert chosen[0] == "zero-shot" and "rag+lora" in chosen

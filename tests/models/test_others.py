@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.models.others import ENOUGH, Load, Stand, between, busy_seconds, look
+from advisor.models.others import ENOUGH, Contention, Stand, between, busy_seconds, look
 
 #     user nice system idle iowait irq softirq steal guest guest_nice
 STAT = """cpu  900 20 300 5000 50 6 14 110 500 0
@@ -45,7 +45,7 @@ def test_what_this_process_did_not_do_others_did() -> None:
 
 def test_moments_without_a_gap_add_up_however_short_they_are() -> None:
     """Counts move in steps, so that a short moment may seem to have had less than nothing taken."""
-    total, before = Load(), QUIET
+    total, before = Contention(), QUIET
     for number in range(1, 101):
         after = replace(QUIET, seconds=10 + number * 0.008, busy=100 + number * 0.016 // 0.01 * 0.01, own=50.0)
         short = between(before, after)

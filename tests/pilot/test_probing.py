@@ -143,15 +143,15 @@ def without_time(found: Probes) -> Probes:
 
 def test_a_classification_is_probed_by_model_and_by_cheap_learners() -> None:
     found = probe(sorting(train=300), Reader())
-    assert names(found) == ["nearest", "head", "zero-shot", "few-shot:k=4", "perplexity of inputs"]
+    assert names(found) == ["head", "nearest", "zero-shot", "few-shot:k=4", "perplexity of inputs"]
     assert found.split == "train"
     known = reading(found, "zero-shot")
     assert (known.value, known.n, known.high) == (1.0, 64, 1.0)
     assert 0.9 < known.low < 1.0  # all right, and yet not certain
     assert (reading(found, "head").n, reading(found, "head").train) == (75, 225)
     assert [(one.name, one.train) for one in found.curve] == [
-        *(("nearest", size) for size in (8, 32, 128)),
         *(("head", size) for size in (8, 32, 128)),
+        *(("nearest", size) for size in (8, 32, 128)),
     ]
     assert reading(found, "perplexity of inputs").value == pytest.approx(np.exp(2))
     assert found.rates.prefill and found.rates.prefill_alone and found.rates.embed

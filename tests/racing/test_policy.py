@@ -11,7 +11,7 @@ import pytest
 
 from advisor.pilot.deadline import OutOfTime
 from advisor.racing.field import Leg
-from advisor.racing.policy import Finish, Rules, run_race
+from advisor.racing.policy import Finish, RaceRules, run_race
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Made:
 
 
 def held(made: Made, budget: float = math.inf, edges: Mapping[str, float] | None = None) -> Finish:
-    return run_race(made, Rules(budget, margin=0.02, edges=edges or {}))
+    return run_race(made, RaceRules(budget, margin=0.02, edges=edges or {}))
 
 
 def states(finish: Finish) -> dict[str, str]:

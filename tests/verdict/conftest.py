@@ -40,6 +40,7 @@ def make_run(spec: str, texts: Sequence[str], **facts: Any) -> Run:
         "fit_seconds": 1.0,
         "trainable_parameters": 1000 if "lora" in spec else None,
         "index_seconds": 2.0 if "rag" in spec else None,
+        "uses_model": not spec.startswith(("majority", "nearest", "head")),
         "control": spec.startswith(("majority", "oracle")),
         "predict_seconds": seconds * len(texts),
         "latencies": tuple(LatencyRecord(f"q{i}", latency / 2, latency, 2) for i in range(60)) if latency else (),

@@ -11,7 +11,7 @@ import pytest
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Run
-from advisor.models.others import Load
+from advisor.models.others import Contention
 from advisor.tasks import Limits
 from advisor.verdict.busy import busy
 from advisor.verdict.costs import cheaper, measure_for
@@ -80,7 +80,7 @@ def test_on_a_gpu_the_processor_counts_only_where_hardly_a_core_is_left(
     run: Callable[..., Run], comparison: Callable[..., Comparison]
 ) -> None:
     def lost(taken: float, gpu: float) -> float:
-        load = Load(seconds=10.0, taken=taken * 10, of=160.0, gpu=gpu * 10, gpu_of=10.0)
+        load = Contention(seconds=10.0, taken=taken * 10, of=160.0, gpu=gpu * 10, gpu_of=10.0)
         (row,) = measured(comparison([run("zero-shot", ["yes"] * 10, others={PREDICT: load})], device="cuda:0"))
         return row.others[PREDICT].lost
 

@@ -14,7 +14,7 @@ import time
 
 import torch
 
-from advisor.models.others import ENOUGH, Load, Stand, between, look
+from advisor.models.others import ENOUGH, Contention, Stand, between, look
 
 SHARED = 0.25
 """How much of a core others may take before it no longer counts as free."""
@@ -54,7 +54,7 @@ def choose(began: Stand | None) -> None:
     torch.set_num_threads(fit)
 
 
-def fitting(most: int, load: Load) -> int:
+def fitting(most: int, load: Contention) -> int:
     """How many threads there are cores for.
 
     Args:

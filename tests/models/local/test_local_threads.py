@@ -10,7 +10,7 @@ import torch
 
 from advisor.models.load import load_model
 from advisor.models.local import threads
-from advisor.models.others import Load, Stand
+from advisor.models.others import Contention, Stand
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_there_are_no_more_threads_than_cores_that_are_free(most: int, taken: float, of: float, number: int) -> None:
-    assert threads.fitting(most, Load(1.0 if of else 0.0, taken, of)) == number
+    assert threads.fitting(most, Contention(1.0 if of else 0.0, taken, of)) == number
 
 
 def neighbour(monkeypatch: pytest.MonkeyPatch, share: float) -> Stand:
