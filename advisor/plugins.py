@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -13,9 +14,14 @@ from advisor.errors import UserError
 LONGEST = 60  # characters of a name as it is repeated in an error
 
 
-@cache
 def installed(group: str) -> dict[str, EntryPoint]:
     """Entry points of a group by name, in the order of their names."""
+    return _installed(group, tuple(sys.path))
+
+
+@cache
+def _installed(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Looked up once for each path of modules, since that takes longer than a report."""
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 

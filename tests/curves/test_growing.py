@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -73,11 +74,11 @@ class Told:
 
 
 def shown(folder: Path) -> set[str]:
-    """Ids of the examples that few-shot showed, of all records in a folder."""
+    """Inputs of the examples that few-shot showed, of all records in a folder."""
     return {
-        word
+        shot["input"]
         for path in folder.glob("*/few-shot*/context/shots.json")
-        for word in path.read_text().strip("[]").replace('"', "").split(", ")
+        for shot in json.loads(path.read_text(encoding="utf-8"))
     }
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.approaches import parse, spec_of
+from advisor.approaches import Lengths, parse, spec_of
 from advisor.errors import UserError
-from advisor.forecast.foresight import Lengths, foresee
+from advisor.forecast.foresight import foresee
 from advisor.models import Embedder, LanguageModel, Vectors
 from advisor.pilot import Rates
-from advisor.tasks import Document, Example, GroundedQuery, Query, Task
+from advisor.tasks import Document, Example, GroundedQuery, Outline, Query, Task
 from rag import Bm25, Dense, Hybrid, Oracle, PassageIndex, Rag, Searcher, document_chunks
 from rag.bm25 import terms_of
 
@@ -185,17 +185,18 @@ def test_words_alone_embed_nothing(desk: Task, labelled: Task, model: Any, tmp_p
     examples = rag.build(labelled, refusing, 0)
     shown = examples.training_contexts(labelled.train[:1], 0)[0]
     assert [passage.source for passage in shown.passages] == ["3", "4", "5"]  # neither itself nor its like
-    assert rag.load(desk).indexed == 0 < Rag(retriever="hybrid").load(desk).indexed
+    assert rag.load(Outline.of(desk)).indexed == 0 < Rag(retriever="hybrid").load(Outline.of(desk)).indexed
 
 
 def test_what_words_alone_cost_is_foreseen_without_embedding(desk: Task) -> None:
     lengths = Lengths.of(replace(desk, test=desk.train), lambda text: len(text.split()))
     words, both = (
-        foresee(parse(f"rag:retriever={name}"), desk, lengths, Rates(embed=100.0), None) for name in ("bm25", "hybrid")
+        foresee(parse(f"rag:retriever={name}"), Outline.of(desk), lengths, Rates(embed=100.0), None)
+        for name in ("bm25", "hybrid")
     )
     assert words.prompt_tokens == both.prompt_tokens
-    assert words.work_to_index == 0 < both.work_to_index
-    assert words.work_per_query < both.work_per_query
+    assert words.work.to_index == 0 < both.work.to_index
+    assert words.work.per_query < both.work.per_query
 
 
 def test_no_passage_is_shown_where_no_word_is_known(desk: Task, model: LanguageModel) -> None:
