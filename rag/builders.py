@@ -76,6 +76,10 @@ class Rag(ContextBuilder):
         """Wherever it runs by itself: trained to read passages of which some are wrong."""
         return self.suggested(task)
 
+    def relies_on(self) -> tuple[type, ...]:
+        """The searcher."""
+        return (searcher(self.retriever),)
+
     def load(self, task: Outline) -> ContextLoad:
         """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
         return _load(task, self.k, self.chunk, self.retriever)
@@ -153,6 +157,10 @@ class Oracle(ContextBuilder):
         if not task.documents:
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
+
+    def relies_on(self) -> tuple[type, ...]:
+        """The searcher."""
+        return (searcher(self.retriever),)
 
     def load(self, task: Outline) -> ContextLoad:
         """As `Rag`; fewer passages where fewer documents hold an answer."""

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from advisor import plugins
 from advisor.approaches.adapted import Adapted
-from advisor.approaches.contract import Approach, ContextBuilder, Tuner
+from advisor.approaches.contract import Approach, ContextBuilder, Part, Tuner
 from advisor.approaches.shots import ZeroShot
 from advisor.errors import UserError
 from advisor.tasks import Task, TaskShape
@@ -27,7 +27,6 @@ GROUP = "advisor.approaches"
 OWN = "adaptation-advisor"  # the distribution that brings Advisor's own
 ALL = "all"
 """In place of a spec: everything that applies to the task."""
-Part = Approach | ContextBuilder | Tuner
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
 _SHOWS = ("nothing", "examples", "documents", "other")
 
