@@ -77,7 +77,7 @@ class Together:
                 candidate.trainer.note_evaluation(loss)
 
     def losses(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
-        """Of each on its held-out examples, as it stands."""
+        """Loss of each candidate on its held-out examples, as it stands."""
         return dict(self._in_groups(candidates, self._looks))
 
     def _in_groups(

@@ -146,7 +146,7 @@ def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[
 
 
 def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample], Sequence[TrainingExample]]:
-    """Lessons and those held out: of dev, else a tenth of train where train is large enough."""
+    """Training examples and those held out: of dev, else a tenth of train where train is large enough."""
     rng = random.Random(seed)
     if training.dev:
         dev = list(training.dev)

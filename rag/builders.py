@@ -69,7 +69,7 @@ class Rag(ContextBuilder):
         return "" if task.documents or task.train else "there are neither documents nor labelled examples"
 
     def suggested(self, task: TaskShape) -> bool:
-        """With documents; over labelled examples it runs only when it is asked for."""
+        """It runs unasked with documents; over labelled examples only when it is asked for."""
         return bool(task.documents)
 
     def suggested_tuned(self, task: TaskShape) -> bool:
@@ -163,7 +163,7 @@ class Oracle(ContextBuilder):
         return (searcher(self.retriever),)
 
     def load(self, task: Outline) -> ContextLoad:
-        """As `Rag`; fewer passages where fewer documents hold an answer."""
+        """The same as for `Rag`, which is most: where fewer documents hold an answer, fewer passages are shown."""
         return _load(task, self.k, self.chunk, self.retriever)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:

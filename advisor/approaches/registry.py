@@ -1,4 +1,4 @@
-"""From specs such as `rag:k=3+lora:rank=16` to approaches, and back.
+"""Parses specs such as `rag:k=3+lora:rank=16` into approaches, and writes them back.
 
 Everything enters by one door, the entry point group `advisor.approaches`: what Advisor brings itself as well as
 what other packages add.
@@ -293,5 +293,5 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(value: Any) -> str:
-    """As it is typed in a spec."""
+    """A value as it is typed in a spec."""
     return str(value).lower() if isinstance(value, bool | None) else str(_plain(value))

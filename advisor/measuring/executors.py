@@ -46,7 +46,7 @@ class Here:
         """Nothing: the model has the machine for itself."""
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
-        """In the order of the comparison."""
+        """Outcomes in the order of the comparison."""
         for number, (spec, assignments) in enumerate(rows.items(), start=1):
             progress.begin(spec, number, len(rows))
             found = [run(assignment, task, model, progress) for assignment in assignments]
@@ -95,7 +95,7 @@ class Processes:
             model.use_threads(max(1, threads // self.workers))
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
-        """As they end, which need not be the order of the comparison."""
+        """Outcomes as rows end, which need not be the order of the comparison."""
         away = {spec: runs for spec, runs in rows.items() if all(is_described(one.approach) for one in runs)}
         numbers = {spec: number for number, spec in enumerate(rows, start=1)}
         for spec, found in self._away(away, task, model):

@@ -32,7 +32,7 @@ class Part:
 
 
 def half_width(parts: Sequence[Part], level: float) -> float:
-    """Of the interval at confidence 1 - `level` around a value whose variance is the sum of `parts`."""
+    """Half the width of the interval at confidence 1 - `level` around a value whose variance is the sum of `parts`."""
     return math.sqrt(sum(part.variance * critical(level, part.degrees) ** 2 for part in parts if part.variance))
 
 
@@ -56,7 +56,7 @@ def p_value(distance: float, parts: Sequence[Part]) -> float:
 
 
 def two_sided(t: float, degrees: float) -> float:
-    """The chance of a value at least as far from nought as `t`."""
+    """The chance of a value at least as far from zero as `t`."""
     from scipy.special import stdtr
 
     return float(2 * stdtr(min(degrees, _MOST), -abs(t)))

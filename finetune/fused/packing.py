@@ -86,8 +86,9 @@ def _few(like: torch.Tensor) -> int:
     """Up to how many tokens the logits of all by all are not worth cutting up, on the device and in the dtype of
     `like`.
 
-    Forth and back, of eight short rows behind 40 tokens that they share: 211 tokens of nine heads in 2.4 in place of
-    3.6 ms where bfloat16 is multiplied by AMX, in 3.8 and 3.7 in float32; 120 tokens in 1.3 and 2.5, in 1.4 and 2.2.
+    Forward and backward, of eight short rows behind 40 tokens that they share: 211 tokens of nine heads in 2.4 in
+    place of 3.6 ms where bfloat16 is multiplied by AMX, in 3.8 and 3.7 in float32; 120 tokens in 1.3 and 2.5, in 1.4
+    and 2.2.
     """
     if like.device.type != "cpu":
         return 0
@@ -142,7 +143,7 @@ class Filled:
 
 
 class _Filling(torch.autograd.Function):
-    """From tokens, shape (heads, tokens, size), to the batch, shape (rows, heads, longest, size).
+    """Lays tokens, shape (heads, tokens, size), out as a batch, shape (rows, heads, longest, size).
 
     What fills a row gets no gradient, since nothing that sees it is kept: autograd, which cannot know, would add it up.
     """
