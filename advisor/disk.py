@@ -47,14 +47,14 @@ def no_room(error: BaseException, place: Path | str) -> NoRoom | None:
         if isinstance(found, NoRoom):
             return found
         if isinstance(found, OSError) and found.errno in _NO_ROOM:
-            return NoRoom(f"{place}: {_NO_ROOM[found.errno]}", _mend(found.errno in _FULL))
+            return NoRoom(f"{place}: {_NO_ROOM[found.errno]}", _hint(found.errno in _FULL))
         if any(text in str(found).lower() for text in _AS_TEXT):
-            return NoRoom(f"{place}: {str(found).strip().splitlines()[-1]}", _mend(full=True))
+            return NoRoom(f"{place}: {str(found).strip().splitlines()[-1]}", _hint(full=True))
         found = found.__cause__ or found.__context__
     return None
 
 
-def _mend(full: bool) -> str:
+def _hint(full: bool) -> str:
     way = "free some space there" if full else "make it writable, or name another place"
     return f"{way}; the same command goes on from what is recorded"
 
@@ -70,7 +70,7 @@ def writing(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        found = no_room(error, place) or NoRoom(f"{place}: cannot be written to: {reason}", _mend(full=False))
+        found = no_room(error, place) or NoRoom(f"{place}: cannot be written to: {reason}", _hint(full=False))
         raise found from error
 
 

@@ -66,8 +66,8 @@ class NotRead(UserError):
         seen: what was seen, without the file's name.
     """
 
-    def __init__(self, path: Path, seen: str, mend: str) -> None:
-        super().__init__(f"{shown(path)}: {seen}", mend)
+    def __init__(self, path: Path, seen: str, hint: str) -> None:
+        super().__init__(f"{shown(path)}: {seen}", hint)
         self.seen = seen
 
 

@@ -93,7 +93,7 @@ class Agenda:
 
     def steps(self, changes: Sequence[Change]) -> Iterator[Step]:
         """In order, the cheapest that may suffice first."""
-        yield from self._mending()
+        yield from self._fixing()
         if not self.names.running:
             what = "Let a model be probed on your training examples."
             yield Step(what, self.names.command("recommend", "--model embedded"), PROBING)
@@ -110,7 +110,7 @@ class Agenda:
                 f"{found.detectable:.2f} or more, {found.examples_to_halve:,} would show half of that."
             )
 
-    def _mending(self) -> Iterator[Step]:
+    def _fixing(self) -> Iterator[Step]:
         grave = [finding for finding in self.profile.findings if finding.severity == "high"]
         if grave:
             more = f" And {len(grave) - 1} more." if len(grave) > 1 else ""

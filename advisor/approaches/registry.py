@@ -80,7 +80,7 @@ def part(name: str) -> type[Part]:
         loaded = points[name].load()
     except Exception as error:  # whatever another package's import raises
         reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"approach {name!r} ({where}) cannot be loaded: {reason}", "mend or uninstall it") from error
+        raise UserError(f"approach {name!r} ({where}) cannot be loaded: {reason}", "fix or uninstall it") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Approach | ContextBuilder | Tuner)):
         raise UserError(f"{where} is registered as approach {name!r} but is none", "see CONTRIBUTING.md")
     if getattr(loaded, "name", None) != name:

@@ -67,7 +67,7 @@ def _lines(path: Path) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}", "mend it, or delete it") from error
+        raise UserError(f"{path}: cannot be read: {error.strerror}", "fix it, or delete it") from error
     return [*lines, last] if last and not _torn(last) else lines
 
 
@@ -147,8 +147,8 @@ def keep(case: Case) -> Path:
                     file.write(b"\n")
         append(path, asdict(case))
     except UserError as error:
-        mend = "name another file in ADVISOR_CASES, or leave --learn out"
-        raise UserError(error.what, mend) from error
+        hint = "name another file in ADVISOR_CASES, or leave --learn out"
+        raise UserError(error.what, hint) from error
     return path
 
 

@@ -139,6 +139,6 @@ def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found
         what=f"{counted(len(found), len(judged), 'examples', HAS)} a label that the others contradict; first of all, "
         f"{example} at {judged[likeliest].place}.",
         meaning="Wrong labels in test cap what can be reached and blur differences; in train they teach noise.",
-        mend="Look at them in this order, the likeliest first; some will be right, but hard.",
+        hint="Look at them in this order, the likeliest first; some will be right, but hard.",
         sights=sights(seen),
     )

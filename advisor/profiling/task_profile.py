@@ -21,7 +21,7 @@ class Unchecked:
     """A check that was not made, and what would make it possible."""
 
     what: str
-    mend: str
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,6 @@ def _unchecked(
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))
     elif not can_find_names():
-        mend = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
-        found.append(Unchecked("names of persons", mend))
+        hint = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
+        found.append(Unchecked("names of persons", hint))
     return found

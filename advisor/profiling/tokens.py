@@ -87,7 +87,7 @@ def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Findi
             what=f"{counted(len(places), total, 'answers')} longer than the context window of {tokens.model} leaves "
             f"behind the instruction ({max(room, 0):,} of {tokens.context_window:,} tokens).",
             meaning="No approach can give them whole, and lora is skipped while train or dev holds any.",
-            mend="Take a model with a larger window, or shorten or leave out these answers.",
+            hint="Take a model with a larger window, or shorten or leave out these answers.",
             sights=sights(places),
         )
 
@@ -110,6 +110,6 @@ def too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
             what=f"{counted(len(found), len(tokens.examples), 'examples')} longer than the context window of "
             f"{tokens.model} ({window:,} tokens).",
             meaning="Their inputs are cut, and there is no room for shots or passages beside them.",
-            mend="Take a model with a larger window, or shorten these inputs.",
+            hint="Take a model with a larger window, or shorten these inputs.",
             sights=sights(found),
         )

@@ -13,7 +13,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?(?:min|h|m|s))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(min|h|m|s)")
 _MONEY = re.compile(r"\$(\d*\.?\d+)|(\d*\.?\d+)usd")
-_MEND = "give a time or its price: --budget 90s, 10m, 2h, 1h30m, or 0.5usd"
+_HINT = "give a time or its price: --budget 90s, 10m, 2h, 1h30m, or 0.5usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Budget:
         elif _TIME.fullmatch(plain):
             found = cls(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(plain)))
         else:
-            raise UserError(f"--budget is {text!r}", _MEND)
+            raise UserError(f"--budget is {text!r}", _HINT)
         amount = found.seconds if found.usd is None else found.usd
         if amount is None or not 0 < amount < math.inf:
-            raise UserError(f"--budget is {text!r}", _MEND)
+            raise UserError(f"--budget is {text!r}", _HINT)
         return found
 
     def in_seconds(self, price: HourlyPrice | None) -> float:

@@ -150,7 +150,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something to mend.
+    """Something to fix.
 
     Attributes:
         grade: in a word, how much it matters.

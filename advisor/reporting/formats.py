@@ -60,7 +60,7 @@ class Format(Protocol):
 # Not among the entry points: looking through all that is installed takes longer than a report.
 _BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown}
 _JSON = "json"
-_MEND = "update or uninstall the package it comes with"
+_HINT = "update or uninstall the package it comes with"
 
 
 def report(
@@ -123,13 +123,13 @@ def _guarded(point: EntryPoint) -> Format:
     with _told(point):
         render = point.load()
     if not callable(render):
-        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _MEND)
+        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _HINT)
 
     def guarded(found: Report, /, *, width: int, color: bool) -> str:
         with _told(point):
             text = render(found, width=width, color=color)
         if not isinstance(text, str):
-            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _MEND)
+            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _HINT)
         return text
 
     return guarded
@@ -144,7 +144,7 @@ def _told(point: EntryPoint) -> Iterator[None]:
     except Exception as error:  # whatever another package raises
         reason = f"{type(error).__name__}: {error}"
         what = f"report format {point.name!r} ({point.value}) fails: {short(reason, 300)}"
-        raise UserError(what, _MEND) from error
+        raise UserError(what, _HINT) from error
 
 
 def _blocks(subject: Subject) -> Report:

@@ -53,7 +53,7 @@ def profile_report(profile: Profile) -> Report:
             *section("What this test set can show", _details(_power(profile))),
             Heading("What may spoil a comparison"),
             *(map(_issue, profile.findings) if profile.findings else (Paragraph(("Nothing was found.",)),)),
-            *listed("Not checked", (f"{check.what}: {check.mend}" for check in profile.unchecked)),
+            *listed("Not checked", (f"{check.what}: {check.hint}" for check in profile.unchecked)),
         ),
     )
 
@@ -201,7 +201,7 @@ def _issue(finding: Finding) -> Issue:
     places = [_place(sight) for sight in finding.sights[:_SHOWN]]
     more = len(finding.sights) - len(places)
     tone = _TONES[finding.severity]
-    return Issue(finding.severity, tone, finding.what, finding.meaning, finding.mend, places, more)
+    return Issue(finding.severity, tone, finding.what, finding.meaning, finding.hint, places, more)
 
 
 def _place(sight: Sight) -> tuple[str, str]:
@@ -240,7 +240,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
         "tokens": tokens,
         "label_check": labels and {key: getattr(labels, key) for key in ("embedder", "judged", "accuracy", "capable")},
         "findings": [_finding(finding) for finding in profile.findings],
-        "unchecked": [dataclasses.asdict(check) for check in profile.unchecked],
+        "unchecked": [{"what": check.what, "mend": check.hint} for check in profile.unchecked],
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)
@@ -248,9 +248,10 @@ def profile_document(profile: Profile) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, object]:
-    plain_fields = ("code", "severity", "count", "total", "share", "what", "meaning", "mend", "lines")
+    plain_fields = ("code", "severity", "count", "total", "share", "what", "meaning", "lines")
     return {
         **{name: getattr(finding, name) for name in plain_fields},
+        "mend": finding.hint,  # the key keeps its first name, for whoever reads it
         "sights": [
             {"places": [dataclasses.asdict(place) for place in sight.places], "text": sight.text}
             for sight in finding.sights

@@ -63,7 +63,7 @@ def _untaught(train: Sequence[Entry], test: Sequence[Entry]) -> Iterator[Finding
         total=len(test),
         what=f"{counted(len(found), len(test), 'test examples')} of a label that train lacks: {named}.",
         meaning="Whatever learns from train cannot know it: head, nearest and LoRA lose there, zero-shot does not.",
-        mend="Add training examples of it, or take it out of test.",
+        hint="Add training examples of it, or take it out of test.",
         sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
     )
 
@@ -80,7 +80,7 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             what=f"{counted(len(few), len(labels), 'classes', HAS)} "
             f"fewer than {FEW_TO_LEARN} training examples: {_named(few)}.",
             meaning="Trained approaches and few-shot look worse than they would with enough examples.",
-            mend="Label some more of these, or join them with another class.",
+            hint="Label some more of these, or join them with another class.",
             sights=sights((_places(label, train), f"{label}: {count}") for label, count in few.items()),
         )
     few = _few(labels, test, FEW_TO_TEST)
@@ -94,7 +94,7 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             f"fewer than {FEW_TO_TEST} test examples: {_named(few)}.",
             meaning="Nothing can be said about them alone"
             + (", and each weighs as much as a large one in macro F1." if task.metric == "macro_f1" else "."),
-            mend="Test on more of these.",
+            hint="Test on more of these.",
             sights=sights((_places(label, test), f"{label}: {count}") for label, count in few.items()),
         )
 
@@ -139,7 +139,7 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
             total=len(entries),
             what=f"Some labels differ in {ways} alone: {listed([_told_apart(labels) for labels in alike], 3)}.",
             meaning="They count as different answers, so that right ones are judged wrong.",
-            mend="Write each label in one way.",
+            hint="Write each label in one way.",
             sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
         )
 
@@ -166,7 +166,7 @@ def _lopsided(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             what=f"{counted(count, len(test), 'test examples')} of the label {quoted(label)}.",
             meaning=f"Who always says so has an accuracy of {count / len(test):.2f}; differences between approaches "
             "are small beside that.",
-            mend='Set metric = "macro_f1", or test on more of the other labels.',
+            hint='Set metric = "macro_f1", or test on more of the other labels.',
             sights=(),
         )
 
@@ -186,7 +186,7 @@ def _signs_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
         what=f"{counted(len(code), len(entries), 'answers', ('looks', 'look'))} like code, and {task.metric} judges "
         "them as text.",
         meaning=f"It does not see {lost}, so that answers which differ in them alone count as the same.",
-        mend=f'Set metric = "{better}", which sees every sign.',
+        hint=f'Set metric = "{better}", which sees every sign.',
         sights=sights(([entry.place], entry.example.target) for entry in code),
     )
 
@@ -205,7 +205,7 @@ def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
             what=f"{counted(len(whole), len(entries), 'answers')} in a script without spaces between words.",
             meaning=f"{task.metric} parts words at white space and drops ASCII punctuation alone: an answer is right "
             "as a whole or not at all, and a full stop makes it wrong.",
-            mend=f'Set metric = "{better}", which compares characters there.',
+            hint=f'Set metric = "{better}", which compares characters there.',
             sights=sights(([entry.place], entry.example.target) for entry in whole),
         )
 
@@ -222,6 +222,6 @@ def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             total=len(test),
             what=f"There are {len(test):,} test examples.",
             meaning=f"A difference in {task.metric} below about {smallest:.2f} will most likely go unnoticed.",
-            mend=f"Test on more; {4 * len(test):,} examples would halve it.",
+            hint=f"Test on more; {4 * len(test):,} examples would halve it.",
             sights=(),
         )

@@ -58,7 +58,7 @@ class Columns:
 
     @property
     def line(self) -> str:
-        """A line as it should be, for mends."""
+        """A line as it should be, for hints."""
         return json.dumps(dict.fromkeys((*self.inputs, self.target), "..."), ensure_ascii=False)
 
     @property

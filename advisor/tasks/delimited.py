@@ -161,7 +161,7 @@ def _outside_quotes(text: str) -> str:
 
 
 def _quoting(text: str, separator: str) -> str:
-    """What mends a record that breaks the rules of quoting."""
+    """What fixes a record that breaks the rules of quoting."""
     if '\\"' in text:
         return 'quotes inside a cell are doubled, not written \\": "5"" pipe"'
     named = SEPARATORS.get(separator, repr(separator))

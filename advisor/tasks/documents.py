@@ -60,11 +60,11 @@ def read_documents(
         log.add(path, None, "no such file or folder", lambda: near_path(path) or "check the path")
         return ()
     if path.suffix.lower() not in JSON_ENDINGS:
-        mend = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
+        hint = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
         if path.suffix.lower() in (".csv", ".tsv", ".parquet"):
             read = "parquet" if path.suffix.lower() == ".parquet" else "csv"
-            mend += f'; pandas.read_{read}("{path.name}").to_json("documents.jsonl", orient="records", lines=True)'
-        log.add(path, None, "documents cannot be read from this kind of file", mend)
+            hint += f'; pandas.read_{read}("{path.name}").to_json("documents.jsonl", orient="records", lines=True)'
+        log.add(path, None, "documents cannot be read from this kind of file", hint)
         return ()
     before = len(log)
     rows = read_json(path, log, _LINE, bounds.table)
@@ -93,8 +93,8 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
         log.add(path, row.line, f'"title" is {type_name(title)}, not a text', "write it in quotes")
     if "text" not in row.values:
         near = _near_text(row)
-        mend = f'rename "{near}" to "text"' if near else f"every line needs a text, e.g. {_LINE}"
-        log.add(path, row.line, '"text" is missing', mend)
+        hint = f'rename "{near}" to "text"' if near else f"every line needs a text, e.g. {_LINE}"
+        log.add(path, row.line, '"text" is missing', hint)
     elif not isinstance(text, str):
         log.add(path, row.line, f'"text" is {type_name(text)}, not a text', f"write it in quotes: {_LINE}")
     elif is_blank(text):
@@ -115,8 +115,8 @@ def _read_folder(folder: Path, log: FaultLog, bounds: Bounds, home: Path) -> tup
     texts = [name for name in names if _is_text(folder / name)]
     _note_unread(sorted(set(names) - set(texts)), folder, log)
     if not texts and len(log) == before:
-        mend = "put the documents there as .md, .txt, .html or .rst files"
-        log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), mend)
+        hint = "put the documents there as .md, .txt, .html or .rst files"
+        log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), hint)
     identities = _identities(texts)
     files = {identity: name for name, identity in reversed(identities.items())}
     documents = []
@@ -191,8 +191,8 @@ def _stays(path: Path, home: str, log: FaultLog) -> bool:
     """Whether a path leads nowhere outside of the task; else a fault: a folder from elsewhere may link to anything."""
     end = link_out(path, home)
     if end:
-        mend = "put a copy of what belongs to the task in its place, or take the link away"
-        log.add(path, None, f"is a link that leads out of the task, to {shown(end)}", mend)
+        hint = "put a copy of what belongs to the task in its place, or take the link away"
+        log.add(path, None, f"is a link that leads out of the task, to {shown(end)}", hint)
     return not end
 
 

@@ -57,7 +57,7 @@ def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
         "few-shot and nearest look better than they are on new inputs."
         if split == "test"
         else "Training would be stopped by examples that it has seen.",
-        mend=f"Take these lines out of train, or out of {split}.",
+        hint=f"Take these lines out of train, or out of {split}.",
         sights=sights(found),
     )
 
@@ -85,7 +85,7 @@ def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> It
         meaning="They reward memory of train, though less than exact copies do."
         if split == "test"
         else "Training would be stopped by examples that it has nearly seen.",
-        mend="Look at them; take out of train what is the same but for spelling or a word.",
+        hint="Look at them; take out of train what is the same but for spelling or a word.",
         sights=sights(found),
     )
 
@@ -119,7 +119,7 @@ def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
         what=f"{inputs} with {answers} that exclude each other ({count:,} examples).",
         meaning="No approach can be right on all of them; in test they lower what can be reached, in train they teach "
         "noise.",
-        mend='Decide on one answer, or list all acceptable ones in "targets".',
+        hint='Decide on one answer, or list all acceptable ones in "targets".',
         sights=sights(sorted(found, key=lambda row: row[0][0])),
     )
 
@@ -171,7 +171,7 @@ def _repeats(code: str, found: Sequence[tuple[list[Place], str]], split: Sequenc
         total=len(split),
         what=f"{len(found):,} of {len(split):,} {name} examples {verb} an earlier one{nearly or ', word for word'}.",
         meaning=meaning,
-        mend="Keep one of each, unless their number is what they are like in use.",
+        hint="Keep one of each, unless their number is what they are like in use.",
         sights=sights(found),
     )
 
@@ -244,6 +244,6 @@ def _copies(code: str, found: Sequence[tuple[list[Place], str]], pages: Sequence
         what=f"{len(found):,} of {len(pages):,} documents {what}.",
         meaning="Copies take several of the few places among the retrieved passages, and where only one of them is "
         "named as evidence, finding the other counts as a miss.",
-        mend="Keep one of each, or name all copies as evidence.",
+        hint="Keep one of each, or name all copies as evidence.",
         sights=sights(found),
     )

@@ -92,8 +92,8 @@ class _Reader:
         place = Place(self._name, row.line)
         return Example(identity, text, answers[0], several, evidence, group, place)
 
-    def _add(self, row: Row, what: str, mend: str) -> None:
-        self._log.add(self._file, row.line, what, mend)
+    def _add(self, row: Row, what: str, hint: str) -> None:
+        self._log.add(self._file, row.line, what, hint)
 
     def _id(self, row: Row) -> str:
         value = row.values.get("id") if "id" in self._optional else None
@@ -140,8 +140,8 @@ class _Reader:
             what = f'"{key}" is missing'
             if key in row.values:
                 what = f'input and target are both "{key}", which is no conversation'
-            mend = f'name two columns, or write turns: "{key}": [{{"role": "user", "content": "..."}}, ...]'
-            self._add(row, what, mend)
+            hint = f'name two columns, or write turns: "{key}": [{{"role": "user", "content": "..."}}, ...]'
+            self._add(row, what, hint)
             return "", ("",)
         found = dialogue.exchange(conversation)
         if found is None or any(map(is_blank, found)):
@@ -163,11 +163,11 @@ class _Reader:
             return (self._answer(row, key, value),)
         if isinstance(value, dict | list):
             return self._several(row, key, value)
-        mend = {
+        hint = {
             "qa": 'write the answer, or "unanswerable" where there is none',
             "extraction": 'write the JSON object as text, "{}" where there is nothing to extract',
         }.get(kind or "", "write the answer, or take the line away")
-        self._bad(row, key, "target", value, mend)
+        self._bad(row, key, "target", value, hint)
         return ("",)
 
     def _several(self, row: Row, key: str, value: object) -> tuple[str, ...]:
@@ -190,16 +190,16 @@ class _Reader:
             self._log.note("targets that are lists: the first answer is the target, and each of them counts as right")
         return tuple(dict.fromkeys(self._answer(row, key, text) for text in found))
 
-    def _bad(self, row: Row, key: str, role: str, value: object, empty_mend: str) -> None:
+    def _bad(self, row: Row, key: str, role: str, value: object, empty_hint: str) -> None:
         if key not in row.values:
-            self._add(row, f'"{key}" is missing', self._missing_mend(row, key, role))
+            self._add(row, f'"{key}" is missing', self._missing_hint(row, key, role))
         elif value is None or isinstance(value, str):
             state = "NaN" if key in self._nan else "null" if value is None else "empty"
-            self._add(row, f'"{key}" is {state}', empty_mend)
+            self._add(row, f'"{key}" is {state}', empty_hint)
         else:
             self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
 
-    def _missing_mend(self, row: Row, key: str, role: str) -> str:
+    def _missing_hint(self, row: Row, key: str, role: str) -> str:
         columns = self._columns
         others = [name for name in row.values if name not in (*columns.inputs, columns.target)]
         near = next((name for name in others if name.casefold() in ALIASES[role]), None)
@@ -256,8 +256,8 @@ class _Reader:
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
                 found.append(_compact(item))
             else:
-                mend = 'write the acceptable answers as texts: "targets": ["...", "..."]'
-                self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', mend)
+                hint = 'write the acceptable answers as texts: "targets": ["...", "..."]'
+                self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
         return tuple(dict.fromkeys(found))
 
     def _evidence(self, row: Row) -> tuple[str, ...]:
@@ -266,8 +266,8 @@ class _Reader:
         found = []
         for item in map(plain, value if isinstance(value, list) else [value] if value is not None else []):
             if not isinstance(item, str):
-                mend = 'name document ids: "evidence": ["d1", "d2"]'
-                self._add(row, f'"evidence" holds {quoted(item)}, not a document id', mend)
+                hint = 'name document ids: "evidence": ["d1", "d2"]'
+                self._add(row, f'"evidence" holds {quoted(item)}, not a document id', hint)
                 continue
             if known is not None and item not in known:
                 self._unknown_document(row, item, known)
@@ -283,13 +283,13 @@ class _Reader:
         return ""
 
     def _unknown_document(self, row: Row, name: str, known: Collection[str]) -> None:
-        def mend() -> str:
+        def hint() -> str:
             named = sorted(set(known).difference(self._rules.numbered))
             if named:
                 return suggestion(name, named, f"the ids of the {len(known)} documents")
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
 
-        self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", mend)
+        self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
 
 
 def _compact(value: object) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from advisor.errors import UserError
 
 SHOWN = 3
-_LONGEST, _LONGEST_MEND = 500, 1_500  # characters of a message; long paths and commands fit
+_LONGEST, _LONGEST_HINT = 500, 1_500  # characters of a message; long paths and commands fit
 _COMPARED = 100  # characters by which words are near each other; the time grows with the square
 
 
@@ -24,20 +24,20 @@ class Fault:
         file: the file as the user named it, or the argument's home (`TableSource`).
         line: 1-based line of a text file, row of a Parquet file; None where no line is meant.
         what: what was seen there.
-        mend: what mends it; empty for faults that are only counted in the report.
+        hint: what fixes it; empty for faults that are only counted in the report.
     """
 
     file: str
     line: int | None
     what: str
-    mend: str = ""
+    hint: str = ""
 
     @property
     def place(self) -> str:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
-        return f"error: {self.place}: {self.what}" + (f"\n  try: {self.mend}" if self.mend else "")
+        return f"error: {self.place}: {self.what}" + (f"\n  try: {self.hint}" if self.hint else "")
 
 
 class Faults(UserError):
@@ -46,7 +46,7 @@ class Faults(UserError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         first = self.faults[0]
-        super().__init__(f"{first.place}: {first.what}", first.mend)
+        super().__init__(f"{first.place}: {first.what}", first.hint)
 
     def __str__(self) -> str:
         shown = [str(fault) for fault in self.faults[:SHOWN]]
@@ -55,7 +55,7 @@ class Faults(UserError):
 
 
 class FaultLog:
-    """Collects faults; a mend given as a function is only worked out if the report will show it.
+    """Collects faults; a hint given as a function is only worked out if the report will show it.
 
     Attributes:
         notes: what is no fault, but was read in a way that a reader of the results should know, each once.
@@ -68,11 +68,11 @@ class FaultLog:
     def __len__(self) -> int:
         return len(self._faults)
 
-    def add(self, file: str | Path, line: int | None, what: str, mend: str | Callable[[], str] = "") -> None:
+    def add(self, file: str | Path, line: int | None, what: str, hint: str | Callable[[], str] = "") -> None:
         """Note one fault of `file`, in the order of reading; what would fill a page is cut."""
-        if callable(mend):
-            mend = mend() if len(self._faults) < SHOWN else ""
-        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(mend, _LONGEST_MEND)))
+        if callable(hint):
+            hint = hint() if len(self._faults) < SHOWN else ""
+        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(hint, _LONGEST_HINT)))
 
     def note(self, what: str) -> None:
         """Note what becomes a caveat of the task; what was noted before is not noted again."""
@@ -92,7 +92,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def suggestion(word: str, known: Iterable[str], noun: str) -> str:
-    """A mend: the nearest known word, else the known ones listed after `noun`."""
+    """A hint: the nearest known word, else the known ones listed after `noun`."""
     known = tuple(known)
     near = nearest(word, known)
     return f'did you mean "{short(near)}"?' if near else f"{noun}: {listed(map(short, known), 12)}"

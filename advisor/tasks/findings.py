@@ -39,7 +39,7 @@ class Finding:
         count, total: how many of how many.
         what: what was seen, with the count, as a sentence.
         meaning: what it does to a comparison.
-        mend: what mends it.
+        hint: what fixes it.
         sights: where, in the order of the files or the likeliest first; for faults of labels, one for each label.
     """
 
@@ -49,7 +49,7 @@ class Finding:
     total: int
     what: str
     meaning: str
-    mend: str
+    hint: str
     sights: tuple[Sight, ...]
 
     @property

@@ -33,7 +33,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
     Args:
         path: a .jsonl, .ndjson or .json file. A list may also stand in an object under one key (`{"data": [...]}`).
         log: where faults go.
-        example: a line as it should be, shown in mends.
+        example: a line as it should be, shown in hints.
         bound: how large the file may be.
 
     Returns:
@@ -59,8 +59,8 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
         log.add(path, None, f"the file holds several lists of objects: {listed(several)}", "write each to its own file")
         return None
     if whole and isinstance(value, dict) and _holds_columns(value):
-        mend = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
-        log.add(path, None, f"the file holds columns, not rows: {listed(value)}", mend)
+        hint = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
+        log.add(path, None, f"the file holds columns, not rows: {listed(value)}", hint)
         return None
     if isinstance(value, dict):  # a file of one example, on however many lines
         return [Row(text[: text.index("{")].count("\n") + 1, value)]
@@ -178,7 +178,7 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
         value = parse_json(line)
     except json.JSONDecodeError as error:
         what = f"not valid JSON: {error.msg} at column {error.colno}"
-        log.add(path, number, what, _json_mend(line, example))
+        log.add(path, number, what, _json_hint(line, example))
     except ValueError as error:
         log.add(path, number, f"not valid JSON: {error}", f"every line is one JSON object, e.g. {example}")
     else:
@@ -189,7 +189,7 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
     return None
 
 
-def _json_mend(line: str, example: str) -> str:
+def _json_hint(line: str, example: str) -> str:
     if line.rstrip().endswith(","):
         return "take away the comma at the end of the line; lines of JSON are not joined by commas"
     if line.lstrip().startswith("{'"):

@@ -51,7 +51,7 @@ def _inside(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) 
             total=len(test),
             what=f"{counted(len(found), len(test), 'test inputs')} part of a longer input in train or dev.",
             meaning="Few-shot may show the longer one with its answer, and training may have seen it.",
-            mend="Split by the whole text (the dialogue, the page, the customer), so that its parts stay together.",
+            hint="Split by the whole text (the dialogue, the page, the customer), so that its parts stay together.",
             sights=sights(found),
         )
 
@@ -76,7 +76,7 @@ def _answers(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences)
             f"({LONG_ANSWER} words or more).",
             meaning="They can be copied from train: nearest, few-shot and LoRA look better than on questions with new "
             "answers.",
-            mend="If answers will not come from a fixed list in use, split so that no answer is in both.",
+            hint="If answers will not come from a fixed list in use, split so that no answer is in both.",
             sights=sights(found),
         )
 
@@ -98,7 +98,7 @@ def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             total=len(test),
             what=f"{counted(len(found), len(test), 'test examples')} part of the instruction.",
             meaning="Every approach is told their answers.",
-            mend="Take the example out of the instruction, or out of test.",
+            hint="Take the example out of the instruction, or out of test.",
             sights=sights(found),
         )
 
@@ -120,6 +120,6 @@ def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]
             total=len(test),
             what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too.",
             meaning="What is learned of a group in train helps in test as it would not with new groups.",
-            mend="Keep each group in one file, or split train by --group.",
+            hint="Keep each group in one file, or split train by --group.",
             sights=sights(found),
         )

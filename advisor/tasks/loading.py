@@ -66,10 +66,10 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
     settings = read_settings(folder / "task.toml", log)
     train, test = _present(folder / "train.jsonl"), _present(folder / "test.jsonl")
     if train is None:
-        log.add(folder / "train.jsonl", None, "no such file", _train_mend(folder))
+        log.add(folder / "train.jsonl", None, "no such file", _train_hint(folder))
     if _test_wanted(test, split, log):
-        mend = "add it, or set a part of train.jsonl aside with --split 0.3"
-        log.add(folder / "test.jsonl", None, "no such file", mend)
+        hint = "add it, or set a part of train.jsonl aside with --split 0.3"
+        log.add(folder / "test.jsonl", None, "no such file", hint)
     source = _Source(
         settings=settings,
         train=train,
@@ -109,8 +109,8 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
     settings = check_settings(values, "TableSource", log)
     train, test = Path(source.train), _path(source.test)
     if _test_wanted(test, split, log):
-        mend = "give a test table, or set a part of this one aside with --split 0.3"
-        log.add(train, None, "there are no test examples", mend)
+        hint = "give a test table, or set a part of this one aside with --split 0.3"
+        log.add(train, None, "there are no test examples", hint)
     parts = _Source(
         settings=settings,
         train=train,
@@ -250,8 +250,8 @@ def _table_call(path: Path) -> str:
     return f'--train {shlex.quote(str(path))} --split 0.3 --input COLUMN --target COLUMN --kind qa --instruction "..."'
 
 
-def _train_mend(folder: Path) -> str:
-    """What mends the lack of train.jsonl."""
+def _train_hint(folder: Path) -> str:
+    """What fixes the lack of train.jsonl."""
     others = sorted(path.name for path in folder.glob("train.*"))
     if others:
         call = _table_call(folder / others[0])

@@ -155,14 +155,14 @@ def other_metric(name: str) -> Metric:
     """
     point = other_metrics().get(name)
     if point is None:
-        mend = suggestion(name, metric_names(), "the metrics")
-        raise UserError(f"the metric {quoted(name)} is unknown", f"{mend} (advisor metrics lists them all)")
+        hint = suggestion(name, metric_names(), "the metrics")
+        raise UserError(f"the metric {quoted(name)} is unknown", f"{hint} (advisor metrics lists them all)")
     try:
         found = point.load()
     except Exception as error:  # whatever another package's import raises
         reason = f"{type(error).__name__}: {error}"
         what = f"the metric {quoted(name)} ({point.value}) cannot be loaded: {reason}"
-        raise UserError(what, "mend or uninstall it") from error
+        raise UserError(what, "fix or uninstall it") from error
     wrong = _wrong(found, name)
     if wrong:
         raise UserError(f"{point.value} is registered as the metric {quoted(name)}, but {wrong}", "see CONTRIBUTING.md")

@@ -62,6 +62,6 @@ def _finding(sort: Sort, seen: Sequence[tuple[list[Place], str]], total: int) ->
         total=total,
         what=f"{len(seen):,} of {total:,} texts {'holds' if len(seen) == 1 else 'hold'} {_NOUNS[sort]}.",
         meaning="An adapter may learn them by heart, few-shot shows them to others, and a remote model is sent them.",
-        mend="Replace them by made-up ones in all files alike, unless they are public or what the task is about.",
+        hint="Replace them by made-up ones in all files alike, unless they are public or what the task is about.",
         sights=sights(seen),
     )

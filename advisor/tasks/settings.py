@@ -90,11 +90,11 @@ class _Checker:
         caveats = self._stray_tables(content)
         if task is None:
             loose = [key for key in _TASK_KEYS if key in content]
-            mend = f"add [task] with {listed(_REQUIRED)}"
+            hint = f"add [task] with {listed(_REQUIRED)}"
             if loose:
-                mend = f"write [task] on a line above {loose[0]}"
+                hint = f"write [task] on a line above {loose[0]}"
             if "task" not in content:
-                self._log.add(self._file, None, "the table [task] is missing", mend)
+                self._log.add(self._file, None, "the table [task] is missing", hint)
             return Settings()
         self._missing(task)
         kind = self._kind(task)
@@ -109,8 +109,8 @@ class _Checker:
             caveats=caveats,
         )
 
-    def _add(self, table: str, key: str, what: str, mend: str | Callable[[], str]) -> None:
-        self._log.add(self._file, line_of(self._text, table, key), what, mend)
+    def _add(self, table: str, key: str, what: str, hint: str | Callable[[], str]) -> None:
+        self._log.add(self._file, line_of(self._text, table, key), what, hint)
 
     def _table(self, content: Mapping[str, object], name: str) -> dict[str, object] | None:
         table = content.get(name)
@@ -122,8 +122,8 @@ class _Checker:
         known = _KNOWN[name]
         for key in table:
             if key not in known:
-                mend = suggestion(key, known, f"the keys of [{name}]")
-                self._add(name, key, f'unknown key "{key}" in [{name}]', mend)
+                hint = suggestion(key, known, f"the keys of [{name}]")
+                self._add(name, key, f'unknown key "{key}" in [{name}]', hint)
         return table
 
     def _stray_tables(self, content: Mapping[str, object]) -> tuple[str, ...]:
@@ -161,11 +161,11 @@ class _Checker:
     def _name(self, task: Mapping[str, object]) -> str:
         name = self._text_of(task, "task", "name") or ""
         if name in (".", "..") or re.search(r'[/\\:*?"<>|\x00-\x1f]', name):
-            mend = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
-            self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", mend)
+            hint = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", hint)
         elif len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
-            mend = f"use at most {_LONGEST_NAME} letters; results are kept in a folder of this name"
-            self._add("task", "name", f"the name {quoted(name)} is too long for a folder's name", mend)
+            hint = f"use at most {_LONGEST_NAME} letters; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} is too long for a folder's name", hint)
         return name
 
     def _kind(self, task: Mapping[str, object]) -> Kind | None:
@@ -174,9 +174,9 @@ class _Checker:
             if kind == given:
                 return kind
         if given is not None:
-            mend = suggestion(given, KINDS, "the kinds")
-            mend = mend if mend.startswith("the kinds") else f"{mend} The kinds: {listed(KINDS)}"
-            self._add("task", "kind", f'unknown kind "{given}"', mend)
+            hint = suggestion(given, KINDS, "the kinds")
+            hint = hint if hint.startswith("the kinds") else f"{hint} The kinds: {listed(KINDS)}"
+            self._add("task", "kind", f'unknown kind "{given}"', hint)
         return None
 
     def _metric(self, task: Mapping[str, object], kind: Kind | None) -> str | None:
@@ -185,18 +185,18 @@ class _Checker:
             return None
         if given not in BUILT_IN and given not in (names := metric_names()):
             near = nearest(given, names)
-            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
-            self._add("task", "metric", f'unknown metric "{given}"', mend)
+            hint = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
+            self._add("task", "metric", f'unknown metric "{given}"', hint)
             return None
         try:
             kinds = facts_of(given).kinds
         except UserError as error:
-            self._add("task", "metric", error.what, error.mend)
+            self._add("task", "metric", error.what, error.hint)
             return None
         if kind and kind not in kinds:
             needed = " or ".join(f'"{known}"' for known in kinds)
-            mend = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
-            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', mend)
+            hint = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
+            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', hint)
         return given
 
     def _labels(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
@@ -204,8 +204,8 @@ class _Checker:
         if given is None:
             return ()
         if kind not in (None, "classification"):
-            mend = 'take the labels out, or use kind = "classification"'
-            self._add("task", "labels", f'labels are given, but the kind is "{kind}"', mend)
+            hint = 'take the labels out, or use kind = "classification"'
+            self._add("task", "labels", f'labels are given, but the kind is "{kind}"', hint)
             return ()
         if not isinstance(given, list | tuple) or not all(isinstance(label, str) for label in given):
             self._add("task", "labels", '"labels" is not a list of texts', 'write labels = ["yes", "no"]')
@@ -217,9 +217,9 @@ class _Checker:
         if "" in labels:
             self._add("task", "labels", "a label is empty", 'name every label, as in labels = ["yes", "no"]')
         if twice:
-            mend = "name every label once"
+            hint = "name every label once"
             same = "" if len(set(map(str.strip, given))) < len(given) else " (in two Unicode forms)"
-            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", mend)
+            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", hint)
         return labels
 
     def _limit(self, limits: Mapping[str, object], key: str) -> float | None:
@@ -228,8 +228,8 @@ class _Checker:
             what = f'"{key}" is {quoted(value)}, not a number'
             self._add("limits", key, what, f"write a number without quotes: {key} = 1")
         elif not value > 0:
-            mend = "give a number above 0, or leave the line out where there is no limit"
-            self._add("limits", key, f'"{key}" is {value}, not above 0', mend)
+            hint = "give a number above 0, or leave the line out where there is no limit"
+            self._add("limits", key, f'"{key}" is {value}, not above 0', hint)
         elif not finite(value):
             self._add("limits", key, f'"{key}" is {quoted(value)}, too large to go by', "leave out what is no limit")
         elif key in SHARES and value > 1:
@@ -243,8 +243,8 @@ class _Checker:
         given = compare.get("approaches", [])
         if isinstance(given, list) and all(isinstance(spec, str) and spec.strip() for spec in given):
             return Defaults(model, tuple(given))
-        mend = 'write approaches = ["zero-shot", "few-shot"]'
-        self._add("compare", "approaches", '"approaches" is not a list of texts', mend)
+        hint = 'write approaches = ["zero-shot", "few-shot"]'
+        self._add("compare", "approaches", '"approaches" is not a list of texts', hint)
         return Defaults(model)
 
 
@@ -267,8 +267,8 @@ def _log_bad_toml(path: Path, text: str, error: ValueError, log: FaultLog) -> No
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if place is None:
         told = isinstance(error, tomllib.TOMLDecodeError)
-        mend = "close the last bracket or quote" if told else "settings are texts, short numbers and lists of texts"
-        log.add(path, None, f"not valid TOML: {message}", mend)
+        hint = "close the last bracket or quote" if told else "settings are texts, short numbers and lists of texts"
+        log.add(path, None, f"not valid TOML: {message}", hint)
         return
     number = int(place[1])
     line = text.split("\n")[number - 1].strip()

@@ -53,8 +53,8 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
 def check_split(split: float | None) -> None:
     """Raise UserError unless the share is None or between 0 and 1, both excluded."""
     if split is not None and not 0 < split < 1:
-        mend = "give the share of train to test on, above 0 and below 1: --split 0.3"
-        raise UserError(f"--split is {split}", mend)
+        hint = "give the share of train to test on, above 0 and below 1: --split 0.3"
+        raise UserError(f"--split is {split}", hint)
 
 
 def split_test(task: Task, split: float, seed: int, train: Path) -> Task:

@@ -138,7 +138,7 @@ def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Ta
                     raise too_large(path, size, bound)
                 records += zip(*(batch.column(name).to_pylist() for name in wanted), strict=True)
     except NotRead as error:
-        log.add(path, None, error.seen, error.mend)
+        log.add(path, None, error.seen, error.hint)
         return None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:  # damaged in any place
         message = str(error).split("\n", 1)[0].rstrip(".")

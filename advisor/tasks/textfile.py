@@ -35,7 +35,7 @@ def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
     try:
         data = read_bytes(path, bound)
     except NotRead as error:
-        log.add(path, None, error.seen, error.mend)
+        log.add(path, None, error.seen, error.hint)
         return None
     except FileNotFoundError:
         log.add(path, None, "no such file", lambda: near_path(path) or "check the path")
@@ -55,7 +55,7 @@ def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
 
 
 def near_path(path: Path) -> str:
-    """A mend that names the file or folder nearest to a missing one; empty if none is near.
+    """A hint that names the file or folder nearest to a missing one; empty if none is near.
 
     Files that have a part of their own in a task folder are not taken for a misspelt other one.
     """

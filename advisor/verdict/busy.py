@@ -15,7 +15,7 @@ _REMEDY = "The same command with --latency-again measures them anew."
 
 
 def busy(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
-    """By how much times may be off, of which rows, and what mends it."""
+    """By how much times may be off, of which rows, and what fixes it."""
     yield from _taken(rows)
     yield from _fewer_threads(rows)
     yield from _fitting(rows)

@@ -18,7 +18,7 @@ _BUILT_IN = Path(__file__).with_name("prices.toml")
 OLD_AFTER_DAYS = 183
 """Half a year, after which a price is said to be old."""
 _DAYS_A_MONTH = 30.44
-_MEND = "give it the shape of the built-in list, advisor/verdict/prices.toml"
+_HINT = "give it the shape of the built-in list, advisor/verdict/prices.toml"
 
 _Table = Mapping[str, Any]
 
@@ -121,9 +121,9 @@ def load_prices(path: str | Path | None = None) -> Prices:
     try:
         table = toml_of(read_bytes(file).decode("utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _MEND) from error
+        raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _HINT) from error
     except ValueError as error:
-        raise UserError(f"{file}: not a TOML file ({error})", _MEND) from error
+        raise UserError(f"{file}: not a TOML file ({error})", _HINT) from error
     return _PriceTables(file).prices(table)
 
 
@@ -189,13 +189,13 @@ class _PriceTables:
 
     def _check(self, table: object, where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(table, dict):
-            raise self._fault(f"{where} is not a table", _MEND)
+            raise self._fault(f"{where} is not a table", _HINT)
         for key in sorted(required):
             if key not in table:
-                raise self._fault(f'{where}: "{key}" is missing', _MEND)
+                raise self._fault(f'{where}: "{key}" is missing', _HINT)
         for key in table:
             if key not in required and key not in optional:
-                raise self._fault(f'{where}: "{key}" is unknown', "leave it out; " + _MEND)
+                raise self._fault(f'{where}: "{key}" is unknown', "leave it out; " + _HINT)
 
     def _text(self, table: _Table, key: str, where: str) -> str:
         value = table[key]
@@ -211,5 +211,5 @@ class _PriceTables:
             raise self._fault(f'{where}: "{key}" is {short(repr(value))}', "a price is a number of at least 0")
         return float(value)
 
-    def _fault(self, what: str, mend: str) -> UserError:
-        return UserError(f"{self._file}: {short(what, 300)}", mend)
+    def _fault(self, what: str, hint: str) -> UserError:
+        return UserError(f"{self._file}: {short(what, 300)}", hint)

@@ -176,4 +176,4 @@ def test_what_cannot_be_asked_is_refused_when_it_is_loaded(
     folder = folder_of("model", config(kind, values))
     with pytest.raises(UserError, match=seen) as caught:
         loaded(folder)
-    assert caught.value.mend
+    assert caught.value.hint

@@ -129,7 +129,7 @@ def test_a_document_is_measured_before_it_is_read(pages: Path, name: str) -> Non
     with pytest.raises(UserError) as caught:
         load_task(pages.parent)
     assert caught.value.what == f"{pages / name}: holds 10,000,000 MB, more than the 50 MB that are read"
-    assert "--max-document-mb 10000000" in caught.value.mend
+    assert "--max-document-mb 10000000" in caught.value.hint
 
 
 def test_the_bound_of_a_document_can_be_raised(pages: Path) -> None:
