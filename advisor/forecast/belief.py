@@ -19,7 +19,7 @@ import numpy as np
 
 from advisor.forecast.expected import Basis, Expected
 from advisor.forecast.scale import LEAST, MOST, angle, around, beside, quality
-from advisor.pilot.readings import Reading
+from advisor.pilot.readings import ProbeReading
 
 WIDER = 2.5
 """A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
@@ -74,12 +74,12 @@ def placed(one: Belief, shared: float, within: float) -> Belief:
     return replace(one, middle=min(MOST, max(LEAST, shared + one.ahead)), half=within)
 
 
-def joined(found: Mapping[str, Belief], readings: Mapping[str, Reading]) -> dict[str, Belief]:
+def joined(found: Mapping[str, Belief], readings: Mapping[str, ProbeReading]) -> dict[str, Belief]:
     """What is believed after readings of some of the approaches, by their specs."""
     return {spec: _with(one, readings[spec]) if spec in readings else one for spec, one in found.items()}
 
 
-def _with(one: Belief, reading: Reading) -> Belief:
+def _with(one: Belief, reading: ProbeReading) -> Belief:
     own = min(one.half, one.apart or one.half) ** 2  # by which it is unsure by itself, the others not with it
     noise = max(_LEAST_READ, WIDER * (angle(reading.high) - angle(reading.low)) / 2) ** 2
     weight = own / (own + noise)

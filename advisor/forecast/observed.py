@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from advisor.approaches import known
 from advisor.forecast.belief import Belief
 from advisor.forecast.scale import angle
-from advisor.pilot.readings import Probes, Reading
+from advisor.pilot.readings import ProbeReading, Probes
 from advisor.tasks.description import Description
 from advisor.tasks.splits import scarce
 
@@ -18,7 +18,7 @@ FEWEST = 16  # examples that a reading has to rest on
 
 def telling_readings(
     found: Mapping[str, Belief], probes: Probes | None, description: Description
-) -> dict[str, Reading]:
+) -> dict[str, ProbeReading]:
     """By spec; none of what is measured already.
 
     Args:
@@ -31,7 +31,7 @@ def telling_readings(
     }
 
 
-def _tells(reading: Reading, one: Belief, description: Description) -> bool:
+def _tells(reading: ProbeReading, one: Belief, description: Description) -> bool:
     """Whether it is of this very approach, or of one that knew less and still did better than expected."""
     approach = known(reading.name)
     enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
@@ -39,7 +39,7 @@ def _tells(reading: Reading, one: Belief, description: Description) -> bool:
     return reading.n >= FEWEST and (enough or angle(reading.value) > one.middle)
 
 
-def unfair(reading: Reading, description: Description) -> bool:
+def unfair(reading: ProbeReading, description: Description) -> bool:
     """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
     labels but its own, or nothing of that."""
     approach = known(reading.name)

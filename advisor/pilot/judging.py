@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from advisor.measuring import metrics
-from advisor.pilot.readings import Reading
+from advisor.pilot.readings import ProbeReading
 from advisor.tasks import Example
 from advisor.verdict.resampling import Bootstrap
 from advisor.verdict.sample import Sample
@@ -17,7 +17,7 @@ from advisor.verdict.sample import Sample
 _Z = NormalDist().inv_cdf(0.975)
 
 
-def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Example], train: int) -> Reading:
+def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Example], train: int) -> ProbeReading:
     """What answers are worth in the task's metric; the interval as in a comparison's report."""
     targets = [example.answers for example in judged]
     counts = None
@@ -26,12 +26,12 @@ def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Exa
     return _reading(name, Sample(name, metrics.scores(metric, answers, targets)[None], counts), train)
 
 
-def share(name: str, values: Sequence[float]) -> Reading:
+def share(name: str, values: Sequence[float]) -> ProbeReading:
     """The mean of values from 0 to 1, such as recall."""
     return _reading(name, Sample(name, np.array([values], dtype=np.float64)), 0)
 
 
-def perplexity(name: str, totals: Sequence[float], words: Sequence[int]) -> Reading:
+def perplexity(name: str, totals: Sequence[float], words: Sequence[int]) -> ProbeReading:
     """Perplexity per word of some texts together.
 
     The interval is that of a ratio of two sums, on the scale of the logarithm, by Student's distribution.
@@ -47,12 +47,12 @@ def perplexity(name: str, totals: Sequence[float], words: Sequence[int]) -> Read
     if n > 1:
         rest = surprise - mean * size
         half = _t(n - 1) * math.sqrt(float((rest**2).sum()) / (n - 1) / n) / float(size.mean())
-    return Reading(name, _exp(mean), _exp(max(0.0, mean - half)), _exp(mean + half), n, 0)
+    return ProbeReading(name, _exp(mean), _exp(max(0.0, mean - half)), _exp(mean + half), n, 0)
 
 
-def _reading(name: str, sample: Sample, train: int) -> Reading:
+def _reading(name: str, sample: Sample, train: int) -> ProbeReading:
     interval = Bootstrap([sample]).interval(sample)
-    return Reading(name, interval.value, max(0.0, interval.low), min(1.0, interval.high), sample.n, train)
+    return ProbeReading(name, interval.value, max(0.0, interval.low), min(1.0, interval.high), sample.n, train)
 
 
 def _exp(value: float) -> float:

@@ -13,7 +13,7 @@ from advisor.models.clock import clock
 from advisor.models.others import between
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
-from advisor.pilot.readings import PROBING, Probes, Rates, Reading
+from advisor.pilot.readings import PROBING, ProbeReading, Probes, Rates
 from advisor.pilot.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
 from advisor.pilot.trials import (
     RECALL,
@@ -178,7 +178,7 @@ def _measured(one: Probe, size: int, progress: Progress) -> bool:
     return False
 
 
-def _curve(one: Probe) -> Sequence[Reading]:
+def _curve(one: Probe) -> Sequence[ProbeReading]:
     return one.readings[:-1] if isinstance(one, CheapProbe) else ()
 
 

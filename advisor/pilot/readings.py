@@ -8,7 +8,7 @@ PROBING = 100.0  # seconds that probes may take unless told otherwise: with load
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProbeReading:
     """One figure with its 95 % interval.
 
     Attributes:
@@ -61,8 +61,8 @@ class Probes:
         others: share of the processor that other programs took meanwhile; None where that cannot be told.
     """
 
-    readings: tuple[Reading, ...]
-    curve: tuple[Reading, ...]
+    readings: tuple[ProbeReading, ...]
+    curve: tuple[ProbeReading, ...]
     rates: Rates
     split: str
     left_out: tuple[str, ...]

@@ -15,7 +15,7 @@ from advisor.models.clock import clock
 from advisor.pilot import judging
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
-from advisor.pilot.readings import Reading
+from advisor.pilot.readings import ProbeReading
 from advisor.pilot.shortlist import Shortlist, Shortlister
 from advisor.pilot.slices import PROBED, Slices
 from advisor.tasks import Document, Example, Task, subset
@@ -75,7 +75,7 @@ class Probe(ABC):
         self.bench = bench
         self.name = name
         self.done = 0
-        self.readings: list[Reading] = []
+        self.readings: list[ProbeReading] = []
         self.refused = self.failed = ""
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Probe(ABC):
     def measure(self, size: int) -> None:
         """Measure and note what was found; raises `OutOfTime`, or whatever stands in the way."""
 
-    def note(self, done: int, reading: Reading | None = None) -> None:
+    def note(self, done: int, reading: ProbeReading | None = None) -> None:
         """Something was measured on so many examples."""
         self.done = done
         self.refused = ""
@@ -254,7 +254,7 @@ class Corpus(Probe):
         """For how many questions the documents were picked; before that, for as many as it may be."""
         return self.picked.questions if self.picked else PROBED
 
-    def _recall(self, found: Shortlist) -> Reading | None:
+    def _recall(self, found: Shortlist) -> ProbeReading | None:
         task = replace(self.bench.task, documents=found.documents, dev=())
         source = self.builder.build(task, self.bench.model, SEED)
         asked = self.bench.slices.judged[: min(found.questions, self.bench.slices.cheap)]
@@ -389,7 +389,7 @@ def _answers(approach: Approach, task: Task, judged: Sequence[Example], model: M
     return {prediction.id: prediction.text for prediction in predictions}
 
 
-def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> Reading:
+def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> ProbeReading:
     return judging.quality(name, bench.task.metric, [answers[e.id] for e in judged], judged, train)
 
 

@@ -134,7 +134,9 @@ class _Contest:
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
-            comparison, late = self._measured(finalists, {form.spec: form.per_example or 0.0 for form in finish.forms})
+            comparison, late = self._measured(
+                finalists, {one.spec: one.per_example or 0.0 for one in finish.contenders}
+            )
             result = self._result(finish, late, raced, comparison)
             self._record(result)
         return result

@@ -80,7 +80,7 @@ class Field(Protocol):
 
 
 @dataclass
-class Form:
+class Contender:
     """An approach in the race, as far as it has come.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any
 from advisor.advice.estimate import Estimate, Option, Step
 from advisor.forecast.foresight import FACTOR
 from advisor.forecast.learning import COVERAGE, ENOUGH
-from advisor.pilot.readings import Probes, Reading
+from advisor.pilot.readings import ProbeReading, Probes
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import (
     Block,
@@ -242,7 +242,7 @@ def _readings(probes: Probes) -> Iterator[str]:
     yield f"all of it took {figures.duration(probes.seconds)}"
 
 
-def _reading(reading: Reading) -> str:
+def _reading(reading: ProbeReading) -> str:
     digits = 0 if reading.name.startswith("perplexity") else 2
     value, low, high = (f"{one:,.{digits}f}" for one in (reading.value, reading.low, reading.high))
     learned = f", from {reading.train} training examples" if reading.train else ""

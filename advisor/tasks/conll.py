@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advisor.intake import Bound
 from advisor.tasks.faults import FaultLog, quoted
-from advisor.tasks.jsonfile import Row
+from advisor.tasks.jsonfile import FileRow
 from advisor.tasks.textfile import BOUNDS, read_text
 
 CONLL_ENDINGS = (".conll", ".bio", ".iob")
@@ -16,7 +16,7 @@ CONLL_ENDINGS = (".conll", ".bio", ".iob")
 Token = tuple[str, str]
 
 
-def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[Row] | None:
+def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
     """One row for each sentence: `input` is its tokens joined by spaces, `target` the entities as a JSON list.
 
     Tags are `O`, or `B-`, `I-` (and `E-`, `S-`, `L-`, `U-`) before the type; columns between token and tag are not
@@ -36,7 +36,7 @@ def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[R
     rows = []
     for line, tokens in _sentences(path, text, log):
         target = json.dumps(_entities(tokens), ensure_ascii=False, separators=(",", ":"))
-        rows.append(Row(line, {"input": " ".join(token for token, _ in tokens), "target": target}))
+        rows.append(FileRow(line, {"input": " ".join(token for token, _ in tokens), "target": target}))
     return rows
 
 

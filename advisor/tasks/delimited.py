@@ -13,7 +13,7 @@ from typing import Literal
 from advisor.intake import Bound
 from advisor.tasks.columns import Columns
 from advisor.tasks.faults import FaultLog
-from advisor.tasks.jsonfile import Row, parse_json
+from advisor.tasks.jsonfile import FileRow, parse_json
 from advisor.tasks.textfile import BOUNDS, read_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -47,7 +47,7 @@ class _Reading:
 
 def read_delimited(
     path: Path, expected: Sequence[str], choose: Choose, log: FaultLog, bound: Bound = BOUNDS.table
-) -> tuple[Columns, list[Row]] | None:
+) -> tuple[Columns, list[FileRow]] | None:
     """The rows of a .csv or .tsv file, and the columns that were read; None if the table could not be read.
 
     The separator is what a line `sep=;` says, else that sign among commas, semicolons, tabs and vertical bars which
@@ -89,7 +89,7 @@ def read_delimited(
             log.add(path, at, what, f"cells are separated by {named}: put those that contain one in double quotes")
             continue
         try:
-            rows.append(Row(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
+            rows.append(FileRow(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
         except ValueError as error:
             log.add(path, at, str(error), 'write several values as a JSON list: ["...", "..."]')
     return columns, rows

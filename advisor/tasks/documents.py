@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from advisor.intake import link_out, odd_kind, shown, there
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted
 from advisor.tasks.forms import is_blank
-from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json, type_name
+from advisor.tasks.jsonfile import JSON_ENDINGS, FileRow, read_json, type_name
 from advisor.tasks.markup import from_html, from_markdown, from_rst
 from advisor.tasks.task import Document, Place
-from advisor.tasks.textfile import BOUNDS, Bounds, near_path, read_text
+from advisor.tasks.textfile import BOUNDS, FileBounds, near_path, read_text
 from advisor.tasks.values import plain
 
 _LINE = '{"id": "...", "title": "...", "text": "..."}'
@@ -42,7 +42,7 @@ _ID_ALIASES = ("doc_id", "docid", "_id", "document_id", "documentid", "uid", "uu
 
 
 def read_documents(
-    path: Path, log: FaultLog, bounds: Bounds = BOUNDS, home: Path | None = None
+    path: Path, log: FaultLog, bounds: FileBounds = BOUNDS, home: Path | None = None
 ) -> tuple[Document, ...]:
     """The documents in a .jsonl file or below a folder of text files; faults are noted.
 
@@ -75,7 +75,7 @@ def read_documents(
     return tuple(document for document in found if document is not None)
 
 
-def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Document | None:
+def _document(row: FileRow, path: Path, lines: dict[str, int], log: FaultLog) -> Document | None:
     before = len(log)
     identity, title, text = (plain(row.values.get(key)) for key in ("id", "title", "text"))
     if identity is None or identity == "":
@@ -104,12 +104,12 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
     return Document(str(identity), str(title or ""), str(text), Place(path.name, row.line))
 
 
-def _near_text(row: Row) -> str | None:
+def _near_text(row: FileRow) -> str | None:
     others = [key for key in row.values if key not in ("id", "title")]
     return next((key for key in others if key.casefold() in _TEXT_ALIASES), None) or nearest("text", others)
 
 
-def _read_folder(folder: Path, log: FaultLog, bounds: Bounds, home: Path) -> tuple[Document, ...]:
+def _read_folder(folder: Path, log: FaultLog, bounds: FileBounds, home: Path) -> tuple[Document, ...]:
     before = len(log)
     names = sorted(_files(folder, os.path.realpath(home), log))
     texts = [name for name in names if _is_text(folder / name)]

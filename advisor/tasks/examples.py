@@ -13,7 +13,7 @@ from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
-from advisor.tasks.jsonfile import Row, parse_json, type_name
+from advisor.tasks.jsonfile import FileRow, parse_json, type_name
 from advisor.tasks.task import UNANSWERABLE, Example, Kind, Place
 from advisor.tasks.values import one_form, plain
 
@@ -44,7 +44,7 @@ def default_labels(examples: Iterable[Example]) -> tuple[str, ...]:
     return tuple(sorted({example.target for example in examples}))
 
 
-def examples_from(rows: Sequence[Row], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
+def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
     """The examples in the rows of one split, in order.
 
     Args:
@@ -73,10 +73,10 @@ class _Reader:
         self._nan: list[str] = []
         self._delimited = Path(file).suffix.lower() in DELIMITED
 
-    def example(self, row: Row) -> Example | None:
+    def example(self, row: FileRow) -> Example | None:
         before = len(self._log)
         self._nan = [name for name, value in row.values.items() if isinstance(value, float) and value != value]
-        row = Row(row.line, {name: plain(value) for name, value in row.values.items()})
+        row = FileRow(row.line, {name: plain(value) for name, value in row.values.items()})
         identity = self._id(row)
         if self._columns.in_turns:
             text, answers = self._turns(row)
@@ -92,10 +92,10 @@ class _Reader:
         place = Place(self._name, row.line)
         return Example(identity, text, answers[0], several, evidence, group, place)
 
-    def _add(self, row: Row, what: str, hint: str) -> None:
+    def _add(self, row: FileRow, what: str, hint: str) -> None:
         self._log.add(self._file, row.line, what, hint)
 
-    def _id(self, row: Row) -> str:
+    def _id(self, row: FileRow) -> str:
         value = row.values.get("id") if "id" in self._optional else None
         if value is None or value == "":
             identity = str(row.line)
@@ -110,7 +110,7 @@ class _Reader:
             self._add(row, what, 'give every example of a file its own id, or leave "id" out')
         return identity
 
-    def _input(self, row: Row) -> str:
+    def _input(self, row: FileRow) -> str:
         parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
         found = {key: text for key, text in parts.items() if text and not is_blank(text)}
         bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
@@ -131,7 +131,7 @@ class _Reader:
         conversation = dialogue.turns(value)
         return dialogue.transcript(conversation) if conversation else None
 
-    def _turns(self, row: Row) -> tuple[str, tuple[str, ...]]:
+    def _turns(self, row: FileRow) -> tuple[str, tuple[str, ...]]:
         """Input and answer of a conversation: what comes before the assistant's last turn, and that turn."""
         key = self._columns.target
         value = row.values.get(key)
@@ -151,7 +151,7 @@ class _Reader:
             return "", ("",)
         return found[0], (self._answer(row, key, found[1]),)
 
-    def _target(self, row: Row) -> tuple[str, ...]:
+    def _target(self, row: FileRow) -> tuple[str, ...]:
         """The acceptable answers, the target first; one that is empty after a fault was noted."""
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
@@ -170,7 +170,7 @@ class _Reader:
         self._bad(row, key, "target", value, hint)
         return ("",)
 
-    def _several(self, row: Row, key: str, value: object) -> tuple[str, ...]:
+    def _several(self, row: FileRow, key: str, value: object) -> tuple[str, ...]:
         """A target that is a list of acceptable answers, or SQuAD's object of them."""
         found = acceptable(value)
         if found is None:
@@ -190,7 +190,7 @@ class _Reader:
             self._log.note("targets that are lists: the first answer is the target, and each of them counts as right")
         return tuple(dict.fromkeys(self._answer(row, key, text) for text in found))
 
-    def _bad(self, row: Row, key: str, role: str, value: object, empty_hint: str) -> None:
+    def _bad(self, row: FileRow, key: str, role: str, value: object, empty_hint: str) -> None:
         if key not in row.values:
             self._add(row, f'"{key}" is missing', self._missing_hint(row, key, role))
         elif value is None or isinstance(value, str):
@@ -199,7 +199,7 @@ class _Reader:
         else:
             self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
 
-    def _missing_hint(self, row: Row, key: str, role: str) -> str:
+    def _missing_hint(self, row: FileRow, key: str, role: str) -> str:
         columns = self._columns
         others = [name for name in row.values if name not in (*columns.inputs, columns.target)]
         near = next((name for name in others if name.casefold() in ALIASES[role]), None)
@@ -208,14 +208,14 @@ class _Reader:
             return f'rename "{near}" to "{key}"'
         return f'every line needs "{columns.input}" and "{columns.target}", e.g. {columns.line}'
 
-    def _answer(self, row: Row, key: str, value: str) -> str:
+    def _answer(self, row: FileRow, key: str, value: str) -> str:
         if self._rules.kind == "classification":
             return self._label(row, key, unicode_form(value))
         if self._rules.kind == "extraction":
             self._check_json(row, key, value)
         return value
 
-    def _label(self, row: Row, key: str, value: str) -> str:
+    def _label(self, row: FileRow, key: str, value: str) -> str:
         labels = self._rules.labels
         if self._labels and value not in self._labels:
             value = one_form([value], labels).get(value, value)
@@ -225,7 +225,7 @@ class _Reader:
             self._unknown_label(row, key, value)
         return value
 
-    def _unknown_label(self, row: Row, key: str, value: str) -> None:
+    def _unknown_label(self, row: FileRow, key: str, value: str) -> None:
         labels = self._rules.labels
         what = f"the {key} {quoted(value)} is not among the labels"
         twin = next((label for label in labels if look(label) == look(value)), None)
@@ -235,7 +235,7 @@ class _Reader:
             odd, usual = code_points(value, twin), code_points(twin, value)
             self._add(row, f"{what}: it looks like one, but has {odd} for {usual}", "copy the label from there")
 
-    def _check_json(self, row: Row, key: str, value: str) -> None:
+    def _check_json(self, row: FileRow, key: str, value: str) -> None:
         try:
             parsed = parse_json(value)
         except ValueError as error:
@@ -247,7 +247,7 @@ class _Reader:
         example = '"{\\"name\\": \\"Ada\\"}"'
         self._add(row, what, f'write a JSON object as text, e.g. "{key}": {example}')
 
-    def _targets(self, row: Row, answers: tuple[str, ...]) -> tuple[str, ...]:
+    def _targets(self, row: FileRow, answers: tuple[str, ...]) -> tuple[str, ...]:
         value = row.values["targets"]
         found = list(answers)
         for item in map(plain, value if isinstance(value, list) else [value]):
@@ -260,7 +260,7 @@ class _Reader:
                 self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
         return tuple(dict.fromkeys(found))
 
-    def _evidence(self, row: Row) -> tuple[str, ...]:
+    def _evidence(self, row: FileRow) -> tuple[str, ...]:
         value = row.values.get("evidence")
         known = self._rules.documents
         found = []
@@ -274,7 +274,7 @@ class _Reader:
             found.append(item)
         return tuple(dict.fromkeys(found))
 
-    def _group(self, row: Row) -> str:
+    def _group(self, row: FileRow) -> str:
         key = self._columns.group
         value = row.values.get(key) if key in self._optional else None
         if value is None or isinstance(value, str):
@@ -282,7 +282,7 @@ class _Reader:
         self._add(row, f'"{key}" is {type_name(value)}', f'write the group as text: "{key}": "..."')
         return ""
 
-    def _unknown_document(self, row: Row, name: str, known: Collection[str]) -> None:
+    def _unknown_document(self, row: FileRow, name: str, known: Collection[str]) -> None:
         def hint() -> str:
             named = sorted(set(known).difference(self._rules.numbered))
             if named:

@@ -17,7 +17,7 @@ CONVERSATIONS = ("messages", "conversations")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """One record of a file: its values by column, and its 1-based line.
 
     In files without lines of their own, Parquet and a JSON list, the line is the number of the record.
@@ -27,7 +27,7 @@ class Row:
     values: dict[str, object]
 
 
-def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[Row] | None:
+def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
     """The rows of a JSON file: one for each line, for each object of a list, or for each question of SQuAD's nesting.
 
     Args:
@@ -54,7 +54,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
         return _lines(path, text, log, example)
     records = _records(value, whole)
     if records is not None:
-        return [Row(number, record) for number, record in enumerate(records, 1)]
+        return [FileRow(number, record) for number, record in enumerate(records, 1)]
     if whole and isinstance(value, dict) and len(several := _lists_in(value)) > 1:
         log.add(path, None, f"the file holds several lists of objects: {listed(several)}", "write each to its own file")
         return None
@@ -63,7 +63,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
         log.add(path, None, f"the file holds columns, not rows: {listed(value)}", hint)
         return None
     if isinstance(value, dict):  # a file of one example, on however many lines
-        return [Row(text[: text.index("{")].count("\n") + 1, value)]
+        return [FileRow(text[: text.index("{")].count("\n") + 1, value)]
     if whole:
         what = "the list holds no objects" if isinstance(value, list) else f"the file is {type_name(value)}"
         log.add(path, None, what, f"write one list of objects: [{example}, ...]")
@@ -163,13 +163,13 @@ def _holds_columns(value: Mapping[str, object]) -> bool:
     return bool(keys[0]) and len(set(keys)) == 1
 
 
-def _lines(path: Path, text: str, log: FaultLog, example: str) -> list[Row]:
+def _lines(path: Path, text: str, log: FaultLog, example: str) -> list[FileRow]:
     rows = []
     for number, line in enumerate(text.split("\n"), 1):  # str.splitlines would also cut at U+2028
         if line and not line.isspace():
             values = _object(path, number, line, log, example)
             if values is not None:
-                rows.append(Row(number, values))
+                rows.append(FileRow(number, values))
     return rows
 
 

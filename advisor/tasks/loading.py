@@ -15,12 +15,12 @@ from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, ExampleRules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import read_json
-from advisor.tasks.settings import Settings, check_settings, read_settings
+from advisor.tasks.settings import TaskSettings, check_settings, read_settings
 from advisor.tasks.shapes import CODE, code_share
 from advisor.tasks.splits import check_split, split_test
 from advisor.tasks.tables import ENDINGS, Table, TableSource, read_table
 from advisor.tasks.task import DEFAULT_METRIC, Document, Example, Task
-from advisor.tasks.textfile import BOUNDS, Bounds, near_path
+from advisor.tasks.textfile import BOUNDS, FileBounds, near_path
 from advisor.tasks.values import one_form, two_ways
 
 RowReader = Callable[[Path, FaultLog], Table | None]
@@ -31,7 +31,7 @@ _TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
 class _Source:
     """Where a task's parts are, how its rows are read, and what is told about it."""
 
-    settings: Settings
+    settings: TaskSettings
     train: Path | None
     test: Path | None
     dev: Path | None
@@ -39,11 +39,11 @@ class _Source:
     rows: RowReader
     rules: ExampleRules
     origin: str
-    bounds: Bounds
+    bounds: FileBounds
     home: Path | None = None
 
 
-def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
+def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
     """Read a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
 
     Args:
@@ -86,7 +86,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
     return _load(source, split, seed, log)
 
 
-def load_table(source: TableSource, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
+def load_table(source: TableSource, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
     """Read a task from tables: CSV, TSV, JSON, Parquet or CoNLL, told apart by their endings.
 
     Args:
@@ -179,7 +179,7 @@ def _note_links(source: _Source, log: FaultLog) -> None:
             log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")
 
 
-def _read_lines(path: Path, log: FaultLog, bounds: Bounds) -> Table | None:
+def _read_lines(path: Path, log: FaultLog, bounds: FileBounds) -> Table | None:
     rows = read_json(path, log, LINE, bounds.table)
     if rows is None:
         return None

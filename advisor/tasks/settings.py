@@ -35,7 +35,7 @@ _SAMPLE = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class TaskSettings:
     """A task without its examples and documents; `labels` is empty, and `metric` None, where none were given."""
 
     name: str = ""
@@ -48,7 +48,7 @@ class Settings:
     caveats: tuple[str, ...] = ()
 
 
-def read_settings(path: Path, log: FaultLog) -> Settings:
+def read_settings(path: Path, log: FaultLog) -> TaskSettings:
     """The settings in a `task.toml`; what is faulty is noted and left at its default."""
     if not there(path):
         sample = "; ".join(_SAMPLE.values())
@@ -58,19 +58,19 @@ def read_settings(path: Path, log: FaultLog) -> Settings:
             "no such file",
             lambda: near_path(path) or f"write one: [task] and below it, each on its own line, {sample}",
         )
-        return Settings()
+        return TaskSettings()
     text = read_text(path, log)
     if text is None:
-        return Settings()
+        return TaskSettings()
     try:
         content = toml_of(text)
     except ValueError as error:
         _log_bad_toml(path, text, error, log)
-        return Settings()
+        return TaskSettings()
     return _Checker(str(path), text, log).settings(content)
 
 
-def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> Settings:
+def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> TaskSettings:
     """The settings in `values`, keyed as in `[task]`; faults are noted under the name `file`."""
     return _Checker(file, "", log).settings({"task": dict(values)})
 
@@ -83,7 +83,7 @@ class _Checker:
         self._text = text
         self._log = log
 
-    def settings(self, content: Mapping[str, object]) -> Settings:
+    def settings(self, content: Mapping[str, object]) -> TaskSettings:
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
@@ -95,10 +95,10 @@ class _Checker:
                 hint = f"write [task] on a line above {loose[0]}"
             if "task" not in content:
                 self._log.add(self._file, None, "the table [task] is missing", hint)
-            return Settings()
+            return TaskSettings()
         self._missing(task)
         kind = self._kind(task)
-        return Settings(
+        return TaskSettings(
             name=self._name(task),
             kind=kind,
             instruction=self._text_of(task, "task", "instruction") or "",

@@ -12,7 +12,7 @@ from advisor.tasks.columns import Columns, of_table
 from advisor.tasks.conll import CONLL_ENDINGS, read_conll
 from advisor.tasks.delimited import DELIMITED, Choose, read_delimited
 from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json
+from advisor.tasks.jsonfile import JSON_ENDINGS, FileRow, read_json
 from advisor.tasks.textfile import BOUNDS, near_path
 
 ENDINGS = (*DELIMITED, *JSON_ENDINGS, ".parquet", *CONLL_ENDINGS)
@@ -23,7 +23,7 @@ _ELSEWHERE = {
 }
 _BATCH = 1024  # rows of a Parquet file that are unpacked at once
 
-Table = tuple[Columns, list[Row]]
+Table = tuple[Columns, list[FileRow]]
 
 
 @dataclass(frozen=True)
@@ -144,5 +144,5 @@ def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Ta
         message = str(error).split("\n", 1)[0].rstrip(".")
         log.add(path, None, f"not a readable Parquet file: {message}", "write the file again")
         return None
-    rows = [Row(number, dict(zip(wanted, cells, strict=True))) for number, cells in enumerate(records, 1)]
+    rows = [FileRow(number, dict(zip(wanted, cells, strict=True))) for number, cells in enumerate(records, 1)]
     return columns, rows

@@ -20,14 +20,14 @@ _DOCUMENT, _TABLE = Bound(50, "--max-document-mb"), Bound(500, "--max-table-mb")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class FileBounds:
     """How large the files of a task may be: each document of a folder, and each table or file of documents."""
 
     document: Bound = _DOCUMENT
     table: Bound = _TABLE
 
 
-BOUNDS = Bounds()
+BOUNDS = FileBounds()
 
 
 def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
