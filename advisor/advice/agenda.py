@@ -141,8 +141,8 @@ class Agenda:
         if advised is None or advised in cheap:
             return ""
         value = next(one for one in self.options if one.spec == advised).expected.value
-        commonest = next((one.expected.value for one in self.options if one.baseline), 0.0)
-        if value <= commonest:
+        constant = next((one.expected.value for one in self.options if one.baseline), 0.0)
+        if value <= constant:
             return ""
         return f" If one of them reaches {value:.2f}, what {advised} is expected at, stop there."
 

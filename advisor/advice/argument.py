@@ -47,7 +47,7 @@ def reasons(
         *case.price(),
         *case.likeness(),
         *case.form(kind),
-        *case.above_commonest(),
+        *case.above_constant(kind),
         *case.first(),
         (_LEAST / 4, Reason("What can be learned depends on the labelled examples that there are.", case.labelled)),
     ]
@@ -253,12 +253,12 @@ class _Case:
             claim = "Showing the examples that resemble a query helps more than showing always the same."
             yield 0.7 * found[1], Reason(claim, self.both(found[0]))
 
-    def above_commonest(self) -> Iterator[_Weighed]:
-        """Always the same answer, which everything has to beat."""
+    def above_constant(self, kind: str) -> Iterator[_Weighed]:
+        """The lead over the control `majority`, which every approach has to beat."""
         other = next((one for one in self.by_spec.values() if one.baseline), None)
         lead = self.mine.expected.value - other.expected.value if other else 0.0
         if other and lead >= _LEAST:
-            claim = "It is expected to be well above always giving the commonest answer."
+            claim = f"It is expected to be well above always giving {words.constant_answer(kind)}."
             yield lead / 20, Reason(claim, self.both(other))
 
     def first(self) -> Iterator[_Weighed]:

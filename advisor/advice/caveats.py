@@ -32,7 +32,7 @@ def caveats(
         probes: None where no model was named.
     """
     able = [one for one in options if not one.control]
-    yield from _commonest(options, chosen)
+    yield from _no_better_than_constant(options, chosen, described.task.kind)
     yield from _basis(described, able, known)
     if probes is None:
         unchecked = _unchecked(limits)
@@ -48,15 +48,15 @@ def caveats(
         yield from probes.left_out
 
 
-def _commonest(options: Sequence[Option], chosen: Preference) -> Iterator[str]:
-    """An advice that is hardly worth following."""
+def _no_better_than_constant(options: Sequence[Option], chosen: Preference, kind: str) -> Iterator[str]:
+    """A warning where the advised approach is not expected to beat the control `majority`."""
     by_spec = {one.spec: one.expected.value for one in options}
     mine = by_spec.get(chosen.advised or "")
-    commonest = next((one.expected.value for one in options if one.baseline), None)
-    if mine is not None and commonest is not None and mine <= commonest:
+    constant = next((one.expected.value for one in options if one.baseline), None)
+    if mine is not None and constant is not None and mine <= constant:
         yield (
-            f"{chosen.advised} is not expected to do better than always giving the commonest answer, which reaches "
-            f"{words.value(commonest)}."
+            f"{chosen.advised} is not expected to do better than always giving {words.constant_answer(kind)}, which "
+            f"reaches {words.value(constant)}."
         )
 
 

@@ -49,7 +49,7 @@ class Pace:
         self.units = self.units / 2 + units
 
     def of(self, units: float) -> float:
-        """Seconds that so many units will take; nought while nothing was measured."""
+        """Seconds that so many units will take; zero while nothing was measured."""
         return units * self.seconds / self.units if self.units else 0.0
 
 
@@ -107,7 +107,7 @@ class MeteredEmbedder(EmbedderBehind):
         return np.stack([self._known[text] for text in texts])
 
     def seconds(self, texts: Sequence[str]) -> float:
-        """What embedding them is expected to take; nought before anything was embedded."""
+        """What embedding them is expected to take; zero before anything was embedded."""
         return self._pace.of(sum(map(_words, texts)))
 
     def words_in(self, seconds: float) -> float:
@@ -187,7 +187,7 @@ class MeteredModel(LanguageModel):
         return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
 
     def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
-        """What scoring them is expected to take; nought before anything was asked."""
+        """What scoring them is expected to take; zero before anything was asked."""
         return self._reading.of(_characters(prompts, choices))
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:

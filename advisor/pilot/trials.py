@@ -367,7 +367,7 @@ class Training(Probe):
 
 
 def ladder(steps: Sequence[int], most: int) -> list[int]:
-    """The steps below `most`, and `most` itself; nothing where that is nought."""
+    """The steps below `most`, and `most` itself; nothing where that is zero."""
     return [step for step in steps if step < most] + [most] * (most > 0)
 
 

@@ -156,7 +156,7 @@ def _method(decision: Decision) -> Iterator[str]:
     prices = f" ({decision.prices.rstrip('.')})" if decision.prices else ""
     yield (
         f"Costs are computed from the measured times and tokens and from the prices{prices}; where a price is not "
-        "known, the cost is unknown, not nought. The interval of a cost says what timing the same work again would "
+        "known, the cost is unknown, not zero. The interval of a cost says what timing the same work again would "
         "give, by batches that were timed again, and not which queries come."
     )
     yield "Controls serve the diagnosis and are never chosen; a failed approach has no quality, rather than 0."

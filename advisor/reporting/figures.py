@@ -25,7 +25,7 @@ def known(value: float | None) -> float | None:
 
 
 def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
-    """A figure with fixed decimals and without a negative nought: `0.612`; with a sign `+0.043`."""
+    """A figure with fixed decimals and without a negative zero: `0.612`; with a sign `+0.043`."""
     if known(value) is None or value is None:
         return UNKNOWN
     rounded = round(value, digits) + 0.0

@@ -126,9 +126,8 @@ def _answers(profile: Profile) -> Iterator[Detail]:
         yield Detail("labels", _labels(profile))
     if found.majority is not None:
         macro = "" if found.majority_macro_f1 is None else f", macro F1 {found.majority_macro_f1:.3f}"
-        yield Detail(
-            "baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}"
-        )
+        constant = words.constant_answer(kind)
+        yield Detail("baseline", f"always giving {constant} is right on {_percent(found.majority)}{macro}")
     if kind != "classification":
         if found.distinct_answers is not None:
             yield Detail("variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones")

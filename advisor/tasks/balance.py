@@ -119,11 +119,11 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
     for label in dict.fromkeys([*map(unicode_form, task.labels), *(entry.form for entry in entries)]):
         spelt[_LOOSE.sub("", " ".join(answer_tokens(look(label))))].append(label)
     groups = [labels for labels in spelt.values() if len(labels) > 1]
-    twins = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
-    others = [labels for labels in groups if labels not in twins]
+    alike = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
+    others = [labels for labels in groups if labels not in alike]
     kinds = (
         ("labels-alike", "case, spacing or punctuation", others),
-        ("labels-look-alike", "letters that look alike", twins),
+        ("labels-look-alike", "letters that look alike", alike),
     )
     counts = Counter(entry.form for entry in entries)
     for code, ways, alike in kinds:
@@ -148,8 +148,8 @@ def _told_apart(labels: Sequence[str]) -> str:
     """The labels with the characters in which one looks like another and is not."""
     named = []
     for label in labels:
-        twin = next((other for other in labels if other != label and look(other) == look(label)), None)
-        named.append(quoted(label) + (f" ({code_points(label, twin)})" if twin else ""))
+        lookalike = next((other for other in labels if other != label and look(other) == look(label)), None)
+        named.append(quoted(label) + (f" ({code_points(label, lookalike)})" if lookalike else ""))
     return " and ".join(named)
 
 

@@ -17,7 +17,7 @@ _KNOWN: dict[Split, tuple[Split, ...]] = {"test": ("train", "dev"), "dev": ("tra
 _NEARLY = f"Jaccard similarity of at least {THRESHOLD:g}, and an answer in common"
 
 Groups = dict[str, list[Entry]]
-Twins = dict[int, list[Entry]]
+NearDuplicates = dict[int, list[Entry]]
 
 
 def repeated_inputs(material: Material) -> Iterator[Finding]:
@@ -26,15 +26,15 @@ def repeated_inputs(material: Material) -> Iterator[Finding]:
     exact: Groups = defaultdict(list)
     for entry in entries:
         exact[entry.key].append(entry)
-    twins = _twins(entries)
+    near = _near_duplicates(entries)
     for split in _HELD_OUT:
         yield from _leaked(material.of(split), exact)
-        yield from _nearly_leaked(material.of(split), exact, twins)
+        yield from _nearly_leaked(material.of(split), exact, near)
     if task.kind != "generation":  # several good texts for one input are the rule there
         yield from _contradictions(task, exact)
     for split in SPLITS:
         yield from _repeated(material.of(split), exact)
-        yield from _nearly_repeated(material.of(split), exact, twins)
+        yield from _nearly_repeated(material.of(split), exact, near)
 
 
 def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
@@ -62,11 +62,11 @@ def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
     )
 
 
-def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> Iterator[Finding]:
+def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, near: NearDuplicates) -> Iterator[Finding]:
     found, where = [], set()
     for entry in held_out:
         known = _KNOWN[entry.split]
-        others = [other for other in twins.get(id(entry), ()) if other.split in known]
+        others = [other for other in near.get(id(entry), ()) if other.split in known]
         if others and not any(other.split in known for other in exact[entry.key]):
             where |= {other.split for other in others}
             found.append(([entry.place, *(other.place for other in others)], _both(entry, others[0])))
@@ -138,12 +138,12 @@ def _repeated(split: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
         yield _repeats(f"repeated-{split[0].split}-input", found, split, "")
 
 
-def _nearly_repeated(split: Sequence[Entry], exact: Groups, twins: Twins) -> Iterator[Finding]:
+def _nearly_repeated(split: Sequence[Entry], exact: Groups, near: NearDuplicates) -> Iterator[Finding]:
     found = []
     for entry in split:
         earlier = [
             other
-            for other in twins.get(id(entry), ())
+            for other in near.get(id(entry), ())
             if other.split == entry.split and other.place < entry.place and other.key != entry.key
         ]
         if earlier and exact[entry.key][0] is entry:
@@ -205,9 +205,9 @@ def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]
     return together
 
 
-def _twins(entries: Sequence[Entry]) -> Twins:
-    """For each entry, by its identity, the others whose input is nearly the same and whose answer agrees."""
-    found: Twins = defaultdict(list)
+def _near_duplicates(entries: Sequence[Entry]) -> NearDuplicates:
+    """The near-duplicates of each entry (MinHash) whose answer agrees, keyed by `id(entry)`."""
+    found: NearDuplicates = defaultdict(list)
     for ones, others in near_equal(entries):
         for one in ones:
             found[id(one)] += [other for other in others if other is not one and one.agrees_with(other)]

@@ -228,11 +228,11 @@ class _Reader:
     def _unknown_label(self, row: FileRow, key: str, value: str) -> None:
         labels = self._rules.labels
         what = f"the {key} {quoted(value)} is not among the labels"
-        twin = next((label for label in labels if look(label) == look(value)), None)
-        if twin is None:
+        lookalike = next((label for label in labels if look(label) == look(value)), None)
+        if lookalike is None:
             self._log.add(self._file, row.line, what, lambda: suggestion(value, labels, "the labels"))
         else:
-            odd, usual = code_points(value, twin), code_points(twin, value)
+            odd, usual = code_points(value, lookalike), code_points(lookalike, value)
             self._add(row, f"{what}: it looks like one, but has {odd} for {usual}", "copy the label from there")
 
     def _check_json(self, row: FileRow, key: str, value: str) -> None:

@@ -1,6 +1,6 @@
-"""Evidence that a mean is below nought, which may be looked at after every example.
+"""Evidence that a mean is below zero, which may be looked at after every example.
 
-A gambler with a capital of 1 bets on each paired difference being negative. If the mean is not below nought the game
+A gambler with a capital of 1 bets on each paired difference being negative. If the mean is not below zero the game
 is not in the gambler's favour, so the capital is a non-negative supermartingale, and by Ville's inequality (1939) the
 chance that it *ever* reaches 1 / a is at most a: it may be looked at after every example, and stopped or gone on with
 for any reason. Such a capital is called an e-process; a large one is evidence.

@@ -149,7 +149,7 @@ def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Ite
 def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: HourlyPrice | None) -> Iterator[str]:
     if price is None:
         device = comparison.model.device_name or comparison.model.device or "this machine"
-        yield f"No price is known for {device}: costs are unknown, which does not mean nought."
+        yield f"No price is known for {device}: costs are unknown, which does not mean zero."
     elif any(row.cost.per_1k_queries is not None for row in rows):
         idle = "without idle time"
         if limits.utilisation is not None:

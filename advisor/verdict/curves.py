@@ -125,15 +125,15 @@ def judge(growth: Growth, resamples: int = RESAMPLES) -> Curves:
     Raises:
         UserError: the targets cannot be judged by the metric.
     """
-    cells = {size: _cells(growth, size) for size in growth.sizes}
+    by_size = {size: _measured_samples(growth, size) for size in growth.sizes}
     test = len(next(iter(growth.comparisons.values()))[0].answers)
     resampling = Resampling(test, growth.draws, resamples)
-    intervals = {size: _intervals(list(found.values())) for size, found in cells.items()}
-    largest = max((size for size, found in cells.items() if found), default=growth.sizes[-1])
+    intervals = {size: _intervals(list(found.values())) for size, found in by_size.items()}
+    largest = max((size for size, found in by_size.items() if found), default=growth.sizes[-1])
     grid = np.unique(np.append(np.geomspace(growth.sizes[0], FARTHEST * largest, _GRID), growth.sizes))
     curves, lines = [], {}
     for number, spec in enumerate(growth.specs):
-        known = {size: found[spec] for size, found in cells.items() if spec in found}
+        known = {size: found[spec] for size, found in by_size.items() if spec in found}
         points = tuple(_point(growth, size, spec, intervals[size].get(spec), known.get(size)) for size in growth.sizes)
         curve = Curve(spec, _is_control(growth, spec), points)
         if len(known) > 1:
@@ -179,7 +179,7 @@ class Resampling:
         return np.append(sample.quality, resampled)
 
 
-def _cells(growth: Growth, size: int) -> dict[str, Sample]:
+def _measured_samples(growth: Growth, size: int) -> dict[str, Sample]:
     """The judged predictions of the approaches that were measured at a size in full."""
     comparisons = growth.comparisons.get(size, ())
     if not comparisons:

@@ -31,7 +31,7 @@ class Versus:
     Attributes:
         low, high: simultaneous 95 % interval: those of all pairs hold together.
         p: two-sided, corrected for all pairs compared.
-        shown: whether the two are shown to differ: p below 5 %, which is where the interval does not hold nought.
+        shown: whether the two are shown to differ: p below 5 %, which is where the interval excludes zero.
     """
 
     difference: float

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from advisor.measuring.records import TaskFacts
 from advisor.verdict import words
 from advisor.verdict.decision import DiagnosisItem, Row
 from advisor.verdict.paired import rounded
 from advisor.verdict.statistics import Contrast, Contrasts
 
 
-def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[DiagnosisItem, ...]:
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin: float) -> tuple[DiagnosisItem, ...]:
     """The findings for which the approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
@@ -20,17 +21,17 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: flo
     Args:
         rows: all rows, best quality first.
         contrasts: of all complete approaches.
-        metric: the metric's name as recorded.
+        task: as recorded.
         margin: a difference that is too small to matter, in units of the metric.
     """
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
     trained = _best(rows, "nothing", tuned=True)
     oracle = _best(rows, "documents", control=True)
     majority = next((row for row in rows if row.baseline and row.quality is not None), None)
-    name = words.metric(metric)
+    name, constant = words.metric(task.metric), words.constant_answer(task.kind)
     found = [
         _known(plain, name),
-        _between(contrasts, (plain, majority), "above the majority answer", _above_majority),
+        _between(contrasts, (plain, majority), f"above {constant}", _above_majority(constant)),
         _between(contrasts, (examples, plain), "added by examples", _added("examples in the prompt")),
         _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
         _between(contrasts, (trained, plain), "added by training", _added("training")),
@@ -84,14 +85,17 @@ def _side(c: Contrast) -> int:
     return 0 if not c.shown else 1 if c.difference.value > 0 else -1
 
 
-def _above_majority(c: Contrast) -> str:
-    by = words.value(abs(c.difference.value))
-    match _side(c):
-        case 1:
-            return f"{c.first} is better than always giving the commonest answer ({c.second}), by {by}."
-        case -1:
-            return f"{c.first} is worse than always giving the commonest answer ({c.second}), by {by}."
-    return f"{c.first} is not shown to differ from always giving the commonest answer ({c.second})."
+def _above_majority(constant: str) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c):
+            case 1:
+                return f"{c.first} is better than always giving {constant} ({c.second}), by {by}."
+            case -1:
+                return f"{c.first} is worse than always giving {constant} ({c.second}), by {by}."
+        return f"{c.first} is not shown to differ from always giving {constant} ({c.second})."
+
+    return meaning
 
 
 def _added(what: str) -> Callable[[Contrast], str]:

@@ -71,13 +71,13 @@ def decide(
         *rests_on_open_limits(choice, rows, limits, again),
     )
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today))
-    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
+    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     return Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
         rows=tuple(rows),
-        diagnosis=diagnose(rows, contrasts, comparison.task.metric, margin),
+        diagnosis=diagnose(rows, contrasts, comparison.task, margin),
         break_even=points,
         recommendation=_recommended(choice, wording, doubts, cautions, points),
         prices=prices.in_words(price),
@@ -165,12 +165,12 @@ def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: f
         for row in rows
         if row.eligible or (row.violations and not row.alike and not violations(figures(row), others))
     ]
-    luck = optimism_of(field, contrasts, margin) if field else 0.0
+    optimism = optimism_of(field, contrasts, margin) if field else 0.0
     while True:
         choice = choose(found, contrasts, margin)
         if choice.chosen is None:
             return found, choice
-        quality = corrected(contrasts.intervals[choice.chosen.spec], luck)
+        quality = corrected(contrasts.intervals[choice.chosen.spec], optimism)
         if limits.min_quality is None or quality.value >= limits.min_quality:
             return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
         broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "

@@ -7,8 +7,8 @@ would be shown to be equal. They are as far away as the root mean square of the 
 so that they matter where few answers deviate and vanish where many do.
 
 A difference is significant at a level if this pivot says so *and* the permutation test does (`permutation.py`), which
-is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, drawn out to nought
-where the permutation test alone keeps two approaches together: so interval and p-value never contradict each other.
+is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, widened to include
+zero where only the permutation test finds no difference, so that interval and p-value never contradict each other.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ def per_example(first: Sample, second: Sample) -> float:
 
 def rounded(value: float, low: float, high: float) -> Interval:
     """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
-    # Adding 0.0 turns a minus nought into nought.
+    # Adding 0.0 turns a negative zero into zero.
     return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
 
 
 def full_size(deviations: Floats) -> float:
-    """Root mean square of the deviations that are not nought and of one of full size (1)."""
+    """Root mean square of the deviations that are not zero and of one of full size (1)."""
     return math.sqrt((float((deviations**2).sum()) + 1) / (np.count_nonzero(deviations) + 1))
 
 

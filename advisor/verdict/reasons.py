@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
 from advisor.verdict import costs, words
 from advisor.verdict.choice import Choice, excess, figures
@@ -21,7 +22,7 @@ class Wording:
         contrasts: of all complete approaches.
         limits: what the choice respects.
         margin: of non-inferiority, in units of the metric.
-        metric: its name as recorded.
+        task: as recorded.
     """
 
     def __init__(
@@ -31,14 +32,15 @@ class Wording:
         contrasts: Contrasts,
         limits: Limits,
         margin: float,
-        metric: str,
+        task: TaskFacts,
     ) -> None:
         self._choice = choice
         self._rows = {row.spec: row for row in rows}
         self._contrasts = contrasts
         self._limits = limits
         self._margin = margin
-        self._metric = words.metric(metric)
+        self._metric = words.metric(task.metric)
+        self._constant = words.constant_answer(task.kind)
 
     def reasons(self) -> tuple[str, ...]:
         """Why this choice, or why none; the outcome first."""
@@ -139,7 +141,7 @@ class Wording:
         if contrast.shown and contrast.difference.value > 0:
             return []
         return [
-            f"{best.spec} is not shown to beat {control.spec}, which always gives the commonest answer: "
+            f"{best.spec} is not shown to beat {control.spec}, which always gives {self._constant}: "
             f"{_difference(contrast.difference, contrast.p)}, corrected for all pairs."
         ]
 

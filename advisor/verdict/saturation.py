@@ -118,8 +118,8 @@ def _best(rise: Floats, room: Floats, q: Floats) -> tuple[Floats, Floats, Floats
     from_nothing = np.clip(sum_qh / np.maximum(sum_hh, 1e-300), 0, 1 / reach)
     below = reach[:, None] - rise  # q = 1 - gain * below
     up_to_one = np.clip(((1 - q) * below).sum(axis=1) / (below**2).sum(axis=1), 0, 1 / reach)
-    nought = np.zeros_like(gain)
-    edges = ((flat, nought), (nought, from_nothing), (1 - up_to_one * reach, up_to_one))
+    zero = np.zeros_like(gain)
+    edges = ((flat, zero), (zero, from_nothing), (1 - up_to_one * reach, up_to_one))
     costs = np.stack([_squares(first, gain, rise, q) for first, gain in edges])
     which = costs.argmin(axis=0)
     first = np.where(fine, first, np.choose(which, [edge[0] for edge in edges]))

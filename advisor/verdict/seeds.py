@@ -25,7 +25,7 @@ DEGREES = 3.0
 
 
 def seed_variance(sample: Sample) -> Part:
-    """What seeds add to the variance of an approach's mean quality; nought where another would give the same answers.
+    """What seeds add to the variance of an approach's mean quality; zero where another would give the same answers.
 
     Of what is not tuned nothing is known beforehand: one seed speaks of those very examples, several of themselves.
     """

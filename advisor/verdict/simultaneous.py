@@ -89,7 +89,7 @@ def of_examples(samples: Sequence[Sample]) -> Floats:
 
 
 def drawn(rng: np.random.Generator, covariance: Floats, draws: int) -> Floats:
-    """Normal variables of that covariance around nought; shape (draws, variables)."""
+    """Normal variables of that covariance around zero; shape (draws, variables)."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     factor = vectors * np.sqrt(np.clip(values, 0.0, None))
     found: Floats = rng.standard_normal((draws, len(covariance))) @ factor.T

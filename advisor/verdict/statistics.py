@@ -24,7 +24,7 @@ class Contrast:
     Attributes:
         difference: in units of the metric, with its simultaneous 95 % interval: all intervals of the family hold at
             once.
-        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval does not hold nought.
+        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval excludes zero.
         alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
         p_alone: two-sided, not corrected.
         detectable: the smallest difference that is shown with 80 % power, all pairs of the family together.

@@ -85,13 +85,13 @@ def dataset(rows: Sequence[Row]) -> Dataset:
 
 
 def ramp(step: int, total: int) -> float:
-    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to nought; `step` from 1."""
+    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to zero; `step` from 1."""
     warm = max(1, round(0.1 * total))
     return step / warm if step <= warm else max(0.0, (total - step + 1) / (total - warm + 1))
 
 
 class _Scheduled(SFTTrainer):  # type: ignore[misc]
-    """TRL with Advisor's schedule, which begins at a rate above nought."""
+    """TRL with Advisor's schedule, which begins at a rate above zero."""
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         if self.lr_scheduler is None:

@@ -114,7 +114,7 @@ def test_the_random_permutation_test_is_near_mcnemars_mid_p() -> None:
     assert p_values([(sample(a), sample(b))])[0] == pytest.approx(expected, abs=0.008)
 
 
-def test_p_is_never_nought() -> None:
+def test_p_is_never_zero() -> None:
     assert p_values([(sample(np.ones(60)), sample(np.zeros(60)))])[0] == pytest.approx(0.5 / 10_000)
 
 
