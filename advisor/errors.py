@@ -1,4 +1,4 @@
-"""Errors that a person can act on: what was seen, where, and what fixes it.
+"""The errors that Advisor raises on purpose: what was seen, where, and a hint that fixes it.
 
 This module lies below every room, so that each of them can raise the same kinds of error.
 """

@@ -1,4 +1,4 @@
-"""What to keep in mind about an advice."""
+"""Caveats about an estimate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def caveats(
     limits: Limits,
     probes: Probes | None,
 ) -> Iterator[str]:
-    """Full sentences, the gravest first.
+    """The caveats in full sentences, most severe first.
 
     Args:
         known: what the expectations were learned from.
@@ -89,7 +89,7 @@ def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iter
 
 
 def _few(able: Sequence[Option]) -> Iterator[str]:
-    """Those whose intervals are sure of less than they say."""
+    """The approaches whose intervals are less reliable than they claim."""
     few = {one.spec: one.expected.tasks for one in able if one.expected.tasks and one.expected.tasks < ENOUGH}
     if few:
         measured = words.listed([f"{spec} ({tasks})" for spec, tasks in few.items()])
@@ -109,6 +109,6 @@ def _this_one(task: Task, known: Knowledge) -> Iterator[str]:
 
 
 def _unchecked(limits: Limits) -> list[str]:
-    """The limits that only a named model can keep or break."""
+    """The limits that can only be checked with a named model."""
     named = (("latency", limits.p95_ms), ("budget", limits.budget_usd))
     return [name for name, value in named if value is not None]

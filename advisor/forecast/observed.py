@@ -1,4 +1,4 @@
-"""Which readings of probes are of the very approaches that are to be expected."""
+"""Which probe readings measure the approaches whose quality is forecast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEWEST = 16  # examples that a reading has to rest on
 def telling_readings(
     found: Mapping[str, Belief], probes: Probes | None, description: Description
 ) -> dict[str, ProbeReading]:
-    """By spec; none of what is measured already.
+    """The readings that update the forecast, by spec, except of approaches measured already.
 
     Args:
         description: of the task with the training examples that the approaches will have.
@@ -32,7 +32,7 @@ def telling_readings(
 
 
 def _tells(reading: ProbeReading, one: Belief, description: Description) -> bool:
-    """Whether it is of this very approach, or of one that knew less and still did better than expected."""
+    """Whether a reading is of this very approach, or of one with fewer examples that still exceeds the expectation."""
     approach = known(reading.name)
     enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
     enough = enough or (approach is not None and not approach.learns)
@@ -40,8 +40,9 @@ def _tells(reading: ProbeReading, one: Belief, description: Description) -> bool
 
 
 def unfair(reading: ProbeReading, description: Description) -> bool:
-    """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
-    labels but its own, or nothing of that."""
+    """Whether the judged examples were taken out of labels with hardly any examples, so that the reading is biased
+    downwards.
+    """
     approach = known(reading.name)
     taken_out = reading.train < description.train and approach is not None and approach.only_seen_labels
     return taken_out and scarce(description.train, description.labels)

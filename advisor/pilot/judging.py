@@ -1,4 +1,4 @@
-"""Readings with their intervals: answers, shares and perplexities."""
+"""Probe readings with their intervals: qualities, shares and perplexities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Z = NormalDist().inv_cdf(0.975)
 
 
 def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Example], train: int) -> ProbeReading:
-    """What answers are worth in the task's metric; the interval as in a comparison's report."""
+    """The quality of answers in the task's metric, with the interval a comparison's report would give."""
     targets = [example.answers for example in judged]
     counts = None
     if metric == "macro_f1":
@@ -27,12 +27,12 @@ def quality(name: str, metric: str, answers: Sequence[str], judged: Sequence[Exa
 
 
 def share(name: str, values: Sequence[float]) -> ProbeReading:
-    """The mean of values from 0 to 1, such as recall."""
+    """The mean of values from 0 to 1, such as recall, with its interval."""
     return _reading(name, Sample(name, np.array([values], dtype=np.float64)), 0)
 
 
 def perplexity(name: str, totals: Sequence[float], words: Sequence[int]) -> ProbeReading:
-    """Perplexity per word of some texts together.
+    """Perplexity per word over some texts together.
 
     The interval is that of a ratio of two sums, on the scale of the logarithm, by Student's distribution.
 
@@ -56,13 +56,14 @@ def _reading(name: str, sample: Sample, train: int) -> ProbeReading:
 
 
 def _exp(value: float) -> float:
-    """Of a log perplexity; no text is worse than what a float can hold."""
+    """The exponential of a log perplexity, bounded by the largest float."""
     return math.exp(min(value, 700.0))
 
 
 def _t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's distribution, by its expansion around the normal one (Cornish and Fisher);
-    off by less than 2 % from 4 degrees of freedom on."""
+    """The 97.5 % quantile of Student's distribution, by the Cornish-Fisher expansion; within 2 % from 4 degrees of
+    freedom on.
+    """
     z, v = _Z, freedom
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96

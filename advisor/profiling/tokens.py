@@ -1,4 +1,4 @@
-"""Lengths in a model's own tokens, and what does not fit into its context window."""
+"""Token counts of a task's texts, and texts that exceed the context window."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def count_tokens(material: Material, model: LanguageModel) -> TokenLengths:
 
 
 def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
-    """Answers that exceed the context window behind the instruction, whatever else is left out."""
+    """Find answers that exceed the context window after the instruction alone."""
     room = tokens.context_window - tokens.instruction
     places = [
         ([entry.place], f"{length:,} tokens: {entry.example.target}")
@@ -93,7 +93,7 @@ def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Findi
 
 
 def too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
-    """Examples that exceed the context window before any context is added, by more than their answer."""
+    """Find examples that exceed the context window before any context is added."""
     window = tokens.context_window
     room = window - tokens.instruction
     found = [

@@ -1,4 +1,4 @@
-"""What a comparison may cost: time, or the price of time."""
+"""The budget of a comparison: time, or the price of time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HINT = "give a time or its price: --budget 90s, 10m, 2h, 1h30m, or 0.5usd"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Seconds of wall time, or US dollars at the hourly price of the machine; one of them."""
+    """A budget in seconds of wall time, or in US dollars at the machine's hourly price; exactly one is given."""
 
     seconds: float | None = None
     usd: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """From `90s`, `10m`, `1h30m`, `0.5usd` or `$0.50`.
+        """Parse `90s`, `10m`, `1h30m`, `0.5usd` or `$0.50`.
 
         Raises:
             UserError: it is none of these, or nothing at all.
@@ -43,7 +43,7 @@ class Budget:
         return found
 
     def in_seconds(self, price: HourlyPrice | None) -> float:
-        """Wall time.
+        """The budget in seconds of wall time.
 
         Raises:
             UserError: dollars were given and the price of the machine is unknown.

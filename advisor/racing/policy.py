@@ -1,4 +1,5 @@
-"""A race: who runs next, who is out, and when it is over. What runs, and on what, is the `Field`'s business.
+"""The racing policy: who runs next, who is out, and when the race is over. What runs, and on what, is the `Field`'s
+business.
 
 All approaches answer the same examples in the same random order, 16 at first, then twice as many in each round. After
 each turn those that are beaten (`advisor.verdict.standings`, where the tests and their guarantee are stated) are out.
@@ -71,7 +72,7 @@ class Finish:
     contenders: tuple[Contender, ...]
 
     def entrants(self) -> tuple[Entrant, ...]:
-        """For the report."""
+        """The results of all approaches, for the report."""
         ranked = sorted(self.contenders, key=lambda one: one.rank)
         order = {spec: number for number, spec in enumerate(self.finalists)}
         ranked.sort(key=lambda one: order.get(one.spec, len(order)))
@@ -80,7 +81,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class RaceRules:
-    """Of a race.
+    """The rules of a race.
 
     Attributes:
         budget: seconds; infinite for as long as it takes.
@@ -100,12 +101,12 @@ class RaceRules:
 
 
 def run_race(field_: Field, rules: RaceRules) -> Finish:
-    """Hold a race."""
+    """Run a race to its end."""
     return _Race(field_, rules).go()
 
 
 class _Race:
-    """The turns of a race, over who is in it (`Standing`) and what time is left (`TimePlan`)."""
+    """A running race: its contenders (`Standing`) and its time (`TimePlan`)."""
 
     def __init__(self, field_: Field, rules: RaceRules) -> None:
         self.field = field_
@@ -115,6 +116,7 @@ class _Race:
         self.time = TimePlan(field_, self.standing, rules.budget, rules.measures)
 
     def go(self) -> Finish:
+        """Run rounds until the race ends."""
         contenders = self.standing.contenders
         if len(contenders) == 1 or not self.field.pool:
             return self._all()
@@ -131,14 +133,16 @@ class _Race:
         return Finish(stopped, finalists, self.standing.favourite(finalists), tuple(contenders.values()))
 
     def _all(self) -> Finish:
-        """Nobody to race against, or nothing to race on: what needs no training is measured first."""
+        """Finish without racing where there is one approach or no example: approaches without training are measured
+        first.
+        """
         for one in self.standing.contenders.values():
             one.state = "finalist"
         order = tuple(sorted(self.standing.contenders, key=self.field.trains))
         return Finish("alone" if len(order) == 1 else "examples", order, None, tuple(self.standing.contenders.values()))
 
     def _round(self, until: int) -> bool:
-        """Who is to go on answers up to `until`; returns whether the time was too short for somebody."""
+        """Let contenders answer up to `until`; returns whether the time was too short for one of them."""
         short = False
         chased = self._chased()
         waiting = {one.spec for one in self.standing.running if one in chased or not one.scores.size}
@@ -149,7 +153,7 @@ class _Race:
         return short
 
     def _order(self) -> list[Contender]:
-        """Those without training first, and of those with it the promising and then the quick."""
+        """Contenders without training first, then those with it: promising ones first, then quick ones."""
         best = self.standing.leader
 
         def key(one: Contender) -> tuple[bool, float, float]:
@@ -158,7 +162,7 @@ class _Race:
         return self.standing.fitted + sorted((one for one in self.standing.running if not one.scores.size), key=key)
 
     def _turn(self, one: Contender, until: int) -> bool:
-        """Returns False where the time does not allow it."""
+        """Give one contender its next turn; returns False where the time does not allow it."""
         if self.field.train >= LARGE_TRAIN and self._can_be_tried(one):
             self._try(one)
         new = until - one.scores.size
@@ -183,7 +187,7 @@ class _Race:
         return True
 
     def _no_time(self, one: Contender, why: str) -> bool:
-        """What was not fitted has no second try, since less time will be left; but it is tried with fewer examples."""
+        """Try a contender with fewer training examples where the time is too short for its full fit."""
         if one.scores.size:
             return False
         if self._can_be_tried(one):
@@ -198,7 +202,7 @@ class _Race:
         return self.field.trains(one.spec) and small_enough and untried and self.standing.leader is not None
 
     def _try(self, one: Contender) -> None:
-        """Fit it on a part of the training examples."""
+        """Fit a contender on part of the training examples."""
         size = self.field.train // TRIAL_SHARE
         if self.time.allowed(one) <= self.time.least(one, size):
             return
@@ -215,7 +219,7 @@ class _Race:
             self._out(one, "beaten")
 
     def _leg(self, one: Contender, until: int, train: int | None = None) -> Leg:
-        """Its next turn, within the time that it is allowed; what its fit takes tells of the fits of others."""
+        """Run a contender's next turn within its time; the time of its fit informs the plan."""
         size = self.field.train if train is None else train
         fits = self.field.trains(one.spec) and not one.scores.size
         try:
@@ -257,7 +261,7 @@ class _Race:
         return None
 
     def _chased(self) -> list[Contender]:
-        """The leader and those who are worth racing on; nobody where there is none of these."""
+        """The leader and the contenders worth racing on; empty without any of the latter."""
         best, fitted = self.standing.leader, self.standing.fitted
         scarce = self.time.scarce
         chased = [one for one in fitted if one is not best and (scarce or self._worth_chasing(one))]
@@ -269,13 +273,13 @@ class _Race:
         return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self.time.per_example(one))
 
     def _not_worth_measuring(self, one: Contender, best: Contender) -> bool:
-        """Whether it is no cheaper than the winner, and shown not to be better by the margin."""
+        """Whether a contender is no cheaper than the winner, and shown not to be better by the margin."""
         if self.time.per_example(one) < self.time.per_example(best):
             return False
         return within_margin(one.spec, best.spec, self.standing.scores, self.standard)
 
     def _finalists(self, stopped: Stopped) -> tuple[str, ...]:
-        """The winner, and what cannot be told apart from it, as far as the time allows."""
+        """The winner and what cannot be told apart from it, as far as the time allows."""
         for one in self.standing.running:
             if not one.scores.size:
                 self._out(one, "no time")
@@ -299,7 +303,7 @@ class _Race:
 
 
 def _rounds(pool: int) -> Iterator[tuple[int, int | None]]:
-    """How many examples are answered after each round, and after the next one."""
+    """The number of examples answered after each round, and after the next one."""
     ends = [FIRST]
     while ends[-1] < pool:
         ends.append(2 * ends[-1])

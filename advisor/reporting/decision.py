@@ -34,7 +34,7 @@ LABELS = 10
 
 
 def decision_report(decision: Decision) -> Report:
-    """What was measured, what follows from it, and how it was done."""
+    """The report of a decision: what was measured, what follows from it, and how it was done."""
     comparison = decision.comparison
     return Report(
         f"Advisor: {statements.named(comparison.task.name)}",
@@ -55,7 +55,7 @@ def decision_report(decision: Decision) -> Report:
 
 
 def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
-    """What was measured on what, in short."""
+    """The task and the model in short."""
     return [
         Detail("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}"),
         Detail("model", statements.model(model, short=True)),
@@ -64,7 +64,7 @@ def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
 
 
 def measured(task: TaskFacts) -> Paragraph:
-    """What kind of task it was, and how large."""
+    """The kind and size of the task."""
     return Paragraph((f"{task.kind}; {statements.sizes(task)}.",))
 
 

@@ -1,4 +1,4 @@
-"""One door to every report: what it is of, and in which format.
+"""Report formats: choosing the subject's blocks and rendering them in a built-in or installed format.
 
 A format is a function that takes a report of blocks and gives text. `terminal` and `markdown` are built in; other
 packages add theirs through the entry point group `advisor.reports`, each under the name that `--format` takes:
@@ -43,13 +43,13 @@ Subject = Decision | Curves | Estimate | Profile
 
 
 class Format(Protocol):
-    """Sets a report; the same report gives the same text, in any encoding's characters.
+    """A function that renders a report as text; the same report gives the same text.
 
     Texts in blocks are as users and libraries wrote them: a format escapes whatever it would act on.
     """
 
     def __call__(self, report: Report, /, *, width: int, color: bool) -> str:
-        """The whole text, with a line break at its end.
+        """The whole text, with a final line break.
 
         Args:
             width: of the screen it may be shown on, in columns.
@@ -71,7 +71,7 @@ def report(
     color: bool | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    """The report of a decision, of curves, an estimate or a profile; the same input gives the same text.
+    """Render the report of a decision, curves, an estimate or a profile; the same input gives the same text.
 
     Args:
         format: terminal, markdown, json, or one that another package brings.
@@ -88,7 +88,7 @@ def report(
 
 
 def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:
-    """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
+    """Write the report to a stream, in its width, with colour only on a terminal that wants it."""
     terminal = stream.isatty()
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST) if terminal else WIDTH
     color = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -97,7 +97,7 @@ def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:
 
 
 def check_format(name: str) -> None:
-    """Make sure that a report can be had in a format, before what it reports is worked out.
+    """Check that a format is available, before the report's content is computed.
 
     Raises:
         UserError: there is no such format, or it cannot be loaded.
@@ -119,7 +119,7 @@ def _format(name: str) -> Format:
 
 
 def _guarded(point: EntryPoint) -> Format:
-    """Another package's format, whose faults are told in a line."""
+    """Another package's format, with its errors turned into a UserError."""
     with _told(point):
         render = point.load()
     if not callable(render):

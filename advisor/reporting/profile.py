@@ -1,4 +1,4 @@
-"""The profile of a task, as blocks and as JSON."""
+"""The report of a profile, as blocks and as JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LENGTHS = Names(title="", least=18, wanted=18)
 
 
 def profile_report(profile: Profile) -> Report:
-    """The task in numbers, and what may spoil a comparison on it."""
+    """The report of a profile: the task in numbers, and what may spoil a comparison on it."""
     return Report(
         f"Advisor: profile of {statements.named(profile.task.name)}",
         (
@@ -209,7 +209,7 @@ def _place(sight: Sight) -> tuple[str, str]:
 
 
 def _percent(share: float) -> str:
-    """A share in per cent: `0 %`, `<1 %`, `34 %`, `>99 %`; never 0 or 100 where it is not."""
+    """A share in per cent: `0 %`, `<1 %`, `34 %`, `>99 %`; 0 and 100 only where exact."""
     if 0 < share < 0.01:
         return "<1 %"
     if 0.99 < share < 1:
@@ -218,7 +218,7 @@ def _percent(share: float) -> str:
 
 
 def profile_document(profile: Profile) -> dict[str, Any]:
-    """The profile as plain JSON values; all places of all findings. What has no meaning for the task is null."""
+    """The profile as plain JSON values with all places of all findings; what has no meaning is null."""
     task = profile.task
     tokens = dataclasses.asdict(profile.tokens) if profile.tokens else None
     if tokens:

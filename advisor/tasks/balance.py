@@ -1,5 +1,4 @@
-"""Labels: classes that are too small to learn or to test, labels that look alike, shares that flatter the majority; and
-what the metric and the test set do not show."""
+"""Checks of labels (small or look-alike classes, class imbalance), of the metric and of the test set's size."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ _COARSE, _BLIND = 0.1, 0.2  # smallest difference to be seen, in units of the me
 
 
 def balance(material: Material) -> Iterator[Finding]:
-    """What is found about labels and about the size of the test set."""
+    """Find problems with labels, with the metric and with the size of the test set."""
     task, train, test = material.task, material.of("train"), material.of("test")
     if task.kind == "classification":
         yield from _untaught(train, test)
@@ -109,7 +108,7 @@ def _named(few: dict[str, int]) -> str:
 
 
 def _places(label: str, split: Sequence[Entry]) -> list[Place]:
-    """Where a label's examples are; the file as a whole where there is none."""
+    """The places of a label's examples; the whole file where it has none."""
     found = [entry.place for entry in split if entry.form == label]
     return found or [Place(split[0].place.file) if split else Place("train")]
 
@@ -145,7 +144,7 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def _told_apart(labels: Sequence[str]) -> str:
-    """The labels with the characters in which one looks like another and is not."""
+    """The labels, each with the characters in which it differs from the label it looks like."""
     named = []
     for label in labels:
         lookalike = next((other for other in labels if other != label and look(other) == look(label)), None)

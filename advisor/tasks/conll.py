@@ -1,4 +1,4 @@
-"""Entities in CoNLL's form: one token a line, its tag last, an empty line behind each sentence."""
+"""Reading named entities in CoNLL format: one token a line with its tag last, an empty line after each sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Token = tuple[str, str]
 
 
 def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
-    """One row for each sentence: `input` is its tokens joined by spaces, `target` the entities as a JSON list.
+    """Read one row per sentence: `input` is the tokens joined by spaces, `target` the entities as a JSON list.
 
     Tags are `O`, or `B-`, `I-` (and `E-`, `S-`, `L-`, `U-`) before the type; columns between token and tag are not
     read. An entity is `{"text": ..., "type": ...}`. The row's line is that of the sentence's first token.

@@ -1,4 +1,4 @@
-"""Reading documents: one JSON object each, or a folder of text files: Markdown, reStructuredText, HTML and plain."""
+"""Reading documents from a JSON lines file or a folder of Markdown, reStructuredText, HTML and plain text files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _ID_ALIASES = ("doc_id", "docid", "_id", "document_id", "documentid", "uid", "uu
 def read_documents(
     path: Path, log: FaultLog, bounds: FileBounds = BOUNDS, home: Path | None = None
 ) -> tuple[Document, ...]:
-    """The documents in a .jsonl file or below a folder of text files; faults are noted.
+    """Read the documents of a .jsonl file or of a folder of text files; faults are logged.
 
     Files of a folder that are not read are counted by their kind in a note.
 
@@ -132,7 +132,7 @@ def _read_folder(folder: Path, log: FaultLog, bounds: FileBounds, home: Path) ->
 
 
 def _identities(names: Iterable[str]) -> dict[str, str]:
-    """The document's id of each file: its name without ending, or with it where another file has that id already.
+    """The document id of each file: its name without the ending, or with it where another file has that id already.
 
     Markdown and plain text come first, and two of them may have the same id, which is a fault.
     """
@@ -148,7 +148,7 @@ def _identities(names: Iterable[str]) -> dict[str, str]:
 
 
 def _files(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
-    """Relative paths, with `/`, of all files below the folder; hidden ones are left out, and what is none is a fault.
+    """Yield the relative paths, with `/`, of all files below the folder except hidden ones; faults are logged.
 
     Args:
         home: the real path that links may not lead out of.
@@ -175,7 +175,7 @@ def _files(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
 
 
 def _is_named(path: Path, log: FaultLog) -> bool:
-    """Whether a name is text, which ids and records are written with; else a fault."""
+    """Whether a file name is valid text, as ids and records need; else a fault is logged."""
     if path.name.isascii() or shown(path.name) == path.name:
         return True
     log.add(shown(path), None, "the name is not UTF-8", f"rename it, in its folder: mv {_pattern(path.name)} NAME")
@@ -183,12 +183,12 @@ def _is_named(path: Path, log: FaultLog) -> bool:
 
 
 def _pattern(name: str) -> str:
-    """A name as a shell takes it in place of bytes that cannot be typed."""
+    """A file name as a shell pattern, with wildcards for bytes that cannot be typed."""
     return "".join("?" if 0xD800 <= ord(sign) <= 0xDFFF else sign for sign in name)
 
 
 def _stays(path: Path, home: str, log: FaultLog) -> bool:
-    """Whether a path leads nowhere outside of the task; else a fault: a folder from elsewhere may link to anything."""
+    """Whether a path stays inside the task folder; else a fault is logged, since a foreign folder may link anywhere."""
     end = link_out(path, home)
     if end:
         hint = "put a copy of what belongs to the task in its place, or take the link away"
@@ -197,7 +197,7 @@ def _stays(path: Path, home: str, log: FaultLog) -> bool:
 
 
 def _is_file(path: Path, log: FaultLog) -> bool:
-    """Whether something is a regular file, or not there; else a fault."""
+    """Whether a path is a regular file, or missing; else a fault is logged."""
     try:
         kind = odd_kind(path.stat().st_mode)
     except OSError:  # a broken link, which reading reports
@@ -208,7 +208,7 @@ def _is_file(path: Path, log: FaultLog) -> bool:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file is read: by its ending, or, where it has none, because it holds text."""
+    """Whether a file is read as text: by its ending, or by its content where it has none."""
     if path.suffix:
         return path.suffix.lower() in _ENDINGS
     try:
@@ -231,7 +231,7 @@ def _note_unread(names: list[str], folder: Path, log: FaultLog) -> None:
 
 
 def _kinds(names: list[str]) -> str:
-    """How many of which ending: `2 .pdf, 1 .docx`, the commonest first."""
+    """The number of files by ending, most frequent first: `2 .pdf, 1 .docx`."""
     counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
     return listed([f"{count:,} {ending}" for ending, count in counts.most_common()])
 

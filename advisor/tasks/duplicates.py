@@ -1,4 +1,4 @@
-"""Inputs and documents that occur more than once, exactly or nearly: inside a split, across splits, contradicting."""
+"""Checks for duplicates and near-duplicates (MinHash) of inputs and documents, within and across splits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NearDuplicates = dict[int, list[Entry]]
 
 
 def repeated_inputs(material: Material) -> Iterator[Finding]:
-    """What is found about repeated inputs."""
+    """Find inputs that occur in several splits, contradict each other or are repeated within a split."""
     task, entries = material.task, material.entries
     exact: Groups = defaultdict(list)
     for entry in entries:
@@ -177,12 +177,12 @@ def _repeats(code: str, found: Sequence[tuple[list[Place], str]], split: Sequenc
 
 
 def _both(entry: Entry, other: Entry) -> str:
-    """Both inputs, since the eye wants to compare."""
+    """The beginnings of both inputs, for comparison by eye."""
     return f"{excerpt(entry.example.input, _HALF)} ~ {excerpt(other.example.input, _HALF)}"
 
 
 def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]]:
-    """Entries whose inputs have the same words or nearly the same ones: groups of the same words, pairwise.
+    """Group entries by the words of their inputs, and pair the groups that are the same or near-duplicates.
 
     A group stands beside itself where it holds several entries; two groups stand together both ways round where
     MinHash and `reworded` say so and an answer of the one is acceptable in the other.
@@ -215,7 +215,7 @@ def _near_duplicates(entries: Sequence[Entry]) -> NearDuplicates:
 
 
 def repeated_documents(material: Material) -> Iterator[Finding]:
-    """What is found about repeated documents."""
+    """Find documents that are repeated exactly or nearly."""
     pages = material.pages
     first: dict[str, Page] = {}
     again = [

@@ -1,4 +1,4 @@
-"""From rows to examples, with every fault of a row noted."""
+"""Turning rows of files into examples; every fault of a row is logged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = '{"input": "...", "target": "..."}'
 
 @dataclass(frozen=True)
 class ExampleRules:
-    """What the examples of a task must obey.
+    """The constraints that the examples of a task must satisfy.
 
     Attributes:
         kind: the task's kind; None if unknown, which leaves the checks that depend on it out.
@@ -40,12 +40,12 @@ class ExampleRules:
 
 
 def default_labels(examples: Iterable[Example]) -> tuple[str, ...]:
-    """The distinct targets of the examples, sorted: the labels of a classification that names none."""
+    """The distinct targets of the examples, sorted: the labels of a classification that declares none."""
     return tuple(sorted({example.target for example in examples}))
 
 
 def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
-    """The examples in the rows of one split, in order.
+    """Build the examples of one split from rows, in order.
 
     Args:
         rows: records with the columns that `rules` names and, optionally, `id`, `targets`, `evidence` and a group.
@@ -74,6 +74,7 @@ class _Reader:
         self._delimited = Path(file).suffix.lower() in DELIMITED
 
     def example(self, row: FileRow) -> Example | None:
+        """The example in a row; None after a fault was logged."""
         before = len(self._log)
         self._nan = [name for name, value in row.values.items() if isinstance(value, float) and value != value]
         row = FileRow(row.line, {name: plain(value) for name, value in row.values.items()})
@@ -125,14 +126,14 @@ class _Reader:
         return "\n".join(f"{key}: {text}" for key, text in found.items())
 
     def _part(self, value: object) -> str | None:
-        """A cell of the input as text; a conversation as its transcript."""
+        """The text of an input cell; a conversation becomes its transcript."""
         if isinstance(value, str):
             return value
         conversation = dialogue.turns(value)
         return dialogue.transcript(conversation) if conversation else None
 
     def _turns(self, row: FileRow) -> tuple[str, tuple[str, ...]]:
-        """Input and answer of a conversation: what comes before the assistant's last turn, and that turn."""
+        """Input and answer of a conversation: the text before the assistant's last turn, and that turn."""
         key = self._columns.target
         value = row.values.get(key)
         conversation = dialogue.turns(value)
@@ -152,7 +153,7 @@ class _Reader:
         return found[0], (self._answer(row, key, found[1]),)
 
     def _target(self, row: FileRow) -> tuple[str, ...]:
-        """The acceptable answers, the target first; one that is empty after a fault was noted."""
+        """The acceptable answers, the target first; empty after a fault was logged."""
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
         if kind == "extraction" and isinstance(value, dict | list):
@@ -171,7 +172,7 @@ class _Reader:
         return ("",)
 
     def _several(self, row: FileRow, key: str, value: object) -> tuple[str, ...]:
-        """A target that is a list of acceptable answers, or SQuAD's object of them."""
+        """The acceptable answers in a target that is a list or SQuAD's object."""
         found = acceptable(value)
         if found is None:
             self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')

@@ -1,4 +1,4 @@
-"""Faults in the user's files: collected while reading, reported together."""
+"""Faults in the user's files, collected while reading and reported together."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class Fault:
 
     @property
     def place(self) -> str:
+        """The file, with the line where there is one."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
@@ -41,7 +42,7 @@ class Fault:
 
 
 class Faults(UserError):
-    """All faults of one reading, as one error; its text shows the first three and counts the rest."""
+    """All faults found while reading, as one error; its text shows the first three and counts the rest."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -55,7 +56,7 @@ class Faults(UserError):
 
 
 class FaultLog:
-    """Collects faults; a hint given as a function is only worked out if the report will show it.
+    """Collects faults; a hint given as a function is only computed if the report shows it.
 
     Attributes:
         notes: what is no fault, but was read in a way that a reader of the results should know, each once.
@@ -69,23 +70,23 @@ class FaultLog:
         return len(self._faults)
 
     def add(self, file: str | Path, line: int | None, what: str, hint: str | Callable[[], str] = "") -> None:
-        """Note one fault of `file`, in the order of reading; what would fill a page is cut."""
+        """Log one fault of `file`, in reading order; very long messages are shortened."""
         if callable(hint):
             hint = hint() if len(self._faults) < SHOWN else ""
         self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(hint, _LONGEST_HINT)))
 
     def note(self, what: str) -> None:
-        """Note what becomes a caveat of the task; what was noted before is not noted again."""
+        """Log a remark that becomes a caveat of the task; repeated remarks are logged once."""
         self.notes[what] = None
 
     def raise_if_any(self) -> None:
-        """Raise Faults if something was noted."""
+        """Raise `Faults` if any fault was logged."""
         if self._faults:
             raise Faults(self._faults)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like `word`, without regard to case; None if none is near."""
+    """The known word most similar to `word`, ignoring case; None if none is similar."""
     by_fold = {item[:_COMPARED].casefold(): item for item in known}
     found = difflib.get_close_matches(word[:_COMPARED].casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else None
@@ -99,20 +100,20 @@ def suggestion(word: str, known: Iterable[str], noun: str) -> str:
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
-    """The words joined by commas, at most `most` of them, the rest counted."""
+    """Join words by commas, at most `most` of them, and count the rest."""
     words = list(words)
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 
 
 def short(text: str, width: int = 60) -> str:
-    """The text, its middle left out where it is longer than `width`."""
+    """Shorten a text to `width` by leaving out its middle."""
     half = (width - 5) // 2
     return text if len(text) <= width else f"{text[:half]} ... {text[-half:]}"
 
 
 def quoted(value: object, width: int = 60) -> str:
-    """The value as JSON on one line, cut to `width` characters."""
+    """The value as JSON on one line, shortened to `width` characters."""
     if isinstance(value, str):
         value = value if len(value) <= width else value[: width - 3] + "..."
     text = json.dumps(value, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""JSON files: from text to rows, with the place of every fault; one object a line, or one list of objects."""
+"""Reading JSON files into rows: one object a line, or one list of objects; every fault has its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FileRow:
 
 
 def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
-    """The rows of a JSON file: one for each line, for each object of a list, or for each question of SQuAD's nesting.
+    """Read the rows of a JSON file: one for each line, each object of a list, or each question of SQuAD's nesting.
 
     Args:
         path: a .jsonl, .ndjson or .json file. A list may also stand in an object under one key (`{"data": [...]}`).
@@ -72,7 +72,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
 
 
 def parse_json(text: str) -> object:
-    """The JSON value of `text`.
+    """Parse the JSON value of `text`.
 
     Raises:
         ValueError: it is not JSON, nested too deeply, holds a number of too many digits, or half of a surrogate pair,
@@ -89,7 +89,7 @@ def parse_json(text: str) -> object:
 
 
 def type_name(value: object) -> str:
-    """What a JSON value is, with its article, for messages."""
+    """The name of a JSON value's type with its article, for messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def type_name(value: object) -> str:
 
 
 def _begins_with_an_object(text: str) -> bool:
-    """Whether the first line is an object by itself: many .json files are JSON lines."""
+    """Whether the first line is a whole object: many .json files are JSON lines."""
     first = text.lstrip().split("\n", 1)[0]
     try:
         return isinstance(json_of(first), dict)
@@ -108,7 +108,7 @@ def _begins_with_an_object(text: str) -> bool:
 
 
 def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
-    """The objects of a list, be it the value itself or under an object's only list; None if there is no such."""
+    """The objects of a list, given directly or as the only list in an object; None if there is no such list."""
     if isinstance(value, list):
         return value if value and all(isinstance(item, dict) for item in value) else None
     if not isinstance(value, dict):
@@ -121,7 +121,7 @@ def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
 
 
 def _lists_in(value: Mapping[str, object]) -> dict[str, list[dict[str, object]]]:
-    """The lists of objects that an object holds, by key; turns of a conversation are no such."""
+    """The lists of objects that an object holds, by key; turns of a conversation do not count."""
     return {key: found for key, item in value.items() if key not in CONVERSATIONS and (found := _list(item))}
 
 
@@ -134,7 +134,7 @@ def _is_nested_squad(data: object) -> bool:
 
 
 def _questions(data: object) -> Iterator[dict[str, object]]:
-    """The questions of SQuAD's nesting, each with its passage: data, paragraphs, qas."""
+    """Yield the questions of SQuAD's nesting (data, paragraphs, qas), each with its passage."""
     for article in _objects(data):
         for paragraph in _objects(article.get("paragraphs")):
             for asked in _objects(paragraph.get("qas")):

@@ -1,4 +1,4 @@
-"""Test inputs and answers that stand in what the approaches may see, other than as a repeated input."""
+"""Checks for leaks other than repeated inputs: test inputs and answers inside training texts or the instruction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSTRUCTED = 4  # words of an input that stand in the instruction by no chance
 
 
 def leaks(material: Material) -> Iterator[Finding]:
-    """What is found about test inputs inside training texts, and long test answers among them."""
+    """Find test inputs inside training texts or the instruction, long test answers among targets, and split groups."""
     task, test = material.task, material.of("test")
     known = [entry for entry in material.entries if entry.split != "test"]
     inputs = Occurrences([entry.words for entry in known])
@@ -30,7 +30,7 @@ def leaks(material: Material) -> Iterator[Finding]:
 
 
 def longer_inputs(entry: Entry, known: Sequence[Entry], inputs: Occurrences) -> list[Entry]:
-    """The known entries of whose inputs a long enough input is a part; `inputs` is over their words."""
+    """The known entries whose inputs contain a long enough input; `inputs` is an index over their words."""
     if count_words(entry.words) < _LONG_INPUT:
         return []
     others = [known[at] for at in inputs.of(entry.words)]

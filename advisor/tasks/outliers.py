@@ -1,4 +1,4 @@
-"""Examples and documents that are unlike the others, in length or in language."""
+"""Checks for outliers: examples and documents of unusual length or language."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELD = {"input": "input", "answer": "target"}
 
 
 def length_outliers(material: Material) -> Iterator[Finding]:
-    """Inputs, and answers that are free text, of quite another length than the others."""
+    """Find inputs and free-text answers of unusual length."""
     entries = material.entries
     yield from _lengths("input", entries, [count_words(entry.example.input) for entry in entries])
     if material.task.kind in ("qa", "generation"):
@@ -59,7 +59,7 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
 
 
 def language_outliers(material: Material) -> Iterator[Finding]:
-    """Inputs and documents in another language than the others."""
+    """Find inputs and documents in another language than the others."""
     main, documents = material.language, material.page_languages
     written, _ = main_language(documents)
     texts = [(entry.place, entry.example.input) for entry in material.entries]

@@ -1,4 +1,4 @@
-"""What a task is told about itself: `task.toml` and the same facts given from Python."""
+"""A task's settings: `task.toml`, or the same values given from Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TaskSettings:
 
 
 def read_settings(path: Path, log: FaultLog) -> TaskSettings:
-    """The settings in a `task.toml`; what is faulty is noted and left at its default."""
+    """Read the settings in a `task.toml`; faulty ones are logged and keep their defaults."""
     if not there(path):
         sample = "; ".join(_SAMPLE.values())
         log.add(
@@ -71,12 +71,12 @@ def read_settings(path: Path, log: FaultLog) -> TaskSettings:
 
 
 def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> TaskSettings:
-    """The settings in `values`, keyed as in `[task]`; faults are noted under the name `file`."""
+    """Check the settings in `values`, keyed as in `[task]`; faults are logged under the name `file`."""
     return _Checker(file, "", log).settings({"task": dict(values)})
 
 
 class _Checker:
-    """Checks parsed settings and finds the lines of the faults in their text."""
+    """Checks parsed settings and finds the lines of faults in their text."""
 
     def __init__(self, file: str, text: str, log: FaultLog) -> None:
         self._file = file
@@ -84,6 +84,7 @@ class _Checker:
         self._log = log
 
     def settings(self, content: Mapping[str, object]) -> TaskSettings:
+        """The settings in a parsed file."""
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
@@ -249,7 +250,7 @@ class _Checker:
 
 
 def line_of(text: str, table: str, key: str) -> int | None:
-    """The 1-based line of `key` in `[table]` of a TOML text, of the table's head if key is empty."""
+    """The 1-based line of `key` in `[table]` of a TOML text, or of the table's header if the key is empty."""
     current = ""
     for number, line in enumerate(text.split("\n"), 1):
         head = re.match(r"\s*+\[\[?([^\[\]]++)\]", line)

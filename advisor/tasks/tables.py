@@ -1,4 +1,4 @@
-"""Tables: examples from CSV, TSV, JSON, Parquet and CoNLL files, by the columns that the user names."""
+"""Reading tables: examples from CSV, TSV, JSON, Parquet and CoNLL files, by the columns that the user names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Table = tuple[Columns, list[FileRow]]
 
 @dataclass(frozen=True)
 class TableSource:
-    """A task given as tables, with what `task.toml` would say.
+    """A task given as tables, with the settings that `task.toml` would hold.
 
     Attributes:
         train: file of the training examples: .csv, .tsv, .jsonl, .ndjson, .json (a list of objects), .parquet or
@@ -65,7 +65,7 @@ class TableSource:
 
     @property
     def task_name(self) -> str:
-        """The name given, or the one derived from the train file."""
+        """The given name, or the one derived from the train file."""
         path = Path(self.train)
         return self.name or (path.resolve().parent.name if path.stem == "train" else path.stem)
 
@@ -77,7 +77,7 @@ class TableSource:
 
 
 def read_table(path: Path, asked: Columns, log: FaultLog, bound: Bound = BOUNDS.table) -> Table | None:
-    """The columns of a table that are read, and its rows with them and the optional ones that are there.
+    """Read the chosen columns of a table and its rows.
 
     Args:
         path: the file; its ending tells the format.

@@ -1,4 +1,4 @@
-"""Text files: from bytes to text, with the place of every fault."""
+"""Reading text files: from bytes to text, with the place of every fault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DOCUMENT, _TABLE = Bound(50, "--max-document-mb"), Bound(500, "--max-table-mb")
 
 @dataclass(frozen=True)
 class FileBounds:
-    """How large the files of a task may be: each document of a folder, and each table or file of documents."""
+    """Size limits of a task's files: for each document of a folder, and for each table or file of documents."""
 
     document: Bound = _DOCUMENT
     table: Bound = _TABLE
@@ -31,7 +31,7 @@ BOUNDS = FileBounds()
 
 
 def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
-    """The file's text from UTF-8, without a byte order mark; None after a fault was noted."""
+    """Read a UTF-8 file without its byte order mark; None after a fault was logged."""
     try:
         data = read_bytes(path, bound)
     except NotRead as error:

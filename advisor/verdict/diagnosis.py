@@ -1,4 +1,4 @@
-"""Where quality comes from and where it is lost: differences between approaches that vary in one thing."""
+"""The diagnosis: differences between approaches that vary in one thing show where quality comes from and is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from advisor.verdict.statistics import Contrast, Contrasts
 
 
 def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin: float) -> tuple[DiagnosisItem, ...]:
-    """The findings for which the approaches were measured, in a fixed order.
+    """The findings whose approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
     `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
@@ -42,7 +42,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
 
 
 def _best(rows: Sequence[Row], shows: str, tuned: bool = False, control: bool = False) -> Row | None:
-    """The best row, of a quality that is known, of what asks the language model in one way."""
+    """The best row with a known quality among those that use the language model in one way."""
     for row in rows:
         kind = (row.shows, row.tuned, row.control)
         if row.uses_model and row.quality is not None and kind == (shows, tuned, control):
@@ -71,7 +71,7 @@ def _between(
 
 
 def _with_room(rows: Sequence[Row], meaning: str) -> str:
-    """What a finding means where the context of one of the rows did not reach all prompts, or none at all."""
+    """The meaning of a finding, qualified where context did not fit into some or all prompts."""
     without = [row for row in rows if row.bare and row.bare == row.n]
     if without:
         names = words.listed([row.spec for row in without])

@@ -1,4 +1,4 @@
-"""From a comparison to a decision: `decide` puts the steps of this room in order."""
+"""Judging a comparison: `decide` runs the steps of this room in order."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def decide(
 def _recommended(
     choice: Choice, wording: Wording, doubts: Sequence[str], cautions: Sequence[str], points: Sequence[BreakEven]
 ) -> Recommendation:
-    """The choice in words; provisional where there are doubts."""
+    """The recommendation in words; provisional where there are doubts."""
     return Recommendation(
         approach=choice.chosen.spec if choice.chosen else None,
         decided=choice.chosen is not None and not choice.alternatives and not doubts,
@@ -102,7 +102,7 @@ def _recommended(
 
 
 def _old(price: HourlyPrice | None, today: date | None) -> list[str]:
-    """That the price that was applied is old, where it is."""
+    """A caveat where the applied price is old."""
     return [said] if price and (said := price.outdated(today or date.today())) else []
 
 
@@ -155,7 +155,7 @@ def _admitted(row: Row, limits: Limits) -> Row:
 
 
 def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: float) -> tuple[list[Row], Choice]:
-    """The choice, and the rows without those that reach the least quality only by having been picked.
+    """The choice, and the rows without those that reach the required quality only because they were selected.
 
     Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
     """

@@ -1,4 +1,4 @@
-"""Two approaches on the same test examples: how far apart they are, and how sure that is.
+"""The paired difference of two approaches on the same test examples, and its uncertainty.
 
 The difference is studentised: its variance is that over test examples plus what seeds of training add (`seeds.py`),
 each with its own degrees of freedom (`student.py`). Two pseudo-examples stand at the ends of what could have been seen,
@@ -47,15 +47,15 @@ class Pivot:
 
     @property
     def p(self) -> float:
-        """Two-sided, not corrected: the larger of the pivot's and the permutation test's."""
+        """Two-sided and uncorrected: the larger of the pivot's and the permutation test's p-value."""
         return max(self.p_permutation, p_value(self.centre, self.parts))
 
     def half(self, level: float) -> float:
-        """Half width of the pivot's interval at `level`."""
+        """Half width of the interval at `level`."""
         return half_width(self.parts, level)
 
     def interval(self, level: float) -> Interval:
-        """All differences that are not rejected at `level`."""
+        """The differences that are not rejected at `level`."""
         half = self.half(level)
         low, high = self.centre - half, self.centre + half
         if self.p_permutation >= level:
@@ -64,7 +64,7 @@ class Pivot:
 
 
 def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
-    """Of two approaches on the same test examples."""
+    """The studentised difference of two approaches on the same test examples."""
     difference = first.quality - second.quality
     size = full_size(first.means - second.means)
     seen = difference + _deviations(first) - _deviations(second)
@@ -76,7 +76,7 @@ def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
 
 
 def per_example(first: Sample, second: Sample) -> float:
-    """Variance of one test example's difference, over the examples at hand.
+    """The variance of a single test example's difference.
 
     Where the metric is no mean it is at least that of the mean of the same answers' scores: what its contributions
     lack is how they would change with other examples.
@@ -88,13 +88,13 @@ def per_example(first: Sample, second: Sample) -> float:
 
 
 def rounded(value: float, low: float, high: float) -> Interval:
-    """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
+    """An interval that includes its value, rounded so that machines whose sums differ in the last bit agree."""
     # Adding 0.0 turns a negative zero into zero.
     return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
 
 
 def full_size(deviations: Floats) -> float:
-    """Root mean square of the deviations that are not zero and of one of full size (1)."""
+    """Root mean square of the non-zero deviations and of one deviation of full size (1)."""
     return math.sqrt((float((deviations**2).sum()) + 1) / (np.count_nonzero(deviations) + 1))
 
 
@@ -105,6 +105,6 @@ def _deviations(sample: Sample) -> Floats:
 
 
 def _augmented(seen: Floats, size: float) -> tuple[float, float]:
-    """Mean of the examples and two pseudo-examples, and its variance."""
+    """Mean and variance of the examples together with two pseudo-examples."""
     with_ends = np.concatenate([seen, [size, -size]])
     return float(with_ends.mean()), float(with_ends.var(ddof=1)) / with_ends.size

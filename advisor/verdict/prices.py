@@ -1,4 +1,4 @@
-"""What an hour of a device costs: a dated price file, the built-in one or the user's own."""
+"""Prices of computing and of hosted models, from a dated list: the built-in one or the user's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
-    """US dollars for an hour of computing, whose price that is, and as of when."""
+    """The price of an hour of computing in US dollars, with its source and date."""
 
     name: str
     usd: float
@@ -33,7 +33,7 @@ class HourlyPrice:
     date: str
 
     def outdated(self, today: datetime.date) -> str:
-        """That it is old, in a sentence; empty where it is not."""
+        """A sentence saying that the price is old; empty where it is not."""
         days = (today - datetime.date.fromisoformat(self.date)).days
         if days <= OLD_AFTER_DAYS:
             return ""
@@ -74,7 +74,7 @@ class HostedPrice:
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list as of a date (ISO), which holds for every price that has none of its own."""
+    """A price list with its date (ISO), which holds for every price without a date of its own."""
 
     date: str
     devices: tuple[DevicePrice, ...] = ()
@@ -82,7 +82,7 @@ class Prices:
     hosted: tuple[HostedPrice, ...] = ()
 
     def hourly(self, model: ModelFacts, hardware: Mapping[str, Any]) -> HourlyPrice | None:
-        """What an hour on the recorded machine costs; None where that is unknown.
+        """The price of an hour on the recorded machine; None where unknown.
 
         The longest match with the device's name wins. A processor without a price of its own costs the price
         of a core times `hardware["cores"]`.
@@ -100,13 +100,13 @@ class Prices:
         return HourlyPrice(name, self.core.usd_per_hour * cores, self.core.source, self.core.date or self.date)
 
     def in_words(self, price: HourlyPrice | None) -> str:
-        """Whose price was applied, from which list; for display."""
+        """The applied price and its list, for display."""
         if price is None:
             return f"no price known for this device in the price list of {self.date}"
         return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price of {price.date}"
 
     def hosted_model(self, name: str) -> HostedPrice | None:
-        """The token prices of a hosted model; None where they are unknown."""
+        """The token prices of a hosted model; None where unknown."""
         return next((price for price in self.hosted if price.model == name), None)
 
 
@@ -128,17 +128,18 @@ def load_prices(path: str | Path | None = None) -> Prices:
 
 
 def _holds(name: str, word: str) -> bool:
-    """Whether `word` stands in `name` as a whole: "L4" is not in "L40S"."""
+    """Whether `word` is a whole word in `name`: "L4" is not in "L40S"."""
     return re.search(rf"(?<![0-9a-z]){re.escape(word)}(?![0-9a-z])", name, re.IGNORECASE) is not None
 
 
 class _PriceTables:
-    """Turns tables into prices, with faults that name the file and the place."""
+    """Parses price tables, with faults that name the file and the place."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def prices(self, table: _Table) -> Prices:
+        """The price list in a parsed file."""
         self._check(table, "the list", {"date"}, {"core", "device", "hosted"})
         core = table.get("core")
         return Prices(

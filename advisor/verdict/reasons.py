@@ -1,4 +1,4 @@
-"""The choice in sentences: why, what speaks against it and where it would flip, with the numbers behind."""
+"""The reasons for a choice in sentences: arguments for and against, and where it would flip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from advisor.verdict.statistics import Contrasts
 
 
 class Wording:
-    """Sentences about one choice.
+    """The sentences about one choice.
 
     Args:
         choice: what was chosen.
@@ -43,7 +43,7 @@ class Wording:
         self._constant = words.constant_answer(task.kind)
 
     def reasons(self) -> tuple[str, ...]:
-        """Why this choice, or why none; the outcome first."""
+        """The reasons for this choice, or for choosing nothing; the outcome first."""
         choice = self._choice
         if choice.chosen is None or choice.best is None:
             return self._nothing_eligible()
@@ -60,7 +60,7 @@ class Wording:
         return tuple(found)
 
     def against(self) -> tuple[str, ...]:
-        """What speaks against the chosen approach."""
+        """The arguments against the chosen approach."""
         chosen = self._choice.chosen
         if chosen is None:
             return ()
@@ -74,7 +74,7 @@ class Wording:
         return tuple(found)
 
     def flips_when(self, points: Sequence[BreakEven]) -> tuple[str, ...]:
-        """Conditions under which another approach would be better placed, beginning with the condition."""
+        """Conditions under which another approach would be better, each beginning with the condition."""
         chosen = self._choice.chosen
         if chosen is None:
             return ()
@@ -238,7 +238,7 @@ class Wording:
         return f"{self._metric} {shown}, {words.many(row.n, 'test example')}"
 
     def _picked(self, chosen: Row) -> list[str]:
-        """The winner's curse, where it is worth a line."""
+        """The correction for the winner's curse, where it is worth a sentence."""
         quality = self._choice.quality
         if quality is None or chosen.quality is None or words.value(quality.value) == words.value(chosen.quality.value):
             return []

@@ -1,4 +1,4 @@
-"""Curves through the qualities that were measured at a few numbers of training examples, averaged over families.
+"""Learning curves fitted through qualities at a few training set sizes, by Bayesian model averaging over families.
 
     q(n) = first + gain * rise(n)
 
@@ -38,7 +38,7 @@ _INEXACT = 0.01
 
 @dataclass(frozen=True, eq=False)
 class FittedCurves:
-    """Curves, one for each row of qualities that was fitted.
+    """Fitted curves, one for each row of qualities.
 
     Attributes:
         weights: of all shapes; shape (shapes,).
@@ -54,7 +54,7 @@ class FittedCurves:
     chosen: NDArray[np.int64]
 
     def at(self, sizes: Sequence[float] | Floats) -> Floats:
-        """The quality at numbers of training examples; shape (rows, sizes). The first row is the average."""
+        """The quality at numbers of training examples; shape (rows, sizes). The first row is the model average."""
         rise = self.shapes.rise(np.asarray(sizes, dtype=np.float64))
         first, gain = self.average[..., None]
         mean = np.clip(self.weights @ np.clip(first + gain * rise, 0.0, 1.0), 0.0, 1.0)  # sums end beyond by a bit
@@ -63,12 +63,12 @@ class FittedCurves:
 
     @property
     def families(self) -> Mapping[str, float]:
-        """The weight of each family."""
+        """The posterior weight of each family."""
         return self.shapes.by_family(self.weights)
 
 
 def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> FittedCurves:
-    """The curves for each row of qualities.
+    """Fit a curve to each row of qualities.
 
     Args:
         sizes: at least two, rising.
@@ -93,7 +93,7 @@ def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> Fi
 
 
 def _noise(resamples: Floats) -> float:
-    """Variance of a quality beyond what all sizes share, which moves the level of a curve and not its shape."""
+    """The variance of a quality beyond what all sizes share, which moves a curve's level and not its shape."""
     sizes = resamples.shape[1]
     apart = resamples - resamples.mean(axis=1, keepdims=True)
     return float(apart.var(axis=0).mean() * sizes / (sizes - 1))
