@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
-from advisor.approaches import progress
+from advisor import progress
 from finetune.candidate import Candidate, Recipe
 from finetune.fused.packing import Row
 from finetune.halving import SHARES, shares_for, staying, trainings

@@ -18,7 +18,7 @@ import torch
 from peft.tuners.lora import Linear, LoraLayer
 from torch.nn.functional import cross_entropy, dropout
 
-from advisor.approaches import progress
+from advisor import progress
 from advisor.models.clock import clock
 from advisor.models.local.attention import NotPassedOn, packed_attention
 from advisor.models.local.shortage import give_back, out_of_memory

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from advisor.approaches import progress
+from advisor import progress
 from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.attention import packed_attention

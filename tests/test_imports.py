@@ -19,11 +19,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "plugins", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
+    *("version", "errors", "plugins", "progress", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
     *("reporting", "deploy", "commands", "cli", "__init__"),
 )
-OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors", "advisor.plugins")
+OPEN_TO_ALL = (
+    "advisor.tasks",
+    "advisor.models",
+    "advisor.approaches",
+    "advisor.errors",
+    "advisor.plugins",
+    "advisor.progress",
+)
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},

@@ -35,3 +35,45 @@ class Silence:
 
     def end(self, spec: str, outcome: str) -> None:
         """Nothing."""
+
+
+class Fitting:
+    """Passes on what a fit tells of its steps; prompts that a model answers meanwhile are no part of those."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def step(self, name: str, total: int | None) -> None:
+        """A step starts."""
+        self.progress.step(name, total)
+
+    def advance(self, n: int = 1) -> None:
+        """So many more are done."""
+        self.progress.advance(n)
+
+    def answered(self, prompts: int) -> None:
+        """Nothing."""
+
+
+class Answering:
+    """Counts the examples of a batch as done while a model answers them, and no more than there are.
+
+    Attributes:
+        left: examples that are not counted yet.
+    """
+
+    def __init__(self, progress: Progress, examples: int) -> None:
+        self.progress = progress
+        self.left = examples
+
+    def step(self, name: str, total: int | None) -> None:
+        """Nothing: answering is one step."""
+
+    def advance(self, n: int = 1) -> None:
+        """Nothing."""
+
+    def answered(self, prompts: int) -> None:
+        """So many more prompts are answered; an example may take several."""
+        more = min(prompts, self.left)
+        self.left -= more
+        self.progress.advance(more)

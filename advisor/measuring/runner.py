@@ -11,19 +11,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from advisor.approaches import Approach, Prediction, Predictor, configuration
-from advisor.approaches.progress import listening
 from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import NotApplicable, UserError
 from advisor.measuring import latency, timing
 from advisor.measuring import run_cache as shelf
 from advisor.measuring.attempt import prediction_line, read_run
 from advisor.measuring.killed import given_up, noted
-from advisor.measuring.progress import Progress
+from advisor.measuring.progress import Answering, Fitting, Progress
 from advisor.measuring.records import LatencyRecord, Run, append, counted
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
+from advisor.progress import listening
 from advisor.tasks import Example, Query, Task
 
 BRIEF = "task.json"
@@ -64,12 +64,17 @@ class Assignment:
 
 
 def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
-    """Do what of the run is not yet recorded; returns the outcome in words.
+    """Do what of the run is not yet recorded, by a clock of its own; returns the outcome in words.
 
     Whatever goes wrong with the approach is recorded as its failure and does not end the comparison. A killed run goes
     on at the first batch that was not recorded, with the predictor that was fitted before. What another program
     recorded, or what was copied where all has to be measured, is as good as not there.
     """
+    with clock.of_a_run():
+        return _run(assignment, task, model, progress)
+
+
+def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
     before = read_run(assignment.path)
     if before is not None and (_is_void(before, assignment) or (before.measured and wants_fresh())):
         before = None
@@ -151,7 +156,7 @@ class Measurement:
     def go(self, before: Run | None) -> None:
         """Fit or restore, predict what is missing, measure latency."""
         self.model.forget()
-        clock.drain()  # what was counted until now is not of this run
+        clock.drain()  # what others took until now is not of this run
         predictor = self._restored(before)
         done = before if predictor is not None else None
         if predictor is None or done is None:
@@ -186,7 +191,7 @@ class Measurement:
         _open(self.assignment, before)
         self.progress.step("fit", None)
         started = clock.now()
-        with listening(self.progress), clock.span(OTHER):
+        with listening(Fitting(self.progress)), clock.span(OTHER):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started
         _keep(predictor, self.task, self.assignment.folder)
@@ -256,20 +261,10 @@ class Measurement:
     @contextmanager
     def _telling(self, examples: int) -> Iterator[None]:
         """So many examples are done meanwhile: told as the model answers them, the rest at the end."""
-        left = examples
-
-        def answered(more: int) -> None:
-            nonlocal left
-            more = min(more, left)
-            left -= more
-            self.progress.advance(more)
-
-        before, clock.answered = clock.answered, answered
-        try:
+        answering = Answering(self.progress, examples)
+        with listening(answering):
             yield
-        finally:
-            clock.answered = before
-        self.progress.advance(left)
+        self.progress.advance(answering.left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
         for record in self.requests(predictor, before):

@@ -1,6 +1,6 @@
 """The clock of a comparison: cold seconds, whatever was reused, and where they went.
 
-One process does one thing at a time here, so there is one clock. Whoever times a step reads `clock.now()` before and
+Whoever times a step reads `clock.now()` before and
 after; whoever finds a result ready made credits what making it took, so that no approach looks faster because
 another ran before it.
 """
@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from advisor.models.others import Contention, Stand, between, look
@@ -44,30 +45,79 @@ class Ledger:
     others: Contention = field(default_factory=Contention)
 
 
-class Clock:
-    """Cold time. `now` runs ahead of the wall by what reuse has saved so far.
+@dataclass
+class State:
+    """What a clock knows of one run.
 
     Attributes:
         settle: returns when all that was begun is done; a model on a device that works on its own sets it, since a
             span would else count how long it took to give the work away.
         alarm: called between pieces of work; who has a deadline to keep sets it, and raises there.
-        answered: called with how many more prompts a model has answered; who shows how far it is sets it.
         look: says how the counts of the machine stand; a model on a GPU sets one that looks there too.
+        saved: seconds that reuse has saved.
+        stand: counts of the machine when the ledger was begun.
+        inner: seconds of the spans inside each span that is open.
+    """
+
+    settle: Callable[[], object] = lambda: None
+    alarm: Callable[[], object] = lambda: None
+    look: Callable[[], Stand | None] = look
+    saved: float = 0.0
+    stand: Stand | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    inner: list[float] = field(default_factory=list)
+
+
+class Clock:
+    """Cold time. `now` runs ahead of the wall by what reuse has saved so far.
+
+    There is one for each run, told apart by the context in which it is asked; outside of runs the process has one.
     """
 
     def __init__(self) -> None:
-        self.settle: Callable[[], object] = lambda: None
-        self.alarm: Callable[[], object] = lambda: None
-        self.answered: Callable[[int], object] = lambda prompts: None
-        self.look: Callable[[], Stand | None] = look
-        self._stand: Stand | None = None
-        self._saved = 0.0
-        self._ledger = Ledger()
-        self._inner: list[float] = []
+        self._outside = State()
+        self._of_run: ContextVar[State | None] = ContextVar("of_run", default=None)
+
+    @property
+    def state(self) -> State:
+        """Of the run that is going on, else of the process."""
+        return self._of_run.get() or self._outside
+
+    @contextmanager
+    def of_a_run(self) -> Iterator[None]:
+        """While the block runs, the clock is a new one, on the same device and under the same deadline."""
+        outer = self.state
+        token = self._of_run.set(State(outer.settle, outer.alarm, outer.look))
+        try:
+            yield
+        finally:
+            self._of_run.reset(token)
+
+    def on(self, settle: Callable[[], object], look: Callable[[], Stand | None]) -> None:
+        """Time work on a device from now on; both as in `State`."""
+        self.state.settle, self.state.look = settle, look
+
+    @contextmanager
+    def ringing(self, alarm: Callable[[], object]) -> Iterator[None]:
+        """While the block runs, `alarm` is called between pieces of work."""
+        state = self.state
+        before, state.alarm = state.alarm, alarm
+        try:
+            yield
+        finally:
+            state.alarm = before
+
+    def alarm(self) -> None:
+        """Between two pieces of work: here a deadline may end it."""
+        self.state.alarm()
+
+    def look(self) -> Stand | None:
+        """How the counts of the machine stand."""
+        return self.state.look()
 
     def now(self) -> float:
         """Seconds on a clock that counts reused work as if it were done again."""
-        return time.perf_counter() + self._saved
+        return time.perf_counter() + self.state.saved
 
     def credit(self, what: str, seconds: float) -> None:
         """Count work that was found ready made.
@@ -76,8 +126,9 @@ class Clock:
             what: in the plural and in words, since the report names it: `embeddings`.
             seconds: what it took when it was done.
         """
-        self._saved += seconds
-        self._ledger.reused[what] += seconds
+        state = self.state
+        state.saved += seconds
+        state.ledger.reused[what] += seconds
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
@@ -86,31 +137,33 @@ class Clock:
         try:
             yield
         finally:
-            self._saved -= time.perf_counter() - began
+            self.state.saved -= time.perf_counter() - began
 
     @contextmanager
     def span(self, name: str, tokens: int = 0) -> Iterator[None]:
         """Count what happens inside as `name`; of nested spans each counts only its own part."""
-        self.alarm()
-        self.settle()
+        state = self.state
+        state.alarm()
+        state.settle()
         began = time.perf_counter()
-        self._inner.append(0.0)
+        state.inner.append(0.0)
         try:
             yield
-            self.settle()
+            state.settle()
         finally:
             passed = time.perf_counter() - began
-            span = self._ledger.spans[name]
-            span.seconds += passed - self._inner.pop()
+            span = state.ledger.spans[name]
+            span.seconds += passed - state.inner.pop()
             span.tokens += tokens
-            if self._inner:
-                self._inner[-1] += passed
+            if state.inner:
+                state.inner[-1] += passed
 
     def drain(self) -> Ledger:
         """What was counted since the last call; counting starts anew."""
-        ledger, self._ledger = self._ledger, Ledger()
-        before, self._stand = self._stand, self.look()
-        ledger.others = between(before, self._stand)
+        state = self.state
+        ledger, state.ledger = state.ledger, Ledger()
+        before, state.stand = state.stand, state.look()
+        ledger.others = between(before, state.stand)
         return ledger
 
 

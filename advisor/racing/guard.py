@@ -56,11 +56,10 @@ class Guard:
         """
         self._deadline, self._number, self._words = Deadline(seconds), number, words
         self.worked = False
-        before, clock.alarm = clock.alarm, self._check
         try:
-            yield
+            with clock.ringing(self._check):
+                yield
         finally:
-            clock.alarm = before
             self._deadline = Deadline()
 
     def tell(self, what: str, news: str) -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from advisor.approaches import TrainingExample, TrainingSet
-from advisor.approaches.progress import listening
 from advisor.errors import NotApplicable, UserError
 from advisor.measuring.progress import Silence
 from advisor.models import Adaptation, Capabilities, Decoding
 from advisor.models.local.engine import LocalModel
 from advisor.pilot.deadline import OutOfTime
+from advisor.progress import listening
 from advisor.racing.guard import Guard
 from finetune import Lora, adapter
 from finetune.fused.packing import Row

@@ -39,7 +39,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     found = Machine()
-    monkeypatch.setattr(clock, "look", found.look)
+    monkeypatch.setattr(clock.state, "look", found.look)
     return found
 
 
@@ -120,7 +120,7 @@ def test_a_record_of_before_says_nothing_and_is_read(
 def test_a_machine_that_keeps_no_counts_stops_nothing(
     numbers: Task, model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(clock, "look", lambda: None)
+    monkeypatch.setattr(clock.state, "look", lambda: None)
     comparison = compare(numbers, model, ["zero-shot"], out=tmp_path)
     assert comparison.runs[0].status == "ok"
     assert disturbed(comparison) == ()

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from advisor import progress
 from advisor.measuring.comparing import compare
 from advisor.measuring.records import Comparison, Run, lines
 from advisor.models import Capabilities
-from advisor.models.clock import clock
 from advisor.tasks import Task
 
 
@@ -265,7 +265,7 @@ def test_answers_are_told_as_the_model_finds_them_and_each_once(numbers: Task, m
 
     def generate(prompts: Any, *more: Any) -> Any:
         for _ in range(3):
-            clock.answered(15)
+            progress.answered(15)
         return ask(prompts, *more)
 
     model.generate = generate

@@ -171,7 +171,7 @@ def test_no_probed_example_is_learned_from_and_test_is_not_read() -> None:
 def test_what_others_took_meanwhile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     later = Stand(50.0, 60.0, 20.0, (0, 1))
     stands = iter([Stand(0.0, 0.0, 0.0, (0, 1))])
-    monkeypatch.setattr(clock, "look", lambda: next(stands, later))
+    monkeypatch.setattr(clock.state, "look", lambda: next(stands, later))
     assert probe(sorting(train=40), Reader()).others == pytest.approx(0.4)
 
 

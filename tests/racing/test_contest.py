@@ -15,10 +15,10 @@ import pytest
 
 import advisor
 from advisor.approaches import Approach, Prediction, Predictor
-from advisor.approaches.progress import advance, step
 from advisor.errors import UserError
 from advisor.measuring.records import lines
 from advisor.models import LanguageModel
+from advisor.progress import advance, step
 from advisor.racing.result import recorded_race
 from advisor.racing.setaside import set_aside
 from advisor.tasks import Example, Limits, Query, Task

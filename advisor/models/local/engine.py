@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import torch
 
+from advisor import progress
 from advisor.errors import UserError
 from advisor.models.adaptation import Adaptation, Attached, Form
 from advisor.models.clock import clock
@@ -142,7 +143,7 @@ class LocalModel(LanguageModel):
             for i, row in zip(batch, totals.tolist(), strict=True):
                 e = encoded[i]
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
-            clock.answered(len(batch))
+            progress.answered(len(batch))
 
         for batch in batches(encoded, len(tree.tokens), self.bounds):
             halving(batch, score, self._too_large(encoded, len(tree.tokens)))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
+from advisor import progress
 from advisor.models.clock import clock
 from advisor.models.language_model import Decoding, Generation
 from advisor.models.local.kv import PaddedRows
@@ -68,7 +69,7 @@ class Greedy:
             chosen = logits.argmax(-1)
             self.model.check(logits.gather(-1, chosen[:, None]))  # what is no number is taken for the highest
             finished = self._finished(alive, chosen.tolist())
-            clock.answered(len(finished))
+            progress.answered(len(finished))
             if len(finished) == len(alive):
                 break
             for position in reversed(finished):

@@ -45,9 +45,11 @@ def load(name: str, loading: Loading) -> LocalModel:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     where = choose_device(loading.device)
     number_format = choose_dtype(loading.dtype, where)
-    if where.type != "cpu":
-        clock.settle = partial(torch.accelerator.synchronize, where)
-    clock.look = partial(look, others_on(where)) if where.type == "cuda" else look
+    if where.type == "cpu":
+        clock.on(_nothing, look)
+    else:
+        looking = partial(look, others_on(where)) if where.type == "cuda" else look
+        clock.on(partial(torch.accelerator.synchronize, where), looking)
     began = look()
     with clock.span("load"), telling(f"loading {name}", where):
         source = find(name, SMOLLM2, loading.trust_remote_code)
@@ -166,3 +168,7 @@ def _end_ids(module: Any) -> list[int]:
         if end is not None:
             return [int(e) for e in end] if isinstance(end, list) else [int(end)]
     return []
+
+
+def _nothing() -> None:
+    """A processor is done when a call returns."""

@@ -1,4 +1,7 @@
-"""How a long fit says where it stands, without every signature on the way carrying a listener."""
+"""How work says where it stands, without every signature on the way carrying a listener.
+
+A run listens; tuners and models tell. What is told outside a run is heard by nobody.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,16 @@ class Listener(Protocol):
     def advance(self, n: int = 1) -> None:
         """`n` more examples of the step are done."""
 
+    def answered(self, prompts: int) -> None:
+        """A model has answered so many more prompts, whatever they are asked for."""
+
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """While the block runs, `listener` hears what `step` and `advance` say."""
+    """While the block runs, `listener` hears what is told; whoever listened before does not."""
     token = _listener.set(listener)
     try:
         yield
@@ -41,3 +47,9 @@ def advance(n: int = 1) -> None:
     """Say that `n` more examples of the step are done."""
     if listener := _listener.get():
         listener.advance(n)
+
+
+def answered(prompts: int) -> None:
+    """Say that a model has answered so many more prompts."""
+    if listener := _listener.get():
+        listener.answered(prompts)
