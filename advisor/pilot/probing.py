@@ -15,18 +15,8 @@ from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import PROBING, ProbeReading, Probes, Rates
 from advisor.pilot.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
-from advisor.pilot.trials import (
-    RECALL,
-    Alone,
-    AnswerProbe,
-    Bench,
-    CheapProbe,
-    Corpus,
-    Perplexity,
-    Probe,
-    Training,
-    sample,
-)
+from advisor.pilot.speeds import Alone, Training
+from advisor.pilot.trials import RECALL, AnswerProbe, Bench, CheapProbe, Corpus, Perplexity, Probe, sample
 from advisor.tasks import Task
 from advisor.tasks.splits import scarce
 from advisor.verdict import words

@@ -7,11 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.approaches import Approach, ContextBuilder, TrainingExample, TrainingSet, Tuner, spec_of
+from advisor.approaches import Approach, ContextBuilder, spec_of
 from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
-from advisor.models import Context, Passage, Prompt
-from advisor.models.clock import clock
+from advisor.models import Context, Prompt
 from advisor.pilot import judging
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
@@ -28,11 +27,8 @@ CURVE_AT_ONCE = 3  # sizes of train that are measured before anything else comes
 WORDS_READ = 128
 """Words of a text that its perplexity is read from."""
 SPARE = 8  # tokens of the context window left beside a plain text
-EXAMPLES = 8
 FEWEST_DOCUMENTS = 30
 """Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
-ALONE_TOKENS = 12
-PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
 RECALL = "recall@3"
 
 
@@ -296,75 +292,6 @@ class Perplexity(Probe):
 
     def _fits(self, text: str) -> bool:
         return self.bench.model.count_tokens(text) + SPARE <= self.bench.model.context_window
-
-
-class Alone(Probe):
-    """The speed of a prompt sent alone. Later probes plan by it."""
-
-    def sizes(self) -> Sequence[int]:
-        """One step."""
-        return [1]
-
-    def measure(self, size: int) -> None:
-        """Send one prompt to warm up and to see what there is time for, then one or two that count."""
-        model, (first, *others) = self.bench.model, self._prompts()
-        tokens = 1 if self.bench.task.kind == "classification" else ALONE_TOKENS
-        model.time_alone(first, min(tokens, 4))
-        warm_up = model.prefill_alone, model.decode_alone
-        model.forget_rates_alone()
-        try:
-            for prompt in others:
-                model.time_alone(prompt, tokens)
-        except OutOfTime:
-            if model.prefill_alone.rate is None:
-                model.prefill_alone, model.decode_alone = warm_up
-        self.note(size)
-
-    def _prompts(self) -> list[Prompt]:
-        """Prompts as `zero-shot` asks them, and one with passages where there are documents."""
-        judged = self.bench.slices.judged
-        prompts = [self.bench.prompt(judged[at % len(judged)]) for at in range(3)]
-        documents = self.bench.task.documents[:PASSAGES]
-        if documents:
-            passages = (Passage(d.id, d.title, first_words(d.text, PASSAGE_WORDS)) for d in documents)
-            prompts[2] = self.bench.prompt(judged[0], Context(passages=tuple(passages), fixed=False))
-        return prompts
-
-
-class Training(Probe):
-    """The training speed of a tuner: one pass over a few examples, whose result is discarded.
-
-    Args:
-        tuner: passes over them once.
-
-    Attributes:
-        rate: tokens of training rows a second.
-    """
-
-    late = True
-
-    def __init__(self, bench: Bench, tuner: Tuner) -> None:
-        super().__init__(bench, "the speed of training")
-        self.tuner = tuner
-        self.rate: float | None = None
-
-    def sizes(self) -> Sequence[int]:
-        """One step over a fixed number of examples."""
-        return ladder((), min(EXAMPLES, len(self.bench.slices.train)))
-
-    def measure(self, size: int) -> None:
-        """One pass over the examples."""
-        bench = self.bench
-        examples = [TrainingExample(bench.prompt(example), example.target) for example in bench.slices.train[:size]]
-        task_length = len(bench.task.instruction) + sum(map(len, bench.prompt(bench.slices.train[0]).labels))
-        texts = [example.prompt.input + example.answer for example in examples]
-        bench.allowance.require(bench.model.training_seconds(texts) + bench.model.training_seconds(["x" * task_length]))
-        clock.drain()
-        self.tuner.tune(TrainingSet(tuple(examples)), bench.model.model, SEED)
-        span = clock.drain().spans.get("train")
-        if span is not None and span.tokens and span.seconds > 0:
-            self.rate = span.tokens / span.seconds
-        self.note(size)
 
 
 def ladder(steps: Sequence[int], most: int) -> list[int]:
