@@ -1,4 +1,4 @@
-"""Text from elsewhere, made fit to be shown: the one door to a terminal.
+"""Escaping text from outside before it reaches a terminal.
 
 A task file, a table, a path or a price list may hold escape sequences that clear the screen, set a title or hide what
 stands before them, and marks that turn the direction of the text around them. This module lies below every room.
@@ -18,24 +18,26 @@ _HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u206
 
 
 def plain(text: str) -> str:
-    """One line of a text from elsewhere: without escape sequences, control marks and line breaks."""
+    """The text on one line, without escape sequences, control characters and line breaks."""
     return " ".join(_unmarked(text).split())
 
 
 def cleaned(text: str) -> str:
-    """Lines of our own in which such text is quoted: breaks and indents stay, what is not to be seen is spelt out."""
+    """Our own lines with quoted text from outside: breaks and indents stay, invisible characters are spelt out."""
     return "\n".join("".join(map(_shown, line)) for line in text.split("\n"))
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Show a text on stderr, if anybody reads it."""
+    """Write a text to stderr; a closed stderr is ignored."""
     with suppress(OSError):
         sys.stderr.write(cleaned(text) + end)
         sys.stderr.flush()
 
 
 def escaped(document: str) -> str:
-    """A JSON document whose texts hold such marks as escapes, which mean the same and do nothing to a terminal."""
+    """A JSON document with control and direction marks as JSON escapes, which mean the same and do nothing to a
+    terminal.
+    """
     return _HIDDEN.sub(lambda mark: f"\\u{ord(mark[0]):04x}", document)
 
 

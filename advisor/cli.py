@@ -25,7 +25,7 @@ from advisor.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(given).parse_args(given)
     try:
@@ -61,20 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _give_up_on_output() -> None:
-    """What is still to be written there would be a second error at the interpreter's end."""
+    """Close standard output, so that the interpreter does not fail to flush it at exit."""
     with suppress(OSError):  # what stands in for it may be no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
-    """Shows what was given on the command line without what would move the cursor."""
+    """A parser that shows command-line arguments without control characters."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         super()._print_message(cleaned(message), file)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Knows all commands by name and the one that is asked for with its options: only that one's module is read."""
+    """A parser that knows all commands by name and imports only the module of the one that is run."""
     asked = next((given for given in arguments if not given.startswith("-")), None)
     parser = _Parser(
         prog="advisor",

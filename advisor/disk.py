@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and disks that cannot take them.
+"""Atomic writes with checksums, and full or read-only disks.
 
 This module lies below every room. What is written is synced before it takes its name, so that a power cut leaves the
 old file or all of the new one; a folder carries checksums of its files, so that one that was damaged later is found.
@@ -33,11 +33,11 @@ _AT_ONCE = 1 << 22  # bytes
 
 
 class NoRoom(UserError):
-    """Something has to be written to a disk that is full, or cannot be written to: no fault of what was at work."""
+    """A write failed because the disk is full or cannot be written to; no fault of the work at hand."""
 
 
 def no_room(error: BaseException, place: Path | str) -> NoRoom | None:
-    """What such an error means to whoever owns the disk; None where it is of another kind.
+    """Translate an error into `NoRoom` where it means a full or read-only disk; None for other errors.
 
     Args:
         place: the folder that was written to.
@@ -47,21 +47,21 @@ def no_room(error: BaseException, place: Path | str) -> NoRoom | None:
         if isinstance(found, NoRoom):
             return found
         if isinstance(found, OSError) and found.errno in _NO_ROOM:
-            return NoRoom(f"{place}: {_NO_ROOM[found.errno]}", _mend(found.errno in _FULL))
+            return NoRoom(f"{place}: {_NO_ROOM[found.errno]}", _hint(found.errno in _FULL))
         if any(text in str(found).lower() for text in _AS_TEXT):
-            return NoRoom(f"{place}: {str(found).strip().splitlines()[-1]}", _mend(full=True))
+            return NoRoom(f"{place}: {str(found).strip().splitlines()[-1]}", _hint(full=True))
         found = found.__cause__ or found.__context__
     return None
 
 
-def _mend(full: bool) -> str:
+def _hint(full: bool) -> str:
     way = "free some space there" if full else "make it writable, or name another place"
     return f"{way}; the same command goes on from what is recorded"
 
 
 @contextmanager
 def writing(place: Path) -> Iterator[None]:
-    """Whatever keeps the system from writing there becomes `NoRoom`.
+    """Turn errors of the file system inside the context into `NoRoom`.
 
     Args:
         place: the folder that is written to.
@@ -70,12 +70,12 @@ def writing(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        found = no_room(error, place) or NoRoom(f"{place}: cannot be written to: {reason}", _mend(full=False))
+        found = no_room(error, place) or NoRoom(f"{place}: cannot be written to: {reason}", _hint(full=False))
         raise found from error
 
 
 def put(stream: TextIO, text: str) -> None:
-    """Write to standard output, all of it now.
+    """Write text to standard output and flush it.
 
     Raises:
         NoRoom: where it leads is full.
@@ -91,7 +91,7 @@ def put(stream: TextIO, text: str) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, whenever this is killed, finds the old one or all of the new one.
+    """Write a file atomically: a reader finds the old file or all of the new one, whenever the writer is killed.
 
     Raises:
         NoRoom: the disk is full, or cannot be written to.
@@ -111,7 +111,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def place_whole(work: Path, folder: Path) -> None:
-    """Give a folder that was filled beside its place its name, with checksums, all of it on the disk before."""
+    """Rename a finished work folder to its final name, with checksums, after all of it is synced to disk."""
     seal(work)
     for path in sorted(work.rglob("*")):
         sync(path)
@@ -127,7 +127,7 @@ def seal(folder: Path) -> None:
 
 
 def intact(folder: Path) -> bool:
-    """Whether a folder holds the files that were sealed, as they were; False where it was never sealed."""
+    """Whether a folder's files match their checksums; False where there are none."""
     try:
         known = json.loads((folder / SEAL).read_text(encoding="utf-8"))
         return isinstance(known, dict) and known == {name: checksum(folder / name) for name in _files(folder)}
@@ -136,7 +136,7 @@ def intact(folder: Path) -> bool:
 
 
 def checksum(path: Path) -> int:
-    """CRC-32 of a file's bytes: what a disk or a kill did to them shows, what an enemy did may not."""
+    """The CRC-32 of a file's bytes: it detects damage, not tampering."""
     found = 0
     with path.open("rb") as file:
         while block := file.read(_AT_ONCE):
@@ -145,7 +145,7 @@ def checksum(path: Path) -> int:
 
 
 def sync(path: Path) -> None:
-    """Have the operating system put a file, or the names in a folder, on the disk; where it can."""
+    """Sync a file, or a folder's entries, to disk where the system can."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -155,7 +155,7 @@ def sync(path: Path) -> None:
 
 
 def clear(*paths: Path) -> None:
-    """Take folders or files away, if they are there."""
+    """Delete folders or files if they exist."""
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Errors that a person can act on: what was seen, where, and what mends it.
+"""The errors that Advisor raises on purpose: what was seen, where, and a hint that fixes it.
 
 This module lies below every room, so that each of them can raise the same kinds of error.
 """
@@ -15,16 +15,16 @@ class UserError(AdvisorError):
 
     Args:
         what: what was seen, beginning with where (`train.jsonl:17: "target" is missing`).
-        mend: what mends it, as an instruction; may be empty.
+        hint: what fixes it, as an instruction; may be empty.
     """
 
-    def __init__(self, what: str, mend: str = "") -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"error: {self.what}" + (f"\n  try: {self.mend}" if self.mend else "")
+        return f"error: {self.what}" + (f"\n  try: {self.hint}" if self.hint else "")
 
 
 class NotApplicable(AdvisorError):

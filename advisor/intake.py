@@ -1,4 +1,4 @@
-"""What comes in from outside: files, JSON, TOML and arguments, bounded or refused in words.
+"""Bounded reading of input from outside: files, JSON, TOML and arguments.
 
 This module lies below every room. A file is read only where it is one and no larger than it may be, so that a pipe, a
 device or a forgotten dump neither hangs nor fills the memory; what is parsed is nested no deeper than functions that
@@ -40,7 +40,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]")  # as Python keeps bytes of names and a
 
 @dataclass(frozen=True)
 class Bound:
-    """How large a file may be.
+    """The size limit of a file.
 
     Attributes:
         option: that changes it; empty where none does.
@@ -51,7 +51,7 @@ class Bound:
 
     @property
     def bytes(self) -> int:
-        """The same in bytes."""
+        """The limit in bytes."""
         return int(self.megabytes * _MB)
 
 
@@ -60,19 +60,19 @@ BY_HAND = Bound(16)
 
 
 class NotRead(UserError):
-    """A file that is not read.
+    """A file that is refused.
 
     Attributes:
         seen: what was seen, without the file's name.
     """
 
-    def __init__(self, path: Path, seen: str, mend: str) -> None:
-        super().__init__(f"{shown(path)}: {seen}", mend)
+    def __init__(self, path: Path, seen: str, hint: str) -> None:
+        super().__init__(f"{shown(path)}: {seen}", hint)
         self.seen = seen
 
 
 def read_bytes(path: Path, bound: Bound = BY_HAND) -> bytes:
-    """What a file holds.
+    """Read a file's bytes within the size limit.
 
     Raises:
         NotRead: it is no regular file, or larger than it may be.
@@ -99,7 +99,7 @@ def read_bytes(path: Path, bound: Bound = BY_HAND) -> bytes:
 
 
 def too_large(path: Path, size: int, bound: Bound) -> NotRead:
-    """What is said of a file that is larger than it may be."""
+    """The error for a file above its size limit."""
     seen = f"holds {_megabytes(size)} MB, more than the {bound.megabytes:g} MB that are read"
     if not bound.option:
         return NotRead(path, seen, "check that it is the file that was meant, and shorten it")
@@ -111,12 +111,12 @@ def _megabytes(size: int) -> str:
 
 
 def odd_kind(mode: int) -> str:
-    """What something is that is no regular file; empty for one."""
+    """The name of a file type other than a regular file; empty for a regular file."""
     return next((kind for is_it, kind in _KINDS if is_it(mode)), "")
 
 
 def there(path: Path) -> bool:
-    """Whether something is at a path, be it behind a link.
+    """Whether a path exists, also behind a link.
 
     Raises:
         UserError: the system takes it for no path, or does not say.
@@ -133,7 +133,7 @@ def there(path: Path) -> bool:
 
 
 def link_out(path: Path, home: str) -> str:
-    """Where a link leads that does not end below `home`, a real path; empty for one that does, and for what is none."""
+    """The target of a link that ends outside `home`, a real path; empty for any other path."""
     if not path.is_symlink():
         return ""
     end = os.path.realpath(path)
@@ -141,7 +141,7 @@ def link_out(path: Path, home: str) -> str:
 
 
 def json_of(text: str | bytes) -> Any:
-    """The value of JSON.
+    """Parse JSON.
 
     Raises:
         ValueError: it is none (a `json.JSONDecodeError`), nested too deeply, or holds a number of too many digits.
@@ -160,7 +160,7 @@ def json_of(text: str | bytes) -> Any:
 
 
 def toml_of(text: str) -> dict[str, Any]:
-    """The table of TOML.
+    """Parse TOML.
 
     Raises:
         ValueError: it is none (a `tomllib.TOMLDecodeError`), nested too deeply, or holds a number of too many digits.
@@ -196,7 +196,7 @@ _TOO_LONG = "a number has too many digits"
 
 
 def too_deep(value: object) -> bool:
-    """Whether lists and objects stand in each other deeper than is walked through."""
+    """Whether lists and objects are nested deeper than recursive functions may go."""
     level = [value]
     for _ in range(DEEPEST + 1):
         level = [
@@ -212,7 +212,7 @@ def too_deep(value: object) -> bool:
 
 
 def finite(value: object) -> bool:
-    """Whether a value is a number, and one that can be computed with: no truth value, no NaN, not 400 digits long."""
+    """Whether a value is a finite number of reasonable size: no truth value, no NaN, not 400 digits long."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1.7e308
 
 
@@ -223,7 +223,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def check_arguments(arguments: Iterable[str]) -> None:
-    """See that all of a command line is text.
+    """Check that every command-line argument is valid text.
 
     Raises:
         UserError: an argument is not UTF-8.

@@ -1,4 +1,4 @@
-"""Ctrl-C that cannot get lost."""
+"""Ctrl-C that libraries cannot swallow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 5.0  # seconds in which an interrupted command has usually ended, its
 
 @contextmanager
 def insisting() -> Iterator[None]:
-    """While inside, Ctrl-C is raised again every few seconds until the command has ended.
+    """Inside the context, Ctrl-C is raised again every few seconds until the command has ended.
 
     Python raises KeyboardInterrupt wherever it happens to be. In a destructor, a callback from C or a library that
     catches everything it is ignored there, and the command would go on as if nothing had been said.

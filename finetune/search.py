@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from advisor import progress
 from finetune.candidate import Candidate, Recipe
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.halving import SHARES, shares_for, staying, trainings
 from finetune.together import Together, at_once
 
@@ -74,7 +74,7 @@ def sampled(first: Recipe, fixed: Collection[str], count: int, seed: int) -> lis
 
 
 def halved(
-    candidates: list[Candidate], examples: Sequence[Row], held_out: Sequence[Row], seed: int
+    candidates: list[Candidate], examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int
 ) -> tuple[Candidate, list[Rung]]:
     """Train until one is left, and that one to its end; what falls out is taken out of `candidates`.
 

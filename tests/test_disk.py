@@ -81,4 +81,4 @@ def test_what_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NoRoom, match="file: cannot be written to") as caught, writing(tmp_path / "file"):
         (tmp_path / "file" / "deeper").mkdir()
-    assert "name another place" in caught.value.mend
+    assert "name another place" in caught.value.hint

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 import pytest
+
+import advisor
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
@@ -36,9 +39,16 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.lora": {"'finetune.tuning'"},
 }
+BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
+    "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
+    "advisor.cli": {"advisor.commands"},
+    "finetune.lora": {"finetune.tuning"},
+}
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
+LONGEST_CLASS = 250
+MEDIAN_FUNCTION = 8
 MOST_PARAMETERS = 6
 # Functions with more parameters, and why. What is here may not grow.
 MANY_PARAMETERS = {
@@ -80,6 +90,9 @@ HEAVY = (
     "phonenumbers",
     "optuna",
 )
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
@@ -152,16 +165,26 @@ def test_a_room_imports_only_from_rooms_before_it() -> None:
     assert not [str(i) for i in own if room(i.target) > room(i.module)]
 
 
+def test_no_room_is_named_like_a_public_call() -> None:
+    """`import advisor.decide as d` would give a function."""
+    assert not set(ROOMS) & set(advisor.__all__)
+
+
 def test_rooms_do_not_go_through_the_front_door() -> None:
     """`import advisor` from inside would read everything to get at anything."""
     assert not [str(i) for i in imports() if i.target == "advisor"]
 
 
 def test_no_module_imports_itself_through_others() -> None:
+    assert LAZY_DOORS.keys() == BEHIND_DOORS.keys()
     graph: dict[str, set[str]] = {name: set() for name in trees()}
     for found in imports():
         if found.target in graph and found.target != found.module:
             graph[found.module].add(found.target)
+    for door, homes in BEHIND_DOORS.items():
+        behind = {name for name in graph if within(name, tuple(homes))}
+        assert behind, door
+        graph[door] |= behind
     while leaves := [name for name, targets in graph.items() if not targets]:
         for leaf in leaves:
             del graph[leaf]
@@ -254,8 +277,24 @@ def test_files_stay_short() -> None:
 
 
 def test_functions_stay_short() -> None:
-    lengths = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    lengths = {name: lines(node) for name, node in functions()}
     assert not {name: n for name, n in lengths.items() if n >= LONGEST_FUNCTION}
+    assert median(lengths.values()) <= MEDIAN_FUNCTION
+
+
+def test_classes_stay_short() -> None:
+    assert not {name: n for name, node in classes() if (n := lines(node)) >= LONGEST_CLASS}
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    """Public names are unique in all packages; a private one may return in another room, never in the same."""
+    homes: dict[str, list[str]] = {}
+    for full, node in classes():
+        private = node.name.startswith("_")
+        package, *rest = full.split(".")
+        room_of = f"{package}.{rest[0]}" if package == "advisor" else package
+        homes.setdefault(f"{node.name} in {room_of}" if private else node.name, []).append(full)
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
 
 
 def test_functions_take_few_parameters() -> None:
@@ -270,16 +309,35 @@ def shipped_files() -> list[Path]:
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Every function with its full name, methods and inner functions included."""
+    for name, node in definitions():
+        if not isinstance(node, ast.ClassDef):
+            yield name, node
+
+
+def classes() -> Iterator[tuple[str, ast.ClassDef]]:
+    """Every class with its full name."""
+    for name, node in definitions():
+        if isinstance(node, ast.ClassDef):
+            yield name, node
+
+
+def definitions() -> Iterator[tuple[str, Definition]]:
+    """Every function and class with its full name, at any depth."""
     for module, tree in trees().items():
         stack: list[tuple[str, ast.AST]] = [(module, tree)]
         while stack:
             prefix, node = stack.pop()
             for child in ast.iter_child_nodes(node):
-                named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-                name = f"{prefix}.{child.name}" if named else prefix  # type: ignore[attr-defined]
-                if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                    yield name, child
-                stack.append((name, child))
+                if isinstance(child, Definition):
+                    yield f"{prefix}.{child.name}", child
+                    stack.append((f"{prefix}.{child.name}", child))
+                else:
+                    stack.append((prefix, child))
+
+
+def lines(node: Definition) -> int:
+    """The lines of a definition, from its first line (decorators left out) to its last."""
+    return (node.end_lineno or 0) - node.lineno + 1
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

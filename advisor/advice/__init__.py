@@ -1,4 +1,4 @@
-"""The recommendation: what is expected of every approach, which to choose, why, and what to do first."""
+"""The recommendation before measuring: expectations for every approach, the choice, its reasons, and next steps."""
 
 from advisor.advice.asking import ask
 from advisor.advice.estimate import Estimate

@@ -1,4 +1,4 @@
-"""What to do: the measurement that may settle a choice, and what to do first."""
+"""The next steps: the measurement that may settle a choice, and what to do first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENOUGH_TEST = 100
 
 @dataclass(frozen=True)
 class Invocation:
-    """How the command line names things.
+    """The words that name task, model and machine on the command line.
 
     Attributes:
         task: the words that name the task.
@@ -36,13 +36,13 @@ class Invocation:
 
     @classmethod
     def of(cls, task: Task, model: str = "") -> Invocation:
-        """A task that was read from a folder, else a word to be replaced."""
+        """Name a task by the folder it was read from, else by a placeholder."""
         known = bool(task.origin) and Path(task.origin).is_dir()
         named = shlex.quote(task.origin) if known else "TASK"
         return cls(named, f"--model {shlex.quote(model)}" if model else "")
 
     def compare(self, specs: Sequence[str], limit: int | None) -> str:
-        """The command that measures these."""
+        """The command that measures these approaches."""
         asked = [f"--approach {shlex.quote(spec)}" for spec in specs]
         limited = [f"--limit {limit}"] if limit else []
         return " ".join(filter(None, ["advisor compare", self.task, *asked, *limited, self.running]))
@@ -54,7 +54,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Agenda:
-    """All that says what to do next."""
+    """Everything the next steps follow from."""
 
     options: Sequence[Option]
     chosen: Preference
@@ -64,20 +64,23 @@ class Agenda:
 
     @property
     def task(self) -> Task:
+        """The task."""
         return self.profile.task
 
     @property
     def asked(self) -> int:
-        """Test examples that are measured on."""
+        """The number of test examples to measure on."""
         return min(len(self.task.test), ENOUGH_TEST)
 
     @property
     def limit(self) -> int | None:
-        """What is asked for, where there are more."""
+        """The `--limit` to ask for; None where there are no more test examples."""
         return ENOUGH_TEST if len(self.task.test) > ENOUGH_TEST else None
 
     def settling(self) -> str:
-        """The cheapest measurement that may settle what is open; empty where nothing is, or nothing can be measured."""
+        """The cheapest measurement that may settle an open choice; empty where nothing is open or nothing can be
+        measured.
+        """
         chosen = self.chosen
         if chosen.advised is None or not chosen.open or not self.asked:
             return ""
@@ -92,8 +95,8 @@ class Agenda:
         )
 
     def steps(self, changes: Sequence[Change]) -> Iterator[Step]:
-        """In order, the cheapest that may suffice first."""
-        yield from self._mending()
+        """The steps in order, the cheapest that may suffice first."""
+        yield from self._fixing()
         if not self.names.running:
             what = "Let a model be probed on your training examples."
             yield Step(what, self.names.command("recommend", "--model embedded"), PROBING)
@@ -110,7 +113,7 @@ class Agenda:
                 f"{found.detectable:.2f} or more, {found.examples_to_halve:,} would show half of that."
             )
 
-    def _mending(self) -> Iterator[Step]:
+    def _fixing(self) -> Iterator[Step]:
         grave = [finding for finding in self.profile.findings if finding.severity == "high"]
         if grave:
             more = f" And {len(grave) - 1} more." if len(grave) > 1 else ""
@@ -133,7 +136,7 @@ class Agenda:
             yield self._comparison(f"{then} what may be best: {words.listed(wanted)}.", wanted)
 
     def _goal(self, cheap: Sequence[str]) -> str:
-        """From where on the cheap ones suffice."""
+        """The quality from which the cheap approaches suffice, as a sentence."""
         least = self.limits.min_quality
         if least is not None:
             return f" If one of them reaches {least:g}, which is what you ask for, stop there."
@@ -141,8 +144,8 @@ class Agenda:
         if advised is None or advised in cheap:
             return ""
         value = next(one for one in self.options if one.spec == advised).expected.value
-        commonest = next((one.expected.value for one in self.options if one.baseline), 0.0)
-        if value <= commonest:
+        constant = next((one.expected.value for one in self.options if one.baseline), 0.0)
+        if value <= constant:
             return ""
         return f" If one of them reaches {value:.2f}, what {advised} is expected at, stop there."
 
@@ -150,7 +153,7 @@ class Agenda:
         return Step(what, self.names.compare(specs, self.limit), self._time(specs))
 
     def _learning(self, changes: Sequence[Change]) -> Iterator[Step]:
-        """A learning curve, where more labels are expected to bring something."""
+        """The step of measuring a learning curve, where more labels are expected to help."""
         more = changes[0] if changes else None
         if more is None or more.advised is None or not self.asked:
             return
@@ -164,7 +167,7 @@ class Agenda:
             yield Step("Before you label more, see what more labels bring.", command)
 
     def _time(self, specs: Sequence[str]) -> float | None:
-        """Seconds that measuring these takes."""
+        """Seconds for measuring these approaches."""
         total = 0.0
         for one in self.options:
             if one.spec not in specs:
@@ -178,8 +181,7 @@ class Agenda:
 
 
 def _costs_little(approach: Approach) -> bool:
-    """Whether it costs minutes at most, so that a comparison begins with it: nothing is trained, indexed or looked up
-    for a model."""
+    """Whether measuring takes minutes at most: nothing is trained, indexed or retrieved for a model."""
     return not (approach.trains_model or approach.shows == "documents" or approach.follows_query)
 
 

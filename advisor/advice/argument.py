@@ -1,4 +1,4 @@
-"""Why: the reasons for an advice that weigh most, for somebody who decides, each with the fact behind it."""
+"""The strongest reasons for the advice, in a manager's words, each with the fact behind it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reasons(
     kind: str,
     told: bool = False,
 ) -> tuple[Reason, ...]:
-    """The three that weigh most, by the expected quality that each is about.
+    """The three strongest reasons, weighted by the expected quality that each is about.
 
     Args:
         told: whether the description was told by a person, and is not read off data.
@@ -47,7 +47,7 @@ def reasons(
         *case.price(),
         *case.likeness(),
         *case.form(kind),
-        *case.above_commonest(),
+        *case.above_constant(kind),
         *case.first(),
         (_LEAST / 4, Reason("What can be learned depends on the labelled examples that there are.", case.labelled)),
     ]
@@ -55,7 +55,7 @@ def reasons(
 
 
 def passed_over(options: Sequence[Option], chosen: Preference) -> str:
-    """Why something else stands above the advised approach in the table, in a sentence; empty where that is not so.
+    """The reason why another approach has a higher figure than the advised one; empty where none has.
 
     What nobody has measured is named last; and what is known much better by itself than among the others keeps its
     figure (`advisor.forecast.learned.TWICE`), while the choice goes by its place among them.
@@ -90,7 +90,7 @@ def _none_fits(options: Sequence[Option], chosen: Preference) -> tuple[Reason, .
 
 
 class _Case:
-    """The advised approach beside the others."""
+    """The advised approach compared with the others."""
 
     def __init__(
         self, options: Sequence[Option], chosen: Preference, described: Description, probes: Probes | None
@@ -104,19 +104,19 @@ class _Case:
         self.why = self.mine.expected.why
 
     def of(self, one: Option) -> str:
-        """`lora expected at 0.612`, `zero-shot measured at 0.430`."""
+        """One approach's figure: `lora expected at 0.612`, `zero-shot measured at 0.430`."""
         basis = "measured" if one.expected.basis == "measured" else "expected"
         return f"{one.spec} {basis} at {words.value(one.expected.value)}"
 
     @property
     def labelled(self) -> str:
-        """`240 labelled examples, about 30 for each of 8 labels`."""
+        """The training set in words: `240 labelled examples, about 30 for each of 8 labels`."""
         n, classes = self.described.train, self.described.labels
         each = f", about {n / classes:.0f} for each of {classes} labels" if classes and n else ""
         return f"{n:,} labelled example{'s' * (n != 1)}{each}"
 
     def both(self, other: Option) -> str:
-        """The advised approach and another; how far they are apart, where that was learned by itself."""
+        """The advised approach and another, with their difference where that was learned by itself."""
         said, ahead = f"{self.of(self.mine)}, {self.of(other)}", self.ahead(other)
         if abs(ahead - (self.mine.expected.value - other.expected.value)) < _LEAST:
             return said
@@ -124,26 +124,27 @@ class _Case:
         return f"{said}; with what other tasks taught, {place} by {words.value(abs(ahead))}"
 
     def ahead(self, other: Option) -> float:
-        """By how much the advised approach is expected to be better, as the choice compared them."""
+        """The expected difference between the advised approach and another, as the choice compared them."""
         worth = self.chosen.worth
         if other.spec in worth:
             return worth[self.mine.spec].value - worth[other.spec].value
         return self.mine.expected.value - other.expected.value
 
     def lead(self, which: _Kind) -> tuple[Option, float] | None:
-        """The best other approach of a kind, and by how much the advised one is expected to be better; None where there
-        is none such."""
+        """The best other approach of a kind, and the expected lead of the advised one; None without one."""
         others = [one for one in self.options if one is not self.mine and which(one)]
         other = max(others, key=lambda one: one.expected.value, default=None)
         return None if other is None else (other, self.ahead(other))
 
     def behind(self, which: _Kind) -> tuple[Option, float] | None:
-        """The same where it is expected to be worse, unless it is left open."""
+        """The best other approach of a kind that is expected to be worse; None without one, or where the two are left
+        open.
+        """
         found = self.lead(which)
         return found if found and found[1] >= _LEAST and found[0].spec not in self.chosen.open else None
 
     def against_asking(self) -> Iterator[_Weighed]:
-        """The model simply asked."""
+        """The reason against simply asking the model."""
         if self.mine.asks_simply:
             rivals = [one for one in self.options if one is not self.mine]
             best = max(rivals, key=lambda one: one.expected.value, default=None)
@@ -158,7 +159,7 @@ class _Case:
             yield found[1], Reason("Simply asking the model is not good enough.", self.both(found[0]))
 
     def labels(self) -> Iterator[_Weighed]:
-        """Labelled examples, and what training makes of them."""
+        """The reason from labelled examples and what training makes of them."""
         n, classes = self.described.train, self.described.labels
         fact = self.labelled
         if self.mine.trained:
@@ -179,7 +180,7 @@ class _Case:
             yield found[1], Reason(claim, f"{fact}; {self.of(found[0])}")
 
     def documents(self, told: bool) -> Iterator[_Weighed]:
-        """Whether answers are to be had from documents."""
+        """The reason from documents that hold the answers."""
         if not self.described.documents:
             return
         share = self.described.in_documents
@@ -200,7 +201,7 @@ class _Case:
             yield found[1], Reason(claim, "; ".join(filter(None, (self.of(found[0]), fact))))
 
     def without_model(self) -> Iterator[_Weighed]:
-        """Learners that need no language model."""
+        """The reason from learners that need no language model."""
         if not self.mine.uses_model:
             rivals = [one for one in self.options if one.uses_model]
             best = max(rivals, key=lambda one: one.expected.value, default=None)
@@ -217,7 +218,7 @@ class _Case:
         return worse and lead >= _LEAST and one.spec not in self.chosen.open
 
     def limits(self) -> Iterator[_Weighed]:
-        """What is expected to be better and is barred."""
+        """The reason why an approach expected to be better is excluded by limits."""
         for one in self.options:
             lead = -self.ahead(one)
             if one.violations and lead >= _LEAST:
@@ -226,7 +227,7 @@ class _Case:
                 return
 
     def price(self) -> Iterator[_Weighed]:
-        """What is dearer, or takes more work where no price is known, and is expected to bring little more."""
+        """The reason against dearer approaches (or ones with more work, where no price is known) that add little."""
         priced = self.mine.cost.per_1k_queries is not None
         own = _effort(self.mine, priced)
         dearer = [
@@ -247,27 +248,27 @@ class _Case:
         yield 0.3 if overtaken else 0.03, Reason(claim, f"{fact}; {self.of(other)}")
 
     def likeness(self) -> Iterator[_Weighed]:
-        """Examples that resemble the query against fixed ones."""
+        """The reason for examples that resemble the query against fixed ones."""
         resembling = self.mine.shows == "examples" and self.mine.approach.follows_query
         if resembling and (found := self.behind(_fixed_examples)):
             claim = "Showing the examples that resemble a query helps more than showing always the same."
             yield 0.7 * found[1], Reason(claim, self.both(found[0]))
 
-    def above_commonest(self) -> Iterator[_Weighed]:
-        """Always the same answer, which everything has to beat."""
+    def above_constant(self, kind: str) -> Iterator[_Weighed]:
+        """The lead over the control `majority`, which every approach has to beat."""
         other = next((one for one in self.by_spec.values() if one.baseline), None)
         lead = self.mine.expected.value - other.expected.value if other else 0.0
         if other and lead >= _LEAST:
-            claim = "It is expected to be well above always giving the commonest answer."
+            claim = f"It is expected to be well above always giving {words.constant_answer(kind)}."
             yield lead / 20, Reason(claim, self.both(other))
 
     def first(self) -> Iterator[_Weighed]:
-        """That it is the best of all, where nothing else is to be said."""
+        """The reason that it is the best of all, where nothing else is to be said."""
         if all(one.expected.value <= self.mine.expected.value for one in self.options):
             yield _LEAST / 2, Reason("It comes first in the figures as a whole.", f"{self.of(self.mine)}: {self.why}")
 
     def form(self, kind: str) -> Iterator[_Weighed]:
-        """Answers of a fixed form."""
+        """The reason from answers of a fixed form."""
         rigid = self.described.rigidity
         if self.mine.trained and kind != "classification" and rigid >= RIGID:
             fact = f"rigidity of the answers {rigid:.2f}; 1 is all of one form"
@@ -275,7 +276,7 @@ class _Case:
 
 
 def _effort(one: Option, priced: bool) -> float:
-    """Of a query: dollars per 1,000, or work; infinite where that is unknown."""
+    """The cost of a query: dollars per 1,000, or work; infinite where unknown."""
     if priced:
         return math.inf if one.cost.per_1k_queries is None else one.cost.per_1k_queries
     return one.foreseen.work.per_query if one.foreseen and one.foreseen.work else math.inf
@@ -286,20 +287,20 @@ def _simple(one: Option) -> bool:
 
 
 def _trained(one: Option) -> bool:
-    """Trained, with nothing beside the query."""
+    """Whether weights are trained and nothing stands beside the query."""
     return one.trained and one.shows == "nothing"
 
 
 def _prompted(one: Option) -> bool:
-    """The base weights with something beside the query."""
+    """Whether the base weights are used with something beside the query."""
     return one.uses_model and not one.trained and one.shows != "nothing"
 
 
 def _looking_up(one: Option) -> bool:
-    """The base weights with documents."""
+    """Whether the base weights are used with documents."""
     return _prompted(one) and one.shows == "documents"
 
 
 def _fixed_examples(one: Option) -> bool:
-    """The base weights with the same examples for every query."""
+    """Whether the base weights are used with the same examples for every query."""
     return _prompted(one) and one.shows == "examples" and not one.approach.follows_query

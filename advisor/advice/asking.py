@@ -1,4 +1,4 @@
-"""Advice without data: what the rules of the literature make of answers to a few questions."""
+"""Advice without data: the rules of the literature applied to answers in an interview."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAME = "my-task"
 
 
 def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
-    """The judgement that follows from answers to `advisor ask`'s questions; nothing of it is measured.
+    """The estimate that follows from answers to `advisor ask`'s questions; nothing in it is measured.
 
     Args:
         answers: `Answers`, or plain values by the names of its fields; what is not given is taken as its default.
@@ -81,7 +81,7 @@ def _expecting(given: Answers) -> Any:
 
 
 def _outline(given: Answers) -> Outline:
-    """A task of the size and shape that was told: by this approaches say whether they apply, and what they take."""
+    """A task of the stated size and form, from which approaches tell whether they apply and what they cost."""
     many, classes = given.labelled, given.classes if given.output == "label" else 0
     answers = _ANSWER_WORDS[given.output]
     return Outline(
@@ -101,7 +101,7 @@ def _lengths(given: Answers) -> Lengths:
 
 
 def _description(given: Answers) -> Description:
-    """The task as far as it can be told from the answers."""
+    """The task's description, as far as the answers tell it."""
     labels = given.classes if given.kind == "classification" else 0
     usual = float(_ANSWER_WORDS[given.output])
     fixed = bool(labels) or given.strict or given.output == "fields"
@@ -182,7 +182,7 @@ def _steps(given: Answers, options: Sequence[Option], chosen: Preference, folder
 
 
 def _baselines() -> list[str]:
-    """What must be beaten to have learned anything: controls that need no model."""
+    """Controls that need no model, which must be beaten to have learned anything."""
     return [one.name for one in kinds() if issubclass(one, Approach) and one.control and not one.uses_model]
 
 

@@ -1,4 +1,4 @@
-"""What to keep in mind about an advice."""
+"""Caveats about an estimate."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def caveats(
     limits: Limits,
     probes: Probes | None,
 ) -> Iterator[str]:
-    """Full sentences, the gravest first.
+    """The caveats in full sentences, most severe first.
 
     Args:
         known: what the expectations were learned from.
         probes: None where no model was named.
     """
     able = [one for one in options if not one.control]
-    yield from _commonest(options, chosen)
+    yield from _no_better_than_constant(options, chosen, described.task.kind)
     yield from _basis(described, able, known)
     if probes is None:
         unchecked = _unchecked(limits)
@@ -48,15 +48,15 @@ def caveats(
         yield from probes.left_out
 
 
-def _commonest(options: Sequence[Option], chosen: Preference) -> Iterator[str]:
-    """An advice that is hardly worth following."""
+def _no_better_than_constant(options: Sequence[Option], chosen: Preference, kind: str) -> Iterator[str]:
+    """A warning where the advised approach is not expected to beat the control `majority`."""
     by_spec = {one.spec: one.expected.value for one in options}
     mine = by_spec.get(chosen.advised or "")
-    commonest = next((one.expected.value for one in options if one.baseline), None)
-    if mine is not None and commonest is not None and mine <= commonest:
+    constant = next((one.expected.value for one in options if one.baseline), None)
+    if mine is not None and constant is not None and mine <= constant:
         yield (
-            f"{chosen.advised} is not expected to do better than always giving the commonest answer, which reaches "
-            f"{words.value(commonest)}."
+            f"{chosen.advised} is not expected to do better than always giving {words.constant_answer(kind)}, which "
+            f"reaches {words.value(constant)}."
         )
 
 
@@ -89,7 +89,7 @@ def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iter
 
 
 def _few(able: Sequence[Option]) -> Iterator[str]:
-    """Those whose intervals are sure of less than they say."""
+    """The approaches whose intervals are less reliable than they claim."""
     few = {one.spec: one.expected.tasks for one in able if one.expected.tasks and one.expected.tasks < ENOUGH}
     if few:
         measured = words.listed([f"{spec} ({tasks})" for spec, tasks in few.items()])
@@ -109,6 +109,6 @@ def _this_one(task: Task, known: Knowledge) -> Iterator[str]:
 
 
 def _unchecked(limits: Limits) -> list[str]:
-    """The limits that only a named model can keep or break."""
+    """The limits that can only be checked with a named model."""
     named = (("latency", limits.p95_ms), ("budget", limits.budget_usd))
     return [name for name, value in named if value is not None]

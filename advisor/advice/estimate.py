@@ -1,4 +1,4 @@
-"""An estimate: what to expect of every approach before any is run, and which to choose. Plain data."""
+"""An estimate: expectations for every approach before any is run, and the choice. Plain data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from advisor.verdict import Cost
 
 @dataclass(frozen=True)
 class Option:
-    """One approach.
+    """One approach with what is expected of it.
 
     Attributes:
         foreseen: what it will take; None where there is no task to tell it from.
@@ -34,17 +34,17 @@ class Option:
 
     @property
     def control(self) -> bool:
-        """Whether it serves the diagnosis and is never advised."""
+        """Whether it serves the diagnosis only and is never advised."""
         return self.approach.control
 
     @property
     def trained(self) -> bool:
-        """Whether the model's weights are."""
+        """Whether the model's weights are trained."""
         return self.approach.trains_model
 
     @property
     def uses_model(self) -> bool:
-        """Whether a language model runs."""
+        """Whether it runs a language model."""
         return self.approach.uses_model
 
     @property
@@ -54,18 +54,18 @@ class Option:
 
     @property
     def baseline(self) -> bool:
-        """Whether it is what must be beaten to have learned anything: a control that needs no model."""
+        """Whether it is a control without a model, which must be beaten to have learned anything."""
         return self.control and not self.uses_model
 
     @property
     def asks_simply(self) -> bool:
-        """Whether it is the model as it is, with nothing beside the query."""
+        """Whether it is the base model with nothing beside the query."""
         return self.uses_model and not self.trained and self.shows == "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why, in a manager's words, and the fact behind it."""
+    """A reason in a manager's words, and the fact behind it."""
 
     claim: str
     fact: str
@@ -73,7 +73,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What the advice would be under other circumstances, decided anew.
+    """The advice under other circumstances.
 
     Attributes:
         advised: what would be advised then; None where nothing would respect the limits.
@@ -86,7 +86,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something to do, and why now.
+    """Something to do next, and why.
 
     Attributes:
         command: what to type; empty where there is nothing to type.
@@ -100,7 +100,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Advice before anything is spent.
+    """The advice before anything is spent.
 
     Attributes:
         name: of the task, or of the interview.
@@ -144,5 +144,5 @@ class Estimate:
     told: tuple[tuple[str, str], ...] = ()
 
     def option(self, spec: str) -> Option:
-        """The approach of that spec."""
+        """The option with this spec."""
         return next(option for option in self.options if option.spec == spec)

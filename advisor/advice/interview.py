@@ -1,4 +1,4 @@
-"""What somebody says of a task that has no data yet: ten questions at most, and how their answers are read."""
+"""The interview about a task without data: at most ten questions, and how answers are parsed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNITS = {"k": 1_000.0, "ms": 1.0, "s": 1_000.0}
 
 @dataclass(frozen=True)
 class Answers:
-    """What somebody says of a task.
+    """The answers of an interview.
 
     Attributes:
         output: what an answer is: one of some labels, a few words, a text, or fields (JSON).
@@ -59,17 +59,17 @@ class Answers:
 
     @property
     def kind(self) -> Kind:
-        """The kind of task that this is."""
+        """The kind of task."""
         return KINDS[self.output][0]
 
     @property
     def metric(self) -> str:
-        """What its answers are measured by."""
+        """The metric of the task."""
         return KINDS[self.output][1]
 
     @property
     def limits(self) -> Limits:
-        """As a task folder has them."""
+        """The limits, as a task folder states them."""
         return Limits(
             p95_ms=self.p95_ms,
             queries_per_day=self.queries_per_day,
@@ -98,7 +98,7 @@ class Question:
     asked: Callable[[Mapping[str, Any]], bool] = lambda answers: True
 
     def read(self, text: str) -> Any:
-        """The answer in a line of text.
+        """Parse the answer in a line of text.
 
         Raises:
             UserError: it is none; says what was seen and what is wanted.
@@ -123,7 +123,7 @@ class Question:
 
     @property
     def wanted(self) -> str:
-        """What an answer looks like, in words."""
+        """The form of a valid answer, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         return (
@@ -134,7 +134,7 @@ class Question:
 
     @property
     def hint(self) -> str:
-        """What an answer looks like, behind the question."""
+        """The form of a valid answer, shown behind the question."""
         words = "/".join(self.choices) if self.choices else self.wanted
         return words + (f"; Enter: {self.default}" if self.default else "")
 
@@ -175,7 +175,7 @@ QUESTIONS = (
 
 
 def answers_of(given: Mapping[str, Any]) -> Answers:
-    """Answers from plain values, checked as if they had been typed.
+    """Build answers from plain values, validated as if typed.
 
     Raises:
         UserError: a key or a value is none.
@@ -198,7 +198,7 @@ def _typed(value: object) -> str:
 
 
 def told(answers: Answers) -> tuple[tuple[str, str], ...]:
-    """The questions that were to be asked, each with its answer."""
+    """The questions that had to be asked, each with its answer."""
     given = {field.name: getattr(answers, field.name) for field in fields(Answers)}
     return tuple((q.text, _said(given[q.field])) for q in QUESTIONS if q.asked(given))
 

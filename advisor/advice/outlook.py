@@ -1,4 +1,4 @@
-"""What is expected of every approach under given circumstances, and the advice again under others."""
+"""Expectations for every approach under given circumstances, and the advice under changed ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Expecting = Callable[[Description, Sequence[str]], Mapping[str, Expected]]
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What is decided under.
+    """The circumstances of a decision.
 
     Attributes:
         task: what approaches say by whether they suit it: the task itself, where there is one as it is; its outline
@@ -51,7 +51,7 @@ class Circumstances:
 
 @dataclass(frozen=True)
 class Outlook:
-    """All that expectations are worked out from, whatever the circumstances.
+    """Everything that expectations follow from, whatever the circumstances.
 
     Attributes:
         expecting: quality, by description and specs.
@@ -87,7 +87,7 @@ class Outlook:
         return sorted(options, key=lambda one: (-one.expected.value, not one.expected.tried, one.spec))
 
     def changes(self, now: Circumstances, options: Sequence[Option], chosen: Preference) -> tuple[Change, ...]:
-        """The advice again, under what may become different."""
+        """The advice under circumstances that may change."""
         return tuple(
             self._change(circumstance, then, options, chosen) for circumstance, then in self._others(now, chosen)
         )
@@ -149,7 +149,7 @@ def _outcome(
 
 
 def _with_labels(now: Circumstances, more: int) -> Circumstances:
-    """As if so many examples were labelled, spread over the labels as now."""
+    """The circumstances with `more` labelled examples, distributed over the labels as now."""
     description, grown = now.description, now.outline.with_labelled(more)
     times = more / description.train if description.train else 1.0
     described = replace(

@@ -1,4 +1,4 @@
-"""Which approach to advise under expectations: the rule that holds after measuring, without its certainty.
+"""The choice under uncertainty: the rule that holds after measuring, applied to expectations and to draws from them.
 
 After measuring, the best within the limits is chosen, or what is cheaper and no worse by a margin
 (`advisor.verdict.choice`). Here the same rule is applied to the expected qualities, and then to many draws of what the
@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Preference:
-    """The advised approach, and how sure that is.
+    """The advised approach, and how certain the choice is.
 
     Attributes:
         advised: None where nothing is expected to respect the limits.
@@ -61,7 +61,7 @@ class Preference:
 def option(
     approach: Approach, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
 ) -> Option:
-    """One approach under the limits, costed as `advisor.verdict` does after measuring."""
+    """Build the option of one approach, with costs as `advisor.verdict` computes them after measuring."""
     taken = foreseen.quantities if foreseen else Quantities()
     spent = cost(expenses(taken, usd_per_hour, limits), limits)
     found = Option(expected.spec, approach, expected, foreseen, spent, ())
@@ -69,7 +69,7 @@ def option(
 
 
 def prefer(options: Sequence[Option], limits: Limits) -> Preference:
-    """The best expected quality among what respects the limits, or the cheapest within the margin of it.
+    """Choose the best expected quality among what respects the limits, or the cheapest within the margin of it.
 
     The draws take errors as normal, with the widths of the intervals, and as independent: approaches share a model and
     a task, so that their errors have something in common, and the chances are nearer to each other than they should be:
@@ -106,8 +106,7 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
 
 
 def price(one: Option, limits: Limits) -> float:
-    """What is certain to be spent, in dollars; where a price is unknown, in work over the horizon; infinite where that
-    is unknown too."""
+    """The certain cost in dollars; at an unknown price the work over the horizon; infinite where both are unknown."""
     spent = one.cost
     if spent.over_horizon is not None:
         return spent.over_horizon
@@ -123,13 +122,13 @@ def price(one: Option, limits: Limits) -> float:
 
 
 def _right(values: Floats, prices: Floats) -> int:
-    """Which one the rule chooses; of equally cheap ones the better."""
+    """The position that the rule chooses; of equally cheap ones the better."""
     near = np.flatnonzero(values >= values.max() - MARGIN)
     return int(min(near, key=lambda i: (prices[i], -values[i])))
 
 
 def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:
-    """What a choice compares: how much better each is than the reference; the values where that is not known of all."""
+    """The values a choice compares: differences to the reference, or qualities where some differences are unknown."""
     found = {}
     for spec, one in expected.items():
         if one.edge is None:
@@ -139,13 +138,13 @@ def worths(expected: Mapping[str, Expected]) -> dict[str, Interval]:
 
 
 def _drawn(worth: Sequence[Interval]) -> Floats:
-    """What the intervals allow, shape (DRAWS, approaches)."""
+    """Draws from the intervals; shape (DRAWS, approaches)."""
     means = np.array([one.value for one in worth])
     spread = np.array([(one.high - one.low) / (2 * _Z) for one in worth])
     return np.random.default_rng(_SEED).normal(means, spread, (DRAWS, len(worth)))
 
 
 def _figures(one: Option) -> Figures:
-    """The expectation in the form in which measured approaches are held against limits."""
+    """The expected figures, in the form that limits are compared with."""
     latency = one.foreseen.latency if one.foreseen else None
     return Figures(one.expected.value, latency.p95 if latency else None, known_cost(one.cost))

@@ -1,4 +1,4 @@
-"""Advice for a task: expectations for every approach, the choice under the limits, reasons, and what to do first."""
+"""The advice for a task: expectations for every approach, the choice under the limits, reasons and next steps."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def estimate(
     prices: Prices,
     names: Invocation | None = None,
 ) -> Estimate:
-    """The advice that follows from a profile and probes.
+    """The estimate that follows from a profile and probes.
 
     Args:
         names: how the command line names task and model; told from the task where None.

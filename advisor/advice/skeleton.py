@@ -1,4 +1,4 @@
-"""The skeleton of a task folder: what is known of a task filled in, what is missing explained."""
+"""The skeleton of a task folder: known settings filled in, missing ones explained."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def write_skeleton(answers: Answers, folder: Path) -> None:
 
 
 def check_place(folder: Path) -> None:
-    """Raise UserError where something is already."""
-    mend = "name a new folder with --write"
+    """Raise UserError where something exists already."""
+    hint = "name a new folder with --write"
     if there(folder) and not folder.is_dir():
-        raise UserError(f"{folder}: is a file", mend)
+        raise UserError(f"{folder}: is a file", hint)
     if folder.is_dir() and any(folder.iterdir()):
-        raise UserError(f"{folder}: is there already, and not empty", mend)
+        raise UserError(f"{folder}: is there already, and not empty", hint)
 
 
 def _settings(answers: Answers, name: str) -> Iterator[str]:

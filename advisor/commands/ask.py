@@ -81,7 +81,7 @@ def read_answers(path: Path) -> Answers:
     try:
         return answers_of(_values(path, text))
     except UserError as error:
-        raise UserError(f"{path}: {error.what}", error.mend) from error
+        raise UserError(f"{path}: {error.what}", error.hint) from error
 
 
 def _values(path: Path, text: str) -> Mapping[str, Any]:

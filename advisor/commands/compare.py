@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             raced = as_raced(task, options.out)
             comparison = time_again(raced, model, approaches, out=options.out, progress=progress)
         elif budget:
-            terms = Terms(budget, limits, prices, options.margin, options.seeds)
+            terms = Terms(budget, limits, prices, options.margin, options.seeds, not options.no_texts)
             comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
         else:
             keeping = {"texts": not options.no_texts, "workers": options.workers}

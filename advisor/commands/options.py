@@ -18,7 +18,7 @@ from advisor.models.load import DEFAULT, load_model
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES
-from advisor.tasks.textfile import BOUNDS, Bounds
+from advisor.tasks.textfile import BOUNDS, FileBounds
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
@@ -105,16 +105,16 @@ def task_of(options: argparse.Namespace) -> Task:
 
 
 def _bounds() -> Mapping[str, Bound]:
-    return {field.name: getattr(BOUNDS, field.name) for field in fields(Bounds)}
+    return {field.name: getattr(BOUNDS, field.name) for field in fields(FileBounds)}
 
 
-def _bounds_of(options: argparse.Namespace) -> Bounds:
+def _bounds_of(options: argparse.Namespace) -> FileBounds:
     given = {part: getattr(options, f"max_{part}_mb") for part in _bounds()}
     for part, megabytes in given.items():
         if megabytes is not None and not 0 < megabytes <= MOST_MB:
             raise UserError(f"--max-{part}-mb is {megabytes:g}", f"megabytes above 0, up to {MOST_MB:,}")
     usual = _bounds()
-    return Bounds(**{part: replace(usual[part], megabytes=given[part] or usual[part].megabytes) for part in given})
+    return FileBounds(**{part: replace(usual[part], megabytes=given[part] or usual[part].megabytes) for part in given})
 
 
 def _table(options: argparse.Namespace) -> TableSource:

@@ -1,4 +1,4 @@
-"""The same comparison with ever more training examples: what learning curves are made of.
+"""Measuring the same comparison with ever more training examples, for learning curves.
 
 Each size is a comparison of its own, in a folder of its own, over the same test examples; the training examples of a
 smaller size are among those of a larger one. All approaches are measured at every size, those that need no training
@@ -35,7 +35,7 @@ _SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured, and where it is recorded.
+    """The training set sizes to measure, and where to record them.
 
     Attributes:
         folder: holds a run folder for each size and draw.
@@ -58,7 +58,7 @@ class Sizes:
             raise UserError(f"--seeds is {self.draws}", "1 or more")
 
     def measured(self, train: int) -> tuple[int, ...]:
-        """The sizes that can be had of so many training examples, rising."""
+        """The sizes possible with `train` training examples, rising."""
         return tuple(sorted({min(size, train) for size in self.asked}))
 
 
@@ -69,7 +69,7 @@ def grow(
     approaches: Sequence[Approach],
     progress: Progress | None = None,
 ) -> Growth:
-    """Compare the approaches at each size, without latency, or go on where the same call stopped.
+    """Compare the approaches at each size, without latency, or resume an earlier call.
 
     Raises:
         UserError: there are no training examples, or as for `compare`.
@@ -112,12 +112,12 @@ def grow(
 
 
 def holds_growth(folder: str | Path) -> bool:
-    """Whether a folder is one that `grow` wrote."""
+    """Whether a folder was written by `grow`."""
     return (Path(folder) / CURVES).exists()
 
 
 def read_growth(folder: str | Path) -> Growth:
-    """What the newest call of `grow` recorded in a folder, as far as it came.
+    """Read what the newest call of `grow` recorded in a folder.
 
     Raises:
         UserError: the folder holds no such thing, or nothing was measured yet.
@@ -152,7 +152,7 @@ def _read(folder: Path, head: Mapping[str, Any]) -> Growth:
 
 
 def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterator[Comparison]:
-    """The comparison of one size and draw, unless what lies there is another task's, or another model's."""
+    """The comparison of one size and draw, unless the folder holds one of another task or model."""
     if not any(folder.glob("*.jsonl")):
         return
     comparison = read_comparison(folder)
@@ -174,7 +174,7 @@ def _size(name: str) -> int:
 
 
 class _Steps:
-    """Tells of several comparisons as of one: counts on, and says with how many examples.
+    """Reports several comparisons as one: it counts on, and says with how many training examples.
 
     Args:
         specs, parts: approaches and comparisons to come.
@@ -197,13 +197,13 @@ class _Steps:
         self._inner.begin(spec + self._where, self._part * self._specs + index, self._parts * self._specs)
 
     def step(self, name: str, total: int | None) -> None:
-        """A step of it starts."""
+        """A step of the approach starts."""
         self._inner.step(name, total)
 
     def advance(self, n: int = 1) -> None:
-        """So many more are done."""
+        """`n` more are done."""
         self._inner.advance(n)
 
     def end(self, spec: str, outcome: str) -> None:
-        """It ended."""
+        """The approach ended."""
         self._inner.end(spec + self._where, outcome)

@@ -1,4 +1,4 @@
-"""Learning curves of a task: measured at a few sizes, judged, and what more labels would buy."""
+"""Learning curves of a task: measured at a few sizes, fitted, and what more labels would buy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def curve(
     out: str | Path | None = None,
     seeds: int = 1,
 ) -> Curves:
-    """Measure quality against the number of training examples, and say where one approach overtakes another.
+    """Measure quality against training set size, and find where one approach overtakes another.
 
     The same call goes on where it stopped.
 
@@ -45,12 +45,12 @@ def curve(
 
 
 def default_folder(task: Task) -> Path:
-    """Where curves are recorded unless another folder is named."""
+    """The folder where curves are recorded by default."""
     return Path("runs") / task.name / "curve"
 
 
 def learners(task: Task) -> list[Approach]:
-    """Zero-shot, and of what the task names, or else of what runs unasked, what cannot do without training examples.
+    """Zero-shot, and the approaches that need training examples among those the task names or those run by default.
 
     Raises:
         UserError: there is none.

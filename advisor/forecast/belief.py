@@ -1,4 +1,4 @@
-"""What is believed of all approaches together: how good each is, how they stand to each other, and what probes add.
+"""The joint estimate of all approaches' qualities: a shared level, differences between approaches, and probe readings.
 
 Expected one by one, approaches are ordered by the kinds of tasks that each was measured on as much as by what they are
 worth here. Their differences on the same tasks order them better, but leave open how good they all are. So the first
@@ -19,7 +19,7 @@ import numpy as np
 
 from advisor.forecast.expected import Basis, Expected
 from advisor.forecast.scale import LEAST, MOST, angle, around, beside, quality
-from advisor.pilot.readings import Reading
+from advisor.pilot.readings import ProbeReading
 
 WIDER = 2.5
 """A probe fits an approach to fewer examples than there will be, and judges it on others than the test set has; so its
@@ -31,7 +31,7 @@ _LEAST_READ = 0.04  # half the interval of a reading at least
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """Of one approach, in angles; halves are those of 95 % intervals.
+    """The estimate of one approach on the arcsine scale; `half` and `apart` are half widths of 95 % intervals.
 
     Attributes:
         middle, half: what it is expected to reach.
@@ -51,15 +51,16 @@ class Belief:
 
     @classmethod
     def of(cls, one: Expected) -> Belief:
-        """What the rules, or a count, let one expect; how it stands to the others is not known."""
+        """Turn an estimate by rules or by counting into a belief, without a known difference to the reference."""
         low, middle, high = map(angle, (one.low, one.value, one.high))
         half = max(high - middle, middle - low)  # as it is where no end of the scale cuts it off
         return cls(one.spec, middle, half, None, 0.0, one.basis, one.why, one.tried, one.tasks)
 
 
 def level(found: Mapping[str, Belief]) -> float:
-    """Of the reference, an angle: the mean of what each approach says of it, weighed by how sure that is; 0 where
-    nothing is known of how they stand to each other."""
+    """The reference's quality on the arcsine scale: the precision-weighted mean of what each approach implies for it; 0
+    where no difference is known.
+    """
     known = [one for one in found.values() if one.ahead is not None]
     if not known:
         return 0.0
@@ -68,18 +69,20 @@ def level(found: Mapping[str, Belief]) -> float:
 
 
 def placed(one: Belief, shared: float, within: float) -> Belief:
-    """The belief at its distance from the level, with half its interval; unchanged where the distance is not known."""
+    """Place an approach at its difference from the shared level, with half width `within`; unchanged where the
+    difference is unknown.
+    """
     if one.ahead is None:
         return one
     return replace(one, middle=min(MOST, max(LEAST, shared + one.ahead)), half=within)
 
 
-def joined(found: Mapping[str, Belief], readings: Mapping[str, Reading]) -> dict[str, Belief]:
-    """What is believed after readings of some of the approaches, by their specs."""
+def joined(found: Mapping[str, Belief], readings: Mapping[str, ProbeReading]) -> dict[str, Belief]:
+    """Update the beliefs by probe readings of the same approaches, each weighted by its precision."""
     return {spec: _with(one, readings[spec]) if spec in readings else one for spec, one in found.items()}
 
 
-def _with(one: Belief, reading: Reading) -> Belief:
+def _with(one: Belief, reading: ProbeReading) -> Belief:
     own = min(one.half, one.apart or one.half) ** 2  # by which it is unsure by itself, the others not with it
     noise = max(_LEAST_READ, WIDER * (angle(reading.high) - angle(reading.low)) / 2) ** 2
     weight = own / (own + noise)
@@ -97,7 +100,7 @@ def _with(one: Belief, reading: Reading) -> Belief:
 
 
 def expectations(found: Mapping[str, Belief], reference: str) -> dict[str, Expected]:
-    """In qualities."""
+    """Convert beliefs from the arcsine scale to qualities."""
     return {spec: _expected(one, found.get(reference)) for spec, one in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""The quality to expect of an approach before it is run. Plain data."""
+"""The expected quality of an approach before it is run. Plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Basis = Literal["measured", "learned", "rule"]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an approach is expected to reach on the test set, in the task's metric, with its 95 % interval.
+    """The expected quality of an approach on the test set, in the task's metric, with its 95 % interval.
 
     Attributes:
         spec: the approach, for example `rag+lora`.

@@ -1,4 +1,4 @@
-"""What is learned from: a task and what probes found, as a few numbers."""
+"""The features that qualities are predicted from: a task's description and the probe readings."""
 
 from __future__ import annotations
 
@@ -82,12 +82,14 @@ def _probed(probes: Probes) -> dict[str, float | None]:
 
 
 def of_profile(found: Features) -> dict[str, float | None]:
-    """Those that need no probe."""
+    """The features that need no probe."""
     return {name: value for name, value in found.items() if name not in _OF_PROBES}
 
 
 def telling(found: Features) -> dict[str, float | None]:
-    """Those by which approaches are told apart: readings of fewer examples than `FEWEST` do not count."""
+    """The features that differences between approaches are predicted from: readings of fewer than `FEWEST` examples are
+    left out.
+    """
     few = (found.get(ASKED) or 0.0) < math.log2(1 + FEWEST)
     return {name: None if few and name in _READ else value for name, value in found.items()}
 

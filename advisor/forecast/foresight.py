@@ -1,4 +1,4 @@
-"""What an approach will take before it is run: tokens, seconds, memory. All of it is extrapolated, and says from what.
+"""Foresight of an approach's tokens, seconds and memory before it is run, each extrapolated from stated facts.
 
 Tokens follow from what the approach says of itself (`advisor.approaches.Load`), seconds from how fast the model proved
 to be in a probe, memory from its size. How far off that is on comparisons that were measured:
@@ -39,7 +39,7 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Between what an extrapolated figure is likely to lie, and what it rests on."""
+    """The likely range of an extrapolated figure, and what it rests on."""
 
     low: float
     high: float
@@ -48,7 +48,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an approach does, in tokens that would take as long to read."""
+    """The work of an approach in equivalent prompt tokens."""
 
     to_fit: float
     to_index: float
@@ -56,7 +56,7 @@ class Work:
 
     @classmethod
     def of(cls, load: Load) -> Work:
-        """What comes of an approach's load."""
+        """Convert an approach's load into work."""
         trained, tried = TRAINING_SHARE * load.trained_on, load.tried * load.read
         return cls(
             to_fit=trained + tried + EMBEDDING_SHARE * load.embedded_to_fit,
@@ -67,8 +67,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What one approach is expected to take; None where that cannot be told, for want of a rate or because the approach
-    does not say what it does.
+    """The foreseen figures of one approach. A figure is None where no rate was measured or the approach does not state
+    its load.
 
     Attributes:
         prompt_tokens, completion_tokens: means per query.
@@ -92,7 +92,7 @@ class Foreseen:
 
     @property
     def quantities(self) -> Quantities:
-        """What costs follow from."""
+        """The quantities that costs follow from."""
         return Quantities(self.fit_seconds, self.index_seconds, self.throughput_qps, self.trained)
 
 
@@ -100,8 +100,7 @@ _UNKNOWN = Foreseen(None, None, None, None, None, None, None, False, None)
 
 
 def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, model: ModelFacts | None) -> Foreseen:
-    """Work out tokens from what the approach says that it does, and seconds from how fast this model proved to be on
-    this machine."""
+    """Foresee tokens from the approach's stated load, and seconds from the rates probed on this machine."""
     load = approach.load(task, lengths)
     if load is None:
         return replace(_UNKNOWN, trained=approach.trains_model)
@@ -127,7 +126,7 @@ def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, m
 
 
 def _seconds(load: Load, rates: Rates) -> float | None:
-    """Of one query among many."""
+    """Seconds per query in a batch of many."""
     parts = (
         _over(load.read, rates.prefill or rates.prefill_alone),
         _over(load.written, rates.decode),
@@ -138,18 +137,18 @@ def _seconds(load: Load, rates: Rates) -> float | None:
 
 
 def _training_rate(rates: Rates) -> float | None:
-    """Tokens of training rows a second."""
+    """Tokens of training examples per second."""
     return rates.train or (rates.prefill / TRAINING_SHARE if rates.prefill else None)
 
 
 def _looking_up(load: Load, rates: Rates) -> float | None:
-    """Seconds in which a query that comes alone is embedded."""
+    """Seconds for embedding a query sent alone."""
     embedding = _over(load.embedded, rates.embed)
     return embedding if embedding is None else embedding + LOOK_UP_SECONDS * bool(load.embedded)
 
 
 def _embedding_alone(load: Load, rates: Rates) -> LatencySummary | None:
-    """One request alone, where no language model runs."""
+    """The latency of one request where no language model runs."""
     seconds = _looking_up(load, rates)
     if seconds is None:
         return None
@@ -158,7 +157,7 @@ def _embedding_alone(load: Load, rates: Rates) -> LatencySummary | None:
 
 
 def _latency(load: Load, lengths: Lengths, rates: Rates) -> LatencySummary | None:
-    """One request alone: the weights are fetched, what is its own is read, then the answer is written."""
+    """The latency of one request: read the weights, read its own prompt tokens, then decode the answer."""
     reading = rates.prefill or rates.prefill_alone
     if reading is None:
         return None
@@ -177,8 +176,9 @@ def _latency(load: Load, lengths: Lengths, rates: Rates) -> LatencySummary | Non
 
 
 def _pass(lengths: Lengths, rates: Rates, reading: float) -> float:
-    """Seconds of a pass over the weights, however little is read in it: what a prompt alone took longer than the same
-    tokens among many, or a step of writing."""
+    """Seconds of one forward pass over the weights, however few tokens it reads: the extra time of a prompt alone over
+    the same tokens in a batch, or one decoding step.
+    """
     if rates.decode_alone:
         return 1 / rates.decode_alone
     least = PASS_TOKENS / reading
@@ -189,8 +189,7 @@ def _pass(lengths: Lengths, rates: Rates, reading: float) -> float:
 
 
 def _memory(model: ModelFacts | None, load: Load, queries: int) -> int | None:
-    """Bytes at most, in a step of training or while so many queries are answered; what is known of a query is kept
-    while its answer is written."""
+    """Peak bytes, in a training step or while `queries` are answered together with their key-value caches."""
     if model is None or not model.parameters:
         return None
     size = _BYTES.get(model.dtype, 4)
@@ -209,7 +208,7 @@ def _memory(model: ModelFacts | None, load: Load, queries: int) -> int | None:
 
 
 def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:
-    """With the ranges of what is known."""
+    """Add the likely ranges of the known figures."""
     counted = "counted in up to 200 examples" if lengths.counted else f"{TOKENS_A_WORD:g} tokens a word"
     rates = "from tokens and the rates of the probe"
     latency = found.latency
@@ -237,7 +236,7 @@ def _long(some: Sequence[int]) -> float:
 
 
 def _over(amount: float, rate: float | None) -> float | None:
-    """Seconds; nothing takes none even where the rate is not known."""
+    """Seconds for an amount at a rate; no amount takes zero seconds even at an unknown rate."""
     if not amount:
         return 0.0
     return amount / rate if rate else None

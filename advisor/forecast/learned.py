@@ -1,4 +1,4 @@
-"""What to expect of an approach before it is run, from what was measured on other tasks."""
+"""The learned prior: the expected quality of an approach, from comparisons on other tasks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ REACH = 1.5
 
 @dataclass(frozen=True)
 class Learned:
-    """What was learned from one source, by spec.
+    """The regressions learned from one set of features, by spec.
 
     Attributes:
         values: of each approach alone.
@@ -57,7 +57,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All that was learned.
+    """All learned regressions.
 
     Attributes:
         probed, profiled: from profile and probes, and from the profile alone.
@@ -69,8 +69,9 @@ class Knowledge:
     cases: tuple[Case, ...]
 
     def believed(self, found: Features, specs: Sequence[str]) -> dict[str, Belief]:
-        """Of the approaches that were learned, before readings are taken in: a level that all share, and what each has
-        more."""
+        """The beliefs about the learned approaches before their own readings: a shared level, and each approach's
+        difference.
+        """
         alone = {spec: one for spec in specs if (one := self._alone(found, spec))}
         shared, halves = level(alone), self._of(found).halves
         return {
@@ -81,11 +82,11 @@ class Knowledge:
         }
 
     def _of(self, found: Features) -> Learned:
-        """What was learned from as much as is known of a task."""
+        """The regressions for the features that are known of a task."""
         return self.probed if BASE in found else self.profiled
 
     def _alone(self, found: Features, spec: str) -> Belief | None:
-        """One approach as if there were no others; None where it was not learned."""
+        """The belief about one approach by its own regression; None where it was not learned."""
         learned = self._of(found)
         fitted = learned.values.get(family(spec))
         if fitted is None:
@@ -102,8 +103,9 @@ class Knowledge:
         return replace(one, ahead=edge.total(expected), apart=edge.within)
 
     def ahead(self, found: Features, spec: str) -> tuple[float, float] | None:
-        """How far an approach is ahead of the reference on an average task, an angle, and half the 95 % interval of
-        that."""
+        """An approach's difference to the reference on an average task, on the arcsine scale, and half of its 95 %
+        interval.
+        """
         if family(spec) == REFERENCE:
             return 0.0, 0.0
         fitted = self._of(found).edges.get(family(spec))
@@ -111,12 +113,13 @@ class Knowledge:
 
     @property
     def most(self) -> int:
-        """Training examples of the largest set that was learned from."""
+        """The number of training examples of the largest training set learned from."""
         return max((round(2 ** (case.features.get("train") or 0.0)) - 1 for case in self.cases), default=0)
 
     def similar(self, found: Features) -> bool:
-        """Whether a task was measured that this one is like, by its profile; a larger training set than any that was
-        measured makes it no other task."""
+        """Whether a similar task was measured, by profile. A training set larger than any measured one does not make a
+        task dissimilar.
+        """
         if not self.cases:
             return False
         largest = {name: max(case.features.get(name) or 0.0 for case in self.cases) for name in OF_SIZE}
@@ -126,7 +129,7 @@ class Knowledge:
 
     @property
     def tasks(self) -> int:
-        """That something was learned from."""
+        """The number of tasks learned from."""
         return len({case.task for case in self.cases})
 
     @cached_property
@@ -154,7 +157,7 @@ class Knowledge:
 
     @cached_property
     def _reach(self) -> float:
-        """The farthest that any case lies from the nearest one of another task."""
+        """The largest distance of any case to the nearest one of another task."""
         tasks = np.array([case.task for case in self.cases])
         square = np.mean((self._table[:, None] - self._table[None]) ** 2, axis=2)
         square[tasks[:, None] == tasks[None]] = np.inf
@@ -163,7 +166,7 @@ class Knowledge:
 
 
 def learn(cases: Sequence[Case]) -> Knowledge:
-    """Learn every approach twice: from profile and probes, and from the profile alone."""
+    """Fit two sets of regressions: on profile and probes, and on the profile alone."""
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
     probed = [case for case in cases if BASE in case.features]
     return Knowledge(_learned_from(probed), _learned_from(plain), tuple(cases))
@@ -193,7 +196,7 @@ def _halves(
     values: Mapping[str, Regression],
     edges: Mapping[str, Regression],
 ) -> dict[str, float]:
-    """Conformal, from what every case would have been expected at if its task had been left out.
+    """Conformal half widths, from the predictions of every case with its task left out.
 
     Args:
         apart: the cases that measured the reference, with what each has more.
@@ -216,7 +219,7 @@ def _halves(
 
 
 def _quantile(missed: Sequence[tuple[str, float]]) -> float:
-    """Of the errors of some tasks, every task with the same weight."""
+    """The conformal quantile of errors with every task weighted equally."""
     tasks = [task for task, _ in missed]
     different = len(set(tasks))
     weights = np.array([1 / tasks.count(task) / different for task in tasks])
@@ -241,7 +244,7 @@ def expect_from(
     probes: Probes | None,
     specs: Sequence[str],
 ) -> dict[str, Expected]:
-    """`expect` with other knowledge than that which ships."""
+    """`expect` with given knowledge in place of the shipped one."""
     found = features(description, kind, metric, probes)
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if by_rules and not known.similar(found):
@@ -252,8 +255,8 @@ def expect_from(
 
 
 def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Belief]:
-    """For a task that is like none which was measured: how hard it is, by the rules, and how the approaches stand to
-    each other, as they did on average over all tasks.
+    """Beliefs about a task unlike any measured one: the level by the rules, the differences as on average over all
+    tasks.
 
     The rules order approaches as the literature does, which has larger models and more labels in view; a small table of
     one's own knows that better (benchmarks/LOG.md).
@@ -274,12 +277,12 @@ _UNLIKE = "rules of thumb for the level, and for the order the average of {} oth
 
 
 def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
-    """By how much each is expected to be better than what all share, of those for which that was learned."""
+    """The expected differences to the reference, for approaches where they were learned."""
     return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
 
 
 def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str, Expected]) -> Belief:
-    """What the rules say of an approach that was not learned, measured from one that was: by how much it is better.
+    """Place an approach that was not learned by its difference in the rules to one that was.
 
     It is no surer than that one.
     """
@@ -293,26 +296,26 @@ def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str
 
 
 def knowledge() -> Knowledge:
-    """What ships, and what was measured on this machine and kept with `--learn`."""
+    """The shipped knowledge together with what was measured on this machine and kept with `--learn`."""
     local = local_cases()
     return _with(json.dumps([asdict(case) for case in local])) if local else shipped()
 
 
 @lru_cache(maxsize=1)
 def _with(local: str) -> Knowledge:
-    """Advice asks for it again and again, under other circumstances."""
+    """The knowledge with the user's own cases, cached since one piece of advice needs it many times."""
     return learn(grouped([*shipped().cases, *(Case(**case) for case in json.loads(local))]))
 
 
 @cache
 def shipped() -> Knowledge:
-    """What comes with the program."""
+    """The knowledge that ships with Advisor."""
     place = files("advisor.forecast") / COEFFICIENTS
     return from_json(json.loads(place.read_text(encoding="utf-8")))
 
 
 def from_json(found: Mapping[str, Any]) -> Knowledge:
-    """What was learned, from `dataclasses.asdict` of it."""
+    """Build knowledge from `dataclasses.asdict` of it."""
     sources = (_learned(found["probed"]), _learned(found["profiled"]))
     return Knowledge(*sources, cases=tuple(Case(**case) for case in found["cases"]))
 

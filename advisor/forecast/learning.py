@@ -1,4 +1,4 @@
-"""Learning what to expect of an approach from measured comparisons: ridge regression around an anchor.
+"""Learning to predict qualities from measured comparisons: ridge regression with an offset (anchor).
 
 The quality of an approach is predicted, as an angle (`advisor.forecast.scale`), by an anchor (one probe's own reading,
 or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression (Hoerl &
@@ -38,7 +38,7 @@ _CONSTANT = 1e-9
 
 @dataclass(frozen=True)
 class Case:
-    """One measured comparison: what was known before, and what came out.
+    """One measured comparison: its features and its results.
 
     Attributes:
         task: rows of the same task are never on both sides of a split.
@@ -54,8 +54,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Weight:
-    """One feature: how it is standardised, what a standard deviation of it adds, and between which values it was seen;
-    beyond them it adds no more."""
+    """One feature's standardisation and weight; its effect is clipped to the range of values seen in training."""
 
     mean: float
     scale: float
@@ -66,7 +65,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Regression:
-    """What was learned of one approach.
+    """The fitted regression of one approach.
 
     Attributes:
         anchor: the feature that the rest is added to; empty for none.
@@ -90,7 +89,7 @@ class Regression:
         return quality(self.total(features))
 
     def total(self, features: Features) -> float:
-        """The angle as it comes, or the difference of angles."""
+        """The prediction on the arcsine scale: a quality, or a difference."""
         total = self.intercept + (angle(features.get(self.anchor) or 0.0) if self.anchor else 0.0)
         for name, weight in self.weights.items():
             value = features.get(name)
@@ -101,7 +100,7 @@ class Regression:
 
 
 def differences(cases: Sequence[Case], reference: str) -> list[Case]:
-    """Cases with what each approach has more than the reference, in angles, where that was measured."""
+    """Cases whose targets are each approach's difference to the reference on the arcsine scale, where measured."""
     return [
         replace(
             case,
@@ -117,7 +116,7 @@ def differences(cases: Sequence[Case], reference: str) -> list[Case]:
 
 
 def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> Regression | None:
-    """Learn one approach; None where too few tasks have measured it.
+    """Fit the regression of one approach; None where too few tasks have measured it.
 
     Args:
         anchors: what may be one; with none the numbers learned are differences of angles.
@@ -150,8 +149,8 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> R
 
 
 def foretold(fitted: Regression, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> dict[int, float]:
-    """What each case would have been expected at, learned from the other tasks, by its position; of those that measured
-    the approach. A quality, or a difference of angles.
+    """The out-of-sample prediction of each case that measured the approach, from the other tasks, by its position: a
+    quality, or a difference on the arcsine scale.
 
     Args:
         fitted: with `fit` from the same cases and anchors.
@@ -164,7 +163,7 @@ def foretold(fitted: Regression, cases: Sequence[Case], anchors: Sequence[str] =
 
 
 def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
-    """What the error on a new task stays below with 95 %: the weighted quantile at 0.95 (1 + 1 / tasks).
+    """The bound on a new task's error that holds with 95 %: the weighted quantile at 0.95 (1 + 1 / tasks).
 
     With fewer than `ENOUGH` tasks there is none; the largest error, and a quarter as much again, stands in, which is
     sure to hold less (`assured`).
@@ -181,7 +180,7 @@ def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
 
 
 def assured(tasks: int) -> float:
-    """For which share of tasks like those measured an interval from the errors on so many of them is sure to hold.
+    """The coverage on similar tasks that an interval from the errors of `tasks` tasks is sure to have.
 
     The largest of K errors that are exchangeable with the next one is exceeded by that with 1 / (K + 1).
     """
@@ -189,7 +188,7 @@ def assured(tasks: int) -> float:
 
 
 class _Problem:
-    """The rows of one approach as matrices; all anchors and strengths are solved for together."""
+    """The data of one approach as matrices; all anchors and regularisation strengths are solved together."""
 
     def __init__(self, spec: str, cases: Sequence[Case], anchors: Sequence[str]) -> None:
         names = [name for name in dict.fromkeys(n for case in cases for n in case.features) if name != ASKED]
@@ -221,8 +220,9 @@ class _Problem:
         return middle[:, None] - weights @ center, weights
 
     def chosen(self, errors: Floats) -> tuple[int, int]:
-        """The anchor with the least squared error, and the greatest strength that is no worse by more than a standard
-        error over tasks (Breiman et al. 1984): with so few tasks the very least is mostly luck."""
+        """The anchor with the least squared error, and the largest strength within one standard error over tasks
+        (Breiman et al. 1984): with so few tasks the minimum itself is mostly noise.
+        """
         tasks = list(dict.fromkeys(self.tasks))
         means = np.array([(errors[..., self.tasks == task] ** 2).mean(axis=2) for task in tasks])
         squares = means.mean(axis=0)
@@ -231,7 +231,7 @@ class _Problem:
         return int(best), int(np.flatnonzero(squares[best] <= bound)[-1])
 
     def left_out(self) -> Floats:
-        """Errors (measured minus predicted) of each row, learned from the other tasks; (anchors, strengths, rows)."""
+        """Leave-one-task-out errors (measured minus predicted) of each row; (anchors, strengths, rows)."""
         errors = np.empty((len(self.anchors), len(STRENGTHS), len(self.y)))
         for task in dict.fromkeys(self.tasks):
             inside = self.tasks == task

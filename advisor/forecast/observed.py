@@ -1,4 +1,4 @@
-"""Which readings of probes are of the very approaches that are to be expected."""
+"""Which probe readings measure the approaches whose quality is forecast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from advisor.approaches import known
 from advisor.forecast.belief import Belief
 from advisor.forecast.scale import angle
-from advisor.pilot.readings import Probes, Reading
+from advisor.pilot.readings import ProbeReading, Probes
 from advisor.tasks.description import Description
 from advisor.tasks.splits import scarce
 
@@ -18,8 +18,8 @@ FEWEST = 16  # examples that a reading has to rest on
 
 def telling_readings(
     found: Mapping[str, Belief], probes: Probes | None, description: Description
-) -> dict[str, Reading]:
-    """By spec; none of what is measured already.
+) -> dict[str, ProbeReading]:
+    """The readings that update the forecast, by spec, except of approaches measured already.
 
     Args:
         description: of the task with the training examples that the approaches will have.
@@ -31,17 +31,18 @@ def telling_readings(
     }
 
 
-def _tells(reading: Reading, one: Belief, description: Description) -> bool:
-    """Whether it is of this very approach, or of one that knew less and still did better than expected."""
+def _tells(reading: ProbeReading, one: Belief, description: Description) -> bool:
+    """Whether a reading is of this very approach, or of one with fewer examples that still exceeds the expectation."""
     approach = known(reading.name)
     enough = reading.train >= NEARLY_ALL * description.train and not unfair(reading, description)
     enough = enough or (approach is not None and not approach.learns)
     return reading.n >= FEWEST and (enough or angle(reading.value) > one.middle)
 
 
-def unfair(reading: Reading, description: Description) -> bool:
-    """Whether what was judged had been taken out of labels with hardly any examples: the others then know most of all
-    labels but its own, or nothing of that."""
+def unfair(reading: ProbeReading, description: Description) -> bool:
+    """Whether the judged examples were taken out of labels with hardly any examples, so that the reading is biased
+    downwards.
+    """
     approach = known(reading.name)
     taken_out = reading.train < description.train and approach is not None and approach.only_seen_labels
     return taken_out and scarce(description.train, description.labels)

@@ -1,4 +1,5 @@
-"""The user's own measured comparisons, from which advice learns besides those that ship. They stay on this machine.
+"""The user's own measured comparisons, from which the forecast learns besides the shipped ones. They stay on this
+machine.
 
 The same data kept under two names would vouch for itself: its errors would be taken for those on a new task, and the
 intervals come out far too narrow. So cases are grouped by what their inputs are, not by what they are called. Cases
@@ -34,7 +35,7 @@ _MOST = 1e9  # features are shares, and logarithms of counts
 
 
 def place() -> Path:
-    """The file: `$ADVISOR_CASES`, else in the user's data folder."""
+    """The file of the user's cases: `$ADVISOR_CASES`, else in the user's data folder."""
     named = os.environ.get("ADVISOR_CASES")
     if named:
         return Path(named)
@@ -43,7 +44,7 @@ def place() -> Path:
 
 
 def local_cases() -> list[Case]:
-    """All cases that were kept, the newest of the same data at each size.
+    """All cases that were kept; of the same data at the same size, the newest.
 
     Raises:
         UserError: the file cannot be read as cases.
@@ -61,18 +62,18 @@ def local_cases() -> list[Case]:
 
 
 def _lines(path: Path) -> list[bytes]:
-    """The lines of a file; a last one that a kill tore off is none."""
+    """The lines of a file without a last one that a kill cut short."""
     try:
         *lines, last = read_bytes(path, _LARGEST).split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}", "mend it, or delete it") from error
+        raise UserError(f"{path}: cannot be read: {error.strerror}", "fix it, or delete it") from error
     return [*lines, last] if last and not _torn(last) else lines
 
 
 def _torn(line: bytes) -> bool:
-    """Whether a line may be the beginning of a case: never of one that is whole, nor of what is none."""
+    """Whether a line may be a case cut short by a kill: no whole case, and no line of another kind."""
     try:
         json_of(line)
     except (UnicodeDecodeError, json.JSONDecodeError):
@@ -83,7 +84,7 @@ def _torn(line: bytes) -> bool:
 
 
 def _case(found: object) -> Case:
-    """The case that was kept in a line.
+    """Parse the case in a line.
 
     Raises:
         ValueError, TypeError: it is none.
@@ -105,8 +106,7 @@ def _is_number(value: object, most: float) -> bool:
 
 
 def grouped(cases: Sequence[Case]) -> list[Case]:
-    """The cases in their order, with the same `task` where they are of the same data, whatever it was called, and with
-    another where they are not.
+    """The cases in order, with equal `task` exactly where they are of the same data, whatever they were called.
 
     Two cases of which one has no sketch are of the same data where they have the same name.
     """
@@ -132,7 +132,7 @@ def _same(first: Case, second: Case) -> bool:
 
 
 def keep(case: Case) -> Path:
-    """Add a case; returns where.
+    """Append a case and return the file.
 
     Raises:
         UserError: the file cannot be written to, or holds something else.
@@ -147,13 +147,13 @@ def keep(case: Case) -> Path:
                     file.write(b"\n")
         append(path, asdict(case))
     except UserError as error:
-        mend = "name another file in ADVISOR_CASES, or leave --learn out"
-        raise UserError(error.what, mend) from error
+        hint = "name another file in ADVISOR_CASES, or leave --learn out"
+        raise UserError(error.what, hint) from error
     return path
 
 
 def case_of(task: Task, decision: Decision, probes: Probes | None) -> Case:
-    """What a finished comparison on a task teaches: the qualities of the approaches that were complete."""
+    """The case of a finished comparison: its features, and the qualities of complete approaches."""
     described = describe(Material(task))
     qualities = {
         family(row.spec): row.quality.value

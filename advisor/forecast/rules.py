@@ -1,4 +1,4 @@
-"""What the literature says where nothing similar was measured: rules of thumb with wide intervals.
+"""Rules of thumb from the literature, with wide intervals, for tasks unlike any measured one.
 
 Each rule is an ordering, not a figure: the numbers below only place approaches above and below each other, around what
 probes measured or, without them, around what the task's form lets expect.
@@ -31,7 +31,7 @@ RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to b
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the rules look at."""
+    """The inputs of the rules."""
 
     task: Description
     kind: str
@@ -40,21 +40,21 @@ class _Facts:
 
     @property
     def labels_each(self) -> float:
-        """Training examples of a class, or of everything."""
+        """Training examples per class, or in all without classes."""
         return self.task.train / max(self.task.labels, 1)
 
     @property
     def covered(self) -> float:
-        """Share of the classes of which there may be an example."""
+        """The share of classes that may have a training example."""
         return min(1.0, self.labels_each)
 
     @property
     def learned(self) -> float:
-        """0 with hardly any labels, 1 with thousands."""
+        """A saturating measure of the training set: 0 with hardly any labels, 1 with thousands."""
         return self.covered * min(1.0, math.log2(1 + self.task.train) / 12)
 
     def up(self, gain: float) -> float:
-        """What is gained over the start, of what is left to gain."""
+        """The start plus a share `gain` of what is left to gain."""
         return self.start + gain * (1 - self.start if gain > 0 else 1.0)
 
 
@@ -135,7 +135,7 @@ def expect_by_rules(
 
 
 def _counted(spec: str, description: Description, metric: str) -> Expected | None:
-    """The most frequent answer can be counted without asking anybody."""
+    """The expectation of the control `majority`, which follows from counting."""
     if spec != "majority":
         return None
     value = description.majority_macro_f1 if metric == "macro_f1" else description.majority
@@ -154,7 +154,7 @@ def _measured(spec: str, description: Description, probes: Probes | None) -> Exp
 
 
 def _grown(spec: str, description: Description, probes: Probes | None) -> Expected | None:
-    """What a probe measured of the same approach with fewer examples, and a little for each doubling since."""
+    """An expectation from a probe of the same approach with fewer examples, plus a little for each doubling since."""
     name = _probed_as(spec)
     reading = next((one for one in probes.readings if one.name == name), None) if probes else None
     if reading is None or unfair(reading, description):
@@ -169,13 +169,13 @@ def _grown(spec: str, description: Description, probes: Probes | None) -> Expect
 
 
 def _probed_as(spec: str) -> str:
-    """The spec in which an approach was tried out that learns; empty where its reading says nothing of it."""
+    """The spec under which a learning approach was probed; empty where there is none."""
     approach = known(spec)
     return approach.probed_as if approach and approach.learns and spec == approach.name else ""
 
 
 def _start(task: Description, kind: str, metric: str, probes: Probes | None) -> float:
-    """What the model does without help."""
+    """The expected quality of the model without help."""
     known = probes.value("zero-shot") if probes else None
     if known is not None:
         return known
@@ -193,13 +193,13 @@ def _head(facts: _Facts) -> float:
 
 
 def _copied(facts: _Facts) -> float:
-    """Answers that occur in train may be copied from there; numbers that happen to be the same are not."""
+    """The quality that copying answers from train may reach; numbers that happen to be equal do not count."""
     seen = facts.task.answers_seen
     return 0.3 * (SOME if seen is None else seen) * (1 - facts.task.numeric_answers)
 
 
 def _of_its_kind(spec: str) -> _Rule:
-    """For an approach that the literature does not name: the rule of what shows the same to a model, trained or not."""
+    """The rule for an approach without one of its own: that of the same context and weights."""
     approach = known(spec)
     like = _LIKE.get((approach.shows, approach.trains_model)) if approach else None
     if like is None:

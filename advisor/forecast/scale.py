@@ -1,4 +1,4 @@
-"""The scale on which qualities are learned and joined: angles.
+"""The arcsine scale, on which qualities are learned and combined.
 
 A share p of n examples varies by p (1 - p) / n, so that near 0 and 1 the same distance means more than in the middle.
 As the angle arcsin(sqrt(p)) it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson, binomial and
@@ -18,23 +18,23 @@ _SHARES = [_NORMAL.inv_cdf((place + 0.5) / 40) / _NORMAL.inv_cdf(0.975) for plac
 
 
 def angle(quality: float) -> float:
-    """Of a quality between 0 and 1; what lies beyond counts as the end."""
+    """Transform a quality between 0 and 1 to the arcsine scale; values beyond are clipped."""
     return math.asin(math.sqrt(min(1.0, max(0.0, quality))))
 
 
 def quality(found: float) -> float:
-    """Of an angle; what lies beyond the ends counts as the end."""
+    """Transform a value on the arcsine scale back to a quality; values beyond its ends are clipped."""
     return math.sin(min(MOST, max(LEAST, found))) ** 2
 
 
 def around(value: float, within: float) -> tuple[float, float]:
-    """The qualities that lie as far below and above as that angle."""
+    """The qualities at a distance below and above a value on the arcsine scale."""
     middle = angle(value)
     return quality(middle - within), quality(middle + within)
 
 
 def beside(value: float, spread: float, ahead: float, within: float) -> tuple[float, float]:
-    """How much more quality is to be expected an angle ahead of a value, and half of its 95 % interval.
+    """The expected gain in quality from a difference on the arcsine scale, and half of its 95 % interval.
 
     A mean over what the value may turn out to be: where it is expected to be nearly nothing, nothing lies far behind
     it, and yet it may be more.

@@ -1,4 +1,4 @@
-"""Whether two tasks hold the same data, told from numbers that are kept in place of texts.
+"""Sketches (bottom-k hashes) that tell whether two tasks hold the same data without keeping texts.
 
 A sketch is the smallest of the hashes of a task's inputs (bottom-k, Broder 1997): of all of them where a task has no
 more. Two sketches are compared below the largest hash that both reach, where each is complete: so a small part of a
@@ -21,13 +21,13 @@ SAME = 0.1
 
 
 def sketch(task: Task) -> tuple[int, ...]:
-    """Of the inputs of all splits, without regard to case, spacing and punctuation; ascending, at most `SIZE`."""
+    """The sketch of all splits' inputs, ignoring case, spacing and punctuation; ascending, at most `SIZE` hashes."""
     inputs = (example.input for example in (*task.train, *task.dev, *task.test))
     return tuple(sorted({_hash(squeezed(text) or normalised(text)) for text in inputs})[:SIZE])
 
 
 def same_data(first: Sketch, second: Sketch) -> bool:
-    """Whether the smaller of the two is in part of the other; never where one has no hash."""
+    """Whether the smaller data set is partly contained in the other; False where either has no hash."""
     reach = min((found[-1] for found in (first, second) if len(found) >= SIZE), default=2**32)
     left, right = ({value for value in found if value <= reach} for found in (first, second))
     fewer = min(len(left), len(right))

@@ -287,6 +287,6 @@ def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            mend = "wait for it to end, or name another folder with --out"
-            raise UserError(f"{folder}: another advisor is at work in this folder", mend) from None
+            hint = "wait for it to end, or name another folder with --out"
+            raise UserError(f"{folder}: another advisor is at work in this folder", hint) from None
         yield

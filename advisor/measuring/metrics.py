@@ -242,13 +242,13 @@ def _checked(name: str, judge: Callable[[], object], what: str) -> float:
     Raises:
         UserError: it fails, or gives anything else.
     """
-    called, mend = f'the metric "{name}" of {release_of(name)}', "mend or uninstall it, or name another metric"
+    called, hint = f'the metric "{name}" of {release_of(name)}', "fix or uninstall it, or name another metric"
     try:
         value = judge()
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{called} fails on {what}: {type(error).__name__}: {error}", mend) from error
+        raise UserError(f"{called} fails on {what}: {type(error).__name__}: {error}", hint) from error
     if not isinstance(value, int | float | np.number) or not 0 <= float(value) <= 1:
-        raise UserError(f"{called} gives {short(repr(value))} for {what}, not a number from 0 to 1", mend)
+        raise UserError(f"{called} gives {short(repr(value))} for {what}, not a number from 0 to 1", hint)
     return float(value)

@@ -98,7 +98,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
     except UserError as error:
-        return _failed(assignment, error.what + (f" (try: {error.mend})" if error.mend else ""))
+        return _failed(assignment, error.what + (f" (try: {error.hint})" if error.hint else ""))
     except Exception as error:
         if found := no_room(error, assignment.path.parent):
             raise found from error

@@ -19,7 +19,7 @@ _LEAST = 1e-15  # of p-values that are told apart
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VariancePart:
     """A variance and how well it is known.
 
     Attributes:
@@ -31,12 +31,12 @@ class Part:
     degrees: float
 
 
-def half_width(parts: Sequence[Part], level: float) -> float:
+def half_width(parts: Sequence[VariancePart], level: float) -> float:
     """Half the width of the interval at confidence 1 - `level` around a value whose variance is the sum of `parts`."""
     return math.sqrt(sum(part.variance * critical(level, part.degrees) ** 2 for part in parts if part.variance))
 
 
-def p_value(distance: float, parts: Sequence[Part]) -> float:
+def p_value(distance: float, parts: Sequence[VariancePart]) -> float:
     """The level whose half width is `distance`: two-sided."""
     from scipy.optimize import brentq
 

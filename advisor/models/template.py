@@ -168,13 +168,13 @@ class Template:
 
     def _refusal(self) -> UserError:
         """What is wrong with a template that carries a prompt in no form."""
-        mend = "take the template from the model's own repository, or delete it: the model is then asked in plain text"
+        hint = "take the template from the model's own repository, or delete it: the model is then asked in plain text"
         try:
             text = self._rendered([("user", OWN)], False, asking=True)
         except Exception as error:  # noqa: BLE001 - as above
             reason = (str(error).splitlines() or [""])[0] or type(error).__name__
             line = getattr(error, "lineno", None)
             where = f"{self.place()}:{line}" if line else str(self.place())
-            return UserError(f"{where}: the chat template cannot be used: {reason}", mend)
+            return UserError(f"{where}: the chat template cannot be used: {reason}", hint)
         lost = "the instruction" if "qzinput" in text else "the input"
-        return UserError(f"{self.place()}: the chat template leaves {lost} out of the prompt", mend)
+        return UserError(f"{self.place()}: the chat template leaves {lost} out of the prompt", hint)

@@ -33,7 +33,7 @@ class OutOfTime(BaseException):
 
 
 class Deadline:
-    """Seconds of wall time for some work, from the moment when this is made.
+    """A deadline for some work, counted in seconds of wall time from its creation.
 
     Args:
         seconds: for all of it; infinite for as long as it takes.
@@ -45,7 +45,7 @@ class Deadline:
 
     @property
     def spent(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the start."""
         return time.perf_counter() - self._began
 
     @property
@@ -55,7 +55,7 @@ class Deadline:
 
 
 class Allowance(Deadline):
-    """Seconds for all that is probed, and for the part of it that runs now.
+    """A time limit for all probes, and within it for the one that runs now.
 
     Embeddings that an earlier call left in the store count as if they were computed again, so that the same task
     gets the same probes the second time.
@@ -71,12 +71,12 @@ class Allowance(Deadline):
 
     @property
     def spent(self) -> float:
-        """Seconds since it began, on the wall or on the cold clock, whichever says more."""
+        """Seconds since the start, on the wall clock or on the cold clock, whichever is more."""
         return max(super().spent, clock.now() - self._cold)
 
     @contextmanager
     def share(self, seconds: float) -> Iterator[None]:
-        """What happens inside has so many seconds."""
+        """Limit the work inside the context to `seconds`."""
         before, self._until = self._until, min(self._until, self.spent + seconds)
         try:
             yield
@@ -85,11 +85,11 @@ class Allowance(Deadline):
 
     @property
     def left_now(self) -> float:
-        """Seconds left for what runs now."""
+        """Seconds left for the work that runs now."""
         return max(0.0, self._until - self.spent)
 
     def require(self, seconds: float) -> None:
-        """Raise `OutOfTime` where work that is expected to take so long would not end in time."""
+        """Raise `OutOfTime` if work that is expected to take `seconds` would not end in time."""
         if seconds * SAFETY > self.left_now:
             left = words.duration(self.left_now)
             raise OutOfTime(f"it would take about {words.duration(seconds)}, and {left} were left for it", seconds)

@@ -1,4 +1,4 @@
-"""A model on an allowance: it computes nothing twice, stops in time, and notes how fast it is.
+"""A metered model: it caches answers, stops in time, and measures its own speed.
 
 Approaches are fitted anew on every slice and every number of examples. What they ask is mostly the same, so what a
 prompt or a text gave once is remembered; how many texts stood in one batch changes no more than the last bits.
@@ -38,7 +38,7 @@ ROW = 0.15  # how much longer a step of decoding lasts for each further row, unt
 
 @dataclass
 class Pace:
-    """Seconds for each unit of work; what was done lately counts most."""
+    """Seconds per unit of work; recent work counts most."""
 
     seconds: float = 0.0
     units: float = 0.0
@@ -49,13 +49,13 @@ class Pace:
         self.units = self.units / 2 + units
 
     def of(self, units: float) -> float:
-        """Seconds that so many units will take; nought while nothing was measured."""
+        """The expected seconds for a number of units; zero while nothing was measured."""
         return units * self.seconds / self.units if self.units else 0.0
 
 
 @dataclass
 class Tally:
-    """All the work of a kind, for a rate."""
+    """The total of one kind of work, for a rate."""
 
     seconds: float = 0.0
     units: float = 0.0
@@ -67,12 +67,12 @@ class Tally:
 
     @property
     def rate(self) -> float | None:
-        """Units a second; None without any."""
+        """Units per second; None without any."""
         return self.units / self.seconds if self.units and self.seconds > 0 else None
 
 
 class MeteredEmbedder(EmbedderBehind):
-    """Embeds each text once, in batches, while there is time.
+    """An embedder that embeds each text once, in batches, while there is time.
 
     Attributes:
         words: words embedded, many texts together.
@@ -107,11 +107,11 @@ class MeteredEmbedder(EmbedderBehind):
         return np.stack([self._known[text] for text in texts])
 
     def seconds(self, texts: Sequence[str]) -> float:
-        """What embedding them is expected to take; nought before anything was embedded."""
+        """The expected seconds for embedding the texts; zero before anything was embedded."""
         return self._pace.of(sum(map(_words, texts)))
 
     def words_in(self, seconds: float) -> float:
-        """How many words can be embedded in that time, by what was measured."""
+        """The number of words that can be embedded in a time, by the measured rate."""
         return seconds * self._pace.units / self._pace.seconds if self._pace.seconds else 0.0
 
     def _batches(self, fresh: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -125,7 +125,7 @@ class MeteredEmbedder(EmbedderBehind):
 
 
 class MeteredModel(LanguageModel):
-    """The model, its answers remembered.
+    """A language model whose answers are cached and whose speed is measured.
 
     Attributes:
         prefill: tokens read, many prompts together; what they have in common once, where the model says so.
@@ -187,11 +187,11 @@ class MeteredModel(LanguageModel):
         return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
 
     def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
-        """What scoring them is expected to take; nought before anything was asked."""
+        """The expected seconds for scoring; zero before anything was scored."""
         return self._reading.of(_characters(prompts, choices))
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
-        """Natural log of the probability of each text; raises `OutOfTime`."""
+        """Natural log-likelihood of each text; raises `OutOfTime`."""
 
         def ask(batch: Sequence[str]) -> list[float]:
             found, _, seconds = _timed(lambda: self.model.log_likelihoods(batch))
@@ -205,7 +205,7 @@ class MeteredModel(LanguageModel):
         return self._answers(texts, self._known["text"], ask, cost)
 
     def time_alone(self, prompt: Prompt, tokens: int) -> None:
-        """Send one prompt alone to a model that remembers nothing of earlier ones, and note how fast it was."""
+        """Send one prompt alone to a model without its caches, and measure its speed."""
         self.model.forget()
         self.allowance.require(self._reading.of(_characters([prompt])) + tokens * self._steps[0])
         (found,), _, seconds = _timed(lambda: self.model.generate([prompt], Decoding(tokens)))
@@ -218,15 +218,15 @@ class MeteredModel(LanguageModel):
             self._steps = (rest / (found.completion_tokens - 1), self._steps[1])
 
     def forget_rates_alone(self) -> None:
-        """Begin to count anew how fast prompts are that are alone: the first one warms up."""
+        """Reset the speed of prompts sent alone, since the first one warms up."""
         self.prefill_alone, self.decode_alone = Tally(), Tally()
 
     def describe(self) -> dict[str, Any]:
-        """What a record says of the model."""
+        """The description of the model for a record."""
         return self.model.describe()
 
     def forget(self) -> None:
-        """Start cold, apart from what is remembered here."""
+        """Clear the model's own caches; the answers cached here stay."""
         self.model.forget()
 
     def peak_memory_bytes(self) -> int | None:
@@ -234,7 +234,7 @@ class MeteredModel(LanguageModel):
         return self.model.peak_memory_bytes()
 
     def training_seconds(self, texts: Sequence[str]) -> float:
-        """About what a pass of training over these texts takes: two to five times as long as reading, and the start."""
+        """The approximate time of one training pass over the texts: two to five times reading, plus the start."""
         return 6 * self._reading.of(sum(map(len, texts)))
 
     def _answers(
@@ -245,7 +245,7 @@ class MeteredModel(LanguageModel):
         cost: Callable[[Sequence[Any]], float],
         fixed: Callable[[int], float] = lambda rows: 0.0,
     ) -> list[T]:
-        """Ask what is not known yet, the longest first, in batches that end in time.
+        """Ask for uncached answers, longest prompts first, in batches that end in time.
 
         Args:
             cost: seconds that reading some of it takes.
@@ -262,7 +262,7 @@ class MeteredModel(LanguageModel):
         return [known[one] for one in asked]
 
     def _decoding(self, rows: int, decoding: Decoding) -> float:
-        """Seconds that generating is expected to take at most: twice as far as answers went so far, or to the cap."""
+        """Upper bound on the expected seconds of generating: twice the longest answer so far, or the cap."""
         alone, further = self._steps
         longest = min(decoding.max_tokens, 2 * self._longest.get(decoding, decoding.max_tokens))
         return longest * alone * (1 + further * (rows - 1)) if rows else 0.0
@@ -295,7 +295,7 @@ class MeteredModel(LanguageModel):
 
 
 def _timed(work: Callable[[], list[T]]) -> tuple[list[T], Ledger, float]:
-    """What came of it, what the clock counted meanwhile, and seconds."""
+    """Run `work` and return its result, what the clock counted meanwhile, and the seconds."""
     clock.drain()
     began = clock.now()
     found = work()
@@ -304,7 +304,7 @@ def _timed(work: Callable[[], list[T]]) -> tuple[list[T], Ledger, float]:
 
 
 def _largest(some: Sequence[T], cost: Callable[[Sequence[T]], float], allowance: Allowance) -> int:
-    """How many to take at once: as many as are expected to be done in good time."""
+    """The largest batch that is expected to end in good time."""
     longest = LONGEST_BATCH * allowance.seconds
     return next((size for size in SIZES if cost(some[:size]) <= longest), 1)
 
@@ -318,7 +318,7 @@ def _length(asked: Prompt | str) -> int:
 
 
 def _characters(prompts: Sequence[Prompt], choices: Sequence[str] = ()) -> int:
-    """What has to be read for them: what they have in common once, the rest of each, and the choices behind each."""
+    """The number of characters to read: the shared prefix once, the rest of each prompt, and the choices of each."""
     common = {(prompt.instruction, prompt.labels) for prompt in prompts}
     total = sum(len(prompt.input) for prompt in prompts) + sum(map(len, choices)) * len(prompts)
     total += sum(len(instruction) + sum(map(len, labels)) for instruction, labels in common)

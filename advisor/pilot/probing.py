@@ -1,4 +1,4 @@
-"""Probing: what a model does with a few examples of a task, within a minute or two."""
+"""Probing: cheap measurements of a model on a few examples of a task, within a minute or two."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ from advisor.models.clock import clock
 from advisor.models.others import between
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
-from advisor.pilot.readings import PROBING, Probes, Rates, Reading
+from advisor.pilot.readings import PROBING, ProbeReading, Probes, Rates
 from advisor.pilot.slices import CHEAP_FOLDS, FOLDS, PROBED, TINY, Slices
-from advisor.pilot.trials import (
-    RECALL,
-    Alone,
-    AnswerProbe,
-    Bench,
-    CheapProbe,
-    Corpus,
-    Perplexity,
-    Probe,
-    Training,
-    sample,
-)
+from advisor.pilot.speeds import Alone, Training
+from advisor.pilot.trials import RECALL, AnswerProbe, Bench, CheapProbe, Corpus, Perplexity, Probe, sample
 from advisor.tasks import Task
 from advisor.tasks.splits import scarce
 from advisor.verdict import words
@@ -38,7 +28,7 @@ ONE_STEP = 0.3
 
 
 def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: Progress | None = None) -> Probes:
-    """Find out cheaply what the model and a few simple learners do on this task, on dev or train alone.
+    """Probe cheaply what the model and a few simple learners do on this task, on dev or train alone.
 
     It goes in rounds: first every probe on few examples, the cheap and telling ones first, then on more, as long as
     the next step is expected to end in time; on 64 examples the model has answered enough. Where an example is judged,
@@ -82,7 +72,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
 
 
 def _probes(bench: Bench) -> tuple[list[Probe], list[str]]:
-    """All that can be probed on the task, the cheap and telling first; and why some cannot."""
+    """All probes that apply to the task, cheap and informative ones first; and the reasons for those that do not."""
     task, slices = bench.task, bench.slices
     left_out: list[str] = []
     tried = [parse(kind.probed_as) for kind in kinds() if kind.probed_as]
@@ -109,7 +99,7 @@ def _probes(bench: Bench) -> tuple[list[Probe], list[str]]:
 def _of_documents(
     bench: Bench, informed: Sequence[Approach], others: Sequence[Probe], left_out: list[str]
 ) -> Sequence[Probe]:
-    """Retrieval, and answers with documents, around the other probes."""
+    """Add probes of retrieval and of answers with documents around the other probes."""
     found = [one for one in informed if isinstance(one, Adapted) and not one.control]
     if not found:
         return others
@@ -127,7 +117,7 @@ def _of_documents(
 
 
 def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress) -> None:
-    """Each probe one step further, again and again, until all is measured or nothing fits the time that is left.
+    """Advance each probe one step at a time until all is measured or nothing fits the time left.
 
     A step may take a part of what is left, so that the first probes leave time for the others; at last, when nothing
     fits a part any more, all of it. What had too little time for its first step comes before second steps of others.
@@ -148,7 +138,7 @@ def _in_rounds(probes: Sequence[Probe], allowance: Allowance, progress: Progress
 
 
 def _advance(one: Probe, seconds: float, progress: Progress) -> bool:
-    """Take the next step within so many seconds, the first of all smaller if need be; returns whether one was taken."""
+    """Take the next step within `seconds`, the first one smaller if need be; returns whether a step was taken."""
     before = one.done
     with one.bench.allowance.share(seconds):
         for size in one.open[: 1 if before else one.burst]:
@@ -178,7 +168,7 @@ def _measured(one: Probe, size: int, progress: Progress) -> bool:
     return False
 
 
-def _curve(one: Probe) -> Sequence[Reading]:
+def _curve(one: Probe) -> Sequence[ProbeReading]:
     return one.readings[:-1] if isinstance(one, CheapProbe) else ()
 
 
@@ -194,7 +184,7 @@ def _rates(model: MeteredModel, probes: Sequence[Probe]) -> Rates:
 
 
 def _notes(slices: Slices) -> list[str]:
-    """How a train that is too small to set some of it aside was used."""
+    """Notes on how a training set too small for a held-out part was used."""
     n = len(slices.judged)
     if not slices.crossed or n < 2:
         return []
@@ -207,7 +197,7 @@ def _notes(slices: Slices) -> list[str]:
 
 
 def _unfair(task: Task, slices: Slices) -> list[str]:
-    """What judging an example takes away from its label."""
+    """A note on what judging an example takes away from its label."""
     if not (slices.crossed and slices.labelled and scarce(len(slices.train), len(task.labels))):
         return []
     names = words.listed([kind.name for kind in kinds() if issubclass(kind, Approach) and kind.only_seen_labels])
@@ -218,7 +208,7 @@ def _unfair(task: Task, slices: Slices) -> list[str]:
 
 
 def _said(one: Probe) -> list[str]:
-    """Why something was not measured, or on less than there is."""
+    """The reasons why something was not measured, or only on fewer examples."""
     reason = (one.failed or ("" if one.done else one.refused)).rstrip(".")
     found = []
     if reason and not one.readings:

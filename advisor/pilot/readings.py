@@ -1,4 +1,4 @@
-"""What cheap probes of a model found out about a task. Plain data."""
+"""The results of probing a model on a task. Plain data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ PROBING = 100.0  # seconds that probes may take unless told otherwise: with load
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One figure with its 95 % interval.
+class ProbeReading:
+    """One probe's measured value with its 95 % interval.
 
     Attributes:
         name: what was measured: the spec of an approach (`zero-shot`, `few-shot:k=4`, `oracle`, `rag`, `nearest`,
@@ -29,7 +29,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast this model runs on this machine, in tokens a second; None where it was not measured.
+    """The speed of this model on this machine, in tokens per second; None where not measured.
 
     Attributes:
         prefill: prompt tokens read, many prompts together.
@@ -50,7 +50,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Probes:
-    """All that was probed, on examples of train or dev alone.
+    """All results of probing, on examples of train or dev alone.
 
     Attributes:
         readings: approaches and retrieval, with all the training examples that the probe used.
@@ -61,8 +61,8 @@ class Probes:
         others: share of the processor that other programs took meanwhile; None where that cannot be told.
     """
 
-    readings: tuple[Reading, ...]
-    curve: tuple[Reading, ...]
+    readings: tuple[ProbeReading, ...]
+    curve: tuple[ProbeReading, ...]
     rates: Rates
     split: str
     left_out: tuple[str, ...]
@@ -70,5 +70,5 @@ class Probes:
     others: float | None = None
 
     def value(self, name: str) -> float | None:
-        """The value of a reading; None where it was not probed."""
+        """The value of a reading; None where it was not measured."""
         return next((reading.value for reading in self.readings if reading.name == name), None)

@@ -1,4 +1,4 @@
-"""The documents that a probe can afford to index: those that hold answers, and those most easily taken for them."""
+"""A shortlist of documents that a probe can afford to index: those with the answers and the hardest distractors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LENGTH = 0.5  # how far a document's length counts against it, as in BM25 at b 
 
 @dataclass(frozen=True)
 class Shortlist:
-    """Documents to search in.
+    """The documents a probe searches.
 
     Attributes:
         documents: in the order of the task.
@@ -32,7 +32,7 @@ class Shortlist:
 
 
 class Shortlister:
-    """Picks documents for questions, by the words that they share.
+    """Picks documents for questions by the words that they share.
 
     A random sample would hold hardly a document that is like a question, and retrieval from it would look easy. Those
     that share most of a question's words, the rare ones first, are what it is mistaken for in the whole corpus too.
@@ -48,11 +48,11 @@ class Shortlister:
 
     @property
     def words(self) -> int:
-        """Of all documents."""
+        """The number of words of all documents."""
         return sum(self._sizes)
 
     def within(self, words: int) -> Shortlist:
-        """As much as has no more than so many words: all documents, or those of as many questions as possible."""
+        """The largest shortlist of at most `words` words: all documents, or those of as many questions as possible."""
         if self.words <= words:
             return Shortlist(self.documents, len(self.questions), True)
         found, covered = frozenset[int](), 0
@@ -63,7 +63,7 @@ class Shortlister:
         return Shortlist(tuple(self.documents[at] for at in sorted(found)), covered, False)
 
     def evidence(self, questions: Sequence[Example]) -> tuple[Document, ...]:
-        """The documents that hold the answers to these questions, where that is known."""
+        """The documents with the answers to these questions, where known."""
         wanted = {name for question in questions for name in question.evidence}
         return tuple(document for document in self.documents if document.id in wanted)
 
@@ -85,7 +85,7 @@ class Shortlister:
         yield from self._ranked[at][:depth]
 
     def _alike(self, question: Example) -> list[int]:
-        """Positions of the documents with most words of the question, long documents set back."""
+        """Positions of the documents with the most words of the question, penalised by length."""
         held, _ = self._index.shared(squeezed(question.input))
         usual = self.words / len(self.documents)
         value = {at: weight / (1 - _LENGTH + _LENGTH * self._sizes[at] / usual) for at, weight in held.items()}

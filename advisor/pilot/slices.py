@@ -1,4 +1,4 @@
-"""Which examples are probed, and which of the others the probed approach may learn from."""
+"""Which examples a probe judges, and which others the probed approach may learn from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SALT = "probe:0"
 
 @dataclass(frozen=True)
 class Fold:
-    """Some examples to judge by.
+    """One fold: examples to judge, and examples to learn from.
 
     Attributes:
         judged: what is asked.
@@ -45,7 +45,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Slices:
-    """The examples of a probe.
+    """The examples of all probes.
 
     Attributes:
         split: where the judged ones come from.
@@ -75,35 +75,35 @@ class Slices:
         return cls("train", train, train, True, labelled)
 
     def folds(self, n: int) -> list[Fold]:
-        """The first `n` judged examples, for an approach that asks the model; `n` is at most `PROBED`."""
+        """The folds of the first `n` judged examples, for an approach that uses the model; `n` is at most `PROBED`."""
         if self.crossed and len(self.judged) < 2 * PROBED:
             return self._folds(n, self._parts(FOLDS), None)
         return self._folds(n, min(2, n) if self.labelled else 1, self.judged[:PROBED] if self.crossed else self.judged)
 
     def cheap_folds(self, n: int) -> list[Fold]:
-        """The same for an approach that costs next to nothing once its texts are embedded."""
+        """The folds for an approach that costs next to nothing once its texts are embedded."""
         if self.crossed:
             return self._folds(n, self._parts(CHEAP_FOLDS), None)
         return self._folds(n, 1, self.judged)
 
     @property
     def cheap(self) -> int:
-        """How many examples are judged where no model answers."""
+        """The number of examples judged where no model answers."""
         words = sum(count_words(f"{example.input} {example.target}") for example in self.judged)
         affordable = int(CHEAP_WORDS * len(self.judged) / max(words, 1))
         return min(len(self.judged), max(PROBED, min(CHEAP, affordable)))
 
     @property
     def smallest_train(self) -> int:
-        """Training examples that every fold has, where no model answers."""
+        """The number of training examples that every fold has, where no model answers."""
         return min((len(fold.train) for fold in self.cheap_folds(len(self.judged))), default=0)
 
     def _parts(self, usual: int) -> int:
-        """Folds of train: where it is tiny, each example is judged by what saw all others."""
+        """The number of folds of train: leave-one-out where it is tiny."""
         return len(self.judged) if len(self.judged) <= TINY else usual
 
     def _folds(self, n: int, parts: int, apart: Sequence[Example] | None) -> list[Fold]:
-        """The first `n` in so many folds; nothing is learned from those set apart, or else from the own fold."""
+        """The folds of the first `n` examples; training examples are of other folds, or all but those set apart."""
         places = self._places(parts)
         found = []
         for part in range(parts):
@@ -117,7 +117,7 @@ class Slices:
         return found
 
     def _places(self, parts: int) -> list[int]:
-        """The fold of each judged example; every fold has its share of each label."""
+        """The fold of each judged example, stratified by label."""
         counts = Counter(self._label(example) for example in self.judged)
         at = dict(zip(counts, accumulate(counts.values(), initial=0), strict=False))
         places = []

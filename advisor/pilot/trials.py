@@ -1,4 +1,4 @@
-"""The single probes: each measures one thing on a growing number of examples."""
+"""The probes: each measures one thing on a growing number of examples."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.approaches import Approach, ContextBuilder, TrainingExample, TrainingSet, Tuner, spec_of
+from advisor.approaches import Approach, ContextBuilder, spec_of
 from advisor.approaches.answering import CONTENT_FREE
 from advisor.errors import NotApplicable
-from advisor.models import Context, Passage, Prompt
-from advisor.models.clock import clock
+from advisor.models import Context, Prompt
 from advisor.pilot import judging
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
-from advisor.pilot.readings import Reading
+from advisor.pilot.readings import ProbeReading
 from advisor.pilot.shortlist import Shortlist, Shortlister
 from advisor.pilot.slices import PROBED, Slices
 from advisor.tasks import Document, Example, Task, subset
@@ -28,17 +27,14 @@ CURVE_AT_ONCE = 3  # sizes of train that are measured before anything else comes
 WORDS_READ = 128
 """Words of a text that its perplexity is read from."""
 SPARE = 8  # tokens of the context window left beside a plain text
-EXAMPLES = 8
 FEWEST_DOCUMENTS = 30
 """Documents, if there are so many, among which retrieval is probed at least: ten times as many as are shown."""
-ALONE_TOKENS = 12
-PASSAGES, PASSAGE_WORDS = 3, 160  # as `rag` shows them
 RECALL = "recall@3"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all probes of a task work with.
+    """The resources shared by all probes of a task.
 
     Attributes:
         task: without its test split.
@@ -56,7 +52,7 @@ class Bench:
 
 
 class Probe(ABC):
-    """Something to measure.
+    """One measurement on a growing number of examples.
 
     Attributes:
         name: of its readings.
@@ -75,7 +71,7 @@ class Probe(ABC):
         self.bench = bench
         self.name = name
         self.done = 0
-        self.readings: list[Reading] = []
+        self.readings: list[ProbeReading] = []
         self.refused = self.failed = ""
 
     @abstractmethod
@@ -84,26 +80,26 @@ class Probe(ABC):
 
     @abstractmethod
     def measure(self, size: int) -> None:
-        """Measure and note what was found; raises `OutOfTime`, or whatever stands in the way."""
+        """Measure on `size` examples and note the reading; raises `OutOfTime`, or any error of the approach."""
 
-    def note(self, done: int, reading: Reading | None = None) -> None:
-        """Something was measured on so many examples."""
+    def note(self, done: int, reading: ProbeReading | None = None) -> None:
+        """Record a reading on `done` examples."""
         self.done = done
         self.refused = ""
         self.readings += [reading] if reading else []
 
     @property
     def open(self) -> list[int]:
-        """Sizes that are not measured yet."""
+        """The sizes that are not measured yet."""
         return [size for size in self.sizes() if size > self.done]
 
     @property
     def behind(self) -> bool:
-        """Whether it had its first turn and did not get as far as it should in that."""
+        """Whether it had its first turn and did not get as far as it should have."""
         return not self.late and self.done < next(iter(self.sizes()), 0)
 
     def fewer(self) -> list[int]:
-        """Smaller numbers than the first, for where even that takes too long."""
+        """Smaller first sizes, for when even the first takes too long."""
         return []
 
 
@@ -117,11 +113,11 @@ class CheapProbe(Probe):
         self.approach = approach
 
     def sizes(self) -> Sequence[int]:
-        """Training examples."""
+        """Numbers of training examples."""
         return ladder(TRAIN_LADDER, self.bench.slices.smallest_train)
 
     def measure(self, size: int) -> None:
-        """All cheap examples, by what learned from `size` training examples."""
+        """Judge all cheap examples with an approach trained on `size` examples."""
         slices, answers = self.bench.slices, dict[str, str]()
         judged = slices.judged[: slices.cheap]
         for fold in slices.cheap_folds(len(judged)):
@@ -131,7 +127,7 @@ class CheapProbe(Probe):
 
 
 class AnswerProbe(Probe):
-    """An approach that asks the model.
+    """An approach that uses the model.
 
     Args:
         documents: those to search in, for a number of examples.
@@ -151,16 +147,16 @@ class AnswerProbe(Probe):
         self.most = most
 
     def sizes(self) -> Sequence[int]:
-        """Examples to answer."""
+        """Numbers of examples to answer."""
         return ladder(LADDER, min(PROBED, self.most(), len(self.bench.slices.judged)))
 
     def fewer(self) -> list[int]:
-        """A handful tells little, but its interval says how little."""
+        """A handful of examples: the interval shows how little they tell."""
         first = next(iter(self.sizes()), 0)
         return [size for size in FEWEST if self.done < size < first]
 
     def measure(self, size: int) -> None:
-        """The first `size` examples, or those of as many folds as there is time for."""
+        """Judge the first `size` examples, or those of as many folds as there is time for."""
         documents, allowance = self.documents(size), self.bench.allowance
         allowance.require(self._least(size))
         answers: dict[str, str] = {}
@@ -182,8 +178,9 @@ class AnswerProbe(Probe):
         self.note(len(judged), _quality(self.bench, self.name, answers, judged, min(trains)))
 
     def _least(self, size: int) -> float:
-        """Seconds that it takes at least, where labels are compared: they are in several calls, of which the model
-        sees one at a time. Inputs that say nothing come on top the first time."""
+        """A lower bound on the seconds where labels are scored. The approach calls the model several times, and only
+        one call is visible at a time; calibration inputs come on top the first time.
+        """
         bench = self.bench
         if bench.task.kind != "classification":
             return 0.0
@@ -193,7 +190,7 @@ class AnswerProbe(Probe):
 
 
 class Corpus(Probe):
-    """Retrieval from as many documents as can be indexed in time; what it picks, all that show documents use too.
+    """Retrieval from as many documents as can be indexed in time; its shortlist serves all probes with documents.
 
     Args:
         builder: shows three passages for each query.
@@ -209,11 +206,11 @@ class Corpus(Probe):
         self.shortlister = Shortlister(bench.task.documents, bench.slices.judged)
 
     def sizes(self) -> Sequence[int]:
-        """One go at all questions."""
+        """One step over all questions."""
         return [len(self.bench.slices.judged)]
 
     def measure(self, size: int) -> None:
-        """Pick the documents, index them, look every question up."""
+        """Pick the documents, index them, and retrieve for every question."""
         embedder = self.bench.model.embedder
         questions = self.bench.slices.judged
         embedder.embed([question.input for question in questions[: self.bench.slices.cheap]])
@@ -232,7 +229,7 @@ class Corpus(Probe):
                 return self.note(size, reading)
 
     def documents(self, size: int) -> tuple[Document, ...]:
-        """What is searched.
+        """The documents to search.
 
         Raises:
             OutOfTime: nothing is indexed yet.
@@ -245,16 +242,16 @@ class Corpus(Probe):
         return self.picked.documents
 
     def documents_with_evidence(self, size: int) -> tuple[Document, ...]:
-        """What a control is given: the evidence of all its questions is among it."""
+        """The documents for a control, which include the evidence of all its questions."""
         evidence = self.shortlister.evidence(self.bench.slices.judged[:size])
         return tuple(dict.fromkeys((*(self.picked.documents if self.picked else ()), *evidence)))
 
     @property
     def questions(self) -> int:
-        """For how many questions the documents were picked; before that, for as many as it may be."""
+        """The number of questions that the documents were picked for; before that, the most possible."""
         return self.picked.questions if self.picked else PROBED
 
-    def _recall(self, found: Shortlist) -> Reading | None:
+    def _recall(self, found: Shortlist) -> ProbeReading | None:
         task = replace(self.bench.task, documents=found.documents, dev=())
         source = self.builder.build(task, self.bench.model, SEED)
         asked = self.bench.slices.judged[: min(found.questions, self.bench.slices.cheap)]
@@ -268,7 +265,7 @@ class Corpus(Probe):
 
 
 class Perplexity(Probe):
-    """How foreign texts are to the model."""
+    """The model's perplexity on the task's texts."""
 
     def __init__(self, bench: Bench, what: str, texts: Sequence[str], late: bool = False) -> None:
         super().__init__(bench, f"perplexity of {what}")
@@ -276,11 +273,11 @@ class Perplexity(Probe):
         self.texts = [text for text in texts if text.strip()]
 
     def sizes(self) -> Sequence[int]:
-        """Texts."""
+        """Numbers of texts."""
         return ladder((FIRST,), min(PROBED, len(self.texts)))
 
     def measure(self, size: int) -> None:
-        """The first `size` texts, each cut to what is affordable and fits."""
+        """Measure the first `size` texts, each cut to what is affordable and fits."""
         texts = [self._cut(text) for text in self.texts[:size]]
         totals = self.bench.model.log_likelihoods(texts)
         self.note(size, judging.perplexity(self.name, totals, [count_words(text) for text in texts]))
@@ -297,87 +294,18 @@ class Perplexity(Probe):
         return self.bench.model.count_tokens(text) + SPARE <= self.bench.model.context_window
 
 
-class Alone(Probe):
-    """How fast a prompt is answered that is alone. What else asks the model comes later and plans by it."""
-
-    def sizes(self) -> Sequence[int]:
-        """One go."""
-        return [1]
-
-    def measure(self, size: int) -> None:
-        """A prompt to warm up and to see what there is time for; then one or two that count."""
-        model, (first, *others) = self.bench.model, self._prompts()
-        tokens = 1 if self.bench.task.kind == "classification" else ALONE_TOKENS
-        model.time_alone(first, min(tokens, 4))
-        warm_up = model.prefill_alone, model.decode_alone
-        model.forget_rates_alone()
-        try:
-            for prompt in others:
-                model.time_alone(prompt, tokens)
-        except OutOfTime:
-            if model.prefill_alone.rate is None:
-                model.prefill_alone, model.decode_alone = warm_up
-        self.note(size)
-
-    def _prompts(self) -> list[Prompt]:
-        """Prompts as `zero-shot` asks them, and one with passages where there are documents."""
-        judged = self.bench.slices.judged
-        prompts = [self.bench.prompt(judged[at % len(judged)]) for at in range(3)]
-        documents = self.bench.task.documents[:PASSAGES]
-        if documents:
-            passages = (Passage(d.id, d.title, first_words(d.text, PASSAGE_WORDS)) for d in documents)
-            prompts[2] = self.bench.prompt(judged[0], Context(passages=tuple(passages), fixed=False))
-        return prompts
-
-
-class Training(Probe):
-    """How fast a tuner trains: a few examples, once; what comes of it is thrown away.
-
-    Args:
-        tuner: passes over them once.
-
-    Attributes:
-        rate: tokens of training rows a second.
-    """
-
-    late = True
-
-    def __init__(self, bench: Bench, tuner: Tuner) -> None:
-        super().__init__(bench, "the speed of training")
-        self.tuner = tuner
-        self.rate: float | None = None
-
-    def sizes(self) -> Sequence[int]:
-        """One go, over so many examples."""
-        return ladder((), min(EXAMPLES, len(self.bench.slices.train)))
-
-    def measure(self, size: int) -> None:
-        """One pass over the examples."""
-        bench = self.bench
-        examples = [TrainingExample(bench.prompt(example), example.target) for example in bench.slices.train[:size]]
-        task_length = len(bench.task.instruction) + sum(map(len, bench.prompt(bench.slices.train[0]).labels))
-        texts = [example.prompt.input + example.answer for example in examples]
-        bench.allowance.require(bench.model.training_seconds(texts) + bench.model.training_seconds(["x" * task_length]))
-        clock.drain()
-        self.tuner.tune(TrainingSet(tuple(examples)), bench.model.model, SEED)
-        span = clock.drain().spans.get("train")
-        if span is not None and span.tokens and span.seconds > 0:
-            self.rate = span.tokens / span.seconds
-        self.note(size)
-
-
 def ladder(steps: Sequence[int], most: int) -> list[int]:
-    """The steps below `most`, and `most` itself; nothing where that is nought."""
+    """The steps below `most`, and `most` itself; empty where it is zero."""
     return [step for step in steps if step < most] + [most] * (most > 0)
 
 
 def sample(documents: Sequence[Document], size: int) -> list[Document]:
-    """Documents by chance, the same each time."""
+    """A fixed random sample of documents."""
     return random.Random(SEED).sample(list(documents), min(size, len(documents)))
 
 
 def _answers(approach: Approach, task: Task, judged: Sequence[Example], model: MeteredModel) -> dict[str, str]:
-    """What the approach answers, by the examples' ids."""
+    """The approach's answers by example id."""
     reason = approach.unsuited(task)
     if reason:
         raise NotApplicable(reason)
@@ -389,10 +317,10 @@ def _answers(approach: Approach, task: Task, judged: Sequence[Example], model: M
     return {prediction.id: prediction.text for prediction in predictions}
 
 
-def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> Reading:
+def _quality(bench: Bench, name: str, answers: dict[str, str], judged: Sequence[Example], train: int) -> ProbeReading:
     return judging.quality(name, bench.task.metric, [answers[e.id] for e in judged], judged, train)
 
 
 def _power_of_two(words: float) -> int:
-    """The power of two below, so that a machine that is a little faster today picks the same documents."""
+    """The largest power of two not above `words`, so that a slightly faster machine picks the same documents."""
     return 1 << max(0, int(words).bit_length() - 1)

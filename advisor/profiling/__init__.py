@@ -1,4 +1,4 @@
-"""The profile of a task: what it is like, and what may spoil a comparison on it. Nothing is run."""
+"""The profile of a task: its description and what may spoil a comparison on it. No approach is run."""
 
 from advisor.profiling.mislabelled import LabelCheck
 from advisor.profiling.task_profile import Profile, Unchecked, profile

@@ -36,7 +36,7 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LabelCheck:
-    """The labels, judged by an embedder.
+    """The result of checking the labels with an embedder.
 
     Attributes:
         embedder: its name.
@@ -55,12 +55,12 @@ class LabelCheck:
 
     @property
     def capable(self) -> bool:
-        """Whether the classifier is good enough to suspect anything."""
+        """Whether the classifier is accurate enough for its suspicions to count."""
         return self.accuracy >= LEAST_ACCURACY
 
 
 def check_labels(material: Material, embedder: Embedder) -> LabelCheck:
-    """Judge the labels of all splits; the task is a classification."""
+    """Check the labels of all splits of a classification."""
     counts = Counter(entry.form for entry in material.entries)
     judged = [entry for entry in material.entries if counts[entry.form] >= FOLDS]
     names = sorted({entry.form for entry in judged})
@@ -110,7 +110,7 @@ def _out_of_sample(vectors: Vectors, labels: Numbers) -> Probabilities:
 
 
 def _support(vectors: Vectors, labels: Numbers) -> Numbers:
-    """How many of the nearest other inputs carry the same label; shape (examples,)."""
+    """The number of nearest other inputs with the same label; shape (examples,)."""
     found = np.zeros(len(labels), dtype=np.int64)
     nearest = min(NEIGHBOURS, len(labels) - 1)
     for start in range(0, len(labels), _CHUNK):
@@ -139,6 +139,6 @@ def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found
         what=f"{counted(len(found), len(judged), 'examples', HAS)} a label that the others contradict; first of all, "
         f"{example} at {judged[likeliest].place}.",
         meaning="Wrong labels in test cap what can be reached and blur differences; in train they teach noise.",
-        mend="Look at them in this order, the likeliest first; some will be right, but hard.",
+        hint="Look at them in this order, the likeliest first; some will be right, but hard.",
         sights=sights(seen),
     )

@@ -1,4 +1,4 @@
-"""The profile of a task: what it is like, and what may spoil a comparison on it."""
+"""The profile of a task: its description, the findings of the audit, and what was not checked."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Unchecked:
     """A check that was not made, and what would make it possible."""
 
     what: str
-    mend: str
+    hint: str
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a task is like, without running an approach.
+    """The profile of a task, computed without running an approach.
 
     Attributes:
         description: plain numbers.
@@ -47,7 +47,7 @@ class Profile:
 
 
 def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder | None = None) -> Profile:
-    """Describe a task and look for what may spoil a comparison; takes seconds, and no torch without a model.
+    """Describe a task and audit its data; takes seconds, and no torch without a model.
 
     Args:
         model: whose tokens are counted; nothing is generated.
@@ -95,6 +95,6 @@ def _unchecked(
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))
     elif not can_find_names():
-        mend = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
-        found.append(Unchecked("names of persons", mend))
+        hint = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
+        found.append(Unchecked("names of persons", hint))
     return found

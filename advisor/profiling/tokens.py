@@ -1,4 +1,4 @@
-"""Lengths in a model's own tokens, and what does not fit into its context window."""
+"""Token counts of a task's texts, and texts that exceed the context window."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def count_tokens(material: Material, model: LanguageModel) -> TokenLengths:
 
 
 def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
-    """Answers that exceed the context window behind the instruction, whatever else is left out."""
+    """Find answers that exceed the context window after the instruction alone."""
     room = tokens.context_window - tokens.instruction
     places = [
         ([entry.place], f"{length:,} tokens: {entry.example.target}")
@@ -87,13 +87,13 @@ def answers_too_long(material: Material, tokens: TokenLengths) -> Iterator[Findi
             what=f"{counted(len(places), total, 'answers')} longer than the context window of {tokens.model} leaves "
             f"behind the instruction ({max(room, 0):,} of {tokens.context_window:,} tokens).",
             meaning="No approach can give them whole, and lora is skipped while train or dev holds any.",
-            mend="Take a model with a larger window, or shorten or leave out these answers.",
+            hint="Take a model with a larger window, or shorten or leave out these answers.",
             sights=sights(places),
         )
 
 
 def too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
-    """Examples that exceed the context window before any context is added, by more than their answer."""
+    """Find examples that exceed the context window before any context is added."""
     window = tokens.context_window
     room = window - tokens.instruction
     found = [
@@ -110,6 +110,6 @@ def too_long(material: Material, tokens: TokenLengths) -> Iterator[Finding]:
             what=f"{counted(len(found), len(tokens.examples), 'examples')} longer than the context window of "
             f"{tokens.model} ({window:,} tokens).",
             meaning="Their inputs are cut, and there is no room for shots or passages beside them.",
-            mend="Take a model with a larger window, or shorten these inputs.",
+            hint="Take a model with a larger window, or shorten these inputs.",
             sights=sights(found),
         )

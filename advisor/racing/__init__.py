@@ -1,4 +1,4 @@
-"""Comparing within a budget: a race sets aside what cannot win, and the finalists are measured on the test set."""
+"""Comparing within a budget: a race eliminates approaches early, and the finalists are measured on the test set."""
 
 from advisor.racing.budget import Budget
 from advisor.racing.contest import Terms, as_raced, race

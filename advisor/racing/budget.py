@@ -1,4 +1,4 @@
-"""What a comparison may cost: time, or the price of time."""
+"""The budget of a comparison: time, or the price of time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = re.compile(r"(?:\d+(?:\.\d+)?(?:min|h|m|s))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(min|h|m|s)")
 _MONEY = re.compile(r"\$(\d*\.?\d+)|(\d*\.?\d+)usd")
-_MEND = "give a time or its price: --budget 90s, 10m, 2h, 1h30m, or 0.5usd"
+_HINT = "give a time or its price: --budget 90s, 10m, 2h, 1h30m, or 0.5usd"
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Seconds of wall time, or US dollars at the hourly price of the machine; one of them."""
+    """A budget in seconds of wall time, or in US dollars at the machine's hourly price; exactly one is given."""
 
     seconds: float | None = None
     usd: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """From `90s`, `10m`, `1h30m`, `0.5usd` or `$0.50`.
+        """Parse `90s`, `10m`, `1h30m`, `0.5usd` or `$0.50`.
 
         Raises:
             UserError: it is none of these, or nothing at all.
@@ -36,14 +36,14 @@ class Budget:
         elif _TIME.fullmatch(plain):
             found = cls(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(plain)))
         else:
-            raise UserError(f"--budget is {text!r}", _MEND)
+            raise UserError(f"--budget is {text!r}", _HINT)
         amount = found.seconds if found.usd is None else found.usd
         if amount is None or not 0 < amount < math.inf:
-            raise UserError(f"--budget is {text!r}", _MEND)
+            raise UserError(f"--budget is {text!r}", _HINT)
         return found
 
     def in_seconds(self, price: HourlyPrice | None) -> float:
-        """Wall time.
+        """The budget in seconds of wall time.
 
         Raises:
             UserError: dollars were given and the price of the machine is unknown.

@@ -1,4 +1,4 @@
-"""`compare` within a budget: a race sets aside what cannot win, and the finalists are measured on the test set."""
+"""`compare` within a budget: a race on held-out examples, then the finalists on the test set."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from advisor.verdict.standings import GAIN
 
 @dataclass(frozen=True)
 class Terms:
-    """What a race may take, and by what its approaches are judged.
+    """The terms of a race: its budget, and how approaches are judged.
 
     Attributes:
         budget: wall time, or what it costs, for the race and for measuring the finalists; loading the model and
@@ -44,6 +44,7 @@ class Terms:
         prices: the price list; the built-in one by default.
         margin: a difference in quality that is too small to matter.
         seeds: how often finalists run that another seed can change.
+        texts: whether inputs and shown passages stand in the records.
     """
 
     budget: Budget
@@ -51,6 +52,7 @@ class Terms:
     prices: Prices | None = None
     margin: float = MARGIN
     seeds: int = 1
+    texts: bool = True
 
 
 def race(
@@ -62,7 +64,7 @@ def race(
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> RacedComparison:
-    """Race the approaches within a budget and measure the finalists on the test set; what a kill left goes on.
+    """Race the approaches within a budget and measure the finalists on the test set; a killed call is resumed.
 
     The comparison is an ordinary one of fewer approaches, on the task without the examples that were set aside to race
     on; it carries how the race went. Controls do not race; those that need no model are measured with the finalists.
@@ -84,7 +86,7 @@ def race(
 
 
 def as_raced(task: Task, out: str | Path | None = None) -> Task:
-    """The task whose comparison a run folder holds: where it was raced, without the examples that were set aside.
+    """The task of a run folder's comparison: where it was raced, without the examples set aside for the race.
 
     Args:
         out: the run folder, `runs/<task name>` by default.
@@ -97,6 +99,8 @@ def as_raced(task: Task, out: str | Path | None = None) -> Task:
 
 
 class _Contest:
+    """One call of `race`."""
+
     def __init__(
         self,
         task: Task,
@@ -121,12 +125,12 @@ class _Contest:
         prices = terms.prices or load_prices()
         price = prices.hourly(facts, hardware(facts.device_name))
         self.seconds = terms.budget.in_seconds(price)
-        conditions = Conditions(terms.limits or task.limits, price, terms.seeds)
+        conditions = Conditions(terms.limits or task.limits, price, terms.seeds, terms.texts)
         self.guard = Guard(progress, len(self.racing))
         self.track = Track(self.aside, model, self.racing, folder, conditions, self.guard)
 
     def hold(self) -> RacedComparison:
-        """Race, measure, record how it went."""
+        """Race, measure the finalists, and record the result."""
         unit = self.aside.unit
         with alone(self.folder / RACE):
             rules = RaceRules(self.seconds, self.terms.margin / unit, GAIN / unit, edges=self._edges())
@@ -134,19 +138,21 @@ class _Contest:
             raced = self.track.spent
             finalists = finish.finalists or tuple(self.racing)[:1]
             self.track.tell(f"{WHY[finish.stopped]}; to be measured on the test set: {', '.join(finalists)}")
-            comparison, late = self._measured(finalists, {form.spec: form.per_example or 0.0 for form in finish.forms})
+            comparison, late = self._measured(
+                finalists, {one.spec: one.per_example or 0.0 for one in finish.contenders}
+            )
             result = self._result(finish, late, raced, comparison)
             self._record(result)
         return result
 
     def _edges(self) -> dict[str, float]:
-        """By how much comparisons on other tasks let one expect each approach to be better than their reference."""
+        """The expected difference of each approach to a shared reference, learned from other tasks."""
         task = self.aside.task
         found = expect(describe(Material(task)), task.kind, task.metric, None, list(self.racing))
         return {spec: edge / self.aside.unit for spec, edge in learned_edges(found).items()}
 
     def _measured(self, finalists: Sequence[str], per_example: Mapping[str, float]) -> tuple[Comparison, list[str]]:
-        """The comparison of the finalists, and those for which there was no time after all."""
+        """The comparison of the finalists, and those that there was no time to measure after all."""
         comparison = self._compare(finalists[:1], math.inf)
         done, late = list(finalists[:1]), []
         for spec in finalists[1:]:
@@ -165,11 +171,11 @@ class _Contest:
         return comparison, late
 
     def _compare(self, specs: Sequence[str], seconds: float) -> Comparison:
-        """Measure the last of `specs`; those before it are done, and what is done again takes no time."""
+        """Measure the last of `specs`; the results of those before it are reused."""
         newest = specs[-1]
         self.track.spent += self._known(newest)
         limit = self.track.conditions.limits.p95_ms
-        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit)
+        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit, texts=self.terms.texts)
         chosen = [*(self.racing[spec] for spec in specs), *self.controls.values()]
         began = time.monotonic()
         try:
@@ -182,7 +188,7 @@ class _Contest:
                 self.track.note("measured", spec=newest, seconds=took)
 
     def _known(self, spec: str) -> float:
-        """Seconds that measuring it took in earlier calls."""
+        """Seconds that measuring the approach took in earlier calls."""
         measured = (line for line in self.track.records() if line["type"] == "measured")
         return sum(float(line["seconds"]) for line in measured if line["spec"] == spec)
 
@@ -208,7 +214,7 @@ class _Contest:
         return RacedComparison.of(comparison, race)
 
     def _record(self, raced: RacedComparison) -> None:
-        """Unless the same call said the same before."""
+        """Append the race to the journal, unless it holds the same already."""
         before = [line for line in self.track.records() if line["type"] == "race"]
         facts = record_of(raced)
         if not before or {name: before[-1].get(name) for name in facts} != facts:
@@ -216,7 +222,7 @@ class _Contest:
 
 
 def _in_quality(entrant: Entrant, unit: float, late: Sequence[str]) -> Entrant:
-    """With scores in the unit of the quality, and told apart from those that were measured."""
+    """The entrant with its scores converted to the unit of the quality, marked if there was no time to measure it."""
     state: State = "unmeasured" if entrant.spec in late else entrant.state
     found = (entrant.score, entrant.difference, entrant.expected)
     score, difference, expected = (None if x is None else x * unit for x in found)

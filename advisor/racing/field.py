@@ -1,4 +1,4 @@
-"""Who runs in a race and on what: the field, its turns, and how far each approach has come."""
+"""The field of a race: approaches and examples, one turn's outcome, and the state of each contender."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Leg:
-    """What came of one turn.
+    """The outcome of one turn.
 
     Attributes:
         scores: of the examples that were new, in the order of the race.
@@ -37,51 +37,51 @@ class Leg:
 
 
 class Field(Protocol):
-    """The approaches and the examples of a race."""
+    """The approaches and examples of a race."""
 
     @property
     def specs(self) -> Sequence[str]:
-        """Of the approaches, in the order in which they were named."""
+        """The approaches, in the order in which they were named."""
 
     @property
     def pool(self) -> int:
-        """Examples to race on."""
+        """The number of examples to race on."""
 
     @property
     def train(self) -> int:
-        """Training examples."""
+        """The number of training examples."""
 
     @property
     def spent(self) -> float:
-        """Seconds, the calls before this one included."""
+        """Seconds spent, including earlier calls."""
 
     def trains(self, spec: str) -> bool:
-        """Whether fitting is what it takes its time for."""
+        """Whether fitting the approach trains weights."""
 
     def kin(self, spec: str) -> str | None:
-        """An approach that answers about as slowly and needs no training; None where there is none."""
+        """An approach that needs no training and is about as slow at answering; None where there is none."""
 
     def work(self, spec: str, train: int) -> float:
-        """Of fitting `spec` to so many training examples, for comparison with that of others; 0 where it is unknown."""
+        """The work of fitting `spec` to `train` training examples, comparable between approaches; 0 where unknown."""
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """Fit `spec` if that was not done, on `train` examples only where that is given, and let it answer the race's
-        examples up to number `until`.
+        """Fit `spec` if needed (on `train` examples where given), and let it answer the race's examples up to number
+        `until`.
 
         Raises:
             OutOfTime: it would take longer than `seconds`.
         """
 
     def test_seconds(self, per_example: float) -> float:
-        """What measuring a fitted approach on the test set is expected to take."""
+        """The expected seconds for measuring a fitted approach on the test set."""
 
     def tell(self, news: str) -> None:
-        """Say what happened."""
+        """Report progress."""
 
 
 @dataclass
-class Form:
-    """An approach in the race, as far as it has come.
+class Contender:
+    """The state of one approach in a race.
 
     Attributes:
         trial: scores when fitted on `tried_with` training examples only.
@@ -105,20 +105,22 @@ class Form:
 
     @property
     def running(self) -> bool:
+        """Whether it is still in the race."""
         return self.state is None
 
     @property
     def mean(self) -> float:
+        """The mean score so far; that of its trial before it is fitted, 0 without any."""
         scores = self.scores if self.scores.size else self.trial
         return float(scores.mean()) if scores.size else 0.0
 
     @property
     def rank(self) -> tuple[int, float]:
-        """After the finalists: those that were in it at the end, then the others, the last to leave first."""
+        """The rank for the report, behind the finalists: contenders still in, then the others, last to leave first."""
         return (0, -self.mean) if self.left_at is None else (1, -self.left_at)
 
     def entrant(self) -> Entrant:
-        """For the report."""
+        """Its result, for the report."""
         by = self.beaten if self.state == "beaten" else None
         scores = self.scores if self.scores.size else self.trial
         assert self.state is not None

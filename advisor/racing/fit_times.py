@@ -1,4 +1,4 @@
-"""How long fits that train weights take at least, told by those that ended or were broken off before them."""
+"""Lower bounds on the time of fits that train weights, from fits that ended or were broken off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ training may stop early."""
 
 
 class FitTimes:
-    """What fits took, and what others will take.
+    """The time fits took, and lower bounds on others.
 
     Args:
         work: of fitting an approach to so many training examples, in any unit; 0 where nothing is known.
@@ -21,11 +21,11 @@ class FitTimes:
         self._seen: list[tuple[str, int, float]] = []
 
     def note(self, spec: str, train: int, seconds: float) -> None:
-        """A fit took so long, or would have; nothing where that is 0."""
+        """Record that a fit took so long, or would have; 0 is ignored."""
         self._seen += [(spec, train, seconds)] * (seconds > 0)
 
     def least(self, spec: str, train: int) -> float:
-        """Seconds that this fit takes at least; 0 where nothing is known."""
+        """The least seconds that this fit will take; 0 where unknown."""
         own = max((seconds for name, size, seconds in self._seen if name == spec and size <= train), default=0.0)
         rates = [seconds / work for name, size, seconds in self._seen if (work := self._work(name, size)) > 0]
         return max(own, SURE * min(rates, default=0.0) * self._work(spec, train))

@@ -1,5 +1,6 @@
-"""Listens to a run and breaks it off where it would not end in time: at a word of progress or where the clock of the
-comparison begins a span, so between two pieces of work and never within one."""
+"""A progress listener that breaks a run off where it would not end in time. It acts when the run reports progress or
+the clock begins a span, so between two pieces of work and never within one.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ twice the time."""
 
 
 class Guard:
-    """Passes progress on, and raises `OutOfTime` where a run exceeds its time or is bound to.
+    """Forwards progress, and raises `OutOfTime` where a run exceeds its time or is bound to.
 
     Args:
         inner: is told what happens, and no word of approaches that were finished before.
@@ -47,7 +48,7 @@ class Guard:
 
     @contextmanager
     def allowing(self, seconds: float, number: int, words: str = "") -> Iterator[None]:
-        """What happens inside may take so many seconds.
+        """Limit the work inside the context to `seconds`.
 
         Args:
             number: of the approach, from 1.
@@ -62,11 +63,11 @@ class Guard:
             self._deadline = Deadline()
 
     def tell(self, what: str, news: str) -> None:
-        """Say something that is not of a run."""
+        """Report something that is not about a run."""
         self._inner.end(what, news)
 
     def begin(self, spec: str, index: int, of: int) -> None:
-        """An approach starts; told when it does something."""
+        """An approach starts; it is reported once it does something."""
         self._head = spec + self._words
 
     def step(self, name: str, total: int | None) -> None:
@@ -80,7 +81,7 @@ class Guard:
         self._inner.step(name, total)
 
     def advance(self, n: int = 1) -> None:
-        """So many more are done."""
+        """`n` more are done."""
         self._inner.advance(n)
         self._done += n
         now, total, done = time.perf_counter(), self._total, self._done
@@ -93,7 +94,7 @@ class Guard:
             self._check((now - begun) * (total - done) / (done - before) / 2)
 
     def _check(self, more: float = 0.0) -> None:
-        """Raise where the time that passed, and `more` seconds that are still needed, are too much."""
+        """Raise where the time spent and `more` needed seconds exceed the limit."""
         needed, allowed = self._deadline.spent + more, self._deadline.seconds
         if needed > allowed:
             training = time.perf_counter() - self._step_begun + more if self._step == TRAINING else 0.0
@@ -101,7 +102,7 @@ class Guard:
             raise OutOfTime(why, needed, training)
 
     def end(self, spec: str, outcome: str) -> None:
-        """It ended."""
+        """The approach ended."""
         if self._head is not None:
             if outcome == "already done":
                 return

@@ -1,4 +1,5 @@
-"""A race: who runs next, who is out, and when it is over. What runs, and on what, is the `Field`'s business.
+"""The racing policy: who runs next, who is out, and when the race is over. What runs, and on what, is the `Field`'s
+business.
 
 All approaches answer the same examples in the same random order, 16 at first, then twice as many in each round. After
 each turn those that are beaten (`advisor.verdict.standings`, where the tests and their guarantee are stated) are out.
@@ -31,7 +32,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from advisor.pilot.deadline import OutOfTime
-from advisor.racing.field import Field, Form, Leg
+from advisor.racing.field import Contender, Field, Leg
 from advisor.racing.standing import Standing
 from advisor.racing.time_plan import TimePlan
 from advisor.tasks.power import LEVEL
@@ -62,25 +63,25 @@ class Finish:
         finalists: to be measured on the test set, the winner first; empty where nothing could be judged.
         favourite: the approach that seems to be the best, those included that were tried with fewer training examples
             or, where `RaceRules.edges` tells what to expect of them, not fitted at all.
-        forms: all approaches.
+        contenders: all approaches.
     """
 
     stopped: Stopped
     finalists: tuple[str, ...]
     favourite: str | None
-    forms: tuple[Form, ...]
+    contenders: tuple[Contender, ...]
 
     def entrants(self) -> tuple[Entrant, ...]:
-        """For the report."""
-        ranked = sorted(self.forms, key=lambda form: form.rank)
+        """The results of all approaches, for the report."""
+        ranked = sorted(self.contenders, key=lambda one: one.rank)
         order = {spec: number for number, spec in enumerate(self.finalists)}
-        ranked.sort(key=lambda form: order.get(form.spec, len(order)))
-        return tuple(form.entrant() for form in ranked)
+        ranked.sort(key=lambda one: order.get(one.spec, len(order)))
+        return tuple(one.entrant() for one in ranked)
 
 
 @dataclass(frozen=True)
 class RaceRules:
-    """Of a race.
+    """The rules of a race.
 
     Attributes:
         budget: seconds; infinite for as long as it takes.
@@ -100,12 +101,12 @@ class RaceRules:
 
 
 def run_race(field_: Field, rules: RaceRules) -> Finish:
-    """Hold a race."""
+    """Run a race to its end."""
     return _Race(field_, rules).go()
 
 
 class _Race:
-    """The turns of a race, over who is in it (`Standing`) and what time is left (`TimePlan`)."""
+    """A running race: its contenders (`Standing`) and its time (`TimePlan`)."""
 
     def __init__(self, field_: Field, rules: RaceRules) -> None:
         self.field = field_
@@ -115,8 +116,9 @@ class _Race:
         self.time = TimePlan(field_, self.standing, rules.budget, rules.measures)
 
     def go(self) -> Finish:
-        forms = self.standing.forms
-        if len(forms) == 1 or not self.field.pool:
+        """Run rounds until the race ends."""
+        contenders = self.standing.contenders
+        if len(contenders) == 1 or not self.field.pool:
             return self._all()
         stopped: Stopped = "examples"
         for until, next_ in _rounds(self.field.pool):
@@ -125,130 +127,132 @@ class _Race:
             if ended:
                 stopped = ended
                 break
-            still = ", ".join(form.spec for form in self.standing.running)
+            still = ", ".join(one.spec for one in self.standing.running)
             self.field.tell(f"{until} examples answered; still in it: {still}")
         finalists = self._finalists(stopped)
-        return Finish(stopped, finalists, self.standing.favourite(finalists), tuple(forms.values()))
+        return Finish(stopped, finalists, self.standing.favourite(finalists), tuple(contenders.values()))
 
     def _all(self) -> Finish:
-        """Nobody to race against, or nothing to race on: what needs no training is measured first."""
-        for form in self.standing.forms.values():
-            form.state = "finalist"
-        order = tuple(sorted(self.standing.forms, key=self.field.trains))
-        return Finish("alone" if len(order) == 1 else "examples", order, None, tuple(self.standing.forms.values()))
+        """Finish without racing where there is one approach or no example: approaches without training are measured
+        first.
+        """
+        for one in self.standing.contenders.values():
+            one.state = "finalist"
+        order = tuple(sorted(self.standing.contenders, key=self.field.trains))
+        return Finish("alone" if len(order) == 1 else "examples", order, None, tuple(self.standing.contenders.values()))
 
     def _round(self, until: int) -> bool:
-        """Who is to go on answers up to `until`; returns whether the time was too short for somebody."""
+        """Let contenders answer up to `until`; returns whether the time was too short for one of them."""
         short = False
         chased = self._chased()
-        waiting = {form.spec for form in self.standing.running if form in chased or not form.scores.size}
+        waiting = {one.spec for one in self.standing.running if one in chased or not one.scores.size}
         # Ordered anew after each turn: what the first ones score tells what to expect of the next.
-        while form := next((form for form in self._order() if form.spec in waiting), None):
-            waiting.discard(form.spec)
-            short |= not self._turn(form, until)
+        while one := next((one for one in self._order() if one.spec in waiting), None):
+            waiting.discard(one.spec)
+            short |= not self._turn(one, until)
         return short
 
-    def _order(self) -> list[Form]:
-        """Those without training first, and of those with it the promising and then the quick."""
+    def _order(self) -> list[Contender]:
+        """Contenders without training first, then those with it: promising ones first, then quick ones."""
         best = self.standing.leader
 
-        def key(form: Form) -> tuple[bool, float, float]:
-            return self.field.trains(form.spec), -self.standing.hoped(form, best), self.time.per_example(form)
+        def key(one: Contender) -> tuple[bool, float, float]:
+            return self.field.trains(one.spec), -self.standing.hoped(one, best), self.time.per_example(one)
 
-        return self.standing.fitted + sorted((form for form in self.standing.running if not form.scores.size), key=key)
+        return self.standing.fitted + sorted((one for one in self.standing.running if not one.scores.size), key=key)
 
-    def _turn(self, form: Form, until: int) -> bool:
-        """Returns False where the time does not allow it."""
-        if self.field.train >= LARGE_TRAIN and self._can_be_tried(form):
-            self._try(form)
-        new = until - form.scores.size
-        if new <= 0 or not form.running:
+    def _turn(self, one: Contender, until: int) -> bool:
+        """Give one contender its next turn; returns False where the time does not allow it."""
+        if self.field.train >= LARGE_TRAIN and self._can_be_tried(one):
+            self._try(one)
+        new = until - one.scores.size
+        if new <= 0 or not one.running:
             return True
-        if (why := self.time.why_not(form, new)) is not None:
-            return self._no_time(form, why)
+        if (why := self.time.why_not(one, new)) is not None:
+            return self._no_time(one, why)
         try:
-            leg = self._leg(form, until)
+            leg = self._leg(one, until)
         except OutOfTime as error:
-            return self._no_time(form, str(error))
+            return self._no_time(one, str(error))
         if leg.trouble:
-            self._out(form, "failed", leg.trouble)
+            self._out(one, "failed", leg.trouble)
             return True
-        form.scores = np.concatenate([form.scores, leg.scores])
-        form.per_example = leg.predict_seconds / new
+        one.scores = np.concatenate([one.scores, leg.scores])
+        one.per_example = leg.predict_seconds / new
         if leg.violation:
-            self._out(form, "over a limit", leg.violation)
-        elif self.time.test(form) > self.time.left:
-            self._out(form, "unmeasured", self.time.too_long(form, self.time.left))
+            self._out(one, "over a limit", leg.violation)
+        elif self.time.test(one) > self.time.left:
+            self._out(one, "unmeasured", self.time.too_long(one, self.time.left))
         self._drop()
         return True
 
-    def _no_time(self, form: Form, why: str) -> bool:
-        """What was not fitted has no second try, since less time will be left; but it is tried with fewer examples."""
-        if form.scores.size:
+    def _no_time(self, one: Contender, why: str) -> bool:
+        """Try a contender with fewer training examples where the time is too short for its full fit."""
+        if one.scores.size:
             return False
-        if self._can_be_tried(form):
-            self._try(form)
-        if form.running:
-            self._out(form, "no time", why)
+        if self._can_be_tried(one):
+            self._try(one)
+        if one.running:
+            self._out(one, "no time", why)
         return False
 
-    def _can_be_tried(self, form: Form) -> bool:
+    def _can_be_tried(self, one: Contender) -> bool:
         small_enough = self.field.train // TRIAL_SHARE >= SMALLEST_TRIAL
-        untried = not form.scores.size and not form.trial.size
-        return self.field.trains(form.spec) and small_enough and untried and self.standing.leader is not None
+        untried = not one.scores.size and not one.trial.size
+        return self.field.trains(one.spec) and small_enough and untried and self.standing.leader is not None
 
-    def _try(self, form: Form) -> None:
-        """Fit it on a part of the training examples."""
+    def _try(self, one: Contender) -> None:
+        """Fit a contender on part of the training examples."""
         size = self.field.train // TRIAL_SHARE
-        if self.time.allowed(form) <= self.time.least(form, size):
+        if self.time.allowed(one) <= self.time.least(one, size):
             return
         try:
-            leg = self._leg(form, min(TRIAL_ANSWERS, self.field.pool), size)
+            leg = self._leg(one, min(TRIAL_ANSWERS, self.field.pool), size)
         except OutOfTime:
             return
         if leg.trouble:
-            self._out(form, "failed", leg.trouble)
+            self._out(one, "failed", leg.trouble)
             return
-        form.trial, form.tried_with = leg.scores, size
-        form.beaten = beaten(form.spec, {**self.standing.scores, form.spec: form.trial}, self.standard, self.rules.gain)
-        if form.beaten:
-            self._out(form, "beaten")
+        one.trial, one.tried_with = leg.scores, size
+        one.beaten = beaten(one.spec, {**self.standing.scores, one.spec: one.trial}, self.standard, self.rules.gain)
+        if one.beaten:
+            self._out(one, "beaten")
 
-    def _leg(self, form: Form, until: int, train: int | None = None) -> Leg:
-        """Its next turn, within the time that it is allowed; what its fit takes tells of the fits of others."""
+    def _leg(self, one: Contender, until: int, train: int | None = None) -> Leg:
+        """Run a contender's next turn within its time; the time of its fit informs the plan."""
         size = self.field.train if train is None else train
-        fits = self.field.trains(form.spec) and not form.scores.size
+        fits = self.field.trains(one.spec) and not one.scores.size
         try:
-            leg = self.field.run(form.spec, until, self.time.allowed(form), train=train)
+            leg = self.field.run(one.spec, until, self.time.allowed(one), train=train)
         except OutOfTime as error:
             if fits:
-                self.time.note_fit(form, size, error.training)
+                self.time.note_fit(one, size, error.training)
             raise
         if fits and not leg.trouble:
-            self.time.note_fit(form, size, leg.training)
-        form.seconds += leg.fit_seconds + leg.predict_seconds
+            self.time.note_fit(one, size, leg.training)
+        one.seconds += leg.fit_seconds + leg.predict_seconds
         return leg
 
     def _drop(self) -> None:
-        for form in self.standing.fitted:
-            form.beaten = beaten(form.spec, self.standing.scores, self.standard)
-            if form.beaten:
-                self._out(form, "beaten")
+        for one in self.standing.fitted:
+            one.beaten = beaten(one.spec, self.standing.scores, self.standard)
+            if one.beaten:
+                self._out(one, "beaten")
 
-    def _out(self, form: Form, state: State, why: str = "") -> None:
-        form.state, form.why, form.left_at = state, why, self.field.spent
-        if by := form.beaten:
+    def _out(self, one: Contender, state: State, why: str = "") -> None:
+        one.state, one.why, one.left_at = state, why, self.field.spent
+        if by := one.beaten:
             how = f"by {by.by}, evidence {by.evidence:,.0f} after {by.examples} examples"
-            self.field.tell(f"{form.spec} is beaten {how}")
+            self.field.tell(f"{one.spec} is beaten {how}")
         else:
-            self.field.tell(f"{form.spec} is out: {state}" + (f" ({why})" if why else ""))
+            self.field.tell(f"{one.spec} is out: {state}" + (f" ({why})" if why else ""))
 
     def _ended(self, until: int, next_: int | None, short: bool) -> Stopped | None:
         best = self.standing.leader
-        others = [form for form in self.standing.running if form is not best]
-        if best is not None and certain(best.spec, [form.spec for form in others], self.standing.scores, self.standard):
-            return "budget" if any(form.state == "no time" for form in self.standing.forms.values()) else "certain"
-        if short and all(form.scores.size < until for form in self.standing.running):
+        others = [one for one in self.standing.running if one is not best]
+        if best is not None and certain(best.spec, [one.spec for one in others], self.standing.scores, self.standard):
+            return "budget" if any(one.state == "no time" for one in self.standing.contenders.values()) else "certain"
+        if short and all(one.scores.size < until for one in self.standing.running):
             return "budget"  # nobody came any further
         if next_ is None:
             return "budget" if short else "examples"
@@ -256,50 +260,50 @@ class _Race:
             return "budget" if short else "saving"
         return None
 
-    def _chased(self) -> list[Form]:
-        """The leader and those who are worth racing on; nobody where there is none of these."""
+    def _chased(self) -> list[Contender]:
+        """The leader and the contenders worth racing on; empty without any of the latter."""
         best, fitted = self.standing.leader, self.standing.fitted
         scarce = self.time.scarce
-        chased = [form for form in fitted if form is not best and (scarce or self._worth_chasing(form))]
+        chased = [one for one in fitted if one is not best and (scarce or self._worth_chasing(one))]
         return [best, *chased] if best and chased else []
 
-    def _worth_chasing(self, form: Form) -> bool:
-        needed = examples_to_beat(form.spec, self.standing.scores, self.standard)
-        price = self.time.per_example(form) * (needed - form.scores.size)
-        return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self.time.per_example(form))
+    def _worth_chasing(self, one: Contender) -> bool:
+        needed = examples_to_beat(one.spec, self.standing.scores, self.standard)
+        price = self.time.per_example(one) * (needed - one.scores.size)
+        return needed <= self.field.pool and price < WORTH * self.field.test_seconds(self.time.per_example(one))
 
-    def _not_worth_measuring(self, form: Form, best: Form) -> bool:
-        """Whether it is no cheaper than the winner, and shown not to be better by the margin."""
-        if self.time.per_example(form) < self.time.per_example(best):
+    def _not_worth_measuring(self, one: Contender, best: Contender) -> bool:
+        """Whether a contender is no cheaper than the winner, and shown not to be better by the margin."""
+        if self.time.per_example(one) < self.time.per_example(best):
             return False
-        return within_margin(form.spec, best.spec, self.standing.scores, self.standard)
+        return within_margin(one.spec, best.spec, self.standing.scores, self.standard)
 
     def _finalists(self, stopped: Stopped) -> tuple[str, ...]:
-        """The winner, and what cannot be told apart from it, as far as the time allows."""
-        for form in self.standing.running:
-            if not form.scores.size:
-                self._out(form, "no time")
+        """The winner and what cannot be told apart from it, as far as the time allows."""
+        for one in self.standing.running:
+            if not one.scores.size:
+                self._out(one, "no time")
         ranked = self.standing.ranked()
         if not ranked:
             return ()
         best = ranked[0]
         best.state = "winner"
         chosen, left = [best], self.time.left - self.time.test(best)
-        for form in (form for form in ranked if form.running):
-            if stopped == "certain" and self._not_worth_measuring(form, best):
-                form.state = "passed over"
-            elif self.time.test(form) > left:
-                form.state = "unmeasured"
-                form.why = self.time.too_long(form, left)
+        for one in (one for one in ranked if one.running):
+            if stopped == "certain" and self._not_worth_measuring(one, best):
+                one.state = "passed over"
+            elif self.time.test(one) > left:
+                one.state = "unmeasured"
+                one.why = self.time.too_long(one, left)
             else:
-                form.state = "finalist"
-                chosen.append(form)
-                left -= self.time.test(form)
-        return tuple(form.spec for form in chosen)
+                one.state = "finalist"
+                chosen.append(one)
+                left -= self.time.test(one)
+        return tuple(one.spec for one in chosen)
 
 
 def _rounds(pool: int) -> Iterator[tuple[int, int | None]]:
-    """How many examples are answered after each round, and after the next one."""
+    """The number of examples answered after each round, and after the next one."""
     ends = [FIRST]
     while ends[-1] < pool:
         ends.append(2 * ends[-1])

@@ -1,4 +1,4 @@
-"""What a race comes to: the comparison of its finalists, and how it went."""
+"""The result of a race: the comparison of its finalists, and how the race went."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from advisor.verdict.race import Entrant, Race
 
 @dataclass(frozen=True)
 class RacedComparison(Comparison):
-    """A comparison of the finalists of a race, on the task without the examples that were set aside to race on.
+    """A comparison of a race's finalists, on the task without the examples set aside for the race.
 
     Attributes:
         race: how it went, and where each approach stood in the end.
@@ -26,12 +26,12 @@ class RacedComparison(Comparison):
 
     @classmethod
     def of(cls, comparison: Comparison, race: Race) -> RacedComparison:
-        """The comparison together with the race that chose its approaches."""
+        """Join a comparison with the race that chose its approaches."""
         return cls(**{f.name: getattr(comparison, f.name) for f in fields(Comparison)}, race=race)
 
 
 def with_race(decision: Decision) -> Decision:
-    """The decision with the race that chose its approaches, where there was one.
+    """Add to a decision the race that chose its approaches, where there was one.
 
     What the race could not measure for lack of time leaves the choice open.
     """
@@ -50,7 +50,7 @@ def with_race(decision: Decision) -> Decision:
 
 
 def record_of(raced: RacedComparison) -> dict[str, Any]:
-    """The race as its journal keeps it, with what tells which comparison it belongs to; plain JSON values."""
+    """The race as its journal keeps it, with the identity of its comparison; plain JSON values."""
     specs = sorted({run.spec for run in raced.runs})
     found: dict[str, Any] = json.loads(
         json.dumps(asdict(raced.race) | {"task": raced.task.fingerprint, "specs": specs})
@@ -59,7 +59,7 @@ def record_of(raced: RacedComparison) -> dict[str, Any]:
 
 
 def recorded_race(comparison: Comparison) -> Race | None:
-    """The race of a comparison that was read back from its run folder; None where it was none of a race."""
+    """The race of a comparison read from its run folder; None where there was none."""
     specs = sorted({run.spec for run in comparison.runs})
     found = None
     for line in lines(Path(comparison.folder) / RACE / JOURNAL):

@@ -1,4 +1,4 @@
-"""The examples of a race: set aside before anything is fitted, so that nobody learns from them."""
+"""The examples of a race, set aside before anything is fitted so that no approach learns from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SALT = "race:0"
 
 @dataclass(frozen=True)
 class SetAside:
-    """A task, and the examples that were taken out of it.
+    """A task, and the examples taken out of it for a race.
 
     Attributes:
         task: without them; its test split is whole.
@@ -39,7 +39,7 @@ class SetAside:
 
     @property
     def weights(self) -> Floats:
-        """By what the score of each example of the pool is multiplied, between 0 and 1.
+        """The factor on each example's score, between 0 and 1.
 
         By 1, but for macro F1, which is no mean of scores. There right answers to rare labels count more, in inverse
         proportion to the label's share of train, so that their mean is the balanced accuracy (macro recall), divided
@@ -53,12 +53,12 @@ class SetAside:
 
     @property
     def unit(self) -> float:
-        """What a mean score of 1 stands for in the quality that is raced for: 1, but for macro F1."""
+        """The quality that a mean score of 1 stands for: 1, except for macro F1."""
         return 1.0 if self.task.metric != "macro_f1" else max(_balance(self.task).values())
 
 
 def set_aside(task: Task) -> SetAside:
-    """Take half of dev, or a quarter of train where dev is small, but at most 256; at random, by a fixed seed.
+    """Take half of dev, or a quarter of train where dev is small, but at most 256; random, with a fixed seed.
 
     What is left of dev serves approaches as before. Of a classification's train, one example of each label stays.
     Examples of one group, and equal or nearly equal inputs, stay on one side.
@@ -87,7 +87,7 @@ def set_aside(task: Task) -> SetAside:
 def _taken(
     task: Task, examples: tuple[Example, ...], size: int, kept: frozenset[int]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """About so many at random, in that order; and the others in theirs.
+    """Sample about `size` examples, in random order; and the others in their own order.
 
     What belongs together (`advisor.tasks.kin`) stays together, or the race would reward memory.
     """
@@ -110,7 +110,7 @@ def _first_of_labels(examples: Sequence[Example]) -> frozenset[int]:
 
 
 def _balance(task: Task) -> dict[str, float]:
-    """By label: 1 / (its share of train x the number of labels)."""
+    """The weight of each label: 1 / (its share of train x the number of labels)."""
     counts = Counter(e.target for e in task.train)
     total = sum(counts.values())
     return {label: total / (count * len(counts)) for label, count in counts.items()} or {"": 1.0}

@@ -1,4 +1,4 @@
-"""The field of a real race: each turn is a comparison of one approach on the next examples, and is recorded.
+"""The field of a real race: each turn is a recorded comparison of one approach on the next examples.
 
     <run folder>/race/
       race.jsonl          append-only: `leg` for every turn that ended, `broken off` for one that did not,
@@ -46,21 +46,23 @@ ALONE = 2.5  # how much longer a request takes that is sent alone, until it was 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which approaches are raced.
+    """The conditions of a race.
 
     Attributes:
         limits: approaches that break one are out.
         price: of the machine; None where it is unknown.
         seeds: with which finalists are measured.
+        texts: whether inputs and shown passages stand in the records.
     """
 
     limits: Limits
     price: HourlyPrice | None = None
     seeds: int = 1
+    texts: bool = True
 
 
 class Track:
-    """The examples, the approaches, and where turns are recorded; a `Field`."""
+    """The `Field` of a real race: its examples, approaches, and the journal of turns."""
 
     def __init__(
         self,
@@ -95,17 +97,17 @@ class Track:
 
     @property
     def specs(self) -> Sequence[str]:
-        """Of the approaches, as they were named."""
+        """The approaches, as they were named."""
         return tuple(self.approaches)
 
     @property
     def pool(self) -> int:
-        """Examples to race on."""
+        """The number of examples to race on."""
         return len(self.aside.pool)
 
     @property
     def train(self) -> int:
-        """Training examples."""
+        """The number of training examples."""
         return len(self.aside.task.train)
 
     def records(self) -> list[dict[str, Any]]:
@@ -113,20 +115,20 @@ class Track:
         return [line for line in lines(self.folder / JOURNAL) if line.get("key") == self.key]
 
     def note(self, kind: str, **facts: Any) -> None:
-        """Add a line to the journal."""
+        """Append a line to the journal."""
         append(self.folder / JOURNAL, {"type": kind, "key": self.key, **facts})
 
     def trains(self, spec: str) -> bool:
-        """Whether weights are trained."""
+        """Whether the approach trains weights."""
         return self.approaches[spec].trains_model
 
     def kin(self, spec: str) -> str | None:
-        """The same context with the base weights."""
+        """The approach with the same context and the base weights."""
         base = untrained(self.approaches[spec])
         return spec_of(base) if base else None
 
     def work(self, spec: str, train: int) -> float:
-        """In tokens that would take as long to read, from the lengths of the texts."""
+        """The work in equivalent prompt tokens, from the lengths of the texts."""
         outline = self._outline.with_labelled(train)
         load = self.approaches[spec].load(outline, self._lengths)
         return Work.of(load).to_fit if load else 0.0
@@ -140,7 +142,7 @@ class Track:
         return Lengths.of(self.aside.task, self.model.count_tokens)
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """The next turn of an approach, from the journal if it is there."""
+        """The next turn of an approach, from the journal if it is recorded there."""
         start = 0 if train is not None else self._place[spec]
         program = program_of(self.approaches[spec], self.model)
         at = (spec, start, until, train, program)
@@ -160,18 +162,18 @@ class Track:
         return Leg(scores, line["fit"], line["predict"], line["trouble"], self._violation(line), made)
 
     def test_seconds(self, per_example: float) -> float:
-        """Of a test run with latency; further seeds as dear as the first, but for their fits."""
+        """The expected seconds of a test run with latency; further seeds cost as much, except for their fits."""
         size = len(self.aside.task.test)
         alone = latency.foreseen_seconds(ALONE * per_example, size, self.conditions.limits.p95_ms is not None)
         again = min(timing.REPEATS * per_example * size, timing.REPEAT_SECONDS)
         return self.conditions.seeds * (per_example * size + again + alone)
 
     def tell(self, news: str) -> None:
-        """Say what happened."""
+        """Report progress."""
         self.guard.tell("race", news)
 
     def folders(self) -> tuple[Path, ...]:
-        """In which approaches were fitted on the whole training set."""
+        """The folders of approaches fitted on the whole training set."""
         names = dict.fromkeys(_name(start, until, None) for _, start, until, train, _ in self._legs if train is None)
         return tuple(self.folder / name for name in names)
 
@@ -199,11 +201,12 @@ class Track:
         task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
         part = replace(task, test=self.aside.pool[start:until])
         alone = latency.FEWEST if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
-        plan = Plan(self.folder / _name(start, until, train), 1, alone, self.folders())
+        place, texts = self.folder / _name(start, until, train), self.conditions.texts
+        plan = Plan(place, 1, alone, self.folders(), texts=texts)
         return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
 
     def _violations(self, comparison: Comparison) -> list[str]:
-        """The limits that it is already shown to break, but for the least quality, which is for the test set to say."""
+        """The limits that it is already shown to break, except the least quality, which the test set decides."""
         limits, price = self.conditions.limits, self.conditions.price
         (row,) = measured(comparison)
         spent = costs.expenses(costs.quantities(row), price.usd if price else None, limits)
@@ -214,7 +217,7 @@ class Track:
 
 
 def _facts(comparison: Comparison) -> dict[str, Any]:
-    """What a leg's line says of what came out."""
+    """The results of a turn for its line in the journal."""
     (run,) = comparison.runs
     answers = [comparison.answers[p.id].targets for p in run.predictions]
     trouble = "" if run.status == "ok" else f"{run.status}: {run.error}"

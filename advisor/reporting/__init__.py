@@ -1,5 +1,4 @@
-"""Decisions, curves, estimates and profiles as blocks, and blocks for a terminal, in Markdown and in whatever format
-is installed; all of them as JSON; and live progress."""
+"""Reports as blocks of data, rendered for the terminal, in Markdown, or by an installed format; JSON; live progress."""
 
 from advisor.reporting.formats import Format, Subject, check_format, report, show
 from advisor.reporting.progress import LiveProgress

@@ -1,4 +1,4 @@
-"""What a report is made of: blocks of plain data, which one renderer for each format sets.
+"""The blocks of a report: plain data that one renderer for each format turns into text.
 
 A subject (a decision, curves, an estimate, a profile) becomes a `Report`; every text in it is as the user or a
 library wrote it, and each renderer escapes what its format would act on. A block without anything in it is left out by
@@ -19,7 +19,7 @@ Tone = Literal["", "strong", "good", "bad", "grave", "doubtful", "warning", "qui
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A text that is shown letter by letter: an approach's spec, a command."""
+    """A text shown verbatim: an approach's spec, a command."""
 
     text: str
 
@@ -29,14 +29,14 @@ Words = str | Code
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Begins a section."""
+    """The heading that begins a section."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Ends a section where the next one has no heading; only a screen shows it."""
+    """The end of a section where the next one has no heading; shown on a screen only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """Statements that stand beside each other.
+    """A list of statements.
 
     Attributes:
         dashed: whether a dash stands before each on a screen too.
@@ -61,7 +61,7 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One of several in order, and what stands quietly below it: a fact, or a command to type."""
+    """One of several items in order, with a quiet line below it: a fact, or a command to type."""
 
     text: str
     below: Words = ""
@@ -69,14 +69,14 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """Items in order, from 1."""
+    """A numbered list, from 1."""
 
     items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A text under a label.
+    """A labelled text.
 
     Attributes:
         figure: stands between both.
@@ -92,7 +92,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Labelled texts.
+    """A list of labelled texts.
 
     Attributes:
         columns: of the labels on a screen; None: as many as the longest takes, within bounds.
@@ -134,7 +134,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What it all comes to; a page begins with it, and on a screen it stands near the end, where one looks.
+    """The conclusion: first on a page, near the end on a screen.
 
     Attributes:
         statement: of tone `good` where it is settled, else `strong`.
@@ -150,7 +150,7 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something to mend.
+    """A problem to fix.
 
     Attributes:
         grade: in a word, how much it matters.
@@ -169,7 +169,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of figures.
+    """One column of figures in a table.
 
     Attributes:
         title: in one line or two, for a screen.
@@ -198,7 +198,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """What stands left of a row's figures, and what is said of it.
+    """The name of a table row and what is said about it.
 
     Attributes:
         key: one or two letters that stand for it elsewhere, in a figure for one; None where the table has no keys.
@@ -219,7 +219,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a mark in a table means.
+    """The meaning of a mark in a table.
 
     Attributes:
         on: "screen" where a page says it in place of the mark.
@@ -231,7 +231,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The column of the rows' names.
+    """The column with the rows' names.
 
     Attributes:
         least, most: columns of characters that it takes.
@@ -248,7 +248,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Figures, one row for each thing compared.
+    """A table of figures, with one row for each thing compared.
 
     Attributes:
         legend: of the marks that occur.
@@ -273,7 +273,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Points and curves over a logarithmic axis.
+    """A figure of points and curves over a logarithmic axis.
 
     Attributes:
         title: of the horizontal axis.
@@ -293,7 +293,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Only:
-    """Blocks for one medium."""
+    """Blocks for one medium only."""
 
     medium: Medium
     blocks: tuple[Block, ...]

@@ -1,4 +1,4 @@
-"""How many columns a text takes on a terminal: cut, filled up and folded to fit; and what an encoding can write."""
+"""Widths of texts on a terminal (cutting, padding, folding), and characters that an encoding can write."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _ASCII = str.maketrans("─│└┬┤", "-|++|")
 
 
 def shorten(text: str, width: int) -> str:
-    """The text cut to so many columns, with three dots where something is missing."""
+    """Cut a text to `width` columns, with three dots where something is missing."""
     if cell_len(text) <= width:
         return text
     return set_cell_size(text, max(0, width - 3)).rstrip() + "..."[:width]
 
 
 def visible(text: str) -> str:
-    """The text as it stands, spaces too, where all of it can be seen; else what is left of it in one line."""
+    """The text unchanged where all of it is printable, else its printable part on one line."""
     return text if text.isprintable() else plain(text)
 
 
 def pad(text: str, width: int, right: bool = False) -> str:
-    """The text filled up to so many columns."""
+    """Pad a text to `width` columns."""
     gap = " " * max(0, width - cell_len(text))
     return gap + text if right else text + gap
 
 
 def fold_spec(spec: str, width: int) -> list[str]:
-    """An approach's spec in lines of so many columns, broken after a comma or before a plus if possible."""
+    """Fold a spec into lines of at most `width` columns, after a comma or before a plus if possible."""
     rows: list[str] = []
     for piece in _BETWEEN_PARTS.split(spec):
         if rows and cell_len(rows[-1]) + cell_len(piece) <= width:
@@ -55,7 +55,7 @@ def _fold_part(part: str, width: int) -> list[str]:
 
 
 def encodable(text: str, encoding: str) -> str:
-    """The text with what `encoding` cannot write replaced: lines by ASCII lines, the rest by `?`."""
+    """Replace what `encoding` cannot write: box lines by ASCII lines, the rest by `?`."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

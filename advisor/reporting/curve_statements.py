@@ -1,4 +1,4 @@
-"""What learning curves say, in sentences."""
+"""The statements about learning curves, in sentences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def about(size: float) -> str:
 
 
 def leaders(curves: Curves) -> str:
-    """Who is ahead where; empty where nothing was fitted."""
+    """Which approach leads at which sizes; empty where nothing was fitted."""
     found = curves.leaders
     if not found:
         return ""
@@ -41,7 +41,9 @@ def _stretch(leader: Leader, number: int, found: Sequence[Leader]) -> str:
 
 
 def crossings(curves: Curves) -> list[str]:
-    """Overtakings first, one sentence each; then who is ahead throughout; last the pairs that cannot be told apart."""
+    """One sentence for each pair: overtakings first, then approaches ahead throughout, last pairs that cannot be told
+    apart.
+    """
     told = [c for c in curves.crossings if not _untold(c)]
     told.sort(key=lambda c: (c.at is None, c.extrapolated, c.at or 0.0))
     sentences = [crossing(c) for c in told if not _throughout(c)]
@@ -70,7 +72,7 @@ def _untold(c: Crossing) -> bool:
 
 
 def crossing(c: Crossing) -> str:
-    """Where one overtakes the other, with the interval."""
+    """Where one approach overtakes the other, with the interval."""
     start, end = figures.count(c.start), figures.count(c.end)
     if _untold(c):
         return f"{c.later} and {c.earlier} cannot be told apart with these test examples."
@@ -98,19 +100,19 @@ def _extrapolated(c: Crossing) -> str:
 
 
 def flat(curve: Curve) -> str:
-    """From where on the curve is flat: `from 130`, or that it still rises."""
+    """From where the curve is flat (`from 130`), or that it still rises."""
     if not curve.families:
         return ""
     return "still rising" if curve.flat_from is None else f"from {about(curve.flat_from)}"
 
 
 def flatness() -> str:
-    """What is called flat."""
+    """The definition of flat."""
     return f"Flat: where twice as many labels add less than {FLAT:g}, by the estimate."
 
 
 def next_labels(curves: Curves) -> str:
-    """How many more labels are priced, in words; sizes differ only where approaches could not be measured alike."""
+    """The number of further labels that are priced, in words; it differs only where sizes do."""
     spans = {(c.more.start, c.more.end) for c in curves.curves if c.more}
     if len(spans) != 1:
         return f"up to {LABELS} more labels than the most measured of each"
@@ -119,7 +121,7 @@ def next_labels(curves: Curves) -> str:
 
 
 def troubles(curves: Curves) -> list[str]:
-    """Why some qualities are missing, those of one approach with the same reason together."""
+    """The reasons for missing qualities, grouped by approach and reason."""
     found = []
     for curve in curves.curves:
         reasons: dict[str, list[int]] = {}
@@ -132,7 +134,7 @@ def troubles(curves: Curves) -> list[str]:
 
 
 def caveats(curves: Curves) -> list[str]:
-    """What limits these statements, in full sentences."""
+    """The limits of these statements, in full sentences."""
     growth = curves.growth
     found = [*growth.model.caveats, *growth.task.caveats]
     if too_many := [figures.count(size) for size in growth.asked if size > growth.task.train]:
@@ -171,7 +173,7 @@ def caveats(curves: Curves) -> list[str]:
 
 
 def method(curves: Curves) -> str:
-    """How the figures came about."""
+    """How the figures were computed."""
     drawn = f", {curves.growth.draws} draws each" if curves.growth.draws > 1 else ""
     return (
         f"Every approach was measured on the same {figures.count(curves.test)} test examples at every size{drawn}, "

@@ -1,4 +1,4 @@
-"""Learning curves as blocks and as JSON."""
+"""The report of learning curves, as blocks and as JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAMES = Names(wanted=32, most=32)
 
 
 def curves_report(curves: Curves) -> Report:
-    """Qualities by size, where one approach overtakes another, and what more labels would buy."""
+    """The report of learning curves: quality by size, crossings, and the value of more labels."""
     growth = curves.growth
     troubles, figure = say.troubles(curves), _figure(curves)
     setup = [statements.model(growth.model), statements.device(growth.model), growth.folder]
@@ -60,7 +60,7 @@ def curves_report(curves: Curves) -> Report:
 
 
 def _qualities(curves: Curves) -> Table:
-    """Approaches by sizes."""
+    """The table of qualities, approaches by sizes."""
     columns = [
         Column((figures.count(size),), [_quality(curve.points[number]) for curve in curves.curves])
         for number, size in enumerate(curves.growth.sizes)
@@ -85,12 +85,12 @@ def _rows(curves: Curves) -> tuple[TableRow, ...]:
 
 
 def _keys(curves: Curves) -> dict[str, str]:
-    """What each approach is called in tables and figure: `1`, `2`, ... in the order asked for."""
+    """The key of each approach in tables and figure: `1`, `2`, ... in the order asked for."""
     return {curve.spec: str(number) for number, curve in enumerate(curves.curves, start=1)}
 
 
 def _quality(point: Point) -> tuple[str, ...]:
-    """A value and its interval, or why there is none in a word."""
+    """A value and its interval, or the reason why there is none."""
     if point.quality is None:
         word, reason, _ = point.trouble.partition(":")
         return (word if reason else "-",)
@@ -99,7 +99,7 @@ def _quality(point: Point) -> tuple[str, ...]:
 
 
 def _gain(gain: Gain | None) -> str:
-    """`+0.038 [+0.010, +0.090]`."""
+    """A gain with its interval: `+0.038 [+0.010, +0.090]`."""
     if gain is None:
         return ""
     value, low, high = (figures.decimals(v, 3, signed=True) for v in dataclasses.astuple(gain.gain))
@@ -107,7 +107,7 @@ def _gain(gain: Gain | None) -> str:
 
 
 def _figure(curves: Curves) -> Figure | None:
-    """Measured qualities by their approaches' keys, and the fitted curves; None with fewer than two sizes."""
+    """The measured qualities by key with the fitted curves; None with fewer than two sizes."""
     names = _keys(curves)
     marks = [
         Mark(point.size, point.quality.value, names[curve.spec])

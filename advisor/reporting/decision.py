@@ -34,7 +34,7 @@ LABELS = 10
 
 
 def decision_report(decision: Decision) -> Report:
-    """What was measured, what follows from it, and how it was done."""
+    """The report of a decision: what was measured, what follows from it, and how it was done."""
     comparison = decision.comparison
     return Report(
         f"Advisor: {statements.named(comparison.task.name)}",
@@ -55,7 +55,7 @@ def decision_report(decision: Decision) -> Report:
 
 
 def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
-    """What was measured on what, in short."""
+    """The task and the model in short."""
     return [
         Detail("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}"),
         Detail("model", statements.model(model, short=True)),
@@ -64,7 +64,7 @@ def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
 
 
 def measured(task: TaskFacts) -> Paragraph:
-    """What kind of task it was, and how large."""
+    """The kind and size of the task."""
     return Paragraph((f"{task.kind}; {statements.sizes(task)}.",))
 
 
@@ -156,7 +156,7 @@ def _method(decision: Decision) -> Iterator[str]:
     prices = f" ({decision.prices.rstrip('.')})" if decision.prices else ""
     yield (
         f"Costs are computed from the measured times and tokens and from the prices{prices}; where a price is not "
-        "known, the cost is unknown, not nought. The interval of a cost says what timing the same work again would "
+        "known, the cost is unknown, not zero. The interval of a cost says what timing the same work again would "
         "give, by batches that were timed again, and not which queries come."
     )
     yield "Controls serve the diagnosis and are never chosen; a failed approach has no quality, rather than 0."

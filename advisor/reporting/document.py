@@ -1,4 +1,4 @@
-"""`results.json`: what programs read. Keys may be added; none changes its meaning."""
+"""`results.json`, for programs. Keys may be added; none changes its meaning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIGITS = 6
 
 
 def as_json(found: Mapping[str, Any], encoding: str) -> str:
-    """A document as indented JSON with a line break at its end; never NaN or Infinity.
+    """A document as indented JSON with a final line break; never NaN or Infinity.
 
     What would turn or hide text on a terminal is escaped.
 
@@ -65,7 +65,7 @@ def document(decision: Decision) -> dict[str, Any]:
 
 
 def clean(value: object) -> Any:
-    """The value in JSON's own types: floats rounded, NaN and infinities null, lone surrogates replaced."""
+    """The value in JSON types: floats rounded, NaN and infinities null, lone surrogates replaced."""
     match value:
         case None | bool() | int():
             return value
@@ -160,7 +160,7 @@ def _approach(row: Row) -> dict[str, object]:
 
 
 def _others(found: Disturbance) -> dict[str, object]:
-    """What other processes took while a step was timed."""
+    """What other processes took of the machine while a step was timed."""
     threads, alone = found.threads or (None, None)
     return {
         "cpu_share": found.cpu,
@@ -201,7 +201,7 @@ def _latency(summary: LatencySummary | None) -> dict[str, object] | None:
 
 
 def _known(**values: float | None) -> dict[str, object] | None:
-    """The values by name; None where not one of them is known."""
+    """The values by name; None where none of them is known."""
     return dict(values) if any(figures.known(v) is not None for v in values.values()) else None
 
 

@@ -1,4 +1,4 @@
-"""Advice before anything is spent, as blocks and as JSON."""
+"""The report of an estimate (advice before measuring), as blocks and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from advisor.advice.estimate import Estimate, Option, Step
 from advisor.forecast.foresight import FACTOR
 from advisor.forecast.learning import COVERAGE, ENOUGH
-from advisor.pilot.readings import Probes, Reading
+from advisor.pilot.readings import ProbeReading, Probes
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import (
     Block,
@@ -50,7 +50,7 @@ _NAMES = Names(least=12, wanted=12)
 
 
 def estimate_report(estimate: Estimate) -> Report:
-    """What to expect, what to begin with and why, and what would change that."""
+    """The report of an estimate: expectations, what to begin with and why, and what would change that."""
     first, *rest = _advice(estimate)
     return Report(
         f"Advisor: what to expect of {estimate.name}",
@@ -77,7 +77,7 @@ def _reasons(estimate: Estimate) -> Numbered | None:
 
 
 def _expected(estimate: Estimate) -> Iterator[Block]:
-    """The table of all approaches, and what its marks and figures are."""
+    """The table of all approaches, with the legend of its marks and figures."""
     marks = {_mark(option, estimate) for option in estimate.options}
     broken = tuple(f"! {words.listed(specs)}: {how}" for how, specs in _broken(estimate).items())
     marked = "; ".join(text for mark, text in _MARKS.items() if mark in marks) or "no approach stands out"
@@ -126,7 +126,7 @@ def _sources(estimate: Estimate) -> Iterator[str]:
 
 
 def _few(option: Option) -> bool:
-    """Whether it was learned from too few tasks for its interval to be sure."""
+    """Whether it was learned from too few tasks for its interval to be reliable."""
     return option.expected.tasks is not None and option.expected.tasks < ENOUGH
 
 
@@ -153,7 +153,7 @@ def _head(estimate: Estimate) -> Iterator[Detail]:
 
 
 def _advice(estimate: Estimate) -> list[str]:
-    """What to begin with, and how sure that is; each sentence or two a paragraph."""
+    """What to begin with and how sure that is; each sentence or two forms a paragraph."""
     if estimate.advised is None:
         said = ["Nothing is expected to respect the limits."]
         if estimate.nearest:
@@ -176,7 +176,7 @@ def _advice(estimate: Estimate) -> list[str]:
 
 
 def _columns(estimate: Estimate) -> list[Column]:
-    """The first always; the others give way from the right."""
+    """The columns of the table; on a narrow screen those on the right go first."""
 
     def column(above: str, below: str, cell: Callable[[Option], str], rank: int = 1) -> Column:
         return Column((above, below), [cell(option) for option in estimate.options], rank=rank)
@@ -213,7 +213,7 @@ def _fitting(option: Option) -> float | None:
 
 
 def _broken(estimate: Estimate) -> dict[str, list[str]]:
-    """What breaks limits, by how; all that are only too bad, together."""
+    """The approaches that are expected to break limits, grouped by violation."""
     found: dict[str, list[str]] = {}
     least = estimate.limits.min_quality
     for option in estimate.options:
@@ -242,7 +242,7 @@ def _readings(probes: Probes) -> Iterator[str]:
     yield f"all of it took {figures.duration(probes.seconds)}"
 
 
-def _reading(reading: Reading) -> str:
+def _reading(reading: ProbeReading) -> str:
     digits = 0 if reading.name.startswith("perplexity") else 2
     value, low, high = (f"{one:,.{digits}f}" for one in (reading.value, reading.low, reading.high))
     learned = f", from {reading.train} training examples" if reading.train else ""
@@ -308,7 +308,7 @@ def _option(option: Option, estimate: Estimate) -> dict[str, object]:
 
 
 def _ranges(option: Option) -> dict[str, object]:
-    """Between what each figure that was worked out is likely to lie, and what it rests on; quality has its own."""
+    """The likely range of each extrapolated figure, and what it rests on; quality has its own interval."""
     found = dict(option.foreseen.ranges) if option.foreseen else {}
     costs = {f"cost_{name}": value for name, value in dataclasses.asdict(option.cost).items() if value is not None}
     return {

@@ -1,4 +1,4 @@
-"""Figures in words: durations, money, sizes, quality. What is not known reads "unknown", never 0."""
+"""Figures in words: durations, money, sizes, quality. An unknown figure reads "unknown", never 0."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUSY = "~"
 
 
 def marked(text: str, busy: bool) -> str:
-    """A figure, with the mark of a busy machine if it is from one."""
+    """A figure with the mark of a busy machine where it applies."""
     return text + BUSY if busy and text and text != UNKNOWN else text
 
 
@@ -25,7 +25,7 @@ def known(value: float | None) -> float | None:
 
 
 def decimals(value: float | None, digits: int = 3, signed: bool = False) -> str:
-    """A figure with fixed decimals and without a negative nought: `0.612`; with a sign `+0.043`."""
+    """A figure with fixed decimals and without a negative zero: `0.612`; with a sign `+0.043`."""
     if known(value) is None or value is None:
         return UNKNOWN
     rounded = round(value, digits) + 0.0
@@ -71,12 +71,12 @@ def money(usd: float | None) -> str:
 
 
 def total(fit: float | None, index: float | None) -> float | None:
-    """Seconds until the first query can be answered: fitting, and indexing where there is any."""
+    """Seconds until the first query can be answered: fitting, plus indexing where there is any."""
     return None if fit is None else fit + (index or 0.0)
 
 
 def duration(seconds: float | None, compact: bool = False) -> str:
-    """Seconds as a person says them: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
+    """Seconds in words: `3.2 s`, `1 min 40 s`, `2 h 5 min`; compact: `1.7 min`, `2.1 h`."""
     return UNKNOWN if seconds is None or known(seconds) is None else words.duration(seconds, compact)
 
 
@@ -104,7 +104,7 @@ def size(octets: float | None) -> str:
 
 
 def parameters(number: float | None) -> str:
-    """A number of weights: `135 M`, `1.5 B`; `unknown` where it is not known (or recorded as 0)."""
+    """A number of weights: `135 M`, `1.5 B`; `unknown` where unknown or recorded as 0."""
     if known(number) is None or not number:
         return UNKNOWN
     for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):

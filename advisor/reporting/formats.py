@@ -1,4 +1,4 @@
-"""One door to every report: what it is of, and in which format.
+"""Report formats: choosing the subject's blocks and rendering them in a built-in or installed format.
 
 A format is a function that takes a report of blocks and gives text. `terminal` and `markdown` are built in; other
 packages add theirs through the entry point group `advisor.reports`, each under the name that `--format` takes:
@@ -15,9 +15,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol, TextIO
 
+from advisor import plugins
 from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
@@ -31,7 +32,7 @@ from advisor.reporting.estimate import estimate_document, estimate_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.terminal import terminal
-from advisor.tasks.faults import nearest, short
+from advisor.tasks.faults import short
 from advisor.verdict.curves import Curves
 from advisor.verdict.decision import Decision
 
@@ -43,13 +44,13 @@ Subject = Decision | Curves | Estimate | Profile
 
 
 class Format(Protocol):
-    """Sets a report; the same report gives the same text, in any encoding's characters.
+    """A function that renders a report as text; the same report gives the same text.
 
     Texts in blocks are as users and libraries wrote them: a format escapes whatever it would act on.
     """
 
     def __call__(self, report: Report, /, *, width: int, color: bool) -> str:
-        """The whole text, with a line break at its end.
+        """The whole text, with a final line break.
 
         Args:
             width: of the screen it may be shown on, in columns.
@@ -60,7 +61,7 @@ class Format(Protocol):
 # Not among the entry points: looking through all that is installed takes longer than a report.
 _BUILT_IN: dict[str, Format] = {"terminal": terminal, "markdown": markdown}
 _JSON = "json"
-_MEND = "update or uninstall the package it comes with"
+_HINT = "update or uninstall the package it comes with"
 
 
 def report(
@@ -71,7 +72,7 @@ def report(
     color: bool | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    """The report of a decision, of curves, an estimate or a profile; the same input gives the same text.
+    """Render the report of a decision, curves, an estimate or a profile; the same input gives the same text.
 
     Args:
         format: terminal, markdown, json, or one that another package brings.
@@ -88,7 +89,7 @@ def report(
 
 
 def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:
-    """Writes the report to a stream, in its width, with colour only on a terminal that wants it."""
+    """Write the report to a stream, in its width, with colour only on a terminal that wants it."""
     terminal = stream.isatty()
     width = min(shutil.get_terminal_size((WIDTH, 24)).columns, _WIDEST) if terminal else WIDTH
     color = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -97,7 +98,7 @@ def show(subject: Subject, stream: TextIO, format: str = "terminal") -> None:
 
 
 def check_format(name: str) -> None:
-    """Make sure that a report can be had in a format, before what it reports is worked out.
+    """Check that a format is available, before the report's content is computed.
 
     Raises:
         UserError: there is no such format, or it cannot be loaded.
@@ -109,27 +110,25 @@ def check_format(name: str) -> None:
 def _format(name: str) -> Format:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name in points:
-        return _guarded(points[name])
-    known = [*_BUILT_IN, _JSON, *sorted(points.keys() - {*_BUILT_IN, _JSON})]
-    near = nearest(name, known)
-    hint = f"did you mean {near!r}? " if near else ""
-    raise UserError(f"report format {short(name)!r} is unknown", f"{hint}installed are {', '.join(known)}")
+    brought = plugins.installed(GROUP)
+    if name not in brought or name == _JSON:
+        known = [*_BUILT_IN, _JSON]
+        raise plugins.unknown("report format", name, [*known, *(other for other in brought if other not in known)])
+    return _guarded(brought[name])
 
 
 def _guarded(point: EntryPoint) -> Format:
-    """Another package's format, whose faults are told in a line."""
+    """Another package's format, with its errors turned into a UserError."""
     with _told(point):
         render = point.load()
     if not callable(render):
-        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _MEND)
+        raise UserError(f"{point.value} is registered as report format {point.name!r} but cannot be called", _HINT)
 
     def guarded(found: Report, /, *, width: int, color: bool) -> str:
         with _told(point):
             text = render(found, width=width, color=color)
         if not isinstance(text, str):
-            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _MEND)
+            raise UserError(f"report format {point.name!r} ({point.value}) gives no text", _HINT)
         return text
 
     return guarded
@@ -144,7 +143,7 @@ def _told(point: EntryPoint) -> Iterator[None]:
     except Exception as error:  # whatever another package raises
         reason = f"{type(error).__name__}: {error}"
         what = f"report format {point.name!r} ({point.value}) fails: {short(reason, 300)}"
-        raise UserError(what, _MEND) from error
+        raise UserError(what, _HINT) from error
 
 
 def _blocks(subject: Subject) -> Report:

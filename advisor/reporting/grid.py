@@ -1,4 +1,4 @@
-"""The grid of a table on a screen: as many columns as there is room for beside the names of the rows."""
+"""Laying out a table on a screen: as many columns as fit beside the rows' names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BELOW = 14
 
 @dataclass(frozen=True)
 class Grid:
-    """The columns that fit.
+    """The columns of a table that fit on a screen.
 
     Attributes:
         cells: by column and row, the lines of a cell.
@@ -40,11 +40,11 @@ class Grid:
 
     @property
     def taken(self) -> int:
-        """Columns of characters of all but the names."""
+        """The width in characters of everything but the names."""
         return len(_head(self.table.rows[0])) + sum(width + self.gap for width in self.widths)
 
     def lines(self) -> Iterator[tuple[str, Tone]]:
-        """Titles, rule and rows."""
+        """Yield titles, rule and rows."""
         ruled = self.table.ruled
         depth = max(len(column.title) for column in self.columns)
         titles = [[""] * (depth - len(column.title)) + _title(column) for column in self.columns]
@@ -61,7 +61,7 @@ class Grid:
                 yield self._left(_head(row) if number == 0 else "", name) + figures, row.tone
 
     def instead(self, row: TableRow) -> str:
-        """What stands in place of the figures, cut to their room."""
+        """The text in place of the figures, cut to their width."""
         return shorten(plain(row.instead), sum(self.widths) + self.gap * (len(self.widths) - 1))
 
     def _left(self, head: str, name: str) -> str:
@@ -73,12 +73,12 @@ class Grid:
 
 
 def text_of(words: Words) -> str:
-    """The words in one line, without what would move the cursor."""
+    """The words on one line, without control characters."""
     return plain(words.text if isinstance(words, Code) else words)
 
 
 def fit(table: Table, width: int) -> Grid:
-    """As many columns of a table as so many columns of characters have room for.
+    """Fit as many columns of a table as `width` characters have room for.
 
     On a narrow screen it takes short cells and stands closer. Where there is too little room still, parts of cells
     stand below each other or go, and then columns do, by rank.
@@ -115,7 +115,7 @@ def _grid(table: Table, columns: Sequence[Column], form: Callable[[_Cell], tuple
 
 
 def _head(row: TableRow) -> str:
-    """Mark and key; as wide for every row of a table."""
+    """Mark and key of a row; equally wide in every row of a table."""
     mark, key = "" if row.mark is None else f"{row.mark:1}", "" if row.key is None else f"{row.key:>2}"
     return f"{mark}{key} " if mark or key else ""
 

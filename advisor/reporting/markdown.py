@@ -1,4 +1,4 @@
-"""Reports in GitHub's Markdown: to paste into a pull request or to hand to the person who decides."""
+"""Reports in GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ACTIVE_IN_FIGURES = re.compile(r"[\\`*|&#@!]|\](?=[\[(:])|<(?=[A-Za-z/!?])|\$(?
 
 
 def markdown(report: Report, /, *, width: int, color: bool) -> str:
-    """The report with its conclusion first; whatever comes from the user is shown literally.
+    """The report with its conclusion first; all text from the user is shown literally.
 
     Args:
         width, color: of a screen; without a meaning here.
@@ -45,12 +45,12 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
 
 
 def text(words: str) -> str:
-    """The words with every mark escaped that Markdown or HTML would act on."""
+    """The words with all Markdown and HTML markup escaped."""
     return _ACTIVE.sub(lambda found: "\\" + found[0], plain(words))
 
 
 def code(words: str) -> str:
-    """The words as inline code that is safe in a table too."""
+    """The words as inline code that is also safe in a table."""
     words = plain(words)
     if not words:
         return ""
@@ -95,7 +95,7 @@ def _figures(words: str) -> str:
 
 
 def _paragraph(block: Paragraph) -> str:
-    """Several sentences end each with a full stop, where they would run into each other."""
+    """The paragraph; several sentences each end with a full stop, so that they do not run together."""
     many = len(block.sentences) > 1
     words = " ".join(map(_ended, block.sentences)) if many else "".join(map(text, block.sentences))
     return f"**{words}**" if words and block.tone in ("strong", "good") else words
@@ -136,7 +136,7 @@ def _issue(block: Issue) -> str:
 
 
 def _table(table: Table) -> Iterator[str]:
-    """Rows without figures stand below it, with why, and so does what speaks against others."""
+    """The table; rows without figures stand below it with the reason, and so do remarks on others."""
     columns = [column for column in table.columns if column.on != "screen"]
     keyed = [""] if any(row.key for row in table.rows) else []
     rows = []

@@ -42,7 +42,7 @@ def plot(figure: Figure, width: int = WIDTH) -> list[str]:
 
 
 def cluster(labels: Sequence[tuple[int, str]], width: int) -> list[tuple[int, str]]:
-    """Labels at columns of one line, with those that would touch joined by commas: `2,5`."""
+    """Labels at columns of one line; labels that would touch are joined by commas: `2,5`."""
     placed: list[tuple[int, str]] = []
     for column, label in sorted(labels, key=lambda m: (m[0], len(m[1]), m[1])):
         placed.append((column, label))
@@ -59,7 +59,7 @@ def cluster(labels: Sequence[tuple[int, str]], width: int) -> list[tuple[int, st
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
-    """The ends of a vertical axis that shows the values."""
+    """The range of a vertical axis for some values."""
     low, high = min(values), max(values)
     if high - low < 0.02:
         middle = (low + high) / 2

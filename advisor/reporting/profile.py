@@ -1,4 +1,4 @@
-"""The profile of a task, as blocks and as JSON."""
+"""The report of a profile, as blocks and as JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LENGTHS = Names(title="", least=18, wanted=18)
 
 
 def profile_report(profile: Profile) -> Report:
-    """The task in numbers, and what may spoil a comparison on it."""
+    """The report of a profile: the task in numbers, and what may spoil a comparison on it."""
     return Report(
         f"Advisor: profile of {statements.named(profile.task.name)}",
         (
@@ -53,7 +53,7 @@ def profile_report(profile: Profile) -> Report:
             *section("What this test set can show", _details(_power(profile))),
             Heading("What may spoil a comparison"),
             *(map(_issue, profile.findings) if profile.findings else (Paragraph(("Nothing was found.",)),)),
-            *listed("Not checked", (f"{check.what}: {check.mend}" for check in profile.unchecked)),
+            *listed("Not checked", (f"{check.what}: {check.hint}" for check in profile.unchecked)),
         ),
     )
 
@@ -126,9 +126,8 @@ def _answers(profile: Profile) -> Iterator[Detail]:
         yield Detail("labels", _labels(profile))
     if found.majority is not None:
         macro = "" if found.majority_macro_f1 is None else f", macro F1 {found.majority_macro_f1:.3f}"
-        yield Detail(
-            "baseline", f"always giving the most frequent answer is right on {_percent(found.majority)}{macro}"
-        )
+        constant = words.constant_answer(kind)
+        yield Detail("baseline", f"always giving {constant} is right on {_percent(found.majority)}{macro}")
     if kind != "classification":
         if found.distinct_answers is not None:
             yield Detail("variety", f"{_percent(found.distinct_answers)} of the answers in train are different ones")
@@ -201,7 +200,7 @@ def _issue(finding: Finding) -> Issue:
     places = [_place(sight) for sight in finding.sights[:_SHOWN]]
     more = len(finding.sights) - len(places)
     tone = _TONES[finding.severity]
-    return Issue(finding.severity, tone, finding.what, finding.meaning, finding.mend, places, more)
+    return Issue(finding.severity, tone, finding.what, finding.meaning, finding.hint, places, more)
 
 
 def _place(sight: Sight) -> tuple[str, str]:
@@ -210,7 +209,7 @@ def _place(sight: Sight) -> tuple[str, str]:
 
 
 def _percent(share: float) -> str:
-    """A share in per cent: `0 %`, `<1 %`, `34 %`, `>99 %`; never 0 or 100 where it is not."""
+    """A share in per cent: `0 %`, `<1 %`, `34 %`, `>99 %`; 0 and 100 only where exact."""
     if 0 < share < 0.01:
         return "<1 %"
     if 0.99 < share < 1:
@@ -219,7 +218,7 @@ def _percent(share: float) -> str:
 
 
 def profile_document(profile: Profile) -> dict[str, Any]:
-    """The profile as plain JSON values; all places of all findings. What has no meaning for the task is null."""
+    """The profile as plain JSON values with all places of all findings; what has no meaning is null."""
     task = profile.task
     tokens = dataclasses.asdict(profile.tokens) if profile.tokens else None
     if tokens:
@@ -240,7 +239,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
         "tokens": tokens,
         "label_check": labels and {key: getattr(labels, key) for key in ("embedder", "judged", "accuracy", "capable")},
         "findings": [_finding(finding) for finding in profile.findings],
-        "unchecked": [dataclasses.asdict(check) for check in profile.unchecked],
+        "unchecked": [{"what": check.what, "mend": check.hint} for check in profile.unchecked],
     }
     cleaned = clean(found)
     assert isinstance(cleaned, dict)
@@ -248,9 +247,10 @@ def profile_document(profile: Profile) -> dict[str, Any]:
 
 
 def _finding(finding: Finding) -> dict[str, object]:
-    plain_fields = ("code", "severity", "count", "total", "share", "what", "meaning", "mend", "lines")
+    plain_fields = ("code", "severity", "count", "total", "share", "what", "meaning", "lines")
     return {
         **{name: getattr(finding, name) for name in plain_fields},
+        "mend": finding.hint,  # the key keeps its first name, for whoever reads it
         "sights": [
             {"places": [dataclasses.asdict(place) for place in sight.places], "text": sight.text}
             for sight in finding.sights

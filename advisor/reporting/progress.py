@@ -18,7 +18,7 @@ from advisor.reporting.figures import duration
 
 
 class LiveProgress:
-    """Shows which approach runs and how far it is; a context manager that `compare` calls.
+    """A progress display, used as a context manager and called by `compare`.
 
     Args:
         stream: where to write; default: stderr.
@@ -76,7 +76,7 @@ class LiveProgress:
             self._bar = self._bars.add_task(f"{head}  {name}", total=total)
 
     def advance(self, n: int = 1) -> None:
-        """So many more examples or steps are done."""
+        """`n` more examples or steps are done."""
         self._done += n
         if self._bars and self._bar is not None:
             self._bars.advance(self._bar, n)
@@ -114,25 +114,28 @@ class LiveProgress:
 
 
 class _Count(ProgressColumn):
-    """How many of how many."""
+    """A column with done and total counts."""
 
     def render(self, task: Task) -> Text:
+        """The text of the column."""
         of = f"/{task.total:.0f}" if task.total else ""
         return Text(f"{task.completed:.0f}{of}" if task.completed or of else "")
 
 
 class _Rate(ProgressColumn):
-    """Examples per second, from the beginning of the step."""
+    """A column with examples per second, since the start of the step."""
 
     def render(self, task: Task) -> Text:
+        """The text of the column."""
         speed = task.finished_speed or task.speed
         return Text("" if not speed else f"{speed:.1f}/s", style="dim")
 
 
 class _Times(ProgressColumn):
-    """Elapsed, and left where it can be told."""
+    """A column with elapsed time, and remaining time where known."""
 
     def render(self, task: Task) -> Text:
+        """The text of the column."""
         words = duration(task.elapsed or 0.0)
         left = task.time_remaining
         return Text(words + (f", {duration(left)} left" if left else ""), style="dim")

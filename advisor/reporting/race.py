@@ -1,4 +1,4 @@
-"""How a race went, in sentences that the terminal and the Markdown report share, and in JSON."""
+"""The report of a race, in sentences and as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from advisor.verdict.race import WHY, Entrant, Race
 
 
 def summary(race: Race) -> list[str]:
-    """What was raced on, how it ended and what it took."""
+    """The examples of the race, how it ended and how long it took."""
     spent = race.racing + race.measuring
     budget = figures.duration(race.budget) + (f" ({figures.money(race.usd)})" if race.usd is not None else "")
     shares = f"{figures.duration(race.racing)} racing, {figures.duration(race.measuring)} measuring the finalists"
@@ -33,12 +33,12 @@ def summary(race: Race) -> list[str]:
 
 
 def entrants(race: Race) -> list[tuple[str, str]]:
-    """Each approach, and what became of it."""
+    """Each approach with its outcome."""
     return [(entrant.spec, _fate(entrant, race)) for entrant in race.entrants]
 
 
 def guarantee(race: Race) -> list[str]:
-    """What the race promises, and on what assumption."""
+    """The guarantee of the race, and the assumption it rests on."""
     if not race.pool or race.stopped == "alone":
         return []
     chance = figures.amount(100 * race.level)
@@ -62,7 +62,7 @@ def guarantee(race: Race) -> list[str]:
 
 
 def _favourite(race: Race) -> list[str]:
-    """Said where it is not the winner."""
+    """A sentence about the favourite where it is not the winner."""
     found = next((e for e in race.entrants if e.spec == race.favourite), None)
     if found is None or found.state in ("winner", "finalist"):
         return []
@@ -79,7 +79,7 @@ def _favourite(race: Race) -> list[str]:
 
 
 def as_json(race: Race | None) -> dict[str, object] | None:
-    """For results.json; None where there was no race."""
+    """The race for results.json; None where there was none."""
     if race is None:
         return None
     facts = {field.name: getattr(race, field.name) for field in dataclasses.fields(race)}

@@ -1,4 +1,4 @@
-"""Quality against cost, or against latency where costs are not known, as a figure."""
+"""A scatter plot of quality against cost, or against latency where costs are unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FLOOR = 3.0
 
 @dataclass(frozen=True)
 class _Axis:
-    """What the horizontal axis shows, and what it is called where it is not known."""
+    """The horizontal axis and its label."""
 
     title: str
     short: str
@@ -31,7 +31,7 @@ _LATENCY = _Axis(
 
 
 def scatter(decision: Decision) -> Figure | None:
-    """The approaches by the numbers they have in the table; None with fewer than two to place."""
+    """The approaches by their numbers in the table; None with fewer than two to place."""
     by_cost, by_latency = _marks(decision, _COST), _marks(decision, _LATENCY)
     priced = len(by_cost) > 1 and 2 * len(by_cost) >= len(by_latency)
     axis, marks = (_COST, by_cost) if priced else (_LATENCY, by_latency)
@@ -57,7 +57,7 @@ def _marks(decision: Decision, axis: _Axis) -> list[Mark]:
 
 
 def _baseline(row: Row) -> bool:
-    """Controls that answer without the model: they would only stretch the picture."""
+    """Whether a row is a control that answers without the model, which would only stretch the axis."""
     return row.control and not row.uses_model
 
 
@@ -67,7 +67,7 @@ def _least_of_model(decision: Decision, axis: _Axis) -> float:
 
 
 def _floored(marks: list[Mark], least: float) -> tuple[list[Mark], float]:
-    """Those far cheaper than any with the model are put on the left edge and marked `<`."""
+    """The points, with those far cheaper than any with the model put on the left edge and marked `<`."""
     floor = max(least / _FLOOR, min(mark.x for mark in marks))
     return [mark if mark.x >= floor else Mark(floor, mark.y, f"<{mark.label}") for mark in marks], floor
 

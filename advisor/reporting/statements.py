@@ -1,4 +1,4 @@
-"""What a report says in words."""
+"""The sentences and short texts of a report on a decision."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _REVISION_DIGITS = 12
 
 
 def best_row(decision: Decision) -> Row | None:
-    """The row that the differences are taken to: the first without one of its own, controls last."""
+    """The row that differences are taken to: the first without a difference of its own, controls last."""
     without = [r for r in decision.rows if r.quality is not None and r.versus_best is None]
     return min(without, key=lambda r: r.control, default=None)
 
 
 def numbers(decision: Decision) -> dict[str, str]:
-    """By spec, the number that stands for it in the table and the picture; only rows with a quality."""
+    """The number of each row in table and figure, by spec; only rows with a quality."""
     measured = [r.spec for r in decision.rows if r.quality is not None]
     return {spec: str(i) for i, spec in enumerate(measured, start=1)}
 
 
 def named(name: str) -> str:
-    """A task's name, where there is anything of it to see."""
+    """A task's name, if any of it is printable."""
     return name if plain(name) else "unnamed task"
 
 
 def sizes(task: TaskFacts) -> str:
-    """How much the task holds: `120 train, 100 test examples; 42 documents (8,100 words)`."""
+    """The size of the task: `120 train, 100 test examples; 42 documents (8,100 words)`."""
     parts = [f"{figures.count(n)} {name}" for n, name in ((task.train, "train"), (task.dev, "dev")) if n]
     text = ", ".join([*parts, f"{figures.count(task.test)} test examples"])
     if task.documents:
@@ -43,7 +43,7 @@ def sizes(task: TaskFacts) -> str:
 
 
 def model(facts: ModelFacts, short: bool = False) -> str:
-    """The weights that ran, in one line; in short with the beginning of the revision."""
+    """The weights that ran, on one line; `short` gives the beginning of the revision."""
     revision = facts.revision[: _REVISION_DIGITS if short else None] or figures.UNKNOWN
     return ", ".join(
         [
@@ -111,7 +111,7 @@ def still_needed(decision: Decision) -> str:
 
 
 def groups(decision: Decision) -> str:
-    """What the group letters say, and what they do not; empty without any."""
+    """The meaning of the group letters; empty without any."""
     lettered = [row for row in decision.rows if row.group]
     if len(lettered) < 2:
         return ""
@@ -125,7 +125,7 @@ def groups(decision: Decision) -> str:
 
 
 def fitting(row: Row, compact: bool = False) -> str:
-    """What fitting and indexing took."""
+    """The time of fitting and indexing."""
     return figures.duration(figures.total(row.fit_seconds, row.index_seconds), compact)
 
 
@@ -135,14 +135,14 @@ def over_horizon(row: Row) -> str:
 
 
 def busy(decision: Decision) -> str:
-    """What the mark of a busy machine means; empty where nothing bears it."""
+    """The meaning of the busy-machine mark; empty where nothing carries it."""
     if not any(row.is_busy(PREDICT, LATENCY) or row.fit_is_busy for row in decision.rows if row.quality is not None):
         return ""
     return f"{figures.BUSY} measured on a busy machine: may be too much (see the caveats)"
 
 
 def break_even(point: BreakEven) -> str:
-    """Where two approaches cost the same, as a sentence."""
+    """A break-even point as a sentence."""
     at = figures.amount(figures.significant(point.at) if figures.known(point.at) is not None else None)
     if point.low is not None and point.high is not None:
         at += f" ({' to '.join(figures.amount(figures.significant(end)) for end in (point.low, point.high))})"
@@ -157,7 +157,7 @@ def break_even(point: BreakEven) -> str:
 
 
 def trouble(row: Row) -> str:
-    """Why a row has no result, or what is wrong with it: `failed: out of memory`; empty where all is well."""
+    """The reason why a row has no result or is wrong: `failed: out of memory`; empty where all is well."""
     if row.status == "ok":
         return "" if row.quality is not None else "no quality recorded"
     if row.error:
@@ -166,7 +166,7 @@ def trouble(row: Row) -> str:
 
 
 def notes(row: Row) -> list[str]:
-    """What is worth knowing of one approach: its own notes, retrieval, context that did not fit."""
+    """Remarks on one approach: its own notes, retrieval, context that did not fit."""
     found = list(row.notes)
     if row.recall_at_k is not None or row.mrr is not None:
         lost = row.recall_shown is not None and row.recall_shown != row.recall_at_k
@@ -187,7 +187,7 @@ def notes(row: Row) -> list[str]:
 
 
 def reused(decision: Decision) -> str:
-    """What was taken over from earlier work, and that no figure profits from it; empty where nothing was."""
+    """What was reused from earlier work, and that no figure profits from it; empty where nothing was."""
     before: dict[str, list[str]] = {}
     saved: dict[str, float] = {}
     for row in decision.rows:
@@ -202,7 +202,7 @@ def reused(decision: Decision) -> str:
 
 
 def time_spent(decision: Decision) -> str:
-    """Where the time went, most first; empty where the records do not say."""
+    """The time by kind of work, most first; empty where the records do not say."""
     found = effort(decision.comparison)
     parts = []
     for name, seconds in found.seconds.items():
@@ -212,7 +212,7 @@ def time_spent(decision: Decision) -> str:
 
 
 def share_of_ceiling(decision: Decision) -> str:
-    """How near the model's work came to the machine's rate of matrix products, and what was counted."""
+    """The share of the machine's peak rate of matrix products that the model reached, and what was counted."""
     found, model = effort(decision.comparison), decision.comparison.model
     if not found.shares or not model.matrix_flops:
         return ""
@@ -227,13 +227,13 @@ def share_of_ceiling(decision: Decision) -> str:
 
 
 def caveats(decision: Decision) -> list[str]:
-    """Every caveat once: of the choice, of the task, of the model."""
+    """All caveats of the choice, the task and the model, each once."""
     comparison = decision.comparison
     return unique([*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats])
 
 
 def unique(words: Iterable[str]) -> list[str]:
-    """The words in order, each once."""
+    """The words in order without repetition."""
     return list(dict.fromkeys(words))
 
 

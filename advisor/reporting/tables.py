@@ -1,4 +1,4 @@
-"""The tables of a decision: results, and what they cost."""
+"""The tables of a decision: results and costs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def results(decision: Decision) -> Table:
 
 
 def costs(decision: Decision) -> Table:
-    """Every measured approach with what it costs, takes and leaves behind; for a page."""
+    """Every measured approach with its costs, resources and artefacts; for a page."""
     days = decision.limits.horizon_days
     measured = [row for row in decision.rows if row.quality is not None]
     found: list[tuple[str, Callable[[Row], str]]] = [
@@ -109,7 +109,7 @@ def _legend(decision: Decision) -> Iterator[Sign]:
 
 
 def _difference(row: Row, decision: Decision) -> str:
-    """The difference to the best approach; a star where it is shown, "best" at the best itself."""
+    """The difference to the best approach; a star where it is shown, "best" for the best itself."""
     if row is statements.best_row(decision):
         return "best"
     if row.versus_best is None:
@@ -156,7 +156,7 @@ def _p95(row: Row) -> str:
 
 
 def _span(low: float | None, high: float | None, show: Callable[[float | None], str]) -> str:
-    """Both ends; empty where neither is known, and open where one is not."""
+    """Both ends of an interval; empty where neither is known, and open where one is not."""
     if low is None and high is None:
         return ""
     return f"{show(low)} to {show(high)}" if high is not None else f"{show(low)} or more"

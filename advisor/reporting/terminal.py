@@ -1,4 +1,4 @@
-"""Reports for a terminal: plain lines that read well without colour and in a file too. Nothing reads rich markup."""
+"""Reports for a terminal: plain lines that read well without colour and in a file. No rich markup is interpreted."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ class _Lines:
             self.add("")
 
     def heading(self, title: str) -> None:
-        """Begins a section."""
+        """The heading that begins a section."""
         self.blank()
         self.add(plain(title), "strong")
 
     def item(self, text: str, lead: str = "", hang: int = 0, tone: Tone = "") -> None:
-        """A paragraph, indented; `lead` stands before its first line, the others hang below its end.
+        """A paragraph, indented; `lead` stands before its first line, and further lines are aligned behind it.
 
         Args:
             hang: the least width of the lead, so that several items stand in one column.
@@ -97,12 +97,12 @@ class _Lines:
             self._lines.append(Text.assemble(before, (part, _STYLES[tone])))
 
     def paragraph(self, text: str) -> None:
-        """A paragraph, indented, its second and further lines a little more."""
+        """A paragraph, indented, with a deeper indent from the second line on."""
         for number, part in enumerate(self._wrapped(text, 2 * _INDENT)):
             self.add(" " * (_INDENT if number == 0 else 2 * _INDENT) + part)
 
     def beside(self, words: Sequence[str], gap: int = 3) -> None:
-        """Short texts beside each other, as many to a line as fit, none broken."""
+        """Short texts side by side, as many on a line as fit, none broken."""
         lines: list[str] = []
         for word in words:
             if lines and _INDENT + cell_len(lines[-1]) + gap + cell_len(word) <= self.width:

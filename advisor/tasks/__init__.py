@@ -1,4 +1,4 @@
-"""What the user brings: tasks, examples, queries, documents and limits; reading and checking them."""
+"""The nouns of a task (examples, queries, documents, limits), and loading and checking them."""
 
 from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels

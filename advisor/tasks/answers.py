@@ -1,4 +1,4 @@
-"""Targets that are several acceptable answers: lists, SQuAD's objects, and lists written in a cell."""
+"""Targets with several acceptable answers: lists, SQuAD's objects, and lists written as text into a cell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LITERAL = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(\s+(?=['"]))?"""
 
 
 def acceptable(value: object) -> list[str] | None:
-    """The answers in a list or in SQuAD's `{"text": [...]}`, each once; None where it holds anything else.
+    """The answers in a list or in SQuAD's `{"text": [...]}`, each once; None for any other value.
 
     A conversation holds one answer, the last turn of the assistant. Empty answers are left out.
     """
@@ -35,7 +35,7 @@ def acceptable(value: object) -> list[str] | None:
 
 
 def listed_in_a_cell(text: str) -> list[str] | None:
-    """The texts of a list that was written into a cell, as JSON, Python or NumPy shows it; None for any other text."""
+    """The texts of a list written as text into a cell, in JSON, Python or NumPy notation; None for other text."""
     text = text.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return None
@@ -49,7 +49,7 @@ def listed_in_a_cell(text: str) -> list[str] | None:
 
 
 def _python_list(text: str) -> object:
-    """What a list says in Python's or NumPy's form.
+    """The list that a text in Python or NumPy notation denotes.
 
     NumPy puts no comma between texts (`['a' 'b']`), and Python would make one of them.
     """

@@ -1,4 +1,4 @@
-"""All checks of a task that need no model."""
+"""The data audit: all checks of a task that need no model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ORDER: dict[Severity, int] = {"high": 0, "medium": 1, "low": 2}
 
 
 def audit(material: Material) -> tuple[Finding, ...]:
-    """What may spoil a comparison, the gravest first."""
+    """Run all checks and return their findings, most severe first."""
     checks = (repeated_inputs, repeated_documents, leaks, balance, length_outliers, language_outliers, privacy)
     return ranked(finding for check in checks for finding in check(material))
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings by severity, else in the order of the checks."""
+    """Sort findings by severity; those of equal severity keep the order of the checks."""
     return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))

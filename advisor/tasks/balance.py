@@ -1,5 +1,4 @@
-"""Labels: classes that are too small to learn or to test, labels that look alike, shares that flatter the majority; and
-what the metric and the test set do not show."""
+"""Checks of labels (small or look-alike classes, class imbalance), of the metric and of the test set's size."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ _COARSE, _BLIND = 0.1, 0.2  # smallest difference to be seen, in units of the me
 
 
 def balance(material: Material) -> Iterator[Finding]:
-    """What is found about labels and about the size of the test set."""
+    """Find problems with labels, with the metric and with the size of the test set."""
     task, train, test = material.task, material.of("train"), material.of("test")
     if task.kind == "classification":
         yield from _untaught(train, test)
@@ -63,7 +62,7 @@ def _untaught(train: Sequence[Entry], test: Sequence[Entry]) -> Iterator[Finding
         total=len(test),
         what=f"{counted(len(found), len(test), 'test examples')} of a label that train lacks: {named}.",
         meaning="Whatever learns from train cannot know it: head, nearest and LoRA lose there, zero-shot does not.",
-        mend="Add training examples of it, or take it out of test.",
+        hint="Add training examples of it, or take it out of test.",
         sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
     )
 
@@ -80,7 +79,7 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             what=f"{counted(len(few), len(labels), 'classes', HAS)} "
             f"fewer than {FEW_TO_LEARN} training examples: {_named(few)}.",
             meaning="Trained approaches and few-shot look worse than they would with enough examples.",
-            mend="Label some more of these, or join them with another class.",
+            hint="Label some more of these, or join them with another class.",
             sights=sights((_places(label, train), f"{label}: {count}") for label, count in few.items()),
         )
     few = _few(labels, test, FEW_TO_TEST)
@@ -94,7 +93,7 @@ def _small(task: Task, train: Sequence[Entry], test: Sequence[Entry]) -> Iterato
             f"fewer than {FEW_TO_TEST} test examples: {_named(few)}.",
             meaning="Nothing can be said about them alone"
             + (", and each weighs as much as a large one in macro F1." if task.metric == "macro_f1" else "."),
-            mend="Test on more of these.",
+            hint="Test on more of these.",
             sights=sights((_places(label, test), f"{label}: {count}") for label, count in few.items()),
         )
 
@@ -109,7 +108,7 @@ def _named(few: dict[str, int]) -> str:
 
 
 def _places(label: str, split: Sequence[Entry]) -> list[Place]:
-    """Where a label's examples are; the file as a whole where there is none."""
+    """The places of a label's examples; the whole file where it has none."""
     found = [entry.place for entry in split if entry.form == label]
     return found or [Place(split[0].place.file) if split else Place("train")]
 
@@ -119,11 +118,11 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
     for label in dict.fromkeys([*map(unicode_form, task.labels), *(entry.form for entry in entries)]):
         spelt[_LOOSE.sub("", " ".join(answer_tokens(look(label))))].append(label)
     groups = [labels for labels in spelt.values() if len(labels) > 1]
-    twins = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
-    others = [labels for labels in groups if labels not in twins]
+    alike = [labels for labels in groups if len(set(map(look, labels))) < len(labels)]
+    others = [labels for labels in groups if labels not in alike]
     kinds = (
         ("labels-alike", "case, spacing or punctuation", others),
-        ("labels-look-alike", "letters that look alike", twins),
+        ("labels-look-alike", "letters that look alike", alike),
     )
     counts = Counter(entry.form for entry in entries)
     for code, ways, alike in kinds:
@@ -139,17 +138,17 @@ def _alike(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
             total=len(entries),
             what=f"Some labels differ in {ways} alone: {listed([_told_apart(labels) for labels in alike], 3)}.",
             meaning="They count as different answers, so that right ones are judged wrong.",
-            mend="Write each label in one way.",
+            hint="Write each label in one way.",
             sights=sights(([entry.place], f"{entry.form} <- {entry.example.input}") for entry in found),
         )
 
 
 def _told_apart(labels: Sequence[str]) -> str:
-    """The labels with the characters in which one looks like another and is not."""
+    """The labels, each with the characters in which it differs from the label it looks like."""
     named = []
     for label in labels:
-        twin = next((other for other in labels if other != label and look(other) == look(label)), None)
-        named.append(quoted(label) + (f" ({code_points(label, twin)})" if twin else ""))
+        lookalike = next((other for other in labels if other != label and look(other) == look(label)), None)
+        named.append(quoted(label) + (f" ({code_points(label, lookalike)})" if lookalike else ""))
     return " and ".join(named)
 
 
@@ -166,7 +165,7 @@ def _lopsided(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             what=f"{counted(count, len(test), 'test examples')} of the label {quoted(label)}.",
             meaning=f"Who always says so has an accuracy of {count / len(test):.2f}; differences between approaches "
             "are small beside that.",
-            mend='Set metric = "macro_f1", or test on more of the other labels.',
+            hint='Set metric = "macro_f1", or test on more of the other labels.',
             sights=(),
         )
 
@@ -186,7 +185,7 @@ def _signs_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
         what=f"{counted(len(code), len(entries), 'answers', ('looks', 'look'))} like code, and {task.metric} judges "
         "them as text.",
         meaning=f"It does not see {lost}, so that answers which differ in them alone count as the same.",
-        mend=f'Set metric = "{better}", which sees every sign.',
+        hint=f'Set metric = "{better}", which sees every sign.',
         sights=sights(([entry.place], entry.example.target) for entry in code),
     )
 
@@ -205,7 +204,7 @@ def _words_unseen(task: Task, entries: Sequence[Entry]) -> Iterator[Finding]:
             what=f"{counted(len(whole), len(entries), 'answers')} in a script without spaces between words.",
             meaning=f"{task.metric} parts words at white space and drops ASCII punctuation alone: an answer is right "
             "as a whole or not at all, and a full stop makes it wrong.",
-            mend=f'Set metric = "{better}", which compares characters there.',
+            hint=f'Set metric = "{better}", which compares characters there.',
             sights=sights(([entry.place], entry.example.target) for entry in whole),
         )
 
@@ -222,6 +221,6 @@ def _coarse(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             total=len(test),
             what=f"There are {len(test):,} test examples.",
             meaning=f"A difference in {task.metric} below about {smallest:.2f} will most likely go unnoticed.",
-            mend=f"Test on more; {4 * len(test):,} examples would halve it.",
+            hint=f"Test on more; {4 * len(test):,} examples would halve it.",
             sights=(),
         )

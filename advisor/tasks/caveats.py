@@ -1,4 +1,4 @@
-"""What a reader of the results should know about the examples: the findings that touch what is compared."""
+"""The findings of the data audit that a report on results repeats as caveats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LEAKED = frozenset({"test-input-in-train", "near-test-input-in-train", "test-ex
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What a comparison's record keeps of the checks of its examples.
+    """The results of the data audit that a comparison's record keeps.
 
     Attributes:
         caveats: sentences for a report, each with the first place.
@@ -46,7 +46,7 @@ class DataFacts:
 
 
 def data_facts(task: Task) -> DataFacts:
-    """What the task's examples, as they are, do to a comparison."""
+    """Audit a task's examples for what affects a comparison."""
     material = Material(task)
     found = [*balance(material), *leaks(material), *repeated_inputs(material)]
     leaked = {sight.places[0] for finding in found if finding.code in _LEAKED for sight in finding.sights}
@@ -55,7 +55,7 @@ def data_facts(task: Task) -> DataFacts:
 
 
 def data_caveats(task: Task) -> tuple[str, ...]:
-    """The caveats alone."""
+    """The caveats of `data_facts` alone."""
     return data_facts(task).caveats
 
 

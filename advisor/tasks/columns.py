@@ -1,4 +1,4 @@
-"""Which columns of a table are read: those that the user names, else those of a shape that is known."""
+"""Choosing the columns of a table: the ones the user names, else those of a known data format."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class Columns:
 
     @property
     def input(self) -> str:
-        """The first input column, for messages."""
+        """The name of the first input column, for messages."""
         return self.inputs[0]
 
     @property
     def line(self) -> str:
-        """A line as it should be, for mends."""
+        """An example line in the right form, for hints."""
         return json.dumps(dict.fromkeys((*self.inputs, self.target), "..."), ensure_ascii=False)
 
     @property
@@ -67,14 +67,13 @@ class Columns:
         return self.inputs == (self.target,)
 
     def wanted(self, seen: Sequence[str]) -> tuple[str, ...]:
-        """The columns to read, of those that are there."""
+        """The columns to read among those that are present."""
         names = dict.fromkeys((*OPTIONAL, *self.inputs, self.target, self.group, *self.maybe_groups))
         return tuple(name for name in names if name in seen)
 
 
 def of_lines(seen: Sequence[str], log: FaultLog) -> Columns:
-    """The columns of a task folder's file: `input` and `target`, else those of a known shape. What is noted of a
-    table is noted here too."""
+    """The columns of a file in a task folder: `input` and `target`, else those of a known format. It logs remarks."""
     shape = None if "target" in seen else _shape(seen)
     found = _completed(shape or Columns(), seen)
     if shape:
@@ -84,7 +83,7 @@ def of_lines(seen: Sequence[str], log: FaultLog) -> Columns:
 
 
 def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> Columns | None:
-    """The columns of a table, each there exactly once; None after a fault was noted."""
+    """The columns of a table, each present exactly once, or None after a fault was logged."""
     found = asked
     if not asked.inputs and not asked.target:
         found = _shape(seen) or Columns(group=asked.group)
@@ -104,7 +103,7 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
 
 
 def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]], in_folder: bool) -> str | None:
-    """What is said where a column looks like a group and none was named; None where none does.
+    """A caveat where a column looks like a group and none was named, else None.
 
     In a task folder a group has its name, `group`; of a table the user names the column. A column looks like a group
     if its name does and its values repeat, without being so few that they are a property of the rows.
@@ -122,7 +121,7 @@ def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]], in_fold
 
 
 def _shape(seen: Sequence[str]) -> Columns | None:
-    """The columns of files in which the data of fine-tuning comes."""
+    """The columns of the formats in which fine-tuning data usually comes; None for an unknown format."""
     for name in CONVERSATIONS:
         if name in seen:
             return Columns((name,), name)
@@ -134,7 +133,7 @@ def _shape(seen: Sequence[str]) -> Columns | None:
 
 
 def _completed(columns: Columns, seen: Sequence[str]) -> Columns:
-    """With Alpaca's second column, and the columns that look like groups."""
+    """The columns with Alpaca's second input column and the candidates for a group added."""
     if columns.inputs == ALPACA[:1] and columns.target == "output" and ALPACA[1] in seen:
         columns = replace(columns, inputs=ALPACA)
     maybe = () if columns.group in seen else tuple(name for name in seen if _is_group(name))
@@ -148,7 +147,7 @@ def _is_group(name: str) -> bool:
 
 
 def _note_reading(columns: Columns, log: FaultLog) -> None:
-    """Say what a shape makes of its columns."""
+    """Log how the columns of a known format are read."""
     if columns.inputs == ALPACA:
         log.note('the columns "instruction" and "input" are joined to one input, as in Alpaca\'s files')
     if columns.in_turns:
@@ -156,7 +155,7 @@ def _note_reading(columns: Columns, log: FaultLog) -> None:
 
 
 def _note_unread(columns: Columns, seen: Sequence[str], log: FaultLog, in_folder: bool) -> None:
-    """Name the columns that may be a part of the input and are not read."""
+    """Log the columns that may be part of the input and are not read."""
     read = (*columns.inputs, columns.target)
     for name in (name for name in seen if name.casefold() in _PART_OF_INPUT and name not in read):
         both = " ".join(f"--input {shlex.quote(part)}" for part in (*columns.inputs, name))
@@ -173,7 +172,7 @@ def _guess(role: str, seen: Sequence[str], given: object) -> str:
 
 
 def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
-    """Whether the table has the wanted columns exactly once; what is not so is noted."""
+    """Whether the table has each wanted column exactly once; faults are logged."""
     good = True
     for column in dict.fromkeys(wanted):
         count = seen.count(column)
@@ -189,5 +188,5 @@ def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog
 
 
 def _listed(seen: Sequence[str]) -> str:
-    """The columns' names; one with a comma in quotes."""
+    """The names of the columns; a name with a comma is quoted."""
     return listed([f'"{short(name)}"' if "," in name else short(name) for name in seen], 20)

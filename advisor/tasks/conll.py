@@ -1,4 +1,4 @@
-"""Entities in CoNLL's form: one token a line, its tag last, an empty line behind each sentence."""
+"""Reading named entities in CoNLL format: one token a line with its tag last, an empty line after each sentence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from advisor.intake import Bound
 from advisor.tasks.faults import FaultLog, quoted
-from advisor.tasks.jsonfile import Row
+from advisor.tasks.jsonfile import FileRow
 from advisor.tasks.textfile import BOUNDS, read_text
 
 CONLL_ENDINGS = (".conll", ".bio", ".iob")
@@ -16,8 +16,8 @@ CONLL_ENDINGS = (".conll", ".bio", ".iob")
 Token = tuple[str, str]
 
 
-def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[Row] | None:
-    """One row for each sentence: `input` is its tokens joined by spaces, `target` the entities as a JSON list.
+def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
+    """Read one row per sentence: `input` is the tokens joined by spaces, `target` the entities as a JSON list.
 
     Tags are `O`, or `B-`, `I-` (and `E-`, `S-`, `L-`, `U-`) before the type; columns between token and tag are not
     read. An entity is `{"text": ..., "type": ...}`. The row's line is that of the sentence's first token.
@@ -36,7 +36,7 @@ def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[R
     rows = []
     for line, tokens in _sentences(path, text, log):
         target = json.dumps(_entities(tokens), ensure_ascii=False, separators=(",", ":"))
-        rows.append(Row(line, {"input": " ".join(token for token, _ in tokens), "target": target}))
+        rows.append(FileRow(line, {"input": " ".join(token for token, _ in tokens), "target": target}))
     return rows
 
 

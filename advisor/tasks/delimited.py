@@ -1,4 +1,4 @@
-"""Delimited text: CSV and its dialects, TSV; records with the lines on which they begin."""
+"""Reading delimited text (CSV and its dialects, TSV) into rows with the lines on which they begin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Literal
 from advisor.intake import Bound
 from advisor.tasks.columns import Columns
 from advisor.tasks.faults import FaultLog
-from advisor.tasks.jsonfile import Row, parse_json
+from advisor.tasks.jsonfile import FileRow, parse_json
 from advisor.tasks.textfile import BOUNDS, read_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -28,7 +28,7 @@ Record = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class _Reading:
-    """A text read in one dialect; `fault` with its line where it breaks the rules of quoting."""
+    """A text read in one dialect; `fault` is the place and kind of an error in quoting."""
 
     separator: str
     records: list[Record]
@@ -36,19 +36,20 @@ class _Reading:
 
     @property
     def header(self) -> list[str]:
+        """The names of the columns."""
         return [cell.strip() for cell in self.records[0][1]] if self.records else []
 
     @property
     def even(self) -> float:
-        """Share of the records with as many cells as the header."""
+        """The share of records with as many cells as the header."""
         width = len(self.header)
         return sum(len(cells) == width for _, cells in self.records) / max(1, len(self.records))
 
 
 def read_delimited(
     path: Path, expected: Sequence[str], choose: Choose, log: FaultLog, bound: Bound = BOUNDS.table
-) -> tuple[Columns, list[Row]] | None:
-    """The rows of a .csv or .tsv file, and the columns that were read; None if the table could not be read.
+) -> tuple[Columns, list[FileRow]] | None:
+    """Read the rows and the chosen columns of a .csv or .tsv file; None if the table could not be read.
 
     The separator is what a line `sep=;` says, else that sign among commas, semicolons, tabs and vertical bars which
     stands in the header outside quotes; where several do, the one by which the expected columns are there and rows
@@ -89,14 +90,14 @@ def read_delimited(
             log.add(path, at, what, f"cells are separated by {named}: put those that contain one in double quotes")
             continue
         try:
-            rows.append(Row(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
+            rows.append(FileRow(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
         except ValueError as error:
             log.add(path, at, str(error), 'write several values as a JSON list: ["...", "..."]')
     return columns, rows
 
 
 def _read(text: str, ending: str, expected: Sequence[str], told: str | None) -> _Reading:
-    """The reading in the likeliest dialect."""
+    """The text read in the likeliest dialect."""
     head = _outside_quotes(text)
     present = [separator for separator in SEPARATORS if separator in head]
     if ending == ".tsv" and "\t" in present and told is None:
@@ -111,7 +112,7 @@ def _merit(reading: _Reading, expected: Sequence[str]) -> tuple[int, bool, float
 
 
 def _tried(text: str, separator: str) -> _Reading:
-    """The reading by one separator; with the spaces behind it skipped where quotes follow them."""
+    """The text read with one separator; spaces between a separator and a quote are skipped."""
     reading = _parse(text, separator, spaces=False)
     sample = reading.records if reading.fault is None else ()
     padded = any(_PADDED_QUOTE.fullmatch(cell) or cell.startswith(' "') for _, cells in sample for cell in cells)
@@ -147,7 +148,7 @@ def _parse(text: str, separator: str, *, spaces: bool, quotes: bool = True) -> _
 
 
 def _outside_quotes(text: str) -> str:
-    """The header's signs that stand outside quotes."""
+    """The characters of the header that stand outside quotes."""
     found = []
     inside = False
     for sign in text.lstrip("\r\n"):
@@ -161,7 +162,7 @@ def _outside_quotes(text: str) -> str:
 
 
 def _quoting(text: str, separator: str) -> str:
-    """What mends a record that breaks the rules of quoting."""
+    """The hint for a record with an error in quoting."""
     if '\\"' in text:
         return 'quotes inside a cell are doubled, not written \\": "5"" pipe"'
     named = SEPARATORS.get(separator, repr(separator))
@@ -169,7 +170,7 @@ def _quoting(text: str, separator: str) -> str:
 
 
 def _cell(name: str, text: str, is_list: bool) -> object:
-    """A cell as a value: a list where `targets` or `evidence` has brackets, else the text."""
+    """The value of a cell: a list where `targets` or `evidence` has brackets, else the text."""
     if not is_list:
         return text
     if not text.strip():

@@ -1,4 +1,4 @@
-"""The description of a task: plain numbers, without a model and without judging."""
+"""The description of a task in numbers, without a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ASKED = 500  # questions whose overlap with the documents is worked out
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a length is spread: mean, percentiles and the largest, in the unit of the field it belongs to."""
+    """The distribution of a length: mean, percentiles and maximum, in the unit of the field it belongs to."""
 
     mean: float
     p5: float
@@ -36,7 +36,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread | None:
-        """Of some values; None without any."""
+        """The distribution of some values; None without any."""
         if not len(values):
             return None
         low, middle, high = (float(value) for value in np.percentile(values, (5, 50, 95)))
@@ -45,7 +45,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A task in numbers. Shares lie between 0 and 1; None where a number has no meaning for the task.
+    """A task in numbers. Shares lie between 0 and 1; a number without meaning for the task is None.
 
     Words are counted by white space for lengths, and told from characters in scripts without spaces
     (`advisor.tasks.words`). Whether answers are the same is told as metrics tell it
@@ -122,7 +122,7 @@ class Description:
 
 
 def describe(material: Material) -> Description:
-    """The description of a task."""
+    """Compute the description of a task."""
     task, entries = material.task, material.entries
     targets = [entry.example.target for entry in entries]
     language, language_share = main_language(material.input_languages)
@@ -191,7 +191,7 @@ def _answers(train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _occurrences(material: Material) -> dict[str, Any]:
-    """Where answers stand word for word, and what inputs have in common with the documents."""
+    """The shares of answers that occur word for word, and the overlap of inputs with the documents."""
     task, entries = material.task, material.entries
     nothing = dict.fromkeys(
         ("in_input", "in_evidence", "in_documents", "question_overlap", "evidence_overlap", "evidence_first")

@@ -1,4 +1,4 @@
-"""Conversations as fine-tuning data holds them: lists of turns, in OpenAI's form and in ShareGPT's."""
+"""Conversations in fine-tuning data: lists of turns in OpenAI's and in ShareGPT's format."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side says; the role is `user`, `assistant`, `system` or whatever else the file calls it."""
+    """One turn of a conversation; the role is `user`, `assistant`, `system` or whatever else the file calls it."""
 
     role: str
     text: str
 
 
 def turns(value: object) -> tuple[Turn, ...] | None:
-    """The turns of a conversation, or of its JSON text; None for anything else."""
+    """Parse the turns of a conversation, given as a list or as its JSON text; None for any other value."""
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         try:
             value = parse_json(value)
@@ -39,13 +39,13 @@ def turns(value: object) -> tuple[Turn, ...] | None:
 
 
 def exchange(conversation: Sequence[Turn]) -> tuple[str, str] | None:
-    """What comes before the last turn of the assistant, as one text, and that turn; None where it has none."""
+    """Split a conversation into the text before the assistant's last turn, and that turn; None without one."""
     last = max((at for at, turn in enumerate(conversation) if turn.role == "assistant"), default=None)
     return None if last is None else (transcript(conversation[:last]), conversation[last].text)
 
 
 def transcript(conversation: Sequence[Turn]) -> str:
-    """Turns as one text: what the system says, then the one question as it is, or several turns with their roles."""
+    """Join turns into one text: the system's text, then a single question as it is, or several turns with roles."""
     system = [turn.text for turn in conversation if turn.role == "system" and turn.text]
     said = [turn for turn in conversation if turn.role != "system" and turn.text]
     if len(said) == 1 and said[0].role == "user":
@@ -64,7 +64,7 @@ def _turn(item: object) -> Turn | None:
 
 
 def _text(content: object) -> str:
-    """A turn's text; of content in parts, the text parts."""
+    """The text of a turn; of content given in parts, the text parts."""
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         return "\n".join(part for part in parts if isinstance(part, str)).strip()

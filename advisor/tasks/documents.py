@@ -1,4 +1,4 @@
-"""Reading documents: one JSON object each, or a folder of text files: Markdown, reStructuredText, HTML and plain."""
+"""Reading documents from a JSON lines file or a folder of Markdown, reStructuredText, HTML and plain text files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from advisor.intake import link_out, odd_kind, shown, there
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted
 from advisor.tasks.forms import is_blank
-from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json, type_name
+from advisor.tasks.jsonfile import JSON_ENDINGS, FileRow, read_json, type_name
 from advisor.tasks.markup import from_html, from_markdown, from_rst
 from advisor.tasks.task import Document, Place
-from advisor.tasks.textfile import BOUNDS, Bounds, near_path, read_text
+from advisor.tasks.textfile import BOUNDS, FileBounds, near_path, read_text
 from advisor.tasks.values import plain
 
 _LINE = '{"id": "...", "title": "...", "text": "..."}'
@@ -42,9 +42,9 @@ _ID_ALIASES = ("doc_id", "docid", "_id", "document_id", "documentid", "uid", "uu
 
 
 def read_documents(
-    path: Path, log: FaultLog, bounds: Bounds = BOUNDS, home: Path | None = None
+    path: Path, log: FaultLog, bounds: FileBounds = BOUNDS, home: Path | None = None
 ) -> tuple[Document, ...]:
-    """The documents in a .jsonl file or below a folder of text files; faults are noted.
+    """Read the documents of a .jsonl file or of a folder of text files; faults are logged.
 
     Files of a folder that are not read are counted by their kind in a note.
 
@@ -60,11 +60,11 @@ def read_documents(
         log.add(path, None, "no such file or folder", lambda: near_path(path) or "check the path")
         return ()
     if path.suffix.lower() not in JSON_ENDINGS:
-        mend = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
+        hint = f"give a .jsonl file with lines like {_LINE}, or a folder of text files"
         if path.suffix.lower() in (".csv", ".tsv", ".parquet"):
             read = "parquet" if path.suffix.lower() == ".parquet" else "csv"
-            mend += f'; pandas.read_{read}("{path.name}").to_json("documents.jsonl", orient="records", lines=True)'
-        log.add(path, None, "documents cannot be read from this kind of file", mend)
+            hint += f'; pandas.read_{read}("{path.name}").to_json("documents.jsonl", orient="records", lines=True)'
+        log.add(path, None, "documents cannot be read from this kind of file", hint)
         return ()
     before = len(log)
     rows = read_json(path, log, _LINE, bounds.table)
@@ -75,7 +75,7 @@ def read_documents(
     return tuple(document for document in found if document is not None)
 
 
-def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Document | None:
+def _document(row: FileRow, path: Path, lines: dict[str, int], log: FaultLog) -> Document | None:
     before = len(log)
     identity, title, text = (plain(row.values.get(key)) for key in ("id", "title", "text"))
     if identity is None or identity == "":
@@ -93,8 +93,8 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
         log.add(path, row.line, f'"title" is {type_name(title)}, not a text', "write it in quotes")
     if "text" not in row.values:
         near = _near_text(row)
-        mend = f'rename "{near}" to "text"' if near else f"every line needs a text, e.g. {_LINE}"
-        log.add(path, row.line, '"text" is missing', mend)
+        hint = f'rename "{near}" to "text"' if near else f"every line needs a text, e.g. {_LINE}"
+        log.add(path, row.line, '"text" is missing', hint)
     elif not isinstance(text, str):
         log.add(path, row.line, f'"text" is {type_name(text)}, not a text', f"write it in quotes: {_LINE}")
     elif is_blank(text):
@@ -104,19 +104,19 @@ def _document(row: Row, path: Path, lines: dict[str, int], log: FaultLog) -> Doc
     return Document(str(identity), str(title or ""), str(text), Place(path.name, row.line))
 
 
-def _near_text(row: Row) -> str | None:
+def _near_text(row: FileRow) -> str | None:
     others = [key for key in row.values if key not in ("id", "title")]
     return next((key for key in others if key.casefold() in _TEXT_ALIASES), None) or nearest("text", others)
 
 
-def _read_folder(folder: Path, log: FaultLog, bounds: Bounds, home: Path) -> tuple[Document, ...]:
+def _read_folder(folder: Path, log: FaultLog, bounds: FileBounds, home: Path) -> tuple[Document, ...]:
     before = len(log)
     names = sorted(_files(folder, os.path.realpath(home), log))
     texts = [name for name in names if _is_text(folder / name)]
     _note_unread(sorted(set(names) - set(texts)), folder, log)
     if not texts and len(log) == before:
-        mend = "put the documents there as .md, .txt, .html or .rst files"
-        log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), mend)
+        hint = "put the documents there as .md, .txt, .html or .rst files"
+        log.add(folder, None, "the folder holds no text file" + (f", only {_kinds(names)}" if names else ""), hint)
     identities = _identities(texts)
     files = {identity: name for name, identity in reversed(identities.items())}
     documents = []
@@ -132,7 +132,7 @@ def _read_folder(folder: Path, log: FaultLog, bounds: Bounds, home: Path) -> tup
 
 
 def _identities(names: Iterable[str]) -> dict[str, str]:
-    """The document's id of each file: its name without ending, or with it where another file has that id already.
+    """The document id of each file: its name without the ending, or with it where another file has that id already.
 
     Markdown and plain text come first, and two of them may have the same id, which is a fault.
     """
@@ -148,7 +148,7 @@ def _identities(names: Iterable[str]) -> dict[str, str]:
 
 
 def _files(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
-    """Relative paths, with `/`, of all files below the folder; hidden ones are left out, and what is none is a fault.
+    """Yield the relative paths, with `/`, of all files below the folder except hidden ones; faults are logged.
 
     Args:
         home: the real path that links may not lead out of.
@@ -175,7 +175,7 @@ def _files(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
 
 
 def _is_named(path: Path, log: FaultLog) -> bool:
-    """Whether a name is text, which ids and records are written with; else a fault."""
+    """Whether a file name is valid text, as ids and records need; else a fault is logged."""
     if path.name.isascii() or shown(path.name) == path.name:
         return True
     log.add(shown(path), None, "the name is not UTF-8", f"rename it, in its folder: mv {_pattern(path.name)} NAME")
@@ -183,21 +183,21 @@ def _is_named(path: Path, log: FaultLog) -> bool:
 
 
 def _pattern(name: str) -> str:
-    """A name as a shell takes it in place of bytes that cannot be typed."""
+    """A file name as a shell pattern, with wildcards for bytes that cannot be typed."""
     return "".join("?" if 0xD800 <= ord(sign) <= 0xDFFF else sign for sign in name)
 
 
 def _stays(path: Path, home: str, log: FaultLog) -> bool:
-    """Whether a path leads nowhere outside of the task; else a fault: a folder from elsewhere may link to anything."""
+    """Whether a path stays inside the task folder; else a fault is logged, since a foreign folder may link anywhere."""
     end = link_out(path, home)
     if end:
-        mend = "put a copy of what belongs to the task in its place, or take the link away"
-        log.add(path, None, f"is a link that leads out of the task, to {shown(end)}", mend)
+        hint = "put a copy of what belongs to the task in its place, or take the link away"
+        log.add(path, None, f"is a link that leads out of the task, to {shown(end)}", hint)
     return not end
 
 
 def _is_file(path: Path, log: FaultLog) -> bool:
-    """Whether something is a regular file, or not there; else a fault."""
+    """Whether a path is a regular file, or missing; else a fault is logged."""
     try:
         kind = odd_kind(path.stat().st_mode)
     except OSError:  # a broken link, which reading reports
@@ -208,7 +208,7 @@ def _is_file(path: Path, log: FaultLog) -> bool:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file is read: by its ending, or, where it has none, because it holds text."""
+    """Whether a file is read as text: by its ending, or by its content where it has none."""
     if path.suffix:
         return path.suffix.lower() in _ENDINGS
     try:
@@ -231,7 +231,7 @@ def _note_unread(names: list[str], folder: Path, log: FaultLog) -> None:
 
 
 def _kinds(names: list[str]) -> str:
-    """How many of which ending: `2 .pdf, 1 .docx`, the commonest first."""
+    """The number of files by ending, most frequent first: `2 .pdf, 1 .docx`."""
     counts = Counter(Path(name).suffix.lower() or "without ending" for name in names)
     return listed([f"{count:,} {ending}" for ending, count in counts.most_common()])
 

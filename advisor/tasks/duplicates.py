@@ -1,4 +1,4 @@
-"""Inputs and documents that occur more than once, exactly or nearly: inside a split, across splits, contradicting."""
+"""Checks for duplicates and near-duplicates (MinHash) of inputs and documents, within and across splits."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _KNOWN: dict[Split, tuple[Split, ...]] = {"test": ("train", "dev"), "dev": ("tra
 _NEARLY = f"Jaccard similarity of at least {THRESHOLD:g}, and an answer in common"
 
 Groups = dict[str, list[Entry]]
-Twins = dict[int, list[Entry]]
+NearDuplicates = dict[int, list[Entry]]
 
 
 def repeated_inputs(material: Material) -> Iterator[Finding]:
-    """What is found about repeated inputs."""
+    """Find inputs that occur in several splits, contradict each other or are repeated within a split."""
     task, entries = material.task, material.entries
     exact: Groups = defaultdict(list)
     for entry in entries:
         exact[entry.key].append(entry)
-    twins = _twins(entries)
+    near = _near_duplicates(entries)
     for split in _HELD_OUT:
         yield from _leaked(material.of(split), exact)
-        yield from _nearly_leaked(material.of(split), exact, twins)
+        yield from _nearly_leaked(material.of(split), exact, near)
     if task.kind != "generation":  # several good texts for one input are the rule there
         yield from _contradictions(task, exact)
     for split in SPLITS:
         yield from _repeated(material.of(split), exact)
-        yield from _nearly_repeated(material.of(split), exact, twins)
+        yield from _nearly_repeated(material.of(split), exact, near)
 
 
 def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
@@ -57,16 +57,16 @@ def _leaked(held_out: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
         "few-shot and nearest look better than they are on new inputs."
         if split == "test"
         else "Training would be stopped by examples that it has seen.",
-        mend=f"Take these lines out of train, or out of {split}.",
+        hint=f"Take these lines out of train, or out of {split}.",
         sights=sights(found),
     )
 
 
-def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> Iterator[Finding]:
+def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, near: NearDuplicates) -> Iterator[Finding]:
     found, where = [], set()
     for entry in held_out:
         known = _KNOWN[entry.split]
-        others = [other for other in twins.get(id(entry), ()) if other.split in known]
+        others = [other for other in near.get(id(entry), ()) if other.split in known]
         if others and not any(other.split in known for other in exact[entry.key]):
             where |= {other.split for other in others}
             found.append(([entry.place, *(other.place for other in others)], _both(entry, others[0])))
@@ -85,7 +85,7 @@ def _nearly_leaked(held_out: Sequence[Entry], exact: Groups, twins: Twins) -> It
         meaning="They reward memory of train, though less than exact copies do."
         if split == "test"
         else "Training would be stopped by examples that it has nearly seen.",
-        mend="Look at them; take out of train what is the same but for spelling or a word.",
+        hint="Look at them; take out of train what is the same but for spelling or a word.",
         sights=sights(found),
     )
 
@@ -119,7 +119,7 @@ def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
         what=f"{inputs} with {answers} that exclude each other ({count:,} examples).",
         meaning="No approach can be right on all of them; in test they lower what can be reached, in train they teach "
         "noise.",
-        mend='Decide on one answer, or list all acceptable ones in "targets".',
+        hint='Decide on one answer, or list all acceptable ones in "targets".',
         sights=sights(sorted(found, key=lambda row: row[0][0])),
     )
 
@@ -138,12 +138,12 @@ def _repeated(split: Sequence[Entry], exact: Groups) -> Iterator[Finding]:
         yield _repeats(f"repeated-{split[0].split}-input", found, split, "")
 
 
-def _nearly_repeated(split: Sequence[Entry], exact: Groups, twins: Twins) -> Iterator[Finding]:
+def _nearly_repeated(split: Sequence[Entry], exact: Groups, near: NearDuplicates) -> Iterator[Finding]:
     found = []
     for entry in split:
         earlier = [
             other
-            for other in twins.get(id(entry), ())
+            for other in near.get(id(entry), ())
             if other.split == entry.split and other.place < entry.place and other.key != entry.key
         ]
         if earlier and exact[entry.key][0] is entry:
@@ -171,18 +171,18 @@ def _repeats(code: str, found: Sequence[tuple[list[Place], str]], split: Sequenc
         total=len(split),
         what=f"{len(found):,} of {len(split):,} {name} examples {verb} an earlier one{nearly or ', word for word'}.",
         meaning=meaning,
-        mend="Keep one of each, unless their number is what they are like in use.",
+        hint="Keep one of each, unless their number is what they are like in use.",
         sights=sights(found),
     )
 
 
 def _both(entry: Entry, other: Entry) -> str:
-    """Both inputs, since the eye wants to compare."""
+    """The beginnings of both inputs, for comparison by eye."""
     return f"{excerpt(entry.example.input, _HALF)} ~ {excerpt(other.example.input, _HALF)}"
 
 
 def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]]:
-    """Entries whose inputs have the same words or nearly the same ones: groups of the same words, pairwise.
+    """Group entries by the words of their inputs, and pair the groups that are the same or near-duplicates.
 
     A group stands beside itself where it holds several entries; two groups stand together both ways round where
     MinHash and `reworded` say so and an answer of the one is acceptable in the other.
@@ -205,9 +205,9 @@ def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]
     return together
 
 
-def _twins(entries: Sequence[Entry]) -> Twins:
-    """For each entry, by its identity, the others whose input is nearly the same and whose answer agrees."""
-    found: Twins = defaultdict(list)
+def _near_duplicates(entries: Sequence[Entry]) -> NearDuplicates:
+    """The near-duplicates of each entry (MinHash) whose answer agrees, keyed by `id(entry)`."""
+    found: NearDuplicates = defaultdict(list)
     for ones, others in near_equal(entries):
         for one in ones:
             found[id(one)] += [other for other in others if other is not one and one.agrees_with(other)]
@@ -215,7 +215,7 @@ def _twins(entries: Sequence[Entry]) -> Twins:
 
 
 def repeated_documents(material: Material) -> Iterator[Finding]:
-    """What is found about repeated documents."""
+    """Find documents that are repeated exactly or nearly."""
     pages = material.pages
     first: dict[str, Page] = {}
     again = [
@@ -244,6 +244,6 @@ def _copies(code: str, found: Sequence[tuple[list[Place], str]], pages: Sequence
         what=f"{len(found):,} of {len(pages):,} documents {what}.",
         meaning="Copies take several of the few places among the retrieved passages, and where only one of them is "
         "named as evidence, finding the other counts as a miss.",
-        mend="Keep one of each, or name all copies as evidence.",
+        hint="Keep one of each, or name all copies as evidence.",
         sights=sights(found),
     )

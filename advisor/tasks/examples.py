@@ -1,4 +1,4 @@
-"""From rows to examples, with every fault of a row noted."""
+"""Turning rows of files into examples; every fault of a row is logged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
-from advisor.tasks.jsonfile import Row, parse_json, type_name
+from advisor.tasks.jsonfile import FileRow, parse_json, type_name
 from advisor.tasks.task import UNANSWERABLE, Example, Kind, Place
 from advisor.tasks.values import one_form, plain
 
@@ -22,7 +22,7 @@ LINE = '{"input": "...", "target": "..."}'
 
 @dataclass(frozen=True)
 class ExampleRules:
-    """What the examples of a task must obey.
+    """The constraints that the examples of a task must satisfy.
 
     Attributes:
         kind: the task's kind; None if unknown, which leaves the checks that depend on it out.
@@ -40,12 +40,12 @@ class ExampleRules:
 
 
 def default_labels(examples: Iterable[Example]) -> tuple[str, ...]:
-    """The distinct targets of the examples, sorted: the labels of a classification that names none."""
+    """The distinct targets of the examples, sorted: the labels of a classification that declares none."""
     return tuple(sorted({example.target for example in examples}))
 
 
-def examples_from(rows: Sequence[Row], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
-    """The examples in the rows of one split, in order.
+def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log: FaultLog) -> tuple[Example, ...]:
+    """Build the examples of one split from rows, in order.
 
     Args:
         rows: records with the columns that `rules` names and, optionally, `id`, `targets`, `evidence` and a group.
@@ -73,10 +73,11 @@ class _Reader:
         self._nan: list[str] = []
         self._delimited = Path(file).suffix.lower() in DELIMITED
 
-    def example(self, row: Row) -> Example | None:
+    def example(self, row: FileRow) -> Example | None:
+        """The example in a row; None after a fault was logged."""
         before = len(self._log)
         self._nan = [name for name, value in row.values.items() if isinstance(value, float) and value != value]
-        row = Row(row.line, {name: plain(value) for name, value in row.values.items()})
+        row = FileRow(row.line, {name: plain(value) for name, value in row.values.items()})
         identity = self._id(row)
         if self._columns.in_turns:
             text, answers = self._turns(row)
@@ -92,10 +93,10 @@ class _Reader:
         place = Place(self._name, row.line)
         return Example(identity, text, answers[0], several, evidence, group, place)
 
-    def _add(self, row: Row, what: str, mend: str) -> None:
-        self._log.add(self._file, row.line, what, mend)
+    def _add(self, row: FileRow, what: str, hint: str) -> None:
+        self._log.add(self._file, row.line, what, hint)
 
-    def _id(self, row: Row) -> str:
+    def _id(self, row: FileRow) -> str:
         value = row.values.get("id") if "id" in self._optional else None
         if value is None or value == "":
             identity = str(row.line)
@@ -110,7 +111,7 @@ class _Reader:
             self._add(row, what, 'give every example of a file its own id, or leave "id" out')
         return identity
 
-    def _input(self, row: Row) -> str:
+    def _input(self, row: FileRow) -> str:
         parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
         found = {key: text for key, text in parts.items() if text and not is_blank(text)}
         bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
@@ -125,14 +126,14 @@ class _Reader:
         return "\n".join(f"{key}: {text}" for key, text in found.items())
 
     def _part(self, value: object) -> str | None:
-        """A cell of the input as text; a conversation as its transcript."""
+        """The text of an input cell; a conversation becomes its transcript."""
         if isinstance(value, str):
             return value
         conversation = dialogue.turns(value)
         return dialogue.transcript(conversation) if conversation else None
 
-    def _turns(self, row: Row) -> tuple[str, tuple[str, ...]]:
-        """Input and answer of a conversation: what comes before the assistant's last turn, and that turn."""
+    def _turns(self, row: FileRow) -> tuple[str, tuple[str, ...]]:
+        """Input and answer of a conversation: the text before the assistant's last turn, and that turn."""
         key = self._columns.target
         value = row.values.get(key)
         conversation = dialogue.turns(value)
@@ -140,8 +141,8 @@ class _Reader:
             what = f'"{key}" is missing'
             if key in row.values:
                 what = f'input and target are both "{key}", which is no conversation'
-            mend = f'name two columns, or write turns: "{key}": [{{"role": "user", "content": "..."}}, ...]'
-            self._add(row, what, mend)
+            hint = f'name two columns, or write turns: "{key}": [{{"role": "user", "content": "..."}}, ...]'
+            self._add(row, what, hint)
             return "", ("",)
         found = dialogue.exchange(conversation)
         if found is None or any(map(is_blank, found)):
@@ -151,8 +152,8 @@ class _Reader:
             return "", ("",)
         return found[0], (self._answer(row, key, found[1]),)
 
-    def _target(self, row: Row) -> tuple[str, ...]:
-        """The acceptable answers, the target first; one that is empty after a fault was noted."""
+    def _target(self, row: FileRow) -> tuple[str, ...]:
+        """The acceptable answers, the target first; empty after a fault was logged."""
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
         if kind == "extraction" and isinstance(value, dict | list):
@@ -163,15 +164,15 @@ class _Reader:
             return (self._answer(row, key, value),)
         if isinstance(value, dict | list):
             return self._several(row, key, value)
-        mend = {
+        hint = {
             "qa": 'write the answer, or "unanswerable" where there is none',
             "extraction": 'write the JSON object as text, "{}" where there is nothing to extract',
         }.get(kind or "", "write the answer, or take the line away")
-        self._bad(row, key, "target", value, mend)
+        self._bad(row, key, "target", value, hint)
         return ("",)
 
-    def _several(self, row: Row, key: str, value: object) -> tuple[str, ...]:
-        """A target that is a list of acceptable answers, or SQuAD's object of them."""
+    def _several(self, row: FileRow, key: str, value: object) -> tuple[str, ...]:
+        """The acceptable answers in a target that is a list or SQuAD's object."""
         found = acceptable(value)
         if found is None:
             self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
@@ -190,16 +191,16 @@ class _Reader:
             self._log.note("targets that are lists: the first answer is the target, and each of them counts as right")
         return tuple(dict.fromkeys(self._answer(row, key, text) for text in found))
 
-    def _bad(self, row: Row, key: str, role: str, value: object, empty_mend: str) -> None:
+    def _bad(self, row: FileRow, key: str, role: str, value: object, empty_hint: str) -> None:
         if key not in row.values:
-            self._add(row, f'"{key}" is missing', self._missing_mend(row, key, role))
+            self._add(row, f'"{key}" is missing', self._missing_hint(row, key, role))
         elif value is None or isinstance(value, str):
             state = "NaN" if key in self._nan else "null" if value is None else "empty"
-            self._add(row, f'"{key}" is {state}', empty_mend)
+            self._add(row, f'"{key}" is {state}', empty_hint)
         else:
             self._add(row, f'"{key}" is {type_name(value)}, not a text', f'write one text: "{key}": "..."')
 
-    def _missing_mend(self, row: Row, key: str, role: str) -> str:
+    def _missing_hint(self, row: FileRow, key: str, role: str) -> str:
         columns = self._columns
         others = [name for name in row.values if name not in (*columns.inputs, columns.target)]
         near = next((name for name in others if name.casefold() in ALIASES[role]), None)
@@ -208,14 +209,14 @@ class _Reader:
             return f'rename "{near}" to "{key}"'
         return f'every line needs "{columns.input}" and "{columns.target}", e.g. {columns.line}'
 
-    def _answer(self, row: Row, key: str, value: str) -> str:
+    def _answer(self, row: FileRow, key: str, value: str) -> str:
         if self._rules.kind == "classification":
             return self._label(row, key, unicode_form(value))
         if self._rules.kind == "extraction":
             self._check_json(row, key, value)
         return value
 
-    def _label(self, row: Row, key: str, value: str) -> str:
+    def _label(self, row: FileRow, key: str, value: str) -> str:
         labels = self._rules.labels
         if self._labels and value not in self._labels:
             value = one_form([value], labels).get(value, value)
@@ -225,17 +226,17 @@ class _Reader:
             self._unknown_label(row, key, value)
         return value
 
-    def _unknown_label(self, row: Row, key: str, value: str) -> None:
+    def _unknown_label(self, row: FileRow, key: str, value: str) -> None:
         labels = self._rules.labels
         what = f"the {key} {quoted(value)} is not among the labels"
-        twin = next((label for label in labels if look(label) == look(value)), None)
-        if twin is None:
+        lookalike = next((label for label in labels if look(label) == look(value)), None)
+        if lookalike is None:
             self._log.add(self._file, row.line, what, lambda: suggestion(value, labels, "the labels"))
         else:
-            odd, usual = code_points(value, twin), code_points(twin, value)
+            odd, usual = code_points(value, lookalike), code_points(lookalike, value)
             self._add(row, f"{what}: it looks like one, but has {odd} for {usual}", "copy the label from there")
 
-    def _check_json(self, row: Row, key: str, value: str) -> None:
+    def _check_json(self, row: FileRow, key: str, value: str) -> None:
         try:
             parsed = parse_json(value)
         except ValueError as error:
@@ -247,7 +248,7 @@ class _Reader:
         example = '"{\\"name\\": \\"Ada\\"}"'
         self._add(row, what, f'write a JSON object as text, e.g. "{key}": {example}')
 
-    def _targets(self, row: Row, answers: tuple[str, ...]) -> tuple[str, ...]:
+    def _targets(self, row: FileRow, answers: tuple[str, ...]) -> tuple[str, ...]:
         value = row.values["targets"]
         found = list(answers)
         for item in map(plain, value if isinstance(value, list) else [value]):
@@ -256,25 +257,25 @@ class _Reader:
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
                 found.append(_compact(item))
             else:
-                mend = 'write the acceptable answers as texts: "targets": ["...", "..."]'
-                self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', mend)
+                hint = 'write the acceptable answers as texts: "targets": ["...", "..."]'
+                self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
         return tuple(dict.fromkeys(found))
 
-    def _evidence(self, row: Row) -> tuple[str, ...]:
+    def _evidence(self, row: FileRow) -> tuple[str, ...]:
         value = row.values.get("evidence")
         known = self._rules.documents
         found = []
         for item in map(plain, value if isinstance(value, list) else [value] if value is not None else []):
             if not isinstance(item, str):
-                mend = 'name document ids: "evidence": ["d1", "d2"]'
-                self._add(row, f'"evidence" holds {quoted(item)}, not a document id', mend)
+                hint = 'name document ids: "evidence": ["d1", "d2"]'
+                self._add(row, f'"evidence" holds {quoted(item)}, not a document id', hint)
                 continue
             if known is not None and item not in known:
                 self._unknown_document(row, item, known)
             found.append(item)
         return tuple(dict.fromkeys(found))
 
-    def _group(self, row: Row) -> str:
+    def _group(self, row: FileRow) -> str:
         key = self._columns.group
         value = row.values.get(key) if key in self._optional else None
         if value is None or isinstance(value, str):
@@ -282,14 +283,14 @@ class _Reader:
         self._add(row, f'"{key}" is {type_name(value)}', f'write the group as text: "{key}": "..."')
         return ""
 
-    def _unknown_document(self, row: Row, name: str, known: Collection[str]) -> None:
-        def mend() -> str:
+    def _unknown_document(self, row: FileRow, name: str, known: Collection[str]) -> None:
+        def hint() -> str:
             named = sorted(set(known).difference(self._rules.numbered))
             if named:
                 return suggestion(name, named, f"the ids of the {len(known)} documents")
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
 
-        self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", mend)
+        self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
 
 
 def _compact(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Faults in the user's files: collected while reading, reported together."""
+"""Faults in the user's files, collected while reading and reported together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from advisor.errors import UserError
 
 SHOWN = 3
-_LONGEST, _LONGEST_MEND = 500, 1_500  # characters of a message; long paths and commands fit
+_LONGEST, _LONGEST_HINT = 500, 1_500  # characters of a message; long paths and commands fit
 _COMPARED = 100  # characters by which words are near each other; the time grows with the square
 
 
@@ -24,29 +24,30 @@ class Fault:
         file: the file as the user named it, or the argument's home (`TableSource`).
         line: 1-based line of a text file, row of a Parquet file; None where no line is meant.
         what: what was seen there.
-        mend: what mends it; empty for faults that are only counted in the report.
+        hint: what fixes it; empty for faults that are only counted in the report.
     """
 
     file: str
     line: int | None
     what: str
-    mend: str = ""
+    hint: str = ""
 
     @property
     def place(self) -> str:
+        """The file, with the line where there is one."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def __str__(self) -> str:
-        return f"error: {self.place}: {self.what}" + (f"\n  try: {self.mend}" if self.mend else "")
+        return f"error: {self.place}: {self.what}" + (f"\n  try: {self.hint}" if self.hint else "")
 
 
 class Faults(UserError):
-    """All faults of one reading, as one error; its text shows the first three and counts the rest."""
+    """All faults found while reading, as one error; its text shows the first three and counts the rest."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         first = self.faults[0]
-        super().__init__(f"{first.place}: {first.what}", first.mend)
+        super().__init__(f"{first.place}: {first.what}", first.hint)
 
     def __str__(self) -> str:
         shown = [str(fault) for fault in self.faults[:SHOWN]]
@@ -55,7 +56,7 @@ class Faults(UserError):
 
 
 class FaultLog:
-    """Collects faults; a mend given as a function is only worked out if the report will show it.
+    """Collects faults; a hint given as a function is only computed if the report shows it.
 
     Attributes:
         notes: what is no fault, but was read in a way that a reader of the results should know, each once.
@@ -68,51 +69,51 @@ class FaultLog:
     def __len__(self) -> int:
         return len(self._faults)
 
-    def add(self, file: str | Path, line: int | None, what: str, mend: str | Callable[[], str] = "") -> None:
-        """Note one fault of `file`, in the order of reading; what would fill a page is cut."""
-        if callable(mend):
-            mend = mend() if len(self._faults) < SHOWN else ""
-        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(mend, _LONGEST_MEND)))
+    def add(self, file: str | Path, line: int | None, what: str, hint: str | Callable[[], str] = "") -> None:
+        """Log one fault of `file`, in reading order; very long messages are shortened."""
+        if callable(hint):
+            hint = hint() if len(self._faults) < SHOWN else ""
+        self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(hint, _LONGEST_HINT)))
 
     def note(self, what: str) -> None:
-        """Note what becomes a caveat of the task; what was noted before is not noted again."""
+        """Log a remark that becomes a caveat of the task; repeated remarks are logged once."""
         self.notes[what] = None
 
     def raise_if_any(self) -> None:
-        """Raise Faults if something was noted."""
+        """Raise `Faults` if any fault was logged."""
         if self._faults:
             raise Faults(self._faults)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like `word`, without regard to case; None if none is near."""
+    """The known word most similar to `word`, ignoring case; None if none is similar."""
     by_fold = {item[:_COMPARED].casefold(): item for item in known}
     found = difflib.get_close_matches(word[:_COMPARED].casefold(), by_fold, n=1)
     return by_fold[found[0]] if found else None
 
 
 def suggestion(word: str, known: Iterable[str], noun: str) -> str:
-    """A mend: the nearest known word, else the known ones listed after `noun`."""
+    """A hint: the nearest known word, else the known ones listed after `noun`."""
     known = tuple(known)
     near = nearest(word, known)
     return f'did you mean "{short(near)}"?' if near else f"{noun}: {listed(map(short, known), 12)}"
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
-    """The words joined by commas, at most `most` of them, the rest counted."""
+    """Join words by commas, at most `most` of them, and count the rest."""
     words = list(words)
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 
 
 def short(text: str, width: int = 60) -> str:
-    """The text, its middle left out where it is longer than `width`."""
+    """Shorten a text to `width` by leaving out its middle."""
     half = (width - 5) // 2
     return text if len(text) <= width else f"{text[:half]} ... {text[-half:]}"
 
 
 def quoted(value: object, width: int = 60) -> str:
-    """The value as JSON on one line, cut to `width` characters."""
+    """The value as JSON on one line, shortened to `width` characters."""
     if isinstance(value, str):
         value = value if len(value) <= width else value[: width - 3] + "..."
     text = json.dumps(value, ensure_ascii=False, default=str)

@@ -1,4 +1,4 @@
-"""What may spoil a comparison: one finding for each kind of fault, with its places."""
+"""Findings of the data audit: one for each kind of problem, with its places."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MASKED = 2_000  # characters: far more than are shown, so that nothing personal
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One place where a fault was seen.
+    """One occurrence of a problem.
 
     Attributes:
         places: the place itself, then those that it collides with.
@@ -31,7 +31,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind of fault.
+    """One kind of problem in a task's data.
 
     Attributes:
         code: a stable name, such as `test-input-in-train`.
@@ -39,7 +39,7 @@ class Finding:
         count, total: how many of how many.
         what: what was seen, with the count, as a sentence.
         meaning: what it does to a comparison.
-        mend: what mends it.
+        hint: what fixes it.
         sights: where, in the order of the files or the likeliest first; for faults of labels, one for each label.
     """
 
@@ -49,17 +49,17 @@ class Finding:
     total: int
     what: str
     meaning: str
-    mend: str
+    hint: str
     sights: tuple[Sight, ...]
 
     @property
     def share(self) -> float:
-        """Count over total."""
+        """The count over the total."""
         return self.count / self.total if self.total else 0.0
 
     @property
     def lines(self) -> dict[str, list[int]]:
-        """Lines of the sights' own places by file; a file that is meant as a whole has none."""
+        """The line numbers of all occurrences by file; empty for a file that is meant as a whole."""
         found: dict[str, set[int]] = {}
         for sight in self.sights:
             found.setdefault(sight.places[0].file, set()).add(sight.places[0].line)
@@ -67,7 +67,7 @@ class Finding:
 
 
 def sights(seen: Iterable[tuple[Sequence[Place], str]]) -> tuple[Sight, ...]:
-    """Sights from places and texts; only the first few keep their text, cut and with personal data masked."""
+    """Build occurrences from places and texts; only the first few keep their text, shortened and masked."""
     return tuple(
         Sight(tuple(places), excerpt(text) if number < SHOWN else "") for number, (places, text) in enumerate(seen)
     )
@@ -80,7 +80,7 @@ def excerpt(text: str, width: int = _WIDTH) -> str:
 
 
 def counted(count: int, total: int, noun: str, verbs: tuple[str, str] = ("is", "are")) -> str:
-    """`1 of 500 test inputs is`, `12 of 500 test inputs are`."""
+    """Phrases a count in a sentence: `1 of 500 test inputs is`, `12 of 500 test inputs are`."""
     return f"{count:,} of {total:,} {noun} {verbs[count != 1]}"
 
 

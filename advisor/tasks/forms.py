@@ -1,4 +1,4 @@
-"""The forms in which answers are compared: equal forms are equal answers, in metrics, profile and advice alike.
+"""Normalised forms in which answers are compared, shared by metrics, profile and advice: equal forms are equal answers.
 
 Whether inputs are nearly the same is another, looser question: `advisor.tasks.minhash`.
 """
@@ -32,7 +32,7 @@ _LOOKALIKES = str.maketrans(
 
 
 class _Folds(dict[int, str]):
-    """What each character becomes in the one form, worked out when it first occurs."""
+    """A lazy table from each code point to its normalised form."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -53,7 +53,7 @@ _FOLDS = _Folds({ord(char): plain for plain, chars in _QUOTES.items() for char i
 
 
 def unicode_form(text: str) -> str:
-    """The text in one Unicode form: what only looks or is stored otherwise is the same.
+    """Normalise a text's Unicode form: characters that differ only in typography or encoding become equal.
 
     NFC; full-width, presentation and other compatibility forms as what they stand for; typographic quotes and dashes as
     those of the keyboard; without invisible marks (zero width, direction, variation, soft hyphens); any white space as
@@ -65,22 +65,22 @@ def unicode_form(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of a text is seen: it is empty, or all white space and invisible marks."""
+    """Whether a text shows nothing: it is empty, or white space and invisible characters only."""
     return not text or text.isspace() or not (text.isascii() or unicode_form(text))
 
 
 def look(text: str) -> str:
-    """What a reader sees of a text: equal for texts that differ, if at all, in letters that look alike."""
+    """A form that is equal for texts that look alike: confusable letters of other scripts are mapped to Latin ones."""
     return unicode_form(text).translate(_LOOKALIKES)
 
 
 def code_points(text: str, other: str) -> str:
-    """The characters of a text that the other lacks, as `U+0430 U+0435`; for texts that look alike."""
+    """The characters of a text that the other lacks, as `U+0430 U+0435`, for two texts that look alike."""
     return " ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(text) if char not in other)
 
 
 def answer_form(kind: Kind, text: str) -> str:
-    """What two texts have in common if and only if they are the same answer to a task of this kind."""
+    """The normalised form of an answer; equal for two texts if and only if they are the same answer."""
     if kind == "classification":
         return unicode_form(text)
     if kind == "extraction":
@@ -92,7 +92,7 @@ def answer_form(kind: Kind, text: str) -> str:
 
 
 def leaf_form(value: object) -> str:
-    """A string, number, boolean or null of a JSON value as it is compared: 5 as 5.0, strings without regard to case."""
+    """The normalised form of a JSON scalar: 5 equals 5.0, and strings ignore case."""
     if isinstance(value, str):
         return unicode_form(value).casefold()
     if isinstance(value, float) and value.is_integer():
@@ -101,7 +101,7 @@ def leaf_form(value: object) -> str:
 
 
 def json_form(value: Any) -> str:
-    """A JSON value as it is compared: its leaves as in `leaf_form`, the order of keys and elements left out."""
+    """The normalised form of a JSON value: leaves as in `leaf_form`, without the order of keys and elements."""
     if isinstance(value, dict):
         return (
             "{"
@@ -158,7 +158,7 @@ _DIGIT = regex.compile(r"[^\P{Nd}0-9]")
 
 @lru_cache(maxsize=8192)
 def answer_tokens(text: str) -> tuple[str, ...]:
-    """What an answer consists of, as it is compared: words, numbers and signs that tell answers apart.
+    """The tokens by which answers are compared: words, numbers, and signs that distinguish answers.
 
     After SQuAD's rules case, English articles and punctuation do not count, but no more than that is dropped: signs and
     decimal points of numbers, operators, currencies, the signs in `C++`, `C#` and `A-`, and an `A` or `the` that is the

@@ -1,4 +1,4 @@
-"""JSON files: from text to rows, with the place of every fault; one object a line, or one list of objects."""
+"""Reading JSON files into rows: one object a line, or one list of objects; every fault has its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONVERSATIONS = ("messages", "conversations")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """One record of a file: its values by column, and its 1-based line.
 
     In files without lines of their own, Parquet and a JSON list, the line is the number of the record.
@@ -27,13 +27,13 @@ class Row:
     values: dict[str, object]
 
 
-def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[Row] | None:
-    """The rows of a JSON file: one for each line, for each object of a list, or for each question of SQuAD's nesting.
+def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
+    """Read the rows of a JSON file: one for each line, each object of a list, or each question of SQuAD's nesting.
 
     Args:
         path: a .jsonl, .ndjson or .json file. A list may also stand in an object under one key (`{"data": [...]}`).
         log: where faults go.
-        example: a line as it should be, shown in mends.
+        example: a line as it should be, shown in hints.
         bound: how large the file may be.
 
     Returns:
@@ -54,16 +54,16 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
         return _lines(path, text, log, example)
     records = _records(value, whole)
     if records is not None:
-        return [Row(number, record) for number, record in enumerate(records, 1)]
+        return [FileRow(number, record) for number, record in enumerate(records, 1)]
     if whole and isinstance(value, dict) and len(several := _lists_in(value)) > 1:
         log.add(path, None, f"the file holds several lists of objects: {listed(several)}", "write each to its own file")
         return None
     if whole and isinstance(value, dict) and _holds_columns(value):
-        mend = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
-        log.add(path, None, f"the file holds columns, not rows: {listed(value)}", mend)
+        hint = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
+        log.add(path, None, f"the file holds columns, not rows: {listed(value)}", hint)
         return None
     if isinstance(value, dict):  # a file of one example, on however many lines
-        return [Row(text[: text.index("{")].count("\n") + 1, value)]
+        return [FileRow(text[: text.index("{")].count("\n") + 1, value)]
     if whole:
         what = "the list holds no objects" if isinstance(value, list) else f"the file is {type_name(value)}"
         log.add(path, None, what, f"write one list of objects: [{example}, ...]")
@@ -72,7 +72,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
 
 
 def parse_json(text: str) -> object:
-    """The JSON value of `text`.
+    """Parse the JSON value of `text`.
 
     Raises:
         ValueError: it is not JSON, nested too deeply, holds a number of too many digits, or half of a surrogate pair,
@@ -89,7 +89,7 @@ def parse_json(text: str) -> object:
 
 
 def type_name(value: object) -> str:
-    """What a JSON value is, with its article, for messages."""
+    """The name of a JSON value's type with its article, for messages."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -99,7 +99,7 @@ def type_name(value: object) -> str:
 
 
 def _begins_with_an_object(text: str) -> bool:
-    """Whether the first line is an object by itself: many .json files are JSON lines."""
+    """Whether the first line is a whole object: many .json files are JSON lines."""
     first = text.lstrip().split("\n", 1)[0]
     try:
         return isinstance(json_of(first), dict)
@@ -108,7 +108,7 @@ def _begins_with_an_object(text: str) -> bool:
 
 
 def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
-    """The objects of a list, be it the value itself or under an object's only list; None if there is no such."""
+    """The objects of a list, given directly or as the only list in an object; None if there is no such list."""
     if isinstance(value, list):
         return value if value and all(isinstance(item, dict) for item in value) else None
     if not isinstance(value, dict):
@@ -121,7 +121,7 @@ def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
 
 
 def _lists_in(value: Mapping[str, object]) -> dict[str, list[dict[str, object]]]:
-    """The lists of objects that an object holds, by key; turns of a conversation are no such."""
+    """The lists of objects that an object holds, by key; turns of a conversation do not count."""
     return {key: found for key, item in value.items() if key not in CONVERSATIONS and (found := _list(item))}
 
 
@@ -134,7 +134,7 @@ def _is_nested_squad(data: object) -> bool:
 
 
 def _questions(data: object) -> Iterator[dict[str, object]]:
-    """The questions of SQuAD's nesting, each with its passage: data, paragraphs, qas."""
+    """Yield the questions of SQuAD's nesting (data, paragraphs, qas), each with its passage."""
     for article in _objects(data):
         for paragraph in _objects(article.get("paragraphs")):
             for asked in _objects(paragraph.get("qas")):
@@ -163,13 +163,13 @@ def _holds_columns(value: Mapping[str, object]) -> bool:
     return bool(keys[0]) and len(set(keys)) == 1
 
 
-def _lines(path: Path, text: str, log: FaultLog, example: str) -> list[Row]:
+def _lines(path: Path, text: str, log: FaultLog, example: str) -> list[FileRow]:
     rows = []
     for number, line in enumerate(text.split("\n"), 1):  # str.splitlines would also cut at U+2028
         if line and not line.isspace():
             values = _object(path, number, line, log, example)
             if values is not None:
-                rows.append(Row(number, values))
+                rows.append(FileRow(number, values))
     return rows
 
 
@@ -178,7 +178,7 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
         value = parse_json(line)
     except json.JSONDecodeError as error:
         what = f"not valid JSON: {error.msg} at column {error.colno}"
-        log.add(path, number, what, _json_mend(line, example))
+        log.add(path, number, what, _json_hint(line, example))
     except ValueError as error:
         log.add(path, number, f"not valid JSON: {error}", f"every line is one JSON object, e.g. {example}")
     else:
@@ -189,7 +189,7 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
     return None
 
 
-def _json_mend(line: str, example: str) -> str:
+def _json_hint(line: str, example: str) -> str:
     if line.rstrip().endswith(","):
         return "take away the comma at the end of the line; lines of JSON are not joined by commas"
     if line.lstrip().startswith("{'"):

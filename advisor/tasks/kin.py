@@ -1,4 +1,4 @@
-"""Examples that belong on one side of a split: of one group, or with inputs that are equal, nearly so, or contained."""
+"""Clusters of examples that belong on one side of a split: one group, or equal, near-duplicate or contained inputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Kin:
 
 
 def kin(task: Task) -> Kin:
-    """The clusters of a task's training examples: by group, and by what the audit would call a leak.
+    """Cluster a task's training examples by group and by what the audit would call a leak.
 
     Inputs that differ in case and spacing alone are together whatever their answers, and so are inputs with the same
     words; those nearly the same (MinHash, `advisor.tasks.duplicates`) where an answer is common; and an input of eight
@@ -63,27 +63,31 @@ def _contained(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
 
 
 class _Union:
-    """Sets of positions that grow together (union-find with path halving)."""
+    """Disjoint sets of positions (union-find with path halving)."""
 
     def __init__(self, size: int) -> None:
         self._above = list(range(size))
 
     def root(self, at: int) -> int:
+        """The representative of a position's set."""
         while self._above[at] != at:
             self._above[at] = self._above[self._above[at]]
             at = self._above[at]
         return at
 
     def join(self, first: int, second: int) -> None:
+        """Merge the sets of two positions."""
         low, high = sorted((self.root(first), self.root(second)))
         self._above[high] = low
 
     def join_equal(self, keys: Sequence[str]) -> None:
+        """Merge the positions with equal keys."""
         first: dict[str, int] = {}
         for at, key in enumerate(keys):
             self.join(first.setdefault(key, at), at)
 
     def clusters(self) -> tuple[tuple[int, ...], ...]:
+        """The sets, each ascending."""
         found: dict[int, list[int]] = defaultdict(list)
         for at in range(len(self._above)):
             found[self.root(at)].append(at)

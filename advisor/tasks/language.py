@@ -1,4 +1,4 @@
-"""Languages of texts, by `py3langid`: 140 languages, NumPy alone, and it says when it cannot tell."""
+"""Language identification with `py3langid`: 140 languages, NumPy alone, and a probability for each guess."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONG_ENOUGH = 25  # letters
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """The likeliest language of a text by its ISO 639 code, and how likely it is between 0 and 1."""
+    """The likeliest language of a text as its ISO 639 code, with its probability between 0 and 1."""
 
     language: str
     probability: float
@@ -38,12 +38,12 @@ class Guess:
 
     @property
     def sure(self) -> bool:
-        """Whether the guess is worth counting."""
+        """Whether the guess is confident enough to be counted."""
         return self.language != _NO_LANGUAGE and self.probability >= _SURE
 
 
 def guess(texts: Sequence[str]) -> list[Guess]:
-    """The language of each text, judged by its first 200 characters."""
+    """Identify the language of each text from its first 200 characters."""
     identifier = _identifier() if texts else None
     found = []
     for text in texts:
@@ -54,7 +54,7 @@ def guess(texts: Sequence[str]) -> list[Guess]:
 
 
 def main_language(guesses: Sequence[Guess]) -> tuple[str, float]:
-    """The most frequent language among the sure guesses and its share of them; `und` and 0 where none is sure."""
+    """The most frequent language among the confident guesses and its share; `und` and 0 without any."""
     counts = Counter(found.language for found in guesses if found.sure)
     if not counts:
         return UNKNOWN, 0.0
@@ -63,19 +63,19 @@ def main_language(guesses: Sequence[Guess]) -> tuple[str, float]:
 
 
 def name_of(language: str) -> str:
-    """What a language is called in English; its code where that is not known here."""
+    """The English name of a language; its code where the name is not known here."""
     known = dict(pair.split() for pair in _NAMES.split(", "))
     return known.get(language, f"the language of code {language!r}")
 
 
 def foreign(found: Guess, main: str) -> bool:
-    """Whether a text is beyond doubt in another language than the main one."""
+    """Whether a text is clearly in another language than the main one."""
     return found.language != main and found.probability >= _FOREIGN and found.letters >= _LONG_ENOUGH
 
 
 @cache
 def _identifier() -> Any:
-    """None where there is no room, on the disk or in memory, to unpack its model: what asks can do without."""
+    """The language identifier, or None where disk or memory is too full to unpack its model: it is optional."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # on first use: reading the model takes a second
 
     try:

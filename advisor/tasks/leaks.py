@@ -1,4 +1,4 @@
-"""Test inputs and answers that stand in what the approaches may see, other than as a repeated input."""
+"""Checks for leaks other than repeated inputs: test inputs and answers inside training texts or the instruction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INSTRUCTED = 4  # words of an input that stand in the instruction by no chance
 
 
 def leaks(material: Material) -> Iterator[Finding]:
-    """What is found about test inputs inside training texts, and long test answers among them."""
+    """Find test inputs inside training texts or the instruction, long test answers among targets, and split groups."""
     task, test = material.task, material.of("test")
     known = [entry for entry in material.entries if entry.split != "test"]
     inputs = Occurrences([entry.words for entry in known])
@@ -30,7 +30,7 @@ def leaks(material: Material) -> Iterator[Finding]:
 
 
 def longer_inputs(entry: Entry, known: Sequence[Entry], inputs: Occurrences) -> list[Entry]:
-    """The known entries of whose inputs a long enough input is a part; `inputs` is over their words."""
+    """The known entries whose inputs contain a long enough input; `inputs` is an index over their words."""
     if count_words(entry.words) < _LONG_INPUT:
         return []
     others = [known[at] for at in inputs.of(entry.words)]
@@ -51,7 +51,7 @@ def _inside(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences) 
             total=len(test),
             what=f"{counted(len(found), len(test), 'test inputs')} part of a longer input in train or dev.",
             meaning="Few-shot may show the longer one with its answer, and training may have seen it.",
-            mend="Split by the whole text (the dialogue, the page, the customer), so that its parts stay together.",
+            hint="Split by the whole text (the dialogue, the page, the customer), so that its parts stay together.",
             sights=sights(found),
         )
 
@@ -76,7 +76,7 @@ def _answers(test: Sequence[Entry], known: Sequence[Entry], inputs: Occurrences)
             f"({LONG_ANSWER} words or more).",
             meaning="They can be copied from train: nearest, few-shot and LoRA look better than on questions with new "
             "answers.",
-            mend="If answers will not come from a fixed list in use, split so that no answer is in both.",
+            hint="If answers will not come from a fixed list in use, split so that no answer is in both.",
             sights=sights(found),
         )
 
@@ -98,7 +98,7 @@ def _instructed(task: Task, test: Sequence[Entry]) -> Iterator[Finding]:
             total=len(test),
             what=f"{counted(len(found), len(test), 'test examples')} part of the instruction.",
             meaning="Every approach is told their answers.",
-            mend="Take the example out of the instruction, or out of test.",
+            hint="Take the example out of the instruction, or out of test.",
             sights=sights(found),
         )
 
@@ -120,6 +120,6 @@ def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]
             total=len(test),
             what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too.",
             meaning="What is learned of a group in train helps in test as it would not with new groups.",
-            mend="Keep each group in one file, or split train by --group.",
+            hint="Keep each group in one file, or split train by --group.",
             sights=sights(found),
         )

@@ -1,4 +1,4 @@
-"""Loading a task: from a task folder or from tables, through the same checks."""
+"""Loading a task from a task folder or from tables, through the same checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, ExampleRules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import read_json
-from advisor.tasks.settings import Settings, check_settings, read_settings
+from advisor.tasks.settings import TaskSettings, check_settings, read_settings
 from advisor.tasks.shapes import CODE, code_share
 from advisor.tasks.splits import check_split, split_test
 from advisor.tasks.tables import ENDINGS, Table, TableSource, read_table
 from advisor.tasks.task import DEFAULT_METRIC, Document, Example, Task
-from advisor.tasks.textfile import BOUNDS, Bounds, near_path
+from advisor.tasks.textfile import BOUNDS, FileBounds, near_path
 from advisor.tasks.values import one_form, two_ways
 
 RowReader = Callable[[Path, FaultLog], Table | None]
@@ -29,9 +29,9 @@ _TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a task's parts are, how its rows are read, and what is told about it."""
+    """The locations of a task's parts, how its rows are read, and its settings."""
 
-    settings: Settings
+    settings: TaskSettings
     train: Path | None
     test: Path | None
     dev: Path | None
@@ -39,12 +39,12 @@ class _Source:
     rows: RowReader
     rules: ExampleRules
     origin: str
-    bounds: Bounds
+    bounds: FileBounds
     home: Path | None = None
 
 
-def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
-    """Read a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
+def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
+    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
 
     Args:
         path: the folder.
@@ -66,10 +66,10 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
     settings = read_settings(folder / "task.toml", log)
     train, test = _present(folder / "train.jsonl"), _present(folder / "test.jsonl")
     if train is None:
-        log.add(folder / "train.jsonl", None, "no such file", _train_mend(folder))
+        log.add(folder / "train.jsonl", None, "no such file", _train_hint(folder))
     if _test_wanted(test, split, log):
-        mend = "add it, or set a part of train.jsonl aside with --split 0.3"
-        log.add(folder / "test.jsonl", None, "no such file", mend)
+        hint = "add it, or set a part of train.jsonl aside with --split 0.3"
+        log.add(folder / "test.jsonl", None, "no such file", hint)
     source = _Source(
         settings=settings,
         train=train,
@@ -86,8 +86,8 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
     return _load(source, split, seed, log)
 
 
-def load_table(source: TableSource, *, split: float | None = None, seed: int = 0, bounds: Bounds = BOUNDS) -> Task:
-    """Read a task from tables: CSV, TSV, JSON, Parquet or CoNLL, told apart by their endings.
+def load_table(source: TableSource, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
+    """Load a task from tables: CSV, TSV, JSON, Parquet or CoNLL, told apart by their endings.
 
     Args:
         source: the files, the columns, and what task.toml would say.
@@ -109,8 +109,8 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
     settings = check_settings(values, "TableSource", log)
     train, test = Path(source.train), _path(source.test)
     if _test_wanted(test, split, log):
-        mend = "give a test table, or set a part of this one aside with --split 0.3"
-        log.add(train, None, "there are no test examples", mend)
+        hint = "give a test table, or set a part of this one aside with --split 0.3"
+        log.add(train, None, "there are no test examples", hint)
     parts = _Source(
         settings=settings,
         train=train,
@@ -126,7 +126,7 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
 
 
 def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Task:
-    """Read documents and examples, raise all faults noted till then, and build the task."""
+    """Read documents and examples, raise all faults logged so far, and build the task."""
     before = len(log)
     found = source.documents
     documents = read_documents(found, log, source.bounds, source.home) if found else ()
@@ -167,19 +167,19 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
 
 
 def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules:
-    """The rules with the documents' ids; those that are line numbers are no names."""
+    """The rules with the documents' ids added; ids that are line numbers are never suggested."""
     numbered = {d.id for d in documents if d.place and d.id == str(d.place.line)}
     return replace(rules, documents=frozenset(d.id for d in documents), numbered=frozenset(numbered))
 
 
 def _note_links(source: _Source, log: FaultLog) -> None:
-    """Say which tables of a folder stand elsewhere; a folder of documents is looked at when it is read."""
+    """Log which tables of a folder are links to elsewhere; folders of documents are checked when they are read."""
     for path in (source.train, source.dev, source.test, source.documents):
         if path and source.home and not path.is_dir() and link_out(path, os.path.realpath(source.home)):
             log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")
 
 
-def _read_lines(path: Path, log: FaultLog, bounds: Bounds) -> Table | None:
+def _read_lines(path: Path, log: FaultLog, bounds: FileBounds) -> Table | None:
     rows = read_json(path, log, LINE, bounds.table)
     if rows is None:
         return None
@@ -205,7 +205,7 @@ def _in_one_form(
     labels: tuple[str, ...],
     log: FaultLog,
 ) -> tuple[tuple[Example, ...], ...]:
-    """The splits with every label that is one value written in two ways in one of them, and a note of that."""
+    """The splits with every label in one spelling, and a remark where a label had two."""
     splits = (train, dev, test)
     forms = one_form((answer for split in splits for e in split for answer in (e.target, *e.targets)), labels)
     if not forms:
@@ -220,7 +220,7 @@ def _rewritten(example: Example, forms: Mapping[str, str]) -> Example:
 
 
 def _test_wanted(test: Path | None, split: float | None, log: FaultLog) -> bool:
-    """Whether there is neither a test file nor a split; that both are there is noted."""
+    """Whether there is neither a test file nor a split, which is a fault; having both is logged."""
     if test is not None and split is not None:
         what = f"there is a test file, but --split {split:g} was given too"
         log.add(test, None, what, "leave --split out, or move the test file away")
@@ -250,8 +250,8 @@ def _table_call(path: Path) -> str:
     return f'--train {shlex.quote(str(path))} --split 0.3 --input COLUMN --target COLUMN --kind qa --instruction "..."'
 
 
-def _train_mend(folder: Path) -> str:
-    """What mends the lack of train.jsonl."""
+def _train_hint(folder: Path) -> str:
+    """The hint for a missing train.jsonl."""
     others = sorted(path.name for path in folder.glob("train.*"))
     if others:
         call = _table_call(folder / others[0])
@@ -260,7 +260,7 @@ def _train_mend(folder: Path) -> str:
 
 
 def _present(path: Path) -> Path | None:
-    """The path if something is there, be it a broken link, which reading will then report."""
+    """The path if something exists there, even a broken link, which reading reports; else None."""
     return path if path.is_symlink() or there(path) else None
 
 
@@ -276,7 +276,7 @@ def _folder_documents(folder: Path, log: FaultLog) -> Path | None:
 
 
 def _judged_as_code(task: Task) -> Task:
-    """The task by a metric that sees operators, with a caveat, if its answers are texts that look like code."""
+    """The task with a metric that compares operators, and a caveat, if its answers look like code."""
     share = code_share(task.train)
     if task.kind != "generation" or share < CODE:
         return task
@@ -288,7 +288,7 @@ def _judged_as_code(task: Task) -> Task:
 
 
 def _without_evidence(task: Task) -> Task:
-    """The task without the ids of documents that it does not have, with a caveat if there were some."""
+    """The task without evidence that names missing documents, with a caveat if there was some."""
     splits = (task.train, task.dev, task.test)
     named = sum(bool(example.evidence) for split in splits for example in split)
     if not named:

@@ -1,4 +1,4 @@
-"""Documents' titles and texts, by the marks that their format uses: Markdown, reStructuredText, HTML."""
+"""Titles and texts of documents in Markdown, reStructuredText and HTML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*")
 
 
 def from_markdown(text: str, otherwise: str) -> tuple[str, str]:
-    """The first `# ...` heading outside code fences, else `otherwise`, and the text without it."""
+    """Title and text: the first `# ...` heading outside code fences, else `otherwise`, and the text without it."""
     lines = text.split("\n")
     fenced = False
     for number, line in enumerate(lines):
@@ -36,7 +36,7 @@ def from_markdown(text: str, otherwise: str) -> tuple[str, str]:
 
 
 def _heading(line: str) -> str:
-    """The text of a line `# ...`, without the signs that may close it; empty for any other line."""
+    """The text of a line `# ...` without closing signs; empty for any other line."""
     if not line.startswith("#") or not line[1:2].isspace():
         return ""
     title = line[1:].strip()
@@ -45,7 +45,7 @@ def _heading(line: str) -> str:
 
 
 def from_rst(text: str, otherwise: str) -> tuple[str, str]:
-    """The first section's title of reStructuredText, else `otherwise`, and the text without it."""
+    """Title and text of reStructuredText: the first section's title, else `otherwise`, and the text without it."""
     lines = text.split("\n")
     for number in range(1, len(lines)):
         title, below = lines[number - 1].strip(), lines[number]
@@ -56,7 +56,9 @@ def from_rst(text: str, otherwise: str) -> tuple[str, str]:
 
 
 def from_html(text: str, otherwise: str) -> tuple[str, str]:
-    """The `<title>` of HTML, else its first `<h1>`, else `otherwise`; and what a reader sees, one line a block."""
+    """Title and text of HTML: `<title>`, else the first `<h1>`, else `otherwise`; and the visible text, one line a
+    block.
+    """
     page = _Page()
     for kind, part in _parts(text):
         if kind == "text":
@@ -69,7 +71,7 @@ def from_html(text: str, otherwise: str) -> tuple[str, str]:
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """The texts and tags (`open`, `close`) of HTML in their order; comments and scripts are left out.
+    """Yield the texts and tags (`open`, `close`) of HTML in order, without comments and scripts.
 
     The parser of the standard library takes a time that grows with the square of what is not well formed. Here whatever
     does not end is looked for once: a comment or script hides the rest, as in browsers; a tag is text.
@@ -105,7 +107,7 @@ def _readable(text: str) -> str:
 
 
 class _Page:
-    """Collects what is seen, block by block; spaces count in `<pre>` alone."""
+    """Collects the visible text of HTML block by block; spaces count in `<pre>` alone."""
 
     def __init__(self) -> None:
         self._blocks: list[list[str]] = [[]]
@@ -116,15 +118,18 @@ class _Page:
 
     @property
     def title(self) -> str:
+        """The title, from `<title>` or the first `<h1>`."""
         titles = (" ".join("".join(self._caught.get(tag, ())).split()) for tag in ("title", "h1"))
         return next(filter(None, titles), "")
 
     @property
     def text(self) -> str:
+        """The visible text."""
         blocks = map("".join, self._blocks)
         return "\n".join(block.rstrip() for block in blocks if block.strip())
 
     def opens(self, tag: str) -> None:
+        """Handle an opening tag."""
         if tag in ("title", "h1") and tag not in self._caught and not self._hidden:
             self._catching, self._caught[tag] = tag, []
         self._hidden += tag in _UNSEEN
@@ -133,6 +138,7 @@ class _Page:
             self._blocks.append([])
 
     def closes(self, tag: str) -> None:
+        """Handle a closing tag."""
         self._hidden = max(0, self._hidden - (tag in _UNSEEN))
         self._as_is = max(0, self._as_is - (tag == "pre"))
         if tag == self._catching:
@@ -141,6 +147,7 @@ class _Page:
             self._blocks.append([])
 
     def data(self, data: str) -> None:
+        """Handle text."""
         if self._catching and self._hidden <= (self._catching == "title"):
             self._caught[self._catching].append(data)
         if self._hidden:

@@ -1,4 +1,4 @@
-"""A task's examples and documents in the forms in which they are compared, worked out once for all checks."""
+"""Examples and documents in the normalised forms in which the checks compare them, computed once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME_TEXT = 0.8  # share of their words that two long answers have in common
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One example with what it is compared by.
+    """One example with its normalised forms.
 
     Attributes:
         key: the input in one Unicode form, without regard to case and spacing.
@@ -43,13 +43,13 @@ class Entry:
     forms: frozenset[str]
 
     def agrees_with(self, other: Entry) -> bool:
-        """Whether an answer of the one is acceptable for the other; long targets may differ in a few words."""
+        """Whether the two share an acceptable answer; long targets may differ in a few words."""
         return not self.forms.isdisjoint(other.forms) or _same_text(self.target, other.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One document with what it is compared by: its text's words alone, without case and punctuation."""
+    """One document with its words normalised: without case and punctuation."""
 
     document: Document
     place: Place
@@ -57,14 +57,14 @@ class Page:
 
 
 class Material:
-    """What all checks of a task look at; each form is worked out when it is first wanted."""
+    """The input of all checks; each normalised form is computed on first use."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """All examples, those of train first, then dev, then test."""
+        """All examples: train, then dev, then test."""
         return [
             _entry(self.task.kind, split, example, number)
             for split in SPLITS

@@ -1,4 +1,4 @@
-"""What metrics there are: those that Advisor brings, and those of other packages, which enter by entry points.
+"""The registry of metrics: the built-in ones, and those of other packages, found through entry points.
 
 How the built-in ones are computed is in `advisor.measuring.metrics`; here is what a task has to know of them.
 """
@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from advisor import plugins
 from advisor.errors import UserError
 from advisor.tasks.faults import quoted, suggestion
 from advisor.tasks.power import RIVALS_DIFFER
@@ -24,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 @dataclass(frozen=True, kw_only=True)
 class MetricFacts:
-    """What is known of a metric without judging anything by it. Higher is better, and 1 is the best.
+    """A description of a metric without its scoring function. Higher is better, and 1 is the best.
 
     Attributes:
         name: as `metric` in task.toml has it.
@@ -46,7 +47,7 @@ class MetricFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(MetricFacts):
-    """A metric; another package registers one under the entry point group `advisor.metrics`, by its name.
+    """A metric with its scoring function, registered under the entry point group `advisor.metrics` by its name.
 
     Attributes:
         score: how well one answer matches the acceptable ones, of which there is at least one: from 0 to 1. The quality
@@ -125,20 +126,18 @@ BUILT_IN: dict[str, MetricFacts] = {
 }
 
 
-@cache
 def other_metrics() -> dict[str, EntryPoint]:
-    """The entry points of other packages' metrics, by name; a name that is built in stays the built-in one's."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    return {name: found[name] for name in sorted(found) if name not in BUILT_IN}
+    """The entry points of other packages' metrics by name; a built-in name cannot be overridden."""
+    return {name: point for name, point in plugins.installed(GROUP).items() if name not in BUILT_IN}
 
 
 def metric_names() -> tuple[str, ...]:
-    """All that a task may name, the built-in ones first."""
+    """The names of all metrics, built-in ones first."""
     return (*BUILT_IN, *other_metrics())
 
 
 def facts_of(name: str) -> MetricFacts:
-    """What is known of a metric.
+    """Look up the description of a metric.
 
     Raises:
         UserError: as in `other_metric`.
@@ -148,21 +147,16 @@ def facts_of(name: str) -> MetricFacts:
 
 @cache
 def other_metric(name: str) -> Metric:
-    """The metric that another package registered under `name`.
+    """Load the metric that another package registered under `name`.
 
     Raises:
         UserError: none is registered under that name, or what is registered cannot be used as one.
     """
     point = other_metrics().get(name)
     if point is None:
-        mend = suggestion(name, metric_names(), "the metrics")
-        raise UserError(f"the metric {quoted(name)} is unknown", f"{mend} (advisor metrics lists them all)")
-    try:
-        found = point.load()
-    except Exception as error:  # whatever another package's import raises
-        reason = f"{type(error).__name__}: {error}"
-        what = f"the metric {quoted(name)} ({point.value}) cannot be loaded: {reason}"
-        raise UserError(what, "mend or uninstall it") from error
+        hint = suggestion(name, metric_names(), "the metrics")
+        raise UserError(f"the metric {quoted(name)} is unknown", f"{hint} (advisor metrics lists them all)")
+    found = plugins.plugin(GROUP, name, "metric")
     wrong = _wrong(found, name)
     if wrong:
         raise UserError(f"{point.value} is registered as the metric {quoted(name)}, but {wrong}", "see CONTRIBUTING.md")
@@ -171,13 +165,13 @@ def other_metric(name: str) -> Metric:
 
 
 def release_of(name: str) -> str:
-    """Which package, in which version, a metric comes from; empty for those that Advisor brings."""
+    """The package and version that a metric comes from; empty for built-in ones."""
     point = other_metrics().get(name)
     return "" if point is None else f"{point.dist.name} {point.dist.version}" if point.dist else point.value
 
 
 def _wrong(found: object, name: str) -> str:
-    """Why something is no metric of that name; empty where it is one."""
+    """The reason why an object is not a valid metric of that name; empty where it is one."""
     if not isinstance(found, Metric):
         return "it is no advisor.tasks.Metric"
     if found.name != name or not _NAME.fullmatch(name):

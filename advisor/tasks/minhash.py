@@ -1,4 +1,4 @@
-"""Texts that are nearly the same: MinHash to find candidates, exact Jaccard similarity to decide.
+"""Near-duplicate texts: MinHash finds candidates, exact Jaccard similarity decides.
 
 Own MinHash in NumPy, not `datasketch`: all texts are signed at once, which is ten times as fast for thousands of
 short texts, and `datasketch` imports the whole of SciPy, which alone takes longer than the rest of a profile.
@@ -42,7 +42,7 @@ Hashes = NDArray[np.uint32]
 
 
 def squeezed(text: str) -> str:
-    """The text's words alone: without case, punctuation, spacing and compatibility forms.
+    """The words of a text, normalised: without case, punctuation, spacing and compatibility forms.
 
     In scripts without spaces each character is a word, so that texts in them are compared by two characters at a time.
     """
@@ -52,13 +52,13 @@ def squeezed(text: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """The text in one Unicode form and without regard to case and spacing, as inputs are compared."""
+    """The text in one Unicode form, without case and extra spacing, as inputs are compared."""
     return unicode_form(text).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two texts by their positions, `first` before `second`, and the Jaccard similarity of their shingles."""
+    """Two texts by position, `first` before `second`, with the Jaccard similarity of their shingles."""
 
     first: int
     second: int
@@ -66,7 +66,7 @@ class Pair:
 
 
 def near_pairs(texts: Sequence[str], alike: Callable[[int, int], bool]) -> list[Pair]:
-    """The pairs of texts that are nearly but not quite the same, in order.
+    """Find the pairs of texts that are near-duplicates but not identical, in order.
 
     Args:
         texts: squeezed texts, all different; empty ones have no pair.
@@ -85,7 +85,7 @@ def near_pairs(texts: Sequence[str], alike: Callable[[int, int], bool]) -> list[
 
 
 def reworded(first: str, second: str) -> bool:
-    """Whether two squeezed texts say the same but for spelling, order or words added.
+    """Whether two normalised texts say the same except for spelling, order or added words.
 
     Texts made from one template are similar too, but say different things: they differ in a number, or one word
     stands where another stood. In long texts a few such words, one in twenty, do not matter. A character of a script
@@ -107,7 +107,7 @@ def _spelt_alike(word: str, other: str) -> bool:
 
 
 class _Shingles:
-    """The hashed shingles of all texts, one after another."""
+    """The hashed shingles of all texts, concatenated."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         padded = [f" {text[:LONGEST]} ".ljust(SHINGLE) for text in texts]
@@ -131,7 +131,7 @@ class _Shingles:
         self._starts = self._ends - counts
 
     def _leave_frame_out(self, counts: NDArray[np.int64]) -> None:
-        """Drop the shingles of a template's frame, but from texts that are nothing else."""
+        """Drop the shingles of a template shared by most texts, except in texts that are nothing else."""
         sample = np.unique(np.linspace(0, len(counts) - 1, min(_SAMPLE, len(counts))).astype(int))
         if len(sample) < _FEWEST_FRAMED:
             return
@@ -149,7 +149,7 @@ class _Shingles:
         self._bound(np.where(bare, counts, left))
 
     def signatures(self) -> NDArray[np.uint32]:
-        """Least value of every text under each of the permutations; shape (permutations, texts)."""
+        """The MinHash signatures: each text's least value under each permutation; shape (permutations, texts)."""
         turns = np.random.default_rng(0).integers(0, 2**32, size=(BANDS * ROWS, 2), dtype=np.uint32)
         values = np.empty((BANDS * ROWS, len(self._starts)), dtype=np.uint32)
         blocks = np.flatnonzero(np.diff(self._starts // _BLOCK, prepend=-1))  # texts with which a block begins
@@ -178,7 +178,7 @@ class _Shingles:
 
 
 def _candidates(signatures: NDArray[np.uint32]) -> list[tuple[int, int]]:
-    """Pairs of texts that agree in at least one band, sorted."""
+    """Candidate pairs of texts that agree in at least one band, sorted."""
     found: set[tuple[int, int]] = set()
     for band in range(BANDS):
         rows = signatures[band * ROWS : (band + 1) * ROWS].astype(np.uint64)
@@ -191,7 +191,7 @@ def _candidates(signatures: NDArray[np.uint32]) -> list[tuple[int, int]]:
 
 
 def _buckets(keys: NDArray[np.uint64]) -> Iterator[list[int]]:
-    """Positions of equal keys, ascending, where there are at least two and not too many."""
+    """Yield the positions of equal keys, ascending, for buckets of at least two and not too many texts."""
     order = np.argsort(keys, kind="stable")
     edges = np.flatnonzero(np.diff(keys[order])) + 1
     for bucket in np.split(order, edges):

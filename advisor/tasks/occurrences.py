@@ -1,4 +1,4 @@
-"""Where phrases occur word for word among many texts."""
+"""An inverted index that finds phrases word for word among many texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 
 class Occurrences:
-    """An index over squeezed texts: a phrase is only looked for where its rarest word is.
+    """An inverted index over normalised texts: a phrase is only searched where its rarest word occurs.
 
     Args:
         texts: squeezed texts (`advisor.tasks.minhash.squeezed`); a phrase is found in them by its position.
@@ -22,7 +22,7 @@ class Occurrences:
                 self.holders[word].append(at)
 
     def of(self, phrase: str) -> Iterator[int]:
-        """Positions of the texts that hold a squeezed phrase word for word; none for an empty phrase."""
+        """Yield the positions of the texts that contain a normalised phrase word for word; none for an empty phrase."""
         rarest: Sequence[int] | None = None
         for word in set(phrase.split()):
             holders = self.holders.get(word, ())
@@ -32,7 +32,7 @@ class Occurrences:
         return (at for at in rarest or () if whole in self.texts[at])
 
     def shared(self, text: str) -> tuple[dict[int, float], float]:
-        """What the texts have in common with another squeezed text, as the weight of its words, the rarer the more.
+        """The overlap of a normalised text with each indexed text, as the weight of shared words (rarer weigh more).
 
         Returns:
             The weight of the words that each text holds, by its position, where it holds any; and that of all words.
@@ -48,11 +48,11 @@ class Occurrences:
         return held, whole
 
     def any(self, phrases: Iterable[str]) -> bool:
-        """Whether one of the phrases occurs in one of the texts."""
+        """Whether any of the phrases occurs in any of the texts."""
         return any(True for phrase in phrases for _ in self.of(phrase))
 
 
 def holds(text: str, phrases: Iterable[str]) -> bool:
-    """Whether one of the squeezed phrases occurs in the squeezed text word for word; empty ones do not."""
+    """Whether any of the normalised phrases occurs in the normalised text word for word; empty phrases do not."""
     whole = f" {text} "
     return any(phrase and f" {phrase} " in whole for phrase in phrases)

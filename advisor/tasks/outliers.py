@@ -1,4 +1,4 @@
-"""Examples and documents that are unlike the others, in length or in language."""
+"""Checks for outliers: examples and documents of unusual length or language."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIELD = {"input": "input", "answer": "target"}
 
 
 def length_outliers(material: Material) -> Iterator[Finding]:
-    """Inputs, and answers that are free text, of quite another length than the others."""
+    """Find inputs and free-text answers of unusual length."""
     entries = material.entries
     yield from _lengths("input", entries, [count_words(entry.example.input) for entry in entries])
     if material.task.kind in ("qa", "generation"):
@@ -50,7 +50,7 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
         what=f"{counted(len(found), len(entries), f'{noun}s', HAS)} quite another length "
         f"than the others, of which half have {math.exp(low):.0f} to {math.exp(high):.0f} words.",
         meaning="Often two examples in one, a cut text or a wrong column; long ones also set latency and memory.",
-        mend="Look at them.",
+        hint="Look at them.",
         sights=sights(
             ([entry.place], f"{count} word{'' if count == 1 else 's'}: {getattr(entry.example, _FIELD[noun])}")
             for entry, count in found
@@ -59,7 +59,7 @@ def _lengths(noun: str, entries: Sequence[Entry], words: Sequence[int]) -> Itera
 
 
 def language_outliers(material: Material) -> Iterator[Finding]:
-    """Inputs and documents in another language than the others."""
+    """Find inputs and documents in another language than the others."""
     main, documents = material.language, material.page_languages
     written, _ = main_language(documents)
     texts = [(entry.place, entry.example.input) for entry in material.entries]
@@ -76,7 +76,7 @@ def language_outliers(material: Material) -> Iterator[Finding]:
             what=f"Most inputs are in {main!r}, most documents in {written!r} (ISO 639 codes).",
             meaning="Retrieval by words finds nothing across languages, and an embedder of one language little: rag "
             "looks worse than it could be.",
-            mend="Give an embedder of both languages with --embedder, or translate the documents.",
+            hint="Give an embedder of both languages with --embedder, or translate the documents.",
             sights=(),
         )
 
@@ -96,6 +96,6 @@ def _foreign(noun: str, texts: Sequence[tuple[Place, str]], guesses: Sequence[Gu
         total=len(texts),
         what=f"{counted(len(found), len(texts), f'{noun}s')} not in {main!r} (ISO 639 code) like the others.",
         meaning="A model or embedder that knows one language only is judged by the other one too.",
-        mend="Leave them out, or test on enough of them to judge them apart.",
+        hint="Leave them out, or test on enough of them to judge them apart.",
         sights=sights(found),
     )

@@ -1,4 +1,4 @@
-"""What a task is made of, without what its texts say: enough to tell what suits it and what that will take."""
+"""The size and form of a task without its texts: enough to tell which approaches apply and what they will cost."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from advisor.tasks.words import count_words
 
 
 class TaskShape(Protocol):
-    """What can be said of a task before its texts are read: a `Task` says it, and so does an `Outline`.
+    """The size and form of a task, before its texts are read; a `Task` and an `Outline` both provide it.
 
     Splits and documents have a length; an approach that looks into them can be asked of a `Task` only.
     """
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The task's name."""
 
     @property
     def kind(self) -> Kind:
-        """What answers are: labels, short texts, long ones, records."""
+        """The kind of answer: label, short text, long text or record."""
 
     @property
     def labels(self) -> Sized:
-        """Of a classification; empty for other kinds."""
+        """The labels of a classification; empty for other kinds."""
 
     @property
     def train(self) -> Sized:
@@ -34,7 +34,7 @@ class TaskShape(Protocol):
 
     @property
     def dev(self) -> Sized:
-        """Examples that are held out of training."""
+        """Development examples, held out of training."""
 
     @property
     def test(self) -> Sized:
@@ -46,16 +46,16 @@ class TaskShape(Protocol):
 
     @property
     def has_evidence(self) -> bool:
-        """Whether the documents that hold the answer are known for some test or training example."""
+        """Whether some test or training example names the documents that hold its answer."""
 
     @property
     def distinct_answers(self) -> int:
-        """Different targets among the training examples."""
+        """The number of distinct targets among the training examples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """So many texts, known by their lengths alone.
+    """A number of texts, known by their lengths alone.
 
     Attributes:
         number: how many.
@@ -69,18 +69,18 @@ class Texts:
         return self.number
 
     def mean(self, most: float = float("inf")) -> float:
-        """Words of a usual one, of which each counts up to `most`; 0 where nothing is known."""
+        """The mean number of words, each text counting up to `most`; 0 where nothing is known."""
         return sum(min(size, most) for size in self.words) / max(len(self.words), 1)
 
     @property
     def total(self) -> float:
-        """Words of all of them."""
+        """The total number of words."""
         return self.number * self.mean()
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A task by its numbers alone; a `TaskShape`.
+    """The size and form of a task in numbers alone; a `TaskShape`.
 
     Attributes:
         train: the inputs of the training examples; `answers` are their targets, in the same order. Where there are no
@@ -100,7 +100,7 @@ class Outline:
 
     @classmethod
     def of(cls, task: Task) -> Outline:
-        """Of a task, its words counted."""
+        """Measure a task by counting its words."""
         usual = task.train or task.test
         return cls(
             name=task.name,
@@ -116,7 +116,7 @@ class Outline:
         )
 
     def with_labelled(self, number: int) -> Outline:
-        """As if there were so many training examples like those that there are."""
+        """The outline as if there were `number` training examples like the present ones."""
         train, answers = (replace(texts, number=number) for texts in (self.train, self.answers))
         distinct = self.distinct_answers or min(number, len(self.labels) or number)
         return replace(self, train=train, answers=answers, distinct_answers=distinct)

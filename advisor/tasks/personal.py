@@ -83,7 +83,7 @@ _SPACY_MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
 
 @dataclass(frozen=True, slots=True)
 class Datum:
-    """One piece of personal data: its sort and where it stands in its text."""
+    """One piece of personal data: its kind and its span in the text."""
 
     sort: Sort
     start: int
@@ -91,7 +91,7 @@ class Datum:
 
 
 def personal_data(text: str, language: str = "en") -> list[Datum]:
-    """E-mail addresses, cards, bank accounts and telephone numbers in a text, in order, without overlaps.
+    """Find e-mail addresses, cards, bank accounts and telephone numbers in a text, in order, without overlaps.
 
     Addresses of roles (`info@`), freephone and service numbers belong to nobody and are left out.
 
@@ -108,14 +108,14 @@ def personal_data(text: str, language: str = "en") -> list[Datum]:
 
 
 def masked(text: str, language: str = "en") -> str:
-    """The text with its personal data hidden but for what tells one from another."""
+    """Mask the personal data of a text, keeping only what distinguishes one value from another."""
     for datum in reversed(personal_data(text, language)):
         text = text[: datum.start] + mask(datum.sort, text[datum.start : datum.end]) + text[datum.end :]
     return text
 
 
 def mask(sort: Sort, value: str) -> str:
-    """A value hidden: `j***@e***.com`, `+44 *** 21`, `**** 1111`, `DE** **** 00`, `J*** D***`."""
+    """Mask one value: `j***@e***.com`, `+44 *** 21`, `**** 1111`, `DE** **** 00`, `J*** D***`."""
     match sort:
         case "email":
             name, _, domain = value.partition("@")
@@ -132,7 +132,7 @@ def mask(sort: Sort, value: str) -> str:
 
 
 def names(texts: Sequence[str]) -> list[list[Datum]]:
-    """Names of persons in each of some English texts, by Presidio and a spaCy model; see `can_find_names`."""
+    """Find names of persons in English texts with Presidio and a spaCy model; see `can_find_names`."""
     analyzer = _analyzer()
     found = []
     for text in texts:
@@ -142,7 +142,7 @@ def names(texts: Sequence[str]) -> list[list[Datum]]:
 
 
 def can_find_names() -> bool:
-    """Whether Presidio and a spaCy model of English are installed."""
+    """Whether Presidio and an English spaCy model are installed."""
     return find_spec("presidio_analyzer") is not None and _spacy_model() is not None
 
 
@@ -152,7 +152,7 @@ def _spacy_model() -> str | None:
 
 @cache
 def _analyzer() -> Any:
-    """Presidio's analyzer with a spaCy model that is there; nothing is downloaded."""
+    """Presidio's analyzer with an installed spaCy model; nothing is downloaded."""
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
 
@@ -180,7 +180,7 @@ def _digits(value: str) -> str:
 
 
 def luhn(digits: str) -> bool:
-    """Whether the last digit is the check digit of the others (ISO/IEC 7812-1, annex B)."""
+    """Whether the last digit is the Luhn check digit of the others (ISO/IEC 7812-1, annex B)."""
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
     return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
 
@@ -195,7 +195,7 @@ def _ibans(text: str) -> Iterator[Datum]:
 
 
 def iban(value: str) -> bool:
-    """Whether a text without spaces is an account number whose remainder is right (ISO 13616)."""
+    """Whether a text without spaces is a valid bank account number by its check digits (ISO 13616)."""
     if not 15 <= len(value) <= 34 or not value[:2].isalpha() or not value[2:4].isdigit():
         return False
     return int("".join(str(int(sign, 36)) for sign in value[4:] + value[:4])) % 97 == 1
@@ -212,7 +212,7 @@ def _phones(text: str, language: str) -> Iterator[Datum]:
 
 
 def _is_somebodys(raw: str, region: str | None) -> bool:
-    """Whether the numbering plan has such a number, and not for freephone or services."""
+    """Whether the numbering plan assigns the number to a person: no freephone or service number."""
     import phonenumbers  # on first use: it takes a fifth of a second
 
     try:

@@ -1,4 +1,4 @@
-"""What a test set of a given size can show: paired comparisons at 80 % power, two-sided at 5 %."""
+"""Statistical power: what a test set of a given size can show, at 80 % power and a two-sided 5 % level."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INVERSE = NormalDist().inv_cdf
 
 
 def detectable(error: float) -> float:
-    """The smallest difference that is shown with 80 % power, two-sided at `LEVEL`, by its standard error.
+    """The smallest difference shown with 80 % power, two-sided at `LEVEL`, for a given standard error.
 
     The normal approximation (z_(1 - level/2) + z_0.8) * error.
     """

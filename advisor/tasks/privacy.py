@@ -1,4 +1,4 @@
-"""Findings about personal data, everything masked."""
+"""Checks for personal data; everything shown is masked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOUNS: dict[Sort, str] = {
 
 
 def privacy(material: Material) -> Iterator[Finding]:
-    """Personal data in inputs, answers and documents: one finding for each sort."""
+    """Find personal data in inputs, answers and documents: one finding for each kind."""
     texts = [(entry.place, f"{entry.example.input}\n{entry.example.target}") for entry in material.entries]
     texts += [(page.place, page.document.text) for page in material.pages]
     found: dict[Sort, list[tuple[list[Place], str]]] = defaultdict(list)
@@ -40,14 +40,14 @@ def privacy(material: Material) -> Iterator[Finding]:
 
 
 def _note(found: dict[Sort, list[tuple[list[Place], str]]], place: Place, text: str, data: Sequence[Datum]) -> None:
-    """Note the first datum of each sort in a text."""
+    """Record the first occurrence of each kind in a text."""
     for datum in {datum.sort: datum for datum in reversed(data)}.values():
         seen = found[datum.sort]
         seen.append(([place], _around(text, datum) if len(seen) < SHOWN else ""))
 
 
 def _around(text: str, datum: Datum) -> str:
-    """The masked datum with what stands beside it, masked before it is cut."""
+    """The masked value with its surrounding text, which is masked before it is cut."""
     left, right = masked(text[: datum.start]), masked(text[datum.end :])
     before = left if len(left) <= _REACH else f"...{left[-_REACH:]}"
     after = right if len(right) <= _REACH else f"{right[:_REACH]}..."
@@ -62,6 +62,6 @@ def _finding(sort: Sort, seen: Sequence[tuple[list[Place], str]], total: int) ->
         total=total,
         what=f"{len(seen):,} of {total:,} texts {'holds' if len(seen) == 1 else 'hold'} {_NOUNS[sort]}.",
         meaning="An adapter may learn them by heart, few-shot shows them to others, and a remote model is sent them.",
-        mend="Replace them by made-up ones in all files alike, unless they are public or what the task is about.",
+        hint="Replace them by made-up ones in all files alike, unless they are public or what the task is about.",
         sights=sights(seen),
     )

@@ -1,4 +1,4 @@
-"""What a task is told about itself: `task.toml` and the same facts given from Python."""
+"""A task's settings: `task.toml`, or the same values given from Python."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SAMPLE = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class TaskSettings:
     """A task without its examples and documents; `labels` is empty, and `metric` None, where none were given."""
 
     name: str = ""
@@ -48,8 +48,8 @@ class Settings:
     caveats: tuple[str, ...] = ()
 
 
-def read_settings(path: Path, log: FaultLog) -> Settings:
-    """The settings in a `task.toml`; what is faulty is noted and left at its default."""
+def read_settings(path: Path, log: FaultLog) -> TaskSettings:
+    """Read the settings in a `task.toml`; faulty ones are logged and keep their defaults."""
     if not there(path):
         sample = "; ".join(_SAMPLE.values())
         log.add(
@@ -58,47 +58,48 @@ def read_settings(path: Path, log: FaultLog) -> Settings:
             "no such file",
             lambda: near_path(path) or f"write one: [task] and below it, each on its own line, {sample}",
         )
-        return Settings()
+        return TaskSettings()
     text = read_text(path, log)
     if text is None:
-        return Settings()
+        return TaskSettings()
     try:
         content = toml_of(text)
     except ValueError as error:
         _log_bad_toml(path, text, error, log)
-        return Settings()
+        return TaskSettings()
     return _Checker(str(path), text, log).settings(content)
 
 
-def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> Settings:
-    """The settings in `values`, keyed as in `[task]`; faults are noted under the name `file`."""
+def check_settings(values: Mapping[str, object], file: str, log: FaultLog) -> TaskSettings:
+    """Check the settings in `values`, keyed as in `[task]`; faults are logged under the name `file`."""
     return _Checker(file, "", log).settings({"task": dict(values)})
 
 
 class _Checker:
-    """Checks parsed settings and finds the lines of the faults in their text."""
+    """Checks parsed settings and finds the lines of faults in their text."""
 
     def __init__(self, file: str, text: str, log: FaultLog) -> None:
         self._file = file
         self._text = text
         self._log = log
 
-    def settings(self, content: Mapping[str, object]) -> Settings:
+    def settings(self, content: Mapping[str, object]) -> TaskSettings:
+        """The settings in a parsed file."""
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
         caveats = self._stray_tables(content)
         if task is None:
             loose = [key for key in _TASK_KEYS if key in content]
-            mend = f"add [task] with {listed(_REQUIRED)}"
+            hint = f"add [task] with {listed(_REQUIRED)}"
             if loose:
-                mend = f"write [task] on a line above {loose[0]}"
+                hint = f"write [task] on a line above {loose[0]}"
             if "task" not in content:
-                self._log.add(self._file, None, "the table [task] is missing", mend)
-            return Settings()
+                self._log.add(self._file, None, "the table [task] is missing", hint)
+            return TaskSettings()
         self._missing(task)
         kind = self._kind(task)
-        return Settings(
+        return TaskSettings(
             name=self._name(task),
             kind=kind,
             instruction=self._text_of(task, "task", "instruction") or "",
@@ -109,8 +110,8 @@ class _Checker:
             caveats=caveats,
         )
 
-    def _add(self, table: str, key: str, what: str, mend: str | Callable[[], str]) -> None:
-        self._log.add(self._file, line_of(self._text, table, key), what, mend)
+    def _add(self, table: str, key: str, what: str, hint: str | Callable[[], str]) -> None:
+        self._log.add(self._file, line_of(self._text, table, key), what, hint)
 
     def _table(self, content: Mapping[str, object], name: str) -> dict[str, object] | None:
         table = content.get(name)
@@ -122,8 +123,8 @@ class _Checker:
         known = _KNOWN[name]
         for key in table:
             if key not in known:
-                mend = suggestion(key, known, f"the keys of [{name}]")
-                self._add(name, key, f'unknown key "{key}" in [{name}]', mend)
+                hint = suggestion(key, known, f"the keys of [{name}]")
+                self._add(name, key, f'unknown key "{key}" in [{name}]', hint)
         return table
 
     def _stray_tables(self, content: Mapping[str, object]) -> tuple[str, ...]:
@@ -161,11 +162,11 @@ class _Checker:
     def _name(self, task: Mapping[str, object]) -> str:
         name = self._text_of(task, "task", "name") or ""
         if name in (".", "..") or re.search(r'[/\\:*?"<>|\x00-\x1f]', name):
-            mend = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
-            self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", mend)
+            hint = "use letters, digits, spaces, - and _; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} cannot be a folder's name", hint)
         elif len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
-            mend = f"use at most {_LONGEST_NAME} letters; results are kept in a folder of this name"
-            self._add("task", "name", f"the name {quoted(name)} is too long for a folder's name", mend)
+            hint = f"use at most {_LONGEST_NAME} letters; results are kept in a folder of this name"
+            self._add("task", "name", f"the name {quoted(name)} is too long for a folder's name", hint)
         return name
 
     def _kind(self, task: Mapping[str, object]) -> Kind | None:
@@ -174,9 +175,9 @@ class _Checker:
             if kind == given:
                 return kind
         if given is not None:
-            mend = suggestion(given, KINDS, "the kinds")
-            mend = mend if mend.startswith("the kinds") else f"{mend} The kinds: {listed(KINDS)}"
-            self._add("task", "kind", f'unknown kind "{given}"', mend)
+            hint = suggestion(given, KINDS, "the kinds")
+            hint = hint if hint.startswith("the kinds") else f"{hint} The kinds: {listed(KINDS)}"
+            self._add("task", "kind", f'unknown kind "{given}"', hint)
         return None
 
     def _metric(self, task: Mapping[str, object], kind: Kind | None) -> str | None:
@@ -185,18 +186,18 @@ class _Checker:
             return None
         if given not in BUILT_IN and given not in (names := metric_names()):
             near = nearest(given, names)
-            mend = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
-            self._add("task", "metric", f'unknown metric "{given}"', mend)
+            hint = (f'did you mean "{near}"? ' if near else "") + f"The metrics: {listed(names, len(names))}"
+            self._add("task", "metric", f'unknown metric "{given}"', hint)
             return None
         try:
             kinds = facts_of(given).kinds
         except UserError as error:
-            self._add("task", "metric", error.what, error.mend)
+            self._add("task", "metric", error.what, error.hint)
             return None
         if kind and kind not in kinds:
             needed = " or ".join(f'"{known}"' for known in kinds)
-            mend = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
-            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', mend)
+            hint = f'for {kind} use "{DEFAULT_METRIC[kind]}", or leave the metric out'
+            self._add("task", "metric", f'the metric "{given}" needs kind {needed}, not "{kind}"', hint)
         return given
 
     def _labels(self, task: Mapping[str, object], kind: Kind | None) -> tuple[str, ...]:
@@ -204,8 +205,8 @@ class _Checker:
         if given is None:
             return ()
         if kind not in (None, "classification"):
-            mend = 'take the labels out, or use kind = "classification"'
-            self._add("task", "labels", f'labels are given, but the kind is "{kind}"', mend)
+            hint = 'take the labels out, or use kind = "classification"'
+            self._add("task", "labels", f'labels are given, but the kind is "{kind}"', hint)
             return ()
         if not isinstance(given, list | tuple) or not all(isinstance(label, str) for label in given):
             self._add("task", "labels", '"labels" is not a list of texts', 'write labels = ["yes", "no"]')
@@ -217,9 +218,9 @@ class _Checker:
         if "" in labels:
             self._add("task", "labels", "a label is empty", 'name every label, as in labels = ["yes", "no"]')
         if twice:
-            mend = "name every label once"
+            hint = "name every label once"
             same = "" if len(set(map(str.strip, given))) < len(given) else " (in two Unicode forms)"
-            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", mend)
+            self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", hint)
         return labels
 
     def _limit(self, limits: Mapping[str, object], key: str) -> float | None:
@@ -228,8 +229,8 @@ class _Checker:
             what = f'"{key}" is {quoted(value)}, not a number'
             self._add("limits", key, what, f"write a number without quotes: {key} = 1")
         elif not value > 0:
-            mend = "give a number above 0, or leave the line out where there is no limit"
-            self._add("limits", key, f'"{key}" is {value}, not above 0', mend)
+            hint = "give a number above 0, or leave the line out where there is no limit"
+            self._add("limits", key, f'"{key}" is {value}, not above 0', hint)
         elif not finite(value):
             self._add("limits", key, f'"{key}" is {quoted(value)}, too large to go by', "leave out what is no limit")
         elif key in SHARES and value > 1:
@@ -243,13 +244,13 @@ class _Checker:
         given = compare.get("approaches", [])
         if isinstance(given, list) and all(isinstance(spec, str) and spec.strip() for spec in given):
             return Defaults(model, tuple(given))
-        mend = 'write approaches = ["zero-shot", "few-shot"]'
-        self._add("compare", "approaches", '"approaches" is not a list of texts', mend)
+        hint = 'write approaches = ["zero-shot", "few-shot"]'
+        self._add("compare", "approaches", '"approaches" is not a list of texts', hint)
         return Defaults(model)
 
 
 def line_of(text: str, table: str, key: str) -> int | None:
-    """The 1-based line of `key` in `[table]` of a TOML text, of the table's head if key is empty."""
+    """The 1-based line of `key` in `[table]` of a TOML text, or of the table's header if the key is empty."""
     current = ""
     for number, line in enumerate(text.split("\n"), 1):
         head = re.match(r"\s*+\[\[?([^\[\]]++)\]", line)
@@ -267,8 +268,8 @@ def _log_bad_toml(path: Path, text: str, error: ValueError, log: FaultLog) -> No
     place = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if place is None:
         told = isinstance(error, tomllib.TOMLDecodeError)
-        mend = "close the last bracket or quote" if told else "settings are texts, short numbers and lists of texts"
-        log.add(path, None, f"not valid TOML: {message}", mend)
+        hint = "close the last bracket or quote" if told else "settings are texts, short numbers and lists of texts"
+        log.add(path, None, f"not valid TOML: {message}", hint)
         return
     number = int(place[1])
     line = text.split("\n")[number - 1].strip()

@@ -1,4 +1,4 @@
-"""What answers look like: numbers, code, JSON, and how rigid their format is."""
+"""The form of answers: numbers, code, JSON, and how rigid the format is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, with a unit or currency perhaps."""
+    """Whether a text is a number, optionally with a unit or currency."""
     return not is_json(text) and bool(_NUMBER.fullmatch(text.strip()))
 
 
@@ -62,7 +62,7 @@ def is_json(text: str) -> bool:
 
 
 def rigidity(answers: Sequence[str]) -> float:
-    """How fixed the form of the answers is, from 0 (free text) to 1 (all of one form).
+    """How uniform the format of the answers is, from 0 (free text) to 1 (one format).
 
     The largest of three shares: answers that are JSON; answers of the most frequent shape, where letters, digits and
     other signs stand for themselves as kinds (`Jan 5, 1999` is `a 0, 0`); and words and signs of an answer that
@@ -83,6 +83,6 @@ def rigidity(answers: Sequence[str]) -> float:
 
 
 def _shape(text: str) -> str:
-    """Kinds of signs in their order; each word is an `a`, also where a script writes them without spaces."""
+    """The character classes of a text in order; each word is an `a`, also in scripts without spaces."""
     words = _LETTERS.sub(lambda letters: " ".join("a" * max(count_words(letters[0]), 1)), text.strip())
     return re.sub(r"\s+", " ", re.sub(r"\d+(?:[.,:]\d+)*", "0", words))

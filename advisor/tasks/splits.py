@@ -1,4 +1,4 @@
-"""Seeded choices among examples: a test split of train, and a smaller task."""
+"""Seeded sampling of examples: a test split taken from train, and subsets of a task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ the others taught, `head` named 18 % rightly, of other examples 62 %."""
 
 
 def subset(task: Task, *, limit: int | None = None, train_limit: int | None = None, seed: int = 0) -> Task:
-    """The task with fewer examples, chosen by the seed; their order stays.
+    """Take a seeded sample of a task's examples; their order stays.
 
     Classification keeps the share of each label, in train at least one example of each label where
     `train_limit` allows. For one seed, the examples of a smaller limit are among those of a larger one.
@@ -53,12 +53,12 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
 def check_split(split: float | None) -> None:
     """Raise UserError unless the share is None or between 0 and 1, both excluded."""
     if split is not None and not 0 < split < 1:
-        mend = "give the share of train to test on, above 0 and below 1: --split 0.3"
-        raise UserError(f"--split is {split}", mend)
+        hint = "give the share of train to test on, above 0 and below 1: --split 0.3"
+        raise UserError(f"--split is {split}", hint)
 
 
 def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
-    """The task with `split` of its training examples set aside as test, and a caveat that says so.
+    """Set the share `split` of a task's training examples aside as its test split, and add a caveat that says so.
 
     Classification keeps the share of each label, and at least one example of each in train. Examples of one group, and
     those with equal or nearly equal inputs (`advisor.tasks.kin`), stay on one side, so that shares are met as nearly as
@@ -100,8 +100,9 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
 def _whole_clusters(
     clusters: Sequence[tuple[int, ...]], order: Sequence[int], wanted: Counter[str], classes: Sequence[str]
 ) -> set[int]:
-    """Positions of whole clusters, taken in the order of their first members, that come near what is wanted of each
-    class, and leave one example of each. Clusters of one example give exactly what is wanted."""
+    """Choose whole clusters, in the order of their first members, so that each class comes near its wanted number and
+    keeps one example. Clusters of one example give exactly the wanted numbers.
+    """
     cluster_of = {at: cluster for cluster in clusters for at in cluster}
     left = Counter(classes)
     missing = Counter(wanted)
@@ -121,7 +122,7 @@ def _whole_clusters(
 
 
 def _together(found: Kin) -> str:
-    """What a split kept together, as the end of a caveat; empty where nothing."""
+    """The end of a caveat that says what a split kept together; empty where nothing."""
     parts = []
     if found.groups:
         parts.append(f"{found.groups:,} groups")
@@ -136,7 +137,7 @@ def _first(examples: tuple[Example, ...], size: int, order: Sequence[int]) -> tu
 
 
 def sampled(examples: Sequence[Example], salt: str, stratified: bool, one_each: bool = False) -> list[int]:
-    """Positions in the order in which to take them, so that every beginning is a fair sample.
+    """A seeded order of positions in which every prefix is a fair sample.
 
     Random by a digest of salt and id, so the same on every machine. Stratified, the r-th example of a
     label with n of them (r from 0) stands at (r + 0.5) / n, which is Webster's method of rounding: every
@@ -158,5 +159,5 @@ def sampled(examples: Sequence[Example], salt: str, stratified: bool, one_each: 
 
 
 def scarce(train: int, labels: int) -> bool:
-    """Whether there are hardly any training examples of a usual label."""
+    """Whether a typical label has hardly any training examples."""
     return train < SCARCE * labels

@@ -1,4 +1,4 @@
-"""Tables: examples from CSV, TSV, JSON, Parquet and CoNLL files, by the columns that the user names."""
+"""Reading tables: examples from CSV, TSV, JSON, Parquet and CoNLL files, by the columns that the user names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from advisor.tasks.columns import Columns, of_table
 from advisor.tasks.conll import CONLL_ENDINGS, read_conll
 from advisor.tasks.delimited import DELIMITED, Choose, read_delimited
 from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.jsonfile import JSON_ENDINGS, Row, read_json
+from advisor.tasks.jsonfile import JSON_ENDINGS, FileRow, read_json
 from advisor.tasks.textfile import BOUNDS, near_path
 
 ENDINGS = (*DELIMITED, *JSON_ENDINGS, ".parquet", *CONLL_ENDINGS)
@@ -23,12 +23,12 @@ _ELSEWHERE = {
 }
 _BATCH = 1024  # rows of a Parquet file that are unpacked at once
 
-Table = tuple[Columns, list[Row]]
+Table = tuple[Columns, list[FileRow]]
 
 
 @dataclass(frozen=True)
 class TableSource:
-    """A task given as tables, with what `task.toml` would say.
+    """A task given as tables, with the settings that `task.toml` would hold.
 
     Attributes:
         train: file of the training examples: .csv, .tsv, .jsonl, .ndjson, .json (a list of objects), .parquet or
@@ -65,7 +65,7 @@ class TableSource:
 
     @property
     def task_name(self) -> str:
-        """The name given, or the one derived from the train file."""
+        """The given name, or the one derived from the train file."""
         path = Path(self.train)
         return self.name or (path.resolve().parent.name if path.stem == "train" else path.stem)
 
@@ -77,7 +77,7 @@ class TableSource:
 
 
 def read_table(path: Path, asked: Columns, log: FaultLog, bound: Bound = BOUNDS.table) -> Table | None:
-    """The columns of a table that are read, and its rows with them and the optional ones that are there.
+    """Read the chosen columns of a table and its rows.
 
     Args:
         path: the file; its ending tells the format.
@@ -138,11 +138,11 @@ def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Ta
                     raise too_large(path, size, bound)
                 records += zip(*(batch.column(name).to_pylist() for name in wanted), strict=True)
     except NotRead as error:
-        log.add(path, None, error.seen, error.mend)
+        log.add(path, None, error.seen, error.hint)
         return None
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:  # damaged in any place
         message = str(error).split("\n", 1)[0].rstrip(".")
         log.add(path, None, f"not a readable Parquet file: {message}", "write the file again")
         return None
-    rows = [Row(number, dict(zip(wanted, cells, strict=True))) for number, cells in enumerate(records, 1)]
+    rows = [FileRow(number, dict(zip(wanted, cells, strict=True))) for number, cells in enumerate(records, 1)]
     return columns, rows

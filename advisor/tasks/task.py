@@ -1,4 +1,4 @@
-"""The nouns of what the user brings: Example, Query, Document, Place, Limits, Defaults and Task."""
+"""The nouns of a task: Example, Query, Document, Place, Limits, Defaults and Task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNANSWERABLE = "unanswerable"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something was read: a file's name and its 1-based line (a record of Parquet or a JSON list).
+    """The origin of a record: a file's name and its 1-based line (a record number in Parquet or a JSON list).
 
     The line is 0 where the whole file is meant.
     """
@@ -75,10 +75,12 @@ class Example:
 
     @property
     def query(self) -> Query:
+        """The example without its answer."""
         return Query(self.id, self.input)
 
     @property
     def grounded(self) -> GroundedQuery:
+        """The example without its answer, with its evidence."""
         return GroundedQuery(self.id, self.input, self.evidence)
 
     @property
@@ -89,7 +91,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text of the user's corpus; `title` may be empty, `place` says where it was read."""
+    """One document of the user's corpus; `title` may be empty, `place` is where it was read."""
 
     id: str
     title: str
@@ -99,7 +101,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the answer must respect; None means no limit.
+    """Constraints on the chosen approach; None means no limit.
 
     Attributes:
         p95_ms: end-to-end latency of one request, 95th percentile, milliseconds.
@@ -131,7 +133,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class TaskBrief:
-    """What of a task stands in every prompt or decides how answers are read: all that answering needs of it."""
+    """The part of a task that answering needs: what stands in every prompt or decides how answers are read."""
 
     name: str
     kind: Kind
@@ -142,7 +144,7 @@ class TaskBrief:
 
 @dataclass(frozen=True)
 class Task:
-    """What the user brings, immutable.
+    """A task as the user defines it, immutable.
 
     Attributes:
         metric: the name of one that is built in or installed (`advisor.tasks.metrics`).
@@ -167,7 +169,7 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
+        """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
 
         The metric and the limits are left out on purpose: they are applied to records afterwards and never
         make a run stale.
@@ -184,7 +186,7 @@ class Task:
 
     @property
     def has_evidence(self) -> bool:
-        """Whether the documents that hold the answer are known for some test or training example."""
+        """Whether some test or training example names the documents that hold its answer."""
         return any(e.evidence for e in self.test) or any(e.evidence for e in self.train)
 
     @property
@@ -194,11 +196,11 @@ class Task:
 
     @cached_property
     def distinct_answers(self) -> int:
-        """Different targets among the training examples."""
+        """The number of distinct targets among the training examples."""
         return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
-        """The same task without its test split: all that an approach may learn from."""
+        """The task without its test split: all that an approach may learn from."""
         return replace(self, test=())
 
 

@@ -1,4 +1,4 @@
-"""Text files: from bytes to text, with the place of every fault."""
+"""Reading text files: from bytes to text, with the place of every fault."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _DOCUMENT, _TABLE = Bound(50, "--max-document-mb"), Bound(500, "--max-table-mb")
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How large the files of a task may be: each document of a folder, and each table or file of documents."""
+class FileBounds:
+    """Size limits of a task's files: for each document of a folder, and for each table or file of documents."""
 
     document: Bound = _DOCUMENT
     table: Bound = _TABLE
 
 
-BOUNDS = Bounds()
+BOUNDS = FileBounds()
 
 
 def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
-    """The file's text from UTF-8, without a byte order mark; None after a fault was noted."""
+    """Read a UTF-8 file without its byte order mark; None after a fault was logged."""
     try:
         data = read_bytes(path, bound)
     except NotRead as error:
-        log.add(path, None, error.seen, error.mend)
+        log.add(path, None, error.seen, error.hint)
         return None
     except FileNotFoundError:
         log.add(path, None, "no such file", lambda: near_path(path) or "check the path")
@@ -55,7 +55,7 @@ def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
 
 
 def near_path(path: Path) -> str:
-    """A mend that names the file or folder nearest to a missing one; empty if none is near.
+    """A hint that names the file or folder nearest to a missing one; empty if none is near.
 
     Files that have a part of their own in a task folder are not taken for a misspelt other one.
     """

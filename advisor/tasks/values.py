@@ -1,4 +1,4 @@
-"""What a cell stands for, by one rule for all formats; labels that are one value written in two ways."""
+"""Normalising cell values in the same way for all formats, and labels that are one value spelt in two ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TRUTH = ("true", "false")
 
 
 def plain(value: object) -> object:
-    """A cell as the text it stands for: numbers, truth values and dates as text, NaN as no value.
+    """A cell as text: numbers, truth values and dates become text, NaN becomes None.
 
     Texts, lists and objects stay as they are.
     """
@@ -26,7 +26,7 @@ def plain(value: object) -> object:
 
 
 def one_form(targets: Iterable[str], labels: Collection[str] = ()) -> dict[str, str]:
-    """Labels that are one value written in several ways, each with the form to use.
+    """Find labels that are one value written in several ways, each with the form to use.
 
     Whole numbers with and without a decimal point (`1`, `1.0`), and truth values with and without capitals. Only a
     column that holds nothing else counts: beside "007" or "2b", "1.0" may be a name.
@@ -58,13 +58,13 @@ def one_form(targets: Iterable[str], labels: Collection[str] = ()) -> dict[str, 
 
 
 def two_ways(forms: dict[str, str]) -> str:
-    """What `one_form` found, as a caveat."""
+    """The caveat about what `one_form` found."""
     pairs = [f"{quoted(form)} is read as {quoted(used)}" for form, used in forms.items() if form != used]
     return f"some labels are one value written in two ways: {listed(pairs, 4)}"
 
 
 def _whole(text: str) -> str | None:
-    """A whole number's digits and sign; None for any other text, and for numbers with a fraction an own key."""
+    """The digits and sign of a whole number; a number with a fraction gets a key of its own, other text None."""
     match = _NUMBER.fullmatch(text)
     if match:
         return "0" if match[2] == "0" else match[1].replace("+", "") + match[2]

@@ -1,4 +1,4 @@
-"""Words in any script: where they begin and end, and how many a text has.
+"""Splitting and counting words in any script.
 
 White space parts words in most scripts, but not in Chinese, Japanese, Thai and their like. There texts are compared by
 characters, and lengths are told from characters.
@@ -32,7 +32,7 @@ _WORD = regex.compile(rf"{UNSPACED}\p{{M}}*+|[[\p{{L}}\p{{M}}\p{{N}}]--{UNSPACED
 
 
 def split_words(text: str) -> list[str]:
-    """The words of a text without what stands between them; a character of a script without spaces is one."""
+    """The words of a text without punctuation; a character of a script without spaces is a word."""
     if text.isascii() or not (_MARK.search(text) or unspaced(text)):
         return _PLAIN.findall(text)  # four times as fast
     found: list[str] = _WORD.findall(text)
@@ -40,7 +40,7 @@ def split_words(text: str) -> list[str]:
 
 
 def count_words(text: str) -> int:
-    """How many words a text has: stretches between white space; in scripts without spaces, told from characters."""
+    """The number of words: runs between white space; in scripts without spaces, estimated from characters."""
     if text.isascii() or not unspaced(text):
         return len(text.split())
     told = sum(len(script.findall(text)) / characters for script, characters in _PER_WORD)
@@ -49,12 +49,12 @@ def count_words(text: str) -> int:
 
 
 def first_words(text: str, count: int) -> str:
-    """The beginning of a text, of about so many words at most; the words alone, a blank between them."""
+    """The first words of a text, about `count` of them, joined by single spaces."""
     if not unspaced(text):
         return " ".join(text.split()[:count])
     return text[: len(text) * count // max(count_words(text), count)]
 
 
 def unspaced(text: str) -> bool:
-    """Whether a script without spaces occurs in it."""
+    """Whether the text contains a script without spaces."""
     return _UNSPACED.search(text) is not None

@@ -1,4 +1,4 @@
-"""What would settle a choice that is open: how many test examples, or how many seeds of training.
+"""What would settle an open choice: the number of test examples, or of training seeds.
 
 Assurance (O'Hagan, Stevens & Campbell 2005): the chance that the choice would be decided, averaged over what the
 qualities may be, given what was measured. They are drawn from their distribution given the data, with a normal prior
@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 
-from advisor.measuring.student import Part, half_width
+from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, POWER
 from advisor.verdict.decision import Settling
 from advisor.verdict.paired import full_size, per_example
@@ -35,7 +35,7 @@ _SEED = 20_241_201
 
 @dataclass(frozen=True)
 class Assurance:
-    """The chances of a decision, for one comparison.
+    """The probabilities of a settled choice (assurance), for one comparison.
 
     Attributes:
         samples: of the approaches that can be chosen, over the same test examples; at least two.
@@ -48,7 +48,7 @@ class Assurance:
     margin: float
 
     def settling(self) -> Settling:
-        """Search sizes and seeds."""
+        """Search the sizes and numbers of seeds that would settle the choice."""
         n = self.samples[0].n
         most = MOST_TIMES * n
         sizes = sorted({round(n * MOST_TIMES ** (step / _STEPS)) for step in range(1, _STEPS + 1)} - {n})
@@ -60,19 +60,19 @@ class Assurance:
         more = next((number for number in SEEDS if number > max(s.seeds for s in self.samples)), None)
         return Settling(even, likely, most, self._seeds(n), first, more)
 
-    def chance(self, size: int, seeds: Sequence[Part]) -> float:
-        """That the choice is decided at `size` test examples, those at hand among them, and these seeds."""
+    def chance(self, size: int, seeds: Sequence[VariancePart]) -> float:
+        """The probability that the choice is settled with `size` test examples (present ones included) and seeds."""
         own = [seed_variance(sample) for sample in self.samples]
         quality = self._predicted(size, own, seeds)
         chosen = self._bars(size, seeds).choose(quality, self.costs)
         return float(chosen.settled.mean())
 
-    def _rising(self, cases: Iterator[tuple[int, Sequence[Part]]]) -> list[float]:
-        """Chances made to rise with the size, as they do but for the draws."""
+    def _rising(self, cases: Iterator[tuple[int, Sequence[VariancePart]]]) -> list[float]:
+        """The probabilities, made non-decreasing in size; only the draws make them fall."""
         return list(np.maximum.accumulate([self.chance(size, seeds) for size, seeds in cases]))
 
-    def _due_to_seeds(self, seeds: Sequence[Part]) -> float:
-        """The largest share that seeds have in the variance of the best one's difference to a rival."""
+    def _due_to_seeds(self, seeds: Sequence[VariancePart]) -> float:
+        """The largest share of seeds in the variance of the best approach's difference to a rival."""
         best = int(np.argmax([sample.quality for sample in self.samples]))
         noise = of_examples(self.samples)
         shares = [0.0]
@@ -92,8 +92,8 @@ class Assurance:
                 return number
         return None
 
-    def _predicted(self, size: int, own: Sequence[Part], after: Sequence[Part]) -> Floats:
-        """Qualities that may be measured then, given those measured now; shape (DRAWS, approaches)."""
+    def _predicted(self, size: int, own: Sequence[VariancePart], after: Sequence[VariancePart]) -> Floats:
+        """Posterior predictive qualities at that size, given the present ones; shape (DRAWS, approaches)."""
         n, measured = self.samples[0].n, np.array([sample.quality for sample in self.samples])
         of_one = of_examples(self.samples) * n
         noise = of_one / n
@@ -116,14 +116,14 @@ class Assurance:
         found += rng.standard_normal(found.shape) * np.array(fewer)
         return found
 
-    def _bars(self, size: int, seeds: Sequence[Part]) -> Bars:
-        """Half widths of the intervals of pairs at that size."""
+    def _bars(self, size: int, seeds: Sequence[VariancePart]) -> Bars:
+        """Half widths of the pairwise intervals at that size."""
         count = len(self.samples)
         half = np.zeros((count, count))
         for i, j in combinations(range(count), 2):
             one, two = self.samples[i], self.samples[j]
             examples = (per_example(one, two) + 2 * full_size(one.means - two.means) ** 2 / size) / size
-            half[i, j] = half[j, i] = half_width([Part(examples, size + 1), seeds[i], seeds[j]], LEVEL)
+            half[i, j] = half[j, i] = half_width([VariancePart(examples, size + 1), seeds[i], seeds[j]], LEVEL)
         return Bars(half, half - self.margin)
 
 

@@ -1,6 +1,6 @@
-"""Evidence that a mean is below nought, which may be looked at after every example.
+"""Anytime-valid evidence that a mean is below zero, by betting (e-processes).
 
-A gambler with a capital of 1 bets on each paired difference being negative. If the mean is not below nought the game
+A gambler with a capital of 1 bets on each paired difference being negative. If the mean is not below zero the game
 is not in the gambler's favour, so the capital is a non-negative supermartingale, and by Ville's inequality (1939) the
 chance that it *ever* reaches 1 / a is at most a: it may be looked at after every example, and stopped or gone on with
 for any reason. Such a capital is called an e-process; a large one is evidence.
@@ -24,7 +24,7 @@ BETS = 64
 
 
 def capital(differences: Floats, allowance: float = 0.0) -> Floats:
-    """The gambler's capital after each example.
+    """The gambler's capital after each example, an e-process.
 
     Null hypothesis: given all examples before it, each difference has a mean of at least `-allowance`. Under it the
     capital is a non-negative supermartingale that begins at 1, with respect to the history of the differences and of
@@ -48,5 +48,5 @@ def capital(differences: Floats, allowance: float = 0.0) -> Floats:
 
 
 def evidence(differences: Floats, allowance: float = 0.0) -> float:
-    """The highest that the capital has been: what Ville's inequality bounds. 1 before the first example."""
+    """The maximum of the capital so far, which Ville's inequality bounds; 1 before the first example."""
     return max(1.0, float(capital(differences, allowance).max(initial=1.0)))

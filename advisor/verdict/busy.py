@@ -1,4 +1,4 @@
-"""What a busy machine did to the times of a comparison, in sentences."""
+"""Caveats about times that were measured on a busy machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REMEDY = "The same command with --latency-again measures them anew."
 
 
 def busy(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
-    """By how much times may be off, of which rows, and what mends it."""
+    """Say by how much times may be off, of which rows, and what fixes it."""
     yield from _taken(rows)
     yield from _fewer_threads(rows)
     yield from _fitting(rows)
@@ -82,7 +82,7 @@ def _other_threads(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _may_keep_limits(row: Row, limits: Limits) -> bool:
-    """Whether it breaks a limit that it would keep if its times were as much too long as they may be."""
+    """Whether a row breaks a limit that it would keep if its times are as much too long as they may be."""
     if not row.violations:
         return False
     late, dear = row.stretch(LATENCY), stretched(row)

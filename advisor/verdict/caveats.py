@@ -1,4 +1,4 @@
-"""What limits the validity of a comparison, in sentences."""
+"""Caveats: what limits the validity of a comparison, in sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def caveats(
     margin: float,
     price: HourlyPrice | None,
 ) -> tuple[str, ...]:
-    """All caveats, those of the task and the model first; each once."""
+    """All caveats, each once; those of the task and the model come first."""
     found = [
         *comparison.task.caveats,
         *comparison.model.caveats,
@@ -68,7 +68,7 @@ def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts,
 
 
 def _rare_labels(comparison: Comparison) -> Iterator[str]:
-    """Macro F1 weighs a label with one test example like one with a hundred."""
+    """Caveat on macro F1 where labels have few test examples, since each label weighs the same."""
     rare = macro.rare_labels(comparison.answers.values()) if comparison.task.metric == "macro_f1" else {}
     if rare:
         named = [f"{label} ({n})" for label, n in rare.items()]
@@ -117,7 +117,7 @@ def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
 
 
 def _once(rows: Sequence[Row]) -> list[str]:
-    """Approaches whose model was trained with one seed."""
+    """Approaches whose model was trained with one seed only."""
     return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
 
 
@@ -149,7 +149,7 @@ def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Ite
 def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: HourlyPrice | None) -> Iterator[str]:
     if price is None:
         device = comparison.model.device_name or comparison.model.device or "this machine"
-        yield f"No price is known for {device}: costs are unknown, which does not mean nought."
+        yield f"No price is known for {device}: costs are unknown, which does not mean zero."
     elif any(row.cost.per_1k_queries is not None for row in rows):
         idle = "without idle time"
         if limits.utilisation is not None:
@@ -169,7 +169,7 @@ def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: H
 
 
 def _alone(rows: Sequence[Row]) -> str:
-    """What sending requests alone costs instead, for those approaches where it costs more beyond the tolerance."""
+    """The factor by which requests sent one at a time cost more, for approaches where it exceeds the tolerance."""
     factors = {row.spec: f for row in rows if not row.control and (f := costs.alone_factor(row)) is not None}
     dearer = {spec: f for spec, f in factors.items() if f > 1 + costs.TOLERANCE}
     if not dearer:
@@ -180,7 +180,7 @@ def _alone(rows: Sequence[Row]) -> str:
 
 
 def _always_on(rows: Sequence[Row], limits: Limits, price: HourlyPrice) -> Iterator[str]:
-    """What machines cost that are kept on, beside what is paid for queries alone."""
+    """The cost of machines that are kept on, beside the cost per query."""
     needed = {row.spec: row.cost.machines for row in rows if row.cost.machines is not None and not row.control}
     if not needed:
         return

@@ -1,4 +1,4 @@
-"""The choice: limits first, then quality, then whatever is cheaper and shown to be no worse.
+"""The choice: limits first, then quality, then the cheaper of those shown to be no worse.
 
 That it is the best is claimed where it beats every rival, each pair tested alone: if another were truly the best, this
 one would have to beat that one too, so one test's chance of error bounds the whole claim's, however many rivals there
@@ -25,7 +25,7 @@ from advisor.verdict.statistics import Contrasts
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen and how each eligible alternative stands to it.
+    """The chosen approach and how each eligible alternative compares with it.
 
     Attributes:
         chosen: None if nothing is eligible.
@@ -50,7 +50,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What limits are held against, measured or expected; None where it is unknown.
+    """The figures that limits are compared with, measured or expected; None where unknown.
 
     Attributes:
         quality: in the task's metric.
@@ -64,14 +64,14 @@ class Figures:
 
 
 def figures(row: Row) -> Figures:
-    """What was measured of an approach."""
+    """The measured figures of an approach."""
     return Figures(
         row.quality.value if row.quality else None, row.latency.p95 if row.latency else None, known_cost(row.cost)
     )
 
 
 def violations(found: Figures, limits: Limits) -> tuple[str, ...]:
-    """The limits that an approach breaks, in words; what is not known breaks none."""
+    """The limits that an approach breaks, in words; an unknown figure breaks none."""
     broken = []
     if limits.min_quality is not None and found.quality is not None and found.quality < limits.min_quality:
         broken.append(f"quality {words.value(found.quality)} is below {limits.min_quality:g}")
@@ -83,7 +83,7 @@ def violations(found: Figures, limits: Limits) -> tuple[str, ...]:
 
 
 def excess(found: Figures, limits: Limits) -> float:
-    """By which factor an approach misses the limit that it misses most; at most 1 if it misses none."""
+    """The factor by which an approach misses its worst limit; at most 1 if it misses none."""
     ratios = [1.0]
     if limits.min_quality is not None and found.quality is not None:
         ratios.append(limits.min_quality / max(found.quality, 1e-9))
@@ -127,7 +127,7 @@ def choose(rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Choice:
 
 
 def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Settling | None:
-    """What would settle a choice among the eligible of `rows`; None where it is settled."""
+    """What would settle a choice among the eligible `rows`; None where it is settled."""
     if not choice.alternatives:
         return None
     eligible = [row for row in rows if row.eligible]
@@ -136,7 +136,7 @@ def what_settles(choice: Choice, rows: Sequence[Row], contrasts: Contrasts, marg
 
 
 def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> float:
-    """By how much whichever row is chosen from `field` looks better than it is (`advisor.verdict.optimism`)."""
+    """The optimism (winner's curse) of whichever row is chosen from `field` (`advisor.verdict.optimism`)."""
     specs = [row.spec for row in field]
     half = np.zeros((len(specs), len(specs)))
     for (i, one), (j, other) in permutations(enumerate(specs), 2):
@@ -147,7 +147,7 @@ def optimism_of(field: Sequence[Row], contrasts: Contrasts, margin: float) -> fl
 
 
 def _costs(rows: Sequence[Row], measure: Measure | None) -> Costs:
-    """Who is cheaper than whom, and all of them by what they cost."""
+    """Which rows are cheaper than which, and the order of all by cost."""
     amounts = [found.value if measure and (found := measure.of(row)) else 0.0 for row in rows]
     table = [[cheaper(row, other, measure) for other in rows] for row in rows]
     return Costs(np.array(table, dtype=bool), np.argsort(amounts, kind="stable"))

@@ -1,4 +1,4 @@
-"""What a report may claim, each with its test, its level and its place: the table of docs/statistics.md.
+"""The claims a report may make, each with its test and level: the table of docs/statistics.md.
 
 Level and margin have their home in `advisor.tasks.power`.
 """
@@ -12,7 +12,7 @@ from advisor.tasks.power import LEVEL
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One kind of statement.
+    """One kind of claim.
 
     Attributes:
         name: what it is called in documents.

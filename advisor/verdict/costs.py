@@ -1,4 +1,4 @@
-"""What approaches cost on the recorded machine, and where two of them cost the same.
+"""Costs of approaches on the recorded machine, and break-even points between them.
 
 Queries are priced as batched use at the measured throughput, without idle time unless the limits say how busy the
 hardware is; beside that stands what machines cost that are kept on. Over the horizon come the first fitting, the
@@ -34,7 +34,7 @@ _SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What "cheaper" means among some approaches: the first of `MEASURES` that is known for all of them.
+    """The measure by which some approaches are compared in cost: the first of `MEASURES` known for all of them.
 
     Attributes:
         name: in words, as in "cheaper in ...".
@@ -51,7 +51,7 @@ class Measure:
 
 
 def _interval(value: float | None, low: float | None, high: float | None, stretched: float = 1.0) -> Interval | None:
-    """Without width towards a side that has no bound; lower by as much as a busy machine may have stretched it."""
+    """An interval without width on a side that has no bound; its lower end is reduced by the busy machine's stretch."""
     if value is None:
         return None
     return Interval(value, (value if low is None else low) / stretched, value if high is None else high)
@@ -80,12 +80,12 @@ MEASURES = (
 
 
 def measure_for(rows: Sequence[Row]) -> Measure | None:
-    """By what these rows are compared; None where neither costs nor latencies are known for all of them."""
+    """The measure by which these rows are compared; None where neither costs nor latencies are known for all."""
     return next((m for m in MEASURES if all(m.of(row) is not None for row in rows)), None)
 
 
 def cheaper(row: Row, other: Row, measure: Measure | None) -> bool:
-    """Whether `row` costs less than `other` beyond what the measurements may be off by; False where unknown.
+    """Whether `row` costs less than `other` by more than the measurement error; False where unknown.
 
     The difference has to exceed `TOLERANCE`, the measure's least, and the upper end of its interval, made from the
     intervals of the two (MOVER: Zou & Donner 2008, Statistics in Medicine 27:1693). So two may be neither cheaper.
@@ -101,7 +101,7 @@ def cheaper(row: Row, other: Row, measure: Measure | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """What an approach takes, measured or foreseen; None where it is unknown.
+    """The quantities that costs follow from, measured or foreseen; None where unknown.
 
     Attributes:
         fit_seconds: once for a training set, without indexing documents.
@@ -120,7 +120,7 @@ class Quantities:
 
 @dataclass(frozen=True, slots=True)
 class Expenses:
-    """What one approach costs, US dollars.
+    """The costs of one approach in US dollars.
 
     Attributes:
         fit: once: fitting and indexing.
@@ -139,41 +139,41 @@ class Expenses:
     error: float | None = None
 
     def fixed(self, limits: Limits) -> float:
-        """All over the horizon but the queries."""
+        """The cost over the horizon without the queries."""
         return self.fit + self.upkeep * changes(limits)
 
     def over_horizon(self, limits: Limits) -> float | None:
-        """All over the horizon; None where the traffic is not known."""
+        """The total cost over the horizon; None where the traffic is unknown."""
         number = queries(limits)
         return None if number is None else self.fixed(limits) + self.per_query * number
 
     def machines(self, limits: Limits) -> int | None:
-        """How many answer the traffic where it comes evenly; None where it is not known."""
+        """The number of machines for evenly spread traffic; None where the traffic is unknown."""
         a_day = limits.queries_per_day
         return None if a_day is None else max(1, math.ceil(a_day / (24 * self.queries_per_hour)))
 
     def always_on(self, limits: Limits) -> float | None:
-        """All over the horizon where machines are kept on, day and night, instead of paid by the query."""
+        """The total cost over the horizon with machines kept on day and night instead of paid by the query."""
         machines = self.machines(limits)
         return None if machines is None else self.fixed(limits) + machines * 24 * horizon(limits) * self.per_hour
 
     def off_by(self, usd: float) -> float:
-        """What an amount may be off by."""
+        """The measurement error of an amount."""
         return usd * (self.error or 0.0)
 
 
 def horizon(limits: Limits) -> float:
-    """Days over which costs are added up; 365 unless the limits say otherwise."""
+    """The number of days over which costs are added up; 365 unless the limits say otherwise."""
     return DEFAULT_HORIZON_DAYS if limits.horizon_days is None else limits.horizon_days
 
 
 def queries(limits: Limits) -> float | None:
-    """Queries over the horizon; None where the limits do not give the traffic."""
+    """The number of queries over the horizon; None where the limits do not give the traffic."""
     return None if limits.queries_per_day is None else limits.queries_per_day * horizon(limits)
 
 
 def changes(limits: Limits) -> float:
-    """How many times the documents change over the horizon; 0 unless the limits say how often."""
+    """The number of times the documents change over the horizon; 0 unless the limits say how often."""
     every = limits.documents_change_every_days
     return 0.0 if every is None else horizon(limits) / every
 
@@ -184,12 +184,12 @@ def is_trained(row: Row) -> bool:
 
 
 def known_cost(spent: Cost) -> float | None:
-    """What is certain to be spent: over the horizon, or on fitting alone where the traffic is not known."""
+    """The cost that is certain: over the horizon, or fitting alone where the traffic is unknown."""
     return spent.fit if spent.over_horizon is None else spent.over_horizon
 
 
 def stretched(row: Row) -> float:
-    """How many times too high the known cost may be, by what a busy machine did to its times; 1 where it was not."""
+    """The factor by which the known cost may be too high because the machine was busy; 1 where it was not."""
     total, fixed = row.cost.over_horizon, row.cost.fixed
     if total is None or fixed is None:
         return row.stretch(FIT)
@@ -198,12 +198,12 @@ def stretched(row: Row) -> float:
 
 
 def quantities(row: Row) -> Quantities:
-    """What was measured of an approach."""
+    """The measured quantities of an approach."""
     return Quantities(row.fit_seconds, row.index_seconds, row.throughput_qps, is_trained(row), row.timing_error)
 
 
 def expenses(taken: Quantities, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
-    """What an approach costs that takes so much; None where a price or a time is unknown."""
+    """The costs that follow from quantities; None where a price or a time is unknown."""
     if usd_per_hour is None or taken.fit_seconds is None or not taken.throughput_qps:
         return None
     index = taken.index_seconds or 0.0
@@ -220,7 +220,7 @@ def expenses(taken: Quantities, usd_per_hour: float | None, limits: Limits) -> E
 
 
 def cost(spent: Expenses | None, limits: Limits) -> Cost:
-    """Expenses under the expected traffic, with what timing may be off by; None wherever something is unknown."""
+    """Expenses under the expected traffic, with the timing error; None wherever something is unknown."""
     if spent is None:
         return Cost()
     each, total, error = 1000 * spent.per_query, spent.over_horizon(limits), spent.error
@@ -244,14 +244,14 @@ def cost(spent: Expenses | None, limits: Limits) -> Cost:
 
 
 def alone_factor(row: Row) -> float | None:
-    """How many times as much a query costs that is sent alone; None where that is not known."""
+    """How many times as much a query costs that is sent alone; None where unknown."""
     if row.latency is None or not row.throughput_qps:
         return None
     return row.latency.p50 / 1000 * row.throughput_qps
 
 
 def break_even(rows: Sequence[Row], spent: dict[str, Expenses], limits: Limits) -> tuple[BreakEven, ...]:
-    """Where two of the eligible approaches cost the same: in queries, then in days between changes.
+    """The break-even points of eligible approaches: in queries, then in days between document changes.
 
     Approaches that another one beats or equals in quality and in every kind of cost are left out, and so is what is
     nothing to choose by: points below `FEWEST_QUERIES` or a day's traffic, or of changes that nobody makes, and two
@@ -318,7 +318,7 @@ def _measured_twice(one: Expenses, two: Expenses) -> bool:
 def _ends(
     above: float, above_off: float, below: float, below_off: float, known: bool
 ) -> tuple[float, float] | tuple[None, None]:
-    """What a quotient of two differences of equal, known signs may be; None where nothing was timed again."""
+    """The interval of a quotient of two differences of equal, known signs; None where nothing was timed again."""
     if not known:
         return None, None
     above, below = abs(above), abs(below)

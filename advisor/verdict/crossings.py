@@ -1,4 +1,4 @@
-"""Where one learning curve overtakes another, and where a curve has flattened; from resampled curves on a grid."""
+"""Where one learning curve overtakes another and where a curve flattens, from resampled curves on a grid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from advisor.verdict.sample import Floats
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """From how many training examples on one approach is ahead of another, with its 95 % interval.
+    """The number of training examples from which one approach is ahead of another, with its 95 % interval.
 
     Attributes:
         later, earlier: specs; `later` is ahead where the range looked at ends.
@@ -36,7 +36,7 @@ class Crossing:
 
 
 def crossing(names: tuple[str, str], difference: Floats, sizes: Floats, largest: int, farthest: int) -> Crossing:
-    """Where the first of two curves overtakes the second, or the second the first.
+    """Find where one of two curves overtakes the other.
 
     It is the last change of places in the range: whoever is ahead at the largest measured size is `later`. Only where
     the curves do not cross among the measured sizes does it count whether they will before the farthest.
@@ -88,13 +88,13 @@ def last_change(difference: Floats, sizes: Floats) -> Floats:
 
 
 def percentiles(values: Floats) -> Interval:
-    """The first value with the 95 % interval of the others, widened to hold it."""
+    """The first value with the 95 % percentile interval of the others, widened to include it."""
     low, high = np.quantile(values[1:], TAILS)
     return rounded(float(values[0]), float(low), float(high))
 
 
 def flat_from(curve: Floats, sizes: Floats, least: float) -> float | None:
-    """The size from which on doubling it adds less than `least`; None where that is nowhere among them.
+    """The size from which doubling it adds less than `least`; None where there is none.
 
     Args:
         curve: qualities at `sizes` and, behind them, at twice the sizes; shape (2 * sizes,).

@@ -1,4 +1,4 @@
-"""Learning curves: what was measured at a few sizes, the curve through it, and what follows from it.
+"""Learning curves: the measured qualities, the fitted curves, and the statements that follow from them.
 
 Uncertainty is that of a bootstrap over the test examples, the same resamples for every approach and size, so that
 approaches and sizes stay paired; where several samples of the training examples were drawn, they are resampled too,
@@ -36,7 +36,7 @@ _GRID = 161
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One approach at one size.
+    """One approach at one training set size.
 
     Attributes:
         size: training examples.
@@ -53,7 +53,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What more training examples add: quality at `end` minus that at `start`, by the fitted curve."""
+    """The gain from more training examples: quality at `end` minus quality at `start`, by the fitted curve."""
 
     start: int
     end: int
@@ -62,7 +62,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Curve:
-    """One approach over all sizes.
+    """One approach's learning curve.
 
     Attributes:
         control: never chosen, and so left out of crossings and leaders.
@@ -92,7 +92,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """The approach that is ahead, by the fitted curves, between two sizes."""
+    """The approach that is ahead between two sizes, by the fitted curves."""
 
     spec: str
     start: float
@@ -101,7 +101,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class Curves:
-    """Learning curves on one task, judged.
+    """The learning curves of one task with all statements about them.
 
     Attributes:
         test: test examples that all were measured on.
@@ -120,20 +120,20 @@ class Curves:
 
 
 def judge(growth: Growth, resamples: int = RESAMPLES) -> Curves:
-    """Fit a curve to each approach and find where one overtakes another; the same records give the same curves.
+    """Fit a learning curve to each approach and find where one overtakes another; deterministic for given records.
 
     Raises:
         UserError: the targets cannot be judged by the metric.
     """
-    cells = {size: _cells(growth, size) for size in growth.sizes}
+    by_size = {size: _measured_samples(growth, size) for size in growth.sizes}
     test = len(next(iter(growth.comparisons.values()))[0].answers)
     resampling = Resampling(test, growth.draws, resamples)
-    intervals = {size: _intervals(list(found.values())) for size, found in cells.items()}
-    largest = max((size for size, found in cells.items() if found), default=growth.sizes[-1])
+    intervals = {size: _intervals(list(found.values())) for size, found in by_size.items()}
+    largest = max((size for size, found in by_size.items() if found), default=growth.sizes[-1])
     grid = np.unique(np.append(np.geomspace(growth.sizes[0], FARTHEST * largest, _GRID), growth.sizes))
     curves, lines = [], {}
     for number, spec in enumerate(growth.specs):
-        known = {size: found[spec] for size, found in cells.items() if spec in found}
+        known = {size: found[spec] for size, found in by_size.items() if spec in found}
         points = tuple(_point(growth, size, spec, intervals[size].get(spec), known.get(size)) for size in growth.sizes)
         curve = Curve(spec, _is_control(growth, spec), points)
         if len(known) > 1:
@@ -160,7 +160,7 @@ class _Line:
 
 
 class Resampling:
-    """The same resamples of test examples and draws for all approaches and sizes.
+    """One bootstrap over test examples and draws, shared by all approaches and sizes.
 
     Args:
         test: how many test examples there are; `draws`: how many samples of the training examples.
@@ -179,8 +179,8 @@ class Resampling:
         return np.append(sample.quality, resampled)
 
 
-def _cells(growth: Growth, size: int) -> dict[str, Sample]:
-    """The judged predictions of the approaches that were measured at a size in full."""
+def _measured_samples(growth: Growth, size: int) -> dict[str, Sample]:
+    """The judged predictions of the approaches that were measured completely at a size."""
     comparisons = growth.comparisons.get(size, ())
     if not comparisons:
         return {}
@@ -191,7 +191,7 @@ def _cells(growth: Growth, size: int) -> dict[str, Sample]:
 
 
 def _trouble(growth: Growth, size: int, spec: str) -> str:
-    """Why an approach has no quality at a size; empty where it has."""
+    """The reason why an approach has no quality at a size; empty where it has one."""
     comparisons = growth.comparisons.get(size, ())
     runs = _runs(growth, size, spec)
     for run in runs:
@@ -213,7 +213,7 @@ def _is_control(growth: Growth, spec: str) -> bool:
 
 
 def _intervals(measured: Sequence[Sample]) -> dict[str, Interval]:
-    """The same intervals as a comparison at this size would report."""
+    """The intervals that a comparison at this size would report."""
     bootstrap = Bootstrap(measured) if measured else None
     return {sample.spec: bootstrap.interval(sample) for sample in measured} if bootstrap else {}
 
@@ -225,7 +225,7 @@ def _point(growth: Growth, size: int, spec: str, quality: Interval | None, sampl
 def _described(
     curve: Curve, known: Mapping[int, Sample], qualities: Floats, fitted: FittedCurves, line: _Line
 ) -> Curve:
-    """The curve with all that the fit says of it alone."""
+    """The curve with all that follows from its own fit."""
     largest = max(known)
     sizes = line.sizes[line.sizes <= largest]
     at_sizes = dict(zip(known, fitted.at(tuple(known))[0], strict=True))
@@ -270,7 +270,7 @@ def _crossing(first: str, second: str, lines: Mapping[str, _Line]) -> Crossing |
 
 
 def _leaders(sizes: Floats, lines: Mapping[str, _Line]) -> tuple[Leader, ...]:
-    """Who is ahead by the estimate, in stretches."""
+    """The leading approach by stretches of size, by point estimate."""
     found: list[Leader] = []
     for size in sizes:
         there = {

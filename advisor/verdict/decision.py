@@ -1,4 +1,4 @@
-"""What is concluded from a comparison: one row per approach, the diagnosis and the choice. Plain data."""
+"""The result of judging a comparison: one row per approach, the diagnosis and the choice. Plain data."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """Paired difference to the best approach: this one's quality minus the best's.
+    """The paired difference to the best approach: this one's quality minus the best's.
 
     Attributes:
         low, high: simultaneous 95 % interval: those of all pairs hold together.
         p: two-sided, corrected for all pairs compared.
-        shown: whether the two are shown to differ: p below 5 %, which is where the interval does not hold nought.
+        shown: whether the two are shown to differ: p below 5 %, which is where the interval excludes zero.
     """
 
     difference: float
@@ -159,32 +159,32 @@ class Row:
     differing: int = 0
 
     def is_busy(self, *steps: str) -> bool:
-        """Whether the times of one of these steps are those of a busy machine."""
+        """Whether the times of any of these steps were measured on a busy machine."""
         return any(self.others[step].busy for step in steps if step in self.others)
 
     def stretch(self, *steps: str) -> float:
-        """How many times too long the times of these steps may be; 1 where they are not those of a busy machine."""
+        """The factor by which the times of these steps may be too long; 1 where the machine was not busy."""
         return max((self.others[step].factor for step in steps if self.is_busy(step)), default=1.0)
 
     @property
     def tuned(self) -> bool:
-        """Whether weights of the language model were trained."""
+        """Whether the language model's weights were trained."""
         return self.uses_model and bool(self.trainable_parameters)
 
     @property
     def baseline(self) -> bool:
-        """Whether it is what must be beaten to have learned anything: a control that needs no model."""
+        """Whether it is a control without a model, which must be beaten to have learned anything."""
         return self.control and not self.uses_model
 
     @property
     def fit_is_busy(self) -> bool:
-        """Whether fitting took long enough to matter, on a busy machine."""
+        """Whether fitting took long enough to matter and ran on a busy machine."""
         return (self.fit_seconds or 0.0) + (self.index_seconds or 0.0) >= FIT_MATTERS and self.is_busy(FIT)
 
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisItem:
-    """One line of the diagnosis: a name, its interval and what it means in words.
+    """One line of the diagnosis: a name, an interval and its meaning in words.
 
     Attributes:
         estimate: a quality with its 95 % interval, or a paired difference with its simultaneous one.
@@ -199,7 +199,7 @@ class DiagnosisItem:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Where two approaches cost the same.
+    """A break-even point of two approaches.
 
     Attributes:
         variable: "queries" (in all, over the horizon) or "days between document changes".
@@ -241,7 +241,7 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The choice.
+    """The recommendation.
 
     Attributes:
         approach: the chosen (or, where undecided, provisional) approach; None if nothing is eligible.
@@ -267,7 +267,7 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Decision:
-    """A comparison, judged under limits and prices.
+    """A comparison judged under limits and prices.
 
     Attributes:
         rows: best quality first; approaches without a quality last.

@@ -1,4 +1,4 @@
-"""Answers that are all alike: a prompt, a template or a training gone wrong, never a recommendation."""
+"""Degenerate answers, all alike: the sign of a broken prompt, template or training, never recommended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHOWN = 40  # characters of an answer
 
 
 def all_alike(runs: Sequence[Run], answers: Mapping[str, Answer]) -> str:
-    """What every answer of an approach is, in words ("every answer is empty"); empty where answers differ.
+    """Describe what every answer of an approach is ("every answer is empty"); empty where answers differ.
 
     Such an approach is a constant, which needs no model: its quality is that of the targets it happens to meet.
 

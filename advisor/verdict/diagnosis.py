@@ -1,17 +1,18 @@
-"""Where quality comes from and where it is lost: differences between approaches that vary in one thing."""
+"""The diagnosis: differences between approaches that vary in one thing show where quality comes from and is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from advisor.measuring.records import TaskFacts
 from advisor.verdict import words
 from advisor.verdict.decision import DiagnosisItem, Row
 from advisor.verdict.paired import rounded
 from advisor.verdict.statistics import Contrast, Contrasts
 
 
-def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: float) -> tuple[DiagnosisItem, ...]:
-    """The findings for which the approaches were measured, in a fixed order.
+def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin: float) -> tuple[DiagnosisItem, ...]:
+    """The findings whose approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
     `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
@@ -20,17 +21,17 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: flo
     Args:
         rows: all rows, best quality first.
         contrasts: of all complete approaches.
-        metric: the metric's name as recorded.
+        task: as recorded.
         margin: a difference that is too small to matter, in units of the metric.
     """
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
     trained = _best(rows, "nothing", tuned=True)
     oracle = _best(rows, "documents", control=True)
     majority = next((row for row in rows if row.baseline and row.quality is not None), None)
-    name = words.metric(metric)
+    name, constant = words.metric(task.metric), words.constant_answer(task.kind)
     found = [
         _known(plain, name),
-        _between(contrasts, (plain, majority), "above the majority answer", _above_majority),
+        _between(contrasts, (plain, majority), f"above {constant}", _above_majority(constant)),
         _between(contrasts, (examples, plain), "added by examples", _added("examples in the prompt")),
         _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
         _between(contrasts, (trained, plain), "added by training", _added("training")),
@@ -41,7 +42,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, metric: str, margin: flo
 
 
 def _best(rows: Sequence[Row], shows: str, tuned: bool = False, control: bool = False) -> Row | None:
-    """The best row, of a quality that is known, of what asks the language model in one way."""
+    """The best row with a known quality among those that use the language model in one way."""
     for row in rows:
         kind = (row.shows, row.tuned, row.control)
         if row.uses_model and row.quality is not None and kind == (shows, tuned, control):
@@ -70,7 +71,7 @@ def _between(
 
 
 def _with_room(rows: Sequence[Row], meaning: str) -> str:
-    """What a finding means where the context of one of the rows did not reach all prompts, or none at all."""
+    """The meaning of a finding, qualified where context did not fit into some or all prompts."""
     without = [row for row in rows if row.bare and row.bare == row.n]
     if without:
         names = words.listed([row.spec for row in without])
@@ -84,14 +85,17 @@ def _side(c: Contrast) -> int:
     return 0 if not c.shown else 1 if c.difference.value > 0 else -1
 
 
-def _above_majority(c: Contrast) -> str:
-    by = words.value(abs(c.difference.value))
-    match _side(c):
-        case 1:
-            return f"{c.first} is better than always giving the commonest answer ({c.second}), by {by}."
-        case -1:
-            return f"{c.first} is worse than always giving the commonest answer ({c.second}), by {by}."
-    return f"{c.first} is not shown to differ from always giving the commonest answer ({c.second})."
+def _above_majority(constant: str) -> Callable[[Contrast], str]:
+    def meaning(c: Contrast) -> str:
+        by = words.value(abs(c.difference.value))
+        match _side(c):
+            case 1:
+                return f"{c.first} is better than always giving {constant} ({c.second}), by {by}."
+            case -1:
+                return f"{c.first} is worse than always giving {constant} ({c.second}), by {by}."
+        return f"{c.first} is not shown to differ from always giving {constant} ({c.second})."
+
+    return meaning
 
 
 def _added(what: str) -> Callable[[Contrast], str]:

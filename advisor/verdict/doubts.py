@@ -1,4 +1,4 @@
-"""What makes a choice provisional whatever was measured: the comparison itself is not to be trusted so far."""
+"""Doubts about a comparison as a whole that keep its choice provisional whatever was measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LEAKED = 0.05
 
 
 def provisional_because(comparison: Comparison) -> tuple[str, ...]:
-    """Why the recommendation stays provisional, in sentences; empty where nothing of the kind was found."""
+    """The reasons why the recommendation stays provisional, in sentences; empty without any."""
     leaked, n = comparison.task.leaked, comparison.task.test
     if leaked is None or leaked < LEAKED:
         return ()

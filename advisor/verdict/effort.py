@@ -1,4 +1,4 @@
-"""Where the time of a comparison went, and how near its matrix products came to what the machine can do."""
+"""The time a comparison took by kind of work, and its share of the machine's peak rate of matrix products."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPERATIONS = {"prefill": 2, "train": 4}
 
 @dataclass(frozen=True)
 class Effort:
-    """What measuring took, by kind of work, over all calls and kills.
+    """Time, tokens and utilisation by kind of work, over all calls and kills.
 
     Attributes:
         seconds: that really passed, most first; without runs taken over from an earlier comparison.
@@ -27,7 +27,7 @@ class Effort:
 
 
 def effort(comparison: Comparison) -> Effort:
-    """Add up the spans of the runs that were measured here, and of what happened around them."""
+    """Sum the timed spans of the runs measured here and of the work around them."""
     seconds: dict[str, float] = {}
     tokens: dict[str, int] = {}
     for spans in (comparison.spans, *(run.spans for run in comparison.runs if run.measured is None)):

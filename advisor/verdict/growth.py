@@ -1,4 +1,4 @@
-"""What learning curves are judged from: comparisons of the same approaches with ever more training examples."""
+"""The records behind learning curves: comparisons of the same approaches with ever more training examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
 
 @dataclass(frozen=True)
 class Growth:
-    """What was recorded at each size: facts only.
+    """The recorded comparisons by training set size; facts only.
 
     Attributes:
         folder: where the records lie.
@@ -33,5 +33,5 @@ class Growth:
 
     @property
     def model(self) -> ModelFacts:
-        """The model that all ran with, as the largest comparison describes it."""
+        """The model that ran, as the largest comparison describes it."""
         return self.comparisons[max(self.comparisons)][0].model

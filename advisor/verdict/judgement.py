@@ -1,4 +1,4 @@
-"""From a comparison to a decision: `decide` puts the steps of this room in order."""
+"""Judging a comparison: `decide` runs the steps of this room in order."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def decide(
         *rests_on_open_limits(choice, rows, limits, again),
     )
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today))
-    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task.metric)
+    wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     return Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
         rows=tuple(rows),
-        diagnosis=diagnose(rows, contrasts, comparison.task.metric, margin),
+        diagnosis=diagnose(rows, contrasts, comparison.task, margin),
         break_even=points,
         recommendation=_recommended(choice, wording, doubts, cautions, points),
         prices=prices.in_words(price),
@@ -87,7 +87,7 @@ def decide(
 def _recommended(
     choice: Choice, wording: Wording, doubts: Sequence[str], cautions: Sequence[str], points: Sequence[BreakEven]
 ) -> Recommendation:
-    """The choice in words; provisional where there are doubts."""
+    """The recommendation in words; provisional where there are doubts."""
     return Recommendation(
         approach=choice.chosen.spec if choice.chosen else None,
         decided=choice.chosen is not None and not choice.alternatives and not doubts,
@@ -102,7 +102,7 @@ def _recommended(
 
 
 def _old(price: HourlyPrice | None, today: date | None) -> list[str]:
-    """That the price that was applied is old, where it is."""
+    """A caveat where the applied price is old."""
     return [said] if price and (said := price.outdated(today or date.today())) else []
 
 
@@ -155,7 +155,7 @@ def _admitted(row: Row, limits: Limits) -> Row:
 
 
 def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: float) -> tuple[list[Row], Choice]:
-    """The choice, and the rows without those that reach the least quality only by having been picked.
+    """The choice, and the rows without those that reach the required quality only because they were selected.
 
     Picked they are from all that could have been chosen, whatever their quality: a least quality picks too.
     """
@@ -165,12 +165,12 @@ def _chosen(rows: Sequence[Row], contrasts: Contrasts, limits: Limits, margin: f
         for row in rows
         if row.eligible or (row.violations and not row.alike and not violations(figures(row), others))
     ]
-    luck = optimism_of(field, contrasts, margin) if field else 0.0
+    optimism = optimism_of(field, contrasts, margin) if field else 0.0
     while True:
         choice = choose(found, contrasts, margin)
         if choice.chosen is None:
             return found, choice
-        quality = corrected(contrasts.intervals[choice.chosen.spec], luck)
+        quality = corrected(contrasts.intervals[choice.chosen.spec], optimism)
         if limits.min_quality is None or quality.value >= limits.min_quality:
             return found, replace(choice, quality=quality, settling=what_settles(choice, found, contrasts, margin))
         broken = f"quality {words.value(quality.value)}, corrected for having been picked, is below "

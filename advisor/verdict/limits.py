@@ -1,4 +1,4 @@
-"""On which limits the measurements do not decide: their intervals hold both sides of the limit."""
+"""Limits that the measurements leave open: the interval holds both sides of the limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from advisor.verdict.decision import Row
 
 
 def open_limits(row: Row, limits: Limits) -> dict[str, str]:
-    """By the name of the limit, why it is not known whether the approach keeps it; empty where all is known.
+    """The limits of which it is unknown whether the approach keeps them, each with the reason; empty without any.
 
     The limits of what was measured in time: the 95th percentile of latency, whose bounds hold with 95 % each, and the
     budget. What was not measured at all is open too, but nothing that an interval says, and left out.
@@ -55,7 +55,7 @@ def shown_violations(row: Row, limits: Limits) -> tuple[str, ...]:
 def rests_on_open_limits(
     choice: Choice, rows: Sequence[Row], limits: Limits, choose: Callable[[Sequence[Row]], Choice]
 ) -> tuple[str, ...]:
-    """Why a choice is provisional because of limits that nobody is shown to keep or to break, in sentences.
+    """The reasons why a choice is provisional because limits are neither shown to be kept nor broken.
 
     That is so where the chosen approach itself is not shown to keep its limits, and where another would be chosen if
     those were admitted that are not shown to break theirs.
@@ -79,5 +79,5 @@ def rests_on_open_limits(
 
 
 def _may_keep_all(row: Row, limits: Limits) -> bool:
-    """Whether an excluded approach is out for nothing but limits that it is not shown to break."""
+    """Whether an excluded approach is excluded only by limits that it is not shown to break."""
     return bool(row.violations) and not row.control and not row.alike and not shown_violations(row, limits)

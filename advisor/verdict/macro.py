@@ -1,4 +1,4 @@
-"""What the interval of macro F1 lacks where labels have few test examples.
+"""The interval of macro F1, widened where labels have few test examples.
 
 Macro F1 is a mean over labels, and a label with one or two examples weighs as much as any other. Resampled, it is right
 or wrong as a whole, and what was not seen of it has no part: a bootstrap of two labels, the rarer with one example of
@@ -39,7 +39,7 @@ _NEXT_TO_NONE = 1e-9
 
 
 def widened(found: Interval, counts: Sequence[Confusion]) -> Interval:
-    """The interval of a macro F1, at least as wide as what few examples of its labels leave open.
+    """Widen the interval of a macro F1 by the uncertainty of labels with few examples.
 
     Args:
         counts: of each seed.
@@ -53,7 +53,7 @@ def widened(found: Interval, counts: Sequence[Confusion]) -> Interval:
 
 
 def _drawn(rng: np.random.Generator, counts: Sequence[Confusion]) -> tuple[Floats, Floats]:
-    """Macro F1 of the examples drawn again, and of examples and pseudo-examples weighed anew; shape (draws,) each."""
+    """Macro F1 of resampled examples, and of reweighted examples with pseudo-examples; shape (draws,) each."""
     n, labels = len(counts[0]), counts[0].labels
     hits = sum(each.hits for each in counts[1:]) + counts[0].hits
     involved = sum(each.involved for each in counts[1:]) + counts[0].involved
@@ -73,7 +73,7 @@ def _drawn(rng: np.random.Generator, counts: Sequence[Confusion]) -> tuple[Float
 
 
 def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """The weights of the pseudo-examples, as hits and as parts in examples, each of shape (draws, labels).
+    """The weights of the pseudo-examples, as hits and as errors in examples, each of shape (draws, labels).
 
     Args:
         right: the share of right answers in each draw; shape (draws, 1).
@@ -90,6 +90,6 @@ def _pseudo(rng: np.random.Generator, right: Floats, shape: tuple[int, int]) -> 
 
 
 def rare_labels(answers: Iterable[Answer]) -> Mapping[str, int]:
-    """The labels with fewer than `FEW` test examples and how many these are, the rarest first."""
+    """The labels with fewer than `FEW` test examples and their counts, rarest first."""
     counted = Counter(unicode_form(answer.targets[0]) for answer in answers if answer.targets)
     return {label: n for label, n in sorted(counted.items(), key=lambda item: (item[1], item[0])) if n < FEW}

@@ -1,4 +1,4 @@
-"""The winner's curse: whoever is picked as the best of several looks better than it is.
+"""The winner's curse: the approach selected as the best of several looks better than it is.
 
 The choice is repeated on resamples of the test examples and what it picks is judged on the examples that were left out
 (Tsamardinos, Greasidou & Borboudakis 2018). Held against what was measured is the quality of the very approach that was
@@ -24,7 +24,7 @@ _SEED = 20_241_130
 
 
 def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
-    """By how much the approach that is picked looks better than it is, in units of the metric; at least 0.
+    """The optimism of the selected approach's quality, in units of the metric; at least 0.
 
     Args:
         samples: of all approaches that could be chosen, over the same test examples.
@@ -45,5 +45,5 @@ def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
 
 
 def corrected(plain: Interval, by: float) -> Interval:
-    """A quality and its interval, as if it had been the only one, corrected by the optimism of the choice."""
+    """A quality with its interval, corrected by the optimism of the selection."""
     return rounded(plain.value - by, max(0.0, plain.low - by), plain.high)

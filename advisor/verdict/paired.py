@@ -1,4 +1,4 @@
-"""Two approaches on the same test examples: how far apart they are, and how sure that is.
+"""The paired difference of two approaches on the same test examples, and its uncertainty.
 
 The difference is studentised: its variance is that over test examples plus what seeds of training add (`seeds.py`),
 each with its own degrees of freedom (`student.py`). Two pseudo-examples stand at the ends of what could have been seen,
@@ -7,8 +7,8 @@ would be shown to be equal. They are as far away as the root mean square of the 
 so that they matter where few answers deviate and vanish where many do.
 
 A difference is significant at a level if this pivot says so *and* the permutation test does (`permutation.py`), which
-is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, drawn out to nought
-where the permutation test alone keeps two approaches together: so interval and p-value never contradict each other.
+is exact for few answers that differ but knows nothing of other seeds. The interval is the pivot's, widened to include
+zero where only the permutation test finds no difference, so that interval and p-value never contradict each other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.measuring.student import Part, half_width, p_value
+from advisor.measuring.student import VariancePart, half_width, p_value
 from advisor.verdict.decision import Interval
 from advisor.verdict.sample import Floats, Sample
 from advisor.verdict.seeds import seed_variance
@@ -37,7 +37,7 @@ class Pivot:
 
     difference: float
     centre: float
-    parts: tuple[Part, ...]
+    parts: tuple[VariancePart, ...]
     p_permutation: float
 
     @property
@@ -47,15 +47,15 @@ class Pivot:
 
     @property
     def p(self) -> float:
-        """Two-sided, not corrected: the larger of the pivot's and the permutation test's."""
+        """Two-sided and uncorrected: the larger of the pivot's and the permutation test's p-value."""
         return max(self.p_permutation, p_value(self.centre, self.parts))
 
     def half(self, level: float) -> float:
-        """Half width of the pivot's interval at `level`."""
+        """Half width of the interval at `level`."""
         return half_width(self.parts, level)
 
     def interval(self, level: float) -> Interval:
-        """All differences that are not rejected at `level`."""
+        """The differences that are not rejected at `level`."""
         half = self.half(level)
         low, high = self.centre - half, self.centre + half
         if self.p_permutation >= level:
@@ -64,19 +64,19 @@ class Pivot:
 
 
 def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
-    """Of two approaches on the same test examples."""
+    """The studentised difference of two approaches on the same test examples."""
     difference = first.quality - second.quality
     size = full_size(first.means - second.means)
     seen = difference + _deviations(first) - _deviations(second)
     centre, examples = _augmented(seen, size)
     if first.counts is not None:
         examples = max(examples, _augmented(first.means - second.means, size)[1])
-    parts = (Part(examples, first.n + 1), seed_variance(first), seed_variance(second))
+    parts = (VariancePart(examples, first.n + 1), seed_variance(first), seed_variance(second))
     return Pivot(difference, centre, parts, p_permutation)
 
 
 def per_example(first: Sample, second: Sample) -> float:
-    """Variance of one test example's difference, over the examples at hand.
+    """The variance of a single test example's difference.
 
     Where the metric is no mean it is at least that of the mean of the same answers' scores: what its contributions
     lack is how they would change with other examples.
@@ -88,13 +88,13 @@ def per_example(first: Sample, second: Sample) -> float:
 
 
 def rounded(value: float, low: float, high: float) -> Interval:
-    """An interval that holds its value, rounded so that machines whose sums differ in the last bit agree."""
-    # Adding 0.0 turns a minus nought into nought.
+    """An interval that includes its value, rounded so that machines whose sums differ in the last bit agree."""
+    # Adding 0.0 turns a negative zero into zero.
     return Interval(round(value, 12) + 0.0, round(min(low, value), 6) + 0.0, round(max(high, value), 6) + 0.0)
 
 
 def full_size(deviations: Floats) -> float:
-    """Root mean square of the deviations that are not nought and of one of full size (1)."""
+    """Root mean square of the non-zero deviations and of one deviation of full size (1)."""
     return math.sqrt((float((deviations**2).sum()) + 1) / (np.count_nonzero(deviations) + 1))
 
 
@@ -105,6 +105,6 @@ def _deviations(sample: Sample) -> Floats:
 
 
 def _augmented(seen: Floats, size: float) -> tuple[float, float]:
-    """Mean of the examples and two pseudo-examples, and its variance."""
+    """Mean and variance of the examples together with two pseudo-examples."""
     with_ends = np.concatenate([seen, [size, -size]])
     return float(with_ends.mean()), float(with_ends.var(ddof=1)) / with_ends.size

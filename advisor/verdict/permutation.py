@@ -57,7 +57,7 @@ def _p_of_means(differences: Sequence[Floats]) -> list[float]:
 
 
 def _rounds(first: Sample, second: Sample) -> list[tuple[Confusion, Confusion]]:
-    """The answers of both, repeated until the seeds pair off."""
+    """The answers of both approaches, repeated until their seeds pair off."""
     assert first.counts is not None
     assert second.counts is not None
     rounds = math.lcm(first.seeds, second.seeds)
@@ -79,7 +79,7 @@ def _p_of_macro_f1(rounds: Sequence[tuple[Confusion, Confusion]], swaps: Swaps) 
 
 
 def _beyond(null: Floats, observed: Floats | float) -> Floats:
-    """1 where a swap gives more than the observed difference, a half where it gives just as much."""
+    """1 where a swap gives more than the observed difference, one half where it gives exactly it, else 0."""
     found: Floats = 0.5 * (null >= observed - _TIE) + 0.5 * (null > observed + _TIE)
     return found
 

@@ -1,4 +1,4 @@
-"""What an hour of a device costs: a dated price file, the built-in one or the user's own."""
+"""Prices of computing and of hosted models, from a dated list: the built-in one or the user's own."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BUILT_IN = Path(__file__).with_name("prices.toml")
 OLD_AFTER_DAYS = 183
 """Half a year, after which a price is said to be old."""
 _DAYS_A_MONTH = 30.44
-_MEND = "give it the shape of the built-in list, advisor/verdict/prices.toml"
+_HINT = "give it the shape of the built-in list, advisor/verdict/prices.toml"
 
 _Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
-    """US dollars for an hour of computing, whose price that is, and as of when."""
+    """The price of an hour of computing in US dollars, with its source and date."""
 
     name: str
     usd: float
@@ -33,7 +33,7 @@ class HourlyPrice:
     date: str
 
     def outdated(self, today: datetime.date) -> str:
-        """That it is old, in a sentence; empty where it is not."""
+        """A sentence saying that the price is old; empty where it is not."""
         days = (today - datetime.date.fromisoformat(self.date)).days
         if days <= OLD_AFTER_DAYS:
             return ""
@@ -74,7 +74,7 @@ class HostedPrice:
 
 @dataclass(frozen=True)
 class Prices:
-    """A price list as of a date (ISO), which holds for every price that has none of its own."""
+    """A price list with its date (ISO), which holds for every price without a date of its own."""
 
     date: str
     devices: tuple[DevicePrice, ...] = ()
@@ -82,7 +82,7 @@ class Prices:
     hosted: tuple[HostedPrice, ...] = ()
 
     def hourly(self, model: ModelFacts, hardware: Mapping[str, Any]) -> HourlyPrice | None:
-        """What an hour on the recorded machine costs; None where that is unknown.
+        """The price of an hour on the recorded machine; None where unknown.
 
         The longest match with the device's name wins. A processor without a price of its own costs the price
         of a core times `hardware["cores"]`.
@@ -100,13 +100,13 @@ class Prices:
         return HourlyPrice(name, self.core.usd_per_hour * cores, self.core.source, self.core.date or self.date)
 
     def in_words(self, price: HourlyPrice | None) -> str:
-        """Whose price was applied, from which list; for display."""
+        """The applied price and its list, for display."""
         if price is None:
             return f"no price known for this device in the price list of {self.date}"
         return f"{price.name}: {price.usd:.4g} USD an hour ({price.source}); price of {price.date}"
 
     def hosted_model(self, name: str) -> HostedPrice | None:
-        """The token prices of a hosted model; None where they are unknown."""
+        """The token prices of a hosted model; None where unknown."""
         return next((price for price in self.hosted if price.model == name), None)
 
 
@@ -121,24 +121,25 @@ def load_prices(path: str | Path | None = None) -> Prices:
     try:
         table = toml_of(read_bytes(file).decode("utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _MEND) from error
+        raise UserError(f"{shown(file)}: the price list cannot be read ({error.strerror})", _HINT) from error
     except ValueError as error:
-        raise UserError(f"{file}: not a TOML file ({error})", _MEND) from error
+        raise UserError(f"{file}: not a TOML file ({error})", _HINT) from error
     return _PriceTables(file).prices(table)
 
 
 def _holds(name: str, word: str) -> bool:
-    """Whether `word` stands in `name` as a whole: "L4" is not in "L40S"."""
+    """Whether `word` is a whole word in `name`: "L4" is not in "L40S"."""
     return re.search(rf"(?<![0-9a-z]){re.escape(word)}(?![0-9a-z])", name, re.IGNORECASE) is not None
 
 
 class _PriceTables:
-    """Turns tables into prices, with faults that name the file and the place."""
+    """Parses price tables, with faults that name the file and the place."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def prices(self, table: _Table) -> Prices:
+        """The price list in a parsed file."""
         self._check(table, "the list", {"date"}, {"core", "device", "hosted"})
         core = table.get("core")
         return Prices(
@@ -189,13 +190,13 @@ class _PriceTables:
 
     def _check(self, table: object, where: str, required: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(table, dict):
-            raise self._fault(f"{where} is not a table", _MEND)
+            raise self._fault(f"{where} is not a table", _HINT)
         for key in sorted(required):
             if key not in table:
-                raise self._fault(f'{where}: "{key}" is missing', _MEND)
+                raise self._fault(f'{where}: "{key}" is missing', _HINT)
         for key in table:
             if key not in required and key not in optional:
-                raise self._fault(f'{where}: "{key}" is unknown', "leave it out; " + _MEND)
+                raise self._fault(f'{where}: "{key}" is unknown', "leave it out; " + _HINT)
 
     def _text(self, table: _Table, key: str, where: str) -> str:
         value = table[key]
@@ -211,5 +212,5 @@ class _PriceTables:
             raise self._fault(f'{where}: "{key}" is {short(repr(value))}', "a price is a number of at least 0")
         return float(value)
 
-    def _fault(self, what: str, mend: str) -> UserError:
-        return UserError(f"{self._file}: {short(what, 300)}", mend)
+    def _fault(self, what: str, hint: str) -> UserError:
+        return UserError(f"{self._file}: {short(what, 300)}", hint)

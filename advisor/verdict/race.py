@@ -1,4 +1,4 @@
-"""How a race went: what is reported beside the comparison of its finalists. Plain data."""
+"""The result of a race, reported beside the comparison of its finalists. Plain data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHY: dict[Stopped, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """One approach in the race.
+    """One approach's result in a race.
 
     Attributes:
         state: `winner` and `finalist` were measured on the test set; `unmeasured` could not be told apart from the
@@ -56,7 +56,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Race:
-    """A race and the measuring of its finalists.
+    """The result of a race and of measuring its finalists.
 
     Attributes:
         budget: seconds.
@@ -100,5 +100,5 @@ class Race:
 
     @property
     def assumed(self) -> bool:
-        """Whether somebody was beaten with a smaller training set, so that the guarantee rests on an assumption."""
+        """Whether an approach was beaten with a smaller training set, so that the guarantee rests on an assumption."""
         return any(e.state == "beaten" and e.trained_on is not None for e in self.entrants)

@@ -1,9 +1,10 @@
-"""The choice in sentences: why, what speaks against it and where it would flip, with the numbers behind."""
+"""The reasons for a choice in sentences: arguments for and against, and where it would flip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
 from advisor.verdict import costs, words
 from advisor.verdict.choice import Choice, excess, figures
@@ -13,7 +14,7 @@ from advisor.verdict.statistics import Contrasts
 
 
 class Wording:
-    """Sentences about one choice.
+    """The sentences about one choice.
 
     Args:
         choice: what was chosen.
@@ -21,7 +22,7 @@ class Wording:
         contrasts: of all complete approaches.
         limits: what the choice respects.
         margin: of non-inferiority, in units of the metric.
-        metric: its name as recorded.
+        task: as recorded.
     """
 
     def __init__(
@@ -31,17 +32,18 @@ class Wording:
         contrasts: Contrasts,
         limits: Limits,
         margin: float,
-        metric: str,
+        task: TaskFacts,
     ) -> None:
         self._choice = choice
         self._rows = {row.spec: row for row in rows}
         self._contrasts = contrasts
         self._limits = limits
         self._margin = margin
-        self._metric = words.metric(metric)
+        self._metric = words.metric(task.metric)
+        self._constant = words.constant_answer(task.kind)
 
     def reasons(self) -> tuple[str, ...]:
-        """Why this choice, or why none; the outcome first."""
+        """The reasons for this choice, or for choosing nothing; the outcome first."""
         choice = self._choice
         if choice.chosen is None or choice.best is None:
             return self._nothing_eligible()
@@ -58,7 +60,7 @@ class Wording:
         return tuple(found)
 
     def against(self) -> tuple[str, ...]:
-        """What speaks against the chosen approach."""
+        """The arguments against the chosen approach."""
         chosen = self._choice.chosen
         if chosen is None:
             return ()
@@ -72,7 +74,7 @@ class Wording:
         return tuple(found)
 
     def flips_when(self, points: Sequence[BreakEven]) -> tuple[str, ...]:
-        """Conditions under which another approach would be better placed, beginning with the condition."""
+        """Conditions under which another approach would be better, each beginning with the condition."""
         chosen = self._choice.chosen
         if chosen is None:
             return ()
@@ -139,7 +141,7 @@ class Wording:
         if contrast.shown and contrast.difference.value > 0:
             return []
         return [
-            f"{best.spec} is not shown to beat {control.spec}, which always gives the commonest answer: "
+            f"{best.spec} is not shown to beat {control.spec}, which always gives {self._constant}: "
             f"{_difference(contrast.difference, contrast.p)}, corrected for all pairs."
         ]
 
@@ -236,7 +238,7 @@ class Wording:
         return f"{self._metric} {shown}, {words.many(row.n, 'test example')}"
 
     def _picked(self, chosen: Row) -> list[str]:
-        """The winner's curse, where it is worth a line."""
+        """The correction for the winner's curse, where it is worth a sentence."""
         quality = self._choice.quality
         if quality is None or chosen.quality is None or words.value(quality.value) == words.value(chosen.quality.value):
             return []

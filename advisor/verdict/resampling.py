@@ -1,4 +1,4 @@
-"""The quality of one approach with its interval; by bootstrap over test examples, vectorised and seeded.
+"""The quality of one approach with its bootstrap interval over test examples, vectorised and seeded.
 
 A plain percentile bootstrap is too narrow where nearly all scores are alike: 48 of 48 right would
 get [1, 1], and in a simulation (48 examples, 98 % right) it covered the truth in 60 % of the cases instead
@@ -27,7 +27,7 @@ from statistics import NormalDist
 import numpy as np
 
 from advisor.measuring.confusion import blocks
-from advisor.measuring.student import Part, half_width
+from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict import macro
 from advisor.verdict.decision import Interval
@@ -49,7 +49,7 @@ def wilson(mean: float, n: int) -> Interval:
 
 
 class Bootstrap:
-    """The same resamples of the test examples for every approach.
+    """One set of bootstrap resamples of the test examples, shared by all approaches.
 
     Args:
         samples: at least one; all over the same test examples.
@@ -76,26 +76,26 @@ class Bootstrap:
         return rounded(value, float(low), float(high))
 
     def _sums(self, scores: Floats) -> Floats:
-        """Sums of the scores, shape (examples,), in every resample."""
+        """The sum of the scores, shape (examples,), in each resample."""
         n = len(scores)
         return np.concatenate([self._weights[rows, :n].astype(np.float64) @ scores for rows in blocks(RESAMPLES, n)])
 
 
 def _over_seeds(sample: Sample) -> Interval:
-    """A t interval of the mean over seeds, from variances over examples and over seeds."""
+    """A t interval of the mean over seeds, with variance over examples and over seeds."""
     values = np.concatenate([sample.values.mean(axis=0), _ends(sample)])
     examples = float(values.var(ddof=1)) / values.size
     if sample.counts is not None:
         accuracy = np.concatenate([sample.means, _ends(sample)])
         examples = max(examples, float(accuracy.var(ddof=1)) / accuracy.size)
-    half = half_width([Part(examples, sample.n + 1), seed_variance(sample)], LEVEL)
+    half = half_width([VariancePart(examples, sample.n + 1), seed_variance(sample)], LEVEL)
     centre = float(values.mean())
     found = rounded(sample.quality, max(0.0, centre - half), min(1.0, centre + half))
     return found if sample.counts is None else macro.widened(found, sample.counts)
 
 
 def _ends(sample: Sample) -> tuple[float, float]:
-    """The ends of what could have been seen, where the pseudo-examples stand."""
+    """The range of possible values, at whose ends the pseudo-examples stand."""
     return (1 - full_size(1 - sample.means), full_size(sample.means))
 
 
@@ -110,7 +110,7 @@ def _draws(rng: np.random.Generator, n: int) -> Counts:
 
 
 def _widened(value: float, resampled: Floats, plain: Interval) -> Interval:
-    """The interval of what was resampled, at least as wide as `plain` is, between 0 and 1."""
+    """The percentile interval of the resampled values, at least as wide as `plain`, between 0 and 1."""
     low, high = np.quantile(resampled, TAILS)
     low = min(float(low), value - (plain.value - plain.low))
     high = max(float(high), value + (plain.high - plain.value))

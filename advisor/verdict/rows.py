@@ -1,4 +1,4 @@
-"""From runs to rows: what was measured of each approach, all seeds together; no money and no ranks yet."""
+"""From runs to rows: the measurements of each approach over all seeds, without costs and ranks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from advisor.verdict.degenerate import all_alike
 
 
 def complete_runs(comparison: Comparison) -> list[Run]:
-    """The runs that may be judged: every test example answered, and no other seed of the approach failed."""
+    """The runs that may be judged: every test example is answered and no other seed of the approach failed."""
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
 
 
@@ -88,8 +88,9 @@ def _row(comparison: Comparison, spec: str) -> Row:
 
 
 def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
-    """The metric's figure of all test answers taken together, as chrF of translations is usually reported, where it has
-    one; quality is the mean over them."""
+    """The metric's corpus-level figure (as chrF of translations is usually reported), where it has one; quality is the
+    mean over examples.
+    """
     metric = metric_of(comparison.task.metric)
     if metric.corpus is None:
         return []
@@ -101,13 +102,13 @@ def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
 
 
 def _as_installed(spec: str) -> str:
-    """What an approach shows, for a record that does not say; empty where it is not installed."""
+    """What an approach shows, looked up where the record does not say; empty where it is not installed."""
     approach = known(spec)
     return approach.shows if approach else ""
 
 
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
-    """The worst that happened to an approach without a complete run."""
+    """The most severe status of an approach without a complete run, with its reason."""
     order: tuple[Status, ...] = ("failed", "interrupted", "skipped")
     for status in order:
         for run in runs:
@@ -117,7 +118,7 @@ def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
 
 
 def _latency(runs: Sequence[Run]) -> LatencySummary | None:
-    """Of the requests of all seeds; a query that several seeds sent counts once, since it says the same of queries."""
+    """The latency over all seeds; a query sent by several seeds counts once, since they are not independent."""
     requests = {request.id: request for run in reversed(runs) for request in run.latencies}.values()
     if not requests:
         return None
@@ -145,7 +146,7 @@ def _throughput(runs: Sequence[Run]) -> float | None:
 def _retrieval(
     runs: Sequence[Run], answers: Mapping[str, Answer]
 ) -> tuple[float, float, float] | tuple[None, None, None]:
-    """Recall@k, the same among what reached the prompt, and mean reciprocal rank; None without retrieval.
+    """Recall@k, recall among the passages that reached the prompt, and mean reciprocal rank; None without retrieval.
 
     Over the examples whose evidence is known. Recall is the share of an example's evidence among the k documents
     retrieved for it; the reciprocal rank is that of the first of them, 0 where none was found. A document counts

@@ -1,4 +1,4 @@
-"""The rule of the choice on arrays: for what was measured, and for many draws of what might have been.
+"""The decision rule on arrays: for the measurements, and for many draws of possible ones.
 
 The best takes the first place. A cheaper approach takes it over only if it is shown to be worse than the best by less
 than the margin, never because the test set is too small to tell them apart. Among those that qualify, the cheapest wins
@@ -21,7 +21,7 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Costs:
-    """What the rule needs to know of costs.
+    """The costs of the approaches, as far as the rule needs them.
 
     Attributes:
         cheaper: whether the approach of the row is cheaper than that of the column; shape (approaches, approaches).
@@ -34,7 +34,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Chosen:
-    """One choice a draw.
+    """The choice in each draw.
 
     Attributes:
         approach: position of the chosen one; shape (draws,).
@@ -47,7 +47,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Bars:
-    """How large a measured difference has to be, first minus second; each of shape (approaches, approaches).
+    """Thresholds on a measured difference, first minus second; each of shape (approaches, approaches).
 
     Attributes:
         better: above which the first is shown to be better than the second.

@@ -1,4 +1,4 @@
-"""The judged predictions of one approach: what intervals and tests are computed from."""
+"""The judged predictions of one approach, from which intervals and tests are computed."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ class Sample:
 
     @property
     def seeds(self) -> int:
+        """The number of seeds."""
         return int(self.scores.shape[0])
 
     @property
     def n(self) -> int:
-        """Number of test examples."""
+        """The number of test examples."""
         return int(self.scores.shape[1])
 
     @cached_property
@@ -83,7 +84,7 @@ class Sample:
 
     @cached_property
     def values(self) -> Floats:
-        """What each example contributes to the metric, so that their means are it; shape (seeds, examples).
+        """The contribution of each example to the metric, which is their mean; shape (seeds, examples).
 
         The scores themselves for metrics that are means; for macro F1 the jackknife's pseudo-values (Efron & Tibshirani
         1993, chapter 11), shifted to have it as their mean.
@@ -97,7 +98,7 @@ class Sample:
 
 
 def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> list[Sample]:
-    """One sample for each approach, in order of appearance; `runs` are complete, one for each seed."""
+    """Build one sample for each approach, in order of appearance, from complete runs, one for each seed."""
     ids = list(answers)
     targets = [answers[i].targets for i in ids]
     texts = [_texts(run, ids) for run in runs]

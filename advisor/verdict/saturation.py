@@ -1,4 +1,4 @@
-"""Curves through the qualities that were measured at a few numbers of training examples, averaged over families.
+"""Learning curves fitted through qualities at a few training set sizes, by Bayesian model averaging over families.
 
     q(n) = first + gain * rise(n)
 
@@ -38,7 +38,7 @@ _INEXACT = 0.01
 
 @dataclass(frozen=True, eq=False)
 class FittedCurves:
-    """Curves, one for each row of qualities that was fitted.
+    """Fitted curves, one for each row of qualities.
 
     Attributes:
         weights: of all shapes; shape (shapes,).
@@ -54,7 +54,7 @@ class FittedCurves:
     chosen: NDArray[np.int64]
 
     def at(self, sizes: Sequence[float] | Floats) -> Floats:
-        """The quality at numbers of training examples; shape (rows, sizes). The first row is the average."""
+        """The quality at numbers of training examples; shape (rows, sizes). The first row is the model average."""
         rise = self.shapes.rise(np.asarray(sizes, dtype=np.float64))
         first, gain = self.average[..., None]
         mean = np.clip(self.weights @ np.clip(first + gain * rise, 0.0, 1.0), 0.0, 1.0)  # sums end beyond by a bit
@@ -63,12 +63,12 @@ class FittedCurves:
 
     @property
     def families(self) -> Mapping[str, float]:
-        """The weight of each family."""
+        """The posterior weight of each family."""
         return self.shapes.by_family(self.weights)
 
 
 def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> FittedCurves:
-    """The curves for each row of qualities.
+    """Fit a curve to each row of qualities.
 
     Args:
         sizes: at least two, rising.
@@ -93,7 +93,7 @@ def fit(sizes: Sequence[int], qualities: Floats, rng: np.random.Generator) -> Fi
 
 
 def _noise(resamples: Floats) -> float:
-    """Variance of a quality beyond what all sizes share, which moves the level of a curve and not its shape."""
+    """The variance of a quality beyond what all sizes share, which moves a curve's level and not its shape."""
     sizes = resamples.shape[1]
     apart = resamples - resamples.mean(axis=1, keepdims=True)
     return float(apart.var(axis=0).mean() * sizes / (sizes - 1))
@@ -118,8 +118,8 @@ def _best(rise: Floats, room: Floats, q: Floats) -> tuple[Floats, Floats, Floats
     from_nothing = np.clip(sum_qh / np.maximum(sum_hh, 1e-300), 0, 1 / reach)
     below = reach[:, None] - rise  # q = 1 - gain * below
     up_to_one = np.clip(((1 - q) * below).sum(axis=1) / (below**2).sum(axis=1), 0, 1 / reach)
-    nought = np.zeros_like(gain)
-    edges = ((flat, nought), (nought, from_nothing), (1 - up_to_one * reach, up_to_one))
+    zero = np.zeros_like(gain)
+    edges = ((flat, zero), (zero, from_nothing), (1 - up_to_one * reach, up_to_one))
     costs = np.stack([_squares(first, gain, rise, q) for first, gain in edges])
     which = costs.argmin(axis=0)
     first = np.where(fine, first, np.choose(which, [edge[0] for edge in edges]))

@@ -1,4 +1,4 @@
-"""The shapes that a learning curve may have: the families that are averaged over, each on a grid of its parameters.
+"""The families of learning curve shapes that are averaged over, each on a grid of its parameters.
 
 Which family a curve is of cannot be told from a few sizes, and what lies beyond the largest of them is decided by it
 more than by the noise of the measurement (Viering & Loog 2021, "The Shape of Learning Curves"; Mohr et al. 2022, LCDB).
@@ -33,7 +33,7 @@ _Missing = Callable[[Floats, Floats, Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """All shapes over some measured sizes.
+    """All candidate shapes over the measured sizes.
 
     Attributes:
         sizes: the smallest and the largest measured one.
@@ -49,7 +49,7 @@ class Shapes:
     room: Floats
 
     def rise(self, n: Floats) -> Floats:
-        """At numbers of training examples; shape (shapes, sizes)."""
+        """The relative rise at numbers of training examples; shape (shapes, sizes)."""
         found = []
         for missing, a, b in self.members.values():
             ends = missing(a, b, self.sizes)
@@ -57,13 +57,13 @@ class Shapes:
         return np.concatenate(found)
 
     def by_family(self, values: Floats) -> Mapping[str, float]:
-        """Sums over the shapes of each family."""
+        """The sum over the shapes of each family."""
         edges = np.cumsum([len(a) for _, a, _ in self.members.values()])[:-1]
         return {name: float(part.sum()) for name, part in zip(self.members, np.split(values, edges), strict=True)}
 
 
 def shapes(sizes: Floats, farthest: float) -> Shapes:
-    """The shapes for measured sizes (two at least, rising), of which nothing is said beyond the farthest."""
+    """Build the shapes for measured sizes (two at least, rising), used up to the farthest size."""
     first, last = float(sizes[0]), float(sizes[-1])
     places = np.geomspace(first / _BELOW, last * _ABOVE, 49)
     offsets = np.concatenate([[0.0], np.geomspace(first / 2, last, 5)])

@@ -1,4 +1,4 @@
-"""Many pairs tested at once: how small a p-value must be for the chance of any error to stay at the level.
+"""Multiple comparisons: the p-value threshold at which the family-wise error stays at the level.
 
 Single-step maximum test (Hothorn, Bretz & Westfall 2008): the largest of the studentised differences of all pairs, were
 there no differences at all. Pairs share approaches and test examples, so their correlations, as measured, tell how much
@@ -29,7 +29,7 @@ _EQUAL = 1e-12  # variance below which two approaches count as giving the same a
 
 
 class Family:
-    """Pairs that are tested together.
+    """A family of pairs that are tested together.
 
     Args:
         samples: all over the same test examples.
@@ -42,7 +42,7 @@ class Family:
 
     @property
     def size(self) -> int:
-        """Number of pairs."""
+        """The number of pairs."""
         return len(self._pairs)
 
     def adjusted(self, p: float) -> float:
@@ -53,7 +53,7 @@ class Family:
 
     @cached_property
     def level(self) -> float:
-        """The level of each pair at which the family's is 5 %: `adjusted(p)` is below 5 % where p is below this."""
+        """The per-pair level at which the family-wise level is 5 %: where p is below it, `adjusted(p)` is below 5 %."""
         most = math.ceil(LEVEL * (DRAWS + 1) - 1)
         simulated = 2 * _NORMAL.cdf(-float(self._maxima[-most]))
         return min(LEVEL, max(simulated, LEVEL / self.size))
@@ -75,12 +75,12 @@ class Family:
 
 
 def covariance(samples: Sequence[Sample]) -> Floats:
-    """Of the measured qualities: over test examples, and over seeds on the diagonal; shape (samples, samples)."""
+    """The covariance of measured qualities, with seed variance on the diagonal; shape (samples, samples)."""
     return of_examples(samples) + np.diag([seed_variance(sample).variance for sample in samples])
 
 
 def of_examples(samples: Sequence[Sample]) -> Floats:
-    """The covariance of the measured qualities over test examples alone; shape (samples, samples)."""
+    """The covariance of measured qualities over test examples alone; shape (samples, samples)."""
     means = np.stack([sample.values.mean(axis=0) for sample in samples])
     n = means.shape[1]
     centred = means - means.mean(axis=1, keepdims=True)
@@ -89,7 +89,7 @@ def of_examples(samples: Sequence[Sample]) -> Floats:
 
 
 def drawn(rng: np.random.Generator, covariance: Floats, draws: int) -> Floats:
-    """Normal variables of that covariance around nought; shape (draws, variables)."""
+    """Draw zero-mean normal variables with that covariance; shape (draws, variables)."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     factor = vectors * np.sqrt(np.clip(values, 0.0, None))
     found: Floats = rng.standard_normal((draws, len(covariance))) @ factor.T

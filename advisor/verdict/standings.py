@@ -1,4 +1,4 @@
-"""Who is beaten in a race, and whether the winner is certain enough.
+"""The tests of a race: who is beaten, and whether the winner is certain enough.
 
 All that is tested is of the form: *the expected score of a is at least that of b, plus something*, for two approaches
 as they were fitted, over the distribution that the race's examples were drawn from. `evidence` (`advisor.verdict.
@@ -65,7 +65,7 @@ class Beaten:
 
 @dataclass(frozen=True)
 class Standard:
-    """What the evidence has to exceed.
+    """The threshold that evidence has to exceed.
 
     Attributes:
         rivals: of each approach, when the race began.
@@ -79,12 +79,12 @@ class Standard:
 
     @property
     def threshold(self) -> float:
-        """That evidence has to reach."""
+        """The evidence to be reached."""
         return self.rivals / self.level
 
 
 def beaten(spec: str, scores: Mapping[str, Floats], standard: Standard, gain: float = 0.0) -> Beaten | None:
-    """Whether an approach is beaten by any other, out of the race or not.
+    """Test whether an approach is beaten by any other, still racing or not.
 
     Args:
         scores: by spec, each between 0 and 1, of the first examples in the order of the race.
@@ -101,8 +101,9 @@ def within_margin(spec: str, winner: str, scores: Mapping[str, Floats], standard
 
 
 def estimates(specs: Sequence[str], scores: Mapping[str, Floats]) -> dict[str, float]:
-    """What each approach is taken to score: those that answered fewer examples by their difference, on these, to the
-    one that answered most, since the others may have been harder."""
+    """The estimated score of each approach. One with fewer examples is placed by its paired difference to the one with
+    most, since the other examples may have been harder.
+    """
     known = [spec for spec in specs if spec in scores and scores[spec].size]
     if not known:
         return {}
@@ -112,8 +113,9 @@ def estimates(specs: Sequence[str], scores: Mapping[str, Floats]) -> dict[str, f
 
 
 def examples_to_beat(spec: str, scores: Mapping[str, Floats], standard: Standard) -> float:
-    """How many examples it is likely to take in all until an approach is beaten, if the evidence that is strongest now
-    goes on growing as it did; infinite where nothing points that way. A forecast: nothing is concluded from it."""
+    """Forecast the total number of examples until an approach is beaten if the strongest evidence keeps growing at its
+    rate; infinite where nothing points that way. No conclusion rests on it.
+    """
     found = [_against(spec, rival, scores, 0.0) for rival in scores if rival != spec]
     rates = [math.log(each.evidence) / each.examples for each in found if each.examples]
     fastest = max(rates, default=0.0)
@@ -121,7 +123,7 @@ def examples_to_beat(spec: str, scores: Mapping[str, Floats], standard: Standard
 
 
 def certain(winner: str, others: Sequence[str], scores: Mapping[str, Floats], standard: Standard) -> bool:
-    """Whether no other approach that is still in the race is better than `winner` by the margin or more."""
+    """Whether no other approach still in the race is better than `winner` by the margin or more."""
     return all(spec in scores and within_margin(spec, winner, scores, standard) for spec in others if spec != winner)
 
 

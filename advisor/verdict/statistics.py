@@ -1,4 +1,4 @@
-"""Which approaches differ: all pairs on the same test examples, tested alone and together, grouped by letters."""
+"""Pairwise differences of approaches on the same test examples, tested alone and together, grouped by letters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from advisor.verdict.simultaneous import Family
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Two approaches on the same test examples: first minus second.
+    """The paired difference of two approaches: first minus second.
 
     Attributes:
         difference: in units of the metric, with its simultaneous 95 % interval: all intervals of the family hold at
             once.
-        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval does not hold nought.
+        p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval excludes zero.
         alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
         p_alone: two-sided, not corrected.
         detectable: the smallest difference that is shown with 80 % power, all pairs of the family together.
@@ -42,33 +42,32 @@ class Contrast:
 
     @property
     def shown(self) -> bool:
-        """Whether the two are shown to differ, all pairs of the family together: the one fact behind star, letters,
-        diagnosis and words."""
+        """Whether the two are shown to differ, corrected for all pairs. Stars, letters and words rest on it."""
         return self.p < LEVEL
 
     @property
     def beats(self) -> bool:
-        """Whether first is shown to be better than second, this pair alone: part of the claim to be the best."""
+        """Whether first is shown to be better than second, uncorrected: part of the claim to be the best."""
         return self.p_alone < LEVEL and self.difference.value > 0
 
     @property
     def reversed(self) -> Contrast:
-        """The same, second minus first."""
+        """The contrast as second minus first."""
         return replace(
             self, first=self.second, second=self.first, difference=_turned(self.difference), alone=_turned(self.alone)
         )
 
     def no_worse_by(self, margin: float) -> bool:
-        """Whether first is shown to be worse than second by less than `margin` (non-inferiority), this pair alone."""
+        """Whether first is shown to be worse than second by less than `margin` (non-inferiority), uncorrected."""
         return self.alone.low > -margin
 
     def equivalent_by(self, margin: float) -> bool:
-        """Whether the two are shown to differ by less than `margin` either way, all pairs of the family together."""
+        """Whether the two are shown to differ by less than `margin` either way, corrected for all pairs."""
         return -margin < self.difference.low and self.difference.high < margin
 
 
 class Contrasts:
-    """All pairs of approaches.
+    """All pairwise contrasts.
 
     Pairs of approaches that can be chosen are one family; a pair with a control is corrected for all pairs of all
     approaches, so that controls take no power from the choice.
@@ -96,7 +95,7 @@ class Contrasts:
             self._pairs[a.spec, b.spec] = _contrast(a, b, pivot(a, b, p), family)
 
     def between(self, first: str, second: str) -> Contrast:
-        """First minus second.
+        """The contrast of two approaches, first minus second.
 
         Raises:
             KeyError: one of them was not compared.
@@ -105,7 +104,7 @@ class Contrasts:
         return found if found else self._pairs[second, first].reversed
 
     def letters(self) -> dict[str, str]:
-        """The groups that cannot be told apart, by spec; "a" is the group of the best."""
+        """The letters of the groups that cannot be told apart, by spec; "a" is the group of the best."""
         ranked = sorted(self.intervals, key=lambda spec: -self.intervals[spec].value)
         return letters(ranked, lambda a, b: self.between(a, b).shown)
 

@@ -1,4 +1,4 @@
-"""Numbers and lists as they stand in sentences."""
+"""Numbers and lists in words."""
 
 from __future__ import annotations
 
@@ -29,8 +29,13 @@ def metric(name: str) -> str:
     return _METRICS.get(name, name)
 
 
+def constant_answer(kind: str) -> str:
+    """The name of what the control `majority` always gives, for tasks of this kind."""
+    return "the majority class" if kind == "classification" else "the most frequent answer"
+
+
 def value(number: float) -> str:
-    """A quality or a difference, to three decimals; never a minus nought."""
+    """A quality or a difference, to three decimals; never a negative zero."""
     text = f"{number:.3f}"
     return "0.000" if text == "-0.000" else text
 

@@ -12,7 +12,7 @@ from advisor.errors import UserError
 from advisor.forecast.learned import APPROACHES
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
-from advisor.pilot.readings import Probes, Rates, Reading
+from advisor.pilot.readings import ProbeReading, Probes, Rates
 from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
 from advisor.verdict import Interval, decide
@@ -142,7 +142,7 @@ def _measured(row: dict[str, Any]) -> Measured:
 
 def probes_from(row: dict[str, Any]) -> Probes:
     """Probes from their plain form."""
-    readings = {name: tuple(Reading(**one) for one in row[name]) for name in ("readings", "curve")}
+    readings = {name: tuple(ProbeReading(**one) for one in row[name]) for name in ("readings", "curve")}
     return Probes(**{**row, **readings, "rates": Rates(**row["rates"]), "left_out": tuple(row["left_out"])})
 
 

@@ -27,7 +27,7 @@ _HEAD = """# Fuzzing
 `python -m benchmarks.fuzz --minutes {minutes:g}`, Advisor {version}, Python {python}, {date}.
 
 Inputs are what a reader takes, with up to five places damaged (hostile pieces, cut, repeated up to 3,000 times), and
-random bytes. Each has to give a value or a `UserError` with what mends it, of at most seven lines, within {seconds:g} s
+random bytes. Each has to give a value or a `UserError` with what fixes it, of at most seven lines, within {seconds:g} s
 of processor time and {megabytes} MB.
 
 {total:,} inputs, {failed} failed; the process took at most {memory:,} MB of memory, with all libraries.

@@ -15,7 +15,7 @@ SECONDS = 5.0
 """That one input may take; each is of some 100 kB at most, so that a time which grows with the square shows."""
 MEGABYTES = 300
 """By which one input may raise the most memory that the process ever had; libraries that come with the first count."""
-LINES = 7  # of a message: three faults, each with what mends it, and a count of the rest
+LINES = 7  # of a message: three faults, each with what fixes it, and a count of the rest
 CHARACTERS = 15_000
 
 _HOSTILE = (
@@ -66,7 +66,7 @@ def check(reader: Reader, data: bytes, folder: Path) -> float:
         reader.read(data, place)
     except UserError as error:
         said = str(error)
-        assert error.mend or "\n  try: " in said, said
+        assert error.hint or "\n  try: " in said, said
         assert len(said.split("\n")) <= LINES and len(said) < CHARACTERS, said[:500]
     seconds = time.process_time() - before
     assert seconds < SECONDS, f"{reader.name}: {seconds:.1f} s"

@@ -272,7 +272,7 @@ def _replay(judged: Comparison, full: Decision, finish: Finish, held: Held) -> R
         floor=sum(held.times[best]) / held.whole,
         stopped=finish.stopped,
         finalists=len(finalists),
-        approaches=len(finish.forms),
+        approaches=len(finish.contenders),
     )
 
 

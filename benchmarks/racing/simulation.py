@@ -6,7 +6,7 @@ Six approaches answer up to 512 examples; after 16 examples and then after every
 Three ways to look are compared on the same races: the e-process of `advisor.verdict.standings`, ordinary paired z-tests
 at 5 %, and z-tests corrected for the number of rivals (Bonferroni) but not for the number of looks. The shapes of the
 scores differ in what makes tests go wrong: right or wrong answers with easy and hard examples, graded answers with many
-noughts and ones, long texts that all score alike, and approaches that are much better on a few examples and a little
+zeros and ones, long texts that all score alike, and approaches that are much better on a few examples and a little
 worse on all others. In races without a difference the first approach stands for the best: losing it is an error of
 the same kind. Takes a minute or two; the tables go to `racing-simulation.md` and `.json`.
 """
@@ -88,7 +88,7 @@ def unlike(random: Random, gaps: Sequence[float]) -> Floats:
 
 
 def graded(random: Random, gaps: Sequence[float]) -> Floats:
-    """Like token F1: nought, one, or between them."""
+    """Like token F1: zero, one, or between them."""
     means = 0.5 - np.asarray(gaps)[:, None]
     kind = random.uniform(size=(len(gaps), EXAMPLES))
     between = random.beta(2, 2, size=(len(gaps), EXAMPLES)) * 2 * means

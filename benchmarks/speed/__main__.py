@@ -86,11 +86,11 @@ def absent(name: str, peers: tuple[str, ...], smoke: bool) -> int | None:
     missing = [peer for peer in peers if find_spec(peer) is None]
     if not missing:
         return None
-    mend = "python -m pip install --group bench"
+    hint = "python -m pip install --group bench"
     if smoke:
-        print(f"{name}: skipped, {' and '.join(missing)} not installed; {mend}", file=sys.stderr, flush=True)
+        print(f"{name}: skipped, {' and '.join(missing)} not installed; {hint}", file=sys.stderr, flush=True)
         return 0
-    print(f"error: {name} needs {' and '.join(missing)}, not installed here\n  try: {mend}", file=sys.stderr)
+    print(f"error: {name} needs {' and '.join(missing)}, not installed here\n  try: {hint}", file=sys.stderr)
     return 2
 
 

@@ -15,7 +15,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from advisor.models.local.device import choose_device
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 
 disable_progress_bars()
 
@@ -29,7 +29,7 @@ class Lessons:
         sampling: `random`, `sequential` or `group_by_length`, as Transformers calls them.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[TokenRow]
     folder: str
     rate: float
     epochs: int
@@ -77,7 +77,7 @@ def losses(trainer: SFTTrainer) -> list[float]:
     return [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
-def dataset(rows: Sequence[Row]) -> Dataset:
+def dataset(rows: Sequence[TokenRow]) -> Dataset:
     """The rows as TRL takes tokens: the completion alone has a loss."""
     ids = [[*row.prompt, *row.answer] for row in rows]
     masks = [[0] * len(row.prompt) + [1] * len(row.answer) for row in rows]
@@ -85,13 +85,13 @@ def dataset(rows: Sequence[Row]) -> Dataset:
 
 
 def ramp(step: int, total: int) -> float:
-    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to nought; `step` from 1."""
+    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to zero; `step` from 1."""
     warm = max(1, round(0.1 * total))
     return step / warm if step <= warm else max(0.0, (total - step + 1) / (total - warm + 1))
 
 
 class _Scheduled(SFTTrainer):  # type: ignore[misc]
-    """TRL with Advisor's schedule, which begins at a rate above nought."""
+    """TRL with Advisor's schedule, which begins at a rate above zero."""
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         if self.lr_scheduler is None:

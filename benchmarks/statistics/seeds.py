@@ -71,7 +71,7 @@ def keep(comparison: Comparison) -> None:
 def spread(sample: Sample) -> dict[str, Any]:
     """How far seeds lie apart: `of_seeds` is the standard deviation that the examples at hand do not explain.
 
-    Its square may be estimated below nought and is then given as nought.
+    Its square may be estimated below zero and is then given as zero.
     """
     if sample.seeds < 2:
         raise ValueError("a spread takes several seeds")

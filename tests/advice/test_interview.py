@@ -113,7 +113,7 @@ def test_what_is_no_answer_is_told_with_the_question(field: str, line: str) -> N
     with pytest.raises(UserError) as told:
         question.read(line)
     assert question.text in told.value.what
-    assert told.value.mend == question.wanted
+    assert told.value.hint == question.wanted
 
 
 def test_the_answers_are_kept_with_their_questions() -> None:

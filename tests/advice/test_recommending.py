@@ -16,7 +16,7 @@ from advisor.forecast.learned import expect, knowledge
 from advisor.forecast.rules import expect_by_rules
 from advisor.measuring.records import ModelFacts
 from advisor.models.language_model import LanguageModel
-from advisor.pilot import Probes, Rates, Reading
+from advisor.pilot import ProbeReading, Probes, Rates
 from advisor.profiling import profile
 from advisor.tasks import Document, Example, Limits, Outline, Task
 from advisor.tasks.description import describe
@@ -41,7 +41,7 @@ def desk(train: int = 60) -> Task:
 
 def read(**values: float) -> Probes:
     named = {name.replace("_", "-"): value for name, value in values.items()}
-    readings = tuple(Reading(name, value, value - 0.1, value + 0.1, 32, 30) for name, value in named.items())
+    readings = tuple(ProbeReading(name, value, value - 0.1, value + 0.1, 32, 30) for name, value in named.items())
     return Probes(readings, (), RATES, "train", (), 60.0)
 
 
@@ -146,7 +146,7 @@ def test_a_probe_of_the_very_approach_is_taken_at_its_word() -> None:
 
 def test_what_was_taken_out_of_labels_with_hardly_any_examples_is_not_taken_for_the_approach() -> None:
     described = replace(describe(Material(desk())), train=128)
-    probes = replace(read(zero_shot=0.1), readings=(Reading("head", 0.18, 0.12, 0.25, 128, 112),))
+    probes = replace(read(zero_shot=0.1), readings=(ProbeReading("head", 0.18, 0.12, 0.25, 128, 112),))
     few, enough = (
         expect_by_rules(replace(described, labels=labels), "classification", "accuracy", probes, ["head"])["head"]
         for labels in (77, 8)

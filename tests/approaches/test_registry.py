@@ -77,12 +77,12 @@ def test_a_canonical_spec_reads_back_as_the_same_approach(canonical: str) -> Non
     assert parse(spec_of(parse(canonical))) == parse(canonical)
 
 
-@pytest.mark.parametrize(("spec", "what", "mend"), MISTAKES)
-def test_a_wrong_spec_is_a_user_error_that_says_what_mends_it(spec: str, what: str, mend: str) -> None:
+@pytest.mark.parametrize(("spec", "what", "hint"), MISTAKES)
+def test_a_wrong_spec_is_a_user_error_that_says_what_fixes_it(spec: str, what: str, hint: str) -> None:
     with pytest.raises(UserError) as caught:
         parse(spec)
     assert what in caught.value.what
-    assert mend in caught.value.mend
+    assert hint in caught.value.hint
 
 
 def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:

@@ -12,7 +12,7 @@ import pytest
 from advisor.forecast.learned import expect_from, learn
 from advisor.forecast.scale import angle
 from advisor.measuring.metrics import confusion, scores
-from advisor.pilot import Probes, Rates, Reading
+from advisor.pilot import ProbeReading, Probes, Rates
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.description import describe
 from advisor.tasks.material import Material
@@ -44,7 +44,7 @@ def cell(number: int, size: int) -> Measured:
     found["lora"] = outcome(start + (0.3 if size > 8 else 0.02), 50.0)
     if task.documents:
         found |= {"rag": outcome(start + 0.35, 5.0), "rag+lora": outcome(start + 0.3, 90.0)}
-    readings = (Reading("zero-shot", start, start - 0.1, start + 0.1, 32, size),)
+    readings = (ProbeReading("zero-shot", start, start - 0.1, start + 0.1, 32, size),)
     probes = Probes(readings, (), Rates(), "train", (), 30.0)
     return Measured(f"task {number}", "qa", "token_f1", size, describe(Material(task)), probes, found)
 

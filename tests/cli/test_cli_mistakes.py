@@ -1,4 +1,4 @@
-"""A user's mistake ends with 2 and says in two lines what was seen and what mends it; never a traceback."""
+"""A user's mistake ends with 2 and says in two lines what was seen and what fixes it; never a traceback."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_row_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     with pytest.raises(UserError, match="has no row 'few-shto'") as caught:
         advisor.load_predictor(moved[0], "few-shto")
-    assert "majority, nearest, head, zero-shot, few-shot:k=2," in str(caught.value.mend)
+    assert "majority, nearest, head, zero-shot, few-shot:k=2," in str(caught.value.hint)
 
 
 def test_another_model_is_refused(moved: tuple[Path, advisor.Comparison, list[Example]], mistral: LocalModel) -> None:
@@ -117,7 +117,7 @@ def test_what_was_damaged_or_never_measured_says_what_to_do(
         path.write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match="not there, or was damaged") as caught:
         advisor.load_predictor(folder, "zero-shot")
-    assert "--approach zero-shot --fresh" in str(caught.value.mend)
+    assert "--approach zero-shot --fresh" in str(caught.value.hint)
 
 
 def test_texts_are_recorded_unless_they_are_to_be_left_out(light_task: Task, model: Any, tmp_path: Path) -> None:

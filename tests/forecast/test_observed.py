@@ -11,7 +11,7 @@ from advisor.forecast.belief import Belief, expectations, joined, level, placed
 from advisor.forecast.expected import Expected
 from advisor.forecast.observed import telling_readings
 from advisor.forecast.scale import angle, quality
-from advisor.pilot import Probes, Rates, Reading
+from advisor.pilot import ProbeReading, Probes, Rates
 from advisor.tasks import Example, Task
 from advisor.tasks.description import Description, describe
 from advisor.tasks.material import Material
@@ -28,13 +28,13 @@ def described(train: int = 240, labels: int = 4) -> Description:
     return replace(describe(Material(task)), train=train, labels=labels)
 
 
-def observed(one: Reading | None, found: Mapping[str, Belief] = ALL, labels: int = 4) -> dict[str, Belief]:
+def observed(one: ProbeReading | None, found: Mapping[str, Belief] = ALL, labels: int = 4) -> dict[str, Belief]:
     probes = Probes((one,), (), Rates(), "train", (), 1.0) if one else None
     return joined(found, telling_readings(found, probes, described(labels=labels)))
 
 
-def reading(name: str, value: float, n: int = 240, train: int = 210) -> Reading:
-    return Reading(name, value, value - 0.05, value + 0.05, n, train)
+def reading(name: str, value: float, n: int = 240, train: int = 210) -> ProbeReading:
+    return ProbeReading(name, value, value - 0.05, value + 0.05, n, train)
 
 
 def test_a_reading_moves_the_approach_among_the_others_and_narrows_its_interval() -> None:
@@ -66,7 +66,7 @@ def test_without_the_reference_a_belief_says_itself_how_far_that_is() -> None:
     [reading("head", 0.75, n=8), reading("head", 0.4, train=64), reading("few-shot:k=4", 0.75)],
     ids=["few examples", "few to learn from", "another approach"],
 )
-def test_a_reading_that_says_too_little_changes_nothing(other: Reading) -> None:
+def test_a_reading_that_says_too_little_changes_nothing(other: ProbeReading) -> None:
     assert observed(other) == ALL
     assert observed(None) == ALL
 

@@ -107,7 +107,7 @@ def test_a_file_that_holds_no_cases_is_named(
     monkeypatch.setenv("ADVISOR_CASES", str(tmp_path / "cases.jsonl"))
     with pytest.raises(UserError, match=seen) as caught:
         local_cases()
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 CASE = json.dumps(asdict(case("kept", [1, 2])))

@@ -242,7 +242,7 @@ def test_mistakes_are_told_before_anything_runs(numbers: Task, model: Any, tmp_p
         compare(numbers, model, ["majority", "few-shto"], out=tmp_path)
     with pytest.raises(UserError, match="has no test examples") as caught:
         compare(replace(numbers, test=()), model, ["majority"], out=tmp_path)
-    assert "--split" in caught.value.mend
+    assert "--split" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

@@ -164,7 +164,7 @@ def test_a_second_process_is_kept_out_and_a_killed_one_leaves_no_lock(
     journal = list(lines(tmp_path / "comparisons.jsonl"))
     with pytest.raises(UserError, match="another advisor is at work in this folder") as caught:
         compare(killed.task(), make_model(), ["majority"], out=tmp_path)
-    assert "--out" in caught.value.mend
+    assert "--out" in caught.value.hint
     assert list(lines(tmp_path / "comparisons.jsonl")) == journal
     first.kill()
     first.communicate()

@@ -60,7 +60,7 @@ def test_answers_are_written_anew_from_the_task(
     record(tmp_path, "answers").write_bytes(left)
     with pytest.raises(UserError, match=r"answers\.jsonl: is damaged") as caught:
         read_comparison(tmp_path)
-    assert "measures nothing again" in caught.value.mend
+    assert "measures nothing again" in caught.value.hint
     assert again() == whole
     assert calls == []
 

@@ -125,7 +125,7 @@ def test_what_is_no_score_is_refused_by_the_name_of_its_metric(
     said = in_process(asked())
     assert said.startswith("error: ")
     assert WRONG[value] in said
-    assert "try: mend or uninstall it, or name another metric" in said
+    assert "try: fix or uninstall it, or name another metric" in said
 
 
 REGISTERED = {

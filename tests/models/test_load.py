@@ -149,4 +149,4 @@ def test_a_folder_that_is_no_causal_model_is_the_users_error(folder: Path, damag
         load(folder)
     assert str(folder) in caught.value.what
     assert "\n" not in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint

@@ -55,7 +55,7 @@ def test_weights_named_outside_the_folder_are_not_read(model: Path, change: Chan
     change(model, elsewhere)
     with pytest.raises(UserError, match=r"index\.json names \".*\", which lies outside the folder") as caught:
         load_model(str(model), device="cpu", dtype="float32")
-    assert "copy what it names into the folder" in caught.value.mend
+    assert "copy what it names into the folder" in caught.value.hint
 
 
 def read(folder: Path) -> bool:

@@ -277,4 +277,4 @@ def test_a_template_that_cannot_carry_the_input_is_refused(
         Renderer(tokenizer_with(template), 512, [0])
     assert "\n" not in caught.value.what
     assert "tokenizer_config.json" in caught.value.what
-    assert "plain text" in caught.value.mend
+    assert "plain text" in caught.value.hint

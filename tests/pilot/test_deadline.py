@@ -9,7 +9,7 @@ import pytest
 from advisor.pilot.deadline import SAFETY, Allowance, Deadline, OutOfTime
 
 
-def test_a_deadline_counts_down_and_never_below_nought() -> None:
+def test_a_deadline_counts_down_and_never_below_zero() -> None:
     deadline = Deadline(0.02)
     assert 0 < deadline.left <= 0.02
     time.sleep(0.03)

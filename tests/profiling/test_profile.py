@@ -112,7 +112,7 @@ def test_a_task_without_labels_has_none_to_judge() -> None:
     task = Task("t", "qa", "i", "token_f1", train=(Example("1", "a", "b"),), test=(Example("2", "c", "d"),))
     found = profile(task, embedder=Topics())
     assert found.labels is None
-    assert "only the labels of a classification" in found.unchecked[1].mend
+    assert "only the labels of a classification" in found.unchecked[1].hint
     assert "label errors" not in unchecked(profile(task))
 
 

@@ -120,7 +120,7 @@ def test_an_index_of_another_schema(desk: Task, model: LanguageModel, tmp_path: 
     (tmp_path / "index.json").write_text(json.dumps(kept | {"schema": 0}))
     with pytest.raises(UserError, match=r"index\.json: it has schema 0, this version reads 1") as caught:
         Rag().restore(tmp_path, desk, model)
-    assert "run again" in caught.value.mend
+    assert "run again" in caught.value.hint
 
 
 def test_labelled_examples_in_place_of_documents(labelled: Task, model: LanguageModel, tmp_path: Path) -> None:

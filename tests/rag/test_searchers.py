@@ -241,7 +241,7 @@ def test_specs_name_a_retriever() -> None:
     assert spec_of(parse("rag:retriever=dense")) == "rag"
     with pytest.raises(UserError, match="retriever 'bm26' is unknown") as caught:
         parse("rag:retriever=bm26+lora")
-    assert caught.value.mend.startswith("did you mean 'bm25'? installed are dense, bm25, hybrid")
+    assert caught.value.hint.startswith("did you mean 'bm25'? installed are dense, bm25, hybrid")
 
 
 OVERLAP = '''

@@ -164,4 +164,4 @@ def test_a_damaged_store_says_so(
     with pytest.raises(UserError, match=seen) as caught:
         FaissStore.load_local(tmp_path, store.embeddings)
     assert caught.value.what.startswith(str(tmp_path / name))
-    assert "run again" in caught.value.mend
+    assert "run again" in caught.value.hint

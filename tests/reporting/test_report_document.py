@@ -71,7 +71,7 @@ def test_all_statuses_in_the_order_of_the_rows(full: Decision) -> None:
     assert {a["status"] for a in approaches} == {"ok", "failed", "skipped", "interrupted"}
 
 
-def test_unknown_is_null_and_never_nought(full: Decision) -> None:
+def test_unknown_is_null_and_never_zero(full: Decision) -> None:
     found = by_spec(full)
     assert found["few-shot:k=4"]["cost_usd"] == dict.fromkeys(COSTS)
     failed = found["lora:rank=256,targets=all-linear"]

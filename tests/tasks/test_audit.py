@@ -118,7 +118,7 @@ def test_the_gravest_come_first_and_every_finding_can_be_read(write) -> None:
     ranks = [("high", "medium", "low").index(finding.severity) for finding in findings]
     assert ranks == sorted(ranks) and len(set(ranks)) > 1
     for finding in findings:
-        assert finding.what.endswith(".") and finding.meaning.endswith(".") and finding.mend.endswith(".")
+        assert finding.what.endswith(".") and finding.meaning.endswith(".") and finding.hint.endswith(".")
 
 
 def test_tiny_and_odd_tasks_are_looked_at_too(write) -> None:
@@ -139,7 +139,7 @@ def test_code_is_judged_by_a_metric_that_sees_operators_unless_another_is_named(
     finding = found(write(task_toml=named, train_jsonl=train, test_jsonl=train))["code-judged-as-text"]
     assert (finding.severity, finding.count) == ("medium", 12)
     assert "12 of 12 answers look like code" in finding.what
-    assert "code_f1" in finding.mend
+    assert "code_f1" in finding.hint
 
 
 def test_prose_is_judged_as_before(write) -> None:
@@ -153,5 +153,5 @@ def test_rules_that_part_words_at_white_space_do_not_suit_scripts_without(write,
     toml = '[task]\nname = "a"\nkind = "qa"\ninstruction = "b"\nmetric = "{}"\n'
     train, test = rows(("q", answers[0])), rows(("r", answers[1]))
     finding = found(write(task_toml=toml.format("squad_f1"), train_jsonl=train, test_jsonl=test))["words-not-parted"]
-    assert (finding.severity, finding.count, "token_f1" in finding.mend) == ("medium", 2, True)
+    assert (finding.severity, finding.count, "token_f1" in finding.hint) == ("medium", 2, True)
     assert "words-not-parted" not in found(write(task_toml=toml.format("token_f1"), train_jsonl=train, test_jsonl=test))

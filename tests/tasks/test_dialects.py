@@ -50,7 +50,7 @@ def test_of_two_signs_in_the_header_the_one_that_gives_the_columns_separates(loa
 def test_a_name_with_a_comma_is_listed_in_quotes(load: Callable[..., Task]) -> None:
     with pytest.raises(Faults) as caught:
         load('text;label, last\n"a";"x"\n')
-    assert caught.value.mend == 'did you mean "label, last"? The columns: text, "label, last"'
+    assert caught.value.hint == 'did you mean "label, last"? The columns: text, "label, last"'
 
 
 def test_spaces_behind_the_separator_do_not_make_quotes_part_of_a_cell(load: Callable[..., Task]) -> None:

@@ -32,7 +32,7 @@ def test_documents_in_lines(write):
 
 
 @pytest.mark.parametrize(
-    ("line", "what", "mend"),
+    ("line", "what", "hint"),
     [
         ('{"id": "a", "text": "y"}', 'the document id "a" is already used on line 1', "its own id"),
         ('{"id": "b", "text": " "}', "the document is empty", "take the line away"),
@@ -45,10 +45,10 @@ def test_documents_in_lines(write):
         ("{", "not valid JSON", "one whole JSON object"),
     ],
 )
-def test_a_faulty_line(write, report, line, what, mend):
+def test_a_faulty_line(write, report, line, what, hint):
     seen, tried = report(write(documents_jsonl=f'{{"id": "a", "text": "x"}}\n{line}\n')).split("\n")
     assert seen.startswith(f"error: documents.jsonl:2: {what}")
-    assert mend in tried
+    assert hint in tried
 
 
 def test_faults_of_a_folder(write, report):

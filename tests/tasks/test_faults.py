@@ -1,4 +1,4 @@
-"""Faults in examples: every one found, with file, line and mend."""
+"""Faults in examples: every one found, with file, line and hint."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_one_line_with_two_faults(write, report):
 
 
 @pytest.mark.parametrize(
-    ("line", "what", "mend"),
+    ("line", "what", "hint"),
     [
         ('{"question": "a", "target": "b"}', '"input" is missing', 'rename "question" to "input"'),
         ('{"inputs": "a", "target": "b"}', '"input" is missing', 'rename "inputs" to "input"'),
@@ -85,10 +85,10 @@ def test_one_line_with_two_faults(write, report):
         ("[" * 100_000, "not valid JSON: nested too deeply", "one JSON object"),
     ],
 )
-def test_faults_of_a_line(write, report, line, what, mend):
+def test_faults_of_a_line(write, report, line, what, hint):
     seen, tried = report(write(train_jsonl=f"{GOOD}\n{line}\n")).split("\n")
     assert seen.startswith(f"error: train.jsonl:2: {what}")
-    assert mend in tried
+    assert hint in tried
 
 
 def test_a_file_that_is_one_list_is_read_by_its_objects(write, report):

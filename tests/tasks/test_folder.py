@@ -93,7 +93,7 @@ def test_a_folder_of_task_folders_names_them(write):
     folder = write()
     with pytest.raises(UserError, match="not a task folder, but it holds some") as caught:
         load_task(folder.parent)
-    assert caught.value.mend == f"give one: {folder}"
+    assert caught.value.hint == f"give one: {folder}"
 
 
 def test_a_file_in_place_of_a_folder(write):
@@ -101,17 +101,17 @@ def test_a_file_in_place_of_a_folder(write):
     (folder / "tickets.csv").write_text("a,b\n")
     with pytest.raises(UserError, match="a table, not a task folder") as caught:
         load_task(folder / "tickets.csv")
-    assert caught.value.mend.startswith("--train ")
+    assert caught.value.hint.startswith("--train ")
     with pytest.raises(UserError, match="a file, not a task folder") as caught:
         load_task(folder / "task.toml")
-    assert caught.value.mend == f"give the folder: {folder}"
+    assert caught.value.hint == f"give the folder: {folder}"
 
 
 def test_a_folder_of_tables_names_the_flags_for_tables(tmp_path):
     (tmp_path / "tickets.csv").write_text("a,b\n")
     with pytest.raises(UserError, match=r"tables, but no task\.toml") as caught:
         load_task(tmp_path)
-    assert f"--train {tmp_path / 'tickets.csv'}" in caught.value.mend
+    assert f"--train {tmp_path / 'tickets.csv'}" in caught.value.hint
 
 
 def test_ten_thousand_rows_load_quickly(write):

@@ -13,11 +13,11 @@ import pytest
 from advisor.errors import UserError
 from advisor.intake import Bound, read_bytes
 from advisor.tasks import TableSource, load_table, load_task
-from advisor.tasks.textfile import Bounds
+from advisor.tasks.textfile import FileBounds
 
 Write = Callable[..., Path]
 Report = Callable[..., str]
-SMALL = Bounds(document=Bound(0.001, "--max-document-mb"), table=Bound(0.002, "--max-table-mb"))
+SMALL = FileBounds(document=Bound(0.001, "--max-document-mb"), table=Bound(0.002, "--max-table-mb"))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_document_is_measured_before_it_is_read(pages: Path, name: str) -> Non
     with pytest.raises(UserError) as caught:
         load_task(pages.parent)
     assert caught.value.what == f"{pages / name}: holds 10,000,000 MB, more than the 50 MB that are read"
-    assert "--max-document-mb 10000000" in caught.value.mend
+    assert "--max-document-mb 10000000" in caught.value.hint
 
 
 def test_the_bound_of_a_document_can_be_raised(pages: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_small_parquet_file_that_unpacks_to_much_is_a_fault(tmp_path: Path) ->
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "bomb.parquet"
     parquet.write_table(pyarrow.table({"input": ["a" * 1_000] * 5_000, "target": ["b"] * 5_000}), path)
-    bounds = Bounds(table=Bound(1, "--max-table-mb"))
+    bounds = FileBounds(table=Bound(1, "--max-table-mb"))
     assert path.stat().st_size < 100_000
     with pytest.raises(UserError, match=r"holds 1\.0 MB, more than the 1 MB|holds 1\.\d MB"):
         load_table(TableSource(path, kind="qa", instruction="A."), split=0.5, bounds=bounds)

@@ -10,7 +10,7 @@ HEAD = '[task]\nname = "desk"\nkind = "qa"\ninstruction = "Answer."\n'
 
 
 @pytest.mark.parametrize(
-    ("toml", "what", "mend"),
+    ("toml", "what", "hint"),
     [
         ("", "task.toml: the table [task] is missing", "add [task] with name, kind, instruction"),
         ('kind = "qa"\n', "task.toml: the table [task] is missing", "write [task] on a line above kind"),
@@ -97,10 +97,10 @@ HEAD = '[task]\nname = "desk"\nkind = "qa"\ninstruction = "Answer."\n'
         (f"{HEAD}labels = [\n", "task.toml: not valid TOML", "close the last bracket or quote"),
     ],
 )
-def test_a_fault(write, report, toml, what, mend):
+def test_a_fault(write, report, toml, what, hint):
     seen, tried = report(write(task_toml=toml)).split("\n")
     assert seen.startswith(f"error: {what}")
-    assert mend in tried
+    assert hint in tried
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_preference_pairs_name_their_columns(load: Callable[..., Task]) -> None:
     rows = [{"prompt": "a", "chosen": "b", "rejected": "c"}]
     with pytest.raises(Faults) as caught:
         load("t.jsonl", rows)
-    assert caught.value.mend.startswith("name it with --input prompt --target chosen.")
+    assert caught.value.hint.startswith("name it with --input prompt --target chosen.")
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     task = load("t.jsonl", [{"prompt": "a", "chosen": turns}], input="prompt", target="chosen")
     assert _pairs(task) == [("a", "b")]

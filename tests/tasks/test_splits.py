@@ -73,7 +73,7 @@ def test_a_limit_above_the_size_changes_nothing():
 def test_limits_below_one(limit, train_limit, option):
     with pytest.raises(UserError, match=rf"{option} is {limit if train_limit is None else train_limit}") as caught:
         subset(task(), limit=limit, train_limit=train_limit)
-    assert caught.value.mend == f"give a number above 0, or leave {option} out for all"
+    assert caught.value.hint == f"give a number above 0, or leave {option} out for all"
 
 
 def test_every_limit_leaves_its_caveat():
@@ -120,7 +120,7 @@ def test_a_split_of_too_few_examples(write):
 def test_a_split_out_of_range(write, split):
     with pytest.raises(UserError, match="--split is") as caught:
         load_task(write(test_jsonl=None), split=split)
-    assert caught.value.mend == "give the share of train to test on, above 0 and below 1: --split 0.3"
+    assert caught.value.hint == "give the share of train to test on, above 0 and below 1: --split 0.3"
 
 
 def grouped(groups: int, size: int) -> Task:

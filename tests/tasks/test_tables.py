@@ -105,7 +105,7 @@ def test_parquet_without_pyarrow(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match="reading Parquet needs pyarrow") as caught:
         load("t.parquet", "x")
-    assert caught.value.mend == "pip install pyarrow"
+    assert caught.value.hint == "pip install pyarrow"
 
 
 def test_the_evidence_and_documents_of_a_table(load, tmp_path):
@@ -132,7 +132,7 @@ def test_a_missing_column_lists_those_seen(report):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "what", "mend"),
+    ("name", "text", "what", "hint"),
     [
         ("t.csv", 'question,answer\n"a\nb",c\nd,\n', 't.csv:4: "answer" is empty', "write the answer"),
         (
@@ -168,17 +168,17 @@ def test_a_missing_column_lists_those_seen(report):
         ("t.csv", "question;answer\na;b;c\n", "the row has 3 cells", "separated by semicolons"),
     ],
 )
-def test_a_fault(report, name, text, what, mend):
+def test_a_fault(report, name, text, what, hint):
     seen, tried = report(name, text).split("\n")
     assert what in seen
-    assert mend in tried
+    assert hint in tried
 
 
 def test_a_missing_table_suggests_a_near_name(tmp_path):
     (tmp_path / "tickets.csv").write_text("question,answer\nx,y\n")
     with pytest.raises(Faults) as caught:
         load_table(replace(SOURCE, train=tmp_path / "ticket.csv"), split=0.5)
-    assert caught.value.mend == f"did you mean {tmp_path / 'tickets.csv'}?"
+    assert caught.value.hint == f"did you mean {tmp_path / 'tickets.csv'}?"
 
 
 def test_what_is_told_is_checked_too(report):
@@ -192,7 +192,7 @@ def test_a_table_without_a_test_table_needs_a_split(tmp_path):
     path.write_text("question,answer\n" + "".join(f"q{n},a\n" for n in range(10)))
     with pytest.raises(UserError, match="there are no test examples") as caught:
         load_table(replace(SOURCE, train=path))
-    assert caught.value.mend == "give a test table, or set a part of this one aside with --split 0.3"
+    assert caught.value.hint == "give a test table, or set a part of this one aside with --split 0.3"
     task = load_table(replace(SOURCE, train=path), split=0.3)
     assert (len(task.train), len(task.test)) == (7, 3)
     assert task.caveats == ("test is a seeded split: 30 % of t.csv (seed 0, 3 of 10 examples)",)

@@ -18,7 +18,7 @@ def test_the_capital_is_that_of_bets_spread_evenly(wins: int, losses: int, ties:
 
 
 def test_an_allowance_tests_another_mean() -> None:
-    """Differences of exactly the allowance below nought give nothing to win."""
+    """Differences of exactly the allowance below zero give nothing to win."""
     even = np.full(50, -0.2)
     assert capital(even, 0.2) == pytest.approx(np.ones(50))
     assert capital(even, 0.1)[-1] > 1 > capital(even, 0.3)[-1]

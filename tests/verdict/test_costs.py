@@ -90,7 +90,7 @@ def test_days_need_the_traffic(judged: Callable[..., Decision]) -> None:
     assert {p.variable for p in judged(Limits()).break_even} == {"queries"}
 
 
-def test_an_unknown_price_is_unknown_and_never_nought(judged: Callable[..., Decision]) -> None:
+def test_an_unknown_price_is_unknown_and_never_zero(judged: Callable[..., Decision]) -> None:
     decision = judged(Limits(queries_per_day=1000, budget_usd=0.01), device_name="Unheard-of 9000")
     for r in decision.rows:
         assert (r.cost.fit, r.cost.per_1k_queries, r.cost.over_horizon) == (None, None, None)
@@ -108,7 +108,7 @@ def test_an_unknown_time_is_an_unknown_cost(run: Callable[..., Run], comparison:
         assert (r.cost.fit, r.cost.per_1k_queries, r.cost.over_horizon) == (None, None, None)
 
 
-def test_a_price_of_nought_is_a_cost_of_nought(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
+def test_a_price_of_zero_is_a_cost_of_zero(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
     free = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 0.0, "own machine"),))
     decision = decide(comparison([run("zero-shot", TEXTS)]), Limits(queries_per_day=10), prices=free)
     assert decision.rows[0].cost.over_horizon == 0

@@ -31,7 +31,7 @@ def test_every_finding_in_its_order(run: Callable[..., Run], comparison: Callabl
     findings = decide(comparison(runs)).diagnosis
     assert [(f.name, round(f.estimate.value, 6)) for f in findings] == [
         ("known without help", 0.4),
-        ("above the majority answer", 0.2),
+        ("above the majority class", 0.2),
         ("added by examples", 0.2),
         ("added by retrieval", 0.3),
         ("added by training", 0.4),
@@ -50,8 +50,18 @@ def test_a_difference_that_is_not_shown_is_said_to_be_none(
 ) -> None:
     runs = [run("zero-shot", nested(20, 0.5)), run("majority", nested(20, 0.45)), run("few-shot", nested(20, 0.5))]
     findings = {f.name: f.meaning for f in decide(comparison(runs)).diagnosis}
-    assert "not shown to differ" in findings["above the majority answer"]
+    assert "not shown to differ" in findings["above the majority class"]
     assert "changed nothing that this test set shows" in findings["added by examples"]
+
+
+def test_the_constant_answer_is_a_class_of_a_classification_alone(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    found = comparison([run("zero-shot", nested(20, 0.5)), run("majority", nested(20, 0.45))], metric="token_f1")
+    decision = decide(replace(found, task=replace(found.task, kind="qa")))
+    item = next(item for item in decision.diagnosis if item.name == "above the most frequent answer")
+    assert "always giving the most frequent answer (majority)" in item.meaning
+    assert any("always gives the most frequent answer" in said for said in decision.recommendation.against)
 
 
 def unread(run: Run, examples: int) -> Run:

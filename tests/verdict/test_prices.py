@@ -118,7 +118,7 @@ def test_faults_name_the_file_and_the_place(tmp_path: Path, old: str, new: str, 
         load_prices(path)
     assert message in caught.value.what
     assert "mine.toml" in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_missing_list_is_the_users_mistake(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ class SentenceEmbedder:
         vectors = torch.cat(list(self._parts(packed.encode if packed else partial(padded, model), texts)))
         if not bool(torch.isfinite(vectors).all()):
             called = str(self._dtype).removeprefix("torch.")
-            mend = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
-            raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", mend)
+            hint = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
+            raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", hint)
         unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
         return np.asarray(unit.cpu().numpy(), dtype=np.float32)
 
@@ -131,8 +131,8 @@ class SentenceEmbedder:
                 what = f"{self.source.id}: its weights are pickles that hold more than numbers, and are not read"
                 raise UserError(what, "pass an embedder with model.safetensors") from error
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            mend = "pass a folder or a name that sentence-transformers reads"
-            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", mend) from error
+            hint = "pass a folder or a name that sentence-transformers reads"
+            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", hint) from error
 
     @cached_property
     def _packed(self) -> PackedEncoder | None:

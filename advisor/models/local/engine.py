@@ -179,10 +179,10 @@ class LocalModel(LanguageModel):
             return
         called = str(self.dtype).removeprefix("torch.")
         if self._active is not None:
-            mend = "a lower learning rate, such as lora:lr=3e-4"
-            raise UserError("the tuned model's scores are not numbers: its training diverged", mend)
-        mend = "" if self.dtype == torch.float32 else "--dtype float32"
-        raise UserError(f"the model's scores are not numbers in {called}", mend)
+            hint = "a lower learning rate, such as lora:lr=3e-4"
+            raise UserError("the tuned model's scores are not numbers: its training diverged", hint)
+        hint = "" if self.dtype == torch.float32 else "--dtype float32"
+        raise UserError(f"the model's scores are not numbers in {called}", hint)
 
     def _too_large(self, rows: Sequence[Encoded], more: int) -> Callable[[Exception, int], Exception]:
         """What is said of a row that does not fit alone; so many tokens may follow each."""

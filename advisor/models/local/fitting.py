@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from advisor.models.local.shortage import MEND, address_space, lacking, left
+from advisor.models.local.shortage import HINT, address_space, lacking, left
 
 INDEX = "model.safetensors.index.json"
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
@@ -29,12 +29,12 @@ def check_fits(name: str, folder: Path, number_format: torch.dtype, where: torch
     files = weight_files(folder)
     size = sum(_size(file, number_format.itemsize) for file in files)
     called = str(number_format).removeprefix("torch.")
-    mend = MEND if number_format.itemsize < 4 else f"{MEND}; --dtype bfloat16 takes half"
+    hint = HINT if number_format.itemsize < 4 else f"{HINT}; --dtype bfloat16 takes half"
     mapped = TIMES_MAPPED * sum(file.stat().st_size for file in files)
-    check_room(f"{name} in {called}", size, mapped, where, mend)
+    check_room(f"{name} in {called}", size, mapped, where, hint)
 
 
-def check_room(what: str, size: int, mapped: int, where: torch.device, mend: str = MEND) -> None:
+def check_room(what: str, size: int, mapped: int, where: torch.device, hint: str = HINT) -> None:
     """See that so many bytes are free.
 
     Args:
@@ -46,11 +46,11 @@ def check_room(what: str, size: int, mapped: int, where: torch.device, mend: str
     cpu = torch.device("cpu")  # through which weights come to a GPU too
     space = address_space()
     if space is not None and size + mapped > space:
-        raise lacking(what, size + mapped, cpu, mend)
+        raise lacking(what, size + mapped, cpu, hint)
     for device in {cpu, where}:
         free, _ = left(device)
         if free is not None and size > free:
-            raise lacking(what, size, device, mend)
+            raise lacking(what, size, device, hint)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 
 from advisor.errors import UserError
 from advisor.intake import Bound, json_of, read_bytes
-from advisor.models.local.output_layer import MEND
+from advisor.models.local.output_layer import HINT
 from advisor.models.local.packages import file_sha256
 
 ADAPTER = "adapter_config.json"  # PEFT's name
@@ -39,7 +39,7 @@ def check_folder(name: str, folder: Path) -> None:
             "move the adapter's files elsewhere; if it is not yet merged, merge it first (PEFT: merge_and_unload)",
         )
     if kind := _other_kind(folder):
-        raise UserError(f"{name}: is {kind}, not a model that writes text", MEND)
+        raise UserError(f"{name}: is {kind}, not a model that writes text", HINT)
     if not any(next(folder.glob(pattern), None) for pattern in TOKENIZERS):
         raise UserError(
             f"{name}: has no tokenizer files",

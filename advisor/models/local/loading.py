@@ -128,7 +128,7 @@ def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
 
 
 def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
-    mend = "pass a causal model with safetensors weights and a tokenizer"
+    hint = "pass a causal model with safetensors weights and a tokenizer"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
@@ -143,14 +143,14 @@ def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code
         if out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", mend) from error
+        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", hint) from error
     module, found = loaded
     # Transformers only logs these, and goes on with random numbers in their place.
     unfit = {str(entry[0]) for entry in found["mismatched_keys"]}
     absent = sorted((set(found["missing_keys"]) | unfit) & set(dict(module.named_parameters())))
     if absent:
         what = "of the wrong shape" if absent[0] in unfit else "missing"
-        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", mend)
+        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", hint)
     return tokenizer, module
 
 

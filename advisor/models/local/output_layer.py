@@ -11,7 +11,7 @@ from advisor.errors import UserError
 
 PROBE = 8  # tokens; the last of them is changed to see whether earlier ones notice
 NOISE = 0.05  # of the largest logit: more than bfloat16 rounds, less than another formula changes
-MEND = "pass a causal language model of the GPT kind, such as Llama, Qwen, Gemma or GPT-2"
+HINT = "pass a causal language model of the GPT kind, such as Llama, Qwen, Gemma or GPT-2"
 
 
 class OutputLayer:
@@ -42,7 +42,7 @@ class OutputLayer:
     def _measured(self) -> float:
         name = type(self.module).__name__
         if "past_key_values" not in inspect.signature(self.module.base_model.forward).parameters:
-            raise UserError(f"{name} keeps no key-value cache, so it cannot be asked here", MEND)
+            raise UserError(f"{name} keeps no key-value cache, so it cannot be asked here", HINT)
         ids = torch.arange(PROBE, device=self.module.device)[None] + 5
         other = ids.clone()
         other[0, -1] += 1
@@ -50,13 +50,13 @@ class OutputLayer:
         changed = self.module(input_ids=other, use_cache=False).logits.float()
         noise = NOISE * expected.abs().max()
         if (expected - changed)[:, :-1].abs().max() > noise:
-            raise UserError(f"{name} reads what comes after a token too, so it cannot continue a text", MEND)
+            raise UserError(f"{name} reads what comes after a token too, so it cannot continue a text", HINT)
         hidden = getattr(self.module.base_model(input_ids=ids, use_cache=False), "last_hidden_state", None)
         if hidden is None:
-            raise UserError(f"{name} does not tell its hidden states", MEND)
+            raise UserError(f"{name} does not tell its hidden states", HINT)
         plain = self(hidden).float()
         factor = float((expected * plain).sum() / (plain * plain).sum())
         factor = 1.0 if abs(factor - 1) < 0.01 else factor
         if (expected - factor * plain).abs().max() > noise or (self.cap and factor != 1.0):
-            raise UserError(f"{name} computes its logits in a way that is not known here", MEND)
+            raise UserError(f"{name} computes its logits in a way that is not known here", HINT)
         return factor

@@ -96,7 +96,7 @@ class Block:
         return sum(min(len(own[row]) - self.before, self.prompt) + self.nodes for row in self.rows)
 
     def cut(self, packed: torch.Tensor) -> torch.Tensor:
-        """Cut a packed tensor, shape (heads, packed length, size), into its rows, shape (count, heads, length, size)."""
+        """Cut a packed tensor of shape (heads, packed length, size) into rows of shape (count, heads, length, size)."""
         rows: torch.Tensor = packed[:, self.place].unflatten(1, (self.count, self.length)).transpose(0, 1)
         return rows
 

@@ -1,7 +1,7 @@
 """Memory that does not suffice: how libraries say so, how much there is, and what a user is told.
 
 A shortage has as many names as there are libraries; all that is known of them stands here. One that is foreseen, or
-that no smaller batch mends, becomes `NotEnoughMemory`.
+that no smaller batch fixes, becomes `NotEnoughMemory`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ENDLESS = 2**60  # bytes; a limit beyond is none
 _CGROUPS = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
 _MACHINE = Path("/proc/meminfo")
-MEND = "close other programs, give the process more memory, or take a smaller model"
+HINT = "close other programs, give the process more memory, or take a smaller model"
 
 
 class NotEnoughMemory(UserError):
@@ -57,7 +57,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def not_enough(error: BaseException, what: str, device: torch.device, needs: float = 0) -> NotEnoughMemory:
-    """What is said of a shortage that nothing mends here.
+    """What is said of a shortage that nothing fixes here.
 
     Args:
         what: was to be done, as the beginning of a sentence: `a text of 4,096 tokens`.
@@ -69,15 +69,15 @@ def not_enough(error: BaseException, what: str, device: torch.device, needs: flo
     if asked:
         return found
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]  # what is free may look like enough
-    return NotEnoughMemory(f"{found.what} ({reason})", found.mend)
+    return NotEnoughMemory(f"{found.what} ({reason})", found.hint)
 
 
-def lacking(what: str, needs: float, device: torch.device, mend: str = MEND) -> NotEnoughMemory:
+def lacking(what: str, needs: float, device: torch.device, hint: str = HINT) -> NotEnoughMemory:
     """An error that names what is lacking; `what` and `needs` are as in `not_enough`."""
     free, whose = left(device)
     there = "how much is free cannot be told" if free is None else f"{size_in_words(free)} is free {whose}"
     needed = f"about {size_in_words(needs)}" if needs else "more than there is"
-    return NotEnoughMemory(f"not enough memory: {what} needs {needed}, and {there}", mend)
+    return NotEnoughMemory(f"not enough memory: {what} needs {needed}, and {there}", hint)
 
 
 @contextlib.contextmanager

@@ -114,8 +114,8 @@ def _from_name(name: str, packaged: PackagedModel, trusted: bool) -> Source:
         return _from_cache(repository, cached)  # what it lacks is said when it is loaded
     if repository == packaged.id and packaged.installed():
         return _from_package(packaged, _package_caveat(packaged))
-    mend = f"install its package: {packaged.install}" if repository == packaged.id else _mend(name)
-    raise UserError(f"model {name!r} is not in the local cache and {reason}", mend)
+    hint = f"install its package: {packaged.install}" if repository == packaged.id else _hint(name)
+    raise UserError(f"model {name!r} is not in the local cache and {reason}", hint)
 
 
 def _from_cache(repository: str, path: Path) -> Source:
@@ -148,7 +148,7 @@ def _package_caveat(packaged: PackagedModel) -> tuple[str, ...]:
     )
 
 
-def _mend(name: str) -> str:
+def _hint(name: str) -> str:
     if name.startswith("hf://") or name.count("/") > 1:
         return "a public name has the form OWNER/NAME; a local model is given by its folder or its .gguf file"
     return "pass a local folder, a .gguf file or --model embedded, or go online once to fill the cache"

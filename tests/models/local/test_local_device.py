@@ -16,7 +16,7 @@ def test_a_device_that_is_not_there_is_the_users_error(name: str) -> None:
     with pytest.raises(UserError, match="cannot be used") as caught:
         device.choose_device(name)
     assert repr(name) in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_device_asked_for_is_taken() -> None:
@@ -36,7 +36,7 @@ def test_the_number_format_asked_for_is_taken(name: str) -> None:
 def test_an_unknown_number_format_is_the_users_error_and_the_known_are_named(name: str) -> None:
     with pytest.raises(UserError) as caught:
         device.choose_dtype(name, torch.device("cpu"))
-    assert "bfloat16" in caught.value.mend
+    assert "bfloat16" in caught.value.hint
 
 
 @pytest.mark.parametrize(

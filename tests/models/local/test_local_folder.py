@@ -77,7 +77,7 @@ def tokens_beyond_the_embedding(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "seen", "mend"),
+    ("damage", "seen", "hint"),
     [
         (adapter_alone, "this is a LoRA adapter of owner/base, not a whole model", "merge it into its base model"),
         (adapter_beside, r"a LoRA adapter of owner/base .* lies beside whole weights", "merge_and_unload"),
@@ -93,14 +93,14 @@ def tokens_beyond_the_embedding(folder: Path) -> None:
     ],
 )
 def test_a_folder_that_cannot_be_asked_is_named_for_what_it_is(
-    folder: Path, damage: Damage, seen: str, mend: str
+    folder: Path, damage: Damage, seen: str, hint: str
 ) -> None:
     damage(folder)
     with pytest.raises(UserError, match=seen) as caught:
         load(folder)
-    assert mend.replace("\\", "") in caught.value.mend
+    assert hint.replace("\\", "") in caught.value.hint
     assert caught.value.what.startswith(str(folder))
-    assert "\n" not in caught.value.what + caught.value.mend
+    assert "\n" not in caught.value.what + caught.value.hint
 
 
 def test_a_headless_decoder_with_tied_embeddings_is_no_encoder(folder: Path) -> None:
@@ -163,7 +163,7 @@ def test_numbers_beyond_float16_are_refused_where_it_was_asked_for(folder: Path)
     larger(folder, 100.0)
     with pytest.raises(UserError, match="not numbers in float16") as caught:
         load(folder, dtype="float16")
-    assert caught.value.mend == "--dtype float32"
+    assert caught.value.hint == "--dtype float32"
 
 
 @pytest.mark.parametrize("dtype", ["float32", None])
@@ -216,6 +216,6 @@ def test_an_embedder_of_pickles_runs_nothing_and_says_what_to_pass(tmp_path: Pat
     (embedder / "pytorch_model.bin").write_bytes(pickle.dumps(Touching(tmp_path / "ran")))
     with pytest.raises(UserError, match="its weights are pickles") as caught:
         load_embedder(str(embedder), device="cpu").embed(["a"])
-    assert "model.safetensors" in caught.value.mend
+    assert "model.safetensors" in caught.value.hint
     assert "weights_only" not in str(caught.value)
     assert not (tmp_path / "ran").exists()

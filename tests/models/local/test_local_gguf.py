@@ -201,7 +201,7 @@ def test_a_full_disk_is_named_with_what_chooses_another(file: Path, cache: Path)
             converted(file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "ADVISOR_CACHE" in caught.value.mend
+    assert "ADVISOR_CACHE" in caught.value.hint
     assert list((cache / "gguf").iterdir()) == []
 
 
@@ -232,4 +232,4 @@ def test_a_place_where_nothing_can_be_kept_is_named(cache: Path, file: Path) -> 
     cache.write_text("a file, not a folder")
     with pytest.raises(UserError, match=r"cache/gguf: the converted model cannot be kept there") as caught:
         converted(file)
-    assert "ADVISOR_CACHE" in caught.value.mend
+    assert "ADVISOR_CACHE" in caught.value.hint

@@ -41,7 +41,7 @@ def test_a_shortage_is_known_by_all_its_names_and_says_what_was_asked_for(error:
     said = not_enough(error, "a step", CPU, 7e6)
     assert said.what.startswith(f"not enough memory: a step needs about {needs}, and ")
     assert "is free" in said.what
-    assert said.mend
+    assert said.hint
     assert in_words(error).startswith("not enough memory: a step needs ")
 
 
@@ -135,10 +135,10 @@ def test_a_model_that_does_not_fit_under_the_limit_is_told_before_it_is_read(
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
     command = [sys.executable, "-c", LIMITED, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    what, mend = done.stderr.splitlines()[-2:]
+    what, hint = done.stderr.splitlines()[-2:]
     assert f"not enough memory: {folder} in float32 needs about 4.0 GB, and " in what
     assert "(ulimit -v)" in what
-    assert "--dtype bfloat16 takes half" in mend
+    assert "--dtype bfloat16 takes half" in hint
 
 
 def test_weights_that_do_not_fit_are_told_in_the_format_in_which_they_run(

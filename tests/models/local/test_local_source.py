@@ -105,7 +105,7 @@ def test_a_gguf_file_is_taken_and_its_quantisation_read_off_its_name(
 def test_a_path_where_nothing_is_is_the_users_error(name: str, seen: str) -> None:
     with pytest.raises(UserError, match=seen) as caught:
         find(name, TINY)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_a_file_of_another_kind_is_the_users_error(tmp_path: Path) -> None:
@@ -181,14 +181,14 @@ def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
 def test_a_name_that_cannot_be_had_is_the_users_error() -> None:
     with pytest.raises(UserError, match="not in the local cache and the hub") as caught:
         find("advisor-tests/there-is-no-such-model", TINY)
-    assert "--model embedded" in caught.value.mend
+    assert "--model embedded" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["hf://owner/name", "owner/name/more"])
 def test_a_name_of_the_wrong_form_is_told_the_right_one(name: str) -> None:
     with pytest.raises(UserError) as caught:
         find(name, TINY)
-    assert "OWNER/NAME" in caught.value.mend
+    assert "OWNER/NAME" in caught.value.hint
 
 
 @pytest.mark.usefixtures("package")
@@ -223,7 +223,7 @@ def test_a_full_precision_package_needs_no_caveat() -> None:
 def test_a_package_that_is_not_installed_is_named(name: str) -> None:
     with pytest.raises(UserError) as caught:
         find(name, TINY)
-    assert TINY.install in caught.value.mend
+    assert TINY.install in caught.value.hint
 
 
 def test_damaged_weights_are_refused_and_both_hashes_named(package: Path) -> None:
@@ -233,14 +233,14 @@ def test_damaged_weights_are_refused_and_both_hashes_named(package: Path) -> Non
         find("embedded", TINY)
     assert TINY.sha256[:16] in caught.value.what
     assert hashlib.sha256(damaged).hexdigest()[:16] in caught.value.what
-    assert TINY.install in caught.value.mend
+    assert TINY.install in caught.value.hint
 
 
 def test_a_package_without_its_weights_is_refused(package: Path) -> None:
     (package / TINY.path).unlink()
     with pytest.raises(UserError, match="is missing from the package") as caught:
         find("embedded", TINY)
-    assert TINY.install in caught.value.mend
+    assert TINY.install in caught.value.hint
 
 
 def test_the_embedders_package_holds_the_known_weights() -> None:
