@@ -19,11 +19,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "plugins", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
+    *("version", "errors", "extras", "plugins", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
     *("reporting", "deploy", "commands", "cli", "__init__"),
 )
-OPEN_TO_ALL = ("advisor.tasks", "advisor.models", "advisor.approaches", "advisor.errors", "advisor.plugins")
+OPEN_TO_ALL = tuple(f"advisor.{room}" for room in ("tasks", "models", "approaches", "errors", "extras", "plugins"))
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
