@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+import advisor
+from advisor.cli import _parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -72,3 +76,60 @@ def test_every_file_of_a_room_is_one_that_there_is_and_no_room_is_left_out() -> 
                 named |= {Path(name).parent.as_posix() for name in there}
     inside = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "advisor").rglob("*.py")}
     assert inside - named <= {"advisor/commands"}
+
+
+def blocks(language: str) -> list[str]:
+    """All code blocks of the pages in a language."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    return [
+        found for text in texts for found in re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    ]
+
+
+COMMANDS = sorted(
+    {
+        line.removeprefix(".venv/bin/").partition(" <")[0]
+        for block in blocks("bash")
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.removeprefix(".venv/bin/").startswith("advisor ")
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_pages_has_the_options_that_it_names(command: str) -> None:
+    _, *given = shlex.split(command, comments=True)
+    assert _parser(given).parse_args(given).command
+
+
+def test_the_python_of_the_pages_names_what_is_public() -> None:
+    found = [block for block in blocks("python") if "import advisor\n" in block]
+    assert len(found) > 2
+    for block in found:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "advisor":
+                assert node.attr in advisor.__all__
+
+
+POLICIES = {
+    "advice with probes": "advice",
+    "advice from the task alone": "profile without probes",
+    "always LoRA, with retrieval where there are documents": "always rag+lora",
+    "always LoRA": "always lora",
+    "a published rule tree": "rule tree",
+    "always RAG": "always rag",
+    "always few-shot": "always few-shot",
+    "always zero-shot": "always zero-shot",
+}
+
+
+def test_the_readme_tells_how_good_the_advice_is_as_it_was_scored() -> None:
+    scored = (ROOT / "benchmarks" / "results" / "decisions.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ") for row in re.findall(r"^\| (.+ \| \d+% \| .*) \|$", readme, re.MULTILINE)]
+    assert [policy for policy, *_ in rows] == list(POLICIES)
+    for policy, *told in rows:
+        name = re.escape(POLICIES[policy])
+        (cells,) = re.findall(rf"^\| {name} \| (\S+) \| \S+ \| (\S+) ± \S+ \| (\S+) \|", scored, re.MULTILINE)
+        (new,) = re.findall(rf"^\| {name} \| (\S+) \| \S+ \| \S+ \|$", scored, re.MULTILINE)
+        assert told == [*cells, new]
