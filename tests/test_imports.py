@@ -22,7 +22,19 @@ import advisor
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 ROOMS = (
-    *("version", "errors", "plugins", "progress", "disk", "cleaning", "intake", "interrupts", "tasks", "models"),
+    *(
+        "version",
+        "errors",
+        "extras",
+        "plugins",
+        "progress",
+        "disk",
+        "cleaning",
+        "intake",
+        "interrupts",
+        "tasks",
+        "models",
+    ),
     *("approaches", "measuring", "verdict", "profiling", "pilot", "forecast", "racing", "curves", "advice"),
     *("reporting", "deploy", "commands", "cli", "__init__"),
 )
@@ -31,6 +43,7 @@ OPEN_TO_ALL = (
     "advisor.models",
     "advisor.approaches",
     "advisor.errors",
+    "advisor.extras",
     "advisor.plugins",
     "advisor.progress",
 )

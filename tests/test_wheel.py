@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from advisor.version import VERSION
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
+EXTRAS = {
+    *("api", "qlora", "setfit", "rlhf", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow"),
+    *("names", "parquet"),
+}
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 
@@ -107,6 +112,16 @@ def test_its_dependencies_are_pinned_and_none_is_a_tool(wheel: zipfile.ZipFile, 
     assert all("==" in line for line in needed)
     assert not [line for line in needed if line.startswith(("pytest", "ruff", "mypy"))]
     assert metadata["Requires-Python"] == ">=3.11"
+
+
+def test_it_offers_the_extras_and_none_replaces_what_is_always_there(wheel: zipfile.ZipFile, information: str) -> None:
+    metadata = Parser().parsestr(wheel.read(f"{information}/METADATA").decode())
+    assert set(metadata.get_all("Provides-Extra", [])) == EXTRAS
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for line in metadata.get_all("Requires-Dist", []):
+        assert "==" in line
+        names["extra ==" in line].add(re.split(r"[\[=]", line)[0])
+    assert not names[True] & names[False]
 
 
 def test_it_carries_its_licence(wheel: zipfile.ZipFile, information: str) -> None:

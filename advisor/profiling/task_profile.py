@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from advisor.extras import install
 from advisor.models import Embedder, LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.profiling.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
@@ -95,6 +96,6 @@ def _unchecked(
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))
     elif not can_find_names():
-        hint = "pip install presidio-analyzer and python -m spacy download en_core_web_sm"
+        hint = f"{install('names')} and python -m spacy download en_core_web_sm"
         found.append(Unchecked("names of persons", hint))
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from advisor.errors import UserError
+from advisor.extras import needed
 from advisor.intake import Bound, NotRead, read_bytes, there, too_large
 from advisor.tasks.columns import Columns, of_table
 from advisor.tasks.conll import CONLL_ENDINGS, read_conll
@@ -118,11 +118,9 @@ def read_table(path: Path, asked: Columns, log: FaultLog, bound: Bound = BOUNDS.
 
 
 def _read_parquet(path: Path, choose: Choose, log: FaultLog, bound: Bound) -> Table | None:
-    try:
+    with needed(f"{path}: reading Parquet", "parquet"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise UserError(f"{path}: reading Parquet needs pyarrow", "pip install pyarrow") from None
     try:
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(read_bytes(path, bound))) as file:
             names: list[str] = file.schema_arrow.names

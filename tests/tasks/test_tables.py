@@ -105,7 +105,7 @@ def test_parquet_without_pyarrow(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match="reading Parquet needs pyarrow") as caught:
         load("t.parquet", "x")
-    assert caught.value.hint == "pip install pyarrow"
+    assert caught.value.hint == "pip install 'adaptation-advisor[parquet]'"
 
 
 def test_the_evidence_and_documents_of_a_table(load, tmp_path):
