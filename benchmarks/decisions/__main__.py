@@ -8,8 +8,8 @@
     python -m benchmarks.decisions score                                     # -> benchmarks/results/decisions.*
     python -m benchmarks.decisions all --data FOLDER
 
-`measure` and `probe` begin with the cheap grid points; they can be killed and called again, and several processes may share
-the work; points that the committed table holds are not measured again. FOLDER is one of public tasks, or `examples`.
+`measure` and `probe` begin with the cheap grid points; they can be killed and called again, and several processes may
+share the work; points in the committed table are not measured again. FOLDER holds public tasks, or is `examples`.
 `collect` adds what is finished to that table; `unseen`, `learn` and `score` need nothing else. `unseen` comes before
 `learn`: it scores the advice for tasks that nothing was learned from yet.
 """

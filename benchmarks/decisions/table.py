@@ -46,8 +46,8 @@ class Measured:
     """One line of the table: all approaches at one grid point.
 
     Attributes:
-        halved: the quality, on one half of the test examples, of the choice by the other half (`noise_floor`); None where
-            that was not told.
+        halved: the quality, on one half of the test examples, of the choice by the other half (`noise_floor`); None
+            where unknown.
     """
 
     task: str
