@@ -34,9 +34,9 @@ class Belief:
     """The estimate of one approach on the arcsine scale; `half` and `apart` are half widths of 95 % intervals.
 
     Attributes:
-        middle, half: what it is expected to reach.
-        ahead, apart: how far ahead of the reference; None where that was not learned.
-        basis, why, tried, tasks: as of `Expected`.
+        middle, half: the expected quality and the half width of its interval.
+        ahead, apart: the difference to the reference and its half width; None where that was not learned.
+        basis, why, tried, tasks: see `Expected`.
     """
 
     spec: str

@@ -73,10 +73,10 @@ class Foreseen:
     Attributes:
         prompt_tokens, completion_tokens: means per query.
         throughput_qps: queries a second in batches.
-        memory_bytes: at most, while it is fitted or answers.
+        memory_bytes: peak memory while it is fitted or answers.
         trained: whether parameters are trained.
-        work: what stands for costs where no rate and no price is known.
-        ranges: of each figure that is known, by the names that the JSON report has for them.
+        work: the work, a stand-in for costs where no rate and no price is known.
+        ranges: the likely range of each known figure, by its name in the JSON report.
     """
 
     prompt_tokens: float | None

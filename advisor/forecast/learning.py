@@ -42,8 +42,8 @@ class Case:
 
     Attributes:
         task: rows of the same task are never on both sides of a split.
-        qualities: by spec, in the task's metric; or differences of their angles.
-        sketch: of the task's inputs (`advisor.forecast.sketch`); empty where none was kept.
+        qualities: the qualities by spec, in the task's metric; or their differences on the arcsine scale.
+        sketch: the sketch of the task's inputs (`advisor.forecast.sketch`); empty where none was kept.
     """
 
     task: str
@@ -69,8 +69,8 @@ class Regression:
 
     Attributes:
         anchor: the feature that the rest is added to; empty for none.
-        within: half the width of the 95 % interval, an angle.
-        error: root mean squared error on tasks left out, an angle.
+        within: half the width of the 95 % interval, on the arcsine scale.
+        error: root mean squared error on tasks left out, on the arcsine scale.
         tasks, cases: learned from.
     """
 
@@ -119,7 +119,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> R
     """Fit the regression of one approach; None where too few tasks have measured it.
 
     Args:
-        anchors: what may be one; with none the numbers learned are differences of angles.
+        anchors: the candidate anchors; without any, the targets are differences on the arcsine scale.
     """
     cases = [case for case in cases if spec in case.qualities]
     tasks = sorted({case.task for case in cases})
@@ -153,7 +153,7 @@ def foretold(fitted: Regression, cases: Sequence[Case], anchors: Sequence[str] =
     quality, or a difference on the arcsine scale.
 
     Args:
-        fitted: with `fit` from the same cases and anchors.
+        fitted: the result of `fit` on the same cases and anchors.
     """
     places = [place for place, case in enumerate(cases) if fitted.spec in case.qualities]
     problem = _Problem(fitted.spec, [cases[place] for place in places], anchors)
@@ -169,7 +169,7 @@ def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
     sure to hold less (`assured`).
 
     Args:
-        sizes, weights: of each error; the weights of a task's errors sum up to 1 / tasks.
+        sizes, weights: the size and weight of each error; the weights of a task's errors sum up to 1 / tasks.
     """
     if tasks < ENOUGH:
         return 1.25 * float(np.max(sizes))

@@ -112,7 +112,8 @@ def expect_by_rules(
     Where a probe measured the very approach, its reading stands in for the rule, widened to what the test set may add.
 
     Args:
-        start: what the model does without help, where somebody knows; None takes the probe's word, or the form's.
+        start: the model's quality without help, where known; None takes the probe's reading, or an estimate from the
+            task's form.
     """
     if start is None:
         start = _start(description, kind, metric, probes)

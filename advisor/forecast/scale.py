@@ -40,9 +40,9 @@ def beside(value: float, spread: float, ahead: float, within: float) -> tuple[fl
     it, and yet it may be more.
 
     Args:
-        spread: half the 95 % interval of the value, an angle.
-        ahead: how far, an angle.
-        within: half the 95 % interval of that, an angle.
+        spread: half the 95 % interval of the value, on the arcsine scale.
+        ahead: the difference, on the arcsine scale.
+        within: half the 95 % interval of the difference, on the arcsine scale.
     """
     middles = [angle(value) + spread * share for share in _SHARES]
     more = [quality(middle + ahead) - quality(middle) for middle in middles]

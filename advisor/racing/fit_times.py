@@ -13,7 +13,7 @@ class FitTimes:
     """The time fits took, and lower bounds on others.
 
     Args:
-        work: of fitting an approach to so many training examples, in any unit; 0 where nothing is known.
+        work: gives the work of fitting an approach to a number of training examples, in any unit; 0 where unknown.
     """
 
     def __init__(self, work: Callable[[str, int], float]) -> None:

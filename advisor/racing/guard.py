@@ -26,7 +26,7 @@ class Guard:
 
     Args:
         inner: is told what happens, and no word of approaches that were finished before.
-        of: how many approaches there are in all.
+        of: the number of approaches in all.
 
     Attributes:
         worked: whether anything was done since `allowing`.
@@ -51,8 +51,8 @@ class Guard:
         """Limit the work inside the context to `seconds`.
 
         Args:
-            number: of the approach, from 1.
-            words: what to say behind its name.
+            number: the number of the approach, from 1.
+            words: a remark shown behind its name.
         """
         self._deadline, self._number, self._words = Deadline(seconds), number, words
         self.worked = False

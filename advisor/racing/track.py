@@ -50,8 +50,8 @@ class Conditions:
 
     Attributes:
         limits: approaches that break one are out.
-        price: of the machine; None where it is unknown.
-        seeds: with which finalists are measured.
+        price: the machine's price; None where unknown.
+        seeds: the number of seeds that finalists are measured with.
     """
 
     limits: Limits

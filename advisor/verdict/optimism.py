@@ -27,7 +27,7 @@ def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
     """The optimism of the selected approach's quality, in units of the metric; at least 0.
 
     Args:
-        samples: of all approaches that could be chosen, over the same test examples.
+        samples: the samples of all approaches that could be chosen, over the same test examples.
     """
     n = samples[0].n
     if len(samples) == 1 or n == 1:
