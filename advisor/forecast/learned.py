@@ -34,8 +34,8 @@ EXPECTED = "expected of the reference"
 """The feature that differences are learned with beside those of the task: where little can be reached, approaches
 cannot be far apart."""
 TWICE = 2.0
-"""What is expected of an approach alone stays where it is so much surer than its place among the others: what a model
-does when it is simply asked is known from asking it."""
+"""An approach keeps its own prediction where that is so much more certain than its place among the others: the quality
+of simply asking a model is known from asking it."""
 REACH = 1.5
 """A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
 

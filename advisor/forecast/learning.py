@@ -1,6 +1,6 @@
 """Learning to predict qualities from measured comparisons: ridge regression with an offset (anchor).
 
-The quality of an approach is predicted, as an angle (`advisor.forecast.scale`), by an anchor (one probe's own reading,
+The quality of an approach is predicted, on the arcsine scale (`advisor.forecast.scale`), by an anchor (one probe's own reading,
 or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression (Hoerl &
 Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn, all sizes
 of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as in the
@@ -8,7 +8,7 @@ jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows
 the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
 2023).
 
-Which approach is better is learned from their differences on the same task, of angles and without an anchor: how hard a
+Which approach is better is learned from their differences on the same task, on the arcsine scale and without an anchor: how hard a
 task is concerns all approaches alike and cancels out.
 """
 
@@ -28,7 +28,7 @@ from advisor.forecast.sketch import Sketch
 Floats = NDArray[np.float64]
 ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
 STRENGTHS = tuple(float(x) for x in np.geomspace(0.03, 30, 13))
-"""Of the shrinkage, beside standardised features whose own squares sum up to about 1."""
+"""Strengths of the ridge penalty, beside standardised features whose own squares sum up to about 1."""
 COVERAGE = 0.95
 FEWEST_TASKS = 5
 ENOUGH = math.ceil(COVERAGE / (1 - COVERAGE) - 1e-9)

@@ -17,7 +17,7 @@ from advisor.forecast.scale import around
 from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
 
-HALF = 0.35  # half the width of an interval that rests on a rule alone, an angle (`advisor.forecast.scale`)
+HALF = 0.35  # half the width of an interval that rests on a rule alone, on the arcsine scale
 PROBED_HALF = 0.3  # the same where a probe has at least placed the model
 FEW_LABELS = 50
 """Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush

@@ -11,8 +11,7 @@ from advisor.models.clock import clock
 from advisor.verdict import words
 
 SAFETY = 1.25
-"""Work is taken to last this many times as long as what was measured lets one expect: other programs share the
-machine."""
+"""Work is expected to take this many times its predicted time: other processes share the machine."""
 
 
 class OutOfTime(BaseException):

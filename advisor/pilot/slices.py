@@ -16,7 +16,7 @@ from advisor.tasks.words import count_words
 PROBED = 64
 """Examples from dev or train that a model answers at most: 95 % of the time a share is right to 12 points."""
 CHEAP = 256
-"""Examples that what needs no model answers at most."""
+"""Examples that an approach without a model answers at most."""
 CHEAP_WORDS = 8_000  # of inputs and answers; where they are long, fewer examples are judged
 APART = 256
 """Training examples from which on a quarter can be set aside; with fewer, each is judged by what saw the others."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 SURE = 1 / 3
-"""Of the time that another fit lets one expect, what a fit takes at least: its work is told from lengths of texts, and
-training may stop early."""
+"""The least share of its predicted time that a fit takes: its work is estimated from the lengths of texts, and training
+may stop early."""
 
 
 class FitTimes:

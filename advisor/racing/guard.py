@@ -17,8 +17,8 @@ TRAINING = "train"
 """The step in which weights are trained."""
 _TELLING = 0.05  # the share of a step after which its pace tells when it will end
 _EARLY, _FIRST = 0.01, 3
-"""The share, and how many times the first piece of work, after which it tells at least whether it will take more than
-twice the time."""
+"""The share of a step, and the number of times its first piece of work, after which its pace tells at least whether it
+will take more than twice the time."""
 
 
 class Guard:

@@ -24,7 +24,7 @@ QUERIES = "queries"
 DAYS = "days between document changes"
 TOLERANCE = 0.1
 """Costs and latencies nearer to each other than this, as a share of the larger, are equal: two measurements of the same
-work come apart by as much where another program takes a tenth of the processor, which is not yet marked."""
+work come apart by as much where another process takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
 FEWEST_QUERIES = 100.0
 """A break-even below a day's traffic, or below this where the traffic is not known, is nothing to choose by."""
