@@ -1,15 +1,15 @@
 """Learning to predict qualities from measured comparisons: ridge regression with an offset (anchor).
 
-The quality of an approach is predicted, on the arcsine scale (`advisor.forecast.scale`), by an anchor (one probe's own reading,
-or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression (Hoerl &
-Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn, all sizes
-of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as in the
-jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows that belong together, every group with
-the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
-2023).
+The quality of an approach is predicted, on the arcsine scale (`advisor.forecast.scale`), by an anchor (one probe's own
+reading, or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression
+(Hoerl & Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn,
+all sizes of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as
+in the jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows that belong together, every
+group with the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical
+models", 2023).
 
-Which approach is better is learned from their differences on the same task, on the arcsine scale and without an anchor: how hard a
-task is concerns all approaches alike and cancels out.
+Which approach is better is learned from their differences on the same task, on the arcsine scale and without an anchor:
+how hard a task is concerns all approaches alike and cancels out.
 """
 
 from __future__ import annotations

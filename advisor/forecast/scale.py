@@ -1,9 +1,9 @@
 """The arcsine scale, on which qualities are learned and combined.
 
 A share p of n examples varies by p (1 - p) / n, so that near 0 and 1 the same distance means more than in the middle.
-On the scale arcsin(sqrt(p)), an angle, it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson, binomial and
-negative-binomial data", 1948); twice a distance on it is the effect size h of Cohen (1988). Intervals that are
-equally wide there are narrow near 0 and 1 and never leave them. In the middle it changes as much as the quality.
+On the scale arcsin(sqrt(p)), an angle, it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson,
+binomial and negative-binomial data", 1948); twice a distance on it is the effect size h of Cohen (1988). Intervals that
+are equally wide there are narrow near 0 and 1 and never leave them. In the middle it changes as much as the quality.
 """
 
 from __future__ import annotations
