@@ -29,7 +29,7 @@ class Recipe:
 
     @property
     def config(self) -> LoraConfig:
-        """For PEFT."""
+        """The configuration for PEFT."""
         return adapter.configuration(self.rank, self.alpha, self.dropout, self.dora)
 
 
@@ -98,7 +98,7 @@ def untouched(candidates: Sequence[Candidate]) -> Iterator[None]:
 
 
 def _generator(device: torch.device) -> torch.Generator:
-    """From which torch draws on `device` where no other generator is named."""
+    """The generator from which torch draws on `device` where no other is named."""
     if device.type == "cuda":
         found: torch.Generator = torch.cuda.default_generators[device.index or 0]
         return found

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 from advisor import progress
 from finetune.candidate import Candidate, Recipe
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.halving import SHARES, shares_for, staying, trainings
 from finetune.together import Together, at_once
 
@@ -74,7 +74,7 @@ def sampled(first: Recipe, fixed: Collection[str], count: int, seed: int) -> lis
 
 
 def halved(
-    candidates: list[Candidate], examples: Sequence[Row], held_out: Sequence[Row], seed: int
+    candidates: list[Candidate], examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int
 ) -> tuple[Candidate, list[Rung]]:
     """Train until one is left, and that one to its end; what falls out is taken out of `candidates`.
 
@@ -113,7 +113,7 @@ def _rung(candidates: list[Candidate], together: Together, share: float) -> Rung
 
 
 def notes(rungs: Sequence[Rung], winner: Recipe, held_out: str) -> tuple[str, str]:
-    """For the report: what was searched and for how long, and what won against the configuration as given."""
+    """Notes for the report: what was searched and for how long, and what won against the configuration as given."""
     first = rungs[0].recipes[0]
     counts = ", ".join(
         f"{len(r.recipes)} {'took' if n == 0 else 'went on to'} {_steps(r)} steps ({SHARES[r.share]} of training)"
@@ -138,7 +138,7 @@ def notes(rungs: Sequence[Rung], winner: Recipe, held_out: str) -> tuple[str, st
 
 
 def described(recipe: Recipe) -> str:
-    """As it can be asked for on the command line."""
+    """A configuration as it can be asked for on the command line."""
     return "lora:" + ",".join(f"{f.name}={value:g}" for f, value in zip(fields(recipe), astuple(recipe), strict=True))
 
 

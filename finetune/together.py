@@ -23,7 +23,7 @@ from advisor.models.clock import clock
 from advisor.models.local.attention import NotPassedOn, packed_attention
 from advisor.models.local.shortage import give_back, out_of_memory
 from finetune.candidate import Candidate, untouched
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.fused.packs import Packs
 from finetune.trainer import parts_of
 
@@ -36,7 +36,7 @@ Work = TypeVar("Work")
 BUSY = 2e12
 
 
-def at_once(candidates: Sequence[Candidate], examples: Sequence[Row]) -> int:
+def at_once(candidates: Sequence[Candidate], examples: Sequence[TokenRow]) -> int:
     """How many candidates one forward pass should hold: 1 where one alone keeps the device busy, as on a CPU."""
     model = candidates[0].model
     if model.device.type != "cuda" or not joinable(candidates):
@@ -77,7 +77,7 @@ class Together:
                 candidate.trainer.note_evaluation(loss)
 
     def losses(self, candidates: Sequence[Candidate]) -> dict[Candidate, float]:
-        """Of each on its held-out examples, as it stands."""
+        """Loss of each candidate on its held-out examples, as it stands."""
         return dict(self._in_groups(candidates, self._looks))
 
     def _in_groups(
@@ -99,7 +99,7 @@ class Together:
             self.size = len(group) // 2
             give_back()  # what the failed pass held is let go only here, where the error is gone
 
-    def _gradients(self, group: Sequence[tuple[Candidate, list[Row]]]) -> list[float]:
+    def _gradients(self, group: Sequence[tuple[Candidate, list[TokenRow]]]) -> list[float]:
         """Losses of a step; its gradients lie in the adapters' parameters afterwards."""
         if len(group) == 1:
             ((candidate, batch),) = group
@@ -135,7 +135,7 @@ class Together:
         tokens = sum(len(row.answer) for row in rows)
         return [loss / tokens for loss in total.tolist()]
 
-    def _summed(self, kind: str, stack: Stack, parts: Sequence[tuple[int, Sequence[Row]]]) -> list[torch.Tensor]:
+    def _summed(self, kind: str, stack: Stack, parts: Sequence[tuple[int, Sequence[TokenRow]]]) -> list[torch.Tensor]:
         """Loss of each part, summed over answer tokens; with it the number of its candidate in the stack."""
         packs = Packs.of([rows for _, rows in parts], self.model.device)
         with clock.span(kind, sum(packs.lengths)), stack.applied([k for k, _ in parts], packs, kind == "train"):

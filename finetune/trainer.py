@@ -22,7 +22,7 @@ from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
 from advisor.models.local.shortage import give_back, not_enough, out_of_memory
 from finetune.fused import llama
-from finetune.fused.packing import Pack, Row, packed_length
+from finetune.fused.packing import Pack, TokenRow, packed_length
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +99,13 @@ class Trainer:
         self.optimiser = self._optimiser()
         self.history = History()
         self.at_once = TOKENS_AT_ONCE
-        self.held_out: Sequence[Row] = ()
+        self.held_out: Sequence[TokenRow] = ()
         self.total = 0
         self.stopped = False
         self._best, self._idle = math.inf, 0
         self._kept: list[torch.Tensor] | None = None
 
-    def train(self, examples: Sequence[Row], held_out: Sequence[Row], seed: int) -> History:
+    def train(self, examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int) -> History:
         """Train on `examples`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
         self.begin(examples, held_out, seed)
         progress.step("train", len(examples) * self.schedule.epochs)
@@ -113,7 +113,7 @@ class Trainer:
         self.finish()
         return self.history
 
-    def begin(self, examples: Sequence[Row], held_out: Sequence[Row], seed: int) -> None:
+    def begin(self, examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int) -> None:
         """Lay out the whole training without taking a step."""
         self.held_out = held_out
         self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
@@ -157,22 +157,22 @@ class Trainer:
         seen = self.history.held_out[-1][0] if self.history.held_out else 0
         return bool(self.held_out) and self.steps % self._steps_an_epoch == 0 and self.steps > seen
 
-    def take(self, until: int) -> list[Row]:
+    def take(self, until: int) -> list[TokenRow]:
         """The next step's minibatch; nothing where `until` is reached or training has stopped."""
         return [] if self.stopped or self.steps >= min(until, self.total) else next(self._batches)
 
-    def gradients(self, batch: Sequence[Row]) -> float:
+    def gradients(self, batch: Sequence[TokenRow]) -> float:
         """A step's mean loss per answer token; its gradients lie in the working parameters afterwards."""
         tokens = sum(len(row.answer) for row in batch)
 
-        def learn(part: Sequence[Row]) -> float:
+        def learn(part: Sequence[TokenRow]) -> float:
             share = self._summed_loss(part) / tokens
             share.backward()
             return share.item()
 
         return self._in_parts("train", batch, learn)
 
-    def update(self, loss: float, batch: Sequence[Row]) -> None:
+    def update(self, loss: float, batch: Sequence[TokenRow]) -> None:
         """Take the next step by the gradients that lie in the working parameters.
 
         Where the loss or a gradient is no number, the step before was one too far: training goes back to where the
@@ -241,18 +241,18 @@ class Trainer:
         return [m.clone() for m in self.masters]
 
     @torch.no_grad()
-    def loss(self, rows: Sequence[Row]) -> float:
+    def loss(self, rows: Sequence[TokenRow]) -> float:
         """Mean loss per answer token, without dropout."""
         tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
         with _at_rest(self.wrapped):
             return self._in_parts("prefill", ordered, lambda part: self._summed_loss(part).item()) / tokens
 
-    def _in_parts(self, kind: str, rows: Sequence[Row], work: Callable[[Sequence[Row]], float]) -> float:
+    def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
         with clock.span(kind, sum(map(packed_length, parts_of(rows, self.at_once)))):
             while True:
-                part: list[Row] = []
+                part: list[TokenRow] = []
                 try:
                     found = 0.0
                     for part in parts_of(rows, self.at_once):
@@ -270,7 +270,7 @@ class Trainer:
                     parameter.grad = None
                 give_back()
 
-    def _too_large(self, error: Exception, row: Row) -> Exception:
+    def _too_large(self, error: Exception, row: TokenRow) -> Exception:
         """What is said of an example that does not fit alone.
 
         The numbers of each layer are kept for the backward pass, for which a CPU puts the weights into another order.
@@ -281,12 +281,12 @@ class Trainer:
         needs = row.tokens * passing_bytes(module, layers) + weights * module.dtype.itemsize
         return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
-    def _summed_loss(self, rows: Sequence[Row]) -> torch.Tensor:
+    def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.model.reader.packs else self._padded(rows)
         logits = self.model.head(hidden).float()
         return cross_entropy(logits, targets, reduction="sum")
 
-    def _packed(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
         found = llama.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting)
         if found is not None:
@@ -297,7 +297,7 @@ class Trainer:
             )
         return output.last_hidden_state[0, pack.predicting], pack.targets
 
-    def _padded(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _padded(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         longest = max(row.tokens for row in rows) - 1
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -336,7 +336,7 @@ def _ramp(step: int, total: int) -> float:
     return max(0.0, (total - step + 1) / (total - warm + 1))
 
 
-def _minibatches(examples: Sequence[Row], schedule: Schedule, seed: int) -> Iterator[list[Row]]:
+def _minibatches(examples: Sequence[TokenRow], schedule: Schedule, seed: int) -> Iterator[list[TokenRow]]:
     rng = random.Random(seed)
     for _ in range(schedule.epochs):
         order = list(examples)
@@ -345,9 +345,9 @@ def _minibatches(examples: Sequence[Row], schedule: Schedule, seed: int) -> Iter
             yield order[first : first + schedule.batch]
 
 
-def parts_of(rows: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
+def parts_of(rows: Sequence[TokenRow], tokens: int) -> Iterator[list[TokenRow]]:
     """Rows in parts of at most so many tokens, padding left aside; a longer row is a part of its own."""
-    part: list[Row] = []
+    part: list[TokenRow] = []
     for row in rows:
         if part and sum(r.tokens for r in part) + row.tokens > tokens:
             yield part

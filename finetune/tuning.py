@@ -17,7 +17,7 @@ from advisor.models.adaptation import Form
 from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
 from finetune.settings import Settings, default_batch, default_epochs
@@ -93,7 +93,7 @@ class Adapter(Tuned):
         adapter.save(folder, self.config, self.state)
 
 
-def _recipes(settings: Settings, rows: Sequence[Row], seed: int) -> list[Recipe]:
+def _recipes(settings: Settings, rows: Sequence[TokenRow], seed: int) -> list[Recipe]:
     """The configuration as given, what it leaves open chosen, and what is searched beside it."""
     epochs = _epochs(settings, rows)
     batch = settings.batch or default_batch(len(rows) * epochs)
@@ -104,7 +104,7 @@ def _recipes(settings: Settings, rows: Sequence[Row], seed: int) -> list[Recipe]
     return sampled(given, fixed, settings.search, seed)
 
 
-def _epochs(settings: Settings, rows: Sequence[Row]) -> int:
+def _epochs(settings: Settings, rows: Sequence[TokenRow]) -> int:
     """Passes over these rows."""
     return settings.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
@@ -134,19 +134,19 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, split
         )
 
 
-def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[Row], int]:
+def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[TokenRow], int]:
     """The examples in tokens, and of how many the input was cut."""
     rows, cut = [], 0
     for example in examples:
         answer = [*model.renderer.encode_answer(example.answer), model.renderer.end_id]
         encoded = model.renderer.encode(example.prompt, len(answer))
-        rows.append(Row.of(encoded, answer))
+        rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
     return rows, cut
 
 
 def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample], Sequence[TrainingExample]]:
-    """Lessons and those held out: of dev, else a tenth of train where train is large enough."""
+    """Training examples and those held out: of dev, else a tenth of train where train is large enough."""
     rng = random.Random(seed)
     if training.dev:
         dev = list(training.dev)
@@ -160,7 +160,7 @@ def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample],
     return examples[size:], examples[:size]
 
 
-def _where(training: TrainingSet, held_out: Sequence[Row]) -> str:
+def _where(training: TrainingSet, held_out: Sequence[TokenRow]) -> str:
     return f"{len(held_out)} held-out {'dev' if training.dev else 'training'} examples"
 
 

@@ -50,13 +50,13 @@ class Bm25(Scorer):
 
     @property
     def size_bytes(self) -> int:
-        """Of the index and the texts."""
+        """Bytes of the index and the texts."""
         words = sum(len(term.encode()) for term in self._numbers)
         return super().size_bytes + words + self.index_bytes
 
     @property
     def index_bytes(self) -> int:
-        """Of the scores of words in chunks, a sparse matrix."""
+        """Bytes of the sparse matrix of the scores of words in chunks."""
         if self._index is None:
             return 0
         return sum(self._index.scores[name].nbytes for name in ("data", "indices", "indptr"))

@@ -69,12 +69,16 @@ class Rag(ContextBuilder):
         return "" if task.documents or task.train else "there are neither documents nor labelled examples"
 
     def suggested(self, task: TaskShape) -> bool:
-        """With documents; over labelled examples it runs only when it is asked for."""
+        """It runs unasked with documents; over labelled examples only when it is asked for."""
         return bool(task.documents)
 
     def suggested_tuned(self, task: TaskShape) -> bool:
         """Wherever it runs by itself: trained to read passages of which some are wrong."""
         return self.suggested(task)
+
+    def relies_on(self) -> tuple[type, ...]:
+        """The searcher."""
+        return (searcher(self.retriever),)
 
     def load(self, task: Outline) -> ContextLoad:
         """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
@@ -154,8 +158,12 @@ class Oracle(ContextBuilder):
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
 
+    def relies_on(self) -> tuple[type, ...]:
+        """The searcher."""
+        return (searcher(self.retriever),)
+
     def load(self, task: Outline) -> ContextLoad:
-        """As `Rag`; fewer passages where fewer documents hold an answer."""
+        """The same as for `Rag`, which is most: where fewer documents hold an answer, fewer passages are shown."""
         return _load(task, self.k, self.chunk, self.retriever)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:

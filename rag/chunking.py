@@ -45,7 +45,7 @@ class Chunk:
 
     @property
     def passage(self) -> Passage:
-        """As the language model is shown it."""
+        """The chunk as the language model is shown it."""
         return Passage(self.source, self.title, self.text)
 
 

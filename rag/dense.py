@@ -58,7 +58,7 @@ class Dense(Scorer):
 
     @property
     def size_bytes(self) -> int:
-        """Of the vectors and the texts."""
+        """Bytes of the vectors and the texts."""
         return self.store.size_bytes
 
     def save(self, folder: Path) -> None:

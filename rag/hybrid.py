@@ -41,7 +41,7 @@ class Hybrid(Scorer):
 
     @property
     def size_bytes(self) -> int:
-        """Of both; the texts are kept once."""
+        """Bytes of both; the texts are kept once."""
         return self.dense.size_bytes + self.words.index_bytes
 
     def save(self, folder: Path) -> None:

@@ -64,7 +64,7 @@ class PassageIndex:
         within: Sequence[Sources] | None = None,
         without: Sequence[Sources] | None = None,
     ) -> list[list[Passage]]:
-        """As `Searcher.search`.
+        """Find passages, as `Searcher.search` does.
 
         Raises:
             UserError: the searcher gave results for fewer or more texts.

@@ -48,7 +48,7 @@ class Searcher(ABC):
         within: Sequence[Sources] | None = None,
         without: Sequence[Sources] | None = None,
     ) -> list[list[Passage]]:
-        """For each text at most `k` passages, best first; of equally good ones the first chunk comes first.
+        """Find at most `k` passages for each text, best first; of equally good ones the first chunk comes first.
 
         Args:
             within: for each text, the only sources to look at; their passages are found however little they fit.
@@ -57,7 +57,7 @@ class Searcher(ABC):
 
     @property
     def size_bytes(self) -> int:
-        """Of what has to be kept to search; the texts alone, as UTF-8, unless a searcher says otherwise."""
+        """Bytes of what has to be kept to search; the texts alone, as UTF-8, unless a searcher says otherwise."""
         return sum(len(chunk.text.encode()) for chunk in self.chunks)
 
     def save(self, folder: Path) -> None:

@@ -81,12 +81,12 @@ class OracleSource(PassageSource):
     """Passages of the documents that hold the answer."""
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """By each query's evidence; what `rag` would show where there is none."""
+        """Passages of each query's evidence; what `rag` would show where there is none."""
         named = [query.evidence if isinstance(query, GroundedQuery) else () for query in queries]
         return self._contexts([query.input for query in queries], named)
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
-        """As at inference: here the right passage is never missing."""
+        """The same as at inference: here the right passage is never missing."""
         return self._contexts([example.input for example in examples], [example.evidence for example in examples])
 
     def _contexts(self, inputs: Sequence[str], evidence: Sequence[tuple[str, ...]]) -> list[Context]:

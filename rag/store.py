@@ -49,7 +49,7 @@ class FaissStore(VectorStore):
 
     @property
     def dimension(self) -> int:
-        """Of the vectors; 0 while there have been none."""
+        """Size of the vectors; 0 while there have been none."""
         return self._index.d if self._index is not None else 0
 
     @property
@@ -59,7 +59,7 @@ class FaissStore(VectorStore):
 
     @property
     def size_bytes(self) -> int:
-        """Of the vectors and the texts, as UTF-8."""
+        """Bytes of the vectors and the texts, as UTF-8."""
         texts = sum(len(document.page_content.encode()) for document in self._documents.values())
         return len(self) * self.dimension * 4 + texts
 
@@ -82,7 +82,7 @@ class FaissStore(VectorStore):
     def add_embedded(
         self, documents: Sequence[Document], vectors: Vectors, ids: Sequence[str | None] | None = None
     ) -> list[str]:
-        """As `add_documents` where the vectors are known, shape (len(documents), dimension)."""
+        """Add documents whose vectors are known, shape (len(documents), dimension)."""
         given = [document.id for document in documents] if ids is None else list(ids)
         if not len(given) == len(documents) == len(vectors):
             raise ValueError(f"{len(documents)} documents, {len(given)} ids and {len(vectors)} vectors")
@@ -135,7 +135,7 @@ class FaissStore(VectorStore):
     def nearest(
         self, vectors: Vectors, k: int, among: Collection[str] | None = None, without: Collection[str] = ()
     ) -> list[list[Scored]]:
-        """For each vector the `k` most similar documents with their cosine similarities, best first.
+        """Find for each vector the `k` most similar documents with their cosine similarities, best first.
 
         Of equally similar ones the one added first comes first.
 
@@ -195,7 +195,7 @@ class FaissStore(VectorStore):
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Of the `fetch_k` most similar documents `k` that differ from each other.
+        """Choose among the `fetch_k` most similar documents `k` that differ from each other.
 
         Args:
             lambda_mult: 1 looks at similarity alone, 0 at difference alone (Carbonell, Goldstein 1998).

@@ -37,7 +37,7 @@ class LabelReading:
 
     Attributes:
         normalised: whether a label's log-likelihood is divided by its length in tokens.
-        unbiased: whether the model's liking for each label on inputs that say nothing is taken off first
+        unbiased: whether the model's label bias, told from inputs that say nothing, is taken off first
             (Zhao et al. 2021).
     """
 
@@ -77,7 +77,7 @@ def blank_prompts(prompt: Prompt, inputs: Sequence[str]) -> list[Prompt]:
 
 
 def blank_values(scores: Sequence[Scores], reading: LabelReading) -> list[float]:
-    """The model's liking for each label on inputs that say nothing: the log of the mean probability among labels."""
+    """The label bias: for each label the log of its mean probability on inputs that say nothing."""
     totals: list[float] = []
     for row in scores:
         values = reading.values(row)

@@ -100,11 +100,34 @@ class Predictor(ABC):
 
 
 @dataclass(frozen=True)
-class Approach(ABC):
-    """A way of solving the task; its fields are its hyper-parameters.
+class Part(ABC):
+    """What a spec names: an approach, a context builder or a tuner; its fields are its hyper-parameters.
 
     Class attributes:
         name: what it is called on the command line.
+        unasked: whether it runs, with its default parameters, when the user names no approaches.
+        variants: specs with other parameters that may run then too, for example `("few-shot:select=nearest",)`.
+        defining: parameters that change what it is; what was learned of it holds for one value of each.
+        probed_as: the spec in which it is tried out before an advice, of a tuner that of one pass over the training
+            examples, by which the speed of training is measured; empty where it is not.
+    """
+
+    name: ClassVar[str]
+    unasked: ClassVar[bool] = False
+    variants: ClassVar[tuple[str, ...]] = ()
+    defining: ClassVar[tuple[str, ...]] = ()
+    probed_as: ClassVar[str] = ""
+
+    def relies_on(self) -> tuple[type, ...]:
+        """Classes that it finds by name and that decide its answers; where their code changes, it is measured anew."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Approach(Part):
+    """A way of solving the task.
+
+    Class attributes, besides those of `Part`:
         control: it serves the diagnosis, is given the evidence with each query, and is never chosen.
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
@@ -112,13 +135,8 @@ class Approach(ABC):
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
-        unasked: whether it runs, with its default parameters, when the user names no approaches.
-        variants: specs with other parameters that may run then too, for example `("few-shot:select=nearest",)`.
-        defining: parameters that change what it is; what was learned of it holds for one value of each.
-        probed_as: the spec in which it is tried out before an advice; empty where it is not.
     """
 
-    name: ClassVar[str]
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
@@ -127,10 +145,6 @@ class Approach(ABC):
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     only_seen_labels: ClassVar[bool] = False
-    unasked: ClassVar[bool] = False
-    variants: ClassVar[tuple[str, ...]] = ()
-    defining: ClassVar[tuple[str, ...]] = ()
-    probed_as: ClassVar[str] = ""
 
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on `task` at all; empty where it can.
@@ -187,19 +201,14 @@ class ContextSource(ABC):
 
 
 @dataclass(frozen=True)
-class ContextBuilder(ABC):
+class ContextBuilder(Part):
     """Decides what stands in the prompt beside the query. Class attributes as in `Approach`."""
 
-    name: ClassVar[str]
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
     shows: ClassVar[Shows] = "examples"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
-    unasked: ClassVar[bool] = False
-    variants: ClassVar[tuple[str, ...]] = ()
-    defining: ClassVar[tuple[str, ...]] = ()
-    probed_as: ClassVar[str] = ""
 
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on `task` at all; empty where it can. As in `Approach`."""
@@ -262,22 +271,8 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
-class Tuner(ABC):
-    """Decides the weights.
-
-    Class attributes:
-        name: what it is called on the command line.
-        unasked: whether it runs when the user names no approaches.
-        variants, defining: as in `Approach`.
-        probed_as: the spec of one pass over the training examples, by which the speed of training is measured; empty
-            where there is none.
-    """
-
-    name: ClassVar[str]
-    unasked: ClassVar[bool] = False
-    variants: ClassVar[tuple[str, ...]] = ()
-    defining: ClassVar[tuple[str, ...]] = ()
-    probed_as: ClassVar[str] = ""
+class Tuner(Part):
+    """Decides the weights."""
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """Tokens that it will read while it trains on so many examples; what costs are foreseen by.

@@ -41,7 +41,7 @@ class Lengths:
 
     @classmethod
     def of(cls, task: Task, count: Callable[[str], int] | None) -> Lengths:
-        """Of a task, counted by a model, or from words."""
+        """Lengths of a task's texts, counted by a model, or told from words."""
         tell = count or (lambda text: _told(count_words(text)))
         examples = (task.train or task.test)[:_SAMPLE]
         inputs = tuple(tell(example.input) for example in examples)
@@ -59,18 +59,18 @@ class Lengths:
 
     @classmethod
     def of_words(cls, instruction: int, inputs: int, answers: int, labels: int = 0) -> Lengths:
-        """Of texts with so many words each, and so many labels of one word."""
+        """Lengths of texts with so many words each, and so many labels of one word."""
         stem, beside = _fixed(_told(instruction), [_told(1)] * labels)
         return cls(stem, (_told(inputs),), (_told(answers),), beside, _told(inputs) / inputs, counted=False)
 
     @property
     def input(self) -> float:
-        """Of a usual input."""
+        """Tokens of a usual input."""
         return _mean(self.inputs)
 
     @property
     def answer(self) -> float:
-        """Of a usual answer."""
+        """Tokens of a usual answer."""
         return _mean(self.answers)
 
 

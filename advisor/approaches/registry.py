@@ -1,4 +1,4 @@
-"""From specs such as `rag:k=3+lora:rank=16` to approaches, and back.
+"""Parses specs such as `rag:k=3+lora:rank=16` into approaches, and writes them back.
 
 Everything enters by one door, the entry point group `advisor.approaches`: what Advisor brings itself as well as
 what other packages add.
@@ -13,30 +13,27 @@ import types
 import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Literal, get_args, get_origin
 
+from advisor import plugins
 from advisor.approaches.adapted import Adapted
-from advisor.approaches.contract import Approach, ContextBuilder, Tuner
+from advisor.approaches.contract import Approach, ContextBuilder, Part, Tuner
 from advisor.approaches.shots import ZeroShot
 from advisor.errors import UserError
 from advisor.tasks import Task, TaskShape
-from advisor.tasks.faults import short
 
 GROUP = "advisor.approaches"
 OWN = "adaptation-advisor"  # the distribution that brings Advisor's own
 ALL = "all"
 """In place of a spec: everything that applies to the task."""
-Part = Approach | ContextBuilder | Tuner
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
 _SHOWS = ("nothing", "examples", "documents", "other")
 
 
-@cache
 def installed() -> dict[str, EntryPoint]:
     """Entry points by name, Advisor's own first."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
+    found = plugins.installed(GROUP)
     return {name: found[name] for name in sorted(found, key=lambda name: (not _is_own(found[name]), name))}
 
 
@@ -63,24 +60,16 @@ def _place(kind: type[Part]) -> tuple[object, ...]:
     return not own, 2, False, kind.name
 
 
-@cache
 def part(name: str) -> type[Part]:
     """The class registered under `name`.
 
     Raises:
         UserError: nothing is registered under that name, or it is not an approach, builder or tuner.
     """
-    points = installed()
-    if name not in points:
-        near = difflib.get_close_matches(name, points, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"approach {short(name)!r} is unknown", f"{hint}installed are {', '.join(points)}")
-    where = points[name].value
-    try:
-        loaded = points[name].load()
-    except Exception as error:  # whatever another package's import raises
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"approach {name!r} ({where}) cannot be loaded: {reason}", "fix or uninstall it") from error
+    if name not in installed():
+        raise plugins.unknown("approach", name, list(installed()))
+    loaded = plugins.plugin(GROUP, name, "approach")
+    where = installed()[name].value
     if not (isinstance(loaded, type) and issubclass(loaded, Approach | ContextBuilder | Tuner)):
         raise UserError(f"{where} is registered as approach {name!r} but is none", "see CONTRIBUTING.md")
     if getattr(loaded, "name", None) != name:
@@ -295,9 +284,14 @@ def _part_spec(part: Any) -> str:
     for field in fields(part):
         value = getattr(part, field.name)
         if value != field.default:
-            changed.append(f"{field.name}={_plain(value)}")
+            changed.append(f"{field.name}={_typed(value)}")
     return name + (":" + ",".join(changed) if changed else "")
 
 
 def _plain(value: Any) -> Any:
     return value if isinstance(value, int | float | str | bool | None) else f"{type(value).__name__}"
+
+
+def _typed(value: Any) -> str:
+    """A value as it is typed in a spec."""
+    return str(value).lower() if isinstance(value, bool | None) else str(_plain(value))

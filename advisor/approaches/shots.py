@@ -79,7 +79,7 @@ class FewShot(ContextBuilder):
         return "" if task.train else "there are no training examples"
 
     def suggested_tuned(self, task: TaskShape) -> bool:
-        """With the same examples throughout, and without documents: these are worth the training instead."""
+        """Only with the same examples throughout and without documents, which are worth the training instead."""
         return not (self.follows_query or task.documents)
 
     def load(self, task: Outline) -> ContextLoad:

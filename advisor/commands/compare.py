@@ -12,6 +12,7 @@ from advisor.approaches import named
 from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
 from advisor.disk import write_whole
+from advisor.errors import UserError
 from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
@@ -46,6 +47,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="race: drop early what is beaten and stop in time: 90s, 10m, 2h, or what the time may cost: 0.5usd",
     )
     measuring.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="carry out N runs at once, each in a process with a model of its own; times are of a shared machine then",
+    )
+    measuring.add_argument(
         "--no-texts",
         action="store_true",
         help="leave inputs and retrieved passages out of the records; what answering needs is kept with each approach",
@@ -75,6 +83,9 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         local_cases()
     budget = Budget.parse(options.budget) if options.budget is not None else None
+    if options.workers != 1 and (budget or options.latency_again):
+        other = "--budget" if budget else "--latency-again"
+        raise UserError(f"--workers does not go with {other}", "leave one of them out")
     asked = options.approach or (() if options.latency_again else task.defaults.approaches)
     approaches = named(asked, task) or None
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
@@ -83,10 +94,10 @@ def run(options: argparse.Namespace) -> int:
             raced = as_raced(task, options.out)
             comparison = time_again(raced, model, approaches, out=options.out, progress=progress)
         elif budget:
-            terms = Terms(budget, limits, prices, options.margin, options.seeds)
+            terms = Terms(budget, limits, prices, options.margin, options.seeds, not options.no_texts)
             comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
         else:
-            keeping = {"texts": not options.no_texts}
+            keeping = {"texts": not options.no_texts, "workers": options.workers}
             comparison = compare(
                 task, model, approaches, out=options.out, seeds=options.seeds, progress=progress, **keeping
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 from advisor.approaches import Approach, ContextBuilder, Predictor, Tuner, parse
 from advisor.errors import UserError
-from advisor.measuring import run_cache as shelf
+from advisor.measuring import run_cache
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, read_run
 from advisor.measuring.comparing import Plan, alone, assignment_of, chosen_of, head_of
 from advisor.measuring.disturbance import disturbances
@@ -130,7 +130,7 @@ def _time(assignment: Assignment, task: Task, model: LanguageModel, progress: Pr
     finally:
         predictor.close()
     if all(number == assignment.threads for number in before.threads.values()):
-        shelf.put(assignment.key, assignment.path, assignment.machine)
+        run_cache.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
 

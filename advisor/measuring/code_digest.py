@@ -15,7 +15,7 @@ from advisor.models.store import digest
 
 HOST = "advisor"
 ROOMS = ("errors.py", "tasks", "models", "approaches", "measuring")  # later rooms only judge what these recorded
-LIBRARIES = ("torch", "transformers", "peft", "optuna", "sentence-transformers", "faiss-cpu", "scikit-learn")
+LIBRARIES = ("torch", "transformers", "peft", "optuna", "sentence-transformers", "faiss-cpu", "bm25s", "scikit-learn")
 
 
 def program_of(approach: Approach, model: LanguageModel) -> str:
@@ -26,7 +26,8 @@ def program_of(approach: Approach, model: LanguageModel) -> str:
     """
     found = versions()
     taking_part = parts(approach)
-    modules = {HOST, type(model).__module__, *(type(part).__module__ for part in taking_part)}
+    relied_on = {kind.__module__ for part in taking_part for kind in part.relies_on()}
+    modules = {HOST, type(model).__module__, *(type(part).__module__ for part in taking_part), *relied_on}
     brought = [installed()[part.name].dist for part in taking_part if part.name in installed()]
     return digest(
         sorted({_source(module) for module in modules}),

@@ -25,6 +25,7 @@ from advisor.disk import writing
 from advisor.errors import UserError
 from advisor.measuring.code_digest import HOST, program_of
 from advisor.measuring.environment import hardware, versions
+from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.progress import Progress, Silence
@@ -39,7 +40,7 @@ from advisor.measuring.reading import (
     write_answers,
 )
 from advisor.measuring.records import Comparison, TaskFacts, append, lines
-from advisor.measuring.runner import Assignment, run
+from advisor.measuring.runner import Assignment
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
 from advisor.models.languages import language_caveats
@@ -50,6 +51,7 @@ from advisor.tasks.words import count_words
 CURVES = "curves.jsonl"
 KINDS = {JOURNAL: "a comparison", CURVES: "learning curves"}
 """What a run folder may hold, by its journal."""
+HERE = Here()
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
 
@@ -63,6 +65,7 @@ class Plan:
         latency_examples: test examples that are sent alone for latency at most; 0 measures none.
         fits: run folders in which approaches may have been fitted on the very same examples; they go on from there.
         texts: whether inputs and shown passages stand in the records.
+        executor: where the runs are carried out.
         p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
     """
 
@@ -72,6 +75,7 @@ class Plan:
     fits: tuple[Path, ...] = ()
     p95_ms: float | None = None
     texts: bool = True
+    executor: Executor = HERE
 
     def limited(self, assignment: Assignment) -> Assignment:
         """The assignment under this plan's limit."""
@@ -87,6 +91,7 @@ def compare(
     seeds: int = 1,
     progress: Progress | None = None,
     texts: bool = True,
+    workers: int = 1,
 ) -> Comparison:
     """Measure each approach on the task's test examples, or go on where the same comparison stopped.
 
@@ -100,14 +105,20 @@ def compare(
         out: the run folder, `runs/<task name>` by default.
         seeds: how often approaches run that another seed can change.
         texts: whether inputs and shown passages stand in the records; answers always do.
+        workers: processes that carry out runs at once, each with a model of its own; a script that asks for several
+            must guard its beginning by `if __name__ == "__main__":`.
 
     Raises:
         UserError: a spec is wrong, or another process works in the same folder.
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}", "1 or more")
+    if workers < 1:
+        raise UserError(f"--workers is {workers}", "1 or more")
     folder = Path(out) if out is not None else Path("runs") / task.name
-    return carry_out(Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts), task, model, approaches, progress)
+    executor = Processes(workers) if workers > 1 else HERE
+    plan = Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts, executor=executor)
+    return carry_out(plan, task, model, approaches, progress)
 
 
 def carry_out(
@@ -119,32 +130,38 @@ def carry_out(
 ) -> Comparison:
     """`compare` for callers that do not measure all there is, such as latency, everywhere."""
     chosen = chosen_of(task, approaches)
-    folder, seeds = plan.folder, plan.seeds
+    folder = plan.folder
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
     with alone(folder):
+        plan.executor.prepare(model)
         keep_threads(model, [folder])
         head = head_of(plan, task, model, chosen)
-        place = folder / head["key"]
-        head["answers"] = write_answers(place / ANSWERS, task, plan.texts)
+        head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
+        rows = _rows(plan, model, chosen, head)
         noted = False
-        for number, (spec, approach) in enumerate(chosen.items(), start=1):
-            shown.begin(spec, number, len(chosen))
-            outcomes = []
-            for seed in range(seeds if approach.seeded else 1):
-                assignment = assignment_of(approach, model, head, record_path(place, spec, seed), seed)
-                assignment = plan.limited(assignment)
-                for other in plan.fits:
-                    _take_fit(other, head, assignment)
-                outcomes.append(run(assignment, task, model, shown))
+        for outcomes in plan.executor.outcomes(rows, task, model, shown):
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
                 add_spans(folder, head["key"], loaded, head["model"])
                 noted = True
-            failed = [outcome for outcome in outcomes if outcome.startswith("failed")]
-            shown.end(spec, failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1])
     return read_comparison(folder)
+
+
+def _rows(
+    plan: Plan, model: LanguageModel, chosen: Mapping[str, Approach], head: Mapping[str, Any]
+) -> dict[str, list[Assignment]]:
+    """The runs of each row, which begin with what was fitted elsewhere where that is the same fit."""
+    rows: dict[str, list[Assignment]] = {}
+    for spec, approach in chosen.items():
+        for seed in range(plan.seeds if approach.seeded else 1):
+            path = record_path(plan.folder / head["key"], spec, seed)
+            assignment = plan.limited(assignment_of(approach, model, head, path, seed))
+            for other in plan.fits:
+                _take_fit(other, head, assignment)
+            rows.setdefault(spec, []).append(assignment)
+    return rows
 
 
 def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> None:

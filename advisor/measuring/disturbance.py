@@ -14,7 +14,7 @@ _MOST = 0.95  # of what a step could use that was lost: beyond, a factor would o
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """Of one timed step.
+    """What disturbed one timed step.
 
     Attributes:
         cpu, gpu: share of the processor and of the GPU that others took; None where that cannot be told.
@@ -54,7 +54,7 @@ class Disturbance:
 
 
 def disturbances(runs: Sequence[Run], model: ModelFacts) -> Mapping[str, Disturbance]:
-    """Of each step that was timed, over all runs of an approach; without steps of which nothing is known.
+    """What disturbed each timed step, over all runs of an approach; steps of which nothing is known are left out.
 
     A step too short for the counts is taken to have been disturbed as all steps together were.
     """

@@ -87,7 +87,7 @@ def _exact_match(text: str, targets: Sequence[str]) -> float:
 
 
 def _token_f1(text: str, targets: Sequence[str]) -> float:
-    """As `_squad_f1`, of the tokens of `advisor.tasks.forms.answer_tokens`.
+    """The same as `_squad_f1`, over the tokens of `advisor.tasks.forms.answer_tokens`.
 
     A sign that both have earns nothing ($5 and $7 have nothing in common), one that differs costs.
     """

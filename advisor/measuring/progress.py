@@ -48,7 +48,7 @@ class Fitting:
         self.progress.step(name, total)
 
     def advance(self, n: int = 1) -> None:
-        """So many more are done."""
+        """`n` more are done."""
         self.progress.advance(n)
 
     def answered(self, prompts: int) -> None:
@@ -73,7 +73,7 @@ class Answering:
         """Nothing."""
 
     def answered(self, prompts: int) -> None:
-        """So many more prompts are answered; an example may take several."""
+        """A model has answered more prompts; an example may take several."""
         more = min(prompts, self.left)
         self.left -= more
         self.progress.advance(more)

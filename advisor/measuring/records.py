@@ -70,7 +70,7 @@ class PredictionRecord:
 
     @property
     def evidence_shown(self) -> tuple[str, ...]:
-        """Of the documents retrieved those that reached the prompt; passages are dropped first, the last one first."""
+        """Ids of the retrieved documents that reached the prompt; passages are dropped first, the last one first."""
         return self.evidence[: max(len(self.evidence) - self.dropped, 0)]
 
     @property

@@ -13,8 +13,7 @@ from pathlib import Path
 from advisor.approaches import Approach, Prediction, Predictor, configuration
 from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import NotApplicable, UserError
-from advisor.measuring import latency, timing
-from advisor.measuring import run_cache as shelf
+from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.attempt import prediction_line, read_run
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.progress import Answering, Fitting, Progress
@@ -87,7 +86,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
             _open(assignment, before)
             append(assignment.path, {"type": "skipped", "error": reason})
         return f"skipped: {reason}"
-    if not _goes_on(before) and (measured := shelf.take(assignment.key, assignment.path)):
+    if not _goes_on(before) and (measured := run_cache.take(assignment.key, assignment.path)):
         copied = read_run(assignment.path)
         more = _sent_more(assignment, task, model, progress, copied) if copied else ""
         return more or f"reused, measured on {measured[:10]}"
@@ -104,7 +103,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         if found := no_room(error, assignment.path.parent):
             raise found from error
         return _failed(assignment, in_words(error), traceback=traceback.format_exc())
-    shelf.put(assignment.key, assignment.path, assignment.machine)
+    run_cache.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
 
@@ -122,7 +121,7 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
         raise
     except Exception:  # noqa: BLE001 - the report says that the limit could not be judged
         return ""
-    shelf.put(assignment.key, assignment.path, assignment.machine)
+    run_cache.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
 
@@ -260,7 +259,7 @@ class Measurement:
 
     @contextmanager
     def _telling(self, examples: int) -> Iterator[None]:
-        """So many examples are done meanwhile: told as the model answers them, the rest at the end."""
+        """Count a batch as done: as the model answers it, the rest at the end."""
         answering = Answering(self.progress, examples)
         with listening(answering):
             yield

@@ -19,7 +19,7 @@ _LEAST = 1e-15  # of p-values that are told apart
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VariancePart:
     """A variance and how well it is known.
 
     Attributes:
@@ -31,12 +31,12 @@ class Part:
     degrees: float
 
 
-def half_width(parts: Sequence[Part], level: float) -> float:
-    """Of the interval at confidence 1 - `level` around a value whose variance is the sum of `parts`."""
+def half_width(parts: Sequence[VariancePart], level: float) -> float:
+    """Half the width of the interval at confidence 1 - `level` around a value whose variance is the sum of `parts`."""
     return math.sqrt(sum(part.variance * critical(level, part.degrees) ** 2 for part in parts if part.variance))
 
 
-def p_value(distance: float, parts: Sequence[Part]) -> float:
+def p_value(distance: float, parts: Sequence[VariancePart]) -> float:
     """The level whose half width is `distance`: two-sided."""
     from scipy.optimize import brentq
 
@@ -56,7 +56,7 @@ def p_value(distance: float, parts: Sequence[Part]) -> float:
 
 
 def two_sided(t: float, degrees: float) -> float:
-    """The chance of a value at least as far from nought as `t`."""
+    """The chance of a value at least as far from zero as `t`."""
     from scipy.special import stdtr
 
     return float(2 * stdtr(min(degrees, _MOST), -abs(t)))

@@ -33,7 +33,7 @@ def to_repeat(timings: Timings) -> str | None:
 
 
 def error(runs: Iterable[Timings]) -> float | None:
-    """By how much times may be off, relatively: they lie, with 95 %, between t / (1 + error) and t * (1 + error).
+    """Relative error of times: they lie, with 95 %, between t / (1 + error) and t * (1 + error).
 
     The logarithms of the times that one batch took scatter alike for all batches (pooled within-batch variance,
     Student's t). This covers what the machine does otherwise the next time, not which queries come then. It does not

@@ -80,7 +80,7 @@ class Clock:
 
     @property
     def state(self) -> State:
-        """Of the run that is going on, else of the process."""
+        """What the clock knows of the run that is going on, else of the process."""
         return self._of_run.get() or self._outside
 
     @contextmanager

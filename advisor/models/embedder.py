@@ -95,7 +95,7 @@ def shares_of(embedder: Embedder, texts: Sequence[str]) -> list[float]:
 
 
 def cut_by(embedder: Embedder, texts: Sequence[str]) -> list[bool]:
-    """Of which texts an embedder reads only the beginning; none where it does not say."""
+    """Tells for each text whether an embedder reads only its beginning; False where it does not say."""
     return [share > 1 for share in shares_of(embedder, texts)]
 
 

@@ -80,12 +80,12 @@ class Contention:
 
     @property
     def share(self) -> float | None:
-        """Of the processor that others took, from 0 to 1; None where too little is known."""
+        """Share of the processor that others took, from 0 to 1; None where too little is known."""
         return min(1.0, max(0.0, self.taken / self.of)) if self.seconds >= ENOUGH and self.of else None
 
     @property
     def gpu_share(self) -> float | None:
-        """Of the GPU's time that others took, from 0 to 1; None where too little is known."""
+        """Share of the GPU's time that others took, from 0 to 1; None where too little is known."""
         return min(1.0, max(0.0, self.gpu / self.gpu_of)) if self.gpu_of >= ENOUGH else None
 
 

@@ -27,7 +27,7 @@ class Passage:
 
     @property
     def shown(self) -> str:
-        """As it stands in a prompt."""
+        """The passage as it stands in a prompt."""
         return f"{self.title}: {self.text}" if self.title else self.text
 
 
@@ -82,7 +82,7 @@ class Prompt:
         return "\n\n".join(["Documents:", *texts, f"Query: {self.input}"])
 
     def messages(self) -> list[dict[str, str]]:
-        """As a conversation, for models that are asked through a chat interface: the task as system message, worked
+        """The prompt as a conversation, for models with a chat interface: the task as system message, worked
         examples as turns, the most relevant last, then the query."""
         said = [{"role": "system", "content": self.task}]
         for shot in reversed(self.context.shots):

@@ -44,6 +44,7 @@ class Terms:
         prices: the price list; the built-in one by default.
         margin: a difference in quality that is too small to matter.
         seeds: the number of seeds for finalists that a seed can change.
+        texts: whether inputs and shown passages stand in the records.
     """
 
     budget: Budget
@@ -51,6 +52,7 @@ class Terms:
     prices: Prices | None = None
     margin: float = MARGIN
     seeds: int = 1
+    texts: bool = True
 
 
 def race(
@@ -123,7 +125,7 @@ class _Contest:
         prices = terms.prices or load_prices()
         price = prices.hourly(facts, hardware(facts.device_name))
         self.seconds = terms.budget.in_seconds(price)
-        conditions = Conditions(terms.limits or task.limits, price, terms.seeds)
+        conditions = Conditions(terms.limits or task.limits, price, terms.seeds, terms.texts)
         self.guard = Guard(progress, len(self.racing))
         self.track = Track(self.aside, model, self.racing, folder, conditions, self.guard)
 
@@ -173,7 +175,7 @@ class _Contest:
         newest = specs[-1]
         self.track.spent += self._known(newest)
         limit = self.track.conditions.limits.p95_ms
-        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit)
+        plan = Plan(self.folder, self.terms.seeds, fits=self.track.folders(), p95_ms=limit, texts=self.terms.texts)
         chosen = [*(self.racing[spec] for spec in specs), *self.controls.values()]
         began = time.monotonic()
         try:

@@ -52,11 +52,13 @@ class Conditions:
         limits: approaches that break one are out.
         price: the machine's price; None where unknown.
         seeds: the number of seeds that finalists are measured with.
+        texts: whether inputs and shown passages stand in the records.
     """
 
     limits: Limits
     price: HourlyPrice | None = None
     seeds: int = 1
+    texts: bool = True
 
 
 class Track:
@@ -199,7 +201,8 @@ class Track:
         task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
         part = replace(task, test=self.aside.pool[start:until])
         alone = latency.FEWEST if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
-        plan = Plan(self.folder / _name(start, until, train), 1, alone, self.folders())
+        place, texts = self.folder / _name(start, until, train), self.conditions.texts
+        plan = Plan(place, 1, alone, self.folders(), texts=texts)
         return carry_out(plan, part, self.model, [self.approaches[spec]], self.guard)
 
     def _violations(self, comparison: Comparison) -> list[str]:

@@ -15,9 +15,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Protocol, TextIO
 
+from advisor import plugins
 from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
@@ -31,7 +32,7 @@ from advisor.reporting.estimate import estimate_document, estimate_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.terminal import terminal
-from advisor.tasks.faults import nearest, short
+from advisor.tasks.faults import short
 from advisor.verdict.curves import Curves
 from advisor.verdict.decision import Decision
 
@@ -109,13 +110,11 @@ def check_format(name: str) -> None:
 def _format(name: str) -> Format:
     if name in _BUILT_IN:
         return _BUILT_IN[name]
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name in points:
-        return _guarded(points[name])
-    known = [*_BUILT_IN, _JSON, *sorted(points.keys() - {*_BUILT_IN, _JSON})]
-    near = nearest(name, known)
-    hint = f"did you mean {near!r}? " if near else ""
-    raise UserError(f"report format {short(name)!r} is unknown", f"{hint}installed are {', '.join(known)}")
+    brought = plugins.installed(GROUP)
+    if name not in brought or name == _JSON:
+        known = [*_BUILT_IN, _JSON]
+        raise plugins.unknown("report format", name, [*known, *(other for other in brought if other not in known)])
+    return _guarded(brought[name])
 
 
 def _guarded(point: EntryPoint) -> Format:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from advisor import plugins
 from advisor.errors import UserError
 from advisor.tasks.faults import quoted, suggestion
 from advisor.tasks.power import RIVALS_DIFFER
@@ -125,11 +126,9 @@ BUILT_IN: dict[str, MetricFacts] = {
 }
 
 
-@cache
 def other_metrics() -> dict[str, EntryPoint]:
     """The entry points of other packages' metrics by name; a built-in name cannot be overridden."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    return {name: found[name] for name in sorted(found) if name not in BUILT_IN}
+    return {name: point for name, point in plugins.installed(GROUP).items() if name not in BUILT_IN}
 
 
 def metric_names() -> tuple[str, ...]:
@@ -157,12 +156,7 @@ def other_metric(name: str) -> Metric:
     if point is None:
         hint = suggestion(name, metric_names(), "the metrics")
         raise UserError(f"the metric {quoted(name)} is unknown", f"{hint} (advisor metrics lists them all)")
-    try:
-        found = point.load()
-    except Exception as error:  # whatever another package's import raises
-        reason = f"{type(error).__name__}: {error}"
-        what = f"the metric {quoted(name)} ({point.value}) cannot be loaded: {reason}"
-        raise UserError(what, "fix or uninstall it") from error
+    found = plugins.plugin(GROUP, name, "metric")
     wrong = _wrong(found, name)
     if wrong:
         raise UserError(f"{point.value} is registered as the metric {quoted(name)}, but {wrong}", "see CONTRIBUTING.md")

@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 
-from advisor.measuring.student import Part, half_width
+from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, POWER
 from advisor.verdict.decision import Settling
 from advisor.verdict.paired import full_size, per_example
@@ -60,18 +60,18 @@ class Assurance:
         more = next((number for number in SEEDS if number > max(s.seeds for s in self.samples)), None)
         return Settling(even, likely, most, self._seeds(n), first, more)
 
-    def chance(self, size: int, seeds: Sequence[Part]) -> float:
+    def chance(self, size: int, seeds: Sequence[VariancePart]) -> float:
         """The probability that the choice is settled with `size` test examples (present ones included) and seeds."""
         own = [seed_variance(sample) for sample in self.samples]
         quality = self._predicted(size, own, seeds)
         chosen = self._bars(size, seeds).choose(quality, self.costs)
         return float(chosen.settled.mean())
 
-    def _rising(self, cases: Iterator[tuple[int, Sequence[Part]]]) -> list[float]:
+    def _rising(self, cases: Iterator[tuple[int, Sequence[VariancePart]]]) -> list[float]:
         """The probabilities, made non-decreasing in size; only the draws make them fall."""
         return list(np.maximum.accumulate([self.chance(size, seeds) for size, seeds in cases]))
 
-    def _due_to_seeds(self, seeds: Sequence[Part]) -> float:
+    def _due_to_seeds(self, seeds: Sequence[VariancePart]) -> float:
         """The largest share of seeds in the variance of the best approach's difference to a rival."""
         best = int(np.argmax([sample.quality for sample in self.samples]))
         noise = of_examples(self.samples)
@@ -92,7 +92,7 @@ class Assurance:
                 return number
         return None
 
-    def _predicted(self, size: int, own: Sequence[Part], after: Sequence[Part]) -> Floats:
+    def _predicted(self, size: int, own: Sequence[VariancePart], after: Sequence[VariancePart]) -> Floats:
         """Posterior predictive qualities at that size, given the present ones; shape (DRAWS, approaches)."""
         n, measured = self.samples[0].n, np.array([sample.quality for sample in self.samples])
         of_one = of_examples(self.samples) * n
@@ -116,14 +116,14 @@ class Assurance:
         found += rng.standard_normal(found.shape) * np.array(fewer)
         return found
 
-    def _bars(self, size: int, seeds: Sequence[Part]) -> Bars:
+    def _bars(self, size: int, seeds: Sequence[VariancePart]) -> Bars:
         """Half widths of the pairwise intervals at that size."""
         count = len(self.samples)
         half = np.zeros((count, count))
         for i, j in combinations(range(count), 2):
             one, two = self.samples[i], self.samples[j]
             examples = (per_example(one, two) + 2 * full_size(one.means - two.means) ** 2 / size) / size
-            half[i, j] = half[j, i] = half_width([Part(examples, size + 1), seeds[i], seeds[j]], LEVEL)
+            half[i, j] = half[j, i] = half_width([VariancePart(examples, size + 1), seeds[i], seeds[j]], LEVEL)
         return Bars(half, half - self.margin)
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advisor.measuring.student import Part, half_width, p_value
+from advisor.measuring.student import VariancePart, half_width, p_value
 from advisor.verdict.decision import Interval
 from advisor.verdict.sample import Floats, Sample
 from advisor.verdict.seeds import seed_variance
@@ -37,7 +37,7 @@ class Pivot:
 
     difference: float
     centre: float
-    parts: tuple[Part, ...]
+    parts: tuple[VariancePart, ...]
     p_permutation: float
 
     @property
@@ -71,7 +71,7 @@ def pivot(first: Sample, second: Sample, p_permutation: float) -> Pivot:
     centre, examples = _augmented(seen, size)
     if first.counts is not None:
         examples = max(examples, _augmented(first.means - second.means, size)[1])
-    parts = (Part(examples, first.n + 1), seed_variance(first), seed_variance(second))
+    parts = (VariancePart(examples, first.n + 1), seed_variance(first), seed_variance(second))
     return Pivot(difference, centre, parts, p_permutation)
 
 

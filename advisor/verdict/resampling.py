@@ -27,7 +27,7 @@ from statistics import NormalDist
 import numpy as np
 
 from advisor.measuring.confusion import blocks
-from advisor.measuring.student import Part, half_width
+from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict import macro
 from advisor.verdict.decision import Interval
@@ -88,7 +88,7 @@ def _over_seeds(sample: Sample) -> Interval:
     if sample.counts is not None:
         accuracy = np.concatenate([sample.means, _ends(sample)])
         examples = max(examples, float(accuracy.var(ddof=1)) / accuracy.size)
-    half = half_width([Part(examples, sample.n + 1), seed_variance(sample)], LEVEL)
+    half = half_width([VariancePart(examples, sample.n + 1), seed_variance(sample)], LEVEL)
     centre = float(values.mean())
     found = rounded(sample.quality, max(0.0, centre - half), min(1.0, centre + half))
     return found if sample.counts is None else macro.widened(found, sample.counts)

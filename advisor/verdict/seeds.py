@@ -13,7 +13,7 @@ six tasks, by the embedded model. How well the claims hold where the spread is a
 
 from __future__ import annotations
 
-from advisor.measuring.student import Part
+from advisor.measuring.student import VariancePart
 from advisor.verdict.sample import Floats, Sample
 
 SPREAD = 0.05
@@ -24,26 +24,26 @@ DEGREES = 3.0
 """Degrees of freedom of what is known beforehand."""
 
 
-def seed_variance(sample: Sample) -> Part:
+def seed_variance(sample: Sample) -> VariancePart:
     """The variance that seeds add to an approach's mean quality; zero where another seed gives the same answers.
 
     Of what is not tuned nothing is known beforehand: one seed speaks of those very examples, several of themselves.
     """
     seeds = sample.seeds
     if not sample.tuned:
-        return Part(between(sample) / seeds, seeds - 1) if seeds > 1 else Part(0.0, 1)
+        return VariancePart(between(sample) / seeds, seeds - 1) if seeds > 1 else VariancePart(0.0, 1)
     usual = usual_spread(sample) ** 2
     if seeds == 1:
-        return Part(usual, DEGREES)
+        return VariancePart(usual, DEGREES)
     seen = between(sample)
     moderated = (DEGREES * usual + (seeds - 1) * seen) / (DEGREES + seeds - 1)
-    return Part(max(seen, moderated) / seeds, DEGREES + seeds - 1)
+    return VariancePart(max(seen, moderated) / seeds, DEGREES + seeds - 1)
 
 
-def with_seeds(sample: Sample, seeds: int) -> Part:
+def with_seeds(sample: Sample, seeds: int) -> VariancePart:
     """The expected seed variance with `seeds` seeds in all, if the approach varies as it seems to now."""
     now = seed_variance(sample)
-    return Part(now.variance * sample.seeds / seeds, now.degrees + seeds - sample.seeds)
+    return VariancePart(now.variance * sample.seeds / seeds, now.degrees + seeds - sample.seeds)
 
 
 def usual_spread(sample: Sample) -> float:

@@ -23,7 +23,7 @@ from advisor.models.local.source import Source, find
 from advisor.models.render import Renderer
 from advisor.tasks import Task
 from benchmarks.speed.options import Options
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 
 RANDOM = "random weights"
 ROOM = 64  # tokens of the context window left for an answer
@@ -106,10 +106,10 @@ def weights_facts(model: LocalModel) -> dict[str, Any]:
     return {"id": SMOLLM2.id, "revision": SMOLLM2.sha256[:16], "quantisation": SMOLLM2.quantisation, **facts}
 
 
-def row_of(model: LocalModel, prompt: Prompt, target: str) -> Row:
+def row_of(model: LocalModel, prompt: Prompt, target: str) -> TokenRow:
     """A prompt and its answer as a training row for both sides."""
     answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
-    return Row.of(model.renderer.encode(prompt, len(answer)), answer)
+    return TokenRow.of(model.renderer.encode(prompt, len(answer)), answer)
 
 
 def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Sequence[str] = ()) -> list[Prompt]:

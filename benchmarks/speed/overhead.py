@@ -29,7 +29,7 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
 from finetune import adapter
 from finetune.fused import llama
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer
 
 QUERIES, FEW_QUERIES = 48, 4
@@ -142,7 +142,7 @@ def _passes_marked() -> Iterator[None]:
         after.remove()
 
 
-def _train(model: LocalModel, rows: list[Row]) -> None:
+def _train(model: LocalModel, rows: list[TokenRow]) -> None:
     with adapter.inserted(model, adapter.configuration(rank=16, alpha=32, dropout=0.0)) as wrapped:
         Trainer(model, wrapped, Schedule(1e-3, epochs=1, batch=8)).train(rows, (), 0)
 

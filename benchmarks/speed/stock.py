@@ -15,7 +15,7 @@ from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from advisor.models.local.device import choose_device
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 
 disable_progress_bars()
 
@@ -29,7 +29,7 @@ class SftSettings:
         sampling: `random`, `sequential` or `group_by_length`, as Transformers calls them.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[TokenRow]
     folder: str
     rate: float
     epochs: int
@@ -77,7 +77,7 @@ def losses(trainer: SFTTrainer) -> list[float]:
     return [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
-def dataset(rows: Sequence[Row]) -> Dataset:
+def dataset(rows: Sequence[TokenRow]) -> Dataset:
     """The rows as TRL takes tokens: only the completion has a loss."""
     ids = [[*row.prompt, *row.answer] for row in rows]
     masks = [[0] * len(row.prompt) + [1] * len(row.answer) for row in rows]

@@ -26,7 +26,7 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Record
 from benchmarks.speed.stock import SftSettings, losses, sft_trainer
 from finetune import adapter
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer
 from rag import Rag
 
@@ -47,12 +47,12 @@ class Minibatches:
         config, state: of the adapters; the tensors that both sides begin with.
     """
 
-    rows: list[Row]
+    rows: list[TokenRow]
     batch: int
     config: LoraConfig
     state: adapter.State
 
-    def before_shuffle(self) -> list[Row]:
+    def before_shuffle(self) -> list[TokenRow]:
         """The rows in the order that the trainer's own shuffle with `SEED` turns into that of `rows`."""
         places = list(range(len(self.rows)))
         random.Random(SEED).shuffle(places)
@@ -63,7 +63,7 @@ class Minibatches:
 
 
 MinibatchesOf = Callable[[int], Minibatches]  # by the number of the pair
-RowsOf = Callable[[Options, LocalModel, int], list[Row]]
+RowsOf = Callable[[Options, LocalModel, int], list[TokenRow]]
 
 
 def run(options: Options, record: Record) -> None:
@@ -175,14 +175,14 @@ def _beginning(model: LocalModel, config: LoraConfig, pair: int) -> adapter.Stat
         return adapter.state_of(wrapped)
 
 
-def _short_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
+def _short_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
     """Training rows of questions with a label."""
     examples = BATCH * (FEW_STEPS if options.smoke else STEPS)
     task = subset(load_task(options.task_folder("short labels")), train_limit=examples, seed=pair)
     return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in task.train]
 
 
-def _long_rows(options: Options, model: LocalModel, pair: int) -> list[Row]:
+def _long_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
     """Training rows of questions with the passages that `rag` would train on."""
     examples = LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS)
     task = _few_documents(subset(load_task(options.task_folder("questions")), train_limit=examples, seed=pair))
@@ -198,13 +198,13 @@ def _few_documents(task: Task) -> Task:
     return replace(task, documents=tuple(documents))
 
 
-def _shuffled(rows: Sequence[Row], pair: int) -> list[Row]:
+def _shuffled(rows: Sequence[TokenRow], pair: int) -> list[TokenRow]:
     order = list(rows)
     random.Random(pair).shuffle(order)
     return order
 
 
-def _grouped(rows: Sequence[Row], batch: int, pair: int) -> list[Row]:
+def _grouped(rows: Sequence[TokenRow], batch: int, pair: int) -> list[TokenRow]:
     """The rows in the order of Transformers' `group_by_length`."""
     generator = torch.Generator().manual_seed(pair)
     sampler = LengthGroupedSampler(batch, lengths=[row.tokens for row in rows], generator=generator)

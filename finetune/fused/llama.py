@@ -77,7 +77,7 @@ class _Layer:
 
     @classmethod
     def of(cls, layer: Any) -> _Layer | None:
-        """Of a layer of Transformers; None where an adapter is not plain."""
+        """The parts of a layer of Transformers; None where an adapter is not plain."""
         attention, mlp = layer.self_attn, layer.mlp
         modules = (
             *(attention.q_proj, attention.k_proj, attention.v_proj),
@@ -96,7 +96,7 @@ class _Layer:
 
 
 class _Before(torch.autograd.Function):
-    """From a layer's input to queries, keys and values, shape (heads, tokens, size)."""
+    """Computes queries, keys and values from a layer's input, shape (heads, tokens, size)."""
 
     @staticmethod
     def forward(ctx: Any, hidden: torch.Tensor, layer: _Layer, rotation: Rotation, *trained: torch.Tensor) -> Any:
@@ -131,7 +131,7 @@ class _Before(torch.autograd.Function):
 
 
 class _Behind(torch.autograd.Function):
-    """From attention's output, shape (tokens, heads x size), and the layer's input to its output."""
+    """Computes a layer's output from its input and attention's output, shape (tokens, heads x size)."""
 
     @staticmethod
     def forward(ctx: Any, attended: torch.Tensor, hidden: torch.Tensor, layer: _Layer, *trained: torch.Tensor) -> Any:

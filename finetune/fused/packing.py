@@ -26,7 +26,7 @@ MOST_FILLING = 2  # times the tokens that rows may take when filled up to the lo
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """A example as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
     token that ends it."""
 
@@ -35,7 +35,7 @@ class Row:
     answer: tuple[int, ...]
 
     @classmethod
-    def of(cls, prompt: Encoded, answer: Sequence[int]) -> Row:
+    def of(cls, prompt: Encoded, answer: Sequence[int]) -> TokenRow:
         """Join an encoded prompt and its answer."""
         return cls(prompt.ids, prompt.stem, tuple(answer))
 
@@ -86,8 +86,9 @@ def _few(like: torch.Tensor) -> int:
     """Up to how many tokens the logits of all by all are not worth cutting up, on the device and in the dtype of
     `like`.
 
-    Forth and back, of eight short rows behind 40 tokens that they share: 211 tokens of nine heads in 2.4 in place of
-    3.6 ms where bfloat16 is multiplied by AMX, in 3.8 and 3.7 in float32; 120 tokens in 1.3 and 2.5, in 1.4 and 2.2.
+    Forward and backward, of eight short rows behind 40 tokens that they share: 211 tokens of nine heads in 2.4 in
+    place of 3.6 ms where bfloat16 is multiplied by AMX, in 3.8 and 3.7 in float32; 120 tokens in 1.3 and 2.5, in 1.4
+    and 2.2.
     """
     if like.device.type != "cpu":
         return 0
@@ -142,7 +143,7 @@ class Filled:
 
 
 class _Filling(torch.autograd.Function):
-    """From tokens, shape (heads, tokens, size), to the batch, shape (rows, heads, longest, size).
+    """Lays tokens, shape (heads, tokens, size), out as a batch, shape (rows, heads, longest, size).
 
     What fills a row gets no gradient, since nothing that sees it is kept: autograd, which cannot know, would add it up.
     """
@@ -195,7 +196,7 @@ class Pack:
     targets: torch.Tensor
 
     @classmethod
-    def of(cls, rows: Sequence[Row], device: torch.device) -> Pack:
+    def of(cls, rows: Sequence[TokenRow], device: torch.device) -> Pack:
         """Pack the rows; at least one token of each prompt stays its own, since it predicts."""
         prefix = _common(rows)
         ids = list(rows[0].prompt[:prefix])
@@ -222,13 +223,13 @@ def take(tokens: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     return taken.transpose(1, 2)
 
 
-def packed_length(rows: Sequence[Row]) -> int:
+def packed_length(rows: Sequence[TokenRow]) -> int:
     """Tokens that a pack of these rows has."""
     prefix = _common(rows)
     return prefix + sum(row.tokens - 1 - prefix for row in rows)
 
 
-def _common(rows: Sequence[Row]) -> int:
+def _common(rows: Sequence[TokenRow]) -> int:
     if len(rows) == 1:
         return 0
     shared = min([common([row.prompt for row in rows]), *(min(row.stem, len(row.prompt) - 1) for row in rows)])

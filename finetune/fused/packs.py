@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from finetune.fused.packing import Pack, Row, take
+from finetune.fused.packing import Pack, TokenRow, take
 
 _CPU = torch.device("cpu")
 
@@ -102,7 +102,7 @@ class Packs:
     lengths: tuple[int, ...]
 
     @classmethod
-    def of(cls, minibatches: Sequence[Sequence[Row]], device: torch.device) -> Packs:
+    def of(cls, minibatches: Sequence[Sequence[TokenRow]], device: torch.device) -> Packs:
         """Pack each minibatch by itself and lay the packs one behind the other."""
         packs = [Pack.of(rows, _CPU) for rows in minibatches]
         lengths = tuple(pack.ids.shape[1] for pack in packs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,7 +202,7 @@ def test_another_packages_approach_is_found_and_parsed(
         "a = parse('parrot:words=3,loud=true')\n"
         "print(list(installed())[-1], spec_of(a), a.words + 1, parameters(part('parrot')))\n"
     )
-    assert said == "parrot parrot:words=3,loud=True 4 [('words', 'int', None), ('loud', 'bool', False)]\n"
+    assert said == "parrot parrot:words=3,loud=true 4 [('words', 'int', None), ('loud', 'bool', False)]\n"
 
 
 POINTS = {"parrot": "birds:Parrot", "stone": "birds:NoApproach", "bird": "birds:Parrot", "gone": "no_such_module:X"}
@@ -234,17 +234,6 @@ def test_mistakes_with_another_packages_approach_are_user_errors(
         assert said in line
 
 
-@pytest.fixture
-def fresh_registry() -> Iterator[None]:
-    """The registry looks again for what is installed, before the test and after it."""
-    for looked_up in (installed, part):
-        looked_up.cache_clear()
-    yield
-    for looked_up in (installed, part):
-        looked_up.cache_clear()
-
-
-@pytest.mark.usefixtures("fresh_registry")
 def test_an_approach_that_needs_a_value_is_never_suggested(
     install: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tickets: Task
 ) -> None:

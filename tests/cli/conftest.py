@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from advisor.approaches import installed, part
 from advisor.cli import main
 
 LABELLED = {
@@ -149,11 +148,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[advisor.approaches]\nbroken = broken_approach:Broken\n")
     monkeypatch.syspath_prepend(place)
-    for looked_up in (installed, part):
-        looked_up.cache_clear()
     yield place
-    for looked_up in (installed, part):
-        looked_up.cache_clear()
 
 
 @pytest.fixture(scope="session")

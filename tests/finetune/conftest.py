@@ -11,7 +11,7 @@ import torch
 from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Prompt
 from advisor.models.local.engine import LocalModel
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import Trainer
 
 THINGS = {
@@ -38,12 +38,12 @@ def curriculum(lessons: tuple[TrainingExample, ...]) -> TrainingSet:
 
 
 @pytest.fixture(scope="session")
-def rows_of() -> Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]:
-    def rows(model: LocalModel, lessons: Sequence[TrainingExample]) -> list[Row]:
+def rows_of() -> Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]:
+    def rows(model: LocalModel, lessons: Sequence[TrainingExample]) -> list[TokenRow]:
         found = []
         for lesson in lessons:
             answer = [*model.renderer.encode_answer(lesson.answer), model.renderer.end_id]
-            found.append(Row.of(model.renderer.encode(lesson.prompt, len(answer)), answer))
+            found.append(TokenRow.of(model.renderer.encode(lesson.prompt, len(answer)), answer))
         return found
 
     return rows
@@ -85,7 +85,7 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContex
     """Inside, training is interrupted after three steps, and that is heard."""
     update = Trainer.update
 
-    def breaking(self: Trainer, loss: float, batch: Sequence[Row]) -> None:
+    def breaking(self: Trainer, loss: float, batch: Sequence[TokenRow]) -> None:
         update(self, loss, batch)
         if self.steps == 3:
             raise KeyboardInterrupt

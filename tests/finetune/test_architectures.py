@@ -18,7 +18,7 @@ from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts
@@ -80,7 +80,7 @@ CONFIGS: dict[str, tuple[str, dict[str, object]]] = {
 }
 CHOICES = ["dark", "dark blue", "dark blue sky", "green"]
 START = tuple(range(20, 40))
-ROWS = [Row((*START, 5), 20, (6, 7, 2)), Row((*START, 8, 9), 20, (10, 2)), Row((30, 31, 32), 2, (33, 2))]
+ROWS = [TokenRow((*START, 5), 20, (6, 7, 2)), TokenRow((*START, 8, 9), 20, (10, 2)), TokenRow((30, 31, 32), 2, (33, 2))]
 
 
 @pytest.fixture(scope="module", params=CONFIGS.values(), ids=CONFIGS.keys())

@@ -14,23 +14,31 @@ from advisor.models import Prompt, Shot
 from advisor.models.local.engine import LocalModel
 from advisor.models.prompt import Context
 from finetune import adapter
-from finetune.fused.packing import SHORTEST_PREFIX, Pack, Row
+from finetune.fused.packing import SHORTEST_PREFIX, Pack, TokenRow
 from finetune.trainer import Schedule, Trainer
 
-RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 LONG = tuple(range(20, 20 + 3 * SHORTEST_PREFIX))
 ROW_SETS = {
-    "one row": [Row(LONG, 20, (5, 6, 2))],
-    "nothing in common": [Row((9, 8, 7), 2, (5, 2)), Row((3, 4, 5, 6, 7), 2, (6, 7, 2)), Row((50,), 0, (2,))],
-    "a beginning in common": [Row((*LONG, n), len(LONG), (n + 1, 2)) for n in (3, 4, 5)],
-    "a beginning too short to share": [Row((9, 8, 7, n), 3, (n, 2)) for n in (3, 4, 5)],
-    "stems of several lengths": [Row((*LONG, 3, 4), 22, (5,)), Row((*LONG, 9), 10, (6, 7)), Row(LONG, 24, (8,) * 9)],
-    "equal prompts": [Row(LONG, 24, (5, 2)), Row(LONG, 24, (6, 2))],
-    "one is far longer": [Row((*LONG, *range(150, 350)), 24, (5, 2)), Row((*LONG, 3), 24, (6, 2))],
+    "one row": [TokenRow(LONG, 20, (5, 6, 2))],
+    "nothing in common": [
+        TokenRow((9, 8, 7), 2, (5, 2)),
+        TokenRow((3, 4, 5, 6, 7), 2, (6, 7, 2)),
+        TokenRow((50,), 0, (2,)),
+    ],
+    "a beginning in common": [TokenRow((*LONG, n), len(LONG), (n + 1, 2)) for n in (3, 4, 5)],
+    "a beginning too short to share": [TokenRow((9, 8, 7, n), 3, (n, 2)) for n in (3, 4, 5)],
+    "stems of several lengths": [
+        TokenRow((*LONG, 3, 4), 22, (5,)),
+        TokenRow((*LONG, 9), 10, (6, 7)),
+        TokenRow(LONG, 24, (8,) * 9),
+    ],
+    "equal prompts": [TokenRow(LONG, 24, (5, 2)), TokenRow(LONG, 24, (6, 2))],
+    "one is far longer": [TokenRow((*LONG, *range(150, 350)), 24, (5, 2)), TokenRow((*LONG, 3), 24, (6, 2))],
 }
 
 
-def step(model: LocalModel, rows: Sequence[Row], packs: bool | None = None) -> tuple[float, list[torch.Tensor]]:
+def step(model: LocalModel, rows: Sequence[TokenRow], packs: bool | None = None) -> tuple[float, list[torch.Tensor]]:
     """Loss and gradients of a first training step on `rows`."""
     gradients: list[torch.Tensor] = []
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
@@ -53,7 +61,7 @@ def fill(wrapped: Any) -> None:
             parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
 
 
-def loss_row_by_row(model: LocalModel, rows: Sequence[Row]) -> float:
+def loss_row_by_row(model: LocalModel, rows: Sequence[TokenRow]) -> float:
     """With Transformers' own loss, and no adapter."""
     total = 0.0
     for row in rows:
@@ -72,7 +80,7 @@ def unclipped(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("rows", ROW_SETS.values(), ids=ROW_SETS.keys())
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_packed_rows_give_the_loss_and_gradients_of_padded_ones(
-    name: str, rows: list[Row], request: pytest.FixtureRequest
+    name: str, rows: list[TokenRow], request: pytest.FixtureRequest
 ) -> None:
     model = request.getfixturevalue(name)
     packed, padded = (step(model, rows, packs) for packs in (True, False))
@@ -85,7 +93,7 @@ def test_packed_rows_give_the_loss_and_gradients_of_padded_ones(
 
 @pytest.mark.parametrize("rows", ROW_SETS.values(), ids=ROW_SETS.keys())
 @pytest.mark.parametrize("name", ["llama", "gpt2", "mistral", "gemma2"])
-def test_the_first_loss_is_transformers_own(name: str, rows: list[Row], request: pytest.FixtureRequest) -> None:
+def test_the_first_loss_is_transformers_own(name: str, rows: list[TokenRow], request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(name)
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         first = Trainer(model, wrapped, Schedule(1e-3, 1, len(rows))).train(rows, (), seed=0).losses[0]
@@ -106,7 +114,7 @@ def test_lessons_with_shots_share_what_they_have_in_common(
 
 
 @pytest.mark.parametrize("rows", ROW_SETS.values(), ids=ROW_SETS.keys())
-def test_a_pack_predicts_every_answer_from_the_token_before_it(rows: list[Row]) -> None:
+def test_a_pack_predicts_every_answer_from_the_token_before_it(rows: list[TokenRow]) -> None:
     pack = Pack.of(rows, torch.device("cpu"))
     prefix = pack.segments.prefix
     assert prefix + sum(pack.segments.lengths) == pack.ids.shape[1] == pack.positions.shape[1]

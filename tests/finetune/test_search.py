@@ -20,11 +20,11 @@ from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from finetune import Lora
 from finetune.candidate import Recipe, entered
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.halving import shares_for, staying, trainings
 from finetune.search import described, halved, sampled
 
-RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 GIVEN = Recipe(rank=16, alpha=32, lr=1e-3, epochs=4, batch=4, dropout=0.0)
 LORA = Lora(rank=8, alpha=16, epochs=1, search=3)
 

@@ -15,11 +15,11 @@ from advisor.approaches import TrainingExample
 from advisor.models.local.engine import LocalModel
 from finetune.adapter import State
 from finetune.candidate import Recipe, entered
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.together import Together, at_once, joinable
 from finetune.trainer import History
 
-RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 PLAIN = Recipe(rank=8, alpha=16, lr=5e-4, epochs=2, batch=4, dropout=0.0)
 RECIPES = [
@@ -30,7 +30,7 @@ RECIPES = [
 ]
 
 
-def alone(model: LocalModel, recipe: Recipe, rows: list[Row], held_out: list[Row]) -> tuple[History, State]:
+def alone(model: LocalModel, recipe: Recipe, rows: list[TokenRow], held_out: list[TokenRow]) -> tuple[History, State]:
     with entered(model, [recipe], seed=5) as (candidate,):
         with candidate.active():
             course = candidate.trainer.train(rows, held_out, seed=7)
@@ -38,7 +38,7 @@ def alone(model: LocalModel, recipe: Recipe, rows: list[Row], held_out: list[Row
 
 
 def together(
-    model: LocalModel, recipes: Sequence[Recipe], rows: list[Row], held_out: list[Row], size: int
+    model: LocalModel, recipes: Sequence[Recipe], rows: list[TokenRow], held_out: list[TokenRow], size: int
 ) -> list[tuple[History, State]]:
     with entered(model, recipes, seed=5) as candidates:
         for candidate in candidates:

@@ -19,11 +19,11 @@ from advisor.pilot.deadline import OutOfTime
 from advisor.progress import listening
 from advisor.racing.guard import Guard
 from finetune import Lora, adapter
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import History, Schedule, Trainer
 from finetune.tuning import history_note
 
-RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 LORA = Lora(rank=8, alpha=16, lr=2e-2, epochs=20, batch=4)
 QUICK = replace(LORA, epochs=2)
 # The losses of the first five steps on the tiny Llama: a change here changes what every user's training does.
@@ -31,7 +31,7 @@ GOLDEN = (7.59913, 7.38067, 5.59822, 4.76658, 3.64952)
 
 
 def train(
-    model: LocalModel, rows: Sequence[Row], held_out: Sequence[Row] = (), seed: int = 0, epochs: int = 5
+    model: LocalModel, rows: Sequence[TokenRow], held_out: Sequence[TokenRow] = (), seed: int = 0, epochs: int = 5
 ) -> tuple[History, float | None]:
     """The course, and the loss on the held-out rows with the adapter that was kept."""
     torch.manual_seed(seed)

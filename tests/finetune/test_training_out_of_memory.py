@@ -12,15 +12,15 @@ from advisor.approaches import TrainingExample
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import NotEnoughMemory
 from finetune import adapter
-from finetune.fused.packing import Row
+from finetune.fused.packing import TokenRow
 from finetune.trainer import History, Schedule, Trainer
 
-RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[Row]]
+RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
 
 
 def train(
-    model: LocalModel, rows: Sequence[Row], at_once: int | None = None
+    model: LocalModel, rows: Sequence[TokenRow], at_once: int | None = None
 ) -> tuple[History, list[torch.Tensor], int]:
     """The course, the adapter, and how many tokens were taken at once in the end."""
     torch.manual_seed(0)
@@ -67,7 +67,7 @@ def test_what_the_parts_before_have_left_is_not_counted_twice(
 ) -> None:
     """The first parts fit; the gradients that they left are dropped with the part that does not."""
     short = rows_of(llama, lessons)
-    rows = [*short[:4], *(Row((*row.prompt, *row.prompt[1:]), 0, row.answer) for row in short[4:])]
+    rows = [*short[:4], *(TokenRow((*row.prompt, *row.prompt[1:]), 0, row.answer) for row in short[4:])]
     expected = train(llama, rows)
     longest = max(row.tokens for row in rows)
     with room_for(longest, llama) as refused:

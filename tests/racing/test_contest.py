@@ -361,3 +361,11 @@ def test_what_belongs_together_is_set_aside_together() -> None:
     mixed = set_aside(Task("n", "qa", "Answer.", "exact_match", train=tuple(rows), dev=one, test=one[:8]))
     assert (mixed.split, len(mixed.pool), len(mixed.task.dev)) == ("train", 60, 240)
     assert set_aside(Task("n", "qa", "Answer.", "exact_match", train=one, test=one[:8])).pool == ()
+
+
+def test_a_race_leaves_texts_out_where_it_is_told_to(numbers: Task, model: Any, tmp_path: Path) -> None:
+    advisor.race(numbers, model, FIELD, replace(TERMS, texts=False), out=tmp_path)
+    records = list(tmp_path.rglob("*.seed*.jsonl"))
+    assert records
+    for path in (*records, *tmp_path.rglob("answers.jsonl")):
+        assert not any(example.input in path.read_text(encoding="utf-8") for example in numbers.test), path

@@ -11,7 +11,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from advisor.measuring import metrics
-from advisor.measuring.student import Part, half_width, p_value
+from advisor.measuring.student import VariancePart, half_width, p_value
 from advisor.tasks.power import detectable
 from advisor.verdict.paired import pivot
 from advisor.verdict.permutation import p_values
@@ -260,7 +260,7 @@ def test_variance_of_seeds_is_that_of_a_two_way_layout() -> None:
     assert found.variance == pytest.approx(max(moderated, of_seeds) / seeds)
     assert found.degrees == 6
     assert seed_variance(sample(scores[0])).variance == 0
-    assert seed_variance(Sample("a", scores[:1], tuned=True)) == Part(SPREAD**2, DEGREES)
+    assert seed_variance(Sample("a", scores[:1], tuned=True)) == VariancePart(SPREAD**2, DEGREES)
     alike = np.tile(scores[:1], (3, 1))
     assert seed_variance(Sample("a", alike)).variance == 0  # not tuned, and no seed answers otherwise
     assert seed_variance(Sample("a", scores)).variance == pytest.approx(of_seeds / seeds)
@@ -272,7 +272,7 @@ def test_variance_of_seeds_is_that_of_a_two_way_layout() -> None:
 
 
 def test_parts_that_are_known_differently_well_are_combined_as_howe_does() -> None:
-    examples, seeds = Part(0.0004, 100), Part(0.0025, 3)
+    examples, seeds = VariancePart(0.0004, 100), VariancePart(0.0025, 3)
     assert half_width([examples], 0.05) == pytest.approx(0.02 * stats.t.ppf(0.975, 100))
     both = math.hypot(0.02 * stats.t.ppf(0.975, 100), 0.05 * stats.t.ppf(0.975, 3))
     assert half_width([examples, seeds], 0.05) == pytest.approx(both)
@@ -280,8 +280,8 @@ def test_parts_that_are_known_differently_well_are_combined_as_howe_does() -> No
         assert p_value(half_width([examples, seeds], level), [examples, seeds]) == pytest.approx(level)
         assert p_value(-half_width([seeds], level), [seeds]) == pytest.approx(level)
     assert p_value(0.0, [examples, seeds]) == pytest.approx(1)
-    assert p_value(2.0, [Part(6.25e-5, 201), Part(0.0011, 12)]) <= 1e-14  # beyond what is told apart
-    assert p_value(0.0, [Part(0.0, 3)]) == 1
+    assert p_value(2.0, [VariancePart(6.25e-5, 201), VariancePart(0.0011, 12)]) <= 1e-14  # beyond what is told apart
+    assert p_value(0.0, [VariancePart(0.0, 3)]) == 1
 
 
 def test_equal_approaches_are_shown_to_differ_no_more_often_than_said_where_seeds_are_few() -> None:

@@ -243,7 +243,7 @@ class LocalModel(LanguageModel):
             return tree.totals(hidden, self.head)
 
     def _score_in_full(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        """For models that cannot be packed: each choice in a row of its own."""
+        """Score models that cannot be packed: each choice in a row of its own."""
         totals = []
         for row in rows:
             choices = [tuple(token for _, token in path) for path in tree.steps]

@@ -106,14 +106,14 @@ class Norm:
 
     @classmethod
     def of(cls, module: Any) -> Norm:
-        """Of a module of Transformers."""
+        """The norm of a module of Transformers."""
         return cls(module.weight, module.variance_epsilon)
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
         return self.scaled(given, self.scale(given))
 
     def scale(self, given: torch.Tensor) -> torch.Tensor:
-        """By what rows are multiplied: one over the root of the mean square of each, in float32, shape (..., 1).
+        """The factor of each row: one over the root of its mean square, in float32, shape (..., 1).
 
         By the kernel for norms: torch's `rms_norm` goes six times over the numbers where three suffice.
         """

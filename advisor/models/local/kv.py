@@ -46,7 +46,7 @@ def token_bytes(module: Any) -> int:
 
 def passing_bytes(module: Any, layers: int = 1) -> int:
     """Bytes that one token takes on its way through the model, roughly: its keys and values, and all that so many
-    layers compute; of one where it is let go, of all where it is kept for the way back."""
+    layers compute; of one where it is let go, of all where it is kept for the backward pass."""
     text = module.config.get_text_config(decoder=True)
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
     return token_bytes(module) + int(layers * (8 * text.hidden_size + 3 * inner) * module.dtype.itemsize)

@@ -1,4 +1,4 @@
-"""From hidden states to logits, as the model at hand does it."""
+"""The output layer: from hidden states to logits, as the model at hand computes them."""
 
 from __future__ import annotations
 

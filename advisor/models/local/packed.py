@@ -96,7 +96,7 @@ class Block:
         return sum(min(len(own[row]) - self.before, self.prompt) + self.nodes for row in self.rows)
 
     def cut(self, packed: torch.Tensor) -> torch.Tensor:
-        """From (heads, packed length, size) to the rows, shape (count, heads, length, size)."""
+        """Cut a packed tensor of shape (heads, packed length, size) into rows of shape (count, heads, length, size)."""
         rows: torch.Tensor = packed[:, self.place].unflatten(1, (self.count, self.length)).transpose(0, 1)
         return rows
 
@@ -242,7 +242,7 @@ class PackedPass:
         return torch.cat([prompts[0], nodes[0]], dim=2), torch.cat([prompts[1], nodes[1]], dim=2)
 
     def _mask(self, prompt: int, like: torch.Tensor) -> torch.Tensor:
-        """For the tree behind a prompt of so many tokens, shape (1, 1, nodes, prompt + nodes)."""
+        """Attention mask of the tree behind a prompt of so many tokens, shape (1, 1, nodes, prompt + nodes)."""
         assert self.tree is not None
         if prompt not in self._masks:
             own = like.new_zeros(self.tree.ancestors.shape)

@@ -1,4 +1,4 @@
-"""From what the user names to the weights that run: a folder, a GGUF file, the local cache, the hub, a package."""
+"""Finds the weights that a name stands for: a folder, a GGUF file, the local cache, the hub, a package."""
 
 from __future__ import annotations
 

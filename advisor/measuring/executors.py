@@ -1,0 +1,189 @@
+"""Where the runs of a comparison are carried out: in this process one after the other, or in several of this machine.
+
+A run is an `Assignment`, plain data; what it needs besides is the task and by what the model was loaded. Figures of
+time are those of the process that measured them, and what others took of the machine meanwhile stands beside them.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol
+
+from advisor.approaches import is_described
+from advisor.errors import UserError
+from advisor.measuring.progress import Progress, Silence
+from advisor.measuring.runner import Assignment, run
+from advisor.models import LanguageModel
+from advisor.models.load import load_again
+from advisor.models.store import fresh, wants_fresh
+from advisor.tasks import Task
+
+Rows = Mapping[str, Sequence[Assignment]]
+"""By spec, in the order of the comparison: a run for each seed."""
+
+
+class Executor(Protocol):
+    """Carries out runs, each recorded as soon as it has something to record."""
+
+    def prepare(self, model: LanguageModel) -> None:
+        """Called before anything is recorded, for what of the machine the model is to take."""
+
+    def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
+        """The outcomes of a row's runs, in words, as each row ends."""
+
+
+class Here:
+    """One run after the other, in this process."""
+
+    def prepare(self, model: LanguageModel) -> None:
+        """Nothing: the model has the machine for itself."""
+
+    def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
+        """Outcomes in the order of the comparison."""
+        for number, (spec, assignments) in enumerate(rows.items(), start=1):
+            progress.begin(spec, number, len(rows))
+            found = [run(assignment, task, model, progress) for assignment in assignments]
+            progress.end(spec, in_a_word(found))
+            yield found
+
+
+def in_a_word(outcomes: Sequence[str]) -> str:
+    """What a row came to: what failed, else whether anything was measured."""
+    failed = [outcome for outcome in outcomes if outcome.startswith(("failed", "interrupted"))]
+    return failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1]
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    line: Connection
+    doing: tuple[str, int] | None = None
+
+
+class Processes:
+    """Several runs at once, each in a process of its own that has loaded the model for itself.
+
+    They share the processor, and each takes its part of the threads. An approach that was given from Python, of which
+    a spec does not say all, runs in this process when the others have ended.
+
+    Args:
+        workers: processes; at least 2.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def prepare(self, model: LanguageModel) -> None:
+        """Share the threads out.
+
+        Raises:
+            UserError: nothing says by what a worker could load the model.
+        """
+        if model.loaded_from is None:
+            raise UserError(
+                f"{model.name} was not loaded by its name, so that no other process can load it",
+                "take it from advisor.load_model, or leave --workers out",
+            )
+        if threads := model.describe().get("threads"):
+            model.use_threads(max(1, threads // self.workers))
+
+    def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
+        """Outcomes as rows end, which need not be the order of the comparison."""
+        away = {spec: runs for spec, runs in rows.items() if all(is_described(one.approach) for one in runs)}
+        numbers = {spec: number for number, spec in enumerate(rows, start=1)}
+        for spec, found in self._away(away, task, model):
+            progress.begin(spec, numbers[spec], len(rows))
+            progress.end(spec, in_a_word(found))
+            yield found
+        left = {spec: runs for spec, runs in rows.items() if spec not in away}
+        yield from Here().outcomes(left, task, model, progress)
+
+    def _away(self, rows: Rows, task: Task, model: LanguageModel) -> Iterator[tuple[str, list[str]]]:
+        waiting = deque((spec, number) for spec, runs in rows.items() for number in range(len(runs)))
+        found: dict[str, dict[int, str]] = {spec: {} for spec in rows}
+        workers = [_started(task, model) for _ in range(min(self.workers, len(waiting)))]
+        try:
+            while any(worker.doing for worker in workers) or waiting:
+                for worker in workers:
+                    if worker.doing is None and waiting:
+                        _give(worker, waiting.popleft(), rows)
+                for worker in _ready(workers):
+                    (spec, number), worker.doing = worker.doing or ("", 0), None
+                    found[spec][number] = _told(worker)
+                    if not worker.process.is_alive():
+                        workers.remove(worker)
+                    if len(found[spec]) == len(rows[spec]):
+                        yield spec, [found[spec][at] for at in range(len(rows[spec]))]
+                if waiting and not workers:
+                    raise UserError(
+                        "all worker processes have ended, with runs still to be done",
+                        "give the same command again, which goes on where this one stopped; fewer --workers need less "
+                        "memory",
+                    )
+        finally:
+            for worker in workers:
+                worker.line.close()
+                worker.process.terminate()
+                worker.process.join()
+
+
+def _started(task: Task, model: LanguageModel) -> _Worker:
+    context = get_context("spawn")  # a copy of a process that has threads may wait for ever
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=_work, args=(theirs, task, dict(model.loaded_from or {}), wants_fresh()), daemon=True
+    )
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _give(worker: _Worker, what: tuple[str, int], rows: Rows) -> None:
+    worker.doing = what
+    with suppress(OSError):  # it has ended: that is heard where its answer is waited for
+        worker.line.send(rows[what[0]][what[1]])
+
+
+def _ready(workers: Sequence[_Worker]) -> list[_Worker]:
+    """Those that have ended a run, or ended themselves."""
+    lines = {id(worker.line): worker for worker in workers if worker.doing}
+    return [lines[id(line)] for line in wait([worker.line for worker in lines.values()])]
+
+
+def _told(worker: _Worker) -> str:
+    """The outcome of a run.
+
+    Raises:
+        UserError: as the run itself would, or the model could not be loaded there.
+    """
+    try:
+        outcome = worker.line.recv()
+    except (EOFError, OSError):
+        worker.process.join()
+        return f"interrupted: its process ended ({worker.process.exitcode}); the same command goes on from there"
+    if isinstance(outcome, UserError):
+        raise outcome
+    return str(outcome)
+
+
+def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], anew: bool) -> None:
+    """What a worker does: load the model, then one run after the other until nobody asks any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
+    model: LanguageModel | None = None
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError), fresh() if anew else nullcontext():
+        while True:
+            assignment: Assignment = line.recv()
+            try:
+                model = model or load_again(loaded_from)
+                if assignment.threads:
+                    model.use_threads(assignment.threads)
+                line.send(run(assignment, task, model, Silence()))
+            except UserError as error:
+                line.send(error)

@@ -1,0 +1,109 @@
+"""Runs that are carried out in several processes record what one process would."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+from dataclasses import dataclass
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import advisor
+from advisor.errors import UserError
+from advisor.measuring.comparing import Plan, assignment_of, chosen_of, head_of
+from advisor.measuring.progress import Silence
+from advisor.measuring.reading import record_path
+from advisor.measuring.records import lines
+from advisor.models.local.engine import LocalModel
+from advisor.tasks import Task
+
+SPECS = ["majority", "zero-shot", "few-shot:k=2", "rag:k=1", "oracle", "lora:rank=2,epochs=1"]
+NO_EVIDENCE = 'no example says which documents hold its answer ("evidence")'
+OF_TIME = {"seconds", "ttft_seconds", "spans", "reused", "others", "started", "kills", "peak_memory_bytes"}
+TIMED = ("fit_seconds", "index_seconds")
+
+
+@pytest.fixture(scope="module")
+def named(llama_folder: Path) -> LocalModel:
+    """A model that was loaded by its name."""
+    model: Any = advisor.load_model(str(llama_folder), embedder="embedded", device="cpu", dtype="float32")
+    return model
+
+
+def recorded(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The lines of each record, but for times and how often they were taken."""
+    return {
+        path.name: [
+            {key: value for key, value in line.items() if key not in (*OF_TIME, *TIMED)}
+            for line in lines(path)
+            if line["type"] not in ("repeated", "latency")
+        ]
+        for path in folder.glob("*/*.seed*.jsonl")
+    }
+
+
+@dataclass
+class Heard(Silence):
+    """Keeps what ended."""
+
+    def __post_init__(self) -> None:
+        self.ended: dict[str, str] = {}
+
+    def end(self, spec: str, outcome: str) -> None:
+        self.ended[spec] = outcome
+
+
+def test_two_processes_record_what_one_does(light_task: Task, named: LocalModel, tmp_path: Path) -> None:
+    heard = Heard()
+    alone = advisor.compare(light_task, named, SPECS, out=tmp_path / "one", seeds=2)
+    shared = advisor.compare(light_task, named, SPECS, out=tmp_path / "two", seeds=2, workers=2, progress=heard)
+    assert recorded(tmp_path / "one") == recorded(tmp_path / "two")
+    assert len(recorded(tmp_path / "two")) == 8  # two seeds of what depends on one
+    assert [(run.spec, run.seed, run.status) for run in shared.runs] == [
+        (run.spec, run.seed, run.status) for run in alone.runs
+    ]
+    assert heard.ended == dict.fromkeys(SPECS, "ok") | {"oracle": f"skipped: {NO_EVIDENCE}"}
+
+
+def test_an_assignment_is_plain_data(light_task: Task, named: LocalModel, tmp_path: Path) -> None:
+    chosen = chosen_of(light_task, ["rag:k=1+lora:rank=2"])
+    head = head_of(Plan(tmp_path), light_task, named, chosen)
+    (found,) = [
+        assignment_of(approach, named, head, record_path(tmp_path, spec, 0), 0) for spec, approach in chosen.items()
+    ]
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert json.loads(json.dumps(named.loaded_from)) == named.loaded_from
+
+
+def test_a_model_that_no_other_process_can_load_is_refused(light_task: Task, model: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="was not loaded by its name"):
+        advisor.compare(light_task, model, ["majority"], out=tmp_path, workers=2)
+    with pytest.raises(UserError, match="--workers is 0"):
+        advisor.compare(light_task, model, ["majority"], out=tmp_path, workers=0)
+
+
+def test_a_killed_worker_costs_its_run_alone(light_task: Task, named: LocalModel, tmp_path: Path) -> None:
+    """Its run is interrupted, the others go on, and the same call measures what is missing."""
+    killed: list[int] = []
+
+    class Killing(Heard):
+        def end(self, spec: str, outcome: str) -> None:
+            super().end(spec, outcome)
+            if not killed:
+                killed.append(active_children()[0].pid or 0)
+                os.kill(killed[0], signal.SIGKILL)
+
+    heard = Killing()
+    specs = ["majority", "nearest", "zero-shot", "few-shot:k=1", "few-shot:k=2", "rag:k=1", "rag:k=2"]
+    found = advisor.compare(light_task, named, specs, out=tmp_path, workers=2, progress=heard)
+    assert killed
+    interrupted = [spec for spec, outcome in heard.ended.items() if outcome.startswith("interrupted")]
+    assert len(interrupted) <= 1
+    assert {run.spec for run in found.runs if run.status != "ok"} == set(interrupted)
+    again = advisor.compare(light_task, named, specs, out=tmp_path)
+    assert {run.status for run in again.runs} == {"ok"}
