@@ -78,7 +78,7 @@ def put(stream: TextIO, text: str) -> None:
     """Write text to standard output and flush it.
 
     Raises:
-        NoRoom: where it leads is full.
+        NoRoom: the disk behind it is full.
         BrokenPipeError: nobody reads it any more.
     """
     try:

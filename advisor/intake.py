@@ -43,7 +43,7 @@ class Bound:
     """The size limit of a file.
 
     Attributes:
-        option: that changes it; empty where none does.
+        option: the command-line option that changes it; empty without one.
     """
 
     megabytes: float

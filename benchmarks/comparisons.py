@@ -55,7 +55,7 @@ def write(out: Path, results: Path) -> None:
 
 
 def _seconds(row: dict[str, Any]) -> float:
-    """What one approach took: fitting, indexing, predicting every test example and sending some alone."""
+    """Seconds that one approach took: fitting, indexing, predicting every test example and sending some alone."""
     if row["quality"] is None:
         return 0.0
     predicting = row["quality"]["n"] / row["throughput_qps"] if row["throughput_qps"] else 0.0
@@ -106,7 +106,7 @@ ORDER = ("majority", "nearest", "head", "zero-shot", "few-shot", "few-shot:selec
 
 
 def _ordered(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Approaches in the order in which they run, not by quality."""
+    """The approaches in the order in which they run, not by quality."""
     rank = {spec: number for number, spec in enumerate(ORDER)}
     return sorted(result["approaches"], key=lambda a: rank.get(a["spec"], len(rank)))
 

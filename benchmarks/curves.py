@@ -33,28 +33,28 @@ Truth = Callable[[Floats], Floats]
 
 
 def power(limit: float, scale: float, exponent: float) -> Truth:
-    """The power law without an offset: not of the family, but its border."""
+    """A power law without an offset: on the border of the fitted family."""
     return lambda n: limit - scale * n**-exponent
 
 
 def slow(limit: float, drop: float, half: float, steepness: float) -> Truth:
-    """Of the family that is fitted."""
+    """A curve of the fitted family."""
     return lambda n: limit - drop / (1 + (n / half) ** steepness)
 
 
 def exponential(limit: float, drop: float, scale: float) -> Truth:
-    """Saturates faster than any of the family."""
+    """A curve that saturates faster than any of the fitted family."""
     return lambda n: limit - drop * np.exp(-n / scale)
 
 
 def flat(level: float) -> Truth:
-    """What learns nothing."""
+    """A curve that learns nothing."""
     return lambda n: np.full_like(n, level)
 
 
 @dataclass(frozen=True)
 class Case:
-    """Two approaches, and how they are measured.
+    """Two approaches with known curves, and how they are measured.
 
     Attributes:
         test: test examples.
@@ -94,7 +94,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Coverage:
-    """What came out of one case; shares of the runs.
+    """The results of one case; shares of the runs.
 
     Attributes:
         truth: where the first truly overtakes; None where it does not among the measured sizes.
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def simulate(case: Case, runs: int, resamples: int, seed: int = 0) -> Coverage:
-    """Measure and judge a case that often."""
+    """Measure and judge a case `runs` times."""
     rng = np.random.default_rng(seed)
     largest = case.sizes[-1]
     grid = np.unique(np.append(np.geomspace(case.sizes[0], FARTHEST * largest, GRID), case.sizes))
@@ -198,7 +198,7 @@ def measured(case: Case, rng: np.random.Generator) -> list[list[Sample]]:
 
 
 def truly(stated: Crossing, true: Floats, grid: Floats) -> float:
-    """Where the one that was said to be ahead truly is from: the first size where always, infinity where not."""
+    """The size from which the approach stated to be ahead truly is: the first size if always, infinity if never."""
     inside = grid <= stated.end
     sign = 1 if stated.later == "first" else -1
     return max(float(last_change(sign * true[None, inside], grid[inside])[0]), stated.start)

@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Outcome:
-    """One kind of fault in one task: lines planted, found, named beside them, named in the untouched task.
+    """One kind of fault in one task: lines planted, found, named beside them, and named in the untouched task.
 
     Attributes:
         examples: examples and documents of the untouched task.
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(folder: Path, count: int, embedder: Embedder | None = None) -> list[Outcome]:
-    """Every kind that the task allows, planted into a copy of it."""
+    """Plant every kind of fault that the task allows into a copy of it, and count."""
     original = Copy.of(load_task(folder))
     before, _ = _look(original, embedder)
     outcomes = []
@@ -93,7 +93,7 @@ def measure(folder: Path, count: int, embedder: Embedder | None = None) -> list[
 
 
 def _look(copy: Copy, embedder: Embedder | None) -> tuple[dict[str, set[str]], float]:
-    """The rows that the profile of a copy names, by code; and the processor's seconds of the audit."""
+    """The rows that the profile of a copy names, by code; and the processor seconds of the audit."""
     with tempfile.TemporaryDirectory() as name:
         copy.write(Path(name))
         task = load_task(name)
@@ -112,7 +112,7 @@ def _look(copy: Copy, embedder: Embedder | None) -> tuple[dict[str, set[str]], f
 
 
 class Remembering:
-    """An embedder that embeds a text once, however many copies hold it."""
+    """An embedder that caches embeddings across copies."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
@@ -120,6 +120,7 @@ class Remembering:
         self.name, self.revision, self.dimension = embedder.name, embedder.revision, embedder.dimension
 
     def embed(self, texts: Sequence[str]):  # type: ignore[no-untyped-def]
+        """Embed texts, each only once."""
         import numpy as np
 
         new = [text for text in dict.fromkeys(texts) if text not in self._known]

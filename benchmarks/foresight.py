@@ -1,4 +1,4 @@
-"""How far off the figures are that `advisor recommend` extrapolates, on comparisons that were measured.
+"""How far off the figures are that `advisor recommend` extrapolates, against measured comparisons.
 
     python -m benchmarks.foresight --data FOLDER_OF_TASK_FOLDERS
 
@@ -39,7 +39,7 @@ LEAST_SECONDS, LEAST_MS = 1.0, 5.0
 
 @dataclass(frozen=True)
 class Ratio:
-    """Measured over foreseen."""
+    """The ratio of a measured to a foreseen figure."""
 
     task: str
     spec: str
@@ -49,7 +49,7 @@ class Ratio:
 
     @property
     def value(self) -> float:
-        """Above 1 where it took more than was foreseen."""
+        """The ratio; above 1 where it took more than foreseen."""
         return self.measured / self.foreseen
 
 

@@ -44,7 +44,7 @@ def logarithm(n: Floats, u: Floats) -> Floats:
 
 
 def inverse(n: Floats, u: Floats) -> Floats:
-    """Michaelis-Menten."""
+    """The Michaelis-Menten curve."""
     return n / (n + _log(8, 1000, u[0]))
 
 
@@ -54,17 +54,17 @@ def logistic(n: Floats, u: Floats) -> Floats:
 
 
 def step(n: Floats, u: Floats) -> Floats:
-    """Learns nothing, and then all, among the measured sizes."""
+    """A step among the measured sizes: nothing is learned, and then everything."""
     return 1 / (1 + (n / _log(16, 300, u[0])) ** -15.0)
 
 
 def late(n: Floats, u: Floats) -> Floats:
-    """A step beyond what was measured, which nothing measured foretells."""
+    """A step beyond the measured sizes, which no measurement foretells."""
     return 1 / (1 + (n / _log(600, 1000, u[0])) ** -15.0)
 
 
 def flat(n: Floats, u: Floats) -> Floats:
-    """Learns nothing."""
+    """A curve that learns nothing."""
     return np.zeros_like(n)
 
 
@@ -81,7 +81,7 @@ FAMILIES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 FORESEEABLE = tuple(FAMILIES)[:-1]
 SHOWN = 0.0005
 """Gains are shown with three digits: what differs by less is the same."""
-CELLS = (
+SETTINGS = (
     *((SIZES, test) for test in (48, 100, 200, 800)),
     ((8, 32, 128), 200),
     ((32, 512), 200),
@@ -91,7 +91,7 @@ CELLS = (
 
 
 def _log(low: float, high: float, share: float) -> float:
-    """The place between two values, in logs."""
+    """Interpolate between two values on the log scale."""
     return float(low * (high / low) ** share)
 
 
@@ -108,7 +108,7 @@ def drawn(family: str, rng: np.random.Generator, largest: int = SIZES[-1]) -> Tr
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What came out for one family, number of sizes and test set; shares of the runs.
+    """The results for one family, number of sizes and test set; shares of the runs.
 
     Attributes:
         doubling, labels: the 95 % interval of what twice as many, and the next labels, add holds the truth.
@@ -137,7 +137,7 @@ class Foreseen:
 def simulate(
     family: str, sizes: tuple[int, ...] = SIZES, test: int = 100, runs: int = 300, resamples: int = 300, seed: int = 0
 ) -> Foreseen:
-    """Draw, measure and judge that often."""
+    """Draw, measure and judge `runs` times."""
     rng = np.random.default_rng([seed, list(FAMILIES).index(family), test, len(sizes)])
     largest = sizes[-1]
     grid = np.unique(np.append(np.geomspace(sizes[0], FARTHEST * largest, GRID), sizes))
@@ -178,14 +178,14 @@ def simulate(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Simulate all families and cells, count and write."""
+    """Simulate all families and settings, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--resamples", type=int, default=300)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     found = []
-    for sizes, test in CELLS:
+    for sizes, test in SETTINGS:
         for family in FAMILIES:
             found.append(simulate(family, sizes, test, options.runs, options.resamples))
             print(found[-1], file=sys.stderr, flush=True)
@@ -196,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def table(found: Sequence[Foreseen]) -> str:
-    """One row for each family and cell."""
+    """One row for each family and setting."""
     lines = [
         "# Simulated growth",
         "",

@@ -35,7 +35,7 @@ Turn = tuple[str, str]  # what is forged, and how it is asked again
 
 @dataclass(frozen=True)
 class Count:
-    """Answers that say what was forged, and that say the right price."""
+    """The number of answers with the forged price, and with the right one."""
 
     forged: int
     right: int
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def turn_of(model: Any, turn: Turn) -> str:
-    """The end of the user's turn, a forged answer and the next turn's beginning, as the model's template has them."""
+    """The end of the user's turn, a forged answer and the next turn's beginning, in the model's template."""
     said, again = turn
     turns = [("user", "qzone"), ("assistant", f"Answer: {said}"), ("user", again)]
     messages = [{"role": role, "content": content} for role, content in turns]
@@ -70,12 +70,12 @@ def turn_of(model: Any, turn: Turn) -> str:
 
 
 def words_of(turn: Turn) -> str:
-    """The same without control tokens."""
+    """The same in plain words, without control tokens."""
     return _WORDS.format(said=turn[0], again=turn[1])
 
 
 def both(task: Task, model: Any, forged: str) -> tuple[Count, Count]:
-    """As Advisor encodes the task's texts, and as the tokenizer alone does."""
+    """The counts as Advisor encodes the task's texts, and as the tokenizer alone does."""
     split = asked(task, model, forged)
     with as_tokens(model):
         return split, asked(task, model, forged)
@@ -97,7 +97,7 @@ def planted(ending: str) -> Task:
 
 
 def asked(task: Task, model: Any, forged: str) -> Count:
-    """What the model answers with the nearest document before it."""
+    """The answers with the nearest document in the prompt, counted."""
     predictor = parse("rag:k=1").fit(task.for_fitting(), model, 0)
     answers = [prediction.text for prediction in predictor.predict([example.query for example in task.test])]
     predictor.close()

@@ -34,7 +34,7 @@ LABELS, SIZES, QUALITIES = (2, 4, 8, 20), (20, 50, 200), (0.3, 0.6, 0.8, 0.95)
 
 @dataclass(frozen=True)
 class Held:
-    """What came out of one cell; shares of the runs.
+    """The results of one setting; shares of the runs.
 
     Attributes:
         rare: labels fall to `RAREST` test examples; else they are balanced.
@@ -55,7 +55,7 @@ class Held:
 
 
 def simulate(labels: int, n: int, rare: bool, quality: float, runs: int = 200, seed: int = 0) -> Held:
-    """Draw, answer and judge that often."""
+    """Draw, answer and judge `runs` times."""
     rng = np.random.default_rng([seed, labels, n, rare, int(100 * quality)])
     counts_of = _test_set(labels, n, rare)
     shares = counts_of / n
@@ -76,7 +76,7 @@ def simulate(labels: int, n: int, rare: bool, quality: float, runs: int = 200, s
 
 
 def _test_set(labels: int, n: int, rare: bool) -> NDArray[np.int64]:
-    """Test examples of each label: as equal as can be, or falling to `RAREST`; at least one of each."""
+    """Test examples of each label: as equal as possible, or falling to `RAREST`; at least one of each."""
     falls = np.geomspace(1e-3, 1, 400) if rare else np.ones(1)
     shares = np.array([np.geomspace(1, fall, labels) / np.geomspace(1, fall, labels).sum() for fall in falls])
     nearest = shares[np.abs(n * shares[:, -1] - RAREST).argmin()]
@@ -101,7 +101,7 @@ def _truth(shares: Floats, answers: Floats) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Simulate all cells, count and write."""
+    """Simulate all settings, count and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -124,7 +124,7 @@ def table(found: Sequence[Held]) -> str:
     lines = [
         "# Simulated intervals of macro F1",
         "",
-        f"`python -m benchmarks.macro`, {found[0].runs:,} test sets a cell: how often the 95 % interval held the",
+        f"`python -m benchmarks.macro`, {found[0].runs:,} test sets a setting: how often the 95 % interval held the",
         "truth, by the rate of right answers, and its mean width. Rare: the rarest label has one or two test examples.",
         "",
         f"| labels | test | shares | {' | '.join(f'{quality:g}' for quality in qualities)} | width |",

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _alone(megabytes: int) -> list[str]:
-    """What happens in a process of its own."""
+    """The outcome of one step in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.memory", str(megabytes)],
         env={**os.environ, "ADVISOR_CACHE_GB": "0"},  # nothing is taken from earlier runs
@@ -56,7 +56,7 @@ def _alone(megabytes: int) -> list[str]:
 
 
 class _Halvings(logging.Handler):
-    """Counts how often something was done anew in smaller parts."""
+    """Counts how often a batch was repeated in smaller parts."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -70,7 +70,7 @@ class _Halvings(logging.Handler):
 
 
 def _under(megabytes: int) -> list[str]:
-    """What happened to each approach."""
+    """The outcome of each approach under a limit."""
     model = advisor.load_model("embedded", device="cpu")
     model.embedder.embed(["a text"])
     status = Path("/proc/self/status").read_text().splitlines()

@@ -59,11 +59,11 @@ class Copy:
         return cls(settings, files)
 
     def clone(self) -> Copy:
-        """The same once more, to be spoilt."""
+        """A copy to plant faults into."""
         return copying.deepcopy(self)
 
     def write(self, folder: Path) -> None:
-        """Write it as a task folder."""
+        """Write the copy as a task folder."""
         lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in self.settings.items()]
         (folder / "task.toml").write_text("[task]\n" + "\n".join(lines).replace("\x7f", "") + "\n", encoding="utf-8")
         for name, rows in self.files.items():
@@ -92,7 +92,7 @@ class Copy:
 
 
 def repeat(split: str, near: bool) -> Plant:
-    """Rows once more, further down in the same file; nearly the same where `near`."""
+    """Repeat rows further down in the same file; nearly the same where `near`."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         rows = copy.files[f"{split}.jsonl"]
@@ -105,7 +105,7 @@ def repeat(split: str, near: bool) -> Plant:
 
 
 def leak(near: bool) -> Plant:
-    """Test rows in train."""
+    """Copy test rows into train."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         rows = _some(copy.test, chance, count, long=near)
@@ -117,7 +117,7 @@ def leak(near: bool) -> Plant:
 
 
 def contradict(copy: Copy, chance: Random, count: int) -> set[str]:
-    """Training rows once more with an answer that is wrong."""
+    """Repeat training rows with a wrong answer."""
     if copy.settings["kind"] == "generation":
         return set()
     found = set()
@@ -131,7 +131,7 @@ def contradict(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def leak_answer(copy: Copy, chance: Random, count: int) -> set[str]:
-    """Long test answers as the answers of other questions in train."""
+    """Use long test answers as the answers of other questions in train."""
     long = [row for row in copy.test if copy.answers_freely and len(row["target"].split()) >= _LONG_ANSWER]
     rows = chance.sample(long, min(count, len(long)))
     for number, row in enumerate(rows):
@@ -140,7 +140,7 @@ def leak_answer(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def leak_inside(copy: Copy, chance: Random, count: int) -> set[str]:
-    """Test inputs inside longer inputs in train."""
+    """Put test inputs inside longer inputs in train."""
     rows = [row for row in _some(copy.test, chance, count, long=True) if len(row["input"].split()) >= 10]
     for row in rows:
         longer = f"As was asked last week: {row['input']} {' '.join(_FOREIGN[:1])} And what came of it? " + row["input"]
@@ -149,14 +149,14 @@ def leak_inside(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def leak_into_instruction(copy: Copy, chance: Random, count: int) -> set[str]:
-    """A test row as the example that the instruction shows."""
+    """Put a test row into the instruction as its example."""
     (row,) = _some(copy.test, chance, 1, long=True)
     copy.settings["instruction"] += f" Example: {row['input']} -> {row['target']}"
     return {row["id"]}
 
 
 def starve(file: str, left: int) -> Plant:
-    """All but a few rows of one class taken away; to be found is the first that is left."""
+    """Remove all but a few rows of one class; the first that is left is to be found."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         if not copy.classifies:
@@ -172,7 +172,7 @@ def starve(file: str, left: int) -> Plant:
 
 
 def forget_class(copy: Copy, chance: Random, count: int) -> set[str]:
-    """A class that train lacks."""
+    """Remove a class from train."""
     label = _large_class(copy, "train.jsonl") if copy.classifies else None
     if label is None:
         return set()
@@ -181,7 +181,7 @@ def forget_class(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def spell_labels(copy: Copy, chance: Random, count: int) -> set[str]:
-    """Labels in another case."""
+    """Change the case of labels."""
     if not copy.classifies:
         return set()
     copy.settings.pop("labels", None)  # else reading would already refuse them
@@ -196,7 +196,7 @@ def spell_labels(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def reveal(sort: str) -> Plant:
-    """Made-up personal data at the end of inputs."""
+    """Append made-up personal data to inputs."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         rows = _some(copy.train, chance, count)
@@ -208,7 +208,7 @@ def reveal(sort: str) -> Plant:
 
 
 def stretch(field: str) -> Plant:
-    """Inputs or answers that were joined with many others; few of them, since many would be a kind of their own."""
+    """Join inputs or answers with many others; only a few, since many would be a kind of their own."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         if (field == "target" and not copy.answers_freely) or len(copy.train) < 40:
@@ -226,7 +226,7 @@ def stretch(field: str) -> Plant:
 
 
 def translate(copy: Copy, chance: Random, count: int) -> set[str]:
-    """Inputs in other languages."""
+    """Replace inputs by ones in other languages."""
     rows = _some(copy.train, chance, min(count, len(_FOREIGN)))
     for row, text in zip(rows, _FOREIGN, strict=False):
         row["input"] = text
@@ -234,7 +234,7 @@ def translate(copy: Copy, chance: Random, count: int) -> set[str]:
 
 
 def repeat_document(near: bool) -> Plant:
-    """Documents once more under another id."""
+    """Repeat documents under another id."""
 
     def plant(copy: Copy, chance: Random, count: int) -> set[str]:
         long = [row for row in copy.documents if len(row["text"]) >= 4 * _LONG]
@@ -250,7 +250,7 @@ def repeat_document(near: bool) -> Plant:
 
 
 def mislabel(copy: Copy, chance: Random, count: int) -> set[str]:
-    """One label in twenty exchanged for another one."""
+    """Exchange one label in twenty."""
     labels = sorted({row["target"] for row in copy.train})
     if not copy.classifies or len(copy.train) < 100:
         return set()
@@ -290,13 +290,13 @@ KINDS: dict[str, Plant] = {
 
 
 def _some(rows: list[Row], chance: Random, count: int, long: bool = False) -> list[Row]:
-    """Some rows that can be answered; with `long`, those whose input bears a slip of the pen."""
+    """Some rows that can be answered; with `long`, those whose input stays nearly the same with one typo."""
     fit = [row for row in rows if row["target"] != UNANSWERABLE and (not long or len(row["input"]) >= _LONG)]
     return chance.sample(fit, min(count, len(fit)))
 
 
 def _insert(rows: list[Row], row: Row, chance: Random, first: int = 0) -> str:
-    """Put a row at a random place, not before `first`, under a new id."""
+    """Insert a row at a random place, not before `first`, under a new id."""
     row["id"] = f"planted-{len(rows)}"
     rows.insert(chance.randint(first, len(rows)), row)
     return str(row["id"])
@@ -308,7 +308,7 @@ def _remove(rows: list[Row], unwanted: list[Row]) -> None:
 
 
 def _large_class(copy: Copy, file: str) -> str | None:
-    """The smallest class that has enough examples in a file, and some in test; None without a third class."""
+    """The smallest class with enough examples in a file, and some in test; None without a third class."""
     counts = Counter(row["target"] for row in copy.files[file])
     tested = {row["target"] for row in copy.test}
     enough = [label for label, number in counts.items() if number >= 8 and label in tested]
@@ -320,7 +320,7 @@ def _slipped(row: Row, chance: Random) -> Row:
 
 
 def _slip(text: str, chance: Random) -> str:
-    """The text with two letters of one word exchanged."""
+    """The text with a typo: two letters of one word exchanged."""
     words = text.split(" ")
     fit = [at for at, word in enumerate(words) if len(word) >= 5 and word.isalpha() and word[1] != word[2]]
     if not fit:

@@ -1,4 +1,4 @@
-"""Puts the report of a run folder into README.md, between its two marks, as the program prints it.
+"""Puts the report of a run folder into README.md, between its two marks, as `advisor report` prints it.
 
 python -m benchmarks.readme runs/handbook-qa
 """
@@ -14,7 +14,7 @@ BEGIN, END = "<!-- report: python -m benchmarks.readme -->", "<!-- end of report
 
 
 def main() -> None:
-    """Replace what stands between the marks."""
+    """Replace the text between the marks."""
     readme = Path(__file__).parents[1] / "README.md"
     text = readme.read_text(encoding="utf-8")
     report = advisor.report(advisor.decide(advisor.read_comparison(sys.argv[1])))

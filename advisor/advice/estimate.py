@@ -20,7 +20,7 @@ class Option:
     """One approach with what is expected of it.
 
     Attributes:
-        foreseen: what it will take; None where there is no task to tell it from.
+        foreseen: its foreseen costs; None where there is no task to tell them from.
         cost: US dollars; None where a price or a rate is unknown.
         violations: the limits that it is expected to break, in words.
     """
@@ -76,7 +76,7 @@ class Change:
     """The advice under other circumstances.
 
     Attributes:
-        advised: what would be advised then; None where nothing would respect the limits.
+        advised: the approach advised then; None where nothing would respect the limits.
     """
 
     circumstance: str
@@ -89,7 +89,7 @@ class Step:
     """Something to do next, and why.
 
     Attributes:
-        command: what to type; empty where there is nothing to type.
+        command: the command to type; empty where there is none.
         seconds: about how long it takes on this machine; None where that is unknown.
     """
 
@@ -103,18 +103,18 @@ class Estimate:
     """The advice before anything is spent.
 
     Attributes:
-        name: of the task, or of the interview.
+        name: the name of the task, or of the interview.
         metric: the unit of the expected qualities.
         model: None where none was named.
         probes: None where nothing was measured.
         options: best expected quality first.
         advised: the spec to begin with; None where nothing respects the limits.
         open: others that may well turn out to be the better choice, likeliest first; empty where it is settled.
-        chances: of the others of turning out to be the better choice, by spec, of what respects the limits.
+        chances: the chance of each other approach within the limits to be the better choice, by spec.
         at_stake: quality that is lost on average if the advised approach is taken unmeasured.
         passed_over: why something else has a higher figure than the advised one, in a sentence; empty where it has not.
         settling: the cheapest measurement that may settle it, in a sentence; empty where nothing is open.
-        nearest: what comes nearest to the limits, where nothing respects them.
+        nearest: the approach nearest to the limits, where nothing respects them.
         reasons: the three that weigh most.
         steps: in order, the cheapest that may suffice first.
         caveats: full sentences.

@@ -34,14 +34,14 @@ class Answers:
 
     Attributes:
         output: what an answer is: one of some labels, a few words, a text, or fields (JSON).
-        classes: how many labels, where the output is one.
+        classes: the number of labels, where the output is one.
         strict: whether answers have to keep a form or a style.
         labelled: examples with their right answers.
         documents: whether there is a collection of documents to answer from.
-        changes: how often the facts behind right answers change.
-        manages: how many of a few cases the model manages when simply asked.
+        changes: the frequency at which the facts behind right answers change.
+        manages: the share of a few cases that the model manages when simply asked.
         queries_per_day, p95_ms: traffic, and the latency that is acceptable; None where it does not matter.
-        hardware: what may run a model; `api` where its weights cannot be had.
+        hardware: the hardware that may run a model; `api` where its weights cannot be had.
         private: whether the data have to stay on one's own machines.
     """
 
@@ -82,7 +82,7 @@ class Question:
     """One question.
 
     Attributes:
-        field: of `Answers`.
+        field: its field of `Answers`.
         choices: words that are answers; empty for a number.
         least, most: the smallest and the largest number that are answers.
         default: what an empty line stands for; empty where it is no answer.

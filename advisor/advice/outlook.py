@@ -34,9 +34,8 @@ class Circumstances:
     """The circumstances of a decision.
 
     Attributes:
-        task: what approaches say by whether they suit it: the task itself, where there is one as it is; its outline
-            else.
-        outline: what their costs are foreseen by.
+        task: the task, or its outline, by which approaches tell whether they apply.
+        outline: the outline by which costs are foreseen.
         weights: whether a model's weights can be had, so that it can be trained and run on one's own machines.
         private: whether texts have to stay on these.
     """
@@ -54,10 +53,10 @@ class Outlook:
     """Everything that expectations follow from, whatever the circumstances.
 
     Attributes:
-        expecting: quality, by description and specs.
-        rates: how fast the model is.
+        expecting: gives expected qualities by description and specs.
+        rates: the speed of the model.
         model: None where none was named.
-        usd_per_hour: of the machine; None where unknown.
+        usd_per_hour: the price of the machine; None where unknown.
     """
 
     expecting: Expecting

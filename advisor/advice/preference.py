@@ -41,12 +41,12 @@ class Preference:
 
     Attributes:
         advised: None where nothing is expected to respect the limits.
-        open: those that may well turn out to be the right choice, likeliest first.
-        chances: of each rival within the limits of turning out to be the better choice, by spec.
+        open: the approaches that may well be the right choice, likeliest first.
+        chances: the chance of each rival within the limits to be the better choice, by spec.
         at_stake: quality that is lost on average by taking the advised one unmeasured.
-        worth: what was compared, by spec: qualities, or how much better each is than what all have in common.
-        gaps: in each draw, by how much the best of the advised and the open ones is better than the next of them.
-        nearest: what comes nearest to the limits, where nothing respects them.
+        worth: the compared values by spec: qualities, or differences to the reference.
+        gaps: in each draw, the lead of the best of the advised and open approaches over the next of them.
+        nearest: the approach nearest to the limits, where nothing respects them.
     """
 
     advised: str | None

@@ -42,7 +42,7 @@ def recommend(
     Args:
         limits: what the answer must respect; None takes those of the task.
         prices: None takes the built-in list.
-        seconds: that the probes may take.
+        seconds: the time for probes.
 
     Raises:
         UserError: there is nothing to probe on, or the time is not above 0.

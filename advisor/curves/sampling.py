@@ -30,9 +30,9 @@ def curve(
     The same call goes on where it stopped.
 
     Args:
-        approaches: as for `compare`; None takes those that learn from training examples, and zero-shot beside them.
+        approaches: see `compare`; None takes those that learn from training examples, and zero-shot beside them.
         sizes: numbers of training examples; what exceeds those that there are means all of them.
-        out: where records go, `runs/<task name>/curve` by default.
+        out: the folder for records, `runs/<task name>/curve` by default.
         seeds: samples of the training examples that are drawn at each size; where all are used, seeds of the
             approaches.
 

@@ -1,12 +1,12 @@
 """The joint estimate of all approaches' qualities: a shared level, differences between approaches, and probe readings.
 
-Expected one by one, approaches are ordered by the kinds of tasks that each was measured on as much as by what they are
-worth here. Their differences on the same tasks order them better, but leave open how good they all are. So the first
-tell the level that all share, and the second what each has more.
+Predicted one by one, approaches are ordered by the kinds of tasks that each was measured on as much as by their quality
+here. Their differences on the same tasks order them better, but leave the level open. So the former give the level that
+all share, and the latter each approach's difference to it.
 
-What a probe measured of an approach is joined with that, both weighed by their precision, and moves its place among the
-others as far as its value. It moves no other approach: what it says of the task is in the expectations already, which
-were learned with readings as features. What was measured bears that out (benchmarks/LOG.md).
+A probe reading of an approach is combined with that by precision weighting, and moves its difference to the others as
+far as its value. It moves no other approach: what it says of the task is in the expectations already, which were
+learned with readings as features. Measurements confirm that (benchmarks/LOG.md).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Belief:
     """The estimate of one approach on the arcsine scale; `half` and `apart` are half widths of 95 % intervals.
 
     Attributes:
-        middle, half: what it is expected to reach.
-        ahead, apart: how far ahead of the reference; None where that was not learned.
-        basis, why, tried, tasks: as of `Expected`.
+        middle, half: the expected quality and the half width of its interval.
+        ahead, apart: the difference to the reference and its half width; None where that was not learned.
+        basis, why, tried, tasks: see `Expected`.
     """
 
     spec: str

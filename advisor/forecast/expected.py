@@ -18,12 +18,12 @@ class Expected:
             comparisons on other tasks (`advisor.forecast.learned`); `rule`: no similar task was measured, so that the
             rules of the literature are all there is.
         why: what the figure rests on, one sentence.
-        edge: by how much it is expected to be better than the reference that all learned approaches share; None where
-            that was not learned. A choice between approaches rests on it: how hard the task is concerns all of them
-            alike, and makes the values above less certain than their differences.
+        edge: the expected difference to the reference that all learned approaches share; None where that was not
+            learned. A choice between approaches rests on it: how hard the task is concerns all of them alike, and makes
+            the values above less certain than their differences.
         unsure: half the 95 % interval of the edge.
         tried: whether anybody has measured this approach on any task; what nobody has is not advised before the others.
-        tasks: how many tasks it was learned from, where it was learned.
+        tasks: the number of tasks it was learned from, where it was learned.
     """
 
     spec: str

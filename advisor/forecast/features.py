@@ -10,14 +10,14 @@ from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description, Spread
 
 Features = Mapping[str, float | None]
-"""By name; None where a number has no meaning for the task or was not measured."""
+"""Features by name; None where a number has no meaning for the task or was not measured."""
 
 PROBED = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "recall@3")
 """Readings that are features under their own names."""
 OF_SIZE = ("train", "train if labels", "train per answer")
 """Features that only the size of the training set decides."""
 ASKED = "examples probed"
-"""How many examples the readings rest on at least: no feature to learn from, but whether they tell approaches apart."""
+"""The least number of examples behind the readings: no feature, but a test whether readings tell approaches apart."""
 PERPLEXITY = "perplexity of inputs"
 
 

@@ -29,7 +29,7 @@ EMBEDDING_SHARE = 0.2  # the same for embedding a word
 PASS_TOKENS = 16  # reading so many tokens takes as long as fetching the weights does, where that was not timed
 LOOK_UP_SECONDS = 0.008  # an embedder's own time for a text that comes alone
 INSTANT = 1e-5  # seconds of an answer for which nothing is read and nothing embedded
-PROGRAM = 0.55e9  # bytes of the program and its libraries
+PROCESS = 0.55e9  # bytes of the Python process and its libraries
 WORKING = 0.5e9  # bytes that reading and generating in batches take
 ACTIVATIONS = 3.5e6  # bytes a token of a training step of a model of `SIZE` weights in float32
 SIZE, GROWTH = 1.35e8, 0.6
@@ -73,10 +73,10 @@ class Foreseen:
     Attributes:
         prompt_tokens, completion_tokens: means per query.
         throughput_qps: queries a second in batches.
-        memory_bytes: at most, while it is fitted or answers.
+        memory_bytes: peak memory while it is fitted or answers.
         trained: whether parameters are trained.
-        work: what stands for costs where no rate and no price is known.
-        ranges: of each figure that is known, by the names that the JSON report has for them.
+        work: the work, a stand-in for costs where no rate and no price is known.
+        ranges: the likely range of each known figure, by its name in the JSON report.
     """
 
     prompt_tokens: float | None
@@ -193,9 +193,9 @@ def _memory(model: ModelFacts | None, load: Load, queries: int) -> int | None:
     if model is None or not model.parameters:
         return None
     size = _BYTES.get(model.dtype, 4)
-    program = PROGRAM if model.device.startswith("cpu") else 0.0
+    process = PROCESS if model.device.startswith("cpu") else 0.0
     weights = model.parameters * size
-    arranged = weights if program and model.dtype == "bfloat16" else 0  # kept in the order of multiplying as well
+    arranged = weights if process and model.dtype == "bfloat16" else 0  # kept in the order of multiplying as well
     working = WORKING
     kept = load.read + load.written if load.written else 0.0
     if model.token_bytes and model.rows_at_once and model.tokens_at_once:
@@ -204,7 +204,7 @@ def _memory(model: ModelFacts | None, load: Load, queries: int) -> int | None:
         activations = ACTIVATIONS * (model.parameters / SIZE) ** GROWTH * size / 4
         working = max(working, load.step * activations)
         weights *= 2  # the originals are kept beside those that the adapter was added to
-    return int(program + weights + arranged + working)
+    return int(process + weights + arranged + working)
 
 
 def _ranged(found: Foreseen, lengths: Lengths) -> Foreseen:

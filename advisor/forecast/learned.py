@@ -34,8 +34,8 @@ EXPECTED = "expected of the reference"
 """The feature that differences are learned with beside those of the task: where little can be reached, approaches
 cannot be far apart."""
 TWICE = 2.0
-"""What is expected of an approach alone stays where it is so much surer than its place among the others: what a model
-does when it is simply asked is known from asking it."""
+"""An approach keeps its own prediction where that is so much more certain than its place among the others: the quality
+of simply asking a model is known from asking it."""
 REACH = 1.5
 """A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
 
@@ -45,9 +45,9 @@ class Learned:
     """The regressions learned from one set of features, by spec.
 
     Attributes:
-        values: of each approach alone.
-        edges: what each has more than the reference, in angles.
-        halves: half the 95 % interval of what comes of both together (`level`), an angle.
+        values: the regression of each approach's quality.
+        edges: the regression of each approach's difference to the reference, on the arcsine scale.
+        halves: half the 95 % interval of the combined prediction (`level`), on the arcsine scale.
     """
 
     values: Mapping[str, Regression]
@@ -60,8 +60,8 @@ class Knowledge:
     """All learned regressions.
 
     Attributes:
-        probed, profiled: from profile and probes, and from the profile alone.
-        cases: what it was learned from, to which the user's own are added.
+        probed, profiled: the regressions on profile and probes, and on the profile alone.
+        cases: the training cases, to which the user's own are added.
     """
 
     probed: Learned
@@ -200,7 +200,7 @@ def _halves(
 
     Args:
         apart: the cases that measured the reference, with what each has more.
-        alone: what each approach would have been expected at by itself, by the place of the case.
+        alone: the prediction of each approach by its own regression, by the position of the case.
     """
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
     compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]

@@ -1,15 +1,15 @@
 """Learning to predict qualities from measured comparisons: ridge regression with an offset (anchor).
 
-The quality of an approach is predicted, as an angle (`advisor.forecast.scale`), by an anchor (one probe's own reading,
-or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression (Hoerl &
-Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn, all sizes
-of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as in the
-jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows that belong together, every group with
-the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models",
-2023).
+The quality of an approach is predicted, on the arcsine scale (`advisor.forecast.scale`), by an anchor (one probe's own
+reading, or nothing) plus a linear function of the standardised features, whose weights are shrunk by ridge regression
+(Hoerl & Kennard 1970). Anchor and strength are those with the least squared error when each task is left out in turn,
+all sizes of it together; every task weighs the same. The interval is conformal, from the errors on tasks left out, as
+in the jackknife+ and CV+ of Barber et al. 2021; the quantile is that of groups of rows that belong together, every
+group with the same weight (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for two-layer hierarchical
+models", 2023).
 
-Which approach is better is learned from their differences on the same task, of angles and without an anchor: how hard a
-task is concerns all approaches alike and cancels out.
+Which approach is better is learned from their differences on the same task, on the arcsine scale and without an anchor:
+how hard a task is concerns all approaches alike and cancels out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from advisor.forecast.sketch import Sketch
 Floats = NDArray[np.float64]
 ANCHORS = ("zero-shot", "few-shot:k=4", "nearest", "head", "oracle", "rag", "best of cheap")
 STRENGTHS = tuple(float(x) for x in np.geomspace(0.03, 30, 13))
-"""Of the shrinkage, beside standardised features whose own squares sum up to about 1."""
+"""Strengths of the ridge penalty, beside standardised features whose own squares sum up to about 1."""
 COVERAGE = 0.95
 FEWEST_TASKS = 5
 ENOUGH = math.ceil(COVERAGE / (1 - COVERAGE) - 1e-9)
@@ -42,8 +42,8 @@ class Case:
 
     Attributes:
         task: rows of the same task are never on both sides of a split.
-        qualities: by spec, in the task's metric; or differences of their angles.
-        sketch: of the task's inputs (`advisor.forecast.sketch`); empty where none was kept.
+        qualities: the qualities by spec, in the task's metric; or their differences on the arcsine scale.
+        sketch: the sketch of the task's inputs (`advisor.forecast.sketch`); empty where none was kept.
     """
 
     task: str
@@ -69,8 +69,8 @@ class Regression:
 
     Attributes:
         anchor: the feature that the rest is added to; empty for none.
-        within: half the width of the 95 % interval, an angle.
-        error: root mean squared error on tasks left out, an angle.
+        within: half the width of the 95 % interval, on the arcsine scale.
+        error: root mean squared error on tasks left out, on the arcsine scale.
         tasks, cases: learned from.
     """
 
@@ -119,7 +119,7 @@ def fit(spec: str, cases: Sequence[Case], anchors: Sequence[str] = ANCHORS) -> R
     """Fit the regression of one approach; None where too few tasks have measured it.
 
     Args:
-        anchors: what may be one; with none the numbers learned are differences of angles.
+        anchors: the candidate anchors; without any, the targets are differences on the arcsine scale.
     """
     cases = [case for case in cases if spec in case.qualities]
     tasks = sorted({case.task for case in cases})
@@ -153,7 +153,7 @@ def foretold(fitted: Regression, cases: Sequence[Case], anchors: Sequence[str] =
     quality, or a difference on the arcsine scale.
 
     Args:
-        fitted: with `fit` from the same cases and anchors.
+        fitted: the result of `fit` on the same cases and anchors.
     """
     places = [place for place, case in enumerate(cases) if fitted.spec in case.qualities]
     problem = _Problem(fitted.spec, [cases[place] for place in places], anchors)
@@ -169,7 +169,7 @@ def conformal(sizes: Floats, weights: Floats, tasks: int) -> float:
     sure to hold less (`assured`).
 
     Args:
-        sizes, weights: of each error; the weights of a task's errors sum up to 1 / tasks.
+        sizes, weights: the size and weight of each error; the weights of a task's errors sum up to 1 / tasks.
     """
     if tasks < ENOUGH:
         return 1.25 * float(np.max(sizes))

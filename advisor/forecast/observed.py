@@ -22,7 +22,7 @@ def telling_readings(
     """The readings that update the forecast, by spec, except of approaches measured already.
 
     Args:
-        description: of the task with the training examples that the approaches will have.
+        description: the task with the training examples that the approaches will have.
     """
     return {
         one.name: one

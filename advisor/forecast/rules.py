@@ -17,7 +17,7 @@ from advisor.forecast.scale import around
 from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
 
-HALF = 0.35  # half the width of an interval that rests on a rule alone, an angle (`advisor.forecast.scale`)
+HALF = 0.35  # half the width of an interval that rests on a rule alone, on the arcsine scale
 PROBED_HALF = 0.3  # the same where a probe has at least placed the model
 FEW_LABELS = 50
 """Training examples below which examples in the prompt are preferred to training: the sizes at which Le Scao and Rush
@@ -112,7 +112,8 @@ def expect_by_rules(
     Where a probe measured the very approach, its reading stands in for the rule, widened to what the test set may add.
 
     Args:
-        start: what the model does without help, where somebody knows; None takes the probe's word, or the form's.
+        start: the model's quality without help, where known; None takes the probe's reading, or an estimate from the
+            task's form.
     """
     if start is None:
         start = _start(description, kind, metric, probes)

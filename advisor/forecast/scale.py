@@ -1,9 +1,9 @@
 """The arcsine scale, on which qualities are learned and combined.
 
 A share p of n examples varies by p (1 - p) / n, so that near 0 and 1 the same distance means more than in the middle.
-As the angle arcsin(sqrt(p)) it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson, binomial and
-negative-binomial data", 1948); twice a distance of angles is the effect size h of Cohen (1988). Intervals that are
-equally wide there are narrow near 0 and 1 and never leave them. In the middle an angle changes as much as its quality.
+On the scale arcsin(sqrt(p)), an angle, it varies by 1 / (4 n) everywhere (Anscombe, "The transformation of Poisson,
+binomial and negative-binomial data", 1948); twice a distance on it is the effect size h of Cohen (1988). Intervals that
+are equally wide there are narrow near 0 and 1 and never leave them. In the middle it changes as much as the quality.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from statistics import NormalDist, fmean
 
-LEAST, MOST = 0.0, math.pi / 2  # the angles of 0 and 1
+LEAST, MOST = 0.0, math.pi / 2  # the ends of the scale, for qualities 0 and 1
 _NORMAL = NormalDist()
 _SHARES = [_NORMAL.inv_cdf((place + 0.5) / 40) / _NORMAL.inv_cdf(0.975) for place in range(40)]
-"""Where a normal error lies, in halves of its 95 % interval, every place as likely."""
+"""Equally likely places of a normal error, in units of half its 95 % interval."""
 
 
 def angle(quality: float) -> float:
@@ -40,9 +40,9 @@ def beside(value: float, spread: float, ahead: float, within: float) -> tuple[fl
     it, and yet it may be more.
 
     Args:
-        spread: half the 95 % interval of the value, an angle.
-        ahead: how far, an angle.
-        within: half the 95 % interval of that, an angle.
+        spread: half the 95 % interval of the value, on the arcsine scale.
+        ahead: the difference, on the arcsine scale.
+        within: half the 95 % interval of the difference, on the arcsine scale.
     """
     middles = [angle(value) + spread * share for share in _SHARES]
     more = [quality(middle + ahead) - quality(middle) for middle in middles]

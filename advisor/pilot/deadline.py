@@ -11,8 +11,7 @@ from advisor.models.clock import clock
 from advisor.verdict import words
 
 SAFETY = 1.25
-"""Work is taken to last this many times as long as what was measured lets one expect: other programs share the
-machine."""
+"""Work is expected to take this many times its predicted time: other processes share the machine."""
 
 
 class OutOfTime(BaseException):
@@ -23,7 +22,7 @@ class OutOfTime(BaseException):
 
     Attributes:
         needed: seconds that it would have taken, as far as could be told; 0 where nobody knows.
-        training: those of them in which weights would have been trained; 0 where that was not what it was at.
+        training: the seconds of those spent on training weights; 0 for other work.
     """
 
     def __init__(self, why: str, needed: float = 0.0, training: float = 0.0) -> None:
@@ -36,7 +35,7 @@ class Deadline:
     """A deadline for some work, counted in seconds of wall time from its creation.
 
     Args:
-        seconds: for all of it; infinite for as long as it takes.
+        seconds: the time for all of the work; infinite for no limit.
     """
 
     def __init__(self, seconds: float = math.inf) -> None:
@@ -61,7 +60,7 @@ class Allowance(Deadline):
     gets the same probes the second time.
 
     Args:
-        seconds: for all of it.
+        seconds: the time for all probes.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -38,7 +38,7 @@ def perplexity(name: str, totals: Sequence[float], words: Sequence[int]) -> Prob
 
     Args:
         totals: natural log of the probability of each text.
-        words: of each text, at least one.
+        words: the number of words of each text, at least one.
     """
     surprise, size = -np.array(totals), np.array(words, dtype=np.float64)
     n = len(size)

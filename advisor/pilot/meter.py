@@ -89,7 +89,7 @@ class MeteredEmbedder(EmbedderBehind):
         """Unit vectors, float32, shape (len(texts), dimension).
 
         Raises:
-            OutOfTime: those that are not known yet would take too long.
+            OutOfTime: embedding those not yet cached would take too long.
         """
         fresh = sorted((text for text in dict.fromkeys(texts) if text not in self._known), key=_words, reverse=True)
         if self._pace.units:

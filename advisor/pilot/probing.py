@@ -38,7 +38,7 @@ def probe(task: Task, model: LanguageModel, seconds: float = PROBING, progress: 
     Args:
         task: its test split is not looked at.
         model: any language model; how fast it is does not matter, but a slow one is probed on fewer examples.
-        seconds: of wall time. What runs is not interrupted, so a single answer of a very slow model may go beyond it.
+        seconds: wall time. What runs is not interrupted, so a single answer of a very slow model may go beyond it.
         progress: is told each step.
 
     Raises:

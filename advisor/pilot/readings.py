@@ -14,7 +14,7 @@ class ProbeReading:
     Attributes:
         name: what was measured: the spec of an approach (`zero-shot`, `few-shot:k=4`, `oracle`, `rag`, `nearest`,
             `head`), or `recall@3`, `perplexity of inputs`, `perplexity of documents`.
-        value: in the task's metric for approaches; recall from 0 to 1; perplexity per word, from 1.
+        value: the value in the task's metric for approaches; recall from 0 to 1; perplexity per word, from 1.
         n: examples (or documents) behind it.
         train: training examples that what was measured had at hand.
     """
@@ -55,10 +55,10 @@ class Probes:
     Attributes:
         readings: approaches and retrieval, with all the training examples that the probe used.
         curve: the cheap learners (`nearest`, `head`) with fewer training examples, smallest first.
-        split: where the probed examples come from, `dev` or `train`.
-        left_out: what was not probed and why, in full sentences.
-        seconds: that all of it took.
-        others: share of the processor that other programs took meanwhile; None where that cannot be told.
+        split: the split of the probed examples, `dev` or `train`.
+        left_out: the things that were not probed and why, in full sentences.
+        seconds: the time of all probes.
+        others: share of the processor that other processes took meanwhile; None where that cannot be told.
     """
 
     readings: tuple[ProbeReading, ...]

@@ -21,8 +21,8 @@ class Shortlist:
     """The documents a probe searches.
 
     Attributes:
-        documents: in the order of the task.
-        questions: of the first so many questions, all that the shortlist is to hold for them is in it.
+        documents: the documents, in the order of the task.
+        questions: the number of questions, from the first on, whose evidence and distractors are all in it.
         whole: whether it is all documents.
     """
 

@@ -16,7 +16,7 @@ from advisor.tasks.words import count_words
 PROBED = 64
 """Examples from dev or train that a model answers at most: 95 % of the time a share is right to 12 points."""
 CHEAP = 256
-"""Examples that what needs no model answers at most."""
+"""Examples that an approach without a model answers at most."""
 CHEAP_WORDS = 8_000  # of inputs and answers; where they are long, fewer examples are judged
 APART = 256
 """Training examples from which on a quarter can be set aside; with fewer, each is judged by what saw the others."""
@@ -33,8 +33,8 @@ class Fold:
     """One fold: examples to judge, and examples to learn from.
 
     Attributes:
-        judged: what is asked.
-        train: what the approach may learn from; none of it has the input of a judged example.
+        judged: the examples to answer.
+        train: the examples the approach may learn from; none has the input of a judged example.
         trial: judged in other folds; a way of reading labels is chosen by them.
     """
 
@@ -48,9 +48,9 @@ class Slices:
     """The examples of all probes.
 
     Attributes:
-        split: where the judged ones come from.
-        judged: in the order in which they are taken: every beginning is a fair sample.
-        train: what can be learned from; in the order in which it is taken.
+        split: the split of the judged examples.
+        judged: the judged examples in an order of which every prefix is a fair sample.
+        train: the examples to learn from, in the order in which they are taken.
         crossed: whether the judged are all of train, each judged by what learned from the other folds.
         labelled: whether the task is a classification, so that folds and samples keep the share of each label.
     """

@@ -37,7 +37,7 @@ class Bench:
     """The resources shared by all probes of a task.
 
     Attributes:
-        task: without its test split.
+        task: the task without its test split.
     """
 
     task: Task
@@ -55,13 +55,13 @@ class Probe(ABC):
     """One measurement on a growing number of examples.
 
     Attributes:
-        name: of its readings.
+        name: the name of its readings.
         burst: sizes that it measures in its first turn.
         late: whether its first turn is in the second round.
-        readings: what was measured, in the order of the sizes.
+        readings: the readings, in the order of the sizes.
         done: the size of the last.
-        refused: why there was no time for the next step; empty where there was.
-        failed: why it cannot be measured, or not further, whatever the time.
+        refused: the reason why there was no time for the next step; empty where there was.
+        failed: the reason why it cannot be measured, or not further, whatever the time.
     """
 
     burst: int = 1
@@ -130,7 +130,7 @@ class AnswerProbe(Probe):
     """An approach that uses the model.
 
     Args:
-        documents: those to search in, for a number of examples.
+        documents: the documents to search, for a number of examples.
         most: examples at most, asked when it is its turn.
     """
 

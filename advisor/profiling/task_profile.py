@@ -32,10 +32,10 @@ class Profile:
     Attributes:
         description: plain numbers.
         tokens: lengths in a model's tokens; None where no model was given.
-        labels: how the labels were checked by an embedder; None where they were not.
-        findings: what may spoil a comparison, the gravest first.
-        unchecked: what was not looked at.
-        language_caveats: where the task is in a language that the model or the embedder was not trained on.
+        labels: the result of checking labels with an embedder; None where they were not checked.
+        findings: what may spoil a comparison, most severe first.
+        unchecked: the checks that were not made.
+        language_caveats: caveats where the task is in a language that the model or the embedder was not trained on.
     """
 
     task: Task = field(repr=False)
@@ -51,7 +51,7 @@ def profile(task: Task, model: LanguageModel | None = None, embedder: Embedder |
     """Describe a task and audit its data; takes seconds, and no torch without a model.
 
     Args:
-        model: whose tokens are counted; nothing is generated.
+        model: the model whose tokens are counted; nothing is generated.
         embedder: finds likely label errors of a classification; it embeds every input once.
     """
     material = Material(task)

@@ -21,7 +21,7 @@ class TokenLengths:
         model: name of the model whose tokens they are.
         context_window: tokens that prompt and answer may take together.
         instruction: tokens of the instruction.
-        inputs, targets, documents: how their lengths are spread; None where there are none.
+        inputs, targets, documents: the distributions of their lengths; None where there are none.
         examples: tokens of instruction, input and target together, for each example in the order of `Material.entries`.
         answers: tokens of the target of each, in the same order.
         too_long: share of the examples of which these exceed the window, before any context is added.

@@ -43,7 +43,7 @@ class Terms:
         limits: approaches that break one are out; those of the task by default.
         prices: the price list; the built-in one by default.
         margin: a difference in quality that is too small to matter.
-        seeds: how often finalists run that another seed can change.
+        seeds: the number of seeds for finalists that a seed can change.
         texts: whether inputs and shown passages stand in the records.
     """
 
@@ -72,12 +72,12 @@ def race(
     `advisor.verdict.standings`.
 
     Args:
-        approaches: as for `compare`.
+        approaches: see `compare`.
         terms: ten minutes by default.
         out: the run folder, `runs/<task name>` by default.
 
     Raises:
-        UserError: as for `compare`; or a budget in dollars was given and no price is known for the machine.
+        UserError: see `compare`; or a budget in dollars was given and no price is known for the machine.
     """
     terms = terms or Terms(Budget(seconds=600.0))
     if terms.seeds < 1:

@@ -20,11 +20,11 @@ class Leg:
     """The outcome of one turn.
 
     Attributes:
-        scores: of the examples that were new, in the order of the race.
-        fit_seconds: of fitting and indexing, if that was part of it.
-        training: of fitting alone; 0 where it was fitted before.
-        predict_seconds: for all the new examples.
-        trouble: why there are no scores: it failed or does not apply.
+        scores: the scores of the new examples, in the order of the race.
+        fit_seconds: seconds of fitting and indexing, if that was part of it.
+        training: seconds of fitting alone; 0 where it was fitted before.
+        predict_seconds: seconds for all the new examples.
+        trouble: the reason why there are no scores: it failed or does not apply.
         violation: a limit that it breaks, in words.
     """
 

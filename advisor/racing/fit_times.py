@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 SURE = 1 / 3
-"""Of the time that another fit lets one expect, what a fit takes at least: its work is told from lengths of texts, and
-training may stop early."""
+"""The least share of its predicted time that a fit takes: its work is estimated from the lengths of texts, and training
+may stop early."""
 
 
 class FitTimes:
     """The time fits took, and lower bounds on others.
 
     Args:
-        work: of fitting an approach to so many training examples, in any unit; 0 where nothing is known.
+        work: gives the work of fitting an approach to a number of training examples, in any unit; 0 where unknown.
     """
 
     def __init__(self, work: Callable[[str, int], float]) -> None:

@@ -17,8 +17,8 @@ TRAINING = "train"
 """The step in which weights are trained."""
 _TELLING = 0.05  # the share of a step after which its pace tells when it will end
 _EARLY, _FIRST = 0.01, 3
-"""The share, and how many times the first piece of work, after which it tells at least whether it will take more than
-twice the time."""
+"""The share of a step, and the number of times its first piece of work, after which its pace tells at least whether it
+will take more than twice the time."""
 
 
 class Guard:
@@ -26,7 +26,7 @@ class Guard:
 
     Args:
         inner: is told what happens, and no word of approaches that were finished before.
-        of: how many approaches there are in all.
+        of: the number of approaches in all.
 
     Attributes:
         worked: whether anything was done since `allowing`.
@@ -51,8 +51,8 @@ class Guard:
         """Limit the work inside the context to `seconds`.
 
         Args:
-            number: of the approach, from 1.
-            words: what to say behind its name.
+            number: the number of the approach, from 1.
+            words: a remark shown behind its name.
         """
         self._deadline, self._number, self._words = Deadline(seconds), number, words
         self.worked = False

@@ -59,8 +59,8 @@ class Finish:
     """How the race ended.
 
     Attributes:
-        stopped: as in `advisor.verdict.race.Race`.
-        finalists: to be measured on the test set, the winner first; empty where nothing could be judged.
+        stopped: why the race ended, as in `advisor.verdict.race.Race`.
+        finalists: the approaches to be measured on the test set, the winner first; empty where nothing could be judged.
         favourite: the approach that seems to be the best, those included that were tried with fewer training examples
             or, where `RaceRules.edges` tells what to expect of them, not fitted at all.
         contenders: all approaches.
@@ -85,11 +85,11 @@ class RaceRules:
 
     Attributes:
         budget: seconds; infinite for as long as it takes.
-        margin, gain: as in `advisor.verdict.standings`, in units of the scores.
+        margin, gain: see `advisor.verdict.standings`, in units of the scores.
         level: chance that the best approach is lost, or a winner called certain that is not within `margin` of it.
         measures: whether the budget has to do for the finalists' test runs too.
-        edges: by how much comparisons on other tasks let one expect each approach to score more than a reference that
-            they share; without those of which nothing is known.
+        edges: the expected difference of each approach to a shared reference, from comparisons on other tasks; unknown
+            ones are left out.
     """
 
     budget: float

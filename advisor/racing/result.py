@@ -19,7 +19,7 @@ class RacedComparison(Comparison):
     """A comparison of a race's finalists, on the task without the examples set aside for the race.
 
     Attributes:
-        race: how it went, and where each approach stood in the end.
+        race: how the race went, and where each approach stood in the end.
     """
 
     race: Race = field(kw_only=True)

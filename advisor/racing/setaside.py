@@ -26,10 +26,10 @@ class SetAside:
     """A task, and the examples taken out of it for a race.
 
     Attributes:
-        task: without them; its test split is whole.
-        pool: in the random order in which they are raced on.
-        split: where they come from, `dev` or `train`; empty where there are too few examples to take any.
-        before: examples in that split before.
+        task: the task without the examples; its test split is whole.
+        pool: the examples in the random order in which they are raced on.
+        split: the split they come from, `dev` or `train`; empty where there are too few examples to take any.
+        before: the number of examples in that split before.
     """
 
     task: Task

@@ -12,10 +12,10 @@ class Standing:
     """All contenders of a race.
 
     Args:
-        edges: as in `advisor.racing.policy.RaceRules`.
+        edges: see `advisor.racing.policy.RaceRules`.
 
     Attributes:
-        contenders: by spec, in the order in which they were named.
+        contenders: the contenders by spec, in the order in which they were named.
     """
 
     def __init__(self, specs: Sequence[str], edges: Mapping[str, float]) -> None:

@@ -50,8 +50,8 @@ class Conditions:
 
     Attributes:
         limits: approaches that break one are out.
-        price: of the machine; None where it is unknown.
-        seeds: with which finalists are measured.
+        price: the machine's price; None where unknown.
+        seeds: the number of seeds that finalists are measured with.
         texts: whether inputs and shown passages stand in the records.
     """
 
@@ -144,8 +144,8 @@ class Track:
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
         """The next turn of an approach, from the journal if it is recorded there."""
         start = 0 if train is not None else self._place[spec]
-        program = program_of(self.approaches[spec], self.model)
-        at = (spec, start, until, train, program)
+        digest = program_of(self.approaches[spec], self.model)
+        at = (spec, start, until, train, digest)
         before = self._broken.get(at, [])
         self.spent += sum(line["seconds"] for line in before)
         if at not in self._legs:
@@ -178,8 +178,8 @@ class Track:
         return tuple(self.folder / name for name in names)
 
     def _ran(self, at: tuple[Any, ...], seconds: float) -> dict[str, Any]:
-        spec, start, until, train, program = at
-        where = {"spec": spec, "start": start, "until": until, "train": train, "program": program}
+        spec, start, until, train, digest = at
+        where = {"spec": spec, "start": start, "until": until, "train": train, "program": digest}
         number = list(self.approaches).index(spec) + 1
         reach = f" on {until - start} race examples" + (f", fitted on {train}" if train is not None else "")
         began = time.monotonic()

@@ -95,7 +95,7 @@ class Details:
     """A list of labelled texts.
 
     Attributes:
-        columns: of the labels on a screen; None: as many as the longest takes, within bounds.
+        columns: the width of the labels on a screen; None: as wide as the longest, within bounds.
     """
 
     details: tuple[Detail, ...]
@@ -123,8 +123,8 @@ class Argument:
     """Sentences for or against a conclusion.
 
     Attributes:
-        label: in a word.
-        title: in a phrase; empty for the reasons, which follow the conclusion itself.
+        label: its label, one word.
+        title: its title, a phrase; empty for the reasons, which follow the conclusion itself.
     """
 
     label: str
@@ -137,7 +137,7 @@ class Conclusion:
     """The conclusion: first on a page, near the end on a screen.
 
     Attributes:
-        statement: of tone `good` where it is settled, else `strong`.
+        statement: the conclusion itself, of tone `good` where it is settled, else `strong`.
         addition: a sentence or two; may be empty.
     """
 
@@ -153,9 +153,9 @@ class Issue:
     """A problem to fix.
 
     Attributes:
-        grade: in a word, how much it matters.
+        grade: its severity, one word.
         places: a few of those where it shows, each with what stands there, which may be empty.
-        more: how many further places there are.
+        more: the number of further places.
     """
 
     grade: str
@@ -172,10 +172,10 @@ class Column:
     """One column of figures in a table.
 
     Attributes:
-        title: in one line or two, for a screen.
+        title: the title for a screen, on one line or two.
         cells: one for each row; a cell of several parts stands in one line, or its parts below each other, or the first
             alone, as there is room.
-        heading: for a page; None: the title.
+        heading: the title for a page; None: the same.
         short: cells for a screen that is narrow.
         rank: where room is short, columns of the highest rank go first, the last of them before the others; those above
             4 appear only where there is ample room; those of 0 stay unless not even the least of a name had any.
@@ -204,8 +204,8 @@ class TableRow:
         key: one or two letters that stand for it elsewhere, in a figure for one; None where the table has no keys.
         mark: one letter before it, on a screen; None where the table has no marks.
         status: the mark in words, on a page.
-        instead: why there are no figures; stands in their place.
-        remark: what speaks against it; stands below the table.
+        instead: the reason why there are no figures; stands in their place.
+        remark: a caveat about it; stands below the table.
     """
 
     name: Words
@@ -235,7 +235,7 @@ class Names:
 
     Attributes:
         least, most: columns of characters that it takes.
-        wanted: where names are so long, columns of figures give way until they have as much.
+        wanted: the width up to which columns of figures give way to long names.
         narrow: the same on a narrow screen, of a table with short cells.
     """
 
@@ -251,7 +251,7 @@ class Table:
     """A table of figures, with one row for each thing compared.
 
     Attributes:
-        legend: of the marks that occur.
+        legend: the meaning of the marks that occur.
         ruled: whether a line stands below the titles on a screen.
     """
 
@@ -276,11 +276,11 @@ class Figure:
     """A figure of points and curves over a logarithmic axis.
 
     Attributes:
-        title: of the horizontal axis.
+        title: the title of the horizontal axis.
         reach: its ends, above 0.
         ticks: places on it, rising, and what stands there.
         curves: each as points (x, y).
-        notes: what is not placed, and why.
+        notes: the things that are not placed, and why.
     """
 
     title: str

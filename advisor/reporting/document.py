@@ -27,7 +27,7 @@ def as_json(found: Mapping[str, Any], encoding: str) -> str:
     What would turn or hide text on a terminal is escaped.
 
     Args:
-        encoding: what it will be written in; other than UTF-8, all is escaped to ASCII.
+        encoding: the encoding of the output; for any but UTF-8, all is escaped to ASCII.
     """
     ascii_only = encoding.lower().replace("-", "").replace("_", "") not in ("utf8", "utf8sig")
     return escaped(json.dumps(found, indent=1, ensure_ascii=ascii_only, allow_nan=False)) + "\n"

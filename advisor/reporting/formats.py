@@ -53,7 +53,7 @@ class Format(Protocol):
         """The whole text, with a final line break.
 
         Args:
-            width: of the screen it may be shown on, in columns.
+            width: the width of the screen it may be shown on, in columns.
             color: whether that takes ANSI codes.
         """
 
@@ -78,7 +78,7 @@ def report(
         format: terminal, markdown, json, or one that another package brings.
         width: columns of a terminal; default 100.
         color: whether it may hold ANSI codes; default no.
-        encoding: what the text will be written in; what it cannot write is replaced or escaped.
+        encoding: the encoding of the output; what it cannot write is replaced or escaped.
 
     Raises:
         UserError: there is no such format, or another package's fails.

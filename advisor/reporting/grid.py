@@ -26,8 +26,8 @@ class Grid:
     """The columns of a table that fit on a screen.
 
     Attributes:
-        cells: by column and row, the lines of a cell.
-        widths: of the columns of figures.
+        cells: the lines of each cell, by column and row.
+        widths: the widths of the columns of figures.
         names: width of the names.
     """
 

@@ -37,7 +37,7 @@ def markdown(report: Report, /, *, width: int, color: bool) -> str:
     """The report with its conclusion first; all text from the user is shown literally.
 
     Args:
-        width, color: of a screen; without a meaning here.
+        width, color: properties of a screen, ignored here.
     """
     blocks = sorted(report.shown_on("page"), key=lambda block: not isinstance(block, Conclusion))
     parts = [f"# {text(report.title)}", *(part for block in blocks for part in _parts(block))]

@@ -21,7 +21,7 @@ class LiveProgress:
     """A progress display, used as a context manager and called by `compare`.
 
     Args:
-        stream: where to write; default: stderr.
+        stream: the stream to write to; stderr by default.
         silent: write nothing at all.
         clock: seconds, never going back.
     """

@@ -24,11 +24,11 @@ _TOLD = frozenset(
         "labels-look-alike",
     }
 )
-"""What changes who wins. The size of the test set is judged from what was measured."""
+"""Findings that may change which approach wins. The size of the test set is judged from what was measured."""
 
 
 _LEAKED = frozenset({"test-input-in-train", "near-test-input-in-train", "test-example-in-instruction"})
-"""What an approach may answer from memory."""
+"""Findings of test examples that an approach may answer from memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,11 @@ class Columns:
     """The columns of one table.
 
     Attributes:
-        inputs: those of the input, in the order in which they are joined; empty where none was named.
-        target: that of the answer; empty where none was named. The same as the one input where both stand in a
-            conversation.
-        group: that of the group, `group` where it is there and nothing else was named.
-        maybe_groups: others that look like one.
+        inputs: the names of the input columns, in the order in which they are joined; empty where none was named.
+        target: the name of the answer column; empty where none was named. It equals the input column where both stand
+            in a conversation.
+        group: the name of the group column: `group` by default, where it exists.
+        maybe_groups: other columns that look like a group.
     """
 
     inputs: tuple[str, ...] = ("input",)

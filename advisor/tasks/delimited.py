@@ -58,7 +58,7 @@ def read_delimited(
     Args:
         path: the file.
         expected: columns that should be there, to tell separators apart.
-        choose: from the header's names to the columns to read; None after it noted a fault.
+        choose: maps the header's names to the columns to read, or to None after it logged a fault.
         log: where faults go.
         bound: how large the file may be.
     """

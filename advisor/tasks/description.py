@@ -53,12 +53,13 @@ class Description:
     punctuation.
 
     Attributes:
-        train, dev, test, documents: how many.
+        train, dev, test, documents: the number of each.
         input_words, target_words, document_words: lengths; inputs and targets of all splits.
         labels: classes of a classification, else 0.
         label_counts: training examples by label, the most frequent first; empty but for classification.
         smallest_class: training examples of the smallest class.
-        label_entropy: of the labels in train, 1 where all are as frequent, 0 where there is one.
+        label_entropy: normalised entropy of the labels in train: 1 where all are equally frequent, 0 where there is
+            one.
         majority: share of the test examples that accept the most frequent training answer: the accuracy or exact
             match of always giving it.
         majority_macro_f1: macro F1 of always giving it; classification only.

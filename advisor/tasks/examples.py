@@ -28,8 +28,8 @@ class ExampleRules:
         kind: the task's kind; None if unknown, which leaves the checks that depend on it out.
         labels: the labels that the user gave; empty allows any.
         documents: ids that evidence may name; None leaves evidence unchecked.
-        numbered: those of them that are the documents' line numbers, and so no names to suggest.
-        columns: where inputs and targets stand.
+        numbered: the document ids that are line numbers, which are never suggested.
+        columns: the columns of inputs and targets.
     """
 
     kind: Kind | None = None
@@ -50,7 +50,7 @@ def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log:
     Args:
         rows: records with the columns that `rules` names and, optionally, `id`, `targets`, `evidence` and a group.
         path: the file that the rows came from, for messages.
-        rules: what the rows must obey.
+        rules: constraints on the rows.
         log: where faults go; a row with a fault gives no example.
     """
     reader = _Reader(str(path), rules, log)

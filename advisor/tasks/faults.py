@@ -59,7 +59,7 @@ class FaultLog:
     """Collects faults; a hint given as a function is only computed if the report shows it.
 
     Attributes:
-        notes: what is no fault, but was read in a way that a reader of the results should know, each once.
+        notes: remarks on how files were read that a reader of the results should know, each once.
     """
 
     def __init__(self) -> None:

@@ -36,11 +36,11 @@ class Finding:
     Attributes:
         code: a stable name, such as `test-input-in-train`.
         severity: high where results will be wrong, medium where they may be, low where it is good to know.
-        count, total: how many of how many.
+        count, total: the number of affected items, out of how many.
         what: what was seen, with the count, as a sentence.
         meaning: what it does to a comparison.
         hint: what fixes it.
-        sights: where, in the order of the files or the likeliest first; for faults of labels, one for each label.
+        sights: the occurrences, in file order or likeliest first; for label problems, one for each label.
     """
 
     code: str

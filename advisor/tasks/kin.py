@@ -19,9 +19,9 @@ class Kin:
 
     Attributes:
         clusters: positions of the examples of each cluster, ascending; every example is in one.
-        groups: how many groups the user named.
-        alike: how many clusters hold inputs that are alike though no group says so, before groups join them.
-        examples: how many examples those hold.
+        groups: the number of groups that the user named.
+        alike: the number of clusters of similar inputs before named groups join them.
+        examples: the number of examples in those.
     """
 
     clusters: tuple[tuple[int, ...], ...]

@@ -49,7 +49,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
     Args:
         path: the folder.
         split: share of train to set aside as test where there is no test.jsonl, above 0 and below 1.
-        seed: of that split.
+        seed: the seed of that split.
         bounds: how large the files may be.
 
     Returns:
@@ -92,7 +92,7 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
     Args:
         source: the files, the columns, and what task.toml would say.
         split: share of train to set aside as test where no test table is given, above 0 and below 1.
-        seed: of that split.
+        seed: the seed of that split.
         bounds: how large the files may be.
 
     Returns:

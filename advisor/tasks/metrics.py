@@ -28,14 +28,14 @@ class MetricFacts:
     """A description of a metric without its scoring function. Higher is better, and 1 is the best.
 
     Attributes:
-        name: as `metric` in task.toml has it.
+        name: the name that `metric` in task.toml takes.
         measures: what it measures, in a sentence.
-        kinds: of tasks that it can judge.
+        kinds: the kinds of tasks that it can judge.
         spread: assumed standard deviation of the paired difference of two rivals' scores on one test example, by which
             it is told what a test set can show. Where answers are right or wrong, its square is at most the share on
             which the rivals differ. Graded answers that are short behave almost like that; those of long texts lie
             close together.
-        source: where it comes from: a paper, an official script; empty where there is none.
+        source: its source, such as a paper or an official script; empty where there is none.
     """
 
     name: str
@@ -140,7 +140,7 @@ def facts_of(name: str) -> MetricFacts:
     """Look up the description of a metric.
 
     Raises:
-        UserError: as in `other_metric`.
+        UserError: see `other_metric`.
     """
     return BUILT_IN.get(name) or other_metric(name)
 

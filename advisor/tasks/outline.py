@@ -58,7 +58,7 @@ class Texts:
     """A number of texts, known by their lengths alone.
 
     Attributes:
-        number: how many.
+        number: the number of texts.
         words: lengths of all of them, or of usual ones; empty where nothing is known.
     """
 

@@ -24,7 +24,7 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
     `train_limit` allows. For one seed, the examples of a smaller limit are among those of a larger one.
 
     Args:
-        task: what to take from.
+        task: the task to sample from.
         limit: most test examples; None for all.
         train_limit: most training examples; None for all.
         seed: another seed takes others.

@@ -60,9 +60,9 @@ class Example:
         target: the answer to learn and to show.
         targets: all acceptable answers, `target` first.
         evidence: ids of the documents that hold the answer; empty where unknown.
-        group: what it belongs to (a conversation, a patient): a split keeps a group on one side; not part of the
+        group: the group it belongs to (a conversation, a patient); a split keeps a group on one side. Not part of the
             fingerprint.
-        place: where it was read, None where it was made; not part of what it is.
+        place: where it was read; None where it was made. Not part of its identity.
     """
 
     id: str

@@ -38,9 +38,9 @@ class Assurance:
     """The probabilities of a settled choice (assurance), for one comparison.
 
     Attributes:
-        samples: of the approaches that can be chosen, over the same test examples; at least two.
-        costs: of the same, in the same order.
-        margin: in units of the metric.
+        samples: the samples of the approaches that can be chosen, over the same test examples; at least two.
+        costs: the costs of the same approaches, in the same order.
+        margin: the margin of non-inferiority, in units of the metric.
     """
 
     samples: Sequence[Sample]

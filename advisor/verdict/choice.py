@@ -30,12 +30,12 @@ class Choice:
     Attributes:
         chosen: None if nothing is eligible.
         best: the eligible approach of the best quality; may not be the chosen one.
-        measure: what "cheaper" means here; None where neither costs nor latencies are known for all.
+        measure: the measure of "cheaper"; None where neither costs nor latencies are known for all.
         better_than: specs than which the chosen one is shown to be better.
         cheaper_than: specs than which it is cheaper and shown to be no worse by the margin.
         alternatives: specs to which neither applies.
-        quality: of the chosen one, corrected for having been chosen; None until that is worked out.
-        settling: what would settle the choice; None where it is settled or that is not worked out.
+        quality: the quality of the chosen approach, corrected for selection; None until computed.
+        settling: what would settle the choice; None where it is settled or not computed.
     """
 
     chosen: Row | None
@@ -53,9 +53,9 @@ class Figures:
     """The figures that limits are compared with, measured or expected; None where unknown.
 
     Attributes:
-        quality: in the task's metric.
+        quality: the quality in the task's metric.
         p95_ms: end-to-end latency of one request, 95th percentile.
-        usd: what is certain to be spent.
+        usd: the cost that is certain.
     """
 
     quality: float | None = None

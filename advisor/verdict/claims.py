@@ -15,11 +15,11 @@ class Claim:
     """One kind of claim.
 
     Attributes:
-        name: what it is called in documents.
-        test: how it is tested.
+        name: its name in documents.
+        test: the test behind it.
         level: the chance of error that it is allowed, and over what.
-        field: where `results.json` says it.
-        words: how the report says it.
+        field: its field in `results.json`.
+        words: its wording in the report.
     """
 
     name: str

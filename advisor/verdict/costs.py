@@ -24,7 +24,7 @@ QUERIES = "queries"
 DAYS = "days between document changes"
 TOLERANCE = 0.1
 """Costs and latencies nearer to each other than this, as a share of the larger, are equal: two measurements of the same
-work come apart by as much where another program takes a tenth of the processor, which is not yet marked."""
+work come apart by as much where another process takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
 FEWEST_QUERIES = 100.0
 """A break-even below a day's traffic, or below this where the traffic is not known, is nothing to choose by."""
@@ -37,7 +37,7 @@ class Measure:
     """The measure by which some approaches are compared in cost: the first of `MEASURES` known for all of them.
 
     Attributes:
-        name: in words, as in "cheaper in ...".
+        name: its name in words, as in "cheaper in ...".
         of: its value for a row with the interval of its measurement, which has no width where it was not measured
             twice; None where unknown.
         show: a value in words.
@@ -104,11 +104,11 @@ class Quantities:
     """The quantities that costs follow from, measured or foreseen; None where unknown.
 
     Attributes:
-        fit_seconds: once for a training set, without indexing documents.
+        fit_seconds: seconds of one fit on a training set, without indexing documents.
         index_seconds: chunking, embedding and indexing documents; None without documents in use.
         throughput_qps: queries a second in batches.
         trained: whether parameters are trained, so that it is fitted anew when the documents change.
-        timing_error: by how much its times may be off, relatively; None where nothing was timed again.
+        timing_error: relative error of its times; None where nothing was timed again.
     """
 
     fit_seconds: float | None = None
@@ -123,12 +123,13 @@ class Expenses:
     """The costs of one approach in US dollars.
 
     Attributes:
-        fit: once: fitting and indexing.
-        per_query: in batches, at the measured throughput; more where the hardware is not always busy.
-        upkeep: at each change of the documents.
-        per_hour: of a machine.
-        queries_per_hour: that a machine answers, as busy as it is.
-        error: by how much the times may be off, relatively (`Quantities.timing_error`); fitting as much as answering.
+        fit: the one-off cost of fitting and indexing.
+        per_query: the cost of a query in batches, at the measured throughput; higher where the hardware is not always
+            busy.
+        upkeep: the cost of each change of the documents.
+        per_hour: the price of an hour of a machine.
+        queries_per_hour: the number of queries a machine answers in an hour, at its utilisation.
+        error: relative error of the times (`Quantities.timing_error`), for fitting and answering alike.
     """
 
     fit: float

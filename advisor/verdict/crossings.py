@@ -18,9 +18,10 @@ class Crossing:
 
     Attributes:
         later, earlier: specs; `later` is ahead where the range looked at ends.
-        at: where it overtakes; None where it is ahead from the smallest size on.
+        at: the size from which it is ahead; None where it is ahead from the smallest size on.
         low: None where in the lower 2.5 % of resamples `later` is ahead from the smallest size on.
-        high: from here on it is shown to be ahead; None where in the upper 2.5 % it is not ahead even at the end.
+        high: the size from which it is shown to be ahead; None where in the upper 2.5 % it is not ahead even at the
+            end.
         start, end: the first and the last size looked at.
         extrapolated: whether the curves cross only beyond the largest measured size, and `end` lies beyond it.
     """
@@ -42,7 +43,7 @@ def crossing(names: tuple[str, str], difference: Floats, sizes: Floats, largest:
     the curves do not cross among the measured sizes does it count whether they will before the farthest.
 
     Args:
-        names: of the two.
+        names: the names of the two.
         difference: first minus second; shape (1 + resamples, sizes), the first row being the estimate.
         sizes: numbers of training examples, rising, to `farthest`.
         largest: the largest size that was measured.

@@ -42,7 +42,7 @@ class Point:
         size: training examples.
         quality: None where there is none.
         draws: samples of the training examples (or seeds) behind it.
-        trouble: why there is no quality.
+        trouble: the reason why there is no quality.
     """
 
     size: int
@@ -67,13 +67,13 @@ class Curve:
     Attributes:
         control: never chosen, and so left out of crossings and leaders.
         points: one for each size, rising.
-        families: how much each counts in the curve; empty where fewer than two sizes have a quality, and then nothing
-            below is known either.
+        families: the weight of each family in the curve; empty where fewer than two sizes have a quality, and then
+            nothing below is known either.
         line: the fitted curve from the smallest size with a quality to `FARTHEST` times the largest.
-        more: what the next `LABELS` examples add, or as many as the range has.
-        doubling: what twice as many as the largest size add.
-        flat_from: from how many examples on doubling adds less than `FLAT`, by the estimate; None where it still
-            rises at the largest size.
+        more: the gain from the next `LABELS` examples, or from as many as the range has.
+        doubling: the gain from twice as many examples as the largest size.
+        flat_from: the size from which doubling adds less than `FLAT`, by the estimate; None where the curve still rises
+            at the largest size.
         falls: neighbouring sizes between which the measured quality is shown to fall, against the assumption.
         misses: sizes whose measured interval the fitted curve leaves.
     """
@@ -105,8 +105,8 @@ class Curves:
 
     Attributes:
         test: test examples that all were measured on.
-        curves: in the order asked for.
-        leaders: over the measured sizes, rising.
+        curves: the curves in the order asked for.
+        leaders: the leading approaches over the measured sizes, rising.
         crossings: one for each pair of approaches that were measured at two common sizes at least.
         farthest: the last size that any statement reaches.
     """
@@ -163,7 +163,7 @@ class Resampling:
     """One bootstrap over test examples and draws, shared by all approaches and sizes.
 
     Args:
-        test: how many test examples there are; `draws`: how many samples of the training examples.
+        test: the number of test examples; `draws`: the number of samples of the training examples.
     """
 
     def __init__(self, test: int, draws: int, resamples: int = RESAMPLES, seed: int = _SEED) -> None:

@@ -46,11 +46,12 @@ class Cost:
     """US dollars; None where a price is unknown, never 0.
 
     Attributes:
-        per_1k_queries: in batches at the measured throughput, divided by `Limits.utilisation` where that is given.
+        per_1k_queries: the cost of 1,000 queries in batches at the measured throughput, divided by `Limits.utilisation`
+            where given.
         over_horizon: fitting, upkeep and the queries.
         fixed: fitting and upkeep, of that.
         always_on_over_horizon: the same with machines that are kept on all the time in place of the queries.
-        machines: how many that are, by throughput and even traffic.
+        machines: the number of such machines, by throughput and evenly spread traffic.
         per_1k_low, per_1k_high, over_horizon_low, over_horizon_high: 95 % intervals, of what timing the same work
             again would give; None where nothing was timed again.
     """
@@ -105,16 +106,16 @@ class Row:
         recall_shown: recall among the passages that reached the prompt.
         bare: test examples with context of which nothing reached the prompt.
         unread: test examples of whose input an embedder read only the beginning.
-        seeds: how many complete runs stand behind the numbers.
+        seeds: the number of complete runs behind the figures.
         straddles: limits that it is neither shown to keep nor to break, in sentences.
         alike: what every answer is, where all are alike ("every answer is empty"); "" where they differ.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
-        measured: when, for runs taken over from an earlier comparison (the oldest of them); else None.
-        timing_error: by how much its times may be off, relatively (`advisor.measuring.timing.error`); None where no
-            batch was timed again.
-        others: what other processes took of the machine while its times were measured, by step: `fit`, `predict`,
-            `latency`; without what is not known.
-        timed_again: when its times were measured anew; None where they were not.
+        measured: the date of runs taken over from an earlier comparison (the oldest of them); else None.
+        timing_error: relative error of its times (`advisor.measuring.timing.error`); None where no batch was timed
+            again.
+        others: the share of the machine that other processes took while its times were measured, by step: `fit`,
+            `predict`, `latency`; unknown ones are left out.
+        timed_again: the date when its times were measured anew; None where they were not.
         differing: answers that came out otherwise then.
     """
 
@@ -205,7 +206,7 @@ class BreakEven:
         variable: "queries" (in all, over the horizon) or "days between document changes".
         at: the value of the variable at which they cost the same.
         below, above: the cheaper approach on either side.
-        low, high: what it may be by what times may be off; None where nothing was timed again.
+        low, high: the interval of `at` from the timing error; None where nothing was timed again.
     """
 
     variable: str
@@ -224,8 +225,8 @@ class Settling:
         even: test examples in all that would do so with a chance of one half; None where no size up to `most` would.
         likely: the same with a chance of 80 %.
         most: the largest size that was considered.
-        seeds: how many seeds of training would do so with 80 % at the test examples at hand; None where none of those
-            considered would, or no tuned approach is in question.
+        seeds: the number of training seeds that would do so with 80 % at the present test examples; None where none of
+            those considered would, or no tuned approach is in question.
         seeds_first: whether seeds are what is missing: with those at hand no size is likely to settle it, and most of
             the uncertainty is theirs.
         more_seeds: the next number of seeds above those at hand; None beyond the most that was considered.
@@ -248,7 +249,8 @@ class Recommendation:
         decided: whether it is shown to be the right choice.
         alternatives: specs that cannot be told apart from it.
         unmeasured: specs that a race had no time to measure on the test set and that may well be better.
-        quality: of the approach, corrected for having been chosen by the same test examples; None without an approach.
+        quality: the quality of the approach, corrected for selection by the same test examples; None without an
+            approach.
         settling: what would settle an undecided choice; None where decided.
         reasons, against, caveats, flips_when: full sentences.
     """
@@ -271,9 +273,9 @@ class Decision:
 
     Attributes:
         rows: best quality first; approaches without a quality last.
-        margin: of non-inferiority, in units of the metric.
+        margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
-        race: how the approaches came to be compared, where a race chose them; else None.
+        race: the race that chose the approaches; None where there was none.
     """
 
     comparison: Comparison

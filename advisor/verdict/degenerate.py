@@ -16,7 +16,7 @@ def all_alike(runs: Sequence[Run], answers: Mapping[str, Answer]) -> str:
 
     Args:
         runs: the complete runs of one approach; all of them have to be so.
-        answers: what is known of the test examples. Where all have the same targets, answering alike is right.
+        answers: the known targets of the test examples. Where all have the same targets, answering alike is right.
     """
     said = [{p.text.strip() for p in run.predictions} for run in runs]
     if not said or any(len(texts) != 1 for texts in said):

@@ -20,8 +20,8 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
 
     Args:
         rows: all rows, best quality first.
-        contrasts: of all complete approaches.
-        task: as recorded.
+        contrasts: the contrasts of all complete approaches.
+        task: the task as recorded.
         margin: a difference that is too small to matter, in units of the metric.
     """
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))

@@ -16,9 +16,9 @@ class Effort:
     """Time, tokens and utilisation by kind of work, over all calls and kills.
 
     Attributes:
-        seconds: that really passed, most first; without runs taken over from an earlier comparison.
-        tokens: that the model read, for the kinds of work that read some.
-        shares: of the machine's rate of matrix products that a kind of work reached, where it can be told.
+        seconds: wall seconds by kind of work, most first; without runs taken over from an earlier comparison.
+        tokens: tokens read by the model, for the kinds of work that read some.
+        shares: the share of the machine's peak rate of matrix products, for the kinds of work where it is known.
     """
 
     seconds: Mapping[str, float]

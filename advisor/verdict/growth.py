@@ -13,13 +13,13 @@ class Growth:
     """The recorded comparisons by training set size; facts only.
 
     Attributes:
-        folder: where the records lie.
+        folder: the folder of the records.
         task: all of it, with every training example.
         asked: numbers of training examples as they were asked for; those that exceed what there is mean all.
-        sizes: what was to be measured, rising.
+        sizes: the sizes to be measured, rising.
         draws: samples of the training examples for each size.
-        specs: of the approaches.
-        comparisons: by size, one for each draw, as many as were begun; where all examples are used there is one,
+        specs: the specs of the approaches.
+        comparisons: the comparisons begun, by size and one for each draw; where all examples are used there is one,
             with a run for each draw.
     """
 

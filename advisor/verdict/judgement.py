@@ -41,10 +41,10 @@ def decide(
     the choice are those of `advisor.verdict.choice.choose`.
 
     Args:
-        comparison: what was recorded.
+        comparison: the recorded comparison.
         limits: what the answer must respect; those recorded with the task by default.
         prices: the price list; the built-in one by default.
-        margin: by how much a cheaper approach may be worse, in units of the metric.
+        margin: the margin of non-inferiority by which a cheaper approach may be worse, in units of the metric.
         today: against which the age of the price is told; the machine's date by default.
 
     Raises:

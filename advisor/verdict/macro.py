@@ -42,7 +42,7 @@ def widened(found: Interval, counts: Sequence[Confusion]) -> Interval:
     """Widen the interval of a macro F1 by the uncertainty of labels with few examples.
 
     Args:
-        counts: of each seed.
+        counts: the confusion counts of each seed.
     """
     rng = np.random.default_rng(_SEED)
     plain, smoothed = _drawn(rng, counts)

@@ -2,8 +2,8 @@
 
 The choice is repeated on resamples of the test examples and what it picks is judged on the examples that were left out
 (Tsamardinos, Greasidou & Borboudakis 2018). Held against what was measured is the quality of the very approach that was
-picked, so that one which is picked for being cheaper does not count as luck. Half of what decides a resample's pick is
-the resample's own chance, the other half that of the test set, on which it was measured as well: of equal approaches
+picked, so that one which is picked for being cheaper does not count as optimism. Half of what decides a resample's pick
+is the resample's own chance, the other half that of the test set, on which it was measured as well: of equal approaches
 only 1/sqrt(2) of the curse is seen, so the difference is taken sqrt(2) times.
 """
 
@@ -27,7 +27,7 @@ def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
     """The optimism of the selected approach's quality, in units of the metric; at least 0.
 
     Args:
-        samples: of all approaches that could be chosen, over the same test examples.
+        samples: the samples of all approaches that could be chosen, over the same test examples.
     """
     n = samples[0].n
     if len(samples) == 1 or n == 1:

@@ -29,9 +29,9 @@ class Pivot:
     """The studentised difference of two approaches, first minus second.
 
     Attributes:
-        difference: as measured, in units of the metric.
-        centre: of its intervals: the mean with the pseudo-examples.
-        parts: of its variance: over test examples, at as many as there are, and over the seeds of either.
+        difference: the measured difference, in units of the metric.
+        centre: the centre of its intervals: the mean with the pseudo-examples.
+        parts: the components of its variance: over test examples, and over the seeds of either approach.
         p_permutation: two-sided, of the permutation test.
     """
 

@@ -28,15 +28,16 @@ class Entrant:
             margin, and dearer; `beaten`: shown to be worse than another; `over a limit`; `no time`: it was not fitted
             on all training examples, since that or its predictions would not have ended in time; `failed`, or did not
             apply.
-        examples: of the race that it answered.
+        examples: the number of race examples it answered.
         score: mean over them; None without any.
         trained_on: training examples it was judged with, where that was fewer than there are; else None.
-        expected: where it was not fitted on all of them, the score that the leader's and comparisons on other tasks
-            let one expect; None where nothing is known.
-        by, evidence, difference, at_examples: of the rival that beat it, as in `advisor.verdict.standings.Beaten`.
+        expected: the expected score where it was not fitted on all training examples, from the leader's score and
+            comparisons on other tasks; None where nothing is known.
+        by, evidence, difference, at_examples: the rival that beat it and the evidence, as in
+            `advisor.verdict.standings.Beaten`.
         seconds: it took in the race, fitting included.
         left_at: seconds of the race after which it was out; None for those that were not.
-        why: what else there is to say, a limit that it breaks or an error; may be empty.
+        why: a further explanation, such as a broken limit or an error; may be empty.
     """
 
     spec: str
@@ -60,18 +61,18 @@ class Race:
 
     Attributes:
         budget: seconds.
-        usd: what the budget was in US dollars, where it was given so.
+        usd: the budget in US dollars, where it was given so.
         racing, measuring: seconds spent in the race and on the finalists, over all calls.
         stopped: why the race ended: the winner was `certain`; there were no more `examples`; racing on would have
             spared nothing (`saving`); the `budget`; or there was but one approach (`alone`).
-        split: where its examples came from, `dev` or `train`; nobody learned from them.
+        split: the split its examples came from, `dev` or `train`; no approach learned from them.
         pool: examples that were set aside for it.
         train: training examples that were left to learn from.
         level: chance of error of the whole race.
         margin: a difference in quality that is too small to matter.
-        rivals: of each approach when it began.
-        score: what the race was about: `mean score`, or `balanced accuracy` in place of macro F1.
-        gain: what a larger training set is assumed to add at most.
+        rivals: the number of rivals of each approach at the start.
+        score: the score that was raced on: `mean score`, or `balanced accuracy` in place of macro F1.
+        gain: the largest gain assumed from a larger training set.
         favourite: the approach that seemed the best, measured afterwards or not: on the race's examples, or, if the
             budget could not fit it, by what was expected of it.
         entrants: the winner first, then the finalists, the last to leave before the first.

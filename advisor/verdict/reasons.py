@@ -17,12 +17,12 @@ class Wording:
     """The sentences about one choice.
 
     Args:
-        choice: what was chosen.
+        choice: the choice.
         rows: all rows, best quality first.
-        contrasts: of all complete approaches.
-        limits: what the choice respects.
-        margin: of non-inferiority, in units of the metric.
-        task: as recorded.
+        contrasts: the contrasts of all complete approaches.
+        limits: the limits that the choice respects.
+        margin: the margin of non-inferiority, in units of the metric.
+        task: the task as recorded.
     """
 
     def __init__(

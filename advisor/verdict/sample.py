@@ -22,7 +22,7 @@ class Sample:
     """One approach's predictions, scored against the same test examples in the same order.
 
     Attributes:
-        spec: of the approach.
+        spec: the approach.
         scores: per-example scores between 0 and 1; shape (seeds, examples).
         counts: `metrics.confusion` of each seed where the metric is macro F1, None for metrics that are means of
             scores; over the labels of all samples of the comparison.

@@ -41,7 +41,7 @@ class FittedCurves:
     """Fitted curves, one for each row of qualities.
 
     Attributes:
-        weights: of all shapes; shape (shapes,).
+        weights: the weights of all shapes; shape (shapes,).
         average: first and gain of the best curve of each shape through the first row; shape (2, shapes).
         curves: first and gain for each other row; shape (2, rows - 1).
         chosen: its shape; shape (rows - 1,).
@@ -103,8 +103,8 @@ def _best(rise: Floats, room: Floats, q: Floats) -> tuple[Floats, Floats, Floats
     """First, gain and sum of squares of the best curve of each row's shape through the row; shape (rows,) each.
 
     Args:
-        rise: of the shapes at the sizes; shape (rows, sizes).
-        room: how far each rises beyond them; shape (rows,).
+        rise: the rise of the shapes at the sizes; shape (rows, sizes).
+        room: the rise of each beyond the sizes; shape (rows,).
         q: qualities; shape (rows, sizes).
     """
     count, reach = rise.shape[1], 1 + room

@@ -37,10 +37,11 @@ class Shapes:
 
     Attributes:
         sizes: the smallest and the largest measured one.
-        members: of each family what is missing, and its two parameters; shape (shapes of the family, 1) each.
-        prior: how likely each is before anything is measured; shape (shapes,), sums up to 1.
-        room: how far each still rises beyond the largest measured size until its end, in units of its rise until then;
-            the end of the logarithm is the farthest size that anything is said of; shape (shapes,).
+        members: for each family its function of the missing part, and its two parameters; shape (shapes of the family,
+            1) each.
+        prior: prior probabilities; shape (shapes,), with sum 1.
+        room: the rise of each beyond the largest measured size until its end, in units of its rise until then; the
+            logarithm ends at the farthest size considered; shape (shapes,).
     """
 
     sizes: Floats

@@ -33,7 +33,7 @@ class Family:
 
     Args:
         samples: all over the same test examples.
-        pairs: of positions in `samples`; at least one.
+        pairs: pairs of positions in `samples`; at least one.
     """
 
     def __init__(self, samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> None:

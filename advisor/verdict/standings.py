@@ -52,9 +52,9 @@ class Beaten:
 
     Attributes:
         by: the rival whose evidence against it is the strongest.
-        evidence: how many times as much as at the start the gambler had.
+        evidence: the gambler's capital, relative to the start.
         difference: its mean score minus the rival's on the examples that both answered.
-        examples: how many those were.
+        examples: the number of those examples.
     """
 
     by: str
@@ -68,7 +68,7 @@ class Standard:
     """The threshold that evidence has to exceed.
 
     Attributes:
-        rivals: of each approach, when the race began.
+        rivals: the number of rivals of each approach at the start of the race.
         level: the chance of error over the whole race.
         margin: a difference that is too small to matter, in units of the scores.
     """
@@ -87,7 +87,7 @@ def beaten(spec: str, scores: Mapping[str, Floats], standard: Standard, gain: fl
     """Test whether an approach is beaten by any other, still racing or not.
 
     Args:
-        scores: by spec, each between 0 and 1, of the first examples in the order of the race.
+        scores: the scores by spec, each between 0 and 1, of the first examples in the order of the race.
         gain: more than by this much it has to fall short; above 0 where it was judged with a smaller training set.
     """
     found = [_against(spec, rival, scores, gain) for rival in scores if rival != spec]

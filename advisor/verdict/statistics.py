@@ -22,8 +22,8 @@ class Contrast:
     """The paired difference of two approaches: first minus second.
 
     Attributes:
-        difference: in units of the metric, with its simultaneous 95 % interval: all intervals of the family hold at
-            once.
+        difference: the difference in units of the metric, with its simultaneous 95 % interval: all intervals of the
+            family hold at once.
         p: two-sided, corrected for all pairs of the family; below 5 % exactly where the interval excludes zero.
         alone: the difference with the 95 % interval of this pair alone, for claims that need no correction.
         p_alone: two-sided, not corrected.

@@ -1,1 +1,1 @@
-"""Advice against measured outcomes: the table of comparisons, what is learned from it, and how often it is right."""
+"""Advice against measured outcomes: a table of comparisons, what is learned from it, and how often it is right."""

@@ -1,4 +1,4 @@
-"""The scores of the advice as a table, as figures and as a picture."""
+"""The scores of the advice as a table, as JSON and as a figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.decisions.scoring import (
     advised,
     chances,
     coverage,
-    luck,
+    noise_floor,
     scored,
     without_probes,
 )
@@ -38,19 +38,19 @@ def write(table: Sequence[Measured], results: Path = RESULTS) -> str:
 
 
 def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[Advised]) -> str:
-    tasks = len({cell.task for cell in table})
-    probed = sum(cell.probes is not None for cell in table)
+    tasks = len({point.task for point in table})
+    probed = sum(point.probes is not None for point in table)
     lines = [
         "# Advice, scored",
         "",
-        f"{len(table)} cells (a task with so many training examples) of {tasks} tasks (public ones, and those of "
+        f"{len(table)} grid points (task x size of the training set) of {tasks} tasks (public ones, and those of "
         f"`examples`), SmolLM2-135M-Instruct; {probed} with probes.",
         "Every task is left out in turn and advised by what the other tasks taught. Regret is the quality of the",
         "best approach minus that of the advised one, in the task's metric (±: half the 95 % interval, tasks",
         "resampled); cost and latency first subtract 0.05 for every tenfold of seconds. Every task weighs the same.",
         "The way of learning was chosen with these scores in view (differences, shrinkage, reach, readings joined):",
         "they are optimistic; the clean test stands at the end.",
-        *_luck(found),
+        *_noise_floor(found),
         "`python -m benchmarks.decisions score`.",
         "",
         "| policy | names the best | or one not told apart | regret | "
@@ -70,26 +70,26 @@ def _text(table: Sequence[Measured], found: Sequence[Advised], blind: Sequence[A
         "|---|---|---|",
         *(f"| {told:.0%} | {came:.0%} | {n} |" for told, came, n in chances(found)),
         "",
-        "| best approach | cells |",
+        "| best approach | grid points |",
         "|---|---|",
         *(f"| {spec} | {n} |" for spec, n in Counter(_best(one) for one in found).most_common()),
         "",
         "| task | train | best | quality | advised | quality |",
         "|---|---|---|---|---|---|",
-        *map(_cell, found),
+        *map(_line, found),
         "",
         *_clean(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _luck(found: Sequence[Advised]) -> list[str]:
-    share = luck(found)
+def _noise_floor(found: Sequence[Advised]) -> list[str]:
+    share = noise_floor(found)
     if share is None:
         return []
     return [
-        f"Up to {share:.3f} of every regret are luck, since the best of several is partly so by chance: who chooses by",
-        "half of the test examples loses as much when judged by the other half.",
+        f"Noise floor: up to {share:.3f} of every regret is selection noise, since the best of several is partly so by",
+        "chance: who chooses by half of the test examples loses as much when judged by the other half.",
     ]
 
 
@@ -100,7 +100,7 @@ def _clean() -> list[str]:
     return [
         "## Tasks that were new",
         "",
-        "Advised by the program as it stood before it had learned from any cell of the task",
+        "Advised by the version that had not yet learned from any comparison on the task",
         "(`python -m benchmarks.decisions unseen`); no line of the record is ever written anew.",
         "",
         text(first),
@@ -124,10 +124,10 @@ def _best(one: Advised) -> str:
     return max(one.qualities, key=lambda spec: one.qualities[spec])
 
 
-def _cell(one: Advised) -> str:
+def _line(one: Advised) -> str:
     best, named = _best(one), one.choices["advice"]
     figures = f"{best} | {one.qualities[best]:.3f} | {named} | {one.qualities[named]:.3f}"
-    return f"| {one.cell.task} | {one.cell.train} | {figures} |"
+    return f"| {one.point.task} | {one.point.train} | {figures} |"
 
 
 def _figures(found: Sequence[Advised], blind: Sequence[Advised]) -> dict[str, Any]:
@@ -137,8 +137,8 @@ def _figures(found: Sequence[Advised], blind: Sequence[Advised]) -> dict[str, An
         "coverage_without_probes": coverage(blind),
         "cells": [
             {
-                "task": one.cell.task,
-                "train": one.cell.train,
+                "task": one.point.task,
+                "train": one.point.train,
                 "measured": one.qualities,
                 "expected": {s: [e.value, e.low, e.high, e.basis] for s, e in one.expected.items()},
                 "choices": dict(one.choices),
@@ -149,7 +149,7 @@ def _figures(found: Sequence[Advised], blind: Sequence[Advised]) -> dict[str, An
 
 
 def _draw(found: Sequence[Advised], path: Path) -> None:
-    """Calibration: what was expected against what was measured, and the policies' regret beside it."""
+    """Draw calibration (expected against measured quality) and the policies' regret."""
     from matplotlib.figure import Figure  # brought by the group `bench`
 
     figure = Figure(figsize=(11, 5), layout="constrained")

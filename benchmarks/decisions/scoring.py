@@ -1,4 +1,4 @@
-"""How often the advice is right: every task left out in turn, its cells advised by what the other tasks taught."""
+"""How often the advice is right: leave-one-task-out, each grid point advised by what the other tasks taught."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Utility = Callable[[Measured, str, float], float]
 
 @dataclass(frozen=True)
 class Advised:
-    """One cell with the expectations for it.
+    """One grid point with its expectations.
 
     Attributes:
         choices: by policy, the approach that it names.
@@ -42,7 +42,7 @@ class Advised:
         similar: whether a task like this one was among those learned from.
     """
 
-    cell: Measured
+    point: Measured
     expected: Mapping[str, Expected]
     choices: Mapping[str, str]
     regrets: Mapping[str, Mapping[str, float]]
@@ -50,40 +50,40 @@ class Advised:
 
     @property
     def qualities(self) -> dict[str, float]:
-        """Of the approaches that may be chosen."""
-        return eligible(self.cell)
+        """The measured qualities of the approaches that may be chosen."""
+        return eligible(self.point)
 
 
-def eligible(cell: Measured) -> dict[str, float]:
-    """Measured quality of all that may be chosen."""
-    return {spec: o.quality.value for spec, o in cell.outcomes.items() if spec in APPROACHES}
+def eligible(point: Measured) -> dict[str, float]:
+    """The measured qualities of all approaches that may be chosen."""
+    return {spec: o.quality.value for spec, o in point.outcomes.items() if spec in APPROACHES}
 
 
-def case_of(cell: Measured) -> Case:
-    """What is learned from."""
-    return Case(cell.task, features(cell.description, cell.kind, cell.metric, cell.probes), eligible(cell))
+def case_of(point: Measured) -> Case:
+    """The case that is learned from."""
+    return Case(point.task, features(point.description, point.kind, point.metric, point.probes), eligible(point))
 
 
 def advised(table: Sequence[Measured]) -> list[Advised]:
-    """Every cell, advised by the other tasks."""
+    """Advise every grid point by the other tasks."""
     found = []
-    for task in dict.fromkeys(cell.task for cell in table):
-        others = [cell for cell in table if cell.task != task]
-        known = learn([case_of(cell) for cell in others])
-        found += advised_by(known, others, [cell for cell in table if cell.task == task])
+    for task in dict.fromkeys(point.task for point in table):
+        others = [point for point in table if point.task != task]
+        known = learn([case_of(point) for point in others])
+        found += advised_by(known, others, [point for point in table if point.task == task])
     return found
 
 
-def advised_by(known: Knowledge, others: Sequence[Measured], cells: Sequence[Measured]) -> list[Advised]:
-    """Cells advised by what was learned from others, which also tell the policies what approaches take."""
+def advised_by(known: Knowledge, others: Sequence[Measured], points: Sequence[Measured]) -> list[Advised]:
+    """Advise grid points by what was learned from others, which also give the policies their average costs."""
     seconds = _Seconds(others)
-    return [_advise(cell, known, seconds) for cell in cells]
+    return [_advise(point, known, seconds) for point in points]
 
 
-def _advise(cell: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
-    specs = list(eligible(cell))
-    expected = expect_from(known, cell.description, cell.kind, cell.metric, cell.probes, specs)
-    blind = expect_from(known, cell.description, cell.kind, cell.metric, None, specs)
+def _advise(point: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
+    specs = list(eligible(point))
+    expected = expect_from(known, point.description, point.kind, point.metric, point.probes, specs)
+    blind = expect_from(known, point.description, point.kind, point.metric, None, specs)
     worth, blind_worth = worths(expected), worths(blind)
     choices, regrets = {}, {}
     for profile in PROFILES:
@@ -91,18 +91,18 @@ def _advise(cell: Measured, known: Knowledge, seconds: _Seconds) -> Advised:
         def guess(spec: str, table: Mapping[str, Interval], profile: str = profile) -> float:
             return table[spec].value - seconds.penalty(profile, spec, None)
 
-        truth = {spec: q - seconds.penalty(profile, spec, cell) for spec, q in eligible(cell).items()}
+        truth = {spec: q - seconds.penalty(profile, spec, point) for spec, q in eligible(point).items()}
         best = max(truth.values())
         named = {
             "advice": max(specs, key=lambda s: guess(s, worth)),
             "profile without probes": max(specs, key=lambda s: guess(s, blind_worth)),
-            "rule tree": _at_hand(advised_by_tree(cell.description, documents_change=False), specs),
+            "rule tree": _at_hand(advised_by_tree(point.description, documents_change=False), specs),
             **{f"always {spec}": _at_hand(spec, specs) for spec in CONSTANT},
         }
         if profile == PROFILES[0]:
             choices = named
         regrets[profile] = {policy: best - truth[spec] for policy, spec in named.items()}
-    return Advised(cell, expected, choices, regrets, known.similar(case_of(cell).features))
+    return Advised(point, expected, choices, regrets, known.similar(case_of(point).features))
 
 
 def _at_hand(spec: str, specs: Sequence[str]) -> str:
@@ -114,18 +114,18 @@ def _at_hand(spec: str, specs: Sequence[str]) -> str:
 
 
 class _Seconds:
-    """What approaches take on average, from other tasks: all that a policy knows of cost before it measures."""
+    """Average seconds of each approach on other tasks: all a policy knows of cost before it measures."""
 
-    def __init__(self, cells: Sequence[Measured]) -> None:
-        self.fit = {spec: _mean_log(o.fit_seconds for o in found) for spec, found in _by_spec(cells)}
-        self.query = {spec: _mean_log(o.predict_seconds / o.n for o in found) for spec, found in _by_spec(cells)}
+    def __init__(self, points: Sequence[Measured]) -> None:
+        self.fit = {spec: _mean_log(o.fit_seconds for o in found) for spec, found in _by_spec(points)}
+        self.query = {spec: _mean_log(o.predict_seconds / o.n for o in found) for spec, found in _by_spec(points)}
 
-    def penalty(self, profile: str, spec: str, cell: Measured | None) -> float:
-        """In units of quality: expected, or, with a cell, as measured there."""
+    def penalty(self, profile: str, spec: str, point: Measured | None) -> float:
+        """The cost in units of quality: expected, or, with a grid point, as measured there."""
         if profile == PROFILES[0]:
             return 0.0
-        if cell is not None:
-            outcome = cell.outcomes[spec]
+        if point is not None:
+            outcome = point.outcomes[spec]
             fit, query = outcome.fit_seconds, outcome.predict_seconds / outcome.n
         else:
             fit, query = 10 ** self.fit[spec], 10 ** self.query[spec]
@@ -133,9 +133,9 @@ class _Seconds:
         return TENFOLD * math.log10(max(seconds, 1e-3))
 
 
-def _by_spec(cells: Sequence[Measured]) -> Iterator[tuple[str, list]]:
+def _by_spec(points: Sequence[Measured]) -> Iterator[tuple[str, list]]:
     for spec in APPROACHES:
-        yield spec, [cell.outcomes[spec] for cell in cells if spec in cell.outcomes]
+        yield spec, [point.outcomes[spec] for point in points if spec in point.outcomes]
 
 
 def _mean_log(seconds: Iterator[float]) -> float:
@@ -144,10 +144,10 @@ def _mean_log(seconds: Iterator[float]) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """How a policy did over all cells.
+    """The score of a policy over all grid points.
 
     Attributes:
-        top1: share of the cells where it names the best approach.
+        top1: share of the grid points where it names the best approach.
         tied: share where what it names cannot be told apart from the best: its 95 % interval holds the best value.
         regret: by profile of limits, mean of the best minus the named; every task weighs the same.
     """
@@ -160,14 +160,14 @@ class Score:
 
 
 def scored(found: Sequence[Advised]) -> list[Score]:
-    """All policies, least regret first."""
-    tasks = [one.cell.task for one in found]
+    """The scores of all policies, least regret first."""
+    tasks = [one.point.task for one in found]
     weights = np.array([1 / tasks.count(task) for task in tasks])
     scores = []
     for policy in found[0].choices:
         named = [one.qualities[one.choices[policy]] for one in found]
         best = [max(one.qualities.values()) for one in found]
-        held = [one.cell.outcomes[one.choices[policy]].quality.high >= b for one, b in zip(found, best, strict=True)]
+        held = [one.point.outcomes[one.choices[policy]].quality.high >= b for one, b in zip(found, best, strict=True)]
         regret = {p: float(np.average([one.regrets[p][policy] for one in found], weights=weights)) for p in PROFILES}
         scores.append(
             Score(
@@ -182,20 +182,24 @@ def scored(found: Sequence[Advised]) -> list[Score]:
 
 
 def _margin(found: Sequence[Advised], policy: str) -> float:
-    """Half the 95 % interval of the mean regret, tasks resampled."""
-    tasks = list(dict.fromkeys(one.cell.task for one in found))
-    means = [np.mean([o.regrets[PROFILES[0]][policy] for o in found if o.cell.task == task]) for task in tasks]
+    """Half the 95 % interval of the mean regret, by resampling tasks."""
+    tasks = list(dict.fromkeys(one.point.task for one in found))
+    means = [np.mean([o.regrets[PROFILES[0]][policy] for o in found if o.point.task == task]) for task in tasks]
     rng = np.random.default_rng(0)
     drawn = rng.choice(np.array(means), size=(4000, len(means))).mean(axis=1)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return float(high - low) / 2
 
 
-def luck(found: Sequence[Advised]) -> float | None:
-    """How much better the best measured quality is, on the mean over tasks, than what a choice by half of the test
-    examples is worth on the other half: at most so much of every regret is chance. None where no cell tells it."""
+def noise_floor(found: Sequence[Advised]) -> float | None:
+    """The selection noise in every regret, at most: how much better the best measured quality is, on the mean over
+    tasks, than what a choice by half of the test examples is worth on the other half. None where no grid point tells
+    it.
+    """
     told = [
-        (one.cell.task, max(one.qualities.values()) - one.cell.halved) for one in found if one.cell.halved is not None
+        (one.point.task, max(one.qualities.values()) - one.point.halved)
+        for one in found
+        if one.point.halved is not None
     ]
     tasks = [task for task, _ in told]
     weights = [1 / tasks.count(task) for task in tasks]
@@ -203,7 +207,9 @@ def luck(found: Sequence[Advised]) -> float | None:
 
 
 def coverage(found: Sequence[Advised]) -> dict[str, tuple[float, float, int]]:
-    """By approach, and over all: share of the intervals that hold what was measured, mean width, number."""
+    """By approach, and over all: the share of intervals that hold the measured quality, their mean width, and their
+    number.
+    """
     rows: dict[str, list[tuple[bool, float]]] = {"all": []}
     for one in found:
         for spec, quality in one.qualities.items():
@@ -215,8 +221,9 @@ def coverage(found: Sequence[Advised]) -> dict[str, tuple[float, float, int]]:
 
 
 def chances(found: Sequence[Advised]) -> list[tuple[float, float, int]]:
-    """Of the chances that are told of rivals to be better than the advised approach, in steps (`CHANCES`): the mean of
-    what was told, how often the rival was better as measured, and the number."""
+    """The calibration of stated chances of rivals to be better than the advised approach, in steps (`CHANCES`): the
+    mean stated chance, how often the rival was better as measured, and the number.
+    """
     told = []
     for one in found:
         worth = worths({spec: one.expected[spec] for spec in one.qualities})
@@ -235,5 +242,5 @@ def _mean(values: Iterator[float]) -> float:
 
 
 def without_probes(table: Sequence[Measured]) -> list[Measured]:
-    """The table as it is known from profiles alone."""
-    return [replace(cell, probes=None) for cell in table]
+    """The table as known from profiles alone."""
+    return [replace(point, probes=None) for point in table]

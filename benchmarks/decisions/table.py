@@ -1,4 +1,4 @@
-"""The table of measured comparisons: one line a cell, numbers only, so that it can be committed and learned from."""
+"""The table of measured comparisons: one line for each grid point, numbers only, to be committed and learned from."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from advisor.tasks.description import Description, Spread, describe
 from advisor.tasks.material import Material
 from advisor.verdict import Interval, decide
 from advisor.verdict.sample import samples
-from benchmarks.decisions.cells import FLAT_SIZE, LEARNS_NOTHING, Cell, finished
-from benchmarks.decisions.luck import halved
+from benchmarks.decisions.grid import FLAT_SIZE, LEARNS_NOTHING, GridPoint, finished
+from benchmarks.decisions.noise_floor import halved
 
 TABLE = Path(__file__).parents[1] / "results" / "decisions.jsonl"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one approach reached, and what it took: one thread, without latency.
+    """One approach's quality and costs: one thread, without latency.
 
     Attributes:
-        train: training examples; those of another cell where the approach learns nothing from them.
+        train: training examples; those of another point where the approach learns nothing from them.
         predict_seconds: for all test examples, in batches.
         tokens: of prompt and answer, mean over the test examples.
     """
@@ -43,11 +43,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell of the table.
+    """One line of the table: all approaches at one grid point.
 
     Attributes:
-        halved: what the approach that half of the test examples choose reaches on the other half (`luck`); None where
-            that was not told.
+        halved: the quality, on one half of the test examples, of the choice by the other half (`noise_floor`); None
+            where unknown.
     """
 
     task: str
@@ -60,37 +60,37 @@ class Measured:
     halved: float | None = None
 
 
-def collected(cells: Sequence[Cell], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
-    """The cells that are finished, the outcomes of what learns nothing carried over to all sizes of its task."""
-    there = {(cell.task.name, cell.size): _comparison(cell) for cell in cells}
+def collected(points: Sequence[GridPoint], probes: dict[tuple[str, int], Probes]) -> list[Measured]:
+    """The finished grid points; outcomes of approaches that learn nothing are carried over to all sizes."""
+    there = {(point.task.name, point.size): _comparison(point) for point in points}
     outcomes = {place: _outcomes(comparison) if comparison else {} for place, comparison in there.items()}
     found = []
-    for cell in filter(finished, cells):
-        name = cell.task.name
-        own = there[name, cell.size]
-        flat = max((c.size for c in cells if c.task.name == name and c.size <= FLAT_SIZE), default=cell.size)
+    for point in filter(finished, points):
+        name = point.task.name
+        own = there[name, point.size]
+        flat = max((p.size for p in points if p.task.name == name and p.size <= FLAT_SIZE), default=point.size)
         carried = {k: o for k, o in outcomes[name, flat].items() if k in LEARNS_NOTHING}
-        if not carried and cell.task.kind != "classification":
+        if not carried and point.task.kind != "classification":
             continue  # until what learns nothing is measured, at another size
         found.append(
             Measured(
                 name,
-                cell.task.kind,
-                cell.task.metric,
-                cell.size,
-                replace(describe(Material(cell.task)), label_counts={}),
-                probes.get((name, cell.size)),
-                carried | outcomes[name, cell.size],
+                point.task.kind,
+                point.task.metric,
+                point.size,
+                replace(describe(Material(point.task)), label_counts={}),
+                probes.get((name, point.size)),
+                carried | outcomes[name, point.size],
                 _halved(own, there[name, flat], carried) if own else None,
             )
         )
     return found
 
 
-def _comparison(cell: Cell) -> Comparison | None:
-    """All that is complete, the whole cell or not."""
+def _comparison(point: GridPoint) -> Comparison | None:
+    """The recorded comparison, complete or not; None without one."""
     try:
-        return read_comparison(cell.folder)
+        return read_comparison(point.folder)
     except UserError:
         return None
 
@@ -114,17 +114,17 @@ def _halved(own: Comparison, other: Comparison | None, carried: Container[str]) 
 
 
 def write(found: Iterable[Measured], path: Path = TABLE) -> None:
-    """Put cells into the table; those that it had and that were not measured again stay."""
-    kept = {(cell.task, cell.train): cell for cell in (read(path) if path.exists() else [])}
-    for cell in found:
-        before = kept.get((cell.task, cell.train))
-        kept[cell.task, cell.train] = replace(cell, probes=cell.probes or (before.probes if before else None))
+    """Add lines to the table; lines that were not measured again stay."""
+    kept = {(point.task, point.train): point for point in (read(path) if path.exists() else [])}
+    for point in found:
+        before = kept.get((point.task, point.train))
+        kept[point.task, point.train] = replace(point, probes=point.probes or (before.probes if before else None))
     rows = (asdict(kept[key]) for key in sorted(kept))
     path.write_text("".join(json.dumps(short(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def read(path: Path = TABLE) -> list[Measured]:
-    """The table as committed."""
+    """The committed table."""
     return [_measured(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
@@ -141,13 +141,13 @@ def _measured(row: dict[str, Any]) -> Measured:
 
 
 def probes_from(row: dict[str, Any]) -> Probes:
-    """Probes from their plain form."""
+    """Probes from their plain JSON values."""
     readings = {name: tuple(ProbeReading(**one) for one in row[name]) for name in ("readings", "curve")}
     return Probes(**{**row, **readings, "rates": Rates(**row["rates"]), "left_out": tuple(row["left_out"])})
 
 
 def short(value: Any) -> Any:
-    """Numbers with five digits, which is more than they are good for."""
+    """Numbers rounded to five significant digits."""
     if isinstance(value, float):
         return float(f"{value:.5g}")
     if isinstance(value, dict):

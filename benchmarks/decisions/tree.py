@@ -1,4 +1,4 @@
-"""The rule tree that advice is measured against."""
+"""A rule tree as baseline for the advice."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The clean test: what the knowledge that ships advises for tasks that nobody had measured when it was learned.
 
 Leaving tasks out of a table that the way of learning was chosen with flatters it a little. Here every line was written
-before the table was learned from again, with the program as it stood then, and is never written anew.
+before the table was learned from again, with the code as it was then, and is never written anew.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ RECORD = Path(__file__).parents[1] / "results" / "unseen.jsonl"
 
 @dataclass(frozen=True)
 class Unseen:
-    """One cell of a task that was new.
+    """One grid point of a task that was new.
 
     Attributes:
-        tasks, cells: what had been learned from.
+        tasks, cells: how many tasks and grid points had been learned from (names as in the record).
         similar: whether one of them was taken to be like this task; if not, rules and averages stood in.
         choices: by policy, the approach that it named.
         qualities: as measured.
@@ -45,18 +45,18 @@ class Unseen:
 
 
 def scored_unseen(table: Sequence[Measured], known: Knowledge) -> list[Unseen]:
-    """The cells of the tasks that `known` has learned nothing from."""
+    """Score the grid points of tasks that `known` has learned nothing from."""
     seen = {case.task for case in known.cases}
-    others = [cell for cell in table if cell.task in seen]
-    new = [cell for cell in table if cell.task not in seen]
+    others = [point for point in table if point.task in seen]
+    new = [point for point in table if point.task not in seen]
     return [_line(one, known) for one in advised_by(known, others, new)]
 
 
 def _line(one: Advised, known: Knowledge) -> Unseen:
     share, width, intervals = coverage([one])["all"]
     return Unseen(
-        task=one.cell.task,
-        train=one.cell.train,
+        task=one.point.task,
+        train=one.point.train,
         tasks=known.tasks,
         cells=len(known.cases),
         similar=one.similar,
@@ -70,7 +70,7 @@ def _line(one: Advised, known: Knowledge) -> Unseen:
 
 
 def record(found: Sequence[Unseen], path: Path = RECORD) -> list[Unseen]:
-    """Add what is not recorded yet; returns that."""
+    """Append what is not recorded yet and return it."""
     written = {(one.task, one.train) for one in read(path)}
     new = [one for one in found if (one.task, one.train) not in written]
     with path.open("a", encoding="utf-8") as lines:
@@ -79,14 +79,14 @@ def record(found: Sequence[Unseen], path: Path = RECORD) -> list[Unseen]:
 
 
 def read(path: Path = RECORD) -> list[Unseen]:
-    """All that was recorded so far, oldest first."""
+    """All recorded lines, oldest first."""
     if not path.exists():
         return []
     return [Unseen(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def text(found: Sequence[Unseen]) -> str:
-    """A table in Markdown: mean regret by policy, every task with the same weight; empty where there is nothing."""
+    """A table in Markdown: mean regret by policy with every task weighted equally; empty without lines."""
     if not found:
         return ""
     common = [policy for policy in found[0].choices if all(policy in one.choices for one in found)]
@@ -104,7 +104,7 @@ def text(found: Sequence[Unseen]) -> str:
             for policy in policies
         ),
         "",
-        f"{len(found)} cells of {tasks} tasks, {unlike} of them like nothing known; {held / intervals:.0%} of "
+        f"{len(found)} grid points of {tasks} tasks, {unlike} of them like nothing known; {held / intervals:.0%} of "
         f"{intervals} intervals hold what was measured (95 % promised, mean width {width:.2f}).",
     ]
     return "\n".join(lines) + "\n"

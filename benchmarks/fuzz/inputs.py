@@ -1,4 +1,4 @@
-"""Inputs that are nearly right: what a reader takes, with a few places damaged as hands, kills and enemies do."""
+"""Inputs for fuzzing: valid ones with a few places damaged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MOST = 100_000
 
 
 def inputs(reader: Reader) -> st.SearchStrategy[bytes]:
-    """Of a reader; now and then bytes that have nothing to do with it."""
+    """The inputs for a reader; now and then bytes that have nothing to do with it."""
     seeds = [seed.encode() if isinstance(seed, str) else seed for seed in reader.seeds]
     damaged = st.builds(_damaged, st.sampled_from(seeds), st.lists(_EDIT, max_size=5))
     return st.one_of(damaged, damaged, damaged, st.binary(max_size=200))
@@ -53,7 +53,7 @@ def _damaged(seed: bytes, edits: list[tuple[int, int, bytes, int]]) -> bytes:
 
 
 def check(reader: Reader, data: bytes, folder: Path) -> float:
-    """Read an input; returns the seconds that it took.
+    """Read an input and return the seconds it took.
 
     Raises:
         AssertionError: it took too long, or was refused in a way that fills a page or cannot be printed.

@@ -1,4 +1,4 @@
-"""What is read from outside, each with inputs that it takes; what it makes of one must be of use to what comes next."""
+"""All readers of input from outside, each with valid inputs and a check that what they return is usable."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SQUAD = (
 
 @dataclass(frozen=True)
 class Reader:
-    """One way in.
+    """One reader of input from outside.
 
     Attributes:
         seeds: inputs that it takes.
@@ -52,7 +52,7 @@ class Reader:
 
 
 def _task(name: str, kind: str = "qa") -> Callable[[bytes, Path], object]:
-    """A task folder of which one file holds the bytes."""
+    """A reader of a task folder of which one file holds the bytes."""
 
     def read(data: bytes, folder: Path) -> object:
         files = {"task.toml": _HEAD.replace('"qa"', f'"{kind}"').encode(), "train.jsonl": _ROWS.encode()}
@@ -102,7 +102,7 @@ def _cases(data: bytes, folder: Path) -> object:
 
 
 def _run_folder(name: str) -> Callable[[bytes, Path], object]:
-    """A run folder of which one file holds the bytes."""
+    """A reader of a run folder of which one file holds the bytes."""
 
     def read(data: bytes, folder: Path) -> object:
         if not (folder / "run").exists():

@@ -1,4 +1,4 @@
-"""What came of races that were held again: plain data, and the tables that say it."""
+"""The results of replayed races: plain data, and the tables that show them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHOOSING = "two fifths to choose"
 
 @dataclass(frozen=True)
 class Replay:
-    """One race.
+    """One replayed race.
 
     Attributes:
         full, chosen: specs that the full comparison and the finalists' choose.
@@ -46,9 +46,9 @@ class Replay:
 
 
 def text_of(found: Sequence[Replay], larger: Sequence[Replay]) -> str:
-    """Both tables with what they say."""
+    """Both tables with their explanations."""
     lines = [
-        "# Races held again from finished comparisons",
+        "# Races replayed from finished comparisons",
         "",
         f"`python -m benchmarks.racing.replay`; level {LEVEL:g}, margin {MARGIN:g}. *Right*: the race's choice is the",
         "full comparison's, or cannot be told apart from it. *Time*: median share of the full comparison's that race",
@@ -73,13 +73,13 @@ def text_of(found: Sequence[Replay], larger: Sequence[Replay]) -> str:
 
 
 def table(found: Sequence[Replay]) -> list[str]:
-    """One row a comparison; then all of them."""
+    """One row for each comparison; then sums over all of them."""
     lines = [
         "| task | train | approaches | own | " + " | ".join(f"{way}: right | time" for way in WAYS) + " |",
         "|:--|--:|--:|--:|" + "--:|--:|" * len(WAYS),
     ]
-    cells = list(dict.fromkeys((replay.task, replay.train) for replay in found))
-    for task, train in cells:
+    points = list(dict.fromkeys((replay.task, replay.train) for replay in found))
+    for task, train in points:
         rows = [replay for replay in found if (replay.task, replay.train) == (task, train)]
         parts = [_cell([row for row in rows if row.way == way]) for way in WAYS]
         own = median(row.floor for row in rows)

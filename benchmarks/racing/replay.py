@@ -1,4 +1,4 @@
-"""Races held again from the records of finished comparisons: what they choose, and at what share of the time.
+"""Races replayed from the records of finished comparisons: what they choose, and at what share of the time.
 
     python -m benchmarks.racing.replay RUNFOLDER [RUNFOLDER ...] [--races 10] [--out benchmarks/results]
 
@@ -66,8 +66,8 @@ FEWEST = 3  # approaches that can be chosen
 
 
 @dataclass(frozen=True)
-class Course:
-    """The examples of a race, by their positions in the comparison.
+class RaceSplit:
+    """The examples of a replayed race, by their positions in the comparison.
 
     Attributes:
         raced, judged: to race on, and to judge by.
@@ -80,18 +80,18 @@ class Course:
 
 
 class Recorded:
-    """The field of a race, read off a comparison; a `Field`.
+    """The `Field` of a replayed race, read from a recorded comparison.
 
     Args:
         smaller: the comparison with a quarter of the training examples, if there is one.
-        course: the examples.
+        split: the examples.
     """
 
-    def __init__(self, comparison: Comparison, smaller: Comparison | None, course: Course) -> None:
+    def __init__(self, comparison: Comparison, smaller: Comparison | None, split: RaceSplit) -> None:
         self.comparison = comparison
         self.runs = racing(comparison)
         self.tried = racing(smaller) if smaller else {}
-        self.course = course
+        self.split = split
         self.scores = _scores(comparison)
         self.tried_scores = _scores(smaller) if smaller else {}
         self.spent = 0.0
@@ -99,35 +99,36 @@ class Recorded:
 
     @property
     def specs(self) -> Sequence[str]:
-        """Of the approaches that can be chosen."""
+        """The approaches that can be chosen."""
         return tuple(self.runs)
 
     @property
     def pool(self) -> int:
-        """Examples to race on."""
-        return len(self.course.raced)
+        """The number of examples to race on."""
+        return len(self.split.raced)
 
     @property
     def train(self) -> int:
-        """As recorded; none that could be spared where nothing was fitted on fewer."""
+        """The number of training examples; 0 where nothing was fitted on fewer."""
         return self.comparison.task.train if self.tried else 0
 
     def trains(self, spec: str) -> bool:
-        """Whether weights are trained."""
+        """Whether the approach trains weights."""
         return untrained(parse(spec)) is not None
 
     def kin(self, spec: str) -> str | None:
-        """The same context with the base weights."""
+        """The approach with the same context and the base weights."""
         base = untrained(parse(spec))
         return spec_of(base) if base else None
 
     def work(self, spec: str, train: int) -> float:
-        """Not recorded."""
+        """Not recorded, so 0."""
         return 0.0
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """What was recorded; a fit that is too long is broken off after a twentieth, as when training tells its pace,
-        or, where nothing tells, when the time is over."""
+        """The recorded turn. A fit that is too long is broken off after a twentieth, as when training tells its pace,
+        or else when the time is over.
+        """
         if train is not None and spec not in self.tried:
             raise OutOfTime("not recorded")
         run, scores = (
@@ -142,14 +143,14 @@ class Recorded:
         self.spent += fit + predict
         if train is None:
             self._place[spec] = until
-        return Leg(scores[list(self.course.raced[start:until])], fit, predict, training=fit)
+        return Leg(scores[list(self.split.raced[start:until])], fit, predict, training=fit)
 
     def test_seconds(self, per_example: float) -> float:
-        """As many test examples as were recorded."""
-        return per_example * self.course.test
+        """The seconds of a test run on as many test examples as were recorded."""
+        return per_example * self.split.test
 
     def tell(self, news: str) -> None:
-        """Nobody listens."""
+        """Progress is not reported."""
 
 
 Scores = dict[str, NDArray[np.float64]]
@@ -188,7 +189,7 @@ def _comparisons(folders: Sequence[Path]) -> Iterator[Comparison]:
 
 
 def _smaller(comparison: Comparison, others: Sequence[Comparison]) -> Comparison | None:
-    """The same test examples with a quarter of the training examples."""
+    """The comparison on the same test examples with a quarter of the training examples."""
     for other in others:
         same = other.task.name == comparison.task.name and other.answers == comparison.answers
         if same and other.task.train == comparison.task.train // TRIAL_SHARE:
@@ -201,43 +202,43 @@ def racing(comparison: Comparison) -> dict[str, Run]:
     return {run.spec: run for run in complete_runs(comparison) if run.seed == 0 and not run.control}
 
 
-def halved(size: int, number: int) -> Course:
-    """Half of the examples to race on, the other to judge by."""
+def halved(size: int, number: int) -> RaceSplit:
+    """Split the test examples into one half to race on and the other to judge by."""
     order = [int(i) for i in np.random.default_rng(number).permutation(size)]
-    return Course(tuple(order[: size // 2]), tuple(order[size // 2 :]), size)
+    return RaceSplit(tuple(order[: size // 2]), tuple(order[size // 2 :]), size)
 
 
-def drawn(size: int, number: int) -> Course:
-    """More examples than there are, drawn with replacement."""
+def drawn(size: int, number: int) -> RaceSplit:
+    """Draw more examples than there are, with replacement."""
     random = np.random.default_rng(number)
     raced, judged = (tuple(int(i) for i in random.integers(size, size=n)) for n in (LARGER // 2, LARGER))
-    return Course(raced, judged, LARGER)
+    return RaceSplit(raced, judged, LARGER)
 
 
 def replays(
-    comparison: Comparison, smaller: Comparison | None, number: int, chosen: Callable[[int, int], Course]
+    comparison: Comparison, smaller: Comparison | None, number: int, chosen: Callable[[int, int], RaceSplit]
 ) -> Iterator[Replay]:
     """The race of that number on one comparison, in each way."""
     size = len(comparison.answers)
     if len(racing(comparison)) < FEWEST or size < SMALLEST:
         return
-    course = chosen(size, number)
-    judged = _on(comparison, course.judged)
+    split = chosen(size, number)
+    judged = _on(comparison, split.judged)
     full = decide(judged, margin=MARGIN)
-    whole = sum(fit_seconds(run) + _test(run, course) for run in comparison.runs if run.status == "ok")
+    whole = sum(fit_seconds(run) + _test(run, split) for run in comparison.runs if run.status == "ok")
     unit = _aside(comparison).unit
     edges = {spec: edge / unit for spec, edge in expected(comparison).items()}
     for way, share in WAYS.items():
-        field = Recorded(comparison, smaller, course)
+        field = Recorded(comparison, smaller, split)
         rules = RaceRules(share * whole, MARGIN / unit, GAIN / unit, measures=way != CHOOSING, edges=edges)
         finish = run_race(field, rules)
-        times = {run.spec: (fit_seconds(run), _test(run, course)) for run in comparison.runs}
+        times = {run.spec: (fit_seconds(run), _test(run, split)) for run in comparison.runs}
         yield _replay(judged, full, finish, Held(way, number, field.spent, whole, times))
 
 
 @dataclass(frozen=True)
 class Held:
-    """How a race was held: its seconds, those of the full comparison, and of each fit and test run."""
+    """The times of a replayed race, of the full comparison, and of each fit and test run."""
 
     way: str
     number: int
@@ -283,37 +284,37 @@ def _measured() -> tuple[Measured, ...]:
 
 @cache
 def _learned_without(task: str) -> Knowledge:
-    """From what was measured on the other tasks."""
-    return learn([case_of(cell) for cell in _measured() if cell.task != task])
+    """The knowledge learned from the other tasks."""
+    return learn([case_of(point) for point in _measured() if point.task != task])
 
 
 def expected(comparison: Comparison) -> dict[str, float]:
-    """What `advisor compare --budget` expects of each approach beside the reference, had this task never been measured.
+    """The differences to the reference that `advisor compare --budget` would expect, had this task never been measured.
 
     Empty where the table does not hold the comparison, whose description is read there.
     """
     name, train = comparison.task.name, comparison.task.train
-    cell = next((cell for cell in _measured() if (cell.task, cell.train) == (name, train)), None)
-    if cell is None:
+    point = next((point for point in _measured() if (point.task, point.train) == (name, train)), None)
+    if point is None:
         return {}
     known = _learned_without(name)
-    found = expect_from(known, cell.description, cell.kind, cell.metric, None, list(racing(comparison)))
+    found = expect_from(known, point.description, point.kind, point.metric, None, list(racing(comparison)))
     return learned_edges(found)
 
 
 def fit_seconds(run: Run) -> float:
-    """Fitting and indexing."""
+    """Seconds of fitting and indexing."""
     return (run.fit_seconds or 0.0) + (run.index_seconds or 0.0)
 
 
-def _test(run: Run, course: Course) -> float:
-    """Predicting all test examples, and the requests sent alone."""
+def _test(run: Run, split: RaceSplit) -> float:
+    """Seconds of predicting all test examples, and of the requests sent alone."""
     each = (run.predict_seconds or 0.0) / max(1, len(run.predictions))
-    return each * course.test + sum(request.seconds for request in run.latencies)
+    return each * split.test + sum(request.seconds for request in run.latencies)
 
 
 def _on(comparison: Comparison, positions: Sequence[int]) -> Comparison:
-    """The same comparison on some of its test examples, the same one more than once perhaps."""
+    """The comparison on some of its test examples, possibly repeated."""
     ids = list(comparison.answers)
     names = {f"{ids[at]}#{number}": ids[at] for number, at in enumerate(positions)}
     runs = []
@@ -326,14 +327,14 @@ def _on(comparison: Comparison, positions: Sequence[int]) -> Comparison:
 
 
 def _scores(comparison: Comparison) -> Scores:
-    """What races are about: the scores of the answers, weighted by label for macro F1."""
+    """The scores that races use: those of the answers, weighted by label for macro F1."""
     found = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     weights = _aside(comparison).weights
     return {sample.spec: sample.scores[0] * weights for sample in found}
 
 
 def _aside(comparison: Comparison) -> SetAside:
-    """The examples as ones to race on; the shares of labels are those of the test set, since train is not recorded."""
+    """The test examples as examples to race on; label shares are those of the test set, since train is not recorded."""
     examples = tuple(Example(i, "", answer.targets[0]) for i, answer in comparison.answers.items())
     task = Task(comparison.task.name, "classification", "", comparison.task.metric, train=examples)  # type: ignore[arg-type]
     return SetAside(task, examples, "train", len(examples))

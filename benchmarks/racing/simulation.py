@@ -40,7 +40,8 @@ METHODS = (E_PROCESS, *Z)
 @dataclass(frozen=True)
 class Shape:
     """A kind of race: `draw` gives scores of shape (approaches, examples), the first approach the best in expectation,
-    by about `gap` before the second."""
+    by about `gap` before the second.
+    """
 
     name: str
     gap: float
@@ -49,13 +50,13 @@ class Shape:
 
     @property
     def gaps(self) -> list[float]:
-        """By how much each approach falls short of the best."""
+        """How far each approach falls short of the best."""
         return [0.0, *(self.gap + self.spread * i for i in range(APPROACHES - 1))]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one way of looking did in all races of a shape.
+    """The results of one stopping rule in all races of a shape.
 
     Attributes:
         lost: races in which the best was dropped.
@@ -74,7 +75,7 @@ class Outcome:
 
 
 def right_or_wrong(random: Random, gaps: Sequence[float]) -> Floats:
-    """Approaches share the hardness of the examples, so that they are often right together."""
+    """Binary scores; approaches share the hardness of the examples, so that they are often right together."""
     hardness = random.uniform(size=EXAMPLES)
     own = random.uniform(size=(len(gaps), EXAMPLES))
     together = random.uniform(size=EXAMPLES) < 0.6
@@ -83,12 +84,12 @@ def right_or_wrong(random: Random, gaps: Sequence[float]) -> Floats:
 
 
 def unlike(random: Random, gaps: Sequence[float]) -> Floats:
-    """Right or wrong, independently of each other."""
+    """Binary scores, independent between approaches."""
     return (random.uniform(size=(len(gaps), EXAMPLES)) < 0.6 - np.asarray(gaps)[:, None]).astype(float)
 
 
 def graded(random: Random, gaps: Sequence[float]) -> Floats:
-    """Like token F1: zero, one, or between them."""
+    """Graded scores like token F1: zero, one, or between them."""
     means = 0.5 - np.asarray(gaps)[:, None]
     kind = random.uniform(size=(len(gaps), EXAMPLES))
     between = random.beta(2, 2, size=(len(gaps), EXAMPLES)) * 2 * means
@@ -96,14 +97,14 @@ def graded(random: Random, gaps: Sequence[float]) -> Floats:
 
 
 def long_texts(random: Random, gaps: Sequence[float]) -> Floats:
-    """Like chrF: all near the same value, differing little."""
+    """Scores like chrF of long texts: all near the same value."""
     common = random.beta(8, 12, size=EXAMPLES)
     noise = random.normal(scale=0.06, size=(len(gaps), EXAMPLES))
     return (common - np.asarray(gaps)[:, None] + noise).clip(0, 1)
 
 
 def rare(random: Random, gaps: Sequence[float]) -> Floats:
-    """The best is a little worse on 95 % of the examples, and much better on the rest."""
+    """Scores of which the best approach is a little worse on 95 % of the examples, and much better on the rest."""
     scores = np.full((len(gaps), EXAMPLES), 0.3) + random.normal(scale=0.02, size=(len(gaps), EXAMPLES))
     special = random.uniform(size=EXAMPLES) < 0.05
     scores[0] -= 0.025
@@ -143,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def simulate(shape: Shape, races: int) -> list[Outcome]:
-    """The same races, looked at in each way."""
+    """Run the same races with each stopping rule."""
     random = np.random.default_rng([ord(letter) for letter in shape.name])
     held: dict[str, list[tuple[bool, int | None, int]]] = {method: [] for method in METHODS}
     for _ in range(races):
@@ -154,7 +155,7 @@ def simulate(shape: Shape, races: int) -> list[Outcome]:
 
 
 def raced(scores: Floats, method: str) -> tuple[bool, int | None, int]:
-    """Whether the best was lost; at which example one was left, None if there were more; answers asked."""
+    """Whether the best was lost; the example at which one was left, None if there were more; and the answers asked."""
     evidence = _evidence(scores, method)
     threshold = Standard(len(scores) - 1).threshold if method == E_PROCESS else Z[method]
     left = set(range(len(scores)))
@@ -172,7 +173,7 @@ def raced(scores: Floats, method: str) -> tuple[bool, int | None, int]:
 
 
 def _evidence(scores: Floats, method: str) -> Floats:
-    """That the first of a pair is worse than the second; shape (approaches, approaches, examples)."""
+    """The evidence that the first of a pair is worse than the second; shape (approaches, approaches, examples)."""
     size = len(scores)
     found = np.zeros((size, size, scores.shape[1]))
     for a in range(size):
@@ -205,7 +206,7 @@ def _outcome(shape: str, method: str, found: Sequence[tuple[bool, int | None, in
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """One row a shape: the best lost, and what it took, by each method."""
+    """One row for each shape: how often the best was lost, and at what cost, by method."""
     lines = [
         "# Simulated races",
         "",

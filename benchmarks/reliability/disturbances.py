@@ -1,4 +1,4 @@
-"""Two processes on one folder, ten on one store, and a disk that is full."""
+"""Disturbances: two processes on one folder, ten on one store, and a full disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = tuple(round(200 * 2.6**step) for step in range(10))
 
 
 def one_folder(scenario: Scenario, work: Path) -> Tally:
-    """Two at once on one folder: one works, the other is refused or comes when all is done."""
+    """Run two processes on one folder: one works, the other is refused or comes when all is done."""
     tally, expected = Tally("two processes on one folder"), _alone(scenario, work)
     for _ in range(ROUNDS):
         out = _new(work)
@@ -31,7 +31,7 @@ def one_folder(scenario: Scenario, work: Path) -> Tally:
 
 
 def one_store(scenario: Scenario, work: Path) -> Tally:
-    """Ten at once with one store, each in a folder of its own."""
+    """Run ten processes with one store, each in a folder of its own."""
     tally, expected = Tally("ten processes on one store"), _alone(scenario, work)
     for number in range(ROUNDS // 4):
         os.environ["ADVISOR_CACHE"] = str(work / f"store{number}")
@@ -48,7 +48,7 @@ def one_store(scenario: Scenario, work: Path) -> Tally:
 
 
 def full_disk(scenario: Scenario, work: Path) -> Tally:
-    """A disk that is full at ten places; then there is room again."""
+    """Run on a disk that is full at ten places and then has room again."""
     tally, expected = Tally("full disk, at ten places"), _alone(scenario, work)
     os.environ["ADVISOR_CACHE"] = "off"
     for size in SIZES:

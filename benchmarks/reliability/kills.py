@@ -1,4 +1,4 @@
-"""A process that is killed at a random moment, and what it left."""
+"""Killing a process at a random moment, and checking what it left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 600.0  # seconds
 
 @dataclass
 class Tally:
-    """How often something was disturbed, how many runs came to their end, and what was wrong then."""
+    """The counts of one kind of disturbance: disturbances, finished runs, and what was wrong."""
 
     what: str
     count: int = 0
@@ -37,7 +37,7 @@ class Tally:
 
 
 def killed(scenario: Scenario, work: Path, kills: int, rng: random.Random) -> Tally:
-    """Kill a scenario so often, at moments spread over the time that it takes undisturbed."""
+    """Kill a scenario `kills` times, at moments spread over its undisturbed time."""
     tally, whole = Tally(scenario.name), work / "whole"
     shutil.rmtree(whole, ignore_errors=True)
     started = time.monotonic()
@@ -64,7 +64,7 @@ def killed(scenario: Scenario, work: Path, kills: int, rng: random.Random) -> Ta
 
 
 def checked(scenario: Scenario, out: Path, expected: Answers, finished: dict[Path, bytes]) -> list[str]:
-    """What is wrong with what a disturbed run came to."""
+    """The faults in the results of a disturbed run."""
     wrong = []
     answers = scenario.answers(out)
     if scenario.settled and answers.keys() != expected.keys():
@@ -87,7 +87,7 @@ def checked(scenario: Scenario, out: Path, expected: Answers, finished: dict[Pat
 
 
 def conversion(work: Path, kills: int, rng: random.Random) -> Tally:
-    """Kill the conversion of the packaged model, and hold the weights against those of an undisturbed one."""
+    """Kill the conversion of the packaged model, and compare the weights with those of an undisturbed one."""
     tally, file = Tally("conversion of the model"), find("embedded", SMOLLM2).path
     started = time.monotonic()
     reference = converted(file)
@@ -110,7 +110,7 @@ def conversion(work: Path, kills: int, rng: random.Random) -> Tally:
 
 
 def child(task: Callable[[], object], told: Path | None = None) -> int:
-    """Begin a process that does something and ends with 0, or with 2 on a user's mistake; returns its number."""
+    """Fork a process that runs `task` and exits with 0, or with 2 on a user's mistake; returns its id."""
     number = os.fork()
     if number:
         return number
@@ -130,7 +130,7 @@ def child(task: Callable[[], object], told: Path | None = None) -> int:
 
 
 def code_of(process: int) -> int:
-    """How it ended; negative for a signal."""
+    """The exit code of a process; negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
@@ -141,7 +141,7 @@ def _ended(process: int, tally: Tally, when: str) -> None:
 
 
 def _finished(out: Path) -> dict[Path, bytes]:
-    """The records of runs that are complete."""
+    """The records of complete runs."""
     found = {}
     for path in out.rglob("*.seed*.jsonl"):
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What is run: comparisons, a curve and a race on small tasks with a tiny model."""
+"""The scenarios: comparisons, a curve and a race on small tasks with a tiny model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Answers = dict[str, str]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that a person runs.
+    """One command that a person runs.
 
     Attributes:
         run: does it, in a folder.
@@ -36,7 +36,7 @@ class Scenario:
 
 
 def scenarios(work: Path) -> list[Scenario]:
-    """All of them, with one model that is loaded here and handed on to the processes that are killed."""
+    """All scenarios, with one model that is loaded here and inherited by the processes that are killed."""
     model = load_model(str(tiny_folder(work / "tiny")), device="cpu", dtype="float32")
     model.embedder.embed(["warm"])
     guess(["read by way of a temporary file, once"])
@@ -65,7 +65,7 @@ def _comparison(name: str, task: Task, model: LanguageModel, specs: list[str]) -
 
 
 def _recorded(out: Path) -> Answers:
-    """Every answer of every comparison below a folder; of those whose runs are complete."""
+    """Every answer of every complete run below a folder."""
     found: Answers = {}
     for journal in sorted(out.rglob("comparisons.jsonl")):
         if journal.parent.name == "race" or "race" in journal.parent.relative_to(out).parts:

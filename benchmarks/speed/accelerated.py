@@ -1,4 +1,4 @@
-"""What `python -m benchmarks.speed.gpu` measures."""
+"""The benchmarks of `python -m benchmarks.speed.gpu`."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ Losses = list[list[float]]  # of every step, by configuration
 
 
 def training(options: Options, record: Record) -> None:
-    """As on a CPU, on the default model."""
+    """LoRA steps as on a CPU, on the default model."""
     import_module("benchmarks.speed.training").run(options, record)  # which needs TRL
 
 
 def whole(options: Options, record: Record) -> None:
-    """Against the script with the libraries' defaults alone."""
+    """The whole comparison against the script with the libraries' defaults alone."""
     script = import_module("benchmarks.speed.script")  # which needs TRL and lm-evaluation-harness
     import_module("benchmarks.speed.whole").measure(options, record, (script.B0,))
 
 
 def ceiling(options: Options, record: Record) -> None:
-    """Shape by shape; each model is let go before the next is made."""
+    """Share of the peak rate, shape by shape; each model is freed before the next is made."""
     for name, shape in (TINY if options.smoke else SHAPES).items():
         model = random_model(f"random weights in the shape of {name}", shape)
         record.note(**{name: weights_facts(model)})
@@ -67,7 +67,7 @@ def ceiling(options: Options, record: Record) -> None:
 
 
 def together(options: Options, record: Record) -> None:
-    """The same rows, seeds and steps; every configuration has to have the losses that it has alone."""
+    """Several configurations in one pass; every one has to have the losses that it has alone."""
     case, against = f"{len(RANKS) * len(RATES)} LoRA configurations together", "advisor, one by one"
     if find_spec("finetune.together") is None:
         note = "not measured: this version trains one configuration at a time"
@@ -87,7 +87,7 @@ def together(options: Options, record: Record) -> None:
 
 
 def _joined(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:
-    """All in one forward pass, or as many as memory holds."""
+    """Train all in one forward pass, or as many as memory holds."""
     joint = import_module("finetune.together")
     with import_module("finetune.candidate").entered(model, recipes, SEED) as candidates:
         for one in candidates:
@@ -97,7 +97,7 @@ def _joined(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:
 
 
 def _single(model: Any, recipes: Sequence[Any], rows: Sequence[Any]) -> Losses:
-    """Each by itself, as `lora` trains one."""
+    """Train each by itself, as `lora` does."""
     losses = []
     for recipe in recipes:
         with import_module("finetune.candidate").entered(model, [recipe], SEED) as (one,), one.active():

@@ -1,4 +1,4 @@
-"""A second comparison that differs from the first in one approach, against that first one."""
+"""A second comparison that differs from the first in one approach, timed against the first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GOAL = 0.2
 
 
 def run(options: Options, record: Record) -> None:
-    """One task with labels; after each first comparison a second one for every approach that is changed."""
+    """Time one task with labels; after each first comparison a second one for every approach that is changed."""
     model = advisor_model(options, native_dtype())
     whole = load_task(options.task_folder("short labels"))
     record.note(model=weights_facts(model), epochs=EPOCHS, batch=BATCH, task=whole.name)
@@ -41,7 +41,7 @@ def run(options: Options, record: Record) -> None:
 
 
 def _again(task: Task, model: LocalModel) -> Iterator[tuple[float, dict[str, Any]]]:
-    """For each change the second comparison's seconds as a share of the first's, and what lies behind it."""
+    """Yield for each change the second comparison's seconds as a share of the first's, with the figures behind it."""
     with _empty_store():
         first, _ = _compared(task, model, APPROACHES)
         for old, new in CHANGED.items():
@@ -58,7 +58,7 @@ def _again(task: Task, model: LocalModel) -> Iterator[tuple[float, dict[str, Any
 
 @contextmanager
 def _empty_store() -> Iterator[None]:
-    """Advisor keeps its results in a folder of their own while the block runs."""
+    """Give Advisor an empty store inside the context."""
     before = os.environ.get(PLACE, "off")
     with tempfile.TemporaryDirectory() as folder:
         os.environ[PLACE] = folder

@@ -35,7 +35,7 @@ RANK = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """What of a model decides how many operations a token takes.
+    """The dimensions of a model that decide the operations per token.
 
     Attributes:
         products: (in, out) of every linear layer, once for each time it is applied.
@@ -50,7 +50,7 @@ class Shape:
 
     @classmethod
     def of(cls, model: LocalModel) -> Shape:
-        """Read off the model's configuration: its modules may have been rearranged for speed."""
+        """Read the dimensions from the model's configuration: its modules may have been rearranged for speed."""
         config = model.module.config
         heads, size = config.num_attention_heads, config.hidden_size
         width = getattr(config, "head_dim", None) or size // heads
@@ -66,20 +66,21 @@ class Shape:
         return linear + self.layers * 2 * 2.0 * self.attention * tokens * (tokens + 1) / 2
 
     def training(self, tokens: int, answer: int) -> float:
-        """Of a forward and a backward pass: twice the reading, since frozen weights get no gradient, attention's
-        backward pass is twice its forward pass, and the adapters have all three products."""
+        """Floating-point operations of a forward and a backward pass: twice the reading, since frozen weights get no
+        gradient, attention's backward pass is twice its forward pass, and the adapters have all three products.
+        """
         linear = sum(2.0 * size_in * size_out for size_in, size_out in self.products) * tokens
         attention = self.reading(tokens) - linear
         adapters = sum(2.0 * RANK * (size_in + size_out) for size_in, size_out in self.products) * tokens
         return 2 * linear + 3 * attention + 3 * adapters + 2 * self.logits(answer)
 
     def logits(self, rows: int) -> float:
-        """Of the output head."""
+        """Floating-point operations of the output head."""
         return 2.0 * self.head[0] * self.head[1] * rows
 
 
 def run(options: Options, record: Record) -> None:
-    """Prefill in float32 and in the machine's own format where that is another; training in the latter."""
+    """Measure prefill in float32 and in the machine's own format where that is another; training in the latter."""
     for dtype in dict.fromkeys(("float32", native_dtype())):
         model = advisor_model(options, dtype)
         record.note(model=weights_facts(model))
@@ -87,7 +88,7 @@ def run(options: Options, record: Record) -> None:
 
 
 def measure(what: str, model: LocalModel, trains: bool, options: Options, record: Record) -> None:
-    """Prefill with a model, and, where it `trains`, a step of training."""
+    """Measure prefill with a model, and, where it `trains`, a training step."""
     gpu = model.device.type != "cpu"
     prompts = _prompts(options, GPU_ROWS if gpu else ROWS)
     record.note(**{f"tokens, {what}": _lengths(model, prompts)})
@@ -99,7 +100,7 @@ def measure(what: str, model: LocalModel, trains: bool, options: Options, record
 
 
 class _Prefill:
-    """Scores two labels of one token: the prompts are read, and one row of logits each."""
+    """Scores two single-token labels, so that prompts are read and one row of logits each is computed."""
 
     def __init__(self, model: LocalModel, prompts: list[Prompt]) -> None:
         self.model = model
@@ -108,7 +109,7 @@ class _Prefill:
         self.work = sum(map(shape.reading, _lengths(model, prompts))) + shape.logits(len(prompts))
 
     def seconds(self) -> float:
-        """Of one pass over the prompts."""
+        """Seconds of one pass over the prompts."""
         self.model.forget()
         return _seconds(lambda: self.model.score(self.prompts, ["A", "B"]))
 
@@ -123,7 +124,7 @@ class _Training:
         self.work = sum(shape.training(row.tokens - 1, len(row.answer)) for row in self.rows)
 
     def seconds(self) -> float:
-        """Of one step, without putting the adapters in."""
+        """Seconds of one step, without inserting the adapters."""
         with adapter.inserted(self.model, adapter.configuration(RANK, 2 * RANK, 0.0)) as wrapped:
             trainer = Trainer(self.model, wrapped, Schedule(1e-3, epochs=1, batch=len(self.rows)))
             return _seconds(lambda: trainer.train(self.rows, (), 0))
@@ -147,7 +148,7 @@ def _measure(case: str, goal: float, job: _Prefill | _Training, options: Options
 
 
 def _shapes_speed(shape: Shape, rows: int, model: LocalModel) -> float:
-    """Operations a second over one layer's products at `rows` tokens, each weighted by its work."""
+    """Operations per second over one layer's products at `rows` tokens, weighted by work."""
     layer = shape.products[: len(shape.products) // shape.layers]
     work = [2.0 * rows * size_in * size_out for size_in, size_out in layer]
     seconds = [w / _product_speed(rows, *sizes, model) for w, sizes in zip(work, layer, strict=True)]
@@ -155,7 +156,7 @@ def _shapes_speed(shape: Shape, rows: int, model: LocalModel) -> float:
 
 
 def _product_speed(rows: int, size_in: int, size_out: int, model: LocalModel) -> float:
-    """Operations a second of the product of (rows, size_in) with a linear layer's weight, the best of a few."""
+    """Operations per second of the product of (rows, size_in) with a linear layer's weight, the best of a few."""
     left = torch.randn(rows, size_in).to(model.device, model.dtype)
     weight = torch.randn(size_out, size_in).to(model.device, model.dtype)
     with torch.inference_mode():

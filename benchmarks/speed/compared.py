@@ -1,4 +1,4 @@
-"""What the benchmarks of whole comparisons compare, and on how many examples."""
+"""The tasks and sizes of the whole-comparison benchmarks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FEW = 16  # of train; a quarter of test and dev
 
 
 def small_task(task: Task, options: Options, pair: int) -> Task:
-    """The sizes asked for, with a dev split; every pair draws other examples."""
+    """The task at the requested sizes, with a dev split; every pair draws other examples."""
     train, test, dev = (FEW, FEW // 4, FEW // 4) if options.smoke else (options.train, options.test, DEV)
     return _with_dev(task, subset(task, limit=test, train_limit=train, seed=pair), dev)
 

@@ -29,7 +29,7 @@ Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def run(options: Options, record: Record) -> None:
-    """Advisor embeds as it does for a user; the peer is loaded and called with nothing but its name."""
+    """Time Advisor's embedding as a user gets it; the peer is loaded and called with its defaults."""
     task = load_task(options.task_folder("questions"))
     documents, queries = _texts(task, FEW if options.smoke else DOCUMENTS, FEW if options.smoke else QUERIES)
     source = find("embedded", MINILM)

@@ -1,4 +1,4 @@
-"""When two sides of a benchmark count as having done the same."""
+"""Equality gates: when two sides of a benchmark count as having done the same work."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def same_losses(mine: Losses, found: Losses) -> Gate:
 
 
 def as_near(exact: Callable[[int], Losses]) -> Callable[[Sequence[Losses], Sequence[Losses]], Gate]:
-    """A gate for bfloat16, which every order of computing rounds otherwise: every step has the same loss, or over all
-    pairs Advisor's losses lie as near to float32's as the peer's, but for chance.
+    """A gate for bfloat16, where rounding depends on the order of operations: every step has the same loss, or over all
+    pairs Advisor's losses are as close to float32's as the peer's, within noise.
 
     Args:
         exact: losses of a pair in float32.
@@ -69,7 +69,7 @@ def _distance(losses: Losses, exact: Losses) -> float:
 
 
 def no_worse(mine: Mapping[str, Scores], found: Mapping[str, Scores]) -> Gate:
-    """Whether the first side's scores are lower by no more than chance, on the mean over approaches and for each.
+    """Whether the first side's scores are lower by no more than noise, on the mean over approaches and for each.
 
     The sides train in another order, so that their adapters differ by chance: one pair of runs cannot tell that from
     a difference of quality, several can.
@@ -94,7 +94,7 @@ def _mean(rows: Scores) -> float:
 def _error(apart: Scores) -> float:
     """Standard error of the mean of paired differences.
 
-    The larger of what the examples and what the pairs tell: an adapter's luck is in all examples of its pair.
+    The larger of what the examples and what the pairs tell: an adapter's random draw affects all examples of its pair.
     """
     rows = np.concatenate(apart)
     by_example = rows.std(ddof=1) / sqrt(len(rows))

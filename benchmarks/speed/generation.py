@@ -29,7 +29,7 @@ Tokens = list[list[int]]
 
 
 def run(options: Options, record: Record) -> None:
-    """Both peers get the tokens of the same prompts and answer greedily under the same end and cap."""
+    """Time greedy generation; both peers get the same prompt tokens, end and cap."""
     model = advisor_model(options, "float32")
     module = peer_model(options, "float32")
     task = load_task(options.task_folder("questions"))

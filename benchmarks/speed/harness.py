@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.speed.machine import Effort, Reading
+from benchmarks.speed.machine import ClockReading, Effort
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Gate, Record
 
@@ -19,7 +19,7 @@ Job = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Side:
-    """Something to be timed.
+    """One side of a benchmark.
 
     Attributes:
         name: of the side, with what matters of its settings.
@@ -31,7 +31,7 @@ class Side:
 
     @classmethod
     def of(cls, name: str, job: Job, before: Callable[[], object] = lambda: None) -> Side:
-        """A side whose job can be called as it is, after `before`, which is not timed."""
+        """A side whose job is called as it is, after an untimed `before`."""
 
         def session() -> AbstractContextManager[Job]:
             before()
@@ -60,7 +60,7 @@ class Peer:
 
 @dataclass
 class Timed:
-    """The runs of one side so far, one a pair, and what they found."""
+    """The runs of one side so far, one for each pair, and their results."""
 
     efforts: list[Effort] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
@@ -89,7 +89,7 @@ def compare(case: str, ours: Side, peers: Iterable[Peer], options: Options, reco
 
 
 def claim_of(case: str, own: Timed, peer: Peer, timed: Timed, gate: Gate | None) -> Claim:
-    """What the pairs so far say."""
+    """The claim that the pairs so far support."""
     pairs = list(zip(own.efforts, timed.efforts, strict=False))
     ratios = [theirs.seconds / mine.seconds for mine, theirs in pairs]
     cpu = [theirs.cpu_seconds / mine.cpu_seconds for mine, theirs in pairs if mine.cpu_seconds > 0]
@@ -122,24 +122,24 @@ def repeat(
     others: list[list[float | None]] = [[] for _ in claims]
     pair, began = 0, time.perf_counter()
     while options.goes_on(pair, began):
-        before = Reading.now()
+        before = ClockReading.now()
         for number, (claim, (value, seen)) in enumerate(zip(claims, job(), strict=True)):
-            effort = before.until(Reading.now())
+            effort = before.until(ClockReading.now())
             values[number].append(value)
             others[number].append(effort.others)
             record.add_run(case=claim.case, side="advisor", pair=pair, value=value, **_facts(effort), **seen)
             _show(f"{claim.case}: {value:.3f}", effort)
             filled = {"value": median(values[number]), "values": list(values[number])}
             record.put(Claim(**{**vars(claim), **filled, "others": {"advisor": _median(others[number])}}))
-            before = Reading.now()
+            before = ClockReading.now()
         pair += 1
 
 
 def _run(case: str, side: Side, pair: int, timed: Timed, record: Record) -> None:
     with side.session() as job:
-        before = Reading.now()
+        before = ClockReading.now()
         result = job()
-        effort = before.until(Reading.now())
+        effort = before.until(ClockReading.now())
     timed.efforts.append(effort)
     timed.results.append(result)
     record.add_run(case=case, side=side.name, pair=pair, **_facts(effort))

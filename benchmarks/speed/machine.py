@@ -1,4 +1,4 @@
-"""The machine a benchmark runs on: what it is, and how much of it others took meanwhile."""
+"""The machine a benchmark runs on, and its use by other processes meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IDLE = (3, 4)
 
 @dataclass(frozen=True)
 class Effort:
-    """What one run took.
+    """The time one run took.
 
     Attributes:
         seconds: by the wall clock.
@@ -39,7 +39,7 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ClockReading:
     """The clocks at one moment; the difference of two is an `Effort`."""
 
     wall: float
@@ -48,7 +48,7 @@ class Reading:
     idle: float | None
 
     @classmethod
-    def now(cls) -> Reading:
+    def now(cls) -> ClockReading:
         """Read all clocks, once a GPU has done what it was asked."""
         synchronise()
         times = os.times()
@@ -56,8 +56,8 @@ class Reading:
         busy, idle = _cores()
         return cls(time.perf_counter(), own, busy, idle)
 
-    def until(self, later: Reading) -> Effort:
-        """What passed between this reading and a later one."""
+    def until(self, later: ClockReading) -> Effort:
+        """The effort between this reading and a later one."""
         own = later.own - self.own
         others = None
         if None not in (self.busy, later.busy, self.idle, later.idle):
@@ -96,7 +96,7 @@ def native_dtype() -> str:
 
 
 def kind() -> str:
-    """What decides how fast this machine multiplies: the number format, or `amx` for a processor with matrix units."""
+    """How this machine multiplies matrices: the number format, or `amx` for a processor with matrix units."""
     dtype = native_dtype()
     on_amx = dtype == "bfloat16" and choose_device(None).type == "cpu" and "amx_bf16" in cpu_flags()
     return "amx" if on_amx else dtype

@@ -1,4 +1,4 @@
-"""The models and prompts that several benchmarks share."""
+"""The models and prompts shared by several benchmarks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def model_folder(options: Options) -> Path:
 
 
 def tiny_folder(folder: Path) -> Path:
-    """A model of two narrow layers with random weights and the default model's tokenizer, made if it is not there."""
+    """Make a model of two narrow layers with random weights and the default model's tokenizer, if missing."""
     if not (folder / "config.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(_converted())
         config = LlamaConfig(
@@ -90,13 +90,13 @@ def random_model(name: str, shape: dict[str, Any]) -> LocalModel:
 
 
 def own_embedder() -> SentenceEmbedder:
-    """The embedder as Advisor loads it for a user, without what keeps its results."""
+    """The embedder as Advisor loads it for a user, without its cache."""
     device = choose_device(None)
     return SentenceEmbedder(find("embedded", MINILM), device, choose_dtype(None, device))
 
 
 def weights_facts(model: LocalModel) -> dict[str, Any]:
-    """What a record says of the model: not the folder on this machine, from which it was loaded."""
+    """The record of the model, without its folder on this machine."""
     told = model.describe()
     facts = {key: told[key] for key in ("dtype", "device", "device_name", "parameters")}
     if model.revision == RANDOM:
@@ -107,7 +107,7 @@ def weights_facts(model: LocalModel) -> dict[str, Any]:
 
 
 def row_of(model: LocalModel, prompt: Prompt, target: str) -> TokenRow:
-    """A prompt and its answer as both sides train them."""
+    """A prompt and its answer as a training row for both sides."""
     answer = [*model.renderer.encode_answer(target), model.renderer.end_id]
     return TokenRow.of(model.renderer.encode(prompt, len(answer)), answer)
 
@@ -122,12 +122,12 @@ def prompts_with_prefix(task: Task, model: LocalModel, count: int, labels: Seque
 
 
 def shared_tokens(prompts: Sequence[Prompt], model: LocalModel) -> int:
-    """How many leading tokens do not depend on the query."""
+    """The number of leading tokens that do not depend on the query."""
     return min(model.renderer.encode(prompt, ROOM).stem for prompt in prompts)
 
 
 def _converted() -> Path:
-    """The default model's folder; it is made once, also where caches are switched off for what is measured."""
+    """The default model's folder, converted once, even where caches are switched off for the measurement."""
     setting = os.environ.pop("ADVISOR_CACHE", None)
     try:
         return converted(find("embedded", SMOLLM2).path)

@@ -1,4 +1,4 @@
-"""How a benchmark is run, and on which tasks."""
+"""The options of a benchmark run, and its tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FOLDERS: dict[Role, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """Of one call of `python -m benchmarks.speed`.
+    """The options of one call of `python -m benchmarks.speed`.
 
     Attributes:
         pairs: how often each side runs.
@@ -41,7 +41,7 @@ class Options:
     work: Path
 
     def task_folder(self, role: Role) -> Path:
-        """The task of a role: from the data sets where they hold it, else the project's example."""
+        """The task for a role: from the data sets where they hold it, else the project's example."""
         name, example = FOLDERS[role]
         if self.data is not None and not self.smoke:
             if (self.data / name / "task.toml").is_file():
@@ -50,5 +50,5 @@ class Options:
         return ROOT / "examples" / example
 
     def goes_on(self, done: int, began: float) -> bool:
-        """Whether another pair is to be run after `done`, of which the first began at `began` (`perf_counter`)."""
+        """Whether another pair is to be run after `done`, the first of which began at `began` (`perf_counter`)."""
         return done < self.pairs and (not done or time.perf_counter() - began < 60 * self.minutes)

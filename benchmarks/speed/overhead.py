@@ -1,4 +1,4 @@
-"""What Advisor's own code takes beside the model's forward and backward passes.
+"""The time of Advisor's own code beside the model's forward and backward passes.
 
 A profile of one call tells when a module of the model ran, or any kernel of torch, the backward pass included. The rest
 of the call is Advisor's own: rendering, tokenising, batching, bookkeeping, records. The profile slows kernels down, not
@@ -34,7 +34,7 @@ from finetune.trainer import Schedule, Trainer
 
 QUERIES, FEW_QUERIES = 48, 4
 TOKENS, FEW_TOKENS = 16, 4
-ROWS, FEW_ROWS = 200, 8  # 25 steps of 8; a default course has 48 or more
+ROWS, FEW_ROWS = 200, 8  # 25 steps of 8; a default training has 48 or more
 DOCUMENTS, FEW_DOCUMENTS = 64, 8
 GOAL = 0.03
 CALL, PASS = "benchmark call", "benchmark pass"
@@ -43,7 +43,7 @@ Interval = tuple[float, float]
 
 
 def run(options: Options, record: Record) -> None:
-    """The four things that a comparison is made of, and a comparison with its records."""
+    """Measure the four parts of a comparison, and a comparison with its records."""
     model = advisor_model(options, native_dtype())
     task = load_task(options.task_folder("short labels"))
     documents = load_task(options.task_folder("questions")).documents
@@ -71,7 +71,8 @@ def run(options: Options, record: Record) -> None:
 
 def outside(job: Callable[[], object], model: LocalModel) -> tuple[float, dict[str, Any]]:
     """The share of a call during which neither a module nor a kernel ran; and the same without the modules, whose own
-    Python then counts as well."""
+    Python then counts as well.
+    """
     model.forget()
     started = time.perf_counter()
     job()

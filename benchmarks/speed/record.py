@@ -1,4 +1,4 @@
-"""What a benchmark writes down: a JSON file that is whole after every pair, so that a kill loses one pair at most."""
+"""The record of a benchmark: a JSON file that is whole after every pair, so that a kill loses one pair at most."""
 
 from __future__ import annotations
 
@@ -89,26 +89,26 @@ class Record:
         self.content["runs"] = []
 
     def note(self, **settings: Any) -> None:
-        """Add to what is said of the settings."""
+        """Add settings to the record."""
         self.content.setdefault("settings", {}).update(settings)
 
     def add_run(self, **facts: Any) -> None:
-        """Note one run of one side."""
+        """Record one run of one side."""
         self.content["runs"].append(facts)
 
     def put(self, claim: Claim) -> None:
-        """Note a claim, in place of an earlier state of the same one, and write the file."""
+        """Record a claim, replacing its earlier state, and write the file."""
         self.content["claims"][f"{claim.case} | {claim.against}"] = {**asdict(claim), "reached": claim.reached}
         self._write()
 
     def finish(self) -> None:
-        """Say that every pair was run."""
+        """Mark the record as complete."""
         self.content["complete"] = True
         self._write()
 
     @property
     def broken_gates(self) -> list[str]:
-        """Claims whose sides did not do the same work equally well."""
+        """The claims whose sides did not do the same work equally well."""
         claims = self.content["claims"].items()
         return [name for name, claim in claims if claim["gate"] and claim["gate"]["holds"] is False]
 

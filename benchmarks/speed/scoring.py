@@ -31,7 +31,7 @@ Answers = list[tuple[float, bool]]
 
 @dataclass(frozen=True)
 class Labelling:
-    """The same prompts and labels for both sides.
+    """The prompts and labels shared by both sides.
 
     Attributes:
         requests: of the harness, one for each prompt and label.
@@ -43,7 +43,7 @@ class Labelling:
 
     @classmethod
     def of(cls, model: LocalModel, prompts: list[Prompt], labels: list[str]) -> Labelling:
-        """Render once for the harness, which takes text."""
+        """Render the prompts once for the harness, which takes text."""
         requests = []
         for number, prompt in enumerate(prompts):
             text, _ = model.renderer.text(prompt)
@@ -63,7 +63,7 @@ class Labelling:
 
 
 def run(options: Options, record: Record) -> None:
-    """Labels of one token, all of which the harness reads off one pass, and of several, each a pass of its own."""
+    """Time single-token labels, which the harness reads from one pass, and longer ones, each a pass of its own."""
     model = advisor_model(options, "float32")
     harness = HFLM(pretrained=peer_model(options, "float32"), tokenizer=model.renderer.tokenizer)
     record.note(model=weights_facts(model), lm_eval_batch_size=harness.batch_size)
@@ -85,7 +85,7 @@ def run(options: Options, record: Record) -> None:
 
 
 def agreement(mine: Sequence[Scores], found: Answers, same_tokens: bool) -> Gate:
-    """The same best label for every prompt and the same log-likelihood of every label.
+    """Whether every prompt has the same best label and every label the same log-likelihood.
 
     Args:
         found: what the harness gives: (log-likelihood, whether greedy), label after label, prompt after prompt.

@@ -1,4 +1,4 @@
-"""What a person writes who compares the same approaches with the stock libraries: one script, two degrees of care."""
+"""A script with the stock libraries that compares the same approaches, in two degrees of care."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from advisor.models.local.source import find
 from advisor.models.render import Renderer
 from advisor.tasks import Task
 from benchmarks.speed.material import row_of
-from benchmarks.speed.stock import Lessons, sft_trainer
+from benchmarks.speed.stock import SftSettings, sft_trainer
 from rag import Chunk, Rag, document_chunks, example_chunks
 
 ALONE, WARM_UPS = 16, 2  # queries sent alone for their latency, as Advisor sends them
@@ -32,11 +32,11 @@ SHOTS = 8
 
 @dataclass(frozen=True)
 class Care:
-    """How well the script is written.
+    """The degree of care of the script.
 
     Attributes:
         batch: sequences at once; 1 takes the queries one by one, as they come. Larger batches are sorted by length.
-        checkpointing, sampling: of training, as in `Lessons`.
+        checkpointing, sampling: of training, as in `SftSettings`.
         merged: whether a trained adapter is merged before it is used.
     """
 
@@ -53,7 +53,7 @@ B1 = Care("B1, a competent script", 16, False, "group_by_length", True)
 
 @dataclass
 class Found:
-    """What the script knows in the end.
+    """The results of the script.
 
     Attributes:
         texts: by approach, the answers in the order of the test examples.
@@ -68,7 +68,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Training:
-    """The hyper-parameters of `lora`, on both sides the same."""
+    """The hyper-parameters of `lora`, equal on both sides."""
 
     config: LoraConfig
     rate: float
@@ -94,7 +94,7 @@ class Script:
         self.found = Found()
 
     def run(self, training: Training) -> Found:
-        """All four, each with its answers and latencies."""
+        """Run all four approaches, with answers and latencies."""
         inputs = [example.input for example in self.task.test]
         self._ask("zero-shot", self._prompts(inputs, [Context()] * len(inputs)))
         shots = tuple(Shot(e.input, e.target) for e in draw(self.task, SHOTS, 0))
@@ -109,7 +109,7 @@ class Script:
         return [Prompt(self.task.instruction, text, labels, c) for text, c in zip(inputs, contexts, strict=True)]
 
     def _retrieved(self, inputs: Sequence[str]) -> list[Context]:
-        """The passages that `rag` shows, looked up as sentence-transformers' documentation shows."""
+        """The passages that `rag` shows, retrieved as in sentence-transformers' documentation."""
         rag = Rag()
         documents = document_chunks(self.task.documents, rag.chunk, rag.overlap)
         chunks: list[Chunk] = list(documents) or list(example_chunks(self.task.train))
@@ -124,7 +124,7 @@ class Script:
         rows = [row_of(self.model, prompt, e.target) for prompt, e in zip(prompts, self.task.train, strict=True)]
         self.found.trained_tokens = training.epochs * sum(row.tokens for row in rows)
         with tempfile.TemporaryDirectory() as folder:
-            lessons = Lessons(
+            settings = SftSettings(
                 rows,
                 folder,
                 training.rate,
@@ -133,13 +133,13 @@ class Script:
                 checkpointing=self.care.checkpointing,
                 sampling=self.care.sampling,
             )
-            trainer = sft_trainer(self.module, self.renderer.tokenizer, training.config, lessons)
+            trainer = sft_trainer(self.module, self.renderer.tokenizer, training.config, settings)
             trainer.train()
         self.module = trainer.model.merge_and_unload() if self.care.merged else trainer.model
         self.module.eval()
 
     def _ask(self, approach: str, prompts: list[Prompt]) -> None:
-        """Every prompt once, and 16 alone; one by one, the former tells the latter."""
+        """Ask every prompt once, and 16 alone; where prompts are sent one by one, the former tells the latter."""
         answers = _Labels(self) if self.task.kind == "classification" else _Texts(self)
         if self.care.batch > 1:
             self.found.texts[approach] = answers.of(prompts)
@@ -152,7 +152,9 @@ class Script:
 
 
 class _Labels:
-    """The likeliest label per token, by lm-evaluation-harness, which sorts and batches by itself."""
+    """The most likely label by length-normalised likelihood, from lm-evaluation-harness, which sorts and batches by
+    itself.
+    """
 
     def __init__(self, script: Script) -> None:
         self.labels = script.task.labels
@@ -161,6 +163,7 @@ class _Labels:
         self.harness = HFLM(pretrained=script.module, tokenizer=tokenizer, batch_size=script.care.batch)
 
     def of(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The label of each prompt."""
         requests = [
             Instance("loglikelihood", {}, (self.renderer.text(prompt)[0], " " + label), place, ("labels", number, 1))
             for number, prompt in enumerate(prompts)
@@ -190,6 +193,7 @@ class _Texts:
         )
 
     def of(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The answer to each prompt."""
         ids = [list(self.script.renderer.encode(p, self.decoding.max_tokens).ids) for p in prompts]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i])) if self.script.care.batch > 1 else range(len(ids))
         answers = [""] * len(ids)
@@ -221,7 +225,7 @@ class _Texts:
 
 
 def _timed(answers: _Labels | _Texts, prompts: Sequence[Prompt]) -> tuple[list[str], list[float]]:
-    """One by one."""
+    """Ask one prompt at a time, with its seconds."""
     texts, seconds = [], []
     for prompt in prompts:
         began = time.perf_counter()

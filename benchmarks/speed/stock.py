@@ -1,4 +1,4 @@
-"""The stock libraries, called as their own documentation shows."""
+"""The stock libraries, called as in their own documentation."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ disable_progress_bars()
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What SFTTrainer is to do.
+class SftSettings:
+    """The settings of an SFTTrainer run.
 
     Attributes:
         folder: which it asks for, though nothing is saved.
@@ -38,21 +38,21 @@ class Lessons:
     sampling: str
 
 
-def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, lessons: Lessons) -> SFTTrainer:
-    """TRL's trainer with its defaults, but for what `lessons` says and Advisor's schedule.
+def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, settings: SftSettings) -> SFTTrainer:
+    """TRL's trainer with its defaults, but for what `settings` says and Advisor's schedule.
 
     Its default bf16 goes where the model is not in bfloat16.
     """
     device = choose_device(None)
     settings = SFTConfig(
-        output_dir=lessons.folder,
-        learning_rate=lessons.rate,
-        num_train_epochs=lessons.epochs,
-        per_device_train_batch_size=lessons.batch,
-        train_sampling_strategy=lessons.sampling,
+        output_dir=settings.folder,
+        learning_rate=settings.rate,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        train_sampling_strategy=settings.sampling,
         completion_only_loss=True,
         max_length=None,  # by default it would cut what is longer than 1,024 tokens, the answer first
-        gradient_checkpointing=lessons.checkpointing,
+        gradient_checkpointing=settings.checkpointing,
         bf16=module.dtype == torch.bfloat16,
         logging_steps=1,
         report_to="none",
@@ -63,7 +63,7 @@ def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, lessons: Lesson
     trainer = _Scheduled(
         module,
         args=settings,
-        train_dataset=dataset(lessons.rows),
+        train_dataset=dataset(settings.rows),
         processing_class=tokenizer,
         peft_config=config,
     )
@@ -73,19 +73,21 @@ def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, lessons: Lesson
 
 
 def losses(trainer: SFTTrainer) -> list[float]:
-    """Of every step so far."""
+    """The loss of every step so far."""
     return [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
 def dataset(rows: Sequence[TokenRow]) -> Dataset:
-    """The rows as TRL takes tokens: the completion alone has a loss."""
+    """The rows as TRL takes tokens: only the completion has a loss."""
     ids = [[*row.prompt, *row.answer] for row in rows]
     masks = [[0] * len(row.prompt) + [1] * len(row.answer) for row in rows]
     return Dataset.from_dict({"input_ids": ids, "completion_mask": masks})
 
 
 def ramp(step: int, total: int) -> float:
-    """Advisor's schedule (`finetune.trainer.Schedule`): up over the first tenth, then down to zero; `step` from 1."""
+    """Advisor's schedule (`finetune.trainer.Schedule`): linear warm-up over the first tenth, then linear decay to zero;
+    `step` from 1.
+    """
     warm = max(1, round(0.1 * total))
     return step / warm if step <= warm else max(0.0, (total - step + 1) / (total - warm + 1))
 
@@ -94,6 +96,7 @@ class _Scheduled(SFTTrainer):  # type: ignore[misc]
     """TRL with Advisor's schedule, which begins at a rate above zero."""
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The scheduler of Advisor's schedule."""
         if self.lr_scheduler is None:
             rate = lambda done: ramp(done + 1, num_training_steps)  # noqa: E731
             self.lr_scheduler = LambdaLR(optimizer or self.optimizer, rate)

@@ -34,7 +34,7 @@ def write(results: Path, readme: Path) -> None:
 
 
 def _section(record: dict[str, Any]) -> str:
-    """Of a record, with its machine, versions and commit."""
+    """The section of a record, with its machine, versions and commit."""
     claims = list(record["claims"].values())
     lines = [f"#### {record['benchmark']}", "", *HEADER, *RULE, *map(_row, claims), ""]
     for claim in claims:
@@ -76,7 +76,7 @@ def _held(gate: dict[str, Any] | None) -> str:
 
 
 def _seen(gate: dict[str, Any] | None) -> str:
-    """The condition and its figures, those of single approaches left to the record."""
+    """The gate's condition and its figures, without those of single approaches."""
     if gate is None:
         return ""
     figures = {name: value for name, value in gate["seen"].items() if not isinstance(value, dict)}

@@ -1,4 +1,4 @@
-"""LoRA steps, against TRL's SFTTrainer with its defaults and as someone competent sets it."""
+"""LoRA steps, against TRL's SFTTrainer with its defaults and as an expert sets it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.speed.machine import native_dtype
 from benchmarks.speed.material import advisor_model, peer_model, row_of, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Record
-from benchmarks.speed.stock import Lessons, losses, sft_trainer
+from benchmarks.speed.stock import SftSettings, losses, sft_trainer
 from finetune import adapter
 from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer
@@ -38,8 +38,8 @@ SEED = 0  # of the trainer's own shuffle
 
 
 @dataclass(frozen=True)
-class Course:
-    """What both sides train in a pair: the same minibatches in the same order, from the same adapters.
+class Minibatches:
+    """The minibatches that both sides train on in a pair, in order, from the same initial adapters.
 
     Attributes:
         rows: in the order in which they are trained.
@@ -52,24 +52,24 @@ class Course:
     config: LoraConfig
     state: adapter.State
 
-    def lessons(self) -> list[TokenRow]:
-        """The rows in such an order that the trainer's own shuffle with `SEED` puts them in that of `rows`."""
+    def before_shuffle(self) -> list[TokenRow]:
+        """The rows in the order that the trainer's own shuffle with `SEED` turns into that of `rows`."""
         places = list(range(len(self.rows)))
         random.Random(SEED).shuffle(places)
-        lessons = list(self.rows)
+        rows = list(self.rows)
         for place, row in zip(places, self.rows, strict=True):
-            lessons[place] = row
-        return lessons
+            rows[place] = row
+        return rows
 
 
-CourseOf = Callable[[int], Course]  # by the number of the pair
+MinibatchesOf = Callable[[int], Minibatches]  # by the number of the pair
 RowsOf = Callable[[Options, LocalModel, int], list[TokenRow]]
 
 
 def run(options: Options, record: Record) -> None:
-    """Short rows and rows with retrieved passages; each in the order of a shuffle, and in minibatches of similar
-    length, as grouping by length makes them. Every pair trains other rows in another order, from other adapters: how
-    rounding falls out is chance in each of them."""
+    """Time training on short rows and on rows with retrieved passages; each shuffled, and grouped by length. Every pair
+    trains other rows in another order, from other adapters, so that rounding differs by chance.
+    """
     model = advisor_model(options, native_dtype())
     dtype = str(model.dtype).removeprefix("torch.")
     config = adapter.configuration(rank=16, alpha=32, dropout=0.0)
@@ -87,78 +87,78 @@ def run(options: Options, record: Record) -> None:
             (False, "TRL SFTTrainer, its defaults", goals[0]),
             (True, "TRL SFTTrainer, no checkpointing, grouped", goals[1]),
         ):
-            course = _courses(options, model, config, rows_of, batch, grouped)
-            rows = course(0).rows
+            minibatches = _minibatches(options, model, config, rows_of, batch, grouped)
+            rows = minibatches(0).rows
             tokens = sum(row.tokens for row in rows)
             record.note(**{what: {"steps": len(rows) // batch, "batch": batch, "tokens of the first pair": tokens}})
-            ours = Side("advisor", _own(model, course))
-            theirs = Side(name, _trl(options, model, course, checkpointing=not grouped))
-            gate = as_near(_exact(options, course)) if dtype == "bfloat16" else every(same_losses)
+            ours = Side("advisor", _own(model, minibatches))
+            theirs = Side(name, _trl(options, model, minibatches, checkpointing=not grouped))
+            gate = as_near(_exact(options, minibatches)) if dtype == "bfloat16" else every(same_losses)
             case = f"{what}, grouped by length" if grouped else what
             compare(case, ours, [Peer(theirs, goal, gate, note)], options, record)
 
 
-def _courses(
+def _minibatches(
     options: Options, model: LocalModel, config: LoraConfig, rows_of: RowsOf, batch: int, grouped: bool
-) -> CourseOf:
-    """What the sides train in each pair."""
+) -> MinibatchesOf:
+    """The minibatches of each pair."""
 
     @lru_cache(1)  # they come one after the other
-    def course(pair: int) -> Course:
+    def minibatches(pair: int) -> Minibatches:
         rows = rows_of(options, model, pair)
         order = _grouped(rows, batch, pair) if grouped else _shuffled(rows, pair)
-        return Course(order, batch, config, _beginning(model, config, pair))
+        return Minibatches(order, batch, config, _beginning(model, config, pair))
 
-    return course
+    return minibatches
 
 
-def _exact(options: Options, course_of: CourseOf) -> Callable[[int], list[float]]:
-    """Losses of each pair in float32, by which two ways of rounding are judged."""
+def _exact(options: Options, minibatches_of: MinibatchesOf) -> Callable[[int], list[float]]:
+    """The losses of each pair in float32, as reference for rounding."""
 
     @lru_cache(None)
     def exact(pair: int) -> list[float]:
-        course = course_of(pair)
-        with _own(advisor_model(options, "float32"), lambda _: course)() as job:
+        minibatches = minibatches_of(pair)
+        with _own(advisor_model(options, "float32"), lambda _: minibatches)() as job:
             losses: list[float] = job()
         return losses
 
     return exact
 
 
-def _own(model: LocalModel, course_of: CourseOf) -> Callable[[], Any]:
-    upcoming = map(course_of, count())
+def _own(model: LocalModel, minibatches_of: MinibatchesOf) -> Callable[[], Any]:
+    upcoming = map(minibatches_of, count())
 
     @contextmanager
     def session() -> Iterator[Job]:
-        course = next(upcoming)
-        with adapter.inserted(model, course.config) as wrapped:
-            set_peft_model_state_dict(wrapped, course.state)
-            trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=course.batch))
-            lessons = course.lessons()
-            yield lambda: trainer.train(lessons, (), SEED).losses
+        minibatches = next(upcoming)
+        with adapter.inserted(model, minibatches.config) as wrapped:
+            set_peft_model_state_dict(wrapped, minibatches.state)
+            trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=minibatches.batch))
+            rows = minibatches.before_shuffle()
+            yield lambda: trainer.train(rows, (), SEED).losses
 
     return session
 
 
-def _trl(options: Options, model: LocalModel, course_of: CourseOf, checkpointing: bool) -> Callable[[], Any]:
+def _trl(options: Options, model: LocalModel, minibatches_of: MinibatchesOf, checkpointing: bool) -> Callable[[], Any]:
     dtype = str(model.dtype).removeprefix("torch.")
-    upcoming = map(course_of, count())
+    upcoming = map(minibatches_of, count())
 
     @contextmanager
     def session() -> Iterator[Job]:
-        course = next(upcoming)
+        minibatches = next(upcoming)
         with tempfile.TemporaryDirectory() as folder:
-            lessons = Lessons(
-                course.rows,
+            settings = SftSettings(
+                minibatches.rows,
                 folder,
                 RATE,
                 epochs=1,
-                batch=course.batch,
+                batch=minibatches.batch,
                 checkpointing=checkpointing,
                 sampling="sequential",  # the rows come in the order wanted
             )
-            trainer = sft_trainer(peer_model(options, dtype), model.renderer.tokenizer, course.config, lessons)
-            set_peft_model_state_dict(trainer.model, course.state)
+            trainer = sft_trainer(peer_model(options, dtype), model.renderer.tokenizer, minibatches.config, settings)
+            set_peft_model_state_dict(trainer.model, minibatches.state)
 
             def job() -> list[float]:
                 trainer.train()
@@ -176,14 +176,14 @@ def _beginning(model: LocalModel, config: LoraConfig, pair: int) -> adapter.Stat
 
 
 def _short_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
-    """Questions with a label."""
+    """Training rows of questions with a label."""
     examples = BATCH * (FEW_STEPS if options.smoke else STEPS)
     task = subset(load_task(options.task_folder("short labels")), train_limit=examples, seed=pair)
     return [row_of(model, Prompt(task.instruction, e.input, task.labels), e.target) for e in task.train]
 
 
 def _long_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
-    """Questions behind the passages that `rag` would train on."""
+    """Training rows of questions with the passages that `rag` would train on."""
     examples = LONG_BATCH * (FEW_STEPS if options.smoke else LONG_STEPS)
     task = _few_documents(subset(load_task(options.task_folder("questions")), train_limit=examples, seed=pair))
     contexts = Rag().build(task, model, pair).training_contexts(task.train, pair)
@@ -192,7 +192,7 @@ def _long_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]
 
 
 def _few_documents(task: Task) -> Task:
-    """Few documents beside those that hold the examples' answers."""
+    """The task with few documents beside those that hold the examples' answers."""
     wanted = {source for example in task.train for source in example.evidence}
     documents = sorted(task.documents, key=lambda d: d.id not in wanted)[: max(DOCUMENTS, len(wanted))]
     return replace(task, documents=tuple(documents))
@@ -205,7 +205,7 @@ def _shuffled(rows: Sequence[TokenRow], pair: int) -> list[TokenRow]:
 
 
 def _grouped(rows: Sequence[TokenRow], batch: int, pair: int) -> list[TokenRow]:
-    """In the order that Transformers' `group_by_length` gives."""
+    """The rows in the order of Transformers' `group_by_length`."""
     generator = torch.Generator().manual_seed(pair)
     sampler = LengthGroupedSampler(batch, lengths=[row.tokens for row in rows], generator=generator)
     return [rows[place] for place in sampler]

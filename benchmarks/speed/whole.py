@@ -37,23 +37,23 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Answers:
-    """By approach, the answers in the order of the test examples."""
+    """The answers by approach, in the order of the test examples."""
 
     texts: dict[str, list[str]]
 
 
 def labels(options: Options, record: Record) -> None:
-    """A task with labels."""
+    """Time a task with labels."""
     measure(options, record, (B0, B1), ("short labels",))
 
 
 def questions(options: Options, record: Record) -> None:
-    """A task with documents."""
+    """Time a task with documents."""
     measure(options, record, (B0, B1), ("questions",))
 
 
 def measure(options: Options, record: Record, cares: Sequence[Care], roles: Sequence[Role] = tuple(GOALS)) -> None:
-    """Advisor and the scripts in turn."""
+    """Time Advisor and the scripts in turn."""
     model = advisor_model(options, native_dtype())
     record.note(model=weights_facts(model), epochs=EPOCHS, batch=BATCH)
     for role in roles:

@@ -1,1 +1,1 @@
-"""The statistics of the verdict, simulated: what is claimed beside how often it holds."""
+"""Simulations of the verdict's statistics: what is claimed beside how often it holds."""

@@ -16,12 +16,12 @@ SPECS = ("zero-shot", "few-shot", "rag", "lora", "rag+lora", "oracle", "majority
 
 
 def contradictory(rng: np.random.Generator, reports: int) -> list[str]:
-    """What contradicts itself in so many reports."""
+    """The contradictions in `reports` simulated reports."""
     return [found for _ in range(reports) for found in contradictions(simulated_report(rng))]
 
 
 def simulated_report(rng: np.random.Generator) -> Decision:
-    """A report of a comparison drawn at random, under circumstances drawn at random."""
+    """A report of a random comparison under random circumstances."""
     base = rng.uniform(0.3, 0.8)
     step = float(rng.choice([0.0, 0.03, 0.1]))
     design = Design(int(rng.choice([20, 48, 100, 200])), int(rng.choice([1, 3])))
@@ -33,7 +33,7 @@ def simulated_report(rng: np.random.Generator) -> Decision:
 
 
 def contradictions(decision: Decision) -> Iterator[str]:
-    """Each statement that another one of the same report contradicts."""
+    """Yield each statement that another one of the same report contradicts."""
     chosen = next((row for row in decision.rows if row.spec == decision.recommendation.approach), None)
     best = next((row for row in decision.rows if row.quality and row.versus_best is None and not row.control), None)
     for row in decision.rows:

@@ -1,4 +1,4 @@
-"""Comparisons drawn at random, of which the truth is known."""
+"""Random comparisons with known truth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOVES = 0.2
 
 @dataclass(frozen=True)
 class Truth:
-    """One approach as it really is.
+    """The true properties of one approach.
 
     Attributes:
         quality: expected share of right answers, over examples and seeds.
@@ -37,7 +37,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Design:
-    """How it is measured.
+    """The design of a measurement.
 
     Attributes:
         n: test examples.
@@ -51,7 +51,7 @@ class Design:
 
 
 def draw(rng: np.random.Generator, truths: Sequence[Truth], design: Design) -> list[Sample]:
-    """The answers of all approaches to the same test examples, right or wrong."""
+    """Draw the answers of all approaches to the same test examples, right or wrong."""
     hard = rng.random(design.n)
     return [_of(rng, hard, truth, str(i), design) for i, truth in enumerate(truths)]
 
@@ -67,7 +67,7 @@ def _of(rng: np.random.Generator, hard: Floats, truth: Truth, name: str, design:
 
 
 def judged(samples: Sequence[Sample], truths: Sequence[Truth], margin: float = MARGIN) -> tuple[Choice, Contrasts]:
-    """The choice of the program among them, and what it rests on."""
+    """Advisor's choice among them, and the contrasts it rests on."""
     contrasts = Contrasts(samples)
     return choose(as_rows(samples, truths, contrasts), contrasts, margin), contrasts
 

@@ -69,7 +69,7 @@ def keep(comparison: Comparison) -> None:
 
 
 def spread(sample: Sample) -> dict[str, Any]:
-    """How far seeds lie apart: `of_seeds` is the standard deviation that the examples at hand do not explain.
+    """The spread between seeds: `of_seeds` is the standard deviation that the examples at hand do not explain.
 
     Its square may be estimated below zero and is then given as zero.
     """
@@ -84,13 +84,13 @@ def spread(sample: Sample) -> dict[str, Any]:
 
 
 def measured() -> dict[str, dict[str, Any]]:
-    """What was measured, by task and approach."""
+    """The measured spreads, by task and approach."""
     found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text())
     return found
 
 
 def prior(found: dict[str, dict[str, Any]]) -> tuple[float, float]:
-    """The spreads that stand in `advisor.verdict.seeds`: roots of the mean variances, of means and of macro F1."""
+    """The prior spreads in `advisor.verdict.seeds`: roots of the mean variances, of means and of macro F1."""
     of_means = [each["of_seeds"] for each in found.values()]
     of_macro_f1 = [each["macro_f1"]["of_seeds"] for each in found.values() if "macro_f1" in each]
     return _root_mean_square(of_means), _root_mean_square(of_macro_f1)

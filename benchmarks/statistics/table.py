@@ -1,4 +1,4 @@
-"""The table of what was promised and what was measured."""
+"""The table of promised and measured rates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "statistics.md"
 
 @dataclass(frozen=True)
 class Line:
-    """One cell.
+    """One line of the table.
 
     Attributes:
         what: is claimed.
@@ -45,7 +45,7 @@ def write(sections: dict[str, Sequence[Line]], contradictions: tuple[int, int], 
         "# The statistics of the verdict, simulated",
         "`python -m benchmarks.statistics`. Comparisons are drawn of which the truth is known (answers right or wrong; "
         "an example is as hard for one approach as for another with a chance of one half unless said otherwise) and "
-        "judged by the program's own rules. *At most* marks bounds; ! what exceeds one by more than chance explains. "
+        "judged by Advisor's own rules. *At most* marks bounds; ! what exceeds one by more than chance explains. "
         "Learning curves and macro F1 have tables of their own (growth.md, macro.md).",
         f"Contradictions in {contradictions[1]:,} simulated reports: **{contradictions[0]}** (star against letters, "
         "interval against p-value, diagnosis against letters, verdict against alternatives, corrected interval).",

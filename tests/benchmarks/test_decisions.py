@@ -19,9 +19,9 @@ from advisor.tasks.material import Material
 from advisor.verdict import Interval
 from advisor.verdict.sample import Sample
 from benchmarks.decisions import table, unseen
-from benchmarks.decisions.cells import cells
-from benchmarks.decisions.luck import halved
-from benchmarks.decisions.scoring import advised, case_of, coverage, luck, scored, without_probes
+from benchmarks.decisions.grid import grid
+from benchmarks.decisions.noise_floor import halved
+from benchmarks.decisions.scoring import advised, case_of, coverage, noise_floor, scored, without_probes
 from benchmarks.decisions.table import Measured, Outcome
 
 
@@ -36,7 +36,7 @@ def outcome(quality: float, seconds: float = 1.0) -> Outcome:
     return Outcome(Interval(quality, quality - 0.05, quality + 0.05), 20, 32, seconds, seconds, (50.0, 5.0))
 
 
-def cell(number: int, size: int) -> Measured:
+def point(number: int, size: int) -> Measured:
     """Documents make `rag` the best; without them it is `lora` where there are many examples, else `few-shot`."""
     task = asked(size, words=4 + number % 5, documents=10 * (number % 2))
     start = 0.1 + 0.02 * (number % 10)
@@ -51,7 +51,7 @@ def cell(number: int, size: int) -> Measured:
 
 @pytest.fixture(scope="module")
 def measured() -> list[Measured]:
-    return [cell(number, size) for number in range(22) for size in (8, 128)]
+    return [point(number, size) for number in range(22) for size in (8, 128)]
 
 
 def test_the_table_is_kept_and_added_to(measured: list[Measured], tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_the_table_is_kept_and_added_to(measured: list[Measured], tmp_path: Path
     assert all("label_counts" in json.loads(line)["description"] for line in path.read_text().splitlines())
 
 
-def test_cells_grow_with_the_task_and_small_ones_come_first(tmp_path: Path) -> None:
+def test_grid_points_grow_with_the_task_and_small_ones_come_first(tmp_path: Path) -> None:
     for name, n in (("small", 5), ("large", 600)):
         folder = tmp_path / name
         folder.mkdir()
@@ -77,7 +77,7 @@ def test_cells_grow_with_the_task_and_small_ones_come_first(tmp_path: Path) -> N
         for split, count in (("train", n), ("test", 6)):
             rows = [{"input": f"{split} question {i}", "target": f"answer {i % 5}"} for i in range(count)]
             (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = cells([tmp_path / "small", tmp_path / "large"], tmp_path / "out")
+    found = grid([tmp_path / "small", tmp_path / "large"], tmp_path / "out")
     assert {(one.task.name, one.size) for one in found} == {
         *(("small", 5), ("large", 8), ("large", 32), ("large", 128), ("large", 512))
     }
@@ -126,11 +126,11 @@ def test_what_is_best_by_chance_is_told_from_what_is_better(metric: str) -> None
     assert halved([*even, clear]) == pytest.approx(clear.quality, abs=0.01)
 
 
-def test_luck_is_told_of_the_cells_that_know_it(measured: list[Measured]) -> None:
+def test_the_noise_floor_rests_on_the_points_that_tell_it(measured: list[Measured]) -> None:
     found = advised([*measured[:-2], *(replace(one, halved=0.1) for one in measured[-2:])])
     best = [max(one.qualities.values()) for one in found[-2:]]
-    assert luck(found) == pytest.approx(np.mean(best) - 0.1)
-    assert luck(found[:-2]) is None
+    assert noise_floor(found) == pytest.approx(np.mean(best) - 0.1)
+    assert noise_floor(found[:-2]) is None
 
 
 def test_profiles_alone_are_scored_too(measured: list[Measured]) -> None:
@@ -168,7 +168,7 @@ def test_new_tasks_are_scored_once_and_by_what_was_known_before(measured: list[M
     assert [one.task for one in unseen.read(path)[:4]] == [one.task for one in first]
     assert len({(one.task, one.train) for one in unseen.read(path)}) == len(unseen.read(path)) == 20
     text = unseen.text(first)
-    assert "4 cells of 2 tasks" in text
+    assert "4 grid points of 2 tasks" in text
     assert text.index("| advice") < text.index("| always zero-shot")
     assert not unseen.text([])
 

@@ -16,7 +16,7 @@ EXACT = [4.0, 2.0, 1.0]
         ([4.0, 2.0, 1.0], [4.01, 2.01, 1.0], True, True),
         ([4.1, 2.0, 1.0], [4.0, 2.2, 1.0], False, True),  # 2.5 % away in one step, the peer 10 %
         ([4.0, 2.2, 1.0], [4.1, 2.0, 1.0], False, False),
-        ([4.1, 2.0, 1.0], [4.0, 1.8], False, False),  # other steps are another course, however near
+        ([4.1, 2.0, 1.0], [4.0, 1.8], False, False),  # other steps are another training, however near
     ],
 )
 def test_losses_are_the_same_or_as_near_to_float32s(

@@ -11,8 +11,8 @@ import pytest
 from advisor.verdict.sample import Sample
 from advisor.verdict.seeds import MACRO_SPREAD, SPREAD
 from benchmarks.statistics import contradictions, seeds
-from benchmarks.statistics.cells import CELLS
 from benchmarks.statistics.drawing import Design, Truth, draw, judged
+from benchmarks.statistics.experiments import EXPERIMENTS
 from benchmarks.statistics.table import Line, write
 
 
@@ -54,7 +54,7 @@ def test_a_bound_is_missed_beyond_chance_only() -> None:
 
 def test_every_cell_runs_and_is_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(10)
-    lines = list(CELLS["power"][0](rng, 2))
+    lines = list(EXPERIMENTS["power"][0](rng, 2))
     write({"power": lines}, (0, 25), tmp_path / "statistics.md")
     text = (tmp_path / "statistics.md").read_text()
     assert text.count("decided for the best") == 5

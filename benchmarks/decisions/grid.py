@@ -1,4 +1,4 @@
-"""The cells of the table: a task with so many training examples, all approaches measured on the same test examples."""
+"""The grid of the table: task x size of the training set, all approaches measured on the same test examples."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ SHOTS = 8  # of few-shot by default: up to so many training examples the nearest
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One task at one size; `effort` orders cells, cheap ones first, in no particular unit."""
+class GridPoint:
+    """One task at one size; `effort` orders the points, cheap ones first, in no particular unit."""
 
     task: Task
     folder: Path
@@ -50,20 +50,20 @@ class Cell:
 
     @property
     def size(self) -> int:
-        """Training examples."""
+        """The number of training examples."""
         return len(self.task.train)
 
 
-def cells(data: Sequence[Path], out: Path) -> list[Cell]:
-    """All cells of all task folders, cheap ones first.
+def grid(data: Sequence[Path], out: Path) -> list[GridPoint]:
+    """All grid points of the task folders, cheap ones first.
 
     A training set that is smaller than the next size is measured whole where it is three times the size below.
     """
-    found = [cell for path in data for cell in _of(load_task(path), out)]
-    return sorted(found, key=lambda cell: cell.effort)
+    found = [point for path in data for point in _of(load_task(path), out)]
+    return sorted(found, key=lambda point: point.effort)
 
 
-def _of(task: Task, out: Path) -> Iterator[Cell]:
+def _of(task: Task, out: Path) -> Iterator[GridPoint]:
     words = sum(len(e.input.split()) for e in task.train) / len(task.train)
     answer = sum(len(e.target.split()) for e in task.train) / len(task.train)
     limit = LONG_TEST if answer > LONG_ANSWER else TEST
@@ -78,7 +78,7 @@ def _of(task: Task, out: Path) -> Iterator[Cell]:
         flat = task.kind != "classification" and size != flat_at
         specs = tuple(spec for spec in _applying(part) if not (flat and spec in LEARNS_NOTHING))
         row = words + 4 * answer + passages + 3 * len(task.labels)
-        yield Cell(part, out / task.name / str(size), specs, row * (min(10 * size, 800) + 3 * len(part.test)))
+        yield GridPoint(part, out / task.name / str(size), specs, row * (min(10 * size, 800) + 3 * len(part.test)))
 
 
 def _applying(task: Task) -> list[str]:
@@ -89,28 +89,28 @@ def _applying(task: Task) -> list[str]:
     return [spec for spec in found if spec != "oracle" or any(e.evidence for e in task.test)]
 
 
-def finished(cell: Cell) -> bool:
-    """Whether all of the cell is measured, by whichever version of the program."""
+def finished(point: GridPoint) -> bool:
+    """Whether everything at a grid point is measured, by whichever version of the code."""
     try:
-        comparison = read_comparison(cell.folder)
+        comparison = read_comparison(point.folder)
     except UserError:
         return False
     done = {run.spec for run in comparison.runs if run.status in ("ok", "skipped")}
-    return done >= set(cell.specs)
+    return done >= set(point.specs)
 
 
-def measure(found: Sequence[Cell], model: LanguageModel) -> None:
-    """Measure what is not finished; cells that another process works on are passed over."""
-    for number, cell in enumerate(found, start=1):
-        if finished(cell):
+def measure(found: Sequence[GridPoint], model: LanguageModel) -> None:
+    """Measure what is not finished; points that another process works on are passed over."""
+    for number, point in enumerate(found, start=1):
+        if finished(point):
             continue
         started = time.monotonic()
         try:
-            comparison = carry_out(Plan(cell.folder, latency_examples=0), cell.task, model, cell.specs)
+            comparison = carry_out(Plan(point.folder, latency_examples=0), point.task, model, point.specs)
         except UserError as error:
-            print(f"[{number}/{len(found)}] {cell.folder}: {error}", file=sys.stderr, flush=True)
+            print(f"[{number}/{len(found)}] {point.folder}: {error}", file=sys.stderr, flush=True)
             continue
         failed = [f"{run.spec}: {run.error}" for run in comparison.runs if run.status == "failed"]
         minutes = (time.monotonic() - started) / 60
-        said = f"[{number}/{len(found)}] {cell.task.name} with {cell.size}: {minutes:.1f} min"
+        said = f"[{number}/{len(found)}] {point.task.name} with {point.size}: {minutes:.1f} min"
         print("; ".join([said, *failed]), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What each claim promises beside how often it holds, in comparisons of which the truth is known."""
+"""Simulated experiments with known truth: what each claim promises beside how often it holds."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SPREADS = (0.0, 0.03, 0.08)
 SEEDS = (1, 3, 5)
 SIZES = (20, 48, 200, 800)
 
-Cell = Callable[[np.random.Generator, int], Iterator[Line]]
+Experiment = Callable[[np.random.Generator, int], Iterator[Line]]
 
 
 def _counted(repeats: int, once: Callable[[], bool]) -> tuple[float, int]:
-    """How often it was so, and of how many times."""
+    """The share of repeats in which `once` was true, and their number."""
     return float(np.mean([once() for _ in range(repeats)])), repeats
 
 
 def intervals(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
-    """Of a single quality, of a pair, of all pairs at once."""
+    """The coverage of intervals: of a single quality, of a pair, of all pairs at once."""
     for n in SIZES:
         truths = [Truth(0.9), *[Truth(0.6)] * 4]
         single, pair, together = [], [], []
@@ -48,7 +48,7 @@ def intervals(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
 
 
 def levels(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
-    """Of claims that should hardly ever be made."""
+    """The error rates of claims that should hardly ever be made."""
     for n in SIZES:
         design = Design(n)
         share, count = _counted(repeats, partial(_any_shown, rng, [Truth(0.6)] * 8, design))
@@ -67,7 +67,7 @@ def _any_shown(rng: np.random.Generator, truths: Sequence[Truth], design: Design
 
 
 def _unlike() -> list[Truth]:
-    """One that is best by a little more than the margin."""
+    """Approaches of which one is best by a little more than the margin."""
     return [Truth(0.63), *[Truth(0.6)] * 7]
 
 
@@ -83,7 +83,7 @@ def _wrong(rng: np.random.Generator, truths: Sequence[Truth], design: Design) ->
 
 
 def power(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
-    """Of 8 approaches one is better by 0.2, 100 test examples; beside it what correcting for all pairs would leave."""
+    """Power: one of 8 approaches is better by 0.2, with 100 test examples; and what full correction would leave."""
     for name, best, others, seeds, same in (
         ("no training, answers half alike", Truth(0.8), Truth(0.6), 1, 0.5),
         ("no training, answers mostly alike", Truth(0.8), Truth(0.6), 1, 0.8),
@@ -103,7 +103,7 @@ def power(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
 
 
 def of_seeds(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
-    """Tuned approaches whose seeds differ by so much, against others."""
+    """Tuned approaches with a given spread between seeds, against others."""
     for spread in SPREADS:
         for seeds in SEEDS:
             for n in SIZES:
@@ -147,7 +147,7 @@ def _settled_at(rng: np.random.Generator, truths: Sequence[Truth], samples: Sequ
 
 
 def winner(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
-    """The quality of the chosen one, as measured and corrected."""
+    """The quality of the chosen approach, as measured and as corrected."""
     for name, n, truths in (
         ("8 equal, n = 48", 48, [Truth(0.6)] * 8),
         ("8 equal, n = 200", 200, [Truth(0.6)] * 8),
@@ -163,8 +163,8 @@ def winner(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
             assert choice.chosen is not None
             true = truths[int(choice.chosen.spec)].quality
             measured = contrasts.intervals[choice.chosen.spec]
-            luck = optimism_of(as_rows(samples, truths, contrasts), contrasts, MARGIN)
-            found = corrected(measured, luck)
+            by = optimism_of(as_rows(samples, truths, contrasts), contrasts, MARGIN)
+            found = corrected(measured, by)
             plain.append(measured.value - true)
             better.append(found.value - true)
             held.append(measured.low <= true <= measured.high)
@@ -175,7 +175,7 @@ def winner(rng: np.random.Generator, repeats: int) -> Iterator[Line]:
         yield Line("the same, corrected", name, 0.95, float(np.mean(held_after)), repeats)
 
 
-CELLS: dict[str, tuple[Cell, float]] = {
+EXPERIMENTS: dict[str, tuple[Experiment, float]] = {
     "intervals": (intervals, 1.0),
     "levels": (levels, 1.0),
     "power": (power, 1.0),

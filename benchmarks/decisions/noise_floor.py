@@ -1,4 +1,4 @@
-"""How much of the best measured quality is luck: the best of several is partly so by chance."""
+"""The noise floor of regret: how much of the best measured quality is selection by chance."""
 
 from __future__ import annotations
 
