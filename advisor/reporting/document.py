@@ -17,6 +17,8 @@ from advisor.verdict.decision import Decision, LatencySummary, Recommendation, R
 from advisor.verdict.effort import OPERATIONS, effort
 
 SCHEMA = 1
+_NAMES = dict.fromkeys(("above the majority class", "above the most frequent answer"), "above the majority answer")
+"""The names of diagnoses in schema 1, where they differ from those that reports show."""
 _DIGITS = 6
 """Significant digits of every figure: more than any measurement holds, and the same on every machine."""
 
@@ -43,7 +45,12 @@ def document(decision: Decision) -> dict[str, Any]:
         "approaches": [_approach(row) for row in decision.rows],
         "recommendation": _recommendation(decision.recommendation),
         "diagnosis": [
-            {"name": f.name, **dataclasses.asdict(f.estimate), "shown": f.shown, "meaning": f.meaning}
+            {
+                "name": _NAMES.get(f.name, f.name),
+                **dataclasses.asdict(f.estimate),
+                "shown": f.shown,
+                "meaning": f.meaning,
+            }
             for f in decision.diagnosis
         ],
         "break_even": [dataclasses.asdict(point) for point in decision.break_even],
