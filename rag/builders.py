@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,40 @@ from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, s
 
 
 @dataclass(frozen=True)
-class Rag(ContextBuilder):
+class Retrieving(ContextBuilder):
+    """A builder whose passages come from an index of the task's documents."""
+
+    k: int = 3
+    chunk: int = 160
+    overlap: int = 30
+
+    @property
+    @abstractmethod
+    def searched_by(self) -> str:
+        """The name of its searcher."""
+
+    def relies_on(self) -> tuple[type, ...]:
+        """The searcher."""
+        return (searcher(self.searched_by),)
+
+    def load(self, task: Outline) -> ContextLoad:
+        """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
+        texts = task.documents if task.documents else task.examples
+        indexed = texts.total if searcher(self.searched_by).embeds else 0.0
+        return ContextLoad(words=round(min(self.k, len(texts)) * texts.mean(self.chunk)), indexed=indexed)
+
+    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex:
+        """Chunk and index the documents, or the training examples where there are none; the same for every seed."""
+        began = clock.now()
+        with clock.span("index"):
+            room = Room(model, self.k, task.instruction, searcher(self.searched_by).embeds)
+            documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
+            chunks = documents if task.documents else example_chunks(task.train)
+            return PassageIndex.over(chunks, model.embedder, began, self.searched_by)
+
+
+@dataclass(frozen=True)
+class Rag(Retrieving):
     """Shows the passages that fit the query best, of the documents or, on request, of labelled examples.
 
     The defaults rest on the first 150 test questions with evidence of covid_faq, squad2_dev, tatqa,
@@ -52,9 +86,6 @@ class Rag(ContextBuilder):
     unasked: ClassVar[bool] = True
     probed_as: ClassVar[str] = "rag"
 
-    k: int = 3
-    chunk: int = 160
-    overlap: int = 30
     miss: float = 0.2
     retriever: str = DENSE
 
@@ -63,6 +94,11 @@ class Rag(ContextBuilder):
         searcher(self.retriever)
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
+
+    @property
+    def searched_by(self) -> str:
+        """The name of its searcher."""
+        return self.retriever
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
@@ -76,22 +112,9 @@ class Rag(ContextBuilder):
         """Wherever it runs by itself: trained to read passages of which some are wrong."""
         return self.suggested(task)
 
-    def relies_on(self) -> tuple[type, ...]:
-        """The searcher."""
-        return (searcher(self.retriever),)
-
-    def load(self, task: Outline) -> ContextLoad:
-        """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
-        return _load(task, self.k, self.chunk, self.retriever)
-
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index; the same for every seed."""
-        began = clock.now()
-        with clock.span("index"):
-            room = Room(model, self.k, task.instruction, searcher(self.retriever).embeds)
-            documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
-            chunks = documents if task.documents else example_chunks(task.train)
-            index = PassageIndex.over(chunks, model.embedder, began, self.retriever)
+        index = self.index_of(task, model)
         if task.documents:
             return self._of_documents(index)
         return self._of_examples(index, by_input(task.train))
@@ -122,7 +145,7 @@ class Rag(ContextBuilder):
 
 
 @dataclass(frozen=True)
-class Oracle(ContextBuilder):
+class Oracle(Retrieving):
     """A control: shows what a perfect retriever would, the passages of the documents that hold the answer.
 
     Of a document longer than `chunk` words it shows the passages that fit the query best, since all of it
@@ -143,14 +166,16 @@ class Oracle(ContextBuilder):
     unasked: ClassVar[bool] = True
     probed_as: ClassVar[str] = "oracle"
 
-    k: int = 3
-    chunk: int = 160
-    overlap: int = 30
     retriever: str = DENSE
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
         searcher(self.retriever)
+
+    @property
+    def searched_by(self) -> str:
+        """The name of its searcher."""
+        return self.retriever
 
     def unsuited(self, task: TaskShape) -> str:
         """There have to be documents, and it has to be known which of them hold the answers."""
@@ -158,21 +183,9 @@ class Oracle(ContextBuilder):
             return "there are no documents"
         return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
 
-    def relies_on(self) -> tuple[type, ...]:
-        """The searcher."""
-        return (searcher(self.retriever),)
-
-    def load(self, task: Outline) -> ContextLoad:
-        """The same as for `Rag`, which is most: where fewer documents hold an answer, fewer passages are shown."""
-        return _load(task, self.k, self.chunk, self.retriever)
-
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index all documents; the same for every seed."""
-        began = clock.now()
-        with clock.span("index"):
-            room = Room(model, self.k, task.instruction, searcher(self.retriever).embeds)
-            chunks = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
-            index = PassageIndex.over(chunks, model.embedder, began, self.retriever)
+        index = self.index_of(task, model)
         return OracleSource(index, self.k, _size(index))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
@@ -183,12 +196,6 @@ class Oracle(ContextBuilder):
 
 def _size(index: PassageIndex) -> str:
     return f"{len(index.sources):,} documents in {len(index.searcher.chunks):,} chunks."
-
-
-def _load(task: Outline, k: int, chunk: int, retriever: str) -> ContextLoad:
-    texts = task.documents if task.documents else task.examples
-    indexed = texts.total if searcher(retriever).embeds else 0.0
-    return ContextLoad(words=round(min(k, len(texts)) * texts.mean(chunk)), indexed=indexed)
 
 
 def _check(name: str, k: int, chunk: int, overlap: int) -> None:

@@ -149,13 +149,17 @@ def load(options: argparse.Namespace, task: Task) -> LanguageModel:
     """
     if options.out:
         there(Path(options.out))  # before the weights are read
-    model = load_model(
-        options.model or task.defaults.model or DEFAULT,
-        embedder=options.embedder,
-        device=options.device,
-        dtype=options.dtype,
-        trust_remote_code=options.trust_remote_code,
-    )
+    return load_named(options.model or task.defaults.model or DEFAULT, options, task)
+
+
+def load_named(name: str, options: argparse.Namespace, task: Task) -> LanguageModel:
+    """A model with the options for it, of which it is said where it does not know the task's language.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    how = {name: getattr(options, name) for name in ("embedder", "device", "dtype", "trust_remote_code")}
+    model = load_model(name, **how)
     note_language(task, model)
     return model
 

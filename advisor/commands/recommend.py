@@ -9,9 +9,8 @@ from dataclasses import replace
 
 from advisor.advice.agenda import Invocation
 from advisor.advice.recommending import estimate
-from advisor.commands.options import TABLE, add_format, add_limits, add_task, limits_of, note_language, task_of
+from advisor.commands.options import TABLE, add_format, add_limits, add_task, limits_of, load_named, task_of
 from advisor.errors import UserError
-from advisor.models.load import load_model
 from advisor.pilot import probe
 from advisor.pilot.readings import PROBING
 from advisor.profiling import profile
@@ -46,16 +45,7 @@ def run(options: argparse.Namespace) -> int:
     if options.seconds is not None and not options.model:
         raise UserError("--seconds is for the probes of a model, and none is named", "add --model embedded")
     with LiveProgress(silent=not options.model) as progress:
-        model = None
-        if options.model:
-            model = load_model(
-                options.model,
-                embedder=options.embedder,
-                device=options.device,
-                dtype=options.dtype,
-                trust_remote_code=options.trust_remote_code,
-            )
-            note_language(task, model)
+        model = load_named(options.model, options, task) if options.model else None
         probes = probe(task, model, seconds, progress) if model else None
         found = estimate(profile(task, model), probes, model, limits, prices, _named(options))
     show(found, sys.stdout, "json" if options.json else options.format)
