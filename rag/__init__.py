@@ -7,7 +7,7 @@ from rag.dense import Dense
 from rag.embeddings import EmbedderEmbeddings
 from rag.hybrid import Hybrid
 from rag.index import PassageIndex
-from rag.retriever import RetrieverRag
+from rag.langchain_retriever import RetrieverRag
 from rag.searcher import Scorer, Searcher, Sources
 from rag.store import FaissStore
 

@@ -17,9 +17,9 @@ from advisor.models.clock import clock
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
 from rag.chunking import document_chunks, example_chunks
 from rag.index import DENSE, PassageIndex
+from rag.langchain_retriever import RetrieverRag
+from rag.passage_budget import Room
 from rag.registry import searcher
-from rag.retriever import RetrieverRag
-from rag.room import Room
 from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
 
 

@@ -10,7 +10,7 @@ from advisor.forecast.foresight import FACTOR
 from advisor.forecast.learned import Knowledge, shipped
 from advisor.forecast.learning import COVERAGE, ENOUGH, assured
 from advisor.forecast.sketch import same_data, sketch
-from advisor.models.others import BUSY
+from advisor.models.contention import BUSY
 from advisor.pilot.readings import Probes
 from advisor.profiling.task_profile import Profile
 from advisor.tasks import Limits, Task

@@ -15,7 +15,6 @@ from advisor.approaches.contract import (
     Tuner,
     Usage,
 )
-from advisor.approaches.load import ContextLoad, Lengths, Load
 from advisor.approaches.registry import (
     ALL,
     configuration,
@@ -34,6 +33,7 @@ from advisor.approaches.registry import (
     whole,
 )
 from advisor.approaches.shots import ZeroShot
+from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
     "ALL",

@@ -24,7 +24,7 @@ from advisor.approaches.contract import (
     Usage,
 )
 from advisor.approaches.labels import LabelReader, label_in
-from advisor.approaches.load import (
+from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
     STEP,

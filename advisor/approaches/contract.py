@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from advisor.approaches.load import ContextLoad, Lengths, Load
+from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Embedder, LanguageModel, Passage, Prompt
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
-from advisor.approaches.load import Lengths, Load
 from advisor.approaches.neighbours import Neighbours
+from advisor.approaches.workload import Lengths, Load
 from advisor.models import LanguageModel, cut_by
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
-from advisor.approaches.load import Lengths, Load
+from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock

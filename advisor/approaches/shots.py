@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Shows
-from advisor.approaches.load import ContextLoad
 from advisor.approaches.neighbours import Neighbour, Neighbours
+from advisor.approaches.workload import ContextLoad
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from advisor.approaches import Approach, Lengths, Load
-from advisor.approaches.load import TAIL, TOKENS_A_WORD
+from advisor.approaches.workload import TAIL, TOKENS_A_WORD
 from advisor.measuring.records import ModelFacts
 from advisor.pilot.readings import Rates
 from advisor.tasks import Outline

@@ -10,7 +10,7 @@ from advisor.approaches import Prediction
 from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
 from advisor.models import Passage
 from advisor.models.clock import Ledger
-from advisor.models.others import Contention
+from advisor.models.contention import Contention
 
 FIT, PREDICT, LATENCY = "fit", "predict", "latency"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}

@@ -238,7 +238,8 @@ def assignment_of(
     spec, program = spec_of(approach), program_of(approach, model)
     described, cores = head["model"], head["hardware"]["cores"]
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
-    known = type(model).__module__.split(".")[0] == HOST and is_described(approach)
+    told = bool(described["revision"]) and type(model).__module__.split(".")[0] == HOST
+    known = told and is_described(approach)
     parts = [described["quantisation"], spec, seed, program, machine, *([] if head["texts"] else ["without texts"])]
     key = digest(head["key"], *parts) if known else ""
     settings = head["settings"]

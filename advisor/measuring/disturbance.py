@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, STEPS
 from advisor.measuring.records import ModelFacts, Run
-from advisor.models.others import BUSY, Contention
+from advisor.models.contention import BUSY, Contention
 
 _MOST = 0.95  # of what a step could use that was lost: beyond, a factor would only pretend to know
 

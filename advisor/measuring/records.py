@@ -33,7 +33,7 @@ from typing import Any, Literal
 from advisor.disk import writing
 from advisor.models import Passage
 from advisor.models.clock import Ledger, Span
-from advisor.models.others import Contention
+from advisor.models.contention import Contention
 
 REPEATABLE = ("latency",)
 Status = Literal["ok", "failed", "interrupted", "skipped"]

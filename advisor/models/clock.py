@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from advisor.models.others import Contention, Stand, between, look
+from advisor.models.contention import Contention, Stand, between, look
 
 
 @dataclass

@@ -10,7 +10,7 @@ from advisor.errors import NotApplicable, UserError
 from advisor.measuring.progress import Progress, Silence
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.models.others import between
+from advisor.models.contention import between
 from advisor.pilot.deadline import Allowance, OutOfTime
 from advisor.pilot.meter import MeteredModel
 from advisor.pilot.readings import PROBING, ProbeReading, Probes, Rates

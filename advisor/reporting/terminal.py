@@ -31,7 +31,7 @@ from advisor.reporting.grid import fit, text_of
 from advisor.reporting.plot import MARGIN, WIDTH, plot
 
 _INDENT = 2
-_LABELS, _MOST_LABELS = 10, 28
+_LABELS, _MOST_LABELS = 10, 32
 """Columns of the labels in a conclusion, and the most that those of details take of themselves."""
 _ISSUES = 8
 _STYLES: dict[Tone, str] = {

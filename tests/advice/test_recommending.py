@@ -9,7 +9,7 @@ import pytest
 from advisor.advice import recommend
 from advisor.advice.recommending import estimate
 from advisor.approaches import Adapted, ContextBuilder, parse
-from advisor.approaches.load import TURN, Lengths
+from advisor.approaches.workload import TURN, Lengths
 from advisor.forecast.features import features
 from advisor.forecast.foresight import foresee
 from advisor.forecast.learned import expect, knowledge

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from advisor.models.others import Stand
+from advisor.models.contention import Stand
 
 Advisor = Callable[..., Any]
 

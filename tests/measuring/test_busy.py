@@ -15,7 +15,7 @@ from advisor.measuring.comparing import compare
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison, Run, append, lines
 from advisor.models.clock import clock
-from advisor.models.others import Stand
+from advisor.models.contention import Stand
 from advisor.tasks import Task
 from advisor.verdict import decide
 

@@ -16,7 +16,7 @@ import pytest
 from advisor.errors import UserError
 from advisor.models import Adaptation, Capabilities, Decoding, Generation, LanguageModel, Prompt, Scores, Vectors
 from advisor.models.clock import clock
-from advisor.models.others import Stand
+from advisor.models.contention import Stand
 from advisor.pilot import Probes, probe
 from advisor.tasks import Document, Example, Task
 

@@ -15,7 +15,7 @@ from advisor.models import Context, LanguageModel, Vectors
 from advisor.tasks import Document, Example, Task
 from advisor.tasks.words import count_words, split_words
 from rag import Oracle, PassageIndex, Rag, document_chunks, example_chunks
-from rag.room import Room
+from rag.passage_budget import Room
 
 WINDOW = 64
 THINGS = {

@@ -20,11 +20,11 @@ from advisor.forecast.foresight import foresee
 from advisor.models import Embedder, LanguageModel, Vectors
 from advisor.pilot import Rates
 from advisor.tasks import Document, Example, GroundedQuery, Outline, Query, Task
-from rag import Bm25, Dense, Hybrid, Oracle, PassageIndex, Rag, Searcher, document_chunks
+from rag import Oracle, PassageIndex, Rag, Searcher, document_chunks
 from rag.bm25 import terms_of
+from rag.registry import OWN
 
-OWN = ("dense", "bm25", "hybrid")
-KINDS: tuple[type[Searcher], ...] = (Dense, Bm25, Hybrid)
+KINDS: tuple[type[Searcher], ...] = tuple(OWN.values())
 
 
 @dataclass

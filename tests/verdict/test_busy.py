@@ -11,7 +11,7 @@ import pytest
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Run
-from advisor.models.others import Contention
+from advisor.models.contention import Contention
 from advisor.tasks import Limits
 from advisor.verdict.busy import busy
 from advisor.verdict.costs import cheaper, measure_for

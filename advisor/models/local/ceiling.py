@@ -14,7 +14,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from advisor.models.clock import clock
-from advisor.models.others import between
+from advisor.models.contention import between
 
 SECONDS = 0.4  # spent on all shapes together; of each the fastest product counts
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192

@@ -15,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
+from advisor.models.contention import look
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.load import Loading
 from advisor.models.local.device import choose_device, choose_dtype, emulated
@@ -28,7 +29,6 @@ from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.models.local.shortage import give_back, out_of_memory, telling
 from advisor.models.local.source import find, is_gguf
 from advisor.models.local.threads import choose
-from advisor.models.others import look
 from advisor.models.render import Renderer
 
 log = logging.getLogger(__name__)

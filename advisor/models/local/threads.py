@@ -14,7 +14,7 @@ import time
 
 import torch
 
-from advisor.models.others import ENOUGH, Contention, Stand, between, look
+from advisor.models.contention import ENOUGH, Contention, Stand, between, look
 
 SHARED = 0.25
 """How much of a core others may take before it no longer counts as free."""

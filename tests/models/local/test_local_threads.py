@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from advisor.models.contention import Contention, Stand
 from advisor.models.load import load_model
 from advisor.models.local import threads
-from advisor.models.others import Contention, Stand
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.models.others import ENOUGH, Contention, Stand, between, busy_seconds, look
+from advisor.models.contention import ENOUGH, Contention, Stand, between, busy_seconds, look
 
 #     user nice system idle iowait irq softirq steal guest guest_nice
 STAT = """cpu  900 20 300 5000 50 6 14 110 500 0

@@ -20,7 +20,7 @@ from advisor.tasks import Task, TaskBrief
 from rag.chunking import document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
-from rag.room import Room
+from rag.passage_budget import Room
 from rag.searcher import Searcher, Sources
 from rag.sources import DocumentSource
 
