@@ -27,7 +27,12 @@ from advisor.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(given).parse_args(given)
+    parser = _parser(given)
+    options, left = parser.parse_known_args(given)
+    if left and (any(argument.startswith("-") for argument in left) or not hasattr(options, "asked")):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        options.asked += left  # what follows an option; argparse takes a list of arguments at its first place only
     try:
         check_arguments(given)
         with insisting():

@@ -124,9 +124,13 @@ def attached(config: LoraConfig, state: State) -> Attached:
     def attach(module: Any) -> Callable[[], None]:
         with torch.inference_mode(False):
             wrapped = _put_in(module, config)
-            set_peft_model_state_dict(wrapped, state)
-            wrapped.requires_grad_(False)
-            wrapped.eval()
+            try:
+                set_peft_model_state_dict(wrapped, state)
+                wrapped.requires_grad_(False)
+                wrapped.eval()
+            except BaseException:
+                _take_out(wrapped, module)
+                raise
         return lambda: _take_out(wrapped, module)
 
     return Attached(f"{key_of(state)}-attached", attach)

@@ -139,7 +139,9 @@ def notes(rungs: Sequence[Rung], winner: Recipe, held_out: str) -> tuple[str, st
 
 def described(recipe: Recipe) -> str:
     """A configuration as it can be asked for on the command line."""
-    return "lora:" + ",".join(f"{f.name}={value:g}" for f, value in zip(fields(recipe), astuple(recipe), strict=True))
+    said = dict(zip((field.name for field in fields(recipe)), astuple(recipe), strict=True))
+    told = {name: str(value).lower() if isinstance(value, bool) else f"{value:g}" for name, value in said.items()}
+    return "lora:" + ",".join(f"{name}={value}" for name, value in told.items() if value != "false")
 
 
 def _steps(rung: Rung) -> str:

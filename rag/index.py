@@ -113,7 +113,8 @@ class PassageIndex:
         if schema != SCHEMA:
             raise UserError(f"{path}: it has schema {schema}, this version reads {SCHEMA}", again)
         kind = searcher(retriever)
-        if kind.embeds and made != (embedder.name, embedder.revision):
+        same = made[1] == embedder.revision if embedder.revision else made[0] == embedder.name
+        if kind.embeds and not same:  # by contents: a folder of weights may lie elsewhere now
             seen = f"its vectors are from {made[0]} ({made[1]})"
             raise UserError(f"{path}: {seen}, the embedder is {embedder.name} ({embedder.revision})", again)
         built = kind.restore(folder, embedder)

@@ -15,7 +15,7 @@ from advisor.forecast.expected import Expected
 from advisor.forecast.learned import expect, knowledge
 from advisor.measuring.environment import hardware
 from advisor.measuring.progress import Progress
-from advisor.measuring.records import ModelFacts
+from advisor.measuring.records import ModelFacts, facts_of
 from advisor.models import LanguageModel, note_of_cut
 from advisor.pilot.probing import probe
 from advisor.pilot.readings import PROBING, Probes, Rates
@@ -64,10 +64,11 @@ def estimate(
     Args:
         names: how the command line names task and model; told from the task where None.
     """
-    task, facts = described.task, _facts(model) if model else None
+    task, facts = described.task, facts_of(model) if model else None
     price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
     outlook = _outlook(described, probes, model, facts, price.usd if price else None)
-    now = Circumstances(task, Outline.of(task), described.description, limits)
+    trainable = model is None or model.can.train
+    now = Circumstances(task, Outline.of(task), described.description, limits, weights=trainable)
     options = outlook.options(now)
     chosen = prefer(options, limits)
     changes = outlook.changes(now, options, chosen)
@@ -114,8 +115,3 @@ def _outlook(
 
     lengths = Lengths.of(task, model.count_tokens if model else None)
     return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, usd_per_hour)
-
-
-def _facts(model: LanguageModel) -> ModelFacts:
-    described = model.describe()
-    return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})

@@ -9,6 +9,7 @@ from advisor.approaches.answering import CONTENT_FREE, LabelReading, blank_promp
 from advisor.approaches.contract import Prediction, Usage
 from advisor.models import Adaptation, Context, LanguageModel, Prompt, Scores
 from advisor.tasks.forms import answer_form
+from advisor.tasks.words import unspaced
 
 UNBIASED = LabelReading(unbiased=True)
 
@@ -108,9 +109,15 @@ def label_in(text: str, labels: Sequence[str]) -> str:
     found = [
         (match.start(), -len(label), label)
         for label in labels
-        if (match := re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.IGNORECASE))
+        if (match := re.search(_whole(label), text, re.IGNORECASE))
     ]
     return min(found)[2] if found else text
+
+
+def _whole(label: str) -> str:
+    """A pattern for a label as words of its own, where its script has spaces."""
+    before, behind = ("" if unspaced(end) else r"\w" for end in (label[:1], label[-1:]))
+    return (f"(?<!{before})" if before else "") + re.escape(label) + (f"(?!{behind})" if behind else "")
 
 
 def _reading_note(readings: Sequence[LabelReading], right: Sequence[int], n: int, best: int, dev: bool) -> str:

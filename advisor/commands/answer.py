@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from advisor.approaches import Prediction, Predictor
+from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
 from advisor.deploy.predictors import chosen, recorded_model, restored
 from advisor.disk import put
@@ -39,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--embedder", metavar="E", default="embedded", help="goes with --model")
     model.add_argument("--device", metavar="D", help="goes with --model")
     model.add_argument("--dtype", metavar="T", help="goes with --model")
+    model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with the model run")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -48,9 +49,15 @@ def run(options: argparse.Namespace) -> int:
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
     model = (
-        load_model(options.model, embedder=options.embedder, device=options.device, dtype=options.dtype)
+        load_model(
+            options.model,
+            embedder=options.embedder,
+            device=options.device,
+            dtype=options.dtype,
+            trust_remote_code=options.trust_remote_code,
+        )
         if options.model
-        else recorded_model(comparison)
+        else recorded_model(comparison, options.trust_remote_code)
     )
     predictor = restored(comparison, row, model)
     try:
@@ -65,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:
-    """Spec and query; an argument alone is a spec if a row has it.
+    """Spec and query; an argument alone is a spec if a row has it, or something installed is called so.
 
     Raises:
         UserError: there are more than two arguments.
@@ -77,14 +84,17 @@ def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | 
     if not asked:
         return None, None
     rows = {run.spec for run in comparison.runs}
-    return (asked[0], None) if asked[0] in rows else (None, asked[0])
+    return (asked[0], None) if asked[0] in rows or known(asked[0]) else (None, asked[0])
 
 
 def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
     """The lines that are not empty, as queries by the number of their line."""
     queries = (Query(str(number), line.rstrip("\n")) for number, line in enumerate(lines, start=1) if line.strip())
-    while batch := list(islice(queries, size)):
-        yield batch
+    try:
+        while batch := list(islice(queries, size)):
+            yield batch
+    except UnicodeDecodeError as error:
+        raise UserError(f"standard input: is no UTF-8 text ({error.reason})", "convert it: iconv -t UTF-8") from error
 
 
 def _print(predictor: Predictor, queries: list[Query], as_json: bool) -> None:

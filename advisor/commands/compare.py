@@ -10,7 +10,7 @@ from pathlib import Path
 
 from advisor.approaches import named
 from advisor.cleaning import say
-from advisor.commands.options import add_judging, add_running, add_task, limits_of, load, task_of
+from advisor.commands.options import add_judging, add_no_texts, add_running, add_task, limits_of, load, task_of
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.forecast.own_cases import case_of, keep, local_cases
@@ -53,11 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="carry out N runs at once, each in a process with a model of its own; times are of a shared machine then",
     )
-    measuring.add_argument(
-        "--no-texts",
-        action="store_true",
-        help="leave inputs and retrieved passages out of the records; what answering needs is kept with each approach",
-    )
+    add_no_texts(measuring)
     measuring.add_argument(
         "--latency-again",
         action="store_true",
@@ -109,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     show(decision, sys.stdout, "json" if options.json else "terminal")
     if options.learn:
         say(f"learned from: kept in {keep(case_of(task, decision, probes))}")
-    return 1 if any(run.status == "failed" for run in comparison.runs) else 0
+    return 1 if any(run.status in ("failed", "interrupted") for run in comparison.runs) else 0
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:

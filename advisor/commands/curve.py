@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from advisor.approaches import named
-from advisor.commands.options import add_running, add_task, load, task_of
+from advisor.commands.options import add_no_texts, add_running, add_task, load, task_of
 from advisor.curves.growing import Sizes, grow
 from advisor.curves.sampling import SIZES, default_folder, learners
 from advisor.disk import write_whole
@@ -46,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="samples of the training examples to draw at each size; where all are used, seeds of the approaches",
     )
+    add_no_texts(measuring)
     add_running(parser, "runs/<task name>/curve")
     parser.add_argument("--json", action="store_true", help="print curve.json and nothing else to stdout")
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure or go on, write `curve.json`, and print; returns the exit code."""
     task = subset(task_of(options), limit=options.limit)
     out = Path(options.out) if options.out else default_folder(task)
-    sizes = Sizes(out, _sizes(options.sizes), options.seeds)
+    sizes = Sizes(out, _sizes(options.sizes), options.seeds, not options.no_texts)
     approaches = named(options.approach or (), task) or learners(task)
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         growth = grow(sizes, task, load(options, task), approaches, progress)

@@ -69,6 +69,15 @@ def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
     )
 
 
+def add_no_texts(measuring: Any) -> None:
+    """What records leave out."""
+    measuring.add_argument(
+        "--no-texts",
+        action="store_true",
+        help="leave inputs and retrieved passages out of the records; what answering needs is kept with each approach",
+    )
+
+
 def add_judging(parser: argparse.ArgumentParser) -> None:
     """Prices, limits and the margin."""
     judging = add_limits(parser)

@@ -41,6 +41,7 @@ class Sizes:
         folder: holds a run folder for each size and draw.
         asked: numbers of training examples, in any order; what exceeds those that there are means all of them.
         draws: samples of the training examples for each size.
+        texts: whether inputs and shown passages stand in the records.
 
     Raises:
         UserError: a size or the number of draws makes no sense.
@@ -49,6 +50,7 @@ class Sizes:
     folder: Path
     asked: tuple[int, ...]
     draws: int = 1
+    texts: bool = True
 
     def __post_init__(self) -> None:
         if not self.asked or min(self.asked) < 1:
@@ -107,7 +109,9 @@ def grow(
         for (size, draw), part in parts.items():
             seeds = sizes.draws if size == len(task.train) else 1
             shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
-            carry_out(Plan(sizes.folder / _name(size, draw), seeds, 0), part, model, approaches, shown)
+            carry_out(
+                Plan(sizes.folder / _name(size, draw), seeds, 0, texts=sizes.texts), part, model, approaches, shown
+            )
         return read_growth(sizes.folder)
 
 

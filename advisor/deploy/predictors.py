@@ -18,7 +18,7 @@ from advisor.racing import with_race
 from advisor.tasks import Limits, TaskBrief
 from advisor.verdict import decide
 
-MODEL = ("id", "revision", "embedder")  # what has to be the same for the answers to be those that were measured
+MODEL = ("revision", "embedder")  # what has to be the same for the answers to be those that were measured
 
 
 def load_predictor(folder: str | Path, spec: str | None = None, model: LanguageModel | None = None) -> Predictor:
@@ -78,8 +78,11 @@ def _canonical(spec: str) -> str:
         return spec
 
 
-def recorded_model(comparison: Comparison) -> LanguageModel:
+def recorded_model(comparison: Comparison, trust_remote_code: bool = False) -> LanguageModel:
     """The model of a comparison, loaded as it was then.
+
+    Args:
+        trust_remote_code: whether code that comes with the weights may run; a record cannot allow it.
 
     Raises:
         UserError: the record does not say how, or it cannot be had any more.
@@ -89,7 +92,7 @@ def recorded_model(comparison: Comparison) -> LanguageModel:
             f"{comparison.folder}: does not say how its model {comparison.model.id} was loaded",
             "name it: --model, or the argument model of load_predictor",
         )
-    return load_again(comparison.loaded_from)
+    return load_again(comparison.loaded_from, trust_remote_code)
 
 
 def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predictor:
@@ -103,11 +106,14 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
     if not intact(place):
         raise UserError(f"{place}: what was fitted is not there, or was damaged", again)
     described = model.describe()
-    for name in MODEL:
-        then, now = getattr(comparison.model, name), described[name]
-        if then != now:
-            seen = f"{comparison.folder}: was measured with {name} {then} of the model, and this one has {now}"
-            raise UserError(seen, "name the model that was measured, or leave it out")
+    for name in MODEL if comparison.model.revision else ("id", *MODEL):
+        then, now = (str(of).rpartition("@")[2] for of in (getattr(comparison.model, name), described[name]))
+        if then != now:  # by contents: a folder of weights may lie elsewhere now
+            raise UserError(
+                f"{comparison.folder}: was measured with {comparison.model.id}, {name} {then}, and the {name} of "
+                f"{described['id']} is {now}",
+                "name the model that was measured, or leave it out",
+            )
     try:
         brief = _brief(place)
         return parse(run.spec).restore(place, brief, model)

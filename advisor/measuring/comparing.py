@@ -39,7 +39,7 @@ from advisor.measuring.reading import (
     record_path,
     write_answers,
 )
-from advisor.measuring.records import Comparison, TaskFacts, append, lines
+from advisor.measuring.records import Comparison, TaskFacts, append, described_by, lines
 from advisor.measuring.runner import Assignment
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
@@ -134,8 +134,8 @@ def carry_out(
     shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
     with alone(folder):
-        plan.executor.prepare(model)
         keep_threads(model, [folder])
+        plan.executor.prepare(model)
         head = head_of(plan, task, model, chosen)
         head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
         loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
@@ -146,6 +146,7 @@ def carry_out(
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
                 add_spans(folder, head["key"], loaded, head["model"])
                 noted = True
+        plan.executor.finish(model)
     return read_comparison(folder)
 
 
@@ -200,7 +201,7 @@ def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder |
 
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
-    described = model.describe()
+    described = described_by(model)
     batch = model.can.rows_at_once
     tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
     settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
@@ -210,6 +211,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "model": {k: described[k] for k in SAME_MODEL},
         "settings": settings,
         "advisor": found.get("advisor"),
+        **({} if plan.texts else {"texts": False}),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     return {
@@ -240,8 +242,7 @@ def assignment_of(
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
     told = bool(described["revision"]) and type(model).__module__.split(".")[0] == HOST
     known = told and is_described(approach)
-    parts = [described["quantisation"], spec, seed, program, machine, *([] if head["texts"] else ["without texts"])]
-    key = digest(head["key"], *parts) if known else ""
+    key = digest(head["key"], described["quantisation"], spec, seed, program, machine) if known else ""
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}

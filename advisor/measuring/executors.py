@@ -6,14 +6,17 @@ time are those of the process that measured them, and what others took of the ma
 
 from __future__ import annotations
 
+import os
 import signal
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, Protocol
 
 from advisor.approaches import is_described
@@ -35,6 +38,9 @@ class Executor(Protocol):
     def prepare(self, model: LanguageModel) -> None:
         """Called before anything is recorded, for what of the machine the model is to take."""
 
+    def finish(self, model: LanguageModel) -> None:
+        """Called when all is done, to give that back."""
+
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """The outcomes of a row's runs, in words, as each row ends."""
 
@@ -44,6 +50,9 @@ class Here:
 
     def prepare(self, model: LanguageModel) -> None:
         """Nothing: the model has the machine for itself."""
+
+    def finish(self, model: LanguageModel) -> None:
+        """Nothing."""
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """Outcomes in the order of the comparison."""
@@ -79,6 +88,7 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
+        self._threads: int | None = None
 
     def prepare(self, model: LanguageModel) -> None:
         """Share the threads out.
@@ -91,28 +101,37 @@ class Processes:
                 f"{model.name} was not loaded by its name, so that no other process can load it",
                 "take it from advisor.load_model, or leave --workers out",
             )
-        if threads := model.describe().get("threads"):
-            model.use_threads(max(1, threads // self.workers))
+        self._threads = model.describe().get("threads")
+        if self._threads:
+            model.use_threads(max(1, self._threads // self.workers))
+
+    def finish(self, model: LanguageModel) -> None:
+        """Give the threads back."""
+        if self._threads:
+            model.use_threads(self._threads)
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """Outcomes as rows end, which need not be the order of the comparison."""
         away = {spec: runs for spec, runs in rows.items() if all(is_described(one.approach) for one in runs)}
         numbers = {spec: number for number, spec in enumerate(rows, start=1)}
-        for spec, found in self._away(away, task, model):
+        for spec, found, seconds in self._away(away, task, model):
             progress.begin(spec, numbers[spec], len(rows))
-            progress.end(spec, in_a_word(found))
+            outcome = in_a_word(found)
+            progress.end(spec, f"ok after {seconds:.0f} s" if outcome == "ok" else outcome)
             yield found
         left = {spec: runs for spec, runs in rows.items() if spec not in away}
         yield from Here().outcomes(left, task, model, progress)
 
-    def _away(self, rows: Rows, task: Task, model: LanguageModel) -> Iterator[tuple[str, list[str]]]:
+    def _away(self, rows: Rows, task: Task, model: LanguageModel) -> Iterator[tuple[str, list[str], float]]:
         waiting = deque((spec, number) for spec, runs in rows.items() for number in range(len(runs)))
         found: dict[str, dict[int, str]] = {spec: {} for spec in rows}
+        begun: dict[str, float] = {}
         workers = [_started(task, model) for _ in range(min(self.workers, len(waiting)))]
         try:
             while any(worker.doing for worker in workers) or waiting:
                 for worker in workers:
                     if worker.doing is None and waiting:
+                        begun.setdefault(waiting[0][0], time.monotonic())
                         _give(worker, waiting.popleft(), rows)
                 for worker in _ready(workers):
                     (spec, number), worker.doing = worker.doing or ("", 0), None
@@ -120,7 +139,8 @@ class Processes:
                     if not worker.process.is_alive():
                         workers.remove(worker)
                     if len(found[spec]) == len(rows[spec]):
-                        yield spec, [found[spec][at] for at in range(len(rows[spec]))]
+                        outcomes = [found[spec][at] for at in range(len(rows[spec]))]
+                        yield spec, outcomes, time.monotonic() - begun[spec]
                 if waiting and not workers:
                     raise UserError(
                         "all worker processes have ended, with runs still to be done",
@@ -176,14 +196,23 @@ def _told(worker: _Worker) -> str:
 def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], anew: bool) -> None:
     """What a worker does: load the model, then one run after the other until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
+    Thread(target=_end_with_parent, daemon=True).start()
     model: LanguageModel | None = None
     with suppress(EOFError, BrokenPipeError, ConnectionResetError), fresh() if anew else nullcontext():
         while True:
             assignment: Assignment = line.recv()
             try:
-                model = model or load_again(loaded_from)
+                model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")))
                 if assignment.threads:
                     model.use_threads(assignment.threads)
                 line.send(run(assignment, task, model, Silence()))
             except UserError as error:
                 line.send(error)
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone: somebody else may then work in its run folder."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -26,12 +26,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from advisor.disk import writing
-from advisor.models import Passage
+from advisor.models import LanguageModel, Passage
 from advisor.models.clock import Ledger, Span
 from advisor.models.contention import Contention
 
@@ -250,6 +250,19 @@ class ModelFacts:
     tokens_at_once: int | None = None
     threads_alone: int | None = None
     matrix_others: float | None = None
+
+
+def described_by(model: LanguageModel) -> dict[str, Any]:
+    """What a model says of itself, as records keep it: what it leaves out as any model has it, what nobody asks for
+    left out."""
+    said = {**LanguageModel.describe(model), **model.describe()}
+    return {one.name: said[one.name] for one in fields(ModelFacts) if one.name in said}
+
+
+def facts_of(model: LanguageModel) -> ModelFacts:
+    """The same as `ModelFacts`."""
+    described = described_by(model)
+    return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})
 
 
 @dataclass(frozen=True)

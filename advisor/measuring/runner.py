@@ -75,7 +75,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
 
 def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
     before = read_run(assignment.path)
-    if before is not None and (_is_void(before, assignment) or (before.measured and wants_fresh())):
+    if before is not None and (_is_void(before, assignment) or (wants_fresh() and _to_repeat(before, assignment))):
         before = None
     if before is not None and before.status == "ok":
         return _sent_more(assignment, task, model, progress, before) or "already done"
@@ -133,6 +133,11 @@ def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
 def _is_void(before: Run, assignment: Assignment) -> bool:
     """Whether what is recorded counts as nothing: it cannot be read, or another program did it."""
     return bool(before.damaged) or before.program != assignment.program
+
+
+def _to_repeat(before: Run, assignment: Assignment) -> bool:
+    """Whether `--fresh` measures a run anew: it is a copy, or what was fitted in it is not there any more."""
+    return bool(before.measured) or (before.status == "ok" and not intact(assignment.folder))
 
 
 def _goes_on(before: Run | None) -> bool:

@@ -113,6 +113,12 @@ class LanguageModel(ABC):
     can: Capabilities = Capabilities()
     loaded_from: Mapping[str, Any] | None = None
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        """A model that scores says so, unless it says otherwise."""
+        super().__init_subclass__(**more)
+        if cls.can is LanguageModel.can and cls.score is not LanguageModel.score:
+            cls.can = Capabilities(score=True)
+
     @abstractmethod
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None

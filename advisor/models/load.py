@@ -7,12 +7,13 @@ a local model's. Embedders are found in the same way, in the group `advisor.embe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from advisor.errors import UserError
+from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
 from advisor.models.language_model import LanguageModel
 from advisor.plugins import installed, plugin
@@ -87,7 +88,8 @@ def load_model(
     """
     load: Loader = plugin(MODELS, _loader_of(name, MODELS, "model"), "loader of models")
     loading = Loading(embedder, device, dtype, trust_remote_code)
-    model = load(name, loading)
+    with _told(name):
+        model = load(name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(
             f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
@@ -97,20 +99,51 @@ def load_model(
     return model
 
 
-def load_again(loaded_from: Mapping[str, Any]) -> LanguageModel:
+def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) -> LanguageModel:
     """Load a model by what `LanguageModel.loaded_from` says, as a record keeps it.
 
+    Args:
+        trust_remote_code: whether code that comes with the weights may run; what the record says of it does not count,
+            since a run folder may be somebody else's.
+
     Raises:
-        UserError: it cannot be had any more.
+        UserError: it cannot be had any more, or needs code that is not allowed to run.
     """
-    options = dict(loaded_from)
-    return load_model(options.pop("name"), **options)
+    known = {name: loaded_from.get(name) for name in ("name", "embedder", "device", "dtype")}
+    if not all(isinstance(known[name], str) for name in ("name", "embedder")):
+        raise UserError("the record does not say by which name its model was loaded", "name it: --model")
+    if loaded_from.get("trust_remote_code") and not trust_remote_code:
+        raise UserError(
+            f"{known['name']}: was loaded with code of its own", "--trust-remote-code, if you trust where it is from"
+        )
+    name, embedder = str(known["name"]), str(known["embedder"])
+    return load_model(
+        name,
+        embedder=embedder,
+        device=known["device"],
+        dtype=known["dtype"],
+        trust_remote_code=trust_remote_code,
+    )
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Whatever another package's loader raises is told in a line; a fault of our own keeps its trace."""
+    try:
+        yield
+    except AdvisorError:
+        raise
+    except Exception as error:
+        if SCHEME.match(name) is None or Path(name).exists():
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"model {name}: cannot be loaded: {reason}", "check the name, or update its package") from error
 
 
 def _whole(name: str) -> str:
     """A path in full, so that it is found from elsewhere; any other name as it is."""
     path = Path(name)
-    return str(path.absolute()) if path.exists() else name
+    return str(path.absolute()) if name != DEFAULT and path.exists() else name
 
 
 def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> Embedder:

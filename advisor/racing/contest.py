@@ -15,7 +15,7 @@ from advisor.measuring.comparing import Plan, alone, carry_out, chosen_of, keep_
 from advisor.measuring.environment import hardware
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import read_comparison
-from advisor.measuring.records import Comparison, ModelFacts
+from advisor.measuring.records import Comparison, facts_of
 from advisor.models import LanguageModel
 from advisor.pilot.deadline import SAFETY, OutOfTime
 from advisor.racing.budget import Budget
@@ -120,8 +120,7 @@ class _Contest:
         self.controls = {spec: a for spec, a in chosen.items() if a.control and not a.uses_model}
         if not self.racing:
             raise UserError("a race needs an approach that can be chosen", "name one that is no control: zero-shot")
-        described = model.describe()
-        facts = ModelFacts(**{**described, "caveats": tuple(described["caveats"])})
+        facts = facts_of(model)
         prices = terms.prices or load_prices()
         price = prices.hourly(facts, hardware(facts.device_name))
         self.seconds = terms.budget.in_seconds(price)

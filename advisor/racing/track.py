@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from advisor.approaches import Approach, Lengths, spec_of, untrained
-from advisor.forecast.foresight import Work
+from advisor.forecast.foresight import Work, load_of
 from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.reading import SAME_MODEL
-from advisor.measuring.records import Comparison, append, lines
+from advisor.measuring.records import Comparison, append, described_by, lines
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime
@@ -81,7 +81,7 @@ class Track:
         self.guard = guard
         self.spent = 0.0
         self._place = dict.fromkeys(self.approaches, 0)
-        described = model.describe()
+        described = described_by(model)
         raced = replace(aside.task, test=aside.pool)
         judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
         same = {name: described[name] for name in SAME_MODEL}
@@ -130,7 +130,7 @@ class Track:
     def work(self, spec: str, train: int) -> float:
         """The work in equivalent prompt tokens, from the lengths of the texts."""
         outline = self._outline.with_labelled(train)
-        load = self.approaches[spec].load(outline, self._lengths)
+        load = load_of(self.approaches[spec], outline, self._lengths)
         return Work.of(load).to_fit if load else 0.0
 
     @cached_property

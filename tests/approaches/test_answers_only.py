@@ -100,3 +100,21 @@ def test_what_it_cannot_do_is_said(model: Any) -> None:
 )
 def test_the_label_that_an_answer_names(text: str, label: str) -> None:
     assert label_in(text, ("card", "blue", "dark blue")) == label
+
+
+def test_labels_of_a_script_without_spaces_are_found_within_a_sentence() -> None:
+    assert label_in("这是天气问题", ("天气", "新闻")) == "天气"
+
+
+def test_a_model_that_scores_need_not_say_so(model: Any) -> None:
+    class Scoring(Told):
+        def score(self, prompts: Any, choices: Any, adaptation: Any = None) -> Any:
+            return []
+
+    assert Scoring(model.embedder, sorted_out).can.score
+    assert not Told(model.embedder, sorted_out).can.score
+
+
+def test_a_model_that_cannot_be_trained_is_not_advised_to_be(desk: Task, model: Any) -> None:
+    estimate = advisor.recommend(desk, Told(model.embedder, from_documents))
+    assert not any("lora" in option.spec for option in estimate.options)

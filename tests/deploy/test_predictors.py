@@ -14,8 +14,10 @@ import pytest
 
 import advisor
 from advisor.approaches import parse, spec_of
+from advisor.cli import main
 from advisor.errors import UserError
 from advisor.models.local.engine import LocalModel
+from advisor.models.store import fresh
 from advisor.tasks import Example, Task
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +107,7 @@ def test_a_row_that_is_not_there_is_answered_with_those_that_are(
 
 
 def test_another_model_is_refused(moved: tuple[Path, advisor.Comparison, list[Example]], mistral: LocalModel) -> None:
-    with pytest.raises(UserError, match=r"was measured with id .*llama of the model, and this one has .*mistral"):
+    with pytest.raises(UserError, match=r"was measured with .*llama, revision \w+, and the revision of .*mistral is"):
         advisor.load_predictor(moved[0], "zero-shot", mistral)
 
 
@@ -136,3 +138,60 @@ def test_texts_are_recorded_unless_they_are_to_be_left_out(light_task: Task, mod
     told = " ".join(advisor.report(advisor.decide(without)).split())
     assert "left out of the records (--no-texts)" in told
     assert "--no-texts" not in advisor.report(advisor.decide(kept))
+
+
+def test_weights_that_lie_elsewhere_now_are_the_same_model(
+    moved: tuple[Path, advisor.Comparison, list[Example]], llama_folder: Path, tmp_path: Path
+) -> None:
+    elsewhere = Path(shutil.copytree(llama_folder, tmp_path / "weights"))
+    model = advisor.load_model(str(elsewhere), embedder="embedded", device="cpu", dtype="float32")
+    folder, comparison, test = moved
+    (run,) = (run for run in comparison.runs if run.spec == TUNED[1])
+    predictor = advisor.load_predictor(folder, TUNED[1], model)
+    assert predictor.predict([test[0].query])[0].text == answers(run)[test[0].id]
+
+
+def test_a_record_does_not_let_code_run(moved: tuple[Path, advisor.Comparison, list[Example]], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(moved[0], tmp_path / "from elsewhere"))
+    journal = folder / "comparisons.jsonl"
+    said = journal.read_text(encoding="utf-8").replace('"trust_remote_code": false', '"trust_remote_code": true')
+    journal.write_text(said, encoding="utf-8")
+    with pytest.raises(UserError, match="was loaded with code of its own"):
+        advisor.load_predictor(folder, "zero-shot")
+
+
+ANYWHERE = (["--json", "zero-shot", "the sea"], ["zero-shot", "--json", "the sea"], ["zero-shot", "the sea", "--json"])
+
+
+@pytest.mark.parametrize("arguments", ANYWHERE)
+def test_options_may_stand_anywhere(
+    arguments: list[str],
+    moved: tuple[Path, advisor.Comparison, list[Example]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["answer", str(moved[0]), *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] in ("red", "green", "blue")
+
+
+def test_a_lone_spec_that_is_no_row_is_no_question(
+    moved: tuple[Path, advisor.Comparison, list[Example]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["answer", str(moved[0]), "rag:k=7"]) == 2
+    assert "has no row 'rag:k=7'" in capsys.readouterr().err
+
+
+def test_what_is_gone_is_measured_anew_where_that_is_asked_for(light_task: Task, model: Any, tmp_path: Path) -> None:
+    first = advisor.compare(light_task, model, ["few-shot:k=2"], out=tmp_path)
+    shutil.rmtree(next(tmp_path.glob("*/few-shot*.seed0")))
+    with fresh():
+        again = advisor.compare(light_task, model, ["few-shot:k=2"], out=tmp_path)
+    assert [answers(run) for run in again.runs] == [answers(run) for run in first.runs]
+    assert list(tmp_path.glob("*/few-shot*.seed0/predictor.json"))
+
+
+def test_texts_that_were_recorded_are_not_said_to_be_left_out(light_task: Task, model: Any, tmp_path: Path) -> None:
+    """What is recorded without texts lies apart from what was recorded with them."""
+    kept = advisor.compare(light_task, model, ["rag:k=1"], out=tmp_path)
+    without = advisor.compare(light_task, model, ["rag:k=1"], out=tmp_path, texts=False)
+    assert kept.key != without.key
+    assert not any(p.passages for run in without.runs for p in run.predictions)

@@ -196,6 +196,7 @@ class LocalModel(LanguageModel):
 
     def forget(self) -> None:
         """Start cold: drop the prefixes, texts and choices kept from earlier calls, and begin to watch memory anew."""
+        self.activate(None)
         self.reader.forget()
         self._tree.cache_clear()
         self.renderer.forget()
@@ -211,6 +212,7 @@ class LocalModel(LanguageModel):
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model: the weights that ran, how and where."""
+        self.activate(None)  # an adapter beside them is none of its own
         return {
             "id": self.source.id,
             "revision": self.source.revision,
