@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from advisor.forecast.foresight import foresee
 from advisor.forecast.learned import expect, knowledge
 from advisor.forecast.rules import expect_by_rules
 from advisor.measuring.records import ModelFacts
-from advisor.models.language_model import LanguageModel
+from advisor.models import Capabilities, LanguageModel
 from advisor.pilot import ProbeReading, Probes, Rates
 from advisor.profiling import profile
 from advisor.tasks import Document, Example, Limits, Outline, Task
@@ -45,11 +46,25 @@ def read(**values: float) -> Probes:
     return Probes(readings, (), RATES, "train", (), 60.0)
 
 
-class Counts:
+class Nameless:
+    """Stands for an embedder that nobody asks."""
+
+    name, revision, dimension = "nameless", "1", 4
+
+    def embed(self, texts: Any) -> Any:
+        raise AssertionError("it is not run")
+
+
+class Counts(LanguageModel):
     """A model that knows what it is and how to count; nobody lets it run."""
 
     name = "counts"
-    embedder = None
+    context_window = 512
+    embedder = Nameless()
+    can = Capabilities(score=True, train=True)
+
+    def generate(self, prompts: Any, decoding: Any, adaptation: Any = None) -> Any:
+        raise AssertionError("it is not run")
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
