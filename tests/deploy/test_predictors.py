@@ -73,7 +73,7 @@ def test_every_approach_answers_as_it_was_recorded(
 
 
 def test_a_process_of_its_own_answers(
-    moved: tuple[Path, advisor.Comparison, list[Example]],
+    moved: tuple[Path, advisor.Comparison, list[Example]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, comparison, test = moved
     spec = TUNED[1]
@@ -83,8 +83,8 @@ def test_a_process_of_its_own_answers(
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["text"] for line in lines] == [answers(run)[example.id] for example in test]
     assert all(len(line["evidence"]) == 1 and len(line["passages"]) == 1 for line in lines)
-    alone = command("answer", str(folder), spec, test[0].input)
-    assert alone.stdout.strip() == answers(run)[test[0].id]
+    assert main(["answer", str(folder), spec, test[0].input]) == 0
+    assert capsys.readouterr().out.strip() == answers(run)[test[0].id]
 
 
 def test_the_choice_answers_where_no_row_is_named(
