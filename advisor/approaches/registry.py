@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
+from functools import cache
 from importlib.metadata import EntryPoint
 from typing import Any, Literal, get_args, get_origin
 
@@ -66,6 +68,12 @@ def part(name: str) -> type[Part]:
     Raises:
         UserError: nothing is registered under that name, or it is not an approach, builder or tuner.
     """
+    return _part(name, tuple(sys.path))
+
+
+@cache
+def _part(name: str, path: tuple[str, ...]) -> type[Part]:
+    """Looked up and checked once for each path of modules."""
     if name not in installed():
         raise plugins.unknown("approach", name, list(installed()))
     loaded = plugins.plugin(GROUP, name, "approach")

@@ -99,7 +99,7 @@ class Guard:
         if needed > allowed:
             training = time.perf_counter() - self._step_begun + more if self._step == TRAINING else 0.0
             why = f"it would have taken at least {duration(needed)}, and {duration(max(allowed, 0))} were left for it"
-            raise OutOfTime(why, needed, training)
+            raise OutOfTime(why, needed, min(training, needed))
 
     def end(self, spec: str, outcome: str) -> None:
         """The approach ended."""

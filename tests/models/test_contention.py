@@ -101,7 +101,8 @@ def test_a_process_that_spins_is_seen_and_a_child_of_ones_own_is_not() -> None:
     finally:
         child.kill()
         child.wait()
-    start = f"import subprocess, sys\nprint(subprocess.Popen([sys.executable, '-c', {spin!r}]).pid)"
+    spinning = f"subprocess.Popen([sys.executable, '-c', {spin!r}], stdout=subprocess.DEVNULL)"
+    start = f"import subprocess, sys\nprint({spinning}.pid)"
     told = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True).stdout
     try:
         before = look()
