@@ -101,7 +101,9 @@ def test_a_process_that_spins_is_seen_and_a_child_of_ones_own_is_not() -> None:
     finally:
         child.kill()
         child.wait()
-    spinning = f"subprocess.Popen([sys.executable, '-c', {spin!r}], stdout=subprocess.DEVNULL)"
+    spinning = (
+        f"subprocess.Popen([sys.executable, '-c', {spin!r}], stdout=-3, stderr=-3)"  # DEVNULL: no pipe is waited for
+    )
     start = f"import subprocess, sys\nprint({spinning}.pid)"
     told = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True).stdout
     try:
