@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from advisor.errors import UserError
 
+OWN = "adaptation-advisor"  # the distribution that brings what is Advisor's own
+NOTHING: Mapping[str, Any] = {}
 LONGEST = 60  # characters of a name as it is repeated in an error
 
 
 def installed(group: str) -> dict[str, EntryPoint]:
-    """Entry points of a group by name, in the order of their names."""
-    return _installed(group, tuple(sys.path))
+    """Entry points of a group by name, Advisor's own first, each part in the order of their names."""
+    own, others = _installed(group, tuple(sys.path))
+    return own | others
+
+
+def is_own(group: str, name: str) -> bool:
+    """Whether what is registered under a name comes with Advisor."""
+    return name in _installed(group, tuple(sys.path))[0]
 
 
 @cache
-def _installed(group: str, path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """Looked up once for each path of modules, since that takes longer than a report."""
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+def _installed(group: str, path: tuple[str, ...]) -> tuple[dict[str, EntryPoint], dict[str, EntryPoint]]:
+    """Advisor's own and the others; looked up once for each path of modules, since that takes longer than a report."""
+    points = sorted(entry_points(group=group), key=lambda point: point.name)
+    own = {point.name: point for point in points if point.dist is not None and point.dist.name == OWN}
+    return own, {point.name: point for point in points if point.name not in own}
 
 
-def plugin(group: str, name: str, what: str) -> Any:
+def plugin(group: str, name: str, what: str, own: Mapping[str, Any] = NOTHING) -> Any:
     """What is registered under a name.
 
     Args:
         what: it is called in an error, such as `approach`.
+        own: what Advisor brings itself without an entry point; a name of these means nothing else.
 
     Raises:
         UserError: nothing is registered under that name, or it cannot be imported.
     """
+    if name in own:
+        return own[name]
     points = installed(group)
     if name not in points:
-        raise unknown(what, name, list(points))
+        raise unknown(what, name, [*own, *(other for other in points if other not in own)])
     point = points[name]
     try:
         return point.load()

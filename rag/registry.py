@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from advisor.errors import UserError
-from advisor.plugins import installed, plugin, unknown
+from advisor.plugins import installed, plugin
 from rag.bm25 import Bm25
 from rag.dense import Dense
 from rag.hybrid import Hybrid
@@ -22,11 +22,7 @@ def searcher(name: str) -> type[Searcher]:
     Raises:
         UserError: there is none of that name, or what another package brings under it cannot be used.
     """
-    if name in OWN:
-        return OWN[name]
-    if name not in installed(GROUP):
-        raise unknown("retriever", name, [*OWN, *(other for other in installed(GROUP) if other not in OWN)])
-    found = plugin(GROUP, name, "retriever")
+    found = plugin(GROUP, name, "retriever", OWN)
     if not (isinstance(found, type) and issubclass(found, Searcher)):
         where = installed(GROUP)[name].value
         raise UserError(f"{where} is registered as retriever {name!r} but is none", "derive it from rag.Searcher")

@@ -26,7 +26,6 @@ from advisor.errors import UserError
 from advisor.tasks import Task, TaskShape
 
 GROUP = "advisor.approaches"
-OWN = "adaptation-advisor"  # the distribution that brings Advisor's own
 ALL = "all"
 """In place of a spec: everything that applies to the task."""
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
@@ -35,8 +34,7 @@ _SHOWS = ("nothing", "examples", "documents", "other")
 
 def installed() -> dict[str, EntryPoint]:
     """Entry points by name, Advisor's own first."""
-    found = plugins.installed(GROUP)
-    return {name: found[name] for name in sorted(found, key=lambda name: (not _is_own(found[name]), name))}
+    return plugins.installed(GROUP)
 
 
 def kinds() -> list[type[Part]]:
@@ -49,12 +47,8 @@ def kinds() -> list[type[Part]]:
     return sorted(map(part, installed()), key=_place)
 
 
-def _is_own(point: EntryPoint) -> bool:
-    return point.dist is not None and point.dist.name == OWN
-
-
 def _place(kind: type[Part]) -> tuple[object, ...]:
-    own = _is_own(installed()[kind.name])
+    own = plugins.is_own(GROUP, kind.name)
     if issubclass(kind, Approach):
         return not own, 0, not kind.control, kind.name
     if issubclass(kind, ContextBuilder):
@@ -74,8 +68,6 @@ def part(name: str) -> type[Part]:
 @cache
 def _part(name: str, path: tuple[str, ...]) -> type[Part]:
     """Looked up and checked once for each path of modules."""
-    if name not in installed():
-        raise plugins.unknown("approach", name, list(installed()))
     loaded = plugins.plugin(GROUP, name, "approach")
     where = installed()[name].value
     if not (isinstance(loaded, type) and issubclass(loaded, Approach | ContextBuilder | Tuner)):
