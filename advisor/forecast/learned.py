@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
@@ -26,10 +27,6 @@ from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
 
 COEFFICIENTS = "learned.json"
-APPROACHES = ("nearest", "head", "zero-shot", "few-shot", "few-shot:select=nearest", "rag", "lora", "rag+lora")
-"""What is learned: all that the table has measured and that may be chosen."""
-REFERENCE = "lora"  # measured on every task
-BASE = "zero-shot"  # measured on every task too, with the weights as they are
 EXPECTED = "expected of the reference"
 """The feature that differences are learned with beside those of the task: where little can be reached, approaches
 cannot be far apart."""
@@ -38,6 +35,30 @@ TWICE = 2.0
 of simply asking a model is known from asking it."""
 REACH = 1.5
 """A task counts as similar up to this many times the distance at which the table's own tasks lie from each other."""
+
+
+def learnable(spec: str) -> bool:
+    """Whether an approach is learned from: what may be chosen, in the form that stands for its family."""
+    approach = known(spec)
+    return approach is not None and not approach.control and spec == family(spec)
+
+
+def _learned_of(cases: Iterable[Case]) -> list[str]:
+    """The approaches that cases have measured and that are learned."""
+    return [spec for spec in dict.fromkeys(spec for case in cases for spec in case.qualities) if learnable(spec)]
+
+
+def bare(cases: Sequence[Case], trained: bool) -> str:
+    """The approach of the model alone, trained or as it is, that most cases have measured; empty where none has.
+
+    It is measured nearly everywhere, so that others are told by their difference to it.
+    """
+    counts = Counter(spec for case in cases for spec in case.qualities)
+    for spec, _ in counts.most_common():
+        approach = known(spec) if learnable(spec) else None
+        if approach and approach.uses_model and approach.shows == "nothing" and approach.trains_model == trained:
+            return spec
+    return ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +104,7 @@ class Knowledge:
 
     def _of(self, found: Features) -> Learned:
         """The regressions for the features that are known of a task."""
-        return self.probed if BASE in found else self.profiled
+        return self.probed if self.base in found else self.profiled
 
     def _alone(self, found: Features, spec: str) -> Belief | None:
         """The belief about one approach by its own regression; None where it was not learned."""
@@ -94,22 +115,32 @@ class Knowledge:
         source = "profile and probes" if learned is self.probed else "profile alone"
         why = f"learned from {fitted.cases} comparisons on {fitted.tasks} other tasks, from the {source}"
         one = Belief(spec, angle(fitted.predict(found)), fitted.within, None, 0.0, "learned", why, tasks=fitted.tasks)
-        if family(spec) == REFERENCE:
+        if family(spec) == self.reference:
             return replace(one, ahead=0.0)
         edge = learned.edges.get(family(spec))
         if edge is None:
             return one
-        expected = {**telling(found), EXPECTED: learned.values[REFERENCE].predict(found)}
+        expected = {**telling(found), EXPECTED: learned.values[self.reference].predict(found)}
         return replace(one, ahead=edge.total(expected), apart=edge.within)
 
     def ahead(self, found: Features, spec: str) -> tuple[float, float] | None:
         """An approach's difference to the reference on an average task, on the arcsine scale, and half of its 95 %
         interval.
         """
-        if family(spec) == REFERENCE:
+        if family(spec) == self.reference:
             return 0.0, 0.0
         fitted = self._of(found).edges.get(family(spec))
         return (fitted.total({}), fitted.within) if fitted else None
+
+    @cached_property
+    def reference(self) -> str:
+        """The trained model alone, to which differences are learned."""
+        return bare(self.cases, trained=True)
+
+    @cached_property
+    def base(self) -> str:
+        """The model alone as it is, whose probe tells that a task was probed."""
+        return bare(self.cases, trained=False)
 
     @property
     def most(self) -> int:
@@ -168,28 +199,32 @@ class Knowledge:
 def learn(cases: Sequence[Case]) -> Knowledge:
     """Fit two sets of regressions: on profile and probes, and on the profile alone."""
     plain = [replace(case, features=of_profile(case.features)) for case in cases]
-    probed = [case for case in cases if BASE in case.features]
-    return Knowledge(_learned_from(probed), _learned_from(plain), tuple(cases))
+    base, reference = bare(cases, trained=False), bare(cases, trained=True)
+    probed = [case for case in cases if base in case.features]
+    return Knowledge(_learned_from(probed, reference), _learned_from(plain, reference), tuple(cases))
 
 
-def _learned_from(cases: Sequence[Case]) -> Learned:
-    values = {spec: found for spec in APPROACHES if (found := fit(spec, cases))}
-    if REFERENCE not in values:
+def _learned_from(cases: Sequence[Case], to: str) -> Learned:
+    """The regressions; `to` is the approach to which differences are learned."""
+    specs = _learned_of(cases)
+    values = {spec: found for spec in specs if (found := fit(spec, cases))}
+    if to not in values:
         return Learned(values, {}, {})
     alone = {spec: foretold(fitted, cases) for spec, fitted in values.items()}
-    reference = alone[REFERENCE]
+    reference = alone[to]
     apart = differences(
         [
             replace(case, features={**telling(case.features), EXPECTED: reference.get(place)})
             for place, case in enumerate(cases)
         ],
-        REFERENCE,
+        to,
     )
-    edges = {spec: found for spec in APPROACHES if (found := fit(spec, apart, ()))}
-    return Learned(values, edges, _halves(cases, apart, alone, values, edges))
+    edges = {spec: found for spec in specs if (found := fit(spec, apart, ()))}
+    return Learned(values, edges, _halves(to, cases, apart, alone, values, edges))
 
 
 def _halves(
+    to: str,
     cases: Sequence[Case],
     apart: Sequence[Case],
     alone: Mapping[str, Mapping[int, float]],
@@ -203,13 +238,13 @@ def _halves(
         alone: the prediction of each approach by its own regression, by the position of the case.
     """
     ahead = {spec: foretold(fitted, apart, ()) for spec, fitted in edges.items()}
-    compared = [place for place, case in enumerate(cases) if REFERENCE in case.qualities]
+    compared = [place for place, case in enumerate(cases) if to in case.qualities]
     errors: dict[str, list[tuple[str, float]]] = {}
     for number, place in enumerate(compared):
         case, found = cases[place], {}
         for spec in case.qualities:
-            if spec in alone and (spec == REFERENCE or spec in ahead):
-                more = (0.0, 0.0) if spec == REFERENCE else (ahead[spec][number], edges[spec].within)
+            if spec in alone and (spec == to or spec in ahead):
+                more = (0.0, 0.0) if spec == to else (ahead[spec][number], edges[spec].within)
                 found[spec] = Belief(spec, angle(alone[spec][place]), values[spec].within, *more, "learned", "")
         shared = level(found)
         for spec, one in found.items():
@@ -248,10 +283,11 @@ def expect_from(
     found = features(description, kind, metric, probes)
     by_rules = expect_by_rules(description, kind, metric, probes, specs)
     if by_rules and not known.similar(found):
-        return expectations(_on_average(known, found, by_rules), REFERENCE)
+        return expectations(_on_average(known, found, by_rules), known.reference)
     learned = known.believed(found, specs)
-    prior = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules) for spec in specs}
-    return expectations(joined(prior, telling_readings(prior, probes, description)), REFERENCE)
+    alike = known.base, known.reference
+    prior = {spec: learned.get(spec) or _beside(by_rules[spec], learned, by_rules, alike) for spec in specs}
+    return expectations(joined(prior, telling_readings(prior, probes, description)), known.reference)
 
 
 def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expected]) -> dict[str, Belief]:
@@ -270,7 +306,8 @@ def _on_average(known: Knowledge, found: Features, by_rules: Mapping[str, Expect
     for spec, one in near.items():
         if one.basis == "rule":
             near[spec] = replace(placed(one, shared, math.hypot(one.half, one.apart)), why=why)
-    return {spec: near.get(spec) or _beside(one, near, by_rules) for spec, one in by_rules.items()}
+    alike = known.base, known.reference
+    return {spec: near.get(spec) or _beside(one, near, by_rules, alike) for spec, one in by_rules.items()}
 
 
 _UNLIKE = "rules of thumb for the level, and for the order the average of {} other tasks, none of them like this one"
@@ -281,13 +318,18 @@ def learned_edges(found: Mapping[str, Expected]) -> dict[str, float]:
     return {spec: one.edge for spec, one in found.items() if one.basis == "learned" and one.edge is not None}
 
 
-def _beside(rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str, Expected]) -> Belief:
+def _beside(
+    rule: Expected, learned: Mapping[str, Belief], by_rules: Mapping[str, Expected], alike: tuple[str, str]
+) -> Belief:
     """Place an approach that was not learned by its difference in the rules to one that was.
 
     It is no surer than that one.
+
+    Args:
+        alike: the model alone as it is, and trained.
     """
     approach, own = known(rule.spec), Belief.of(rule)
-    like = REFERENCE if approach is not None and approach.trains_model else BASE
+    like = alike[approach is not None and approach.trains_model]
     if rule.basis != "rule" or like not in learned:
         return replace(own, tried=rule.basis == "measured")
     more, its = own.middle - angle(by_rules[like].value), learned[like].ahead or 0.0

@@ -13,9 +13,10 @@ import numpy as np
 from advisor.advice.preference import worths
 from advisor.forecast.expected import Expected
 from advisor.forecast.features import features
-from advisor.forecast.learned import APPROACHES, Knowledge, expect_from, learn
+from advisor.forecast.learned import Knowledge, expect_from, learn, learnable
 from advisor.forecast.learning import Case
 from advisor.verdict import Interval
+from benchmarks.decisions.grid import APPROACHES
 from benchmarks.decisions.table import Measured
 from benchmarks.decisions.tree import advised_by_tree
 
@@ -56,7 +57,7 @@ class Advised:
 
 def eligible(point: Measured) -> dict[str, float]:
     """The measured qualities of all approaches that may be chosen."""
-    return {spec: o.quality.value for spec, o in point.outcomes.items() if spec in APPROACHES}
+    return {spec: o.quality.value for spec, o in point.outcomes.items() if learnable(spec)}
 
 
 def case_of(point: Measured) -> Case:
@@ -134,7 +135,7 @@ class _Seconds:
 
 
 def _by_spec(points: Sequence[Measured]) -> Iterator[tuple[str, list]]:
-    for spec in APPROACHES:
+    for spec in filter(learnable, APPROACHES):
         yield spec, [point.outcomes[spec] for point in points if spec in point.outcomes]
 
 

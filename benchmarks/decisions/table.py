@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import UserError
-from advisor.forecast.learned import APPROACHES
+from advisor.forecast.learned import learnable
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
 from advisor.pilot.readings import ProbeReading, Probes, Rates
@@ -109,7 +109,7 @@ def _outcomes(comparison: Comparison) -> dict[str, Outcome]:
 
 def _halved(own: Comparison, other: Comparison | None, carried: Container[str]) -> float:
     runs = [run for run in other.runs if run.spec in carried] if other else []
-    runs = [*{run.spec: run for run in (*runs, *own.runs) if run.status == "ok" and run.spec in APPROACHES}.values()]
+    runs = [*{run.spec: run for run in (*runs, *own.runs) if run.status == "ok" and learnable(run.spec)}.values()]
     return halved(samples(own.task.metric, own.answers, runs))
 
 
