@@ -135,18 +135,17 @@ def carry_out(
     current()  # a setting of the store that cannot be read is told now, not in the middle
     with alone(folder):
         keep_threads(model, [folder])
-        plan.executor.prepare(model)
-        head = head_of(plan, task, model, chosen)
-        head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
-        loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
-        append(folder / JOURNAL, head)
-        rows = _rows(plan, model, chosen, head)
-        noted = False
-        for outcomes in plan.executor.outcomes(rows, task, model, shown):
-            if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
-                add_spans(folder, head["key"], loaded, head["model"])
-                noted = True
-        plan.executor.finish(model)
+        with plan.executor.sharing(model):
+            head = head_of(plan, task, model, chosen)
+            head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
+            loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
+            append(folder / JOURNAL, head)
+            rows = _rows(plan, model, chosen, head)
+            noted = False
+            for outcomes in plan.executor.outcomes(rows, task, model, shown):
+                if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
+                    add_spans(folder, head["key"], loaded, head["model"])
+                    noted = True
     return read_comparison(folder)
 
 

@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -35,11 +35,8 @@ Rows = Mapping[str, Sequence[Assignment]]
 class Executor(Protocol):
     """Carries out runs, each recorded as soon as it has something to record."""
 
-    def prepare(self, model: LanguageModel) -> None:
-        """Called before anything is recorded, for what of the machine the model is to take."""
-
-    def finish(self, model: LanguageModel) -> None:
-        """Called when all is done, to give that back."""
+    def sharing(self, model: LanguageModel) -> AbstractContextManager[None]:
+        """While the block runs, the model takes no more of the machine than its share; all is recorded within."""
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """The outcomes of a row's runs, in words, as each row ends."""
@@ -48,11 +45,9 @@ class Executor(Protocol):
 class Here:
     """One run after the other, in this process."""
 
-    def prepare(self, model: LanguageModel) -> None:
-        """Nothing: the model has the machine for itself."""
-
-    def finish(self, model: LanguageModel) -> None:
-        """Nothing."""
+    def sharing(self, model: LanguageModel) -> AbstractContextManager[None]:
+        """The model has the machine for itself."""
+        return nullcontext()
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """Outcomes in the order of the comparison."""
@@ -88,10 +83,10 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._threads: int | None = None
 
-    def prepare(self, model: LanguageModel) -> None:
-        """Share the threads out.
+    @contextmanager
+    def sharing(self, model: LanguageModel) -> Iterator[None]:
+        """Each process has its part of the threads, this one too.
 
         Raises:
             UserError: nothing says by what a worker could load the model.
@@ -101,14 +96,14 @@ class Processes:
                 f"{model.name} was not loaded by its name, so that no other process can load it",
                 "take it from advisor.load_model, or leave --workers out",
             )
-        self._threads = model.describe().get("threads")
-        if self._threads:
-            model.use_threads(max(1, self._threads // self.workers))
-
-    def finish(self, model: LanguageModel) -> None:
-        """Give the threads back."""
-        if self._threads:
-            model.use_threads(self._threads)
+        threads = model.describe().get("threads")
+        if threads:
+            model.use_threads(max(1, threads // self.workers))
+        try:
+            yield
+        finally:
+            if threads:
+                model.use_threads(threads)
 
     def outcomes(self, rows: Rows, task: Task, model: LanguageModel, progress: Progress) -> Iterator[list[str]]:
         """Outcomes as rows end, which need not be the order of the comparison."""

@@ -7,8 +7,7 @@ a local model's. Embedders are found in the same way, in the group `advisor.embe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,10 +85,8 @@ def load_model(
     Raises:
         UserError: the model cannot be had, or is not a causal language model.
     """
-    load: Loader = plugin(MODELS, _loader_of(name, MODELS, "model"), "loader of models")
     loading = Loading(embedder, device, dtype, trust_remote_code)
-    with _told(name):
-        model = load(name, loading)
+    model = _loaded(MODELS, "model", name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(
             f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
@@ -126,20 +123,6 @@ def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) 
     )
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Whatever another package's loader raises is told in a line; a fault of our own keeps its trace."""
-    try:
-        yield
-    except AdvisorError:
-        raise
-    except Exception as error:
-        if SCHEME.match(name) is None or Path(name).exists():
-            raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"model {name}: cannot be loaded: {reason}", "check the name, or update its package") from error
-
-
 def _whole(name: str) -> str:
     """A path in full, so that it is found from elsewhere; any other name as it is."""
     path = Path(name)
@@ -152,8 +135,26 @@ def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str 
     Raises:
         UserError: it cannot be had.
     """
-    load: EmbedderLoader = plugin(EMBEDDERS, _loader_of(name, EMBEDDERS, "embedder"), "loader of embedders")
-    return load(name, Loading(name, device, dtype))
+    found: Embedder = _loaded(EMBEDDERS, "embedder", name, Loading(name, device, dtype))
+    return found
+
+
+def _loaded(group: str, what: str, name: str, loading: Loading) -> Any:
+    """What the loader of a name makes of it. Whatever another package's raises is told in a line; a fault of our own
+    keeps its trace."""
+    loader = _loader_of(name, group, what)
+    load = plugin(group, loader, f"loader of {what}s")
+    try:
+        return load(name, loading)
+    except AdvisorError:
+        raise
+    except Exception as error:
+        if loader == LOCAL:
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(
+            f"{what} {name}: cannot be loaded: {reason}", "check the name, or update its package"
+        ) from error
 
 
 def _loader_of(name: str, group: str, what: str) -> str:

@@ -6,6 +6,10 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import active_children
 from pathlib import Path
@@ -16,12 +20,14 @@ import pytest
 import advisor
 from advisor.errors import UserError
 from advisor.measuring.comparing import Plan, assignment_of, chosen_of, head_of
+from advisor.measuring.executors import Processes
 from advisor.measuring.progress import Silence
 from advisor.measuring.reading import record_path
 from advisor.measuring.records import lines
 from advisor.models.local.engine import LocalModel
 from advisor.tasks import Task
 
+ROOT = Path(__file__).parents[2]
 SPECS = ["majority", "zero-shot", "few-shot:k=2", "rag:k=1", "oracle", "lora:rank=2,epochs=1"]
 NO_EVIDENCE = 'no example says which documents hold its answer ("evidence")'
 OF_TIME = {"seconds", "ttft_seconds", "spans", "reused", "others", "started", "kills", "peak_memory_bytes"}
@@ -107,3 +113,54 @@ def test_a_killed_worker_costs_its_run_alone(light_task: Task, named: LocalModel
     assert {run.spec for run in found.runs if run.status != "ok"} == set(interrupted)
     again = advisor.compare(light_task, named, specs, out=tmp_path)
     assert {run.status for run in again.runs} == {"ok"}
+
+
+def test_threads_are_shared_and_given_back_however_it_ends(scripted: Any) -> None:
+    class Threaded(scripted.ScriptedModel):  # type: ignore[name-defined, misc]
+        def use_threads(self, number: int) -> None:
+            self.facts = {"threads": number}
+
+    model = Threaded(facts={"threads": 8})
+    model.loaded_from = {"name": "threaded"}
+    with pytest.raises(KeyboardInterrupt), Processes(3).sharing(model):
+        assert model.describe()["threads"] == 2
+        raise KeyboardInterrupt
+    assert model.describe()["threads"] == 8
+
+
+ORPHANING = """
+import sys
+import advisor
+from advisor.tasks import Example, Task
+
+if __name__ == "__main__":
+    examples = tuple(Example(f"t{i}", f"the thing {i}", f"it is {i}") for i in range(40))
+    task = Task("things", "qa", "Say.", "token_f1", train=examples, test=examples[:2])
+    model = advisor.load_model(sys.argv[1], embedder="embedded", device="cpu", dtype="float32")
+    advisor.compare(task, model, ["lora:epochs=9999", "lora:epochs=9998"], out=sys.argv[2], workers=2)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(llama_folder: Path, tmp_path: Path) -> None:
+    """Else they would go on writing into a folder in which somebody else may be at work by then."""
+    (tmp_path / "orphaning.py").write_text(ORPHANING, encoding="utf-8")
+    started = subprocess.Popen(
+        [sys.executable, str(tmp_path / "orphaning.py"), str(llama_folder), str(tmp_path / "run")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        until(lambda: len(list(tmp_path.glob("run/*/lora*.jsonl"))) == 2)
+        workers = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+    finally:
+        started.kill()
+        started.wait()
+    assert len(workers) >= 2
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for it, a minute at most."""
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
