@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from advisor.models import Embedder, Passage, Vectors
 from rag.chunking import Chunk
 from rag.embeddings import EmbedderEmbeddings
-from rag.searcher import Floats, Scorer, Sources, chunk_of, document_of
+from rag.searcher import Floats, Scorer, Sources, chunk_of, document_of, limits_of
 from rag.store import FaissStore
 
 AT_ONCE = 64  # texts whose similarities to all chunks are in memory together
@@ -49,12 +49,8 @@ class Dense(Scorer):
         vectors = self.embedder.embed(texts)
         if within is None and not any(without or ()):
             return self._nearest(vectors, k)
-        only: Sequence[Sources | None] = within or [None] * len(texts)
-        hidden: Sequence[Sources] = without or [()] * len(texts)
-        return [
-            self._nearest(vectors[at : at + 1], k, *limits)[0]
-            for at, limits in enumerate(zip(only, hidden, strict=True))
-        ]
+        limits = limits_of(texts, within, without)
+        return [self._nearest(vectors[at : at + 1], k, *one)[0] for at, one in enumerate(limits)]
 
     @property
     def size_bytes(self) -> int:

@@ -21,7 +21,7 @@ from rag.chunking import document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
 from rag.passage_budget import Room
-from rag.searcher import Searcher, Sources
+from rag.searcher import Searcher, Sources, limits_of
 from rag.sources import DocumentSource
 
 DOCUMENTS = "documents.json"
@@ -136,10 +136,10 @@ class Held(Searcher):
         if within is not None:
             wanted = dict.fromkeys(source for sources in within for source in sources)
             return self._own.passages(wanted).search(texts, k, within, without)
-        hidden = without or [()] * len(texts)
+        limits = limits_of(texts, within, without)
         return [
             [p for p in self._returned(text) if p.source not in others][:k]
-            for text, others in zip(texts, hidden, strict=True)
+            for text, (_, others) in zip(texts, limits, strict=True)
         ]
 
     def save(self, folder: Path) -> None:

@@ -96,10 +96,8 @@ class Scorer(Searcher):
         without: Sequence[Sources] | None = None,
     ) -> list[list[Passage]]:
         """The chunks with the highest scores."""
-        only: Sequence[Sources | None] = within or [None] * len(texts)
-        hidden: Sequence[Sources] = without or [()] * len(texts)
-        limits = zip(self.scores(texts), only, hidden, strict=True)
-        return [self._best(scores, k, sources, others) for scores, sources, others in limits]
+        limits = limits_of(texts, within, without)
+        return [self._best(scores, k, *one) for scores, one in zip(self.scores(texts), limits, strict=True)]
 
     def _best(self, scores: Floats, k: int, within: Sources | None, without: Sources) -> list[Passage]:
         if within is None:
@@ -111,6 +109,14 @@ class Scorer(Searcher):
         places = np.flatnonzero(found)
         order = np.argsort(-scores[places], kind="stable")[:k]
         return [self.chunks[at].passage for at in places[order]]
+
+
+def limits_of(
+    texts: Sequence[str], within: Sequence[Sources] | None, without: Sequence[Sources] | None
+) -> list[tuple[Sources | None, Sources]]:
+    """For each text the only sources to look at, None for all, and those to leave out."""
+    only: Sequence[Sources | None] = within or [None] * len(texts)
+    return list(zip(only, without or [()] * len(texts), strict=True))
 
 
 def document_of(chunk: Chunk) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from advisor.approaches.answering import CONTENT_FREE, LabelReading, blank_prompts, blank_values
 from advisor.approaches.contract import Prediction, Usage
@@ -103,15 +104,19 @@ class LabelReader:
 def label_in(text: str, labels: Sequence[str]) -> str:
     """The label that a written answer names: the one that it is, else the one that it names first, of several at the
     same place the longest. An answer that names none stays what it is, which no metric takes for a label."""
-    forms = {answer_form("classification", label): label for label in labels}
+    forms, longest, pattern = _looked_for(tuple(labels))
     if label := forms.get(answer_form("classification", text)):
         return label
-    found = [
-        (match.start(), -len(label), label)
-        for label in labels
-        if (match := re.search(_whole(label), text, re.IGNORECASE))
-    ]
-    return min(found)[2] if found else text
+    found = pattern.search(text)
+    return longest[found.lastindex - 1] if found and found.lastindex else text
+
+
+@lru_cache(maxsize=8)
+def _looked_for(labels: tuple[str, ...]) -> tuple[dict[str, str], list[str], re.Pattern[str]]:
+    """The labels by their forms; the longest first; and a pattern with a group for each of these."""
+    longest = sorted(labels, key=lambda label: (-len(label), label))
+    pattern = re.compile("|".join(f"({_whole(label)})" for label in longest), re.IGNORECASE)
+    return {answer_form("classification", label): label for label in labels}, longest, pattern
 
 
 def _whole(label: str) -> str:

@@ -13,13 +13,13 @@ from typing import Any, TextIO
 
 from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
+from advisor.commands.options import add_model, load_named
 from advisor.deploy.predictors import chosen, recorded_model, restored
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
-from advisor.models.load import load_model
 from advisor.tasks import Query
 
 
@@ -35,11 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object for a query that is given here, too")
     model = parser.add_argument_group("model and machine", "default: as recorded")
-    model.add_argument("--model", metavar="M", help="the model that was measured, where it lies elsewhere now")
-    model.add_argument("--embedder", metavar="E", default="embedded", help="goes with --model")
-    model.add_argument("--device", metavar="D", help="goes with --model")
-    model.add_argument("--dtype", metavar="T", help="goes with --model")
-    model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with the model run")
+    add_model(model, "the model that was measured, where it lies elsewhere now; the rest goes with it")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,15 +45,7 @@ def run(options: argparse.Namespace) -> int:
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
     model = (
-        load_model(
-            options.model,
-            embedder=options.embedder,
-            device=options.device,
-            dtype=options.dtype,
-            trust_remote_code=options.trust_remote_code,
-        )
-        if options.model
-        else recorded_model(comparison, options.trust_remote_code)
+        load_named(options.model, options) if options.model else recorded_model(comparison, options.trust_remote_code)
     )
     predictor = restored(comparison, row, model)
     try:

@@ -22,6 +22,7 @@ from advisor.tasks.textfile import BOUNDS, FileBounds
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits))
+MODEL_NAMES = "embedded, a public name, a folder or a .gguf file; advisor models lists more"
 MOST_MB = 1_000_000
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
@@ -53,14 +54,23 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(bound.option, dest=f"max_{part}_mb", type=float, metavar="MB", help=usual)
 
 
+def add_model(group: Any, help: str) -> None:
+    """Which model, and how it runs.
+
+    Args:
+        help: what the model is named for.
+    """
+    group.add_argument("--model", metavar="M", help=help)
+    group.add_argument("--embedder", metavar="E", default=DEFAULT, help="embedded, a public name or a folder")
+    group.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    group.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
+    group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+
+
 def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
     """Which model runs where, and where it is recorded: in `folder` by default."""
     running = parser.add_argument_group("model and machine")
-    running.add_argument("--model", metavar="M", help="embedded, a public name, a folder or a .gguf file")
-    running.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
-    running.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
-    running.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
-    running.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    add_model(running, MODEL_NAMES)
     running.add_argument("--out", metavar="DIR", help=f"run folder; default: {folder}")
     running.add_argument(
         "--fresh",
@@ -161,22 +171,20 @@ def load(options: argparse.Namespace, task: Task) -> LanguageModel:
     return load_named(options.model or task.defaults.model or DEFAULT, options, task)
 
 
-def load_named(name: str, options: argparse.Namespace, task: Task) -> LanguageModel:
-    """A model with the options for it, of which it is said where it does not know the task's language.
+def load_named(name: str, options: argparse.Namespace, task: Task | None = None) -> LanguageModel:
+    """A model with the options for it.
+
+    Args:
+        task: where there is one, it is said if the model does not know its language.
 
     Raises:
         UserError: it cannot be had.
     """
-    how = {name: getattr(options, name) for name in ("embedder", "device", "dtype", "trust_remote_code")}
+    how = {option: getattr(options, option) for option in ("embedder", "device", "dtype", "trust_remote_code")}
     model = load_model(name, **how)
-    note_language(task, model)
+    for caveat in language_caveats(task, model) if task else ():
+        log.warning("note: %s", caveat)  # before anything is measured
     return model
-
-
-def note_language(task: Task, model: LanguageModel) -> None:
-    """Say before anything is measured that the model does not know the task's language, where that is so."""
-    for caveat in language_caveats(task, model):
-        log.warning("note: %s", caveat)
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

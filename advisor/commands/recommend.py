@@ -9,7 +9,17 @@ from dataclasses import replace
 
 from advisor.advice.agenda import Invocation
 from advisor.advice.recommending import estimate
-from advisor.commands.options import TABLE, add_format, add_limits, add_task, limits_of, load_named, task_of
+from advisor.commands.options import (
+    MODEL_NAMES,
+    TABLE,
+    add_format,
+    add_limits,
+    add_model,
+    add_task,
+    limits_of,
+    load_named,
+    task_of,
+)
 from advisor.errors import UserError
 from advisor.pilot import probe
 from advisor.pilot.readings import PROBING
@@ -22,11 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Which task, which model if any, and how to judge."""
     add_task(parser)
     model = parser.add_argument_group("model and machine")
-    model.add_argument("--model", metavar="M", help="probe it: embedded, a public name, a folder or a .gguf file")
-    model.add_argument("--embedder", metavar="E", default="embedded", help="embedded, a public name or a folder")
-    model.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
-    model.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
-    model.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    add_model(model, f"probe it: {MODEL_NAMES}")
     model.add_argument("--seconds", type=float, metavar="S", help=f"for the probes; default: {PROBING:g}")
     add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from advisor.approaches import Predictor, parse, spec_of
+from advisor.approaches import Predictor, known, parse, spec_of
 from advisor.cleaning import say
 from advisor.disk import intact
 from advisor.errors import UserError
@@ -47,7 +47,8 @@ def chosen(comparison: Comparison, spec: str | None) -> Run:
     """
     spec = spec or _recommended(comparison)
     rows = list(dict.fromkeys(run.spec for run in comparison.runs))
-    named = spec if spec in rows else _canonical(spec)
+    described = None if spec in rows else known(spec)
+    named = spec_of(described) if described else spec
     runs = [run for run in comparison.runs if run.spec == named]
     if not runs:
         raise UserError(f"{comparison.folder}: has no row {spec!r}", f"its rows are {', '.join(rows)}")
@@ -68,14 +69,6 @@ def _recommended(comparison: Comparison) -> str:
     if not found.decided:
         say(f"note: {found.approach} is the provisional choice; the comparison has not decided")
     return found.approach
-
-
-def _canonical(spec: str) -> str:
-    """The spec as records have it; as it is where it names nothing that is installed."""
-    try:
-        return spec_of(parse(spec))
-    except UserError:
-        return spec
 
 
 def recorded_model(comparison: Comparison, trust_remote_code: bool = False) -> LanguageModel:

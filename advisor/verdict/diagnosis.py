@@ -85,30 +85,32 @@ def _side(c: Contrast) -> int:
     return 0 if not c.shown else 1 if c.difference.value > 0 else -1
 
 
-def _above_majority(constant: str) -> Callable[[Contrast], str]:
+def _meaning(better: str, worse: str, neither: str) -> Callable[[Contrast], str]:
+    """Sentences for a difference with `{first}`, `{second}` and `{by}` in them."""
+
     def meaning(c: Contrast) -> str:
-        by = words.value(abs(c.difference.value))
-        match _side(c):
-            case 1:
-                return f"{c.first} is better than always giving {constant} ({c.second}), by {by}."
-            case -1:
-                return f"{c.first} is worse than always giving {constant} ({c.second}), by {by}."
-        return f"{c.first} is not shown to differ from always giving {constant} ({c.second})."
+        said = (neither, better, worse)[_side(c)]
+        return said.format(first=c.first, second=c.second, by=words.value(abs(c.difference.value)))
 
     return meaning
+
+
+def _above_majority(constant: str) -> Callable[[Contrast], str]:
+    always = f"always giving {constant} ({{second}})"
+    return _meaning(
+        f"{{first}} is better than {always}, by {{by}}.",
+        f"{{first}} is worse than {always}, by {{by}}.",
+        f"{{first}} is not shown to differ from {always}.",
+    )
 
 
 def _added(what: str) -> Callable[[Contrast], str]:
-    def meaning(c: Contrast) -> str:
-        by = words.value(abs(c.difference.value))
-        match _side(c):
-            case 1:
-                return f"{what.capitalize()} ({c.first}) added {by} to {c.second}."
-            case -1:
-                return f"{what.capitalize()} ({c.first}) took {by} from {c.second}."
-        return f"{what.capitalize()} ({c.first}) changed nothing that this test set shows against {c.second}."
-
-    return meaning
+    what = what.capitalize()
+    return _meaning(
+        f"{what} ({{first}}) added {{by}} to {{second}}.",
+        f"{what} ({{first}}) took {{by}} from {{second}}.",
+        f"{what} ({{first}}) changed nothing that this test set shows against {{second}}.",
+    )
 
 
 def _lost_by_retrieval(margin: float) -> Callable[[Contrast], str]:

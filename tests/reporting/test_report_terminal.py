@@ -10,9 +10,11 @@ from rich.cells import cell_len
 
 from advisor.cleaning import plain
 from advisor.reporting import report, show
+from advisor.reporting.blocks import Detail, Details, Report
 from advisor.reporting.characters import fold_spec, shorten
 from advisor.reporting.plot import cluster, plot
 from advisor.reporting.scatter import scatter
+from advisor.reporting.terminal import terminal
 from advisor.verdict.decision import Cost, Decision, Interval
 
 WIDTHS = [40, 60, 80, 100, 140]
@@ -190,3 +192,10 @@ def test_folding_and_shortening() -> None:
     assert shorten("abcdefgh", 6) == "abc..."
     assert shorten("日本日本", 7) == "日本..."
     assert plain("a\n\tb\x1b[31mc\x07\u202e") == "a bc"
+
+
+def test_a_long_label_never_touches_its_figure() -> None:
+    long = "a label that is longer than there is room for in a list"
+    block = Details((Detail("short", "said of it", "0.5"), Detail(long, "said too", "0.25")))
+    lines = terminal(Report("title", (block,)), width=120, color=False).splitlines()
+    assert any(line.lstrip().startswith(f"{long}  0.25") for line in lines)
