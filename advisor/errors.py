@@ -27,5 +27,12 @@ class UserError(AdvisorError):
         return f"error: {self.what}" + (f"\n  try: {self.hint}" if self.hint else "")
 
 
+class Interrupted(AdvisorError):
+    """Work that cannot go on now, through no fault of its own: a server is gone, or what may be spent is spent.
+
+    What was recorded stays, and the same command goes on from there. The message says what stopped it and what to do.
+    """
+
+
 class NotApplicable(AdvisorError):
     """An approach that was asked for cannot be used on this task; the message says why."""

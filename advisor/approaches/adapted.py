@@ -35,7 +35,17 @@ from advisor.approaches.workload import (
     Lengths,
     Load,
 )
-from advisor.models import Adaptation, Context, Decoding, LanguageModel, Prompt, cut_by, note_of_cut
+from advisor.models import (
+    Adaptation,
+    Context,
+    Decoding,
+    Generation,
+    LabelsBy,
+    LanguageModel,
+    Prompt,
+    cut_by,
+    note_of_cut,
+)
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
@@ -147,6 +157,7 @@ class Adapted(Approach):
             tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
         predictor = AdaptedPredictor(task.brief, model, source, tuned, decoding_for(task, model))
         if task.kind == "classification":
+            predictor.labels_by = model.tells_labels_by(task.labels)
             predictor.notes += (_choose_reading(predictor, task, seed),)
         if tuned is not None and source.embedder is not None:
             inputs = [example.input for example in task.train]
@@ -160,7 +171,7 @@ class Adapted(Approach):
         saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
         decoding = Decoding(saved["decoding"]["max_tokens"], tuple(saved["decoding"]["stop"]))
         predictor = AdaptedPredictor(task, model, source, tuned, decoding)
-        predictor.labels.reading = LabelReading(**saved["reading"])
+        predictor.labels.reading, predictor.labels_by = LabelReading(**saved["reading"]), saved["labels_by"]
         predictor.notes = tuple(saved["notes"])
         return predictor
 
@@ -176,6 +187,7 @@ class AdaptedPredictor(Predictor):
     Attributes:
         decoding: where a generated answer ends.
         labels: chooses among the labels (classification, and a model that gives likelihoods).
+        labels_by: how labels are told; None where there are none.
         notes: what was found while fitting.
     """
 
@@ -188,6 +200,7 @@ class AdaptedPredictor(Predictor):
         self.tuned = tuned
         self.decoding = decoding
         self.labels = LabelReader(model, task.labels, self.adaptation)
+        self.labels_by: LabelsBy | None = None
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -200,6 +213,7 @@ class AdaptedPredictor(Predictor):
             context.trainable_parameters + weights.trainable_parameters,
             context.notes + weights.notes + self.notes,
             {**context.resolved, **weights.resolved},
+            self.labels_by,
         )
 
     @property
@@ -226,7 +240,12 @@ class AdaptedPredictor(Predictor):
         if self.tuned is not None:
             (folder / "weights").mkdir()
             self.tuned.save(folder / "weights")
-        saved = {"decoding": asdict(self.decoding), "reading": asdict(self.labels.reading), "notes": self.notes}
+        saved = {
+            "decoding": asdict(self.decoding),
+            "reading": asdict(self.labels.reading),
+            "labels_by": self.labels_by,
+            "notes": self.notes,
+        }
         (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
 
     def _unread(self, inputs: Sequence[str]) -> list[bool]:
@@ -234,17 +253,33 @@ class AdaptedPredictor(Predictor):
         return cut_by(embedder, inputs) if embedder else [False] * len(inputs)
 
     def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        if self.model.can.score:
+        if self.labels_by == "likelihood":
             return self.labels.answers(prompts, called)
+        if self.labels_by == "constraint":
+            return _predictions(self.model.choose(prompts, self.task.labels, self.adaptation), called)
         written = self._generate(prompts, called)
         return [replace(answer, text=label_in(answer.text, self.task.labels)) for answer in written]
 
     def _generate(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        answers = []
-        for g in self.model.generate(prompts, self.decoding, self.adaptation):
-            usage = Usage(g.prompt_tokens, g.completion_tokens, g.dropped, g.cut, called + g.ttft_seconds)
-            answers.append(Prediction("", g.text, (), None, usage))
-        return answers
+        return _predictions(self.model.generate(prompts, self.decoding, self.adaptation), called)
+
+
+def _predictions(generations: Sequence[Generation], called: float) -> list[Prediction]:
+    """What a model wrote, as answers to queries whose ids are left out."""
+    answers = []
+    for g in generations:
+        usage = Usage(
+            g.prompt_tokens,
+            g.completion_tokens,
+            g.dropped,
+            g.cut,
+            called + g.ttft_seconds,
+            cached_tokens=g.cached_tokens,
+            reasoning_tokens=g.reasoning_tokens,
+            estimated=g.estimated,
+        )
+        answers.append(Prediction("", g.text, (), None, usage, failure=g.failure))
+    return answers
 
 
 def _prompt(task: TaskBrief, text: str, context: Context) -> Prompt:
@@ -266,8 +301,11 @@ def _answered(query: Query, context: Context, answer: Prediction, unread: bool) 
 
 def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> str:
     """Choose how labels are read, on labelled examples that the prompt does not show; returns a note for the report."""
-    if not predictor.model.can.score:
-        return f"{predictor.model.name} gives no likelihoods of labels: they were read from its written answers."
+    if predictor.labels_by == "constraint":
+        return f"{predictor.model.name} could answer with nothing but a label."
+    if predictor.labels_by == "text":
+        why = "as --labels-by asks" if predictor.model.labels_by else "since it gives no likelihoods of labels"
+        return f"Labels were read from what {predictor.model.name} wrote, {why}."
     shown = predictor.source.contexts([Query("", "")]) if task.train else []
     examples = trial_examples(task, seed, [s.input for c in shown if c.fixed for s in c.shots])
     contexts = predictor.source.training_contexts(examples, seed) if examples else []

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
-from advisor.models import Adaptation, Context, Embedder, LanguageModel, Passage, Prompt
+from advisor.models import Adaptation, Context, Embedder, LabelsBy, LanguageModel, Passage, Prompt
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -33,6 +33,7 @@ class Usage:
             answer comes in one piece.
         shown: pieces of context (passages and shots) that reached the prompt; None where that is not known.
         unread: whether an embedder had to do with the beginning of the input, since it reads no more.
+        cached_tokens, reasoning_tokens, estimated: as in `advisor.models.Generation`.
     """
 
     prompt_tokens: int = 0
@@ -42,6 +43,9 @@ class Usage:
     ttft_seconds: float | None = None
     shown: int | None = None
     unread: bool = False
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Prediction:
         evidence: ids of the documents shown to the model, best first.
         passages: the pieces of documents that were retrieved, best first; the last `usage.dropped` did not fit.
         confidence: probability of the answer among the labels; None where there is none.
+        failure: why there is no answer, in a few words; empty where there is one.
     """
 
     id: str
@@ -60,6 +65,7 @@ class Prediction:
     confidence: float | None = None
     usage: Usage = Usage()
     passages: tuple[Passage, ...] = ()
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class Facts:
         notes: what a reader of the report should know about this fit, in full sentences.
         resolved: hyper-parameters that were left to the program and what it chose, by part:
             `{"lora": {"epochs": 3}}`.
+        labels_by: how labels are told; None where there are none, or no language model tells them.
     """
 
     index_seconds: float | None = None
@@ -80,6 +87,7 @@ class Facts:
     trainable_parameters: int = 0
     notes: tuple[str, ...] = ()
     resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels_by: LabelsBy | None = None
 
 
 class Predictor(ABC):

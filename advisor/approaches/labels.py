@@ -61,7 +61,15 @@ class LabelReader:
         answers = []
         for score, blank in self._scored(prompts, blanks=self.reading.unbiased):
             number, confidence = self.reading.choose(score, blank)
-            usage = Usage(score.prompt_tokens, score.lengths[number], score.dropped, score.cut, called + score.seconds)
+            usage = Usage(
+                score.prompt_tokens,
+                score.completion_tokens or score.lengths[number],
+                score.dropped,
+                score.cut,
+                called + score.seconds,
+                cached_tokens=score.cached_tokens,
+                estimated=score.estimated,
+            )
             answers.append(Prediction("", self.labels[number], (), confidence, usage))
         return answers
 

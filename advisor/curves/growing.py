@@ -21,9 +21,10 @@ from typing import Any
 from advisor.approaches import Approach, spec_of
 from advisor.errors import UserError
 from advisor.measuring.comparing import CURVES, Plan, alone, carry_out, keep_threads
+from advisor.measuring.lines import append, lines
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import as_written, read_comparison
-from advisor.measuring.records import Comparison, append, lines
+from advisor.measuring.records import Comparison
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset

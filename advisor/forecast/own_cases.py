@@ -23,7 +23,7 @@ from advisor.forecast.features import features
 from advisor.forecast.learning import Case
 from advisor.forecast.sketch import same_data, sketch
 from advisor.intake import Bound, finite, json_of, read_bytes
-from advisor.measuring.records import append
+from advisor.measuring.lines import append
 from advisor.pilot.readings import Probes
 from advisor.tasks import Task
 from advisor.tasks.description import describe

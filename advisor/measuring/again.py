@@ -11,13 +11,15 @@ from typing import Any
 from advisor.approaches import Approach, ContextBuilder, Predictor, Tuner, parse
 from advisor.errors import UserError
 from advisor.measuring import run_cache
+from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, read_run
 from advisor.measuring.comparing import Plan, alone, assignment_of, chosen_of, head_of
 from advisor.measuring.disturbance import disturbances
+from advisor.measuring.lines import append, counted, lines
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import JOURNAL, add_spans, read_comparison, record_path
-from advisor.measuring.records import Comparison, Run, append, counted, lines
-from advisor.measuring.runner import Assignment, Measurement
+from advisor.measuring.records import Comparison, Run
+from advisor.measuring.runner import Measurement
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
 from advisor.tasks import Task

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from advisor.approaches import Prediction
-from advisor.measuring.records import Damaged, LatencyRecord, PredictionRecord, Run, Status, count, every_line
+from advisor.measuring.lines import Damaged, count, every_line
+from advisor.measuring.records import LatencyRecord, PredictionRecord, Run, Status
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention
@@ -60,6 +62,7 @@ class _Attempt:
         self.timings: dict[str, list[float]] = {}
         self.ledger = Ledger()
         self.others: dict[str, Contention] = {}
+        self.calls: dict[str, Counter[str]] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -70,11 +73,16 @@ class _Attempt:
         kind = line.pop("type")
         if kind in STEPS:
             self.others.setdefault(STEPS[kind], Contention()).add(own.others)
+        if own.calls:
+            self.calls.setdefault(self._step(kind), Counter()).update(own.calls)
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
             case "resumed":
                 self.kills = line.get("kills", {})
+                self.facts.pop("error", None)
+            case "interrupted":
+                self.facts["error"] = line["error"]
             case "predictions":
                 self.predictions += [_prediction(p) for p in line["predictions"]]
                 self.seconds += line["seconds"]
@@ -91,6 +99,10 @@ class _Attempt:
                 self.facts.update(line)
             case "again":
                 self._again(line, own.others)
+
+    def _step(self, kind: str) -> str:
+        """The step that calls of a line belong to: what broke off belongs to what was going on."""
+        return STEPS.get(kind) or (PREDICT if "fit_seconds" in self.facts else FIT)
 
     def _again(self, line: dict[str, Any], others: Contention) -> None:
         """A step whose times were measured anew."""
@@ -138,6 +150,9 @@ class _Attempt:
             differing=facts.get("differing", 0),
             kills=self.kills,
             given_up=facts.get("given_up", False),
+            labels_by=facts.get("labels_by"),
+            answered_by=tuple(facts.get("answered_by", ())),
+            calls={step: dict(amounts) for step, amounts in self.calls.items()},
         )
 
 
@@ -153,19 +168,29 @@ def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
         texts: whether the passages that stood beside the query are written too.
     """
     usage = prediction.usage
-    passages = {"passages": [asdict(p) for p in prediction.passages]} if texts and prediction.passages else {}
-    return passages | {
-        "id": prediction.id,
-        "text": prediction.text,
-        "evidence": list(prediction.evidence),
-        "confidence": prediction.confidence,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "dropped": usage.dropped,
-        "cut": usage.cut,
-        "shown": usage.shown,
-        "unread": usage.unread,
+    elsewhere = {
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "estimated": usage.estimated,
+        "failure": prediction.failure,
     }
+    passages = {"passages": [asdict(p) for p in prediction.passages]} if texts and prediction.passages else {}
+    return (
+        passages
+        | {name: value for name, value in elsewhere.items() if value}
+        | {
+            "id": prediction.id,
+            "text": prediction.text,
+            "evidence": list(prediction.evidence),
+            "confidence": prediction.confidence,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "dropped": usage.dropped,
+            "cut": usage.cut,
+            "shown": usage.shown,
+            "unread": usage.unread,
+        }
+    )
 
 
 def _prediction(line: dict[str, Any]) -> PredictionRecord:

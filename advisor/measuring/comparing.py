@@ -23,14 +23,17 @@ from advisor.approaches import (
 )
 from advisor.disk import writing
 from advisor.errors import UserError
+from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
 from advisor.measuring.environment import hardware, versions
 from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
 from advisor.measuring.latency import REQUESTS
+from advisor.measuring.lines import append, lines
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
+    ASKED_FOR,
     JOURNAL,
     SAME_MODEL,
     add_spans,
@@ -39,8 +42,7 @@ from advisor.measuring.reading import (
     record_path,
     write_answers,
 )
-from advisor.measuring.records import Comparison, TaskFacts, append, described_by, lines
-from advisor.measuring.runner import Assignment
+from advisor.measuring.records import Comparison, TaskFacts, described_by
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
 from advisor.models.languages import language_caveats
@@ -207,7 +209,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
     found, facts = versions(), task_facts(task)
     identity = {
         "task": task.fingerprint,
-        "model": {k: described[k] for k in SAME_MODEL},
+        "model": {k: described[k] for k in SAME_MODEL} | {k: described[k] for k in ASKED_FOR if described.get(k)},
         "settings": settings,
         "advisor": found.get("advisor"),
         **({} if plan.texts else {"texts": False}),

@@ -21,8 +21,9 @@ from typing import Any, Protocol
 
 from advisor.approaches import is_described
 from advisor.errors import UserError
+from advisor.measuring.assignment import Assignment
 from advisor.measuring.progress import Progress, Silence
-from advisor.measuring.runner import Assignment, run
+from advisor.measuring.runner import run
 from advisor.models import LanguageModel
 from advisor.models.load import load_again
 from advisor.models.store import fresh, wants_fresh

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.disk import clear, intact
-from advisor.measuring.records import append, lines
-from advisor.measuring.runner import Assignment
+from advisor.measuring.assignment import Assignment
+from advisor.measuring.lines import append, lines
 
 FITS = "fits"  # as the report names what was reused
 

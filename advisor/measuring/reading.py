@@ -14,19 +14,8 @@ from typing import Any
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
-from advisor.measuring.records import (
-    Answer,
-    Comparison,
-    Damaged,
-    ModelFacts,
-    Run,
-    TaskFacts,
-    append,
-    count,
-    counted,
-    every_line,
-    lines,
-)
+from advisor.measuring.lines import Damaged, append, count, counted, every_line, lines
+from advisor.measuring.records import Answer, Comparison, ModelFacts, Run, TaskFacts
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.store import digest
 from advisor.tasks import Task
@@ -35,6 +24,7 @@ from advisor.tasks.faults import short
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
+ASKED_FOR = ("labels_by", "reasoning")  # of a model, where it is not as usual
 _KEY = re.compile("[0-9A-Za-z]{1,64}")  # a folder's name, which leads to no other place
 _MOST_RUNS = 100_000
 _CEILING = ("matrix_flops", "matrix_others")

@@ -1,42 +1,17 @@
-"""Records: append-only JSON lines, one file a run, flushed and synced per prediction batch.
-
-A line is one JSON object with a `type`:
-
-- `run`: begins an attempt: spec, resolved configuration, seed, and the program and machine that do it;
-- `reused`: what follows was measured for another comparison and copied;
-- `resumed`: a killed attempt goes on;
-- `fitted`: what fitting took and left behind;
-- `predictions`: one batch of test examples, with the seconds that it took;
-- `repeated`: a batch that was answered again for its time, by the id of its first query;
-- `latency`: one request sent alone;
-- `finished`, `failed` or `skipped`: ends the attempt;
-- `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
-
-All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because
-a result was found ready made, `spans`, where the time went, and `others`, what other processes took of the machine
-meanwhile. Every other figure of time is cold.
-
-A later `run` line starts the attempt anew (after a failure). A torn last line, as a kill leaves it, is not a
-fact: readers ignore it and the next writer cuts it off. A line that is no record (a damaged disk, another hand) is
-named by file and line, and costs no more than the attempt that it is a part of.
-"""
+"""What records hold: runs, answers, tasks and models, as facts."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from advisor.disk import writing
 from advisor.models import LanguageModel, Passage
-from advisor.models.clock import Ledger, Span
+from advisor.models.clock import Span
 from advisor.models.contention import Contention
 
-REPEATABLE = ("latency",)
 Status = Literal["ok", "failed", "interrupted", "skipped"]
+Place = Literal["process", "machine", "network"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +29,8 @@ class PredictionRecord:
         shown: pieces of context that reached the prompt; None where the record does not say.
         unread: whether an embedder read only the beginning of the input.
         passages: the pieces of documents that were retrieved, best first; empty where texts were left out.
+        cached_tokens, reasoning_tokens, estimated: as in `advisor.models.Generation`.
+        failure: why there is no answer; empty where there is one.
     """
 
     id: str
@@ -67,6 +44,10 @@ class PredictionRecord:
     shown: int | None = None
     unread: bool = False
     passages: tuple[Passage, ...] = ()
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    failure: str = ""
 
     @property
     def evidence_shown(self) -> tuple[str, ...]:
@@ -131,6 +112,9 @@ class Run:
         kills: how many processes the system had killed for memory where the attempt began or went on last
             (`advisor.measuring.killed`); empty where that is not known.
         given_up: whether it is not tried again, since the process was killed for memory there.
+        labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
+        answered_by: versions that answered, where whoever served the model said which.
+        calls: what models elsewhere were asked, by step; as in `advisor.models.clock.Ledger`.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
     """
 
@@ -163,6 +147,9 @@ class Run:
     differing: int = 0
     kills: Mapping[str, Any] = field(default_factory=dict)
     given_up: bool = False
+    labels_by: str | None = None
+    answered_by: tuple[str, ...] = ()
+    calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     damaged: str = ""
 
     @property
@@ -229,6 +216,10 @@ class ModelFacts:
         rows_at_once, tokens_at_once: prompts that it answers together at most, and their tokens, answers included.
         threads_alone: that would compute, had no other process been at work when the model was loaded.
         matrix_others: share of the processor that others took while `matrix_flops` was measured.
+        place: where it runs: in this process; served on this machine (loopback); served elsewhere.
+        provider: who serves it, where prices of tokens are known by that ("openai", "anthropic").
+        labels_by: how labels are told, where the user said so.
+        reasoning: whether it may reason before it answers.
     """
 
     id: str
@@ -238,7 +229,7 @@ class ModelFacts:
     dtype: str
     device: str
     device_name: str
-    parameters: int
+    parameters: int | None
     context_window: int
     embedder: str
     caveats: tuple[str, ...]
@@ -250,6 +241,10 @@ class ModelFacts:
     tokens_at_once: int | None = None
     threads_alone: int | None = None
     matrix_others: float | None = None
+    place: Place = "process"
+    provider: str = ""
+    labels_by: str | None = None
+    reasoning: bool = False
 
 
 def described_by(model: LanguageModel) -> dict[str, Any]:
@@ -299,89 +294,3 @@ class Comparison:
     texts: bool = True
     loaded_from: Mapping[str, Any] | None = None
     key: str = ""
-
-
-def append(path: Path, *rows: Mapping[str, Any]) -> None:
-    """Add lines; a torn last line left by a kill is cut off first.
-
-    What is added outlives the process. Latencies are left to the operating system to put on the disk, since syncing a
-    line takes as long as a short answer, and a power cut costs no more than measuring them again; all else is synced.
-    """
-    data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(errors="surrogatepass")
-    with writing(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+", buffering=0) as file:
-            _cut_torn_line(file.fileno())
-            while data:
-                data = data[file.write(data) :]
-            if any(row.get("type") not in REPEATABLE for row in rows):
-                os.fsync(file.fileno())
-
-
-def _cut_torn_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    end = size
-    while end > 0:
-        start = max(0, end - 65536)
-        block = os.pread(descriptor, end - start, start)
-        newline = block.rfind(b"\n")
-        if newline >= 0:
-            end = start + newline + 1
-            break
-        end = start
-    if end != size:
-        os.ftruncate(descriptor, end)
-
-
-@dataclass(frozen=True, slots=True)
-class Damaged:
-    """A line that is no record.
-
-    Attributes:
-        place: file and line.
-    """
-
-    place: str
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records in a file, in order; a torn last line and lines that are none are left out."""
-    return (line for line in every_line(path) if not isinstance(line, Damaged))
-
-
-def every_line(path: Path) -> Iterator[dict[str, Any] | Damaged]:
-    """The complete lines of a file, in order, those that are no record too; a torn last line is left out."""
-    try:
-        rows = path.read_bytes().split(b"\n")[:-1]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for number, raw in enumerate(rows, start=1):
-        try:
-            line = json.loads(raw)
-        except (ValueError, RecursionError):
-            line = None
-        yield line if isinstance(line, dict) and isinstance(line.get("type"), str) else Damaged(f"{path}:{number}")
-
-
-def counted(ledger: Ledger) -> dict[str, Any]:
-    """A ledger as a line of a record carries it: what is empty is left out."""
-    others = {name: round(amount, 4) for name, amount in asdict(ledger.others).items() if amount}
-    found = {
-        "reused": dict(ledger.reused),
-        "spans": {name: asdict(span) for name, span in ledger.spans.items()},
-        "others": others,
-    }
-    return {key: value for key, value in found.items() if value}
-
-
-def count(line: dict[str, Any], *ledgers: Ledger) -> None:
-    """Add what a line carries of the clock's ledger to each of these, and take it off the line."""
-    reused, spans = line.pop("reused", {}), line.pop("spans", {})
-    others = Contention(**line.pop("others", {}))
-    for ledger in ledgers:
-        for what, seconds in reused.items():
-            ledger.reused[what] += seconds
-        for name, span in spans.items():
-            ledger.spans[name].seconds += span["seconds"]
-            ledger.spans[name].tokens += span["tokens"]
-        ledger.others.add(others)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from advisor.disk import clear, place_whole
-from advisor.measuring.records import append, lines
+from advisor.measuring.lines import append, lines
 from advisor.models.store import current
 
 RECORD, PREDICTOR = "record.jsonl", "predictor"

@@ -7,17 +7,19 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from advisor.approaches import Approach, Prediction, Predictor, configuration
+from advisor.approaches import Prediction, Predictor, configuration
 from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
-from advisor.errors import NotApplicable, UserError
+from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
+from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import prediction_line, read_run
 from advisor.measuring.killed import given_up, noted
+from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Answering, Fitting, Progress
-from advisor.measuring.records import LatencyRecord, Run, append, counted
+from advisor.measuring.records import LatencyRecord, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
@@ -27,39 +29,6 @@ from advisor.tasks import Example, Query, Task
 
 BRIEF = "task.json"
 OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One run to do: an approach by its spec, with a seed, recorded in `path`.
-
-    Attributes:
-        batch: test examples that are answered together.
-        program, machine: what does it; recorded.
-        p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
-        key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
-        threads, threads_alone: as in `ModelFacts`; recorded.
-        texts: whether the passages that stood beside a query are recorded with its answer.
-    """
-
-    approach: Approach
-    spec: str
-    seed: int
-    path: Path
-    batch: int
-    latency_examples: int
-    program: str
-    machine: str
-    key: str
-    p95_seconds: float | None = None
-    threads: int | None = None
-    threads_alone: int | None = None
-    texts: bool = True
-
-    @property
-    def folder(self) -> Path:
-        """Where the fitted predictor is kept, beside the record."""
-        return self.path.with_suffix("")
 
 
 def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
@@ -97,6 +66,9 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
     except NotApplicable as error:
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
+    except Interrupted as error:
+        append(assignment.path, {"type": "interrupted", "error": str(error), **counted(clock.drain())})
+        return f"interrupted: {error}"
     except UserError as error:
         return _failed(assignment, error.what + (f" (try: {error.hint})" if error.hint else ""))
     except Exception as error:
@@ -161,18 +133,25 @@ class Measurement:
         """Fit or restore, predict what is missing, measure latency."""
         self.model.forget()
         clock.drain()  # what others took until now is not of this run
-        predictor = self._restored(before)
-        done = before if predictor is not None else None
-        if predictor is None or done is None:
-            done, predictor = Run(self.assignment.spec, self.assignment.seed, "interrupted"), self._fit(before)
+        predictor: Predictor | None = None
         try:
-            self._predict(predictor, {p.id for p in done.predictions})
+            with self.model.keeping_answers(self.assignment.answers):
+                predictor = self._restored(before)
+                done = before if predictor is not None and before else self._nothing()
+                predictor = predictor or self._fit(before)
+                self._predict(predictor, {p.id for p in done.predictions})
             self._repeat(predictor)
             self._time_alone(predictor, done.latencies)
         finally:
-            predictor.close()
-        memory = self.model.peak_memory_bytes()
-        append(self.assignment.path, {"type": "finished", "peak_memory_bytes": memory, **counted(clock.drain())})
+            if predictor is not None:
+                predictor.close()
+        facts = {"peak_memory_bytes": self.model.peak_memory_bytes(), "answered_by": self.model.answered_by}
+        append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
+        self.assignment.answers.unlink(missing_ok=True)
+
+    def _nothing(self) -> Run:
+        """What is done of a run that begins."""
+        return Run(self.assignment.spec, self.assignment.seed, "interrupted")
 
     def lacks_requests(self, before: Run) -> bool:
         """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
@@ -249,7 +228,7 @@ class Measurement:
 
     def _repeat(self, predictor: Predictor) -> None:
         """Answer some batches again, to learn what their times may be off by; where latency is measured in full."""
-        if self.approach.control or self.assignment.latency_examples < latency.REQUESTS:
+        if self.approach.control or self.model.can.remote or self.assignment.latency_examples < latency.REQUESTS:
             return
         run = read_run(self.assignment.path)
         timings = {key: list(seconds) for key, seconds in run.timings.items()} if run else {}

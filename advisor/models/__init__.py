@@ -2,7 +2,7 @@
 
 from advisor.models.adaptation import Adaptation, Attached, Merged
 from advisor.models.embedder import Embedder, Vectors, cut_by, note_of_cut, shares_of, window_of
-from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
+from advisor.models.language_model import Capabilities, Decoding, Generation, LabelsBy, LanguageModel, Scores
 from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
@@ -14,6 +14,7 @@ __all__ = [
     "Decoding",
     "Embedder",
     "Generation",
+    "LabelsBy",
     "LanguageModel",
     "Merged",
     "Passage",

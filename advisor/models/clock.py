@@ -38,11 +38,14 @@ class Ledger:
         spans: by kind of work, such as `embed`, `generate` or `train`; seconds that really passed.
         reused: seconds that were not spent, by what was found ready made.
         others: what other processes took of the machine meanwhile.
+        calls: what models elsewhere were asked: `requests`, tokens (`prompt`, of them `cached`, `completion`,
+            `reasoning`, of all these `estimated`), and `retried` and `repeated` requests.
     """
 
     spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))
     reused: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     others: Contention = field(default_factory=Contention)
+    calls: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 @dataclass
@@ -129,6 +132,11 @@ class Clock:
         state = self.state
         state.saved += seconds
         state.ledger.reused[what] += seconds
+
+    def called(self, **amounts: int) -> None:
+        """Count what a model elsewhere was asked; names as in `Ledger.calls`."""
+        for what, amount in amounts.items():
+            self.state.ledger.calls[what] += amount
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
@@ -13,6 +15,9 @@ from advisor.models.embedder import Embedder
 from advisor.models.prompt import Prompt
 
 FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
+LabelsBy = Literal["likelihood", "constraint", "text"]
+"""How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
+by the text that it writes."""
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
 
 
@@ -22,17 +27,21 @@ class Capabilities:
 
     Attributes:
         score: log-likelihoods of given continuations (`LanguageModel.score`).
+        choose: answers that are one of given choices (`LanguageModel.choose`).
         text_likelihood: log-likelihood of a text on its own (`LanguageModel.log_likelihoods`).
         train: its weights are in this process, and are a Hugging Face module that gradients reach.
         adapt: the forms of adaptation that it answers with.
         rows_at_once: prompts that it is best asked together.
+        remote: it is asked over a connection, where every call may be paid: nothing is asked twice for its time alone.
     """
 
     score: bool = False
+    choose: bool = False
     text_likelihood: bool = False
     train: bool = False
     adapt: frozenset[Form] = frozenset()
     rows_at_once: int = FEW_AT_ONCE
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,10 @@ class Generation:
         ttft_seconds, seconds: since the call began, until this answer's first and last token.
         dropped: pieces of context left out so that the prompt fits the context window.
         cut: tokens cut from the input because it did not fit even without context.
+        cached_tokens: of the prompt's, those that a server had read before and charges less for.
+        reasoning_tokens: written before the answer, in thought; they are not among `completion_tokens`.
+        estimated: whether the tokens were counted here, since the server did not say.
+        failure: why there is no answer, in a few words ("cut off while it reasoned"); empty where there is one.
     """
 
     text: str
@@ -72,6 +85,10 @@ class Generation:
     seconds: float
     dropped: int = 0
     cut: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +98,10 @@ class Scores:
     Attributes:
         totals: natural log of the probability of each choice's tokens, float32 arithmetic.
         lengths: tokens of each choice.
+        prompt_tokens: read to compare them, by all calls that this took.
         seconds: since the call began.
+        completion_tokens: written to compare them; 0 where they are only read.
+        cached_tokens, estimated: as in `Generation`.
     """
 
     totals: tuple[float, ...]
@@ -90,6 +110,9 @@ class Scores:
     seconds: float
     dropped: int
     cut: int
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    estimated: bool = False
 
 
 class LanguageModel(ABC):
@@ -104,6 +127,9 @@ class LanguageModel(ABC):
         embedder: the sentence embedder that goes with it, for everything that retrieves.
         can: what it can do besides answering.
         loaded_from: name and options by which `advisor.load_model` made it; None where it was made otherwise.
+        alias: what it is called beside other models of a comparison; its name's last part where it is empty.
+        labels_by: how labels are told, where the user has said so.
+        answered_by: versions that answered so far, where whoever serves the model says which; they may change.
     """
 
     name: str
@@ -112,6 +138,9 @@ class LanguageModel(ABC):
     embedder: Embedder
     can: Capabilities = Capabilities()
     loaded_from: Mapping[str, Any] | None = None
+    alias: str = ""
+    labels_by: LabelsBy | None = None
+    answered_by: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **more: Any) -> None:
         """A model that scores says so, unless it says otherwise."""
@@ -139,6 +168,35 @@ class LanguageModel(ABC):
         """
         raise NotApplicable(f"{self.name} gives answers only, no likelihoods of labels")
 
+    def choose(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Answer each prompt with one of the choices, and with nothing else, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: the model's answers cannot be constrained.
+        """
+        raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
+
+    def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
+        """How labels are told: as the user said, else the best way that is open and was seen to work.
+
+        A model that is served is tried the first time, since some servers accept what they then leave out.
+
+        Raises:
+            NotApplicable: the way that the user named is not open.
+        """
+        open_ways: dict[LabelsBy, bool] = {"likelihood": self.can.score, "constraint": self.can.choose, "text": True}
+        if self.labels_by is not None and not open_ways[self.labels_by]:
+            raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
+        best: LabelsBy = next(way for way, is_open in open_ways.items() if is_open)
+        return self.labels_by or best
+
+    def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
+        """While the block runs, answers that are paid or slow are kept in `path` as they come, and what is there is
+        not asked again. For a model in this process there is nothing to keep."""
+        return nullcontext()
+
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         """Natural log of the probability of each text, without prompt or template; each fits the context window.
 
@@ -161,7 +219,11 @@ class LanguageModel(ABC):
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": [],
+            "labels_by": self.labels_by,
         }
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back what it holds; it is not asked again."""
 
     def forget(self) -> None:  # noqa: B027 - most have nothing to forget
         """Start cold: drop what earlier calls left behind, and begin to watch memory anew."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict, Unpack
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.language_model import LanguageModel
+from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.plugins import installed, plugin
 
 DEFAULT = "embedded"
 MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
+CONCURRENCY = 8
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
@@ -33,12 +34,22 @@ class Loading:
         device, dtype: where and in which number format to compute; chosen for the machine where None. A model that
             runs elsewhere has neither.
         trust_remote_code: whether code that comes with the weights may run.
+        alias: what the model is called beside others; a key for it may be named after that.
+        labels_by: how labels are to be told; the model's best way where None.
+        reasoning: whether a model that can reason before it answers is to do so.
+        concurrency: requests at once, for a model that is served.
+        offline: whether no text may leave the machine; a model or embedder that would send one is refused.
     """
 
     embedder: str = DEFAULT
     device: str | None = None
     dtype: str | None = None
     trust_remote_code: bool = False
+    alias: str = ""
+    labels_by: LabelsBy | None = None
+    reasoning: bool = False
+    concurrency: int = CONCURRENCY
+    offline: bool = False
 
     def load_embedder(self) -> Embedder:
         """The embedder that was named.
@@ -47,6 +58,20 @@ class Loading:
             UserError: it cannot be had.
         """
         return load_embedder(self.embedder, device=self.device, dtype=self.dtype)
+
+
+class LoadingOptions(TypedDict, total=False):
+    """The fields of `Loading`, each of which may be left out."""
+
+    embedder: str
+    device: str | None
+    dtype: str | None
+    trust_remote_code: bool
+    alias: str
+    labels_by: LabelsBy | None
+    reasoning: bool
+    concurrency: int
+    offline: bool
 
 
 class Loader(Protocol):
@@ -67,33 +92,34 @@ class EmbedderLoader(Protocol):
 
 def load_model(
     name: str = DEFAULT,
-    *,
-    embedder: str = DEFAULT,
-    device: str | None = None,
-    dtype: str | None = None,
-    trust_remote_code: bool = False,
+    **options: Unpack[LoadingOptions],
 ) -> LanguageModel:
     """Load a language model and the sentence embedder that goes with it.
 
     Args:
         name: `embedded` (SmolLM2-135M-Instruct in Q4_1 from its package), a public name, a local folder, a `.gguf`
             file, or a scheme that another package brings and what it is to load (`advisor models` lists them).
-        embedder: `embedded` (all-MiniLM-L6-v2 from its package), a public name or a local folder.
-        device, dtype: chosen for the machine where None.
-        trust_remote_code: whether code that comes with the weights may run.
+        options: the fields of `Loading` by name: `embedder`, `device`, `dtype`, `alias`, `labels_by`, ...
 
     Raises:
         UserError: the model cannot be had, or is not a causal language model.
     """
-    loading = Loading(embedder, device, dtype, trust_remote_code)
+    loading = Loading(**options)
     model = _loaded(MODELS, "model", name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(
             f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
             "fix or uninstall the package that brings it; see CONTRIBUTING.md",
         )
-    model.loaded_from = {"name": _whole(name), **asdict(loading), "embedder": _whole(embedder)}
+    model.loaded_from = {"name": _whole(name), **asdict(loading), "embedder": _whole(loading.embedder)}
+    model.alias, model.labels_by = loading.alias or last_part(name), loading.labels_by
     return model
+
+
+def last_part(name: str) -> str:
+    """What a model is called that was given no alias: `gpt-5-mini` of `openai:gpt-5-mini`, `qwen3` of
+    `http://localhost:8000/v1#Qwen/qwen3`."""
+    return re.split(r"[/\\:#]", name.rstrip("/"))[-1] or name
 
 
 def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) -> LanguageModel:
@@ -106,21 +132,15 @@ def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) 
     Raises:
         UserError: it cannot be had any more, or needs code that is not allowed to run.
     """
-    known = {name: loaded_from.get(name) for name in ("name", "embedder", "device", "dtype")}
+    known = {name: loaded_from.get(name) for name in ("name", *(field.name for field in fields(Loading)))}
     if not all(isinstance(known[name], str) for name in ("name", "embedder")):
         raise UserError("the record does not say by which name its model was loaded", "name it: --model")
     if loaded_from.get("trust_remote_code") and not trust_remote_code:
         raise UserError(
             f"{known['name']}: was loaded with code of its own", "--trust-remote-code, if you trust where it is from"
         )
-    name, embedder = str(known["name"]), str(known["embedder"])
-    return load_model(
-        name,
-        embedder=embedder,
-        device=known["device"],
-        dtype=known["dtype"],
-        trust_remote_code=trust_remote_code,
-    )
+    options = {name: value for name, value in known.items() if name != "name" and value is not None}
+    return load_model(str(known["name"]), **{**options, "trust_remote_code": trust_remote_code})
 
 
 def _whole(name: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.measuring.records import Comparison, lines
+from advisor.measuring.lines import lines
+from advisor.measuring.records import Comparison
 from advisor.racing.track import JOURNAL, RACE
 from advisor.verdict import words
 from advisor.verdict.decision import Decision

@@ -25,8 +25,9 @@ from advisor.forecast.foresight import Work, load_of
 from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
+from advisor.measuring.lines import append, lines
 from advisor.measuring.reading import SAME_MODEL
-from advisor.measuring.records import Comparison, append, described_by, lines
+from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime

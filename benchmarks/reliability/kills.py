@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from advisor.disk import intact
-from advisor.measuring.records import Damaged, every_line
+from advisor.measuring.lines import Damaged, every_line
 from advisor.models.local.gguf import converted
 from advisor.models.local.packages import SMOLLM2
 from advisor.models.local.source import find

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.measuring.records import append
+from advisor.measuring.lines import append
 
 ROOT = Path(__file__).parents[2]
 

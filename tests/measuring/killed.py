@@ -24,7 +24,8 @@ from scripted import ScriptedModel
 from advisor.approaches import Approach, Facts, Prediction, Predictor
 from advisor.measuring import timing
 from advisor.measuring.comparing import compare
-from advisor.measuring.records import Comparison, lines
+from advisor.measuring.lines import lines
+from advisor.measuring.records import Comparison
 from advisor.models import LanguageModel
 from advisor.tasks import Example, Query, Task
 

@@ -12,8 +12,9 @@ import pytest
 from advisor.errors import UserError
 from advisor.measuring.again import disturbed, time_again
 from advisor.measuring.comparing import compare
+from advisor.measuring.lines import append, lines
 from advisor.measuring.reading import read_comparison
-from advisor.measuring.records import Comparison, Run, append, lines
+from advisor.measuring.records import Comparison, Run
 from advisor.models.clock import clock
 from advisor.models.contention import Stand
 from advisor.tasks import Task

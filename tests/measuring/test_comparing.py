@@ -15,8 +15,8 @@ from advisor.approaches import parse
 from advisor.approaches.shots import FewShot
 from advisor.errors import UserError
 from advisor.measuring.comparing import compare
+from advisor.measuring.lines import lines
 from advisor.measuring.reading import read_comparison
-from advisor.measuring.records import lines
 from advisor.tasks import Defaults, Limits, Task
 from advisor.version import VERSION
 

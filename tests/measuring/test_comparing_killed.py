@@ -17,7 +17,7 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.measuring.comparing import compare
-from advisor.measuring.records import lines
+from advisor.measuring.lines import lines
 
 SPECS = {"learner.seed0.jsonl": "learner", "nearest.seed0.jsonl": "nearest", "few-shot_k=2.seed0.jsonl": "generate"}
 Deaths = list[dict[str, Any]]

@@ -13,8 +13,8 @@ import pytest
 from advisor.errors import UserError
 from advisor.measuring import killed
 from advisor.measuring.comparing import compare
+from advisor.measuring.lines import append
 from advisor.measuring.reading import read_comparison
-from advisor.measuring.records import append
 from advisor.tasks import Task
 from advisor.verdict import decide
 

@@ -21,9 +21,9 @@ import advisor
 from advisor.errors import UserError
 from advisor.measuring.comparing import Plan, assignment_of, chosen_of, head_of
 from advisor.measuring.executors import Processes
+from advisor.measuring.lines import lines
 from advisor.measuring.progress import Silence
 from advisor.measuring.reading import record_path
-from advisor.measuring.records import lines
 from advisor.models.local.engine import LocalModel
 from advisor.tasks import Task
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from advisor.measuring.attempt import read_run
-from advisor.measuring.records import append, lines
+from advisor.measuring.lines import append, lines
 
 HEAD = {
     "type": "run",

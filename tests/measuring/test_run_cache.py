@@ -17,7 +17,8 @@ import pytest
 from advisor.errors import UserError
 from advisor.measuring.attempt import read_run
 from advisor.measuring.comparing import compare
-from advisor.measuring.records import Comparison, Run, append, lines
+from advisor.measuring.lines import append, lines
+from advisor.measuring.records import Comparison, Run
 from advisor.models.store import fresh
 from advisor.tasks import Task
 

@@ -12,7 +12,8 @@ import pytest
 
 from advisor import progress
 from advisor.measuring.comparing import compare
-from advisor.measuring.records import Comparison, Run, lines
+from advisor.measuring.lines import lines
+from advisor.measuring.records import Comparison, Run
 from advisor.models import Capabilities
 from advisor.tasks import Task
 

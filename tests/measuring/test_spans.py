@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from advisor.measuring.comparing import compare
+from advisor.measuring.lines import lines
 from advisor.measuring.reading import note_spans, read_comparison
-from advisor.measuring.records import Comparison, lines
+from advisor.measuring.records import Comparison
 from advisor.models import Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Task

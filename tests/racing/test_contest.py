@@ -16,7 +16,7 @@ import pytest
 import advisor
 from advisor.approaches import Approach, Prediction, Predictor
 from advisor.errors import UserError
-from advisor.measuring.records import lines
+from advisor.measuring.lines import lines
 from advisor.models import LanguageModel
 from advisor.progress import advance, step
 from advisor.racing.result import recorded_race

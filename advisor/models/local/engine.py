@@ -69,7 +69,8 @@ class LocalModel(LanguageModel):
     @property
     def can(self) -> Capabilities:  # type: ignore[override] # its bounds may be lowered later
         """All that the approaches here ask for."""
-        return Capabilities(True, True, True, frozenset(get_args(Form)), self.bounds.rows)
+        forms = frozenset(get_args(Form))
+        return Capabilities(score=True, text_likelihood=True, train=True, adapt=forms, rows_at_once=self.bounds.rows)
 
     @property
     def device(self) -> torch.device:

@@ -1,0 +1,46 @@
+"""A run to do, as plain data that another process can carry out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.approaches import Approach
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One run to do: an approach by its spec, with a seed, recorded in `path`.
+
+    Attributes:
+        batch: test examples that are answered together.
+        program, machine: what does it; recorded.
+        p95_seconds: limit of the 95th percentile, for which more requests are sent alone; None without one.
+        key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
+        threads, threads_alone: as in `ModelFacts`; recorded.
+        texts: whether the passages that stood beside a query are recorded with its answer.
+    """
+
+    approach: Approach
+    spec: str
+    seed: int
+    path: Path
+    batch: int
+    latency_examples: int
+    program: str
+    machine: str
+    key: str
+    p95_seconds: float | None = None
+    threads: int | None = None
+    threads_alone: int | None = None
+    texts: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Where the fitted predictor is kept, beside the record."""
+        return self.path.with_suffix("")
+
+    @property
+    def answers(self) -> Path:
+        """Where a model that is asked over a connection keeps its answers until the run is finished."""
+        return self.path.with_suffix(".asked.jsonl")
