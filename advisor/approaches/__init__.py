@@ -17,6 +17,7 @@ from advisor.approaches.contract import (
 )
 from advisor.approaches.registry import (
     ALL,
+    apart,
     configuration,
     family,
     installed,
@@ -28,6 +29,7 @@ from advisor.approaches.registry import (
     parse,
     part,
     parts,
+    row_name,
     spec_of,
     suggested,
     whole,
@@ -54,6 +56,7 @@ __all__ = [
     "Tuner",
     "Usage",
     "ZeroShot",
+    "apart",
     "configuration",
     "family",
     "installed",
@@ -65,6 +68,7 @@ __all__ = [
     "parse",
     "part",
     "parts",
+    "row_name",
     "spec_of",
     "suggested",
     "untrained",

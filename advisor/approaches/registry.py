@@ -28,6 +28,7 @@ from advisor.tasks import Task, TaskShape
 GROUP = "advisor.approaches"
 ALL = "all"
 """In place of a spec: everything that applies to the task."""
+_MODEL = re.compile(r"@([\w.-]+)$")
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
 _SHOWS = ("nothing", "examples", "documents", "other")
 
@@ -97,10 +98,21 @@ def parse(spec: str) -> Approach:
     return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
 
 
+def apart(spec: str) -> tuple[str, str]:
+    """A spec without the model that it names behind `@`, and that model's alias; empty where it names none."""
+    found = _MODEL.search(spec)
+    return (spec[: found.start()], found[1]) if found else (spec, "")
+
+
+def row_name(spec: str, alias: str) -> str:
+    """What the row of an approach on a model is called where there are several; `apart` takes it apart again."""
+    return f"{spec}@{alias}"
+
+
 def known(spec: str) -> Approach | None:
     """The approach that a recorded spec describes; None where it is not installed, or was given from Python."""
     try:
-        return parse(spec)
+        return parse(apart(spec)[0])
     except UserError:
         return None
 
@@ -187,7 +199,7 @@ def _combinations() -> list[Approach]:
 
 def family(spec: str) -> str:
     """The approach without the parameters that hardly change what it is; the name alone where it is not installed."""
-    return "+".join(map(_family_of_part, _PLUS.split(spec)))
+    return "+".join(map(_family_of_part, _PLUS.split(apart(spec)[0])))
 
 
 def _family_of_part(text: str) -> str:

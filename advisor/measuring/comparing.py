@@ -9,17 +9,16 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from gc import collect
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from advisor.approaches import (
     Approach,
-    ContextBuilder,
-    Tuner,
     is_described,
-    named,
+    row_name,
     spec_of,
-    suggested,
 )
 from advisor.disk import writing
 from advisor.errors import UserError
@@ -30,6 +29,7 @@ from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
+from advisor.measuring.lineup import Given, Lineup, Source, asked, lineup
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
@@ -86,8 +86,8 @@ class Plan:
 
 def compare(
     task: Task,
-    model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    model: Source | Sequence[Source],
+    approaches: Sequence[Given] | None = None,
     *,
     out: str | Path | None = None,
     seeds: int = 1,
@@ -100,9 +100,13 @@ def compare(
     What an earlier comparison measured under the very same conditions, in whatever folder, is taken over and says so;
     inside `with advisor.models.store.fresh():` everything is measured anew.
 
+    Of several models each is loaded when its turn comes, where it was given by name, and given back before the next.
+
     Args:
+        model: one model, or several, each with an alias of its own.
         approaches: specs such as `rag:k=3+lora`, or objects (a context builder alone runs with the base weights, a
-            tuner alone without context); "all" stands for everything that applies.
+            tuner alone without context); "all" stands for everything that applies. Each runs on every model, unless
+            its spec names one: `lora@small`.
             None takes those that the task names, else those that run unasked.
         out: the run folder, `runs/<task name>` by default.
         seeds: how often approaches run that another seed can change.
@@ -120,35 +124,97 @@ def compare(
     folder = Path(out) if out is not None else Path("runs") / task.name
     executor = Processes(workers) if workers > 1 else HERE
     plan = Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts, executor=executor)
-    return carry_out(plan, task, model, approaches, progress)
+    models = [model] if isinstance(model, Source) else list(model)
+    rows = lineup(asked(approaches, task), models)
+    if len(models) == 1:
+        with loaded(models[0]) as only:
+            return carry_out(plan, task, only, list(rows.of[models[0].alias].values()), progress)
+    return _one_after_another(plan, task, models, rows, progress or Silence())
+
+
+@contextmanager
+def loaded(model: Source) -> Iterator[LanguageModel]:
+    """A model while it is needed; one that was given by name is loaded, and given back afterwards."""
+    if isinstance(model, LanguageModel):
+        yield model
+        return
+    found = model.load()
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _one_after_another(
+    plan: Plan, task: Task, models: Sequence[Source], rows: Lineup, progress: Progress
+) -> Comparison:
+    """A comparison of several models. Each has records of its own, and a head that says with which others it belongs
+    together, so that one that is added later is paid for alone."""
+    _check_test(task)
+    current()
+    group = {"id": uuid4().hex, "rows": rows.rows()}
+    with alone(plan.folder):
+        for source in models:
+            chosen = rows.of[source.alias]
+            more = {"together": group, "free": [spec for spec in chosen if spec in rows.free], "alias": source.alias}
+            _loaded_and_measured(plan, task, source, chosen, progress, more)
+            collect()  # what refers to itself keeps its memory until then, and the next one needs it
+    return read_comparison(plan.folder)
+
+
+def _loaded_and_measured(
+    plan: Plan,
+    task: Task,
+    source: Source,
+    chosen: Mapping[str, Approach],
+    progress: Progress,
+    more: Mapping[str, Any],
+) -> None:
+    with loaded(source) as model:
+        _measure(plan, task, model, chosen, progress, more)
 
 
 def carry_out(
     plan: Plan,
     task: Task,
     model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    approaches: Sequence[Given] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """`compare` for callers that do not measure all there is, such as latency, everywhere."""
     chosen = chosen_of(task, approaches)
-    folder = plan.folder
-    shown = progress or Silence()
     current()  # a setting of the store that cannot be read is told now, not in the middle
-    with alone(folder):
-        keep_threads(model, [folder])
-        with plan.executor.sharing(model):
-            head = head_of(plan, task, model, chosen)
-            head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
-            loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
-            append(folder / JOURNAL, head)
-            rows = _rows(plan, model, chosen, head)
-            noted = False
-            for outcomes in plan.executor.outcomes(rows, task, model, shown):
-                if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
-                    add_spans(folder, head["key"], loaded, head["model"])
-                    noted = True
-    return read_comparison(folder)
+    with alone(plan.folder):
+        _measure(plan, task, model, chosen, progress or Silence(), {})
+    return read_comparison(plan.folder)
+
+
+def _measure(
+    plan: Plan,
+    task: Task,
+    model: LanguageModel,
+    chosen: Mapping[str, Approach],
+    progress: Progress,
+    more: Mapping[str, Any],
+) -> None:
+    """The runs of one model.
+
+    Args:
+        more: what its head says besides, where there are other models.
+    """
+    folder, executor = plan.folder, HERE if model.can.remote else plan.executor
+    keep_threads(model, [folder])
+    with executor.sharing(model):
+        head = {**head_of(plan, task, model, chosen), **more}
+        head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
+        loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
+        append(folder / JOURNAL, head)
+        rows = _rows(plan, model, chosen, head)
+        noted = False
+        for outcomes in executor.outcomes(rows, task, model, progress):
+            if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
+                add_spans(folder, head["key"], loading, head["model"])
+                noted = True
 
 
 def _rows(
@@ -157,12 +223,14 @@ def _rows(
     """The runs of each row, which begin with what was fitted elsewhere where that is the same fit."""
     rows: dict[str, list[Assignment]] = {}
     for spec, approach in chosen.items():
+        several = "together" in head and spec not in head["free"]
+        name = row_name(spec, head["alias"]) if several else spec
         for seed in range(plan.seeds if approach.seeded else 1):
             path = record_path(plan.folder / head["key"], spec, seed)
             assignment = plan.limited(assignment_of(approach, model, head, path, seed))
             for other in plan.fits:
                 _take_fit(other, head, assignment)
-            rows.setdefault(spec, []).append(assignment)
+            rows.setdefault(name, []).append(assignment)
     return rows
 
 
@@ -192,12 +260,19 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
         model.use_threads(kept)
 
 
-def chosen_of(task: Task, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None) -> dict[str, Approach]:
-    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`."""
-    found = named(approaches if approaches is not None else task.defaults.approaches, task) or suggested(task)
+def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`, for one model."""
+    found = asked(approaches, task)
+    if stray := [one for one in found if one.alias]:
+        spec = row_name(spec_of(stray[0].approach), stray[0].alias)
+        raise UserError(f"{spec}: names a model where there is but one", "leave out what follows @")
+    _check_test(task)
+    return {spec_of(one.approach): one.approach for one in found}
+
+
+def _check_test(task: Task) -> None:
     if not task.test:
         raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
-    return {spec_of(a): a for a in found}
 
 
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
@@ -218,6 +293,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
     return {
         "type": "comparison",
         "key": key,
+        "alias": model.alias,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
         "seeds": plan.seeds,

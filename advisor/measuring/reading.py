@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from advisor.approaches import apart, row_name
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
 from advisor.measuring.lines import Damaged, append, count, counted, every_line, lines
-from advisor.measuring.records import Answer, Comparison, ModelFacts, Run, TaskFacts
+from advisor.measuring.records import Answer, Comparison, Member, ModelFacts, Run, TaskFacts
 from advisor.models.clock import Ledger, Span, clock
+from advisor.models.load import last_part
 from advisor.models.store import digest
 from advisor.tasks import Task
 from advisor.tasks.faults import short
@@ -41,7 +43,20 @@ def read_comparison(folder: str | Path) -> Comparison:
     if not heads:
         raise UserError(f"{folder}: holds no comparison", f"advisor compare TASK --out {folder}")
     with as_written(folder / JOURNAL, "comparison"):
-        return _read(folder, heads[-1])
+        return _read(folder, newest(heads))
+
+
+def newest(heads: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The heads of the newest comparison, one for each of its models that was loaded, in the order of its models.
+
+    Each model has a head of its own, written when it was loaded; `together` says which belong to one comparison.
+    """
+    last = heads[-1]
+    group = last.get("together")
+    if group is None:
+        return [last]
+    by_alias = {head["alias"]: head for head in heads if head.get("together", {}).get("id") == group["id"]}
+    return [by_alias[alias] for alias in group["rows"] if alias in by_alias]
 
 
 @contextmanager
@@ -60,33 +75,67 @@ def as_written(journal: Path, what: str) -> Iterator[None]:
         ) from error
 
 
-def _read(folder: Path, head: Mapping[str, Any]) -> Comparison:
-    if not _KEY.fullmatch(head["key"]) or sum(head["runs"].values()) > _MOST_RUNS:
-        raise ValueError(f"key {head['key']!r}")
-    spans, ceiling = _spans(folder, head["key"])
-    place, model = folder / head["key"], head["model"] | ceiling
+def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
+    for each in heads:
+        if not _KEY.fullmatch(each["key"]) or sum(each["runs"].values()) > _MOST_RUNS:
+            raise ValueError(f"key {each['key']!r}")
+    head, group = heads[0], heads[0].get("together", {})
+    spans, _ = _spans(folder, *(each["key"] for each in heads))
     task = TaskFacts(
         **{**head["task"], "labels": tuple(head["task"]["labels"]), "caveats": tuple(head["task"]["caveats"])}
     )
-    answers = read_answers(place / ANSWERS, task.test, head.get("answers"))
-    runs = [_run_of(place, spec, seed, answers) for spec, seeds in head["runs"].items() for seed in range(seeds)]
+    answers = read_answers(folder / head["key"] / ANSWERS, task.test, head.get("answers"))
+    members = tuple(_member(folder, each) for each in heads)
+    first = members[0]
     return Comparison(
         folder=str(folder),
         task=task,
-        model=ModelFacts(**{**model, "caveats": tuple(model["caveats"])}),
+        model=first.facts,
         answers=answers,
-        runs=tuple(runs),
+        runs=tuple(run for each in heads for run in _runs_of(folder, each, answers)) + _not_begun(heads, group),
         seeds=head["seeds"],
         latency_examples=head["latency_examples"],
-        settings=head["settings"],
+        settings=first.settings,
         versions=head["versions"],
-        hardware=head["hardware"],
+        hardware=first.hardware,
         spans=spans,
         damaged=tuple(line.place for line in every_line(folder / JOURNAL) if isinstance(line, Damaged)),
         texts=head.get("texts", True),
-        loaded_from=head.get("loaded_from"),
-        key=head["key"],
+        loaded_from=first.loaded_from,
+        key=first.key,
+        members=members if group else (),
+        aliases=tuple(group.get("rows", ())),
     )
+
+
+def _member(folder: Path, head: Mapping[str, Any]) -> Member:
+    """A model as its head describes it, with the ceiling that was found on this machine."""
+    model = head["model"] | _spans(folder, head["key"])[1]
+    facts = ModelFacts(**{**model, "caveats": tuple(model["caveats"])})
+    return Member(_alias(head), facts, head["hardware"], head["settings"], head["key"], head.get("loaded_from"))
+
+
+def _alias(head: Mapping[str, Any]) -> str:
+    return str(head.get("alias") or last_part(head["model"]["id"]))
+
+
+def _runs_of(folder: Path, head: Mapping[str, Any], answers: Mapping[str, Answer]) -> Iterator[Run]:
+    """What is recorded of one model's runs, named as their rows are."""
+    group, alias = head.get("together"), _alias(head)
+    for spec, seeds in head["runs"].items():
+        free = spec in head.get("free", ())
+        named = row_name(spec, alias) if group is not None and not free else spec
+        for seed in range(seeds):
+            found = _run_of(folder / head["key"], spec, seed, answers)
+            bare = free or not found.uses_model
+            yield replace(found, spec=named, key=head["key"], model="" if bare else alias)
+
+
+def _not_begun(heads: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> tuple[Run, ...]:
+    """The rows of models that were not loaded before a kill."""
+    loaded = {head["alias"] for head in heads} if group else set()
+    waiting = {alias: rows for alias, rows in group.get("rows", {}).items() if alias not in loaded}
+    return tuple(Run(row, 0, "interrupted", model=alias) for alias, rows in waiting.items() for row in rows)
 
 
 def _run_of(place: Path, spec: str, seed: int, answers: Mapping[str, Answer]) -> Run:
@@ -110,7 +159,7 @@ def note_spans(comparison: Comparison) -> Comparison:
     last = [line for line in lines(folder / JOURNAL) if isinstance(line.get("key"), str)][-1]
     if last["type"] != "comparison":
         add_spans(folder, last["key"], ledger, {})
-    return replace(comparison, spans=_spans(folder, last["key"])[0])
+    return replace(comparison, spans=_spans(folder, *(member.key for member in comparison.models))[0])
 
 
 def add_spans(folder: Path, key: str, ledger: Ledger, model: Mapping[str, Any]) -> None:
@@ -119,14 +168,14 @@ def add_spans(folder: Path, key: str, ledger: Ledger, model: Mapping[str, Any]) 
     append(folder / JOURNAL, {"type": "spans", "key": key, **ceiling, **counted(ledger)})
 
 
-def _spans(folder: Path, key: str) -> tuple[dict[str, Span], dict[str, float | None]]:
+def _spans(folder: Path, *keys: str) -> tuple[dict[str, Span], dict[str, float | None]]:
     """Where time went outside the runs, over all calls that measured something, and the ceiling that they found.
 
     Other work on the machine hides the ceiling from a measurement, so the highest counts.
     """
     ledger, found = Ledger(), []
     for line in lines(folder / JOURNAL):
-        if line.get("key") == key:
+        if line.get("key") in keys:
             count(line, ledger)
             found.append({name: line.get(name) for name in _CEILING})
     return dict(ledger.spans), max(found, key=lambda ceiling: ceiling["matrix_flops"] or 0.0)
@@ -188,7 +237,8 @@ def _answer(id: str, targets: list[str], evidence: list[str], input: str = "", g
 
 def run_place(comparison: Comparison, run: Run) -> Path:
     """Where the fitted predictor of a run lies."""
-    return record_path(Path(comparison.folder) / comparison.key, run.spec, run.seed).with_suffix("")
+    place, (spec, _) = Path(comparison.folder) / (run.key or comparison.key), apart(run.spec)
+    return record_path(place, spec, run.seed).with_suffix("")
 
 
 def record_path(place: Path, spec: str, seed: int) -> Path:

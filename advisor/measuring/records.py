@@ -82,7 +82,8 @@ class Run:
     """One approach x task x model x seed, as recorded.
 
     Attributes:
-        spec: canonical text of the approach, for example `rag:k=3+lora:rank=16`.
+        spec: what its row is called: canonical text of the approach, for example `rag:k=3+lora:rank=16`, with `@` and
+            the model's alias behind it where the comparison has several models.
         control: whether it only serves diagnosis and is never chosen (`majority`, `oracle`).
         error: why it failed or was skipped.
         config: the resolved hyper-parameters.
@@ -115,6 +116,8 @@ class Run:
         labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
         answered_by: versions that answered, where whoever served the model said which.
         calls: what models elsewhere were asked, by step; as in `advisor.models.clock.Ledger`.
+        model: alias of the model that ran; empty where none does, or the record was read on its own.
+        key: of the records: the folder in the run folder in which its own lies; likewise.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
     """
 
@@ -150,6 +153,8 @@ class Run:
     labels_by: str | None = None
     answered_by: tuple[str, ...] = ()
     calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    model: str = ""
+    key: str = ""
     damaged: str = ""
 
     @property
@@ -261,22 +266,42 @@ def facts_of(model: LanguageModel) -> ModelFacts:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One model of a comparison.
+
+    Attributes:
+        alias: what it is called in the names of rows.
+        facts: the weights that ran.
+        hardware, settings: as recorded.
+        key: of the records: the folder below the run folder in which those of its runs lie.
+        loaded_from: by which it can be loaded again (`LanguageModel.loaded_from`).
+    """
+
+    alias: str
+    facts: ModelFacts
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    loaded_from: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that was recorded of one comparison: facts only, no money, no ranks.
 
     Attributes:
         folder: where the records lie.
+        model, settings, hardware, loaded_from, key: of the first model that was loaded, as in `Member`.
         answers: by id of the test example, in the test split's order.
         runs: one per approach and seed.
         seeds: how many seeds were asked for.
         latency_examples: on how many test examples latency was measured.
-        settings: the comparison's settings as recorded, for display.
-        versions, hardware: as recorded.
+        versions: as recorded.
         spans: where time went outside the runs, each time that the comparison was called.
         damaged: files and lines of the journal that are no records and were left out.
         texts: whether inputs and shown passages stand in the records.
-        loaded_from: by which the model can be loaded again (`LanguageModel.loaded_from`).
-        key: of the records: the folder below `folder` in which those of the runs lie.
+        members: the models that were loaded, where the comparison is one of several; else empty.
+        aliases: of all its models, those that are still to be loaded too; empty where there is one.
     """
 
     folder: str
@@ -294,3 +319,20 @@ class Comparison:
     texts: bool = True
     loaded_from: Mapping[str, Any] | None = None
     key: str = ""
+    members: tuple[Member, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[Member, ...]:
+        """The models that were loaded, also where there is one."""
+        only = Member("", self.model, self.hardware, self.settings, self.key, self.loaded_from)
+        return self.members or (only,)
+
+    def model_of(self, run: Run) -> Member | None:
+        """The model with which a run was recorded; None where it was not loaded yet.
+
+        A run without a language model is recorded with one all the same: that of its embedder.
+        """
+        if not self.members:
+            return self.models[0]
+        return next((one for one in self.members if one.key == run.key), None)

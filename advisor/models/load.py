@@ -7,8 +7,9 @@ a local model's. Embedders are found in the same way, in the group `advisor.embe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, Unpack
 
@@ -22,6 +23,7 @@ MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
 CONCURRENCY = 8
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
+_ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
 
 
@@ -58,6 +60,61 @@ class Loading:
             UserError: it cannot be had.
         """
         return load_embedder(self.embedder, device=self.device, dtype=self.dtype)
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model by its name, which is loaded when its turn comes.
+
+    Attributes:
+        name: as `load_model` takes it.
+        loading: the options, the alias among them.
+    """
+
+    name: str
+    loading: Loading
+
+    @property
+    def alias(self) -> str:
+        """What it is called in a comparison."""
+        return self.loading.alias
+
+    def load(self) -> LanguageModel:
+        """The model.
+
+        Raises:
+            UserError: it cannot be had.
+        """
+        return load_model(self.name, **{field.name: getattr(self.loading, field.name) for field in fields(Loading)})
+
+
+def model_sources(names: Sequence[str], loading: Loading) -> list[ModelSource]:
+    """Models as they are named on the command line, `NAME` or `ALIAS=NAME`, each with an alias of its own.
+
+    Args:
+        loading: the options that all of them are loaded with.
+
+    Raises:
+        UserError: an alias is given twice.
+    """
+    found: dict[str, ModelSource] = {}
+    for alias, name in map(_aliased, names):
+        called = alias or _unused(last_part(name), found)
+        if called in found:
+            raise UserError(f"--model: two models are called {called!r}", "give each an alias of its own: ALIAS=NAME")
+        found[called] = ModelSource(name, replace(loading, alias=called))
+    return list(found.values())
+
+
+def _aliased(text: str) -> tuple[str, str]:
+    found = _ALIAS.match(text)
+    return (found[1], text[found.end() :]) if found and not Path(text).exists() else ("", text)
+
+
+def _unused(alias: str, taken: Container[str]) -> str:
+    """The alias, with a number behind it where it is taken."""
+    plain = re.sub(r"[^\w.-]", "-", alias)
+    return next(a for a in (plain, *(f"{plain}-{number}" for number in count(2))) if a not in taken)
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -177,10 +234,16 @@ def _loaded(group: str, what: str, name: str, loading: Loading) -> Any:
         ) from error
 
 
+def runs_here(name: str) -> bool:
+    """Whether a name is that of a model which computes in this process; False of what no loader knows."""
+    found = SCHEME.match(name)
+    return found is None or Path(name).exists()
+
+
 def _loader_of(name: str, group: str, what: str) -> str:
     """The scheme of a name; local where it has none, or is a path that is there."""
     found = SCHEME.match(name)
-    if found is None or Path(name).exists():
+    if found is None or runs_here(name):
         return LOCAL
     schemes = [scheme for scheme in installed(group) if scheme != LOCAL]
     if found[1] not in schemes:

@@ -1,0 +1,104 @@
+"""Which approach runs on which model of a comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, row_name, spec_of, suggested
+from advisor.errors import UserError
+from advisor.models import LanguageModel
+from advisor.models.load import ModelSource, runs_here
+from advisor.tasks import Task
+
+Given = str | Approach | ContextBuilder | Tuner
+"""An approach as a caller names it; a spec may name a model behind `@`."""
+Source = LanguageModel | ModelSource
+"""A model, or one that is loaded when its turn comes."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An approach that was asked for.
+
+    Attributes:
+        alias: of the one model that it is to run on; empty for all.
+    """
+
+    approach: Approach
+    alias: str = ""
+
+
+def asked(given: Sequence[Given] | None, task: Task) -> list[Asked]:
+    """Approaches in the order asked for; None stands for those that the task names, else those that run unasked.
+
+    Raises:
+        UserError: a spec is wrong.
+    """
+    wanted = given if given is not None else task.defaults.approaches
+    found = [
+        Asked(approach, alias)
+        for one in wanted
+        for spec, alias in [apart(one) if isinstance(one, str) else (one, "")]
+        for approach in named([spec], task)
+    ]
+    return found or [Asked(approach) for approach in suggested(task)]
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The runs of each model: by its alias, approaches by canonical spec.
+
+    Attributes:
+        free: specs of what needs no language model, which runs once, beside one of the models.
+    """
+
+    of: Mapping[str, Mapping[str, Approach]]
+    free: frozenset[str]
+
+    def rows(self) -> dict[str, list[str]]:
+        """What the rows of each model are called."""
+        return {
+            alias: [spec if spec in self.free else row_name(spec, alias) for spec in chosen]
+            for alias, chosen in self.of.items()
+        }
+
+
+def lineup(wanted: Sequence[Asked], models: Sequence[Source]) -> Lineup:
+    """Every approach on every model, but for those that name one.
+
+    What needs no language model runs beside the first one in this process, so that a model that is added later does not
+    have it measured anew.
+
+    Raises:
+        UserError: a spec names a model that is not there, or no approach is left for one that is.
+    """
+    aliases = [model.alias for model in models]
+    if twice := [alias for alias, number in Counter(aliases).items() if number > 1]:
+        raise UserError(f"two models are called {twice[0]!r}", 'give each its own: load_model(name, alias="small")')
+    host = next((model.alias for model in models if _is_here(model)), aliases[0])
+    of: dict[str, dict[str, Approach]] = {alias: {} for alias in aliases}
+    free = set()
+    for one in wanted:
+        spec = spec_of(one.approach)
+        if one.alias and one.alias not in of:
+            raise UserError(
+                f"{row_name(spec, one.alias)}: no model is called {one.alias!r}", f"models are {', '.join(aliases)}"
+            )
+        if not one.approach.uses_model:
+            free.add(spec)
+            of[host][spec] = one.approach
+            continue
+        for alias in [one.alias] if one.alias else aliases:
+            of[alias][spec] = one.approach
+    idle = [alias for alias, chosen in of.items() if not chosen]
+    if idle:
+        raise UserError(f"nothing is to run on the model {idle[0]}", "leave it out, or name an approach for it")
+    return Lineup(of, frozenset(free))
+
+
+def _is_here(model: Source) -> bool:
+    if isinstance(model, ModelSource):
+        return runs_here(model.name)
+    return not model.can.remote
