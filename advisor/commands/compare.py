@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import named
 from advisor.cleaning import say
-from advisor.commands.options import add_judging, add_no_texts, add_running, add_task, limits_of, load, task_of
+from advisor.commands.options import (
+    add_judging,
+    add_no_texts,
+    add_running,
+    add_task,
+    limits_of,
+    loaded_for,
+    sources_of,
+    task_of,
+)
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.forecast.own_cases import case_of, keep, local_cases
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
+from advisor.measuring.lineup import asked, lineup
 from advisor.measuring.reading import note_spans
 from advisor.measuring.records import Comparison
 from advisor.models.clock import clock
+from advisor.models.load import ModelSource
 from advisor.models.store import fresh
 from advisor.pilot import probe
 from advisor.racing import Budget, Terms, as_raced, race, with_race
@@ -59,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure throughput and latency anew, of the rows named or of those from a busy machine; fit nothing",
     )
-    add_running(parser, "runs/<task name>")
+    add_running(parser, "runs/<task name>", several=True)
     parser.add_argument(
         "--learn",
         action="store_true",
@@ -82,22 +93,26 @@ def run(options: argparse.Namespace) -> int:
     if options.workers != 1 and (budget or options.latency_again):
         other = "--budget" if budget else "--latency-again"
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
-    asked = options.approach or (() if options.latency_again else task.defaults.approaches)
-    approaches = named(asked, task) or None
+    given = options.approach or (None if options.latency_again else list(task.defaults.approaches) or None)
+    sources = sources_of(options, task)
+    if given is not None:
+        lineup(asked(given, task), sources)
+    _check_several(options, sources)
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
-        model = load(options, task)
+        only = loaded_for(task, sources[0]) if len(sources) == 1 else None
+        models = [only] if only else sources
         if options.latency_again:
             raced = as_raced(task, options.out)
-            comparison = time_again(raced, model, approaches, out=options.out, progress=progress)
-        elif budget:
+            comparison = time_again(raced, models, given, out=options.out, progress=progress)
+        elif budget and only:
             terms = Terms(budget, limits, prices, options.margin, options.seeds, not options.no_texts)
-            comparison = race(task, model, approaches, terms, out=options.out, progress=progress)
+            comparison = race(task, only, given, terms, out=options.out, progress=progress)
         else:
             keeping = {"texts": not options.no_texts, "workers": options.workers}
             comparison = compare(
-                task, model, approaches, out=options.out, seeds=options.seeds, progress=progress, **keeping
+                task, models, given, out=options.out, seeds=options.seeds, progress=progress, **keeping
             )
-        probes = probe(task, model, progress=progress) if options.learn else None
+        probes = probe(task, only, progress=progress) if options.learn and only else None
     with clock.span("report"):
         decision = judged(comparison, options)
     decision = replace(decision, comparison=note_spans(comparison))
@@ -106,6 +121,18 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         say(f"learned from: kept in {keep(case_of(task, decision, probes))}")
     return 1 if any(run.status in ("failed", "interrupted") for run in comparison.runs) else 0
+
+
+def _check_several(options: argparse.Namespace, models: Sequence[ModelSource]) -> None:
+    """What is for one model only.
+
+    Raises:
+        UserError: it was asked for with several.
+    """
+    for option in ("budget", "learn"):
+        if len(models) > 1 and getattr(options, option):
+            names = " and ".join(model.alias for model in models)
+            raise UserError(f"--{option} is for one model, and there are {names}", "name one with --model")
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:

@@ -8,20 +8,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from advisor.errors import UserError
 from advisor.intake import Bound, there
-from advisor.models import LanguageModel
+from advisor.models import LabelsBy, LanguageModel
 from advisor.models.languages import language_caveats
-from advisor.models.load import DEFAULT, load_model
+from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, model_sources
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
-from advisor.tasks.settings import SHARES
+from advisor.tasks.settings import SHARES, SWITCHES
 from advisor.tasks.textfile import BOUNDS, FileBounds
 
 log = logging.getLogger(__name__)
-LIMITS = tuple(f.name for f in fields(Limits))
+LIMITS = tuple(f.name for f in fields(Limits) if f.name not in SWITCHES)
 MODEL_NAMES = "embedded, a public name, a folder or a .gguf file; advisor models lists more"
 MOST_MB = 1_000_000
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
@@ -54,23 +54,38 @@ def add_task(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(bound.option, dest=f"max_{part}_mb", type=float, metavar="MB", help=usual)
 
 
-def add_model(group: Any, help: str) -> None:
+def add_model(group: Any, help: str, several: bool = False) -> None:
     """Which model, and how it runs.
 
     Args:
         help: what the model is named for.
+        several: whether more than one may be named.
     """
-    group.add_argument("--model", metavar="M", help=help)
+    if several:
+        group.add_argument("--model", metavar="[ALIAS=]M", action="append", help=f"{help}; may be repeated")
+    else:
+        group.add_argument("--model", metavar="M", help=help)
     group.add_argument("--embedder", metavar="E", default=DEFAULT, help="embedded, a public name or a folder")
     group.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     group.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    group.add_argument(
+        "--labels-by",
+        choices=get_args(LabelsBy),
+        help="how labels are told, for all models alike: by the likelihood of each, by an answer that can be nothing "
+        "else, or by the text that is written; default: each model's best way",
+    )
+    group.add_argument("--reasoning", action="store_true", help="let models reason before they answer that can")
+    group.add_argument(
+        "--concurrency", type=int, default=CONCURRENCY, metavar="N", help="requests at once to a model that is served"
+    )
+    group.add_argument("--offline", action="store_true", help="refuse what would send a text to another machine")
 
 
-def add_running(parser: argparse.ArgumentParser, folder: str) -> None:
+def add_running(parser: argparse.ArgumentParser, folder: str, several: bool = False) -> None:
     """Which model runs where, and where it is recorded: in `folder` by default."""
     running = parser.add_argument_group("model and machine")
-    add_model(running, MODEL_NAMES)
+    add_model(running, MODEL_NAMES, several)
     running.add_argument("--out", metavar="DIR", help=f"run folder; default: {folder}")
     running.add_argument(
         "--fresh",
@@ -166,9 +181,44 @@ def load(options: argparse.Namespace, task: Task) -> LanguageModel:
     Raises:
         UserError: it cannot be had, or nothing can be written to where the run folder is to be.
     """
+    models = sources_of(options, task)
+    if len(models) > 1:
+        names = ", ".join(model.name for model in models)
+        raise UserError(f"several models are named: {names}", "name one with --model; advisor compare takes several")
+    return loaded_for(task, models[0])
+
+
+def sources_of(options: argparse.Namespace, task: Task) -> list[ModelSource]:
+    """The models that were named, else the task's own, else the embedded one; none of them is loaded yet.
+
+    Raises:
+        UserError: two have the same alias, or nothing can be written to where the run folder is to be.
+    """
     if options.out:
         there(Path(options.out))  # before the weights are read
-    return load_named(options.model or task.defaults.model or DEFAULT, options, task)
+    given = options.model if isinstance(options.model, list) else [options.model] if options.model else []
+    return model_sources(given or task.defaults.models or [DEFAULT], loading_of(options, task))
+
+
+def loading_of(options: argparse.Namespace, task: Task | None = None) -> Loading:
+    """The options that a model is loaded with.
+
+    Raises:
+        UserError: the concurrency is none.
+    """
+    if options.concurrency < 1:
+        raise UserError(f"--concurrency is {options.concurrency}", "1 or more")
+    local_only = task is not None and bool(task.limits.local_only)
+    return Loading(
+        embedder=options.embedder,
+        device=options.device,
+        dtype=options.dtype,
+        trust_remote_code=options.trust_remote_code,
+        labels_by=options.labels_by,
+        reasoning=options.reasoning,
+        concurrency=options.concurrency,
+        offline=options.offline or local_only,
+    )
 
 
 def load_named(name: str, options: argparse.Namespace, task: Task | None = None) -> LanguageModel:
@@ -180,8 +230,13 @@ def load_named(name: str, options: argparse.Namespace, task: Task | None = None)
     Raises:
         UserError: it cannot be had.
     """
-    how = {option: getattr(options, option) for option in ("embedder", "device", "dtype", "trust_remote_code")}
-    model = load_model(name, **how)
+    (source,) = model_sources([name], loading_of(options, task))
+    return loaded_for(task, source)
+
+
+def loaded_for(task: Task | None, source: ModelSource) -> LanguageModel:
+    """The model; it is said first if it does not know the language of the task, where there is one."""
+    model = source.load()
     for caveat in language_caveats(task, model) if task else ():
         log.warning("note: %s", caveat)  # before anything is measured
     return model
@@ -193,7 +248,7 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", metavar="NAME", default="terminal", help=text)
 
 
-def limits_of(options: argparse.Namespace) -> dict[str, float]:
+def limits_of(options: argparse.Namespace) -> dict[str, Any]:
     """The limits that were given, checked."""
     given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
     for name, value in given.items():

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from gc import collect
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Approach, ContextBuilder, Predictor, Tuner, parse
+from advisor.approaches import Predictor, apart, parse, row_name, spec_of
 from advisor.errors import UserError
 from advisor.measuring import run_cache
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, read_run
-from advisor.measuring.comparing import Plan, alone, assignment_of, chosen_of, head_of
+from advisor.measuring.comparing import Plan, alone, assignment_of, head_of, loaded
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.lines import append, counted, lines
+from advisor.measuring.lineup import Given, Source, asked
 from advisor.measuring.progress import Progress, Silence
-from advisor.measuring.reading import JOURNAL, add_spans, read_comparison, record_path
+from advisor.measuring.reading import JOURNAL, add_spans, newest, read_comparison, record_path
 from advisor.measuring.records import Comparison, Run
 from advisor.measuring.runner import Measurement
 from advisor.models import LanguageModel
@@ -30,15 +32,16 @@ def disturbed(comparison: Comparison) -> tuple[str, ...]:
     found = []
     for spec in dict.fromkeys(run.spec for run in comparison.runs):
         runs = [run for run in comparison.runs if run.spec == spec and run.status == "ok"]
-        if any(step != FIT and known.busy for step, known in disturbances(runs, comparison.model).items()):
+        member = comparison.model_of(runs[0]) if runs else None
+        if member and any(step != FIT and d.busy for step, d in disturbances(runs, member.facts).items()):
             found.append(spec)
     return tuple(found)
 
 
 def time_again(
     task: Task,
-    model: LanguageModel,
-    approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None = None,
+    models: Sequence[Source],
+    approaches: Sequence[Given] | None = None,
     *,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -49,6 +52,7 @@ def time_again(
     cores free now. What fitting took stays as it was.
 
     Args:
+        models: those that were measured, each of the same name and options as then.
         approaches: as for `compare`; of these, or of all there are, those whose times are of a busy machine. Where
             none of the named is, all of them.
         out: the run folder, `runs/<task name>` by default.
@@ -59,27 +63,56 @@ def time_again(
     folder, shown = Path(out) if out is not None else Path("runs") / task.name, progress or Silence()
     before = read_comparison(folder)
     with alone(folder):
-        old = [line for line in lines(folder / JOURNAL) if line["type"] == "comparison"][-1]
-        chosen = _chosen(task, before, approaches)
+        olds = newest([line for line in lines(folder / JOURNAL) if line["type"] == "comparison"])
+        rows = _rows(task, before, approaches)
+        if not rows:
+            shown.end("nothing to measure anew", "no row is from a busy machine; name one with --approach")
+        for source in models:
+            _of_model(folder, task, source, olds, rows, shown)
+            collect()
+    return read_comparison(folder)
+
+
+def _of_model(
+    folder: Path,
+    task: Task,
+    source: Source,
+    olds: Sequence[Mapping[str, Any]],
+    rows: Sequence[str],
+    progress: Progress,
+) -> None:
+    """The rows of one model."""
+    together = len(olds) > 1 or "together" in olds[0]
+    old = next((head for head in olds if head.get("alias") == source.alias), None) if together else olds[0]
+    if old is None:
+        there = ", ".join(str(head["alias"]) for head in olds)
+        raise UserError(f"{folder}: has no rows of a model called {source.alias!r}", f"its models are {there}")
+    named = {spec: _named(old, spec) for spec in old["runs"]}
+    chosen = {spec: parse(spec) for spec, row in named.items() if row in rows}
+    with loaded(source) as model:
         sent, texts = old["settings"]["latency_examples"], old.get("texts", True)
         plan = Plan(folder, old["seeds"], sent, p95_ms=task.limits.p95_ms, texts=texts)
-        head = head_of(plan, task, model, chosen) | {"runs": old["runs"]}
+        kept = {name: old[name] for name in ("runs", "together", "free", "alias") if name in old}
+        head = head_of(plan, task, model, chosen) | kept
         _check_same(folder, old, head)
-        loaded = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
-        if not chosen:
-            shown.end("nothing to measure anew", "no row is from a busy machine; name one with --approach")
-        else:
+        loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
+        if chosen:
             append(folder / JOURNAL, head)
-            add_spans(folder, head["key"], loaded, head["model"])
+            add_spans(folder, head["key"], loading, head["model"])
         for number, (spec, approach) in enumerate(chosen.items(), start=1):
-            shown.begin(spec, number, len(chosen))
+            progress.begin(named[spec], number, len(chosen))
             outcomes = []
             for seed in range(old["runs"][spec]):
                 path = record_path(folder / head["key"], spec, seed)
                 assignment = plan.limited(assignment_of(approach, model, head, path, seed))
-                outcomes.append(_time(assignment, task, model, shown))
-            shown.end(spec, next((outcome for outcome in outcomes if outcome != "ok"), "ok"))
-    return read_comparison(folder)
+                outcomes.append(_time(assignment, task, model, progress))
+            progress.end(named[spec], next((outcome for outcome in outcomes if outcome != "ok"), "ok"))
+
+
+def _named(head: Mapping[str, Any], spec: str) -> str:
+    """What a row of a recorded comparison is called."""
+    several = "together" in head and spec not in head["free"]
+    return row_name(spec, head["alias"]) if several else spec
 
 
 def _check_same(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -96,19 +129,18 @@ def _check_same(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         )
 
 
-def _chosen(
-    task: Task, before: Comparison, approaches: Sequence[str | Approach | ContextBuilder | Tuner] | None
-) -> dict[str, Approach]:
+def _rows(task: Task, before: Comparison, approaches: Sequence[Given] | None) -> list[str]:
+    """The rows to measure anew, by what they are called."""
     busy = disturbed(before)
     if approaches is None:
-        return {spec: parse(spec) for spec in busy}
-    named, there = chosen_of(task, approaches), {run.spec for run in before.runs}
-    chosen = {spec: approach for spec, approach in named.items() if spec in there}
+        return list(busy)
+    wanted = {(spec_of(one.approach), one.alias) for one in asked(approaches, task)}
+    there = list(dict.fromkeys(run.spec for run in before.runs))
+    chosen = [row for row in there if {(spec := apart(row)[0], ""), (spec, apart(row)[1])} & wanted]
     if not chosen:
-        raise UserError(
-            f"{before.folder}: does not hold {' or '.join(named)}", "leave --latency-again out to measure what is new"
-        )
-    return {spec: approach for spec, approach in chosen.items() if spec in busy} or chosen
+        names = " or ".join(row_name(spec, alias) if alias else spec for spec, alias in sorted(wanted))
+        raise UserError(f"{before.folder}: does not hold {names}", "leave --latency-again out to measure what is new")
+    return [row for row in chosen if row in busy] or chosen
 
 
 def _time(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:

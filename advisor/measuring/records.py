@@ -198,7 +198,7 @@ class TaskFacts:
     documents: int
     document_words: int
     caveats: tuple[str, ...]
-    limits: Mapping[str, float]
+    limits: Mapping[str, Any]
     leaked: float | None = None
 
 

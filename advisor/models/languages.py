@@ -25,7 +25,7 @@ def language_caveats(
         embedder: the model's where None.
     """
     reads = embedder or (model.embedder if model else None)
-    named = model.name if model else task.defaults.model or SMOLLM2.id
+    named = model.name if model else next(iter(task.defaults.models), SMOLLM2.id)
     named = SMOLLM2.id if named.lower() in SMOLLM2.aliases else named
     names = {"model": named, "embedder": reads.name if reads else MINILM.id}
     known = {role: _TRAINED_ON[name] for role, name in names.items() if name in _TRAINED_ON}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, Unpack
 
@@ -114,7 +114,7 @@ def _aliased(text: str) -> tuple[str, str]:
 def _unused(alias: str, taken: Container[str]) -> str:
     """The alias, with a number behind it where it is taken."""
     plain = re.sub(r"[^\w.-]", "-", alias)
-    return next(a for a in (plain, *(f"{plain}-{number}" for number in count(2))) if a not in taken)
+    return next(a for a in chain([plain], (f"{plain}-{number}" for number in count(2))) if a not in taken)
 
 
 class LoadingOptions(TypedDict, total=False):

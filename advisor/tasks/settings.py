@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from advisor.errors import UserError
 from advisor.intake import finite, there, toml_of
@@ -23,10 +24,12 @@ _REQUIRED = ("name", "kind", "instruction")
 _KNOWN = {
     "task": _TASK_KEYS,
     "limits": tuple(item.name for item in fields(Limits)),
-    "compare": tuple(item.name for item in fields(Defaults)),
+    "compare": ("model", *(item.name for item in fields(Defaults))),
 }
 SHARES = {"min_quality": "metrics run from 0 to 1", "utilisation": "a share of the time is at most 1"}
 """Limits that are shares, with why they are at most 1."""
+SWITCHES = ("local_only",)
+"""Limits that are on or off."""
 _SAMPLE = {
     "name": 'name = "helpdesk"',
     "kind": 'kind = "qa"',
@@ -223,9 +226,13 @@ class _Checker:
             self._add("task", "labels", f"labels given twice: {listed(map(quoted, twice))}{same}", hint)
         return labels
 
-    def _limit(self, limits: Mapping[str, object], key: str) -> float | None:
+    def _limit(self, limits: Mapping[str, object], key: str) -> Any:
         value = limits[key]
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if key in SWITCHES:
+            if isinstance(value, bool):
+                return value or None
+            self._add("limits", key, f'"{key}" is {quoted(value)}, not true or false', f"write {key} = true")
+        elif isinstance(value, bool) or not isinstance(value, int | float):
             what = f'"{key}" is {quoted(value)}, not a number'
             self._add("limits", key, what, f"write a number without quotes: {key} = 1")
         elif not value > 0:
@@ -241,12 +248,18 @@ class _Checker:
 
     def _defaults(self, compare: Mapping[str, object]) -> Defaults:
         model = self._text_of(compare, "compare", "model")
-        given = compare.get("approaches", [])
-        if isinstance(given, list) and all(isinstance(spec, str) and spec.strip() for spec in given):
-            return Defaults(model, tuple(given))
-        hint = 'write approaches = ["zero-shot", "few-shot"]'
-        self._add("compare", "approaches", '"approaches" is not a list of texts', hint)
-        return Defaults(model)
+        models = self._texts_of(compare, "models", 'models = ["small=embedded", "big=openai:gpt-5-mini"]')
+        if model and models:
+            self._add("compare", "models", '"model" and "models" are both given', "leave one of them out")
+        approaches = self._texts_of(compare, "approaches", 'approaches = ["zero-shot", "few-shot"]')
+        return Defaults(models or ((model,) if model else ()), approaches)
+
+    def _texts_of(self, compare: Mapping[str, object], key: str, sample: str) -> tuple[str, ...]:
+        given = compare.get(key, [])
+        if isinstance(given, list) and all(isinstance(text, str) and text.strip() for text in given):
+            return tuple(given)
+        self._add("compare", key, f'"{key}" is not a list of texts', f"write {sample}")
+        return ()
 
 
 def line_of(text: str, table: str, key: str) -> int | None:

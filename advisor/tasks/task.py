@@ -112,6 +112,7 @@ class Limits:
         min_quality: least acceptable value of the task's metric.
         utilisation: share of the time that one's own hardware is busy, above 0 and at most 1; costs of queries are
             divided by it. None: as if it never idled.
+        local_only: whether no text may leave the machine; what would send one is refused.
     """
 
     p95_ms: float | None = None
@@ -121,13 +122,18 @@ class Limits:
     budget_usd: float | None = None
     min_quality: float | None = None
     utilisation: float | None = None
+    local_only: bool | None = None
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """The `[compare]` table: defaults of the command line."""
+    """The `[compare]` table: defaults of the command line.
 
-    model: str | None = None
+    Attributes:
+        models: as `--model` takes them, `NAME` or `ALIAS=NAME`; in the file also `model`, where there is one.
+    """
+
+    models: tuple[str, ...] = ()
     approaches: tuple[str, ...] = ()
 
 

@@ -170,7 +170,7 @@ def test_times_measured_anew_count_and_the_mark_goes(
     numbers: Task, model: Any, marked: Comparison, tmp_path: Path
 ) -> None:
     before = by_spec(marked)
-    after = by_spec(time_again(numbers, model, out=tmp_path))
+    after = by_spec(time_again(numbers, [model], out=tmp_path))
     for spec in SPECS:
         assert after[spec].predictions == before[spec].predictions
         assert after[spec].fit_seconds == before[spec].fit_seconds
@@ -202,24 +202,24 @@ def test_a_long_fit_on_a_busy_machine_stays_and_says_so(marked: Comparison) -> N
 def test_after_it_a_new_row_runs_as_the_others_do_now(
     numbers: Task, model: Any, marked: Comparison, tmp_path: Path
 ) -> None:
-    time_again(numbers, model, out=tmp_path)
+    time_again(numbers, [model], out=tmp_path)
     model.facts["threads"] = 1
     runs = by_spec(compare(numbers, model, [*SPECS, "rag:k=1"], out=tmp_path))
     assert {run.threads["predict"] for run in runs.values()} == {2}
 
 
 def test_only_what_is_named_is_measured_anew(numbers: Task, model: Any, marked: Comparison, tmp_path: Path) -> None:
-    comparison = time_again(numbers, model, ["few-shot:k=2"], out=tmp_path)
+    comparison = time_again(numbers, [model], ["few-shot:k=2"], out=tmp_path)
     assert {spec for spec, run in by_spec(comparison).items() if run.timed_again} == {"few-shot:k=2"}
     assert disturbed(comparison) == ("zero-shot",)
     (told,) = (caveat for caveat in decide(comparison).recommendation.caveats if "equal conditions" in caveat)
     assert "zero-shot on 1 thread and few-shot:k=2 on 2 threads" in told
-    time_again(numbers, model, SPECS, out=tmp_path)  # of those named, the one that is marked
+    time_again(numbers, [model], SPECS, out=tmp_path)  # of those named, the one that is marked
     assert [line["type"] for line in record(tmp_path, "few-shot:k=2")].count("again") == 2
-    time_again(numbers, model, ["few-shot:k=2"], out=tmp_path)  # none of those named is
+    time_again(numbers, [model], ["few-shot:k=2"], out=tmp_path)  # none of those named is
     assert [line["type"] for line in record(tmp_path, "few-shot:k=2")].count("again") == 4
     asked = len(model.prompts)
-    assert disturbed(time_again(numbers, model, out=tmp_path)) == ()
+    assert disturbed(time_again(numbers, [model], out=tmp_path)) == ()
     assert len(model.prompts) == asked
 
 
@@ -228,7 +228,7 @@ def test_answers_that_come_out_otherwise_are_counted_and_not_recorded(
 ) -> None:
     usual = model.writing
     model.writing = lambda prompt: "changed" if prompt.input == numbers.test[3].input else usual(prompt)
-    comparison = time_again(numbers, model, ["zero-shot"], out=tmp_path)
+    comparison = time_again(numbers, [model], ["zero-shot"], out=tmp_path)
     run = by_spec(comparison)["zero-shot"]
     assert run.differing == 1
     assert run.predictions == by_spec(marked)["zero-shot"].predictions
@@ -247,7 +247,7 @@ def test_a_kill_leaves_the_times_that_were_there(
 
     model.told = stop
     with pytest.raises(KeyboardInterrupt):
-        time_again(numbers, model, out=tmp_path)
+        time_again(numbers, [model], out=tmp_path)
     assert by_spec(read_comparison(tmp_path)) == by_spec(marked)
 
 
@@ -275,6 +275,6 @@ def test_what_cannot_be_measured_anew_is_told(
             folder = tmp_path / "elsewhere"
     before = by_spec(marked)
     with pytest.raises(UserError) as told:
-        time_again(task, model, specs, out=folder)
+        time_again(task, [model], specs, out=folder)
     assert said in str(told.value)
     assert by_spec(read_comparison(tmp_path)) == before

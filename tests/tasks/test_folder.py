@@ -28,7 +28,7 @@ def test_a_whole_folder(write):
     assert task.dev == (Example("1", "dev", "y"),)
     assert [d.title for d in task.documents] == ["T"]
     assert task.limits == Limits(p95_ms=500, budget_usd=0.5)
-    assert task.defaults.model == "m"
+    assert task.defaults.models == ("m",)
     assert task.defaults.approaches == ("rag:k=3",)
     assert task.caveats == ()
     assert task.origin == str(folder)
