@@ -19,6 +19,7 @@ from advisor.pilot.readings import PROBING, Rates
 from advisor.tasks import Outline, Texts
 from advisor.tasks.description import Description, Spread
 from advisor.verdict import words
+from advisor.verdict.prices import Tariff
 
 _STARTS: dict[Manages, float | None] = {"untried": None, "none": 0.05, "some": 0.35, "most": 0.75}
 _GROUNDED = 0.8  # share of the answers taken to stand in the documents, where there are some to answer from
@@ -43,7 +44,7 @@ def ask(answers: Answers | Mapping[str, Any], *, folder: str = "") -> Estimate:
     """
     given = answers if isinstance(answers, Answers) else answers_of(answers)
     outline, described = _outline(given), _description(given)
-    outlook = Outlook(_expecting(given), _lengths(given), Rates(), None, None)
+    outlook = Outlook(_expecting(given), _lengths(given), Rates(), None, Tariff())
     now = Circumstances(outline, outline, described, given.limits, given.hardware != "api", given.private)
     options = outlook.options(now)
     chosen = prefer(options, given.limits)

@@ -16,6 +16,7 @@ from advisor.pilot.readings import Rates
 from advisor.tasks import Limits, Outline, TaskShape
 from advisor.tasks.description import Description
 from advisor.verdict import words
+from advisor.verdict.prices import Tariff
 
 TIMES = 10
 """How much more labels and traffic there are in what might change."""
@@ -56,14 +57,14 @@ class Outlook:
         expecting: gives expected qualities by description and specs.
         rates: the speed of the model.
         model: None where none was named.
-        usd_per_hour: the price of the machine; None where unknown.
+        tariff: what the model's work is paid by.
     """
 
     expecting: Expecting
     lengths: Lengths
     rates: Rates
     model: ModelFacts | None
-    usd_per_hour: float | None
+    tariff: Tariff
 
     def options(self, under: Circumstances) -> list[Option]:
         """Every approach that applies, best expected quality first."""
@@ -76,7 +77,7 @@ class Outlook:
                 one,
                 found[spec],
                 foresee(one, under.outline, self.lengths, self.rates, self.model),
-                self.usd_per_hour,
+                self.tariff,
                 under.limits,
             )
             for spec, one in approaches.items()

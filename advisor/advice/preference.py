@@ -24,6 +24,7 @@ from advisor.tasks.power import MARGIN  # expected to be worse by no more, a che
 from advisor.verdict import Interval
 from advisor.verdict.choice import Figures, excess, violations
 from advisor.verdict.costs import Quantities, changes, cost, expenses, known_cost, queries
+from advisor.verdict.prices import Tariff
 
 OPEN = 0.25  # chance of being the better choice from which on a rival is left open
 MOST_OPEN = 3
@@ -58,12 +59,10 @@ class Preference:
     nearest: str | None = None
 
 
-def option(
-    approach: Approach, expected: Expected, foreseen: Foreseen | None, usd_per_hour: float | None, limits: Limits
-) -> Option:
+def option(approach: Approach, expected: Expected, foreseen: Foreseen | None, tariff: Tariff, limits: Limits) -> Option:
     """Build the option of one approach, with costs as `advisor.verdict` computes them after measuring."""
     taken = foreseen.quantities if foreseen else Quantities()
-    spent = cost(expenses(taken, usd_per_hour, limits), limits)
+    spent = cost(expenses(taken, tariff if approach.uses_model else tariff.without_model, limits), limits)
     found = Option(expected.spec, approach, expected, foreseen, spent, ())
     return found if found.control else replace(found, violations=violations(_figures(found), limits))
 

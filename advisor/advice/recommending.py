@@ -23,6 +23,7 @@ from advisor.profiling.task_profile import Profile, profile
 from advisor.tasks import Limits, Outline, Task
 from advisor.tasks.description import Description
 from advisor.verdict import Prices, load_prices
+from advisor.verdict.prices import Tariff
 
 
 def recommend(
@@ -65,8 +66,8 @@ def estimate(
         names: how the command line names task and model; told from the task where None.
     """
     task, facts = described.task, facts_of(model) if model else None
-    price = prices.hourly(facts, hardware(facts.device_name)) if facts else None
-    outlook = _outlook(described, probes, model, facts, price.usd if price else None)
+    tariff = prices.tariff(facts, hardware(facts.device_name)) if facts else Tariff()
+    outlook = _outlook(described, probes, model, facts, tariff)
     trainable = model is None or model.can.train
     now = Circumstances(task, Outline.of(task), described.description, limits, weights=trainable)
     options = outlook.options(now)
@@ -97,7 +98,7 @@ def estimate(
             *(note_of_cut(model.embedder, [e.input for e in (*task.train, *task.dev)], "inputs") if model else ()),
             *caveats(described, options, chosen, knowledge(), limits, probes),
         ),
-        prices=prices.in_words(price) if facts else "",
+        prices=tariff.in_words(),
     )
 
 
@@ -106,7 +107,7 @@ def _outlook(
     probes: Probes | None,
     model: LanguageModel | None,
     facts: ModelFacts | None,
-    usd_per_hour: float | None,
+    tariff: Tariff,
 ) -> Outlook:
     task = described.task
 
@@ -114,4 +115,4 @@ def _outlook(
         return expect(description, task.kind, task.metric, probes, specs)
 
     lengths = Lengths.of(task, model.count_tokens if model else None)
-    return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, usd_per_hour)
+    return Outlook(expecting, lengths, probes.rates if probes else Rates(), facts, tariff)

@@ -52,7 +52,8 @@ class Budget:
             return math.inf if self.seconds is None else self.seconds
         if price is None or not price.usd:
             raise UserError(
-                f"a budget of {self.usd:g} USD was given, and no price is known for this machine",
-                "give a time (--budget 10m), or a price list of your own (--prices FILE)",
+                f"a budget of {self.usd:g} USD was given, and no price is known for an hour of this machine",
+                "give a time (--budget 10m), or a price list of your own (--prices FILE); what is paid by the token is "
+                "held by --max-spend",
             )
         return self.usd / price.usd * 3600

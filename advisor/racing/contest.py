@@ -122,9 +122,9 @@ class _Contest:
             raise UserError("a race needs an approach that can be chosen", "name one that is no control: zero-shot")
         facts = facts_of(model)
         prices = terms.prices or load_prices()
-        price = prices.hourly(facts, hardware(facts.device_name))
-        self.seconds = terms.budget.in_seconds(price)
-        conditions = Conditions(terms.limits or task.limits, price, terms.seeds, terms.texts)
+        tariff = prices.tariff(facts, hardware(facts.device_name))
+        self.seconds = terms.budget.in_seconds(tariff.hour)
+        conditions = Conditions(terms.limits or task.limits, tariff, terms.seeds, terms.texts)
         self.guard = Guard(progress, len(self.racing))
         self.track = Track(self.aside, model, self.racing, folder, conditions, self.guard)
 

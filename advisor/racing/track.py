@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from advisor.racing.setaside import SetAside
 from advisor.tasks import Limits, Outline, release_of, subset
 from advisor.verdict import costs
 from advisor.verdict.limits import shown_violations
-from advisor.verdict.prices import HourlyPrice
+from advisor.verdict.prices import Tariff
 from advisor.verdict.rows import measured
 
 RACE = "race"
@@ -51,13 +51,13 @@ class Conditions:
 
     Attributes:
         limits: approaches that break one are out.
-        price: the machine's price; None where unknown.
+        tariff: what the model's work is paid by.
         seeds: the number of seeds that finalists are measured with.
         texts: whether inputs and shown passages stand in the records.
     """
 
     limits: Limits
-    price: HourlyPrice | None = None
+    tariff: Tariff = field(default_factory=Tariff)
     seeds: int = 1
     texts: bool = True
 
@@ -208,9 +208,10 @@ class Track:
 
     def _violations(self, comparison: Comparison) -> list[str]:
         """The limits that it is already shown to break, except the least quality, which the test set decides."""
-        limits, price = self.conditions.limits, self.conditions.price
+        limits = self.conditions.limits
         (row,) = measured(comparison)
-        spent = costs.expenses(costs.quantities(row), price.usd if price else None, limits)
+        tariff = self.conditions.tariff if row.uses_model else self.conditions.tariff.without_model
+        spent = costs.expenses(costs.quantities(row), tariff, limits)
         return list(shown_violations(replace(row, cost=costs.cost(spent, limits)), replace(limits, min_quality=None)))
 
     def _violation(self, line: Mapping[str, Any]) -> str:

@@ -310,7 +310,11 @@ def _option(option: Option, estimate: Estimate) -> dict[str, object]:
 def _ranges(option: Option) -> dict[str, object]:
     """The likely range of each extrapolated figure, and what it rests on; quality has its own interval."""
     found = dict(option.foreseen.ranges) if option.foreseen else {}
-    costs = {f"cost_{name}": value for name, value in dataclasses.asdict(option.cost).items() if value is not None}
+    costs = {
+        f"cost_{name}": value
+        for name, value in dataclasses.asdict(option.cost).items()
+        if value is not None and not isinstance(value, bool)
+    }
     return {
         **{name: dataclasses.asdict(one) for name, one in found.items()},
         **{

@@ -131,7 +131,9 @@ def fitting(row: Row, compact: bool = False) -> str:
 
 def over_horizon(row: Row) -> str:
     """The cost over the horizon, with the mark of a busy machine."""
-    return figures.marked(figures.money(row.cost.over_horizon), row.fit_is_busy or row.is_busy(PREDICT))
+    return figures.marked(
+        figures.money(row.cost.over_horizon), not row.cost.by_tokens and (row.fit_is_busy or row.is_busy(PREDICT))
+    )
 
 
 def busy(decision: Decision) -> str:
@@ -153,7 +155,23 @@ def break_even(point: BreakEven) -> str:
         )
     if point.variable == "queries":
         return f"Up to about {at} queries in all, {point.below} is cheaper; beyond, {point.above}."
+    if point.variable == "utilisation":
+        share = _shares(point)
+        return (
+            f"On hardware that is busy less than about {share} of the time, {point.above} is dearer than the tokens of "
+            f"{point.below}; busier, it is cheaper."
+        )
     return f"{point.variable}: below about {at}, {point.below} is cheaper; above, {point.above}."
+
+
+def _shares(point: BreakEven) -> str:
+    """`12 % (10 to 15)`, of the time."""
+    ends = (
+        ""
+        if point.low is None or point.high is None
+        else f" ({words.number(100 * point.low)} to {words.number(100 * point.high)})"
+    )
+    return f"{words.number(100 * point.at)} %{ends}"
 
 
 def trouble(row: Row) -> str:

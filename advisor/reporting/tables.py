@@ -42,7 +42,10 @@ def costs(decision: Decision) -> Table:
     found: list[tuple[str, Callable[[Row], str]]] = [
         ("cost of fitting", lambda r: figures.money(r.cost.fit)),
         (f"cost over {figures.amount(days)} days" if days else "cost over the horizon", statements.over_horizon),
-        ("machines kept on", lambda r: figures.money(r.cost.always_on_over_horizon)),
+        (
+            "machines kept on",
+            lambda r: "by the token" if r.cost.by_tokens else figures.money(r.cost.always_on_over_horizon),
+        ),
         ("cost of 1,000, 95 %", lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money)),
         ("p95 between, ms", _p95),
         ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
@@ -72,7 +75,7 @@ def _results(decision: Decision) -> Iterator[Column]:
     yield Column(("", "p"), cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else ""), rank=4)
     wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
     yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1)
-    per_1k = cells(lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.is_busy(PREDICT)))
+    per_1k = cells(lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.cost_is_busy))
     yield Column(("cost per", "1,000"), per_1k, "cost of 1,000 queries")
     days = decision.limits.horizon_days
     if days is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from advisor.measuring.records import Comparison
@@ -12,7 +12,8 @@ from advisor.tasks.power import LEVEL
 from advisor.verdict import costs, macro, words
 from advisor.verdict.busy import busy
 from advisor.verdict.decision import Row
-from advisor.verdict.prices import HourlyPrice
+from advisor.verdict.money import money
+from advisor.verdict.prices import Tariff
 from advisor.verdict.seeds import DEGREES, usual_spread
 from advisor.verdict.statistics import Contrasts
 
@@ -30,9 +31,13 @@ def caveats(
     contrasts: Contrasts,
     limits: Limits,
     margin: float,
-    price: HourlyPrice | None,
+    tariffs: Mapping[str, Tariff],
 ) -> tuple[str, ...]:
-    """All caveats, each once; those of the task and the model come first."""
+    """All caveats, each once; those of the task and the model come first.
+
+    Args:
+        tariffs: what each row is paid by.
+    """
     found = [
         *comparison.task.caveats,
         *comparison.model.caveats,
@@ -45,7 +50,7 @@ def caveats(
         *(sentence for row in rows for sentence in row.straddles),
         *_latency(comparison, rows, limits),
         *busy(rows, limits),
-        *_money(comparison, rows, limits, price),
+        *money(rows, limits, tariffs),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -144,51 +149,3 @@ def _latency(comparison: Comparison, rows: Sequence[Row], limits: Limits) -> Ite
     unknown = [row.spec for row in rows if row.eligible and row.latency is None]
     if limits.p95_ms is not None and unknown:
         yield f"The p95 limit could not be checked for {words.listed(unknown)}: no latency was recorded."
-
-
-def _money(comparison: Comparison, rows: Sequence[Row], limits: Limits, price: HourlyPrice | None) -> Iterator[str]:
-    if price is None:
-        device = comparison.model.device_name or comparison.model.device or "this machine"
-        yield f"No price is known for {device}: costs are unknown, which does not mean zero."
-    elif any(row.cost.per_1k_queries is not None for row in rows):
-        idle = "without idle time"
-        if limits.utilisation is not None:
-            idle = f"with the hardware busy {100 * limits.utilisation:g} % of the time"
-        yield (
-            "Costs assume batched use at the measured throughput and an hourly price of "
-            f"{words.usd(price.usd)} ({price.name}) {idle}{_alone(rows)}."
-        )
-        yield from _always_on(rows, limits, price)
-        if limits.queries_per_day is None:
-            yield "Costs over the horizon are unknown without queries_per_day."
-        elif limits.horizon_days is None:
-            yield f"Costs are added up over {costs.DEFAULT_HORIZON_DAYS:g} days, since no horizon_days was given."
-    unchecked = [row.spec for row in rows if row.eligible and row.cost.over_horizon is None]
-    if limits.budget_usd is not None and unchecked:
-        yield f"The budget could not be checked in full for {words.listed(unchecked)}."
-
-
-def _alone(rows: Sequence[Row]) -> str:
-    """The factor by which requests sent one at a time cost more, for approaches where it exceeds the tolerance."""
-    factors = {row.spec: f for row in rows if not row.control and (f := costs.alone_factor(row)) is not None}
-    dearer = {spec: f for spec, f in factors.items() if f > 1 + costs.TOLERANCE}
-    if not dearer:
-        return ""
-    ends = list(dict.fromkeys(f"{f:.2g}" for f in (min(dearer.values()), max(dearer.values()))))
-    whom = "" if len(dearer) == len(factors) else f" for {words.listed(list(dearer))}"
-    return f"; one request at a time costs {' to '.join(ends)} times as much{whom}"
-
-
-def _always_on(rows: Sequence[Row], limits: Limits, price: HourlyPrice) -> Iterator[str]:
-    """The cost of machines that are kept on, beside the cost per query."""
-    needed = {row.spec: row.cost.machines for row in rows if row.cost.machines is not None and not row.control}
-    if not needed:
-        return
-    days = costs.horizon(limits)
-    more = [f"{count:,} for {spec}" for spec, count in needed.items() if count > 1]
-    enough = "one is enough for each approach" if not more else f"it takes {words.listed(more)}"
-    others = ", one for the others" if more and len(more) < len(needed) else ""
-    yield (
-        f"A machine that is kept on costs {words.usd(24 * days * price.usd)} over {days:g} days, whatever it answers; "
-        f"at this traffic, evenly spread, {enough}{others}."
-    )

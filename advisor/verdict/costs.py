@@ -1,9 +1,10 @@
-"""Costs of approaches on the recorded machine, and break-even points between them.
+"""Costs of approaches, by the hours of a machine or by the token.
 
-Queries are priced as batched use at the measured throughput, without idle time unless the limits say how busy the
-hardware is; beside that stands what machines cost that are kept on. Over the horizon come the first fitting, the
-queries, and upkeep: as many times as the documents change in that span, an approach that
-was trained is fitted and indexed anew, one that only uses documents is indexed anew, and any other pays
+By the hour, queries are priced as batched use at the measured throughput, without idle time unless the limits say how
+busy the hardware is; beside that stands what machines cost that are kept on. By the token, they cost what was read and
+written for one of them on average; what was sent again after a fault is not in it. Over the horizon come the first
+fitting, the queries, and upkeep: as many times as the documents change in that span, an approach that was trained is
+fitted and indexed anew, one that only uses documents is indexed anew, and any other pays
 nothing. Whether the documents or the rules behind the labels change makes no difference here.
 """
 
@@ -12,23 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
 from advisor.verdict import words
-from advisor.verdict.decision import BreakEven, Cost, Interval, Row
+from advisor.verdict.decision import Cost, Interval, Row
+from advisor.verdict.prices import HourlyPrice, Tariff
+from advisor.verdict.token_prices import PaidTokens, TokenPrice
 
 DEFAULT_HORIZON_DAYS = 365.0
-QUERIES = "queries"
-DAYS = "days between document changes"
 TOLERANCE = 0.1
 """Costs and latencies nearer to each other than this, as a share of the larger, are equal: two measurements of the same
 work come apart by as much where another process takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
-FEWEST_QUERIES = 100.0
-"""A break-even below a day's traffic, or below this where the traffic is not known, is nothing to choose by."""
-SHORTEST_DAYS = 1 / 24  # nobody changes documents more often than hourly
 _SECONDS = 3600.0
 
 
@@ -63,7 +60,8 @@ def _over_horizon(row: Row) -> Interval | None:
 
 
 def _per_1k(row: Row) -> Interval | None:
-    return _interval(row.cost.per_1k_queries, row.cost.per_1k_low, row.cost.per_1k_high, row.stretch(PREDICT))
+    stretch = 1.0 if row.cost.by_tokens else row.stretch(PREDICT)
+    return _interval(row.cost.per_1k_queries, row.cost.per_1k_low, row.cost.per_1k_high, stretch)
 
 
 def _median(row: Row) -> Interval | None:
@@ -109,6 +107,8 @@ class Quantities:
         throughput_qps: queries a second in batches.
         trained: whether parameters are trained, so that it is fitted anew when the documents change.
         timing_error: relative error of its times; None where nothing was timed again.
+        query: tokens of a query, where they may be paid.
+        fit: tokens of all that a model was asked while it was fitted, likewise.
     """
 
     fit_seconds: float | None = None
@@ -116,6 +116,8 @@ class Quantities:
     throughput_qps: float | None = None
     trained: bool = False
     timing_error: float | None = None
+    query: PaidTokens | None = None
+    fit: PaidTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +126,28 @@ class Expenses:
 
     Attributes:
         fit: the one-off cost of fitting and indexing.
-        per_query: the cost of a query in batches, at the measured throughput; higher where the hardware is not always
-            busy.
+        per_query: the cost of a query: by the hour in batches, at the measured throughput, and higher where the
+            hardware is not always busy.
         upkeep: the cost of each change of the documents.
-        per_hour: the price of an hour of a machine.
-        queries_per_hour: the number of queries a machine answers in an hour, at its utilisation.
-        error: relative error of the times (`Quantities.timing_error`), for fitting and answering alike.
+        per_hour: the price of an hour of a machine; None where tokens are paid.
+        queries_per_hour: the number of queries a machine answers in an hour, at its utilisation; likewise.
+        error: relative error of the times (`Quantities.timing_error`), for fitting and answering alike; 0 where tokens
+            are paid, since the same work would cost the same again.
+        in_batches: the cost of a query that may be answered within a day; None where there is no price for that.
     """
 
     fit: float
     per_query: float
     upkeep: float
-    per_hour: float
-    queries_per_hour: float
+    per_hour: float | None = None
+    queries_per_hour: float | None = None
     error: float | None = None
+    in_batches: float | None = None
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether it is paid by the token."""
+        return self.per_hour is None
 
     def fixed(self, limits: Limits) -> float:
         """The cost over the horizon without the queries."""
@@ -149,14 +159,16 @@ class Expenses:
         return None if number is None else self.fixed(limits) + self.per_query * number
 
     def machines(self, limits: Limits) -> int | None:
-        """The number of machines for evenly spread traffic; None where the traffic is unknown."""
-        a_day = limits.queries_per_day
-        return None if a_day is None else max(1, math.ceil(a_day / (24 * self.queries_per_hour)))
+        """The number of machines for evenly spread traffic; None where that is unknown, or tokens are paid."""
+        a_day, an_hour = limits.queries_per_day, self.queries_per_hour
+        return None if a_day is None or an_hour is None else max(1, math.ceil(a_day / (24 * an_hour)))
 
     def always_on(self, limits: Limits) -> float | None:
         """The total cost over the horizon with machines kept on day and night instead of paid by the query."""
         machines = self.machines(limits)
-        return None if machines is None else self.fixed(limits) + machines * 24 * horizon(limits) * self.per_hour
+        if machines is None or self.per_hour is None:
+            return None
+        return self.fixed(limits) + machines * 24 * horizon(limits) * self.per_hour
 
     def off_by(self, usd: float) -> float:
         """The measurement error of an amount."""
@@ -190,7 +202,10 @@ def known_cost(spent: Cost) -> float | None:
 
 
 def stretched(row: Row) -> float:
-    """The factor by which the known cost may be too high because the machine was busy; 1 where it was not."""
+    """The factor by which the known cost may be too high because the machine was busy; 1 where it was not, or tokens
+    are paid."""
+    if row.cost.by_tokens:
+        return 1.0
     total, fixed = row.cost.over_horizon, row.cost.fixed
     if total is None or fixed is None:
         return row.stretch(FIT)
@@ -200,24 +215,74 @@ def stretched(row: Row) -> float:
 
 def quantities(row: Row) -> Quantities:
     """The measured quantities of an approach."""
-    return Quantities(row.fit_seconds, row.index_seconds, row.throughput_qps, is_trained(row), row.timing_error)
+    known = row.prompt_tokens is not None
+    return Quantities(
+        row.fit_seconds,
+        row.index_seconds,
+        row.throughput_qps,
+        is_trained(row),
+        row.timing_error,
+        _tokens_of_a_query(row) if known else None,
+        PaidTokens.of(row.calls.get(FIT, {})) if known else None,
+    )
 
 
-def expenses(taken: Quantities, usd_per_hour: float | None, limits: Limits) -> Expenses | None:
-    """The costs that follow from quantities; None where a price or a time is unknown."""
-    if usd_per_hour is None or taken.fit_seconds is None or not taken.throughput_qps:
+def _tokens_of_a_query(row: Row) -> PaidTokens:
+    """By the answers or by all that was asked for them, whichever says more.
+
+    Answers do not count what compares labels without an input; what a killed process asked is not among the calls.
+    """
+    answers = PaidTokens(
+        row.prompt_tokens or 0.0, row.cached_tokens, row.completion_tokens or 0.0, row.reasoning_tokens
+    )
+    asked = row.calls.get(PREDICT, {})
+    requests = asked.get("requests", 0.0)
+    if not requests or not row.n:
+        return answers
+    once = 1 - asked.get("repeated", 0.0) / requests
+    calls = PaidTokens.of(asked).times(once / row.n)
+    return max(answers, calls, key=lambda found: found.prompt + found.completion + found.reasoning)
+
+
+def expenses(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | None:
+    """The costs that follow from quantities; None where a price, a time or the number of tokens is unknown."""
+    index = (taken.index_seconds or 0.0) * _a_second(tariff.here)
+    if tariff.tokens is not None:
+        return _by_tokens(taken, tariff.tokens, index)
+    if tariff.hour is None or taken.fit_seconds is None or not taken.throughput_qps:
         return None
-    index = taken.index_seconds or 0.0
-    upkeep = taken.fit_seconds + index if taken.trained else index
+    fit = taken.fit_seconds * _a_second(tariff.hour)
     an_hour = _SECONDS * taken.throughput_qps * (limits.utilisation or 1.0)
     return Expenses(
-        fit=(taken.fit_seconds + index) / _SECONDS * usd_per_hour,
-        per_query=usd_per_hour / an_hour,
-        upkeep=upkeep / _SECONDS * usd_per_hour,
-        per_hour=usd_per_hour,
+        fit=fit + index,
+        per_query=tariff.hour.usd / an_hour,
+        upkeep=fit + index if taken.trained else index,
+        per_hour=tariff.hour.usd,
         queries_per_hour=an_hour,
         error=taken.timing_error,
     )
+
+
+def _by_tokens(taken: Quantities, price: TokenPrice, index: float) -> Expenses | None:
+    """Expenses where tokens are paid; documents are indexed here, and nothing else is done again for them.
+
+    Args:
+        index: the cost of indexing.
+    """
+    if taken.query is None or taken.fit is None:
+        return None
+    return Expenses(
+        fit=price.usd(taken.fit) + index,
+        per_query=price.usd(taken.query),
+        upkeep=index,
+        error=0.0,
+        in_batches=price.batch.usd(taken.query) if price.batch else None,
+    )
+
+
+def _a_second(price: HourlyPrice | None) -> float:
+    """The price of a second; 0 where it is not known, since it is a small part of what is."""
+    return price.usd / _SECONDS if price else 0.0
 
 
 def cost(spent: Expenses | None, limits: Limits) -> Cost:
@@ -227,7 +292,7 @@ def cost(spent: Expenses | None, limits: Limits) -> Cost:
     each, total, error = 1000 * spent.per_query, spent.over_horizon(limits), spent.error
 
     def ends(usd: float | None) -> tuple[float | None, float | None]:
-        return (None, None) if usd is None or error is None else (usd / (1 + error), usd * (1 + error))
+        return (None, None) if usd is None or not error else (usd / (1 + error), usd * (1 + error))
 
     (each_low, each_high), (low, high) = ends(each), ends(total)
     return Cost(
@@ -241,86 +306,13 @@ def cost(spent: Expenses | None, limits: Limits) -> Cost:
         per_1k_high=each_high,
         over_horizon_low=low,
         over_horizon_high=high,
+        by_tokens=spent.by_tokens,
+        per_1k_in_batches=None if spent.in_batches is None else 1000 * spent.in_batches,
     )
 
 
 def alone_factor(row: Row) -> float | None:
-    """How many times as much a query costs that is sent alone; None where unknown."""
-    if row.latency is None or not row.throughput_qps:
+    """How many times as much a query costs that is sent alone; None where unknown, or tokens are paid."""
+    if row.latency is None or not row.throughput_qps or row.cost.by_tokens:
         return None
     return row.latency.p50 / 1000 * row.throughput_qps
-
-
-def break_even(rows: Sequence[Row], spent: dict[str, Expenses], limits: Limits) -> tuple[BreakEven, ...]:
-    """The break-even points of eligible approaches: in queries, then in days between document changes.
-
-    Approaches that another one beats or equals in quality and in every kind of cost are left out, and so is what is
-    nothing to choose by: points below `FEWEST_QUERIES` or a day's traffic, or of changes that nobody makes, and two
-    that cost the same but for what measurements may be off by. Days are computed only where the traffic is known, and
-    only up to the horizon, since there is no change beyond it.
-    """
-    kept = _worth_it([row for row in rows if row.eligible and row.spec in spent], spent)
-    both = list(combinations([row.spec for row in kept], 2))
-    found = [_in_queries(a, b, spent, limits) for a, b in both] + [_in_days(a, b, spent, limits) for a, b in both]
-    points = [point for point in found if point is not None]
-    return tuple(sorted(points, key=lambda p: (p.variable == DAYS, p.at)))
-
-
-def _worth_it(rows: Sequence[Row], spent: dict[str, Expenses]) -> list[Row]:
-    def merits(row: Row) -> tuple[float, float, float, float]:
-        e, quality = spent[row.spec], row.quality.value if row.quality else 0.0
-        return quality, -e.fit, -e.per_query, -e.upkeep
-
-    def beaten(row: Row) -> bool:
-        mine = merits(row)
-        return any(
-            merits(other) != mine and all(a >= b for a, b in zip(merits(other), mine, strict=True)) for other in rows
-        )
-
-    return [row for row in rows if not beaten(row)]
-
-
-def _in_queries(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
-    one, two = spent[a], spent[b]
-    saved, extra = two.per_query - one.per_query, one.fixed(limits) - two.fixed(limits)
-    off = math.hypot(one.off_by(one.per_query), two.off_by(two.per_query))
-    if abs(saved) <= max(off, TOLERANCE * max(one.per_query, two.per_query)) or extra / saved <= 0:
-        return None
-    number, fewest = queries(limits), limits.queries_per_day or FEWEST_QUERIES
-    at_most = max(abs(extra), abs(extra - saved * number)) if number is not None else math.inf
-    if extra / saved < fewest or at_most < CENT:
-        return None
-    few, many = (b, a) if extra > 0 else (a, b)
-    extra_off = math.hypot(one.off_by(one.fixed(limits)), two.off_by(two.fixed(limits)))
-    return BreakEven(QUERIES, extra / saved, few, many, *_ends(extra, extra_off, saved, off, _measured_twice(one, two)))
-
-
-def _in_days(a: str, b: str, spent: dict[str, Expenses], limits: Limits) -> BreakEven | None:
-    number, one, two = queries(limits), spent[a], spent[b]
-    if number is None:
-        return None
-    upkeep = (one.upkeep - two.upkeep) * horizon(limits)
-    others = [each.fit + each.per_query * number for each in (one, two)]
-    rest = others[1] - others[0]
-    off = math.hypot(one.off_by(others[0]), two.off_by(others[1]))
-    if abs(rest) <= max(off, CENT) or not SHORTEST_DAYS <= upkeep / rest <= horizon(limits):
-        return None
-    often, seldom = (b, a) if upkeep > 0 else (a, b)
-    upkeep_off = horizon(limits) * math.hypot(one.off_by(one.upkeep), two.off_by(two.upkeep))
-    return BreakEven(
-        DAYS, upkeep / rest, often, seldom, *_ends(upkeep, upkeep_off, rest, off, _measured_twice(one, two))
-    )
-
-
-def _measured_twice(one: Expenses, two: Expenses) -> bool:
-    return one.error is not None and two.error is not None
-
-
-def _ends(
-    above: float, above_off: float, below: float, below_off: float, known: bool
-) -> tuple[float, float] | tuple[None, None]:
-    """The interval of a quotient of two differences of equal, known signs; None where nothing was timed again."""
-    if not known:
-        return None, None
-    above, below = abs(above), abs(below)
-    return max(0.0, above - above_off) / (below + below_off), (above + above_off) / (below - below_off)

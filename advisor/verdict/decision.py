@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from advisor.measuring.attempt import FIT
+from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.tasks import Limits
@@ -51,9 +51,12 @@ class Cost:
         over_horizon: fitting, upkeep and the queries.
         fixed: fitting and upkeep, of that.
         always_on_over_horizon: the same with machines that are kept on all the time in place of the queries.
-        machines: the number of such machines, by throughput and evenly spread traffic.
+        machines: the number of such machines, by throughput and evenly spread traffic; both None where tokens are paid.
         per_1k_low, per_1k_high, over_horizon_low, over_horizon_high: 95 % intervals, of what timing the same work
-            again would give; None where nothing was timed again.
+            again would give; None where nothing was timed again, or tokens are paid.
+        by_tokens: whether tokens are paid, and not the hours of a machine; None where nothing is known.
+        per_1k_in_batches: the cost of 1,000 queries that may be answered within a day; None where there is no price for
+            that.
     """
 
     fit: float | None = None
@@ -66,6 +69,8 @@ class Cost:
     per_1k_high: float | None = None
     over_horizon_low: float | None = None
     over_horizon_high: float | None = None
+    by_tokens: bool | None = None
+    per_1k_in_batches: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,9 @@ class Row:
             `predict`, `latency`; unknown ones are left out.
         timed_again: the date when its times were measured anew; None where they were not.
         differing: answers that came out otherwise then.
+        cached_tokens, reasoning_tokens: means per query, of the prompt's and beside the answer's.
+        estimated: answers whose tokens were counted here, over the whole test set.
+        calls: what models elsewhere were asked by one seed, by step; as in `advisor.models.clock.Ledger`.
     """
 
     spec: str
@@ -158,6 +166,10 @@ class Row:
     others: Mapping[str, Disturbance] = field(default_factory=dict)
     timed_again: str | None = None
     differing: int = 0
+    cached_tokens: float = 0.0
+    reasoning_tokens: float = 0.0
+    estimated: int = 0
+    calls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""
@@ -176,6 +188,11 @@ class Row:
     def baseline(self) -> bool:
         """Whether it is a control without a model, which must be beaten to have learned anything."""
         return self.control and not self.uses_model
+
+    @property
+    def cost_is_busy(self) -> bool:
+        """Whether what a query costs follows from the times of a busy machine."""
+        return self.is_busy(PREDICT) and not self.cost.by_tokens
 
     @property
     def fit_is_busy(self) -> bool:
@@ -203,7 +220,8 @@ class BreakEven:
     """A break-even point of two approaches.
 
     Attributes:
-        variable: "queries" (in all, over the horizon) or "days between document changes".
+        variable: "queries" (in all, over the horizon), "days between document changes" or "utilisation" (the share of
+            the time that one's own hardware is busy).
         at: the value of the variable at which they cost the same.
         below, above: the cheaper approach on either side.
         low, high: the interval of `at` from the timing error; None where nothing was timed again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from functools import partial
@@ -13,6 +13,7 @@ from advisor.measuring.records import Comparison
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import costs, words
+from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
 from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row, Versus
@@ -20,7 +21,7 @@ from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.optimism import corrected
-from advisor.verdict.prices import HourlyPrice, Prices, load_prices
+from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
@@ -37,7 +38,8 @@ def decide(
 ) -> Decision:
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
-    The same records give the same decision on any machine and, but for the age of the price, on any day. The rules of
+    The same records give the same decision on any machine and, but for the age of prices and for tokens that cost
+    something else from some day on, on any day. The rules of
     the choice are those of `advisor.verdict.choice.choose`.
 
     Args:
@@ -45,7 +47,7 @@ def decide(
         limits: what the answer must respect; those recorded with the task by default.
         prices: the price list; the built-in one by default.
         margin: the margin of non-inferiority by which a cheaper approach may be worse, in units of the metric.
-        today: against which the age of the price is told; the machine's date by default.
+        today: whose prices of tokens hold, and against which ages are told; the machine's date by default.
 
     Raises:
         UserError: a limit or the margin makes no sense, or the targets cannot be judged by the metric.
@@ -53,24 +55,24 @@ def decide(
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
     prices = prices or load_prices()
-    price = prices.hourly(comparison.model, comparison.hardware)
+    tariff = prices.tariff(comparison.model, comparison.hardware, today)
     rows = measured(comparison)
+    tariffs = {row.spec: tariff if row.uses_model else tariff.without_model for row in rows}
     contrasts = Contrasts(
         samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
         frozenset(row.spec for row in rows if row.control),
     )
-    usd = price.usd if price else None
-    spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), usd, limits))}
+    spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
     rows, choice = _chosen(rows, contrasts, limits, margin)
-    points = costs.break_even(rows, spent, limits)
+    points = break_even(rows, spent, limits)
     again = partial(choose, contrasts=contrasts, margin=margin)
     doubts = (
         *(provisional_because(comparison) if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, price), *_old(price, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     return Decision(
         comparison=comparison,
@@ -80,7 +82,7 @@ def decide(
         diagnosis=diagnose(rows, contrasts, comparison.task, margin),
         break_even=points,
         recommendation=_recommended(choice, wording, doubts, cautions, points),
-        prices=prices.in_words(price),
+        prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
     )
 
 
@@ -101,9 +103,10 @@ def _recommended(
     )
 
 
-def _old(price: HourlyPrice | None, today: date | None) -> list[str]:
-    """A caveat where the applied price is old."""
-    return [said] if price and (said := price.outdated(today or date.today())) else []
+def _old(tariffs: Mapping[str, Tariff], today: date | None) -> list[str]:
+    """Caveats where applied prices are old."""
+    said = (tariff.outdated(today or date.today()) for tariff in tariffs.values())
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def _recorded_limits(comparison: Comparison) -> Limits:

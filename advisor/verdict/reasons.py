@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
 from advisor.verdict import costs, words
+from advisor.verdict.break_even import DAYS, UTILISATION
 from advisor.verdict.choice import Choice, excess, figures
 from advisor.verdict.costs import known_cost
 from advisor.verdict.decision import BreakEven, Interval, Row
@@ -178,9 +179,14 @@ class Wording:
         rises = chosen == point.below
         cheaper = point.above if rises else point.below
         now = costs.queries(self._limits)
-        if point.variable == costs.DAYS:
+        if point.variable == DAYS:
             now = self._limits.documents_change_every_days
             condition = f"Documents change {'less' if rises else 'more'} often than every {words.number(point.at)} days"
+        elif point.variable == UTILISATION:
+            now = self._limits.utilisation or 1.0  # as the costs have it
+            condition = (
+                f"Hardware is busy {'more' if rises else 'less'} than {words.number(100 * point.at)} % of the time"
+            )
         else:
             condition = f"There are {'more' if rises else 'fewer'} than {words.number(point.at)} queries in all"
         if now is not None and (now > point.at) == rises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
+from typing import Any
 
 from advisor.approaches import known
 from advisor.measuring import timing
@@ -14,6 +15,8 @@ from advisor.measuring.records import Answer, Comparison, Run, Status
 from advisor.verdict import words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike
+
+_TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 
 def complete_runs(comparison: Comparison) -> list[Run]:
@@ -42,7 +45,6 @@ def _row(comparison: Comparison, spec: str) -> Row:
     good = _complete(comparison, spec)
     status, error = ("ok", None) if good else _trouble(runs)
     retrieval = _retrieval(good, comparison.answers)
-    predictions = [p for run in good for p in run.predictions]
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
@@ -61,8 +63,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         shows=runs[0].shows or _as_installed(spec),
         latency=_latency(good),
         throughput_qps=_throughput(good),
-        prompt_tokens=fmean(p.prompt_tokens for p in predictions) if predictions else None,
-        completion_tokens=fmean(p.completion_tokens for p in predictions) if predictions else None,
+        **_tokens(good),
         fit_seconds=_median(run.fit_seconds for run in good),
         index_seconds=_median(run.index_seconds for run in good),
         peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
@@ -85,6 +86,18 @@ def _row(comparison: Comparison, spec: str) -> Row:
         timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
         differing=sum(run.differing for run in good),
     )
+
+
+def _tokens(runs: Sequence[Run]) -> dict[str, Any]:
+    """Tokens of a query, and what models elsewhere were asked by a seed, each on average."""
+    answers = [p for run in runs for p in run.predictions]
+    if not answers:
+        return {}
+    means = {name: fmean(getattr(p, name) for p in answers) for name in _TOKENS}
+    steps = dict.fromkeys(step for run in runs for step in run.calls)
+    calls = {step: _summed(run.calls.get(step, {}) for run in runs) for step in steps}
+    each = {step: {what: amount / len(runs) for what, amount in found.items()} for step, found in calls.items()}
+    return means | {"calls": each, "estimated": max(sum(p.estimated for p in run.predictions) for run in runs)}
 
 
 def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:

@@ -17,6 +17,7 @@ from advisor.profiling import profile
 from advisor.tasks import Example, Limits, Outline, Task
 from advisor.tasks.description import Description, describe
 from advisor.tasks.material import Material
+from advisor.verdict.prices import HourlyPrice, Tariff
 
 RATES = Rates(prefill=1000.0, prefill_alone=500.0, decode=200.0, decode_alone=20.0, train=300.0, embed=5000.0)
 
@@ -32,11 +33,17 @@ def learner(description: Description, specs: Sequence[str]) -> Mapping[str, Expe
     return {spec: Expected(spec, value[spec], value[spec] - 0.05, value[spec] + 0.05, "rule", "") for spec in specs}
 
 
+def at(usd: float) -> Tariff:
+    """A machine at so many dollars an hour."""
+    hour = HourlyPrice("a box", usd, "a page", "2025-01-01")
+    return Tariff(hour=hour, here=hour)
+
+
 def outlook(usd: float | None = 1.0, **limits: float) -> tuple[Outlook, Circumstances]:
     found = task()
     described = describe(Material(found))
     return (
-        Outlook(learner, Lengths.of(found, None), RATES, None, usd),
+        Outlook(learner, Lengths.of(found, None), RATES, None, Tariff() if usd is None else at(usd)),
         Circumstances(found, Outline.of(found), described, Limits(**limits)),
     )
 

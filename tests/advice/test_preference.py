@@ -16,8 +16,11 @@ from advisor.forecast.foresight import Foreseen, Work
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import LatencySummary
+from advisor.verdict.prices import HourlyPrice, Tariff
 
 NONE = Limits()
+HOUR = HourlyPrice("a box", 1.0, "a page", "2025-01-01")
+TARIFF = Tariff(hour=HOUR, here=HOUR)
 ANY, CONTROL = parse("zero-shot"), parse("oracle")
 
 
@@ -25,7 +28,7 @@ def made(spec: str, value: float, half: float = 0.1, work: float = 100.0, contro
     expected = Expected(spec, value, value - half, value + half, "rule", "made up")
     latency = LatencySummary(work, 2 * work, work, 0)
     foreseen = Foreseen(work, 5.0, latency, 1 / work, 60.0, None, 10**9, "lora" in spec, Work(1000.0, 0.0, work))
-    return option(CONTROL if control else ANY, expected, foreseen, 1.0, NONE)
+    return option(CONTROL if control else ANY, expected, foreseen, TARIFF, NONE)
 
 
 def test_the_best_is_advised_and_the_far_ones_are_not_open() -> None:
@@ -56,14 +59,16 @@ def test_the_same_options_give_the_same_chances() -> None:
 
 
 def test_controls_are_never_advised_and_break_no_limit() -> None:
-    control = option(CONTROL, made("oracle", 0.99).expected, None, None, Limits(min_quality=1.0))
+    control = option(CONTROL, made("oracle", 0.99).expected, None, Tariff(), Limits(min_quality=1.0))
     assert control.violations == ()
     assert prefer([control, made("a", 0.2)], NONE).advised == "a"
 
 
 def test_where_nothing_respects_the_limits_the_nearest_is_named() -> None:
     limits = Limits(min_quality=0.9)
-    options = [option(ANY, made(spec, value).expected, None, None, limits) for spec, value in (("a", 0.5), ("b", 0.8))]
+    options = [
+        option(ANY, made(spec, value).expected, None, Tariff(), limits) for spec, value in (("a", 0.5), ("b", 0.8))
+    ]
     found = prefer(options, limits)
     assert (found.advised, found.nearest) == (None, "b")
 
@@ -115,7 +120,7 @@ def test_what_nobody_has_measured_is_not_advised_before_what_was() -> None:
 
 def test_what_does_not_say_what_it_takes_is_never_the_cheaper() -> None:
     """Its costs are unknown, not 0: it is advised only where it is better."""
-    silent = option(ANY, made("silent", 0.8 - MARGIN / 2).expected, None, 1.0, NONE)
+    silent = option(ANY, made("silent", 0.8 - MARGIN / 2).expected, None, TARIFF, NONE)
     unpriced = replace(made("known", 0.8), cost=silent.cost)
     assert price(silent, NONE) == math.inf
     assert silent.cost.fit is None

@@ -31,7 +31,7 @@ APPROACH = {
 }
 COSTS = (
     *("fit", "per_1k_queries", "per_1k_low", "per_1k_high", "over_horizon", "over_horizon_low", "over_horizon_high"),
-    *("fixed", "always_on_over_horizon", "machines"),
+    *("fixed", "always_on_over_horizon", "machines", "by_tokens", "per_1k_in_batches"),
 )
 HEADS = {
     "task": {"name", "fingerprint", "kind", "metric", "train", "test", "documents"},

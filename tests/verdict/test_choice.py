@@ -15,7 +15,8 @@ from advisor.reporting.statements import groups, still_needed
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide, words
 from advisor.verdict.decision import Settling
-from advisor.verdict.prices import DevicePrice, Prices
+from advisor.verdict.price_file import DevicePrice
+from advisor.verdict.prices import Prices
 
 Runs = Callable[..., Run]
 Comparisons = Callable[..., Comparison]

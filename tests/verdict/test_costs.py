@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from advisor.errors import UserError
+from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Run
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
-from advisor.verdict.costs import Expenses, break_even, cheaper, cost, measure_for
-from advisor.verdict.decision import Cost, Row
-from advisor.verdict.prices import DevicePrice, Prices
+from advisor.verdict.break_even import break_even
+from advisor.verdict.costs import Expenses, cheaper, cost, measure_for
+from advisor.verdict.decision import BreakEven, Cost, Row
+from advisor.verdict.price_file import CorePrice, DevicePrice
+from advisor.verdict.prices import Prices
 from advisor.verdict.rows import measured
+from advisor.verdict.token_prices import TokenPrice, TokenRates
 
 PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
 TEXTS = ["yes"] * 15 + ["no"] * 5
@@ -96,7 +100,7 @@ def test_an_unknown_price_is_unknown_and_never_zero(judged: Callable[..., Decisi
         assert (r.cost.fit, r.cost.per_1k_queries, r.cost.over_horizon) == (None, None, None)
         assert r.eligible
     assert decision.break_even == ()
-    assert "no price known" in decision.prices
+    assert "No price is known" in decision.prices
     caveats = " ".join(decision.recommendation.caveats)
     assert "No price is known for Unheard-of 9000" in caveats
     assert "budget could not be checked" in caveats
@@ -248,3 +252,118 @@ def test_break_evens_have_the_interval_of_the_times(costing: Callable[..., Row])
     (point,) = break_even(rows, spent, Limits())
     assert (point.at, point.below, point.above) == (pytest.approx(2000, rel=1e-3), "b", "a")
     assert (point.low, point.high) == pytest.approx((1.8 / 1.1e-3, 2.2 / 0.9e-3), rel=1e-3)
+
+
+PAID = replace(
+    PRICES,
+    core=CorePrice(0.9, "a page"),  # of 4 cores: 3.60 USD an hour
+    hosted=(TokenPrice("large", TokenRates(2.0, 10.0, 0.5), "a contract", "2025-01-01", TokenRates(1.0, 5.0, 0.25)),),
+)
+LARGE = {"id": "large", "place": "network", "device": "elsewhere", "device_name": ""}
+
+
+@pytest.fixture
+def hosted(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> Callable[..., Decision]:
+    """A hosted model: zero-shot as `make_run` has it, with 40 cached and 8 thought tokens; rag asks 20 to be fitted."""
+
+    def judge(limits: Limits, **facts: Any) -> Decision:
+        few = run("few-shot", TEXTS, fit_seconds=50.0)
+        asked = {"requests": 20, "prompt": 20_000, "cached": 4_000, "completion": 100, "retried": 3, "repeated": 1}
+        rag = run("rag", ["yes"] * 20, index_seconds=100.0, **{"calls": {"fit": asked}, **facts})
+        thought = tuple(replace(p, cached_tokens=40, reasoning_tokens=8) for p in few.predictions)
+        head = run("head", TEXTS, fit_seconds=10.0, seconds_per_query=0.001)
+        return decide(comparison([replace(few, predictions=thought), rag, head], **LARGE), limits, prices=PAID)
+
+    return judge
+
+
+def test_a_hosted_model_is_paid_by_the_token(hosted: Callable[..., Decision]) -> None:
+    decision = hosted(Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=10))
+    few, rag, head = (row(decision, spec).cost for spec in ("few-shot", "rag", "head"))
+    # 60 at 2, 40 at 0.5, and 2 + 8 at 10, a million, for 1,000 queries; in batches half of it
+    assert (few.per_1k_queries, few.per_1k_in_batches) == (pytest.approx(0.24), pytest.approx(0.12))
+    assert few.fit == 0
+    assert (few.machines, few.always_on_over_horizon, few.per_1k_low) == (None, None, None)
+    # 16,000 at 2, 4,000 at 0.5, 100 at 10, and 100 seconds of this machine, which come again at each of 10 changes
+    assert rag.fit == pytest.approx(0.035 + 0.1)
+    assert rag.per_1k_queries == pytest.approx(0.22)
+    assert rag.over_horizon == pytest.approx(0.135 + 10 * 0.1 + 22)
+    # what leaves the model aside takes this machine's time
+    assert (head.by_tokens, head.fit, head.per_1k_queries) == (False, pytest.approx(0.01), pytest.approx(0.001))
+    said = " ".join(decision.recommendation.caveats)
+    assert "rag and few-shot: paid by the token of large, $2.00 per million prompt tokens" in said
+    assert "thinking among the written ones" in said
+    assert "Batches of large cost half and are answered within 24 hours" in said
+    assert "Not in the cost of a query: 3 requests of rag, sent again after a fault." in said
+    assert "large: 2 USD per million prompt tokens" in decision.prices
+
+
+def test_a_query_costs_all_that_was_asked_for_it(hosted: Callable[..., Decision]) -> None:
+    """40 requests for 20 answers, of which 20 compare labels without an input; four of them were made twice."""
+    asked = {"requests": 44, "prompt": 4400, "cached": 0, "completion": 44, "repeated": 4}
+    found = row(hosted(Limits(), calls={"predict": asked}), "rag").cost
+    assert found.per_1k_queries == pytest.approx((4000 * 2 + 40 * 10) / 20 / 1000)
+
+
+def test_a_hosted_model_without_a_price_costs_nobody_knows_what(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    made = comparison([run("zero-shot", TEXTS), run("head", TEXTS)], **LARGE)
+    decision = decide(made, Limits(), prices=replace(PAID, hosted=()))
+    assert row(decision, "zero-shot").cost == Cost()
+    assert row(decision, "head").cost.per_1k_queries is not None
+    said = " ".join(decision.recommendation.caveats)
+    assert "No price is known for large" in said and "which does not mean zero" in said
+
+
+SMALL, LARGE_ONE = "lora", "zero-shot"
+"""Own hardware at 3.60 USD an hour, 1e-5 a query that is never idle, 1 USD to train; tokens at 2e-4 a query."""
+AGAINST = {
+    SMALL: Expenses(1.0, 1e-5, 0.0, per_hour=3.6, queries_per_hour=3.6e5, error=0.1),
+    LARGE_ONE: Expenses(0.0, 2e-4, 0.0, error=0.0),
+}
+
+
+@pytest.fixture
+def against(costing: Callable[..., Row]) -> Callable[..., dict[str, BreakEven]]:
+    def find(limits: Limits, spent: dict[str, Expenses] = AGAINST) -> dict[str, BreakEven]:
+        rows = [replace(costing(1.0), spec=spec, eligible=True) for spec in spent]
+        return {point.variable: point for point in break_even(rows, spent, limits)}
+
+    return find
+
+
+def test_training_and_hours_pay_off_against_tokens_by_volume(against: Callable[..., dict[str, BreakEven]]) -> None:
+    point = against(Limits())["queries"]
+    assert (point.at, point.below, point.above) == (pytest.approx(1 / 1.9e-4), LARGE_ONE, SMALL)
+    assert point.low is not None and point.high is not None and point.low < point.at < point.high
+
+
+def test_hardware_pays_off_against_tokens_by_its_use(against: Callable[..., dict[str, BreakEven]]) -> None:
+    point = against(Limits())["utilisation"]
+    assert (point.at, point.below, point.above) == (pytest.approx(0.05), LARGE_ONE, SMALL)
+    # 100,000 queries: 1 + 1 / use = 20
+    limits = Limits(queries_per_day=1000, horizon_days=100)
+    assert against(limits)["utilisation"].at == pytest.approx(1 / 19)
+    # the same hardware at a quarter of the time, as its costs then say
+    idle = {**AGAINST, SMALL: replace(AGAINST[SMALL], per_query=4e-5, queries_per_hour=9e4)}
+    assert against(replace(limits, utilisation=0.25), idle)["utilisation"].at == pytest.approx(1 / 19)
+
+
+def test_no_use_of_hardware_pays_off_where_it_is_dearer_at_full_use(
+    against: Callable[..., dict[str, BreakEven]],
+) -> None:
+    dear = {**AGAINST, SMALL: replace(AGAINST[SMALL], per_query=3e-4)}
+    assert "utilisation" not in against(Limits(), dear)
+    assert "utilisation" not in against(Limits(queries_per_day=10, horizon_days=100))  # 1 USD against 0.20 in all
+    both = {**AGAINST, LARGE_ONE: replace(AGAINST[SMALL], fit=0.0, per_query=2e-4)}
+    assert "utilisation" not in against(Limits(), both)  # two of one's own
+
+
+def test_costs_of_tokens_are_right_on_a_busy_machine(hosted: Callable[..., Decision]) -> None:
+    few = row(hosted(Limits(queries_per_day=1000)), "few-shot")
+    busy = replace(few, others={"predict": Disturbance(0.5, None, 0.5)})
+    measure = measure_for([few])
+    assert measure is not None
+    assert measure.of(busy) == measure.of(few)
+    assert not busy.cost_is_busy

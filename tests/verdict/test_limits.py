@@ -12,7 +12,8 @@ from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
 from advisor.verdict.decision import Row
 from advisor.verdict.limits import open_limits, shown_violations
-from advisor.verdict.prices import DevicePrice, Prices
+from advisor.verdict.price_file import DevicePrice
+from advisor.verdict.prices import Prices
 
 PRICES = Prices("2026-11-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
 RIGHT, WRONG = ["yes"] * 100, ["no"] * 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison, Run
-from advisor.verdict import decide
-from advisor.verdict.prices import CorePrice, DevicePrice, Prices, load_prices
+from advisor.verdict import decide, token_prices
+from advisor.verdict.price_file import CorePrice, DevicePrice
+from advisor.verdict.prices import Prices, Tariff, load_prices
+from advisor.verdict.token_prices import PaidTokens, TokenPrice, TokenRates
 
 MINE = """
 date = 2025-12-24
@@ -39,15 +42,12 @@ def test_the_built_in_list_has_a_date_and_a_source_for_everything() -> None:
     prices = load_prices()
     assert date.fromisoformat(prices.date) >= date(2026, 11, 1)
     assert prices.core is not None
-    for price in (*prices.devices, prices.core, *prices.hosted):
+    assert prices.hosted == ()
+    for price in (*prices.devices, prices.core):
         assert "pricing" in price.source
         assert price.date is None or date(2025, 1, 1) < date.fromisoformat(price.date) <= date.fromisoformat(
             prices.date
         )
-    hosted = prices.hosted_model("gpt-4o-mini")
-    assert hosted is not None
-    assert hosted.usd_per_million_prompt_tokens == 0.15
-    assert prices.hosted_model("unheard-of") is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_price_has_the_date_of_its_entry_or_of_the_list(
         price = load_prices(path).hourly(made.model, {"cores": 1})
         assert price is not None
         assert price.date == day
-        assert f"price of {day}" in load_prices(path).in_words(price)
+        assert price.in_words().endswith(f"price of {day}")
 
 
 @pytest.mark.parametrize(
@@ -150,3 +150,148 @@ def test_a_price_older_than_half_a_year_is_said_to_be_old(
     said = [caveat for caveat in decision.recommendation.caveats if "old" in caveat]
     told = f"The price of my L4 is {old} old (of 2025-12-24): --prices FILE takes one of your own."
     assert said == ([told] if old else [])
+
+
+TOKENS = """
+date = 2026-11-01
+[[hosted]]
+model = "gpt-4o-mini"
+usd_per_million_prompt_tokens = 1
+usd_per_million_cached_tokens = 0.25
+usd_per_million_completion_tokens = 4
+batch_share = 0.5
+source = "our contract"
+[[served]]
+name = "our box"
+match = ["gpu1.example.com", "tiny"]
+usd_per_hour = 2
+source = "our accounts"
+"""
+THEN = date(2026, 11, 1)
+HOSTED = {"id": "gpt-4o-mini", "provider": "openai", "place": "network", "device": "elsewhere", "device_name": ""}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Prices:
+    path = tmp_path / "tokens.toml"
+    path.write_text(TOKENS)
+    return load_prices(path)
+
+
+@pytest.fixture
+def tariff(comparison: Callable[..., Comparison]) -> Callable[..., Tariff]:
+    def find(prices: Prices, **model: Any) -> Tariff:
+        made = comparison([], **{**HOSTED, **model})
+        return prices.tariff(made.model, made.hardware, THEN)
+
+    return find
+
+
+def test_tokens_cost_what_genai_prices_says(tariff: Callable[..., Tariff]) -> None:
+    found = tariff(load_prices())
+    assert found.tokens is not None
+    assert found.hour is None
+    assert found.tokens.rates == TokenRates(0.15, 0.6, cached=0.075)
+    # 600 at 0.15, 400 at 0.075, and 100 + 50 at 0.6, a million
+    assert found.tokens.usd(PaidTokens(1000, 400, 100, 50)) == pytest.approx(210e-6)
+    assert found.tokens.batch_share == 0.5
+    assert found.in_words().startswith("gpt-4o-mini: 0.15 USD per million prompt tokens (0.075 where they were cached)")
+    assert "genai-prices 0." in found.in_words()
+    assert date(2026, 1, 1) < date.fromisoformat(found.tokens.date) <= date(2026, 11, 30)
+    assert found.here is not None  # documents are indexed on this machine
+
+
+def test_long_prompts_cost_more_where_they_do() -> None:
+    price = load_prices().tokens_of("openai", "gpt-6-luna", THEN)
+    assert price is not None
+    assert price.usd(PaidTokens(1_000_000, requests=10)) == pytest.approx(0.10)
+    assert price.usd(PaidTokens(1_000_000, requests=2)) == pytest.approx(0.20)
+
+
+def test_a_price_holds_from_the_day_on_that_it_names() -> None:
+    old, new = (load_prices().tokens_of("mistral", "mistral-small-latest", day) for day in (date(2026, 3, 15), THEN))
+    assert old is not None and new is not None
+    assert (old.rates.prompt, new.rates.prompt) == (0.1, 0.15)
+
+
+def test_ones_own_price_of_tokens_comes_first(mine: Prices, tariff: Callable[..., Tariff]) -> None:
+    for more in ({}, {"place": "machine", "provider": ""}, {"provider": ""}):
+        price = tariff(mine, **more).tokens
+        assert price is not None
+        assert (price.rates.prompt, price.source, price.date) == (1.0, "our contract", "2026-11-01")
+        assert price.usd(PaidTokens(1000, 400, 100)) == pytest.approx((600 * 1 + 400 * 0.25 + 100 * 4) / 1e6)
+        assert price.batch == TokenRates(0.5, 2.0, 0.125)
+    other = tariff(mine, id="gpt-4.1-mini").tokens
+    assert other is not None and other.source.startswith("genai-prices")
+
+
+def test_a_server_of_ones_own_is_paid_by_the_hour(mine: Prices, tariff: Callable[..., Tariff]) -> None:
+    for more in ({"device_name": "gpu1.example.com:8000"}, {"id": "tiny"}, {"id": "tiny", "place": "machine"}):
+        found = tariff(mine, **{"id": "smollm2", "provider": "", **more})
+        assert found.hour is not None
+        assert (found.hour.name, found.hour.usd, found.tokens) == ("our box", 2.0, None)
+    assert tariff(mine, id="tiny", provider="", place="process").applied is None
+
+
+def test_a_server_on_this_machine_costs_this_machine(tariff: Callable[..., Tariff]) -> None:
+    found = tariff(load_prices(), provider="", place="machine")
+    assert found.hour is not None
+    assert found.hour == found.here
+    assert found.hour.name == "4 processor cores"
+
+
+def test_what_nobody_sells_has_no_price(tariff: Callable[..., Tariff]) -> None:
+    for more, said in (
+        ({"id": "unheard-of"}, "No price is known for unheard-of by openai, in genai-prices"),
+        ({"provider": "a-stranger"}, "No price is known for gpt-4o-mini by a-stranger"),
+        ({"provider": ""}, "No price is known for gpt-4o-mini, since nobody known sells it"),
+    ):
+        found = tariff(load_prices(), **more)
+        assert found.applied is None
+        assert found.unknown.startswith(said)
+        assert "[[hosted]]" in found.unknown
+    assert load_prices().usd("openai", "unheard-of", {"prompt": 1}) is None
+
+
+def test_a_request_costs_its_tokens(mine: Prices) -> None:
+    asked = {"prompt": 1000, "cached": 400, "completion": 100, "reasoning": 50}
+    assert mine.usd("openai", "gpt-4o-mini", asked) == pytest.approx((600 + 100 + 150 * 4) / 1e6)
+    assert load_prices().usd("anthropic", "claude-sonnet-5", {"prompt": 1000, "completion": 10}) == pytest.approx(
+        2.1e-3
+    )
+
+
+def test_without_the_extra_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tariff: Callable[..., Tariff], mine: Prices
+) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices.data", None)
+    for remembered in (token_prices.listed, token_prices._snapshot):
+        remembered.cache_clear()
+    found = tariff(load_prices())
+    assert found.applied is None
+    assert found.unknown.startswith("No price is known for gpt-4o-mini: the price of a hosted model needs genai_prices")
+    assert found.unknown.endswith("pip install 'adaptation-advisor[api]'")
+    assert tariff(mine).tokens is not None  # one's own list does not need it
+
+
+def test_an_old_price_of_tokens_is_said_to_be_old() -> None:
+    price = TokenPrice("m", TokenRates(1, 2), "a page", "2025-12-24")
+    assert Tariff(tokens=price).outdated(date(2026, 6, 25)) == ""
+    assert Tariff(tokens=price).outdated(date(2026, 6, 26)).startswith("The price of m is 6 months old")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_share = 0.5", "batch_share = 50", 'hosted 1: "batch_share" is 50'),
+        ("usd_per_million_prompt_tokens = 1\n", "", 'hosted 1: "usd_per_million_prompt_tokens" is missing'),
+        ("usd_per_million_cached_tokens = 0.25", "cached = 1", 'hosted 1: "cached" is unknown'),
+        ("usd_per_hour = 2", "usd_per_hour = -2", 'served 1: "usd_per_hour" is -2'),
+    ],
+)
+def test_faults_of_token_prices_name_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(TOKENS.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        load_prices(path)
+    assert message in caught.value.what
