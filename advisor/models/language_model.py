@@ -28,6 +28,7 @@ class Capabilities:
     Attributes:
         score: log-likelihoods of given continuations (`LanguageModel.score`).
         choose: answers that are one of given choices (`LanguageModel.choose`).
+        decide: a probability for every option of a typed question (`LanguageModel.decide`).
         text_likelihood: log-likelihood of a text on its own (`LanguageModel.log_likelihoods`).
         train: its weights are in this process, and are a Hugging Face module that gradients reach.
         adapt: the forms of adaptation that it answers with.
@@ -37,6 +38,7 @@ class Capabilities:
 
     score: bool = False
     choose: bool = False
+    decide: bool = False
     text_likelihood: bool = False
     train: bool = False
     adapt: frozenset[Form] = frozenset()
@@ -115,6 +117,26 @@ class Scores:
     estimated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What an endpoint for decisions said to one prompt.
+
+    Attributes:
+        probabilities: of each choice, in the order of the choices, as the endpoint gave them; empty where it gave none.
+        seconds: since the call began.
+        cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
+    """
+
+    probabilities: tuple[float, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    failure: str = ""
+
+
 class LanguageModel(ABC):
     """A causal language model with one prompt renderer and one decoding for all approaches.
 
@@ -177,6 +199,16 @@ class LanguageModel(ABC):
             NotApplicable: the model's answers cannot be constrained.
         """
         raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
+
+    def decide(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> list[Decided]:
+        """A probability for every choice behind every prompt, in one pass each, in the order of `prompts`.
+
+        `Prompt.task` is what is asked, its shots and `Prompt.asked` are what it is asked of.
+
+        Raises:
+            NotApplicable: the model answers no typed questions.
+        """
+        raise NotApplicable(f"{self.name} answers no typed questions with probabilities")
 
     def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
         """How labels are told: as the user said, else the best way that is open and was seen to work.
