@@ -181,7 +181,7 @@ class Renderer:
         """The prompt as text, guarded, and how many leading characters do not depend on the query."""
         own = self.tokens.guarded(prompt.asked)
         whole = self._whole(prompt, own)
-        end = len(whole) - self._tail
+        end = len(whole) - self._tail - (len(self._begun(prompt)) - len(CUE))  # reasoning may repeat the input
         end_of_stem = whole.rfind(own, 0, end)
         if end_of_stem < 0:  # the template strips what it is given
             end_of_stem = whole.rfind(own.strip(), 0, end)
@@ -205,8 +205,12 @@ class Renderer:
         task, guarded = self._task(prompt), self.tokens.guarded
         shots = [(guarded(s.input), f"{CUE} {guarded(s.answer)}") for s in reversed(prompt.context.shots)]
         if self._template is not None:
-            return self._template.text(task, shots, own) + CUE
-        return "\n\n".join([task, *(f"Input: {shown}\n{said}" for shown, said in shots), f"Input: {own}\n{CUE}"])
+            return self._template.text(task, shots, own) + self._begun(prompt)
+        worked = (f"Input: {shown}\n{said}" for shown, said in shots)
+        return "\n\n".join([task, *worked, f"Input: {own}\n{self._begun(prompt)}"])
+
+    def _begun(self, prompt: Prompt) -> str:
+        return self.tokens.guarded(prompt.begun)
 
     def _frame(self) -> tuple[str, str]:
         """What a prompt without context says before and behind the query's own part."""
