@@ -33,7 +33,7 @@ class PromptSearch(ContextBuilder):
 
     @property
     def shows(self) -> Shows:  # type: ignore[override]
-        return "examples" if self.k else "nothing"
+        return "examples" if self.k else "other"
 
     def __post_init__(self) -> None:
         if self.n < 2:

@@ -57,8 +57,8 @@ def _place(kind: type[Part]) -> tuple[object, ...]:
 
 
 def _shown(kind: type[ContextBuilder]) -> int:
-    """By what it shows; what shows examples only where it is asked to stands with what shows nothing."""
-    return _SHOWS.index(kind.shows) if isinstance(kind.shows, str) else 0
+    """By what it shows; what shows examples by its parameters stands with what always does."""
+    return _SHOWS.index(kind.shows) if isinstance(kind.shows, str) else _SHOWS.index("examples")
 
 
 def part(name: str) -> type[Part]:

@@ -18,6 +18,9 @@ FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kil
 LabelsBy = Literal["likelihood", "constraint", "text"]
 """How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
 by the text that it writes."""
+THOUGHT_TOKENS = 2_048
+"""Tokens of a thought at most, where a model thinks before it answers."""
+CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
 
 
@@ -77,7 +80,7 @@ class Generation:
         cached_tokens: of the prompt's, those that a server had read before and charges less for.
         reasoning_tokens: written before the answer, in thought; they are not among `completion_tokens`.
         estimated: whether the tokens were counted here, since the server did not say.
-        failure: why there is no answer, in a few words ("cut off while it reasoned"); empty where there is one.
+        failure: why there is no answer, in a few words (`CUT_OFF`); empty where there is one.
     """
 
     text: str
