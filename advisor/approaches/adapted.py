@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from advisor.approaches.answering import TRIAL_EXAMPLES, LabelReading, decoding_for, trial_examples
+from advisor.approaches.answering import TRIAL_EXAMPLES, USUAL_REASONING, LabelReading, decoding_for, trial_examples
+from advisor.approaches.asking import Asker, prompt_of
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
@@ -21,9 +22,7 @@ from advisor.approaches.contract import (
     TrainingSet,
     Tuned,
     Tuner,
-    Usage,
 )
-from advisor.approaches.labels import LabelReader, label_in
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -35,17 +34,8 @@ from advisor.approaches.workload import (
     Lengths,
     Load,
 )
-from advisor.models import (
-    Adaptation,
-    Context,
-    Decoding,
-    Generation,
-    LabelsBy,
-    LanguageModel,
-    Prompt,
-    cut_by,
-    note_of_cut,
-)
+from advisor.errors import UserError
+from advisor.models import Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
@@ -60,6 +50,14 @@ class Adapted(Approach):
     tuner: Tuner | None = None
 
     uses_model: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.builder.cot and self.tuner is not None:
+            raise UserError(
+                f"{self.builder.name}:cot=true+{self.tuner.name}: training examples hold answers and no reasoning to "
+                "learn from",
+                f"{self.builder.name}:cot=true alone, or {self.name} without cot",
+            )
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -117,11 +115,11 @@ class Adapted(Approach):
         if beside is None:
             return None
         load = self._of_a_query(task, lengths, beside)
-        tried = self._tried(task)
         own, shared = _row(load, lengths)
         return replace(
             load,
-            tried=tried,
+            tried=self._tried(task) + beside.tried,
+            tried_written=beside.tried_written,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,
             trained_on=self.tuner.reads(len(task.train), own, shared) if self.tuner else 0.0,
@@ -134,11 +132,12 @@ class Adapted(Approach):
         context = shots + beside.words * lengths.a_word
         scored = task.kind == "classification"
         rambling = 1.0 if self.trains_model or beside.examples else RAMBLING
+        reasoned, calls = (USUAL_REASONING, 2) if self.builder.cot else (0, 1)
         return Load(
-            prompt=lengths.stem + context + lengths.input + TAIL,
-            shared=lengths.stem + (0.0 if self.follows_query else context),
+            prompt=calls * (lengths.stem + context + lengths.input + TAIL) + reasoned,
+            shared=calls * (lengths.stem + (0.0 if self.follows_query else context)),
             scored=lengths.labels if scored else 0,
-            written=0.0 if scored else rambling * lengths.answer,
+            written=reasoned + (0.0 if scored else rambling * lengths.answer),
             embedded=lengths.input / lengths.a_word if beside.embedded or beside.indexed else 0.0,
         )
 
@@ -146,7 +145,7 @@ class Adapted(Approach):
         """Prompts by which it is tried out how labels are best compared."""
         if task.kind != "classification":
             return 0.0
-        again = TRIED_AGAIN if self.follows_query and not self.trains_model else 1.0
+        again = TRIED_AGAIN if self.follows_query and not (self.trains_model or self.builder.cot) else 1.0
         return again * min(TRIAL_EXAMPLES, len(task.dev) or len(task.train))
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
@@ -155,10 +154,9 @@ class Adapted(Approach):
         tuned = None
         if self.tuner is not None:
             tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
-        predictor = AdaptedPredictor(task.brief, model, source, tuned, decoding_for(task, model))
+        predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding_for(task, model)))
         if task.kind == "classification":
-            predictor.labels_by = model.tells_labels_by(task.labels)
-            predictor.notes += (_choose_reading(predictor, task, seed),)
+            predictor.notes += _choose_reading(predictor, task, seed)
         if tuned is not None and source.embedder is not None:
             inputs = [example.input for example in task.train]
             predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")
@@ -170,10 +168,12 @@ class Adapted(Approach):
         tuned = self.tuner.restore(folder / "weights", model) if self.tuner is not None else None
         saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
         decoding = Decoding(saved["decoding"]["max_tokens"], tuple(saved["decoding"]["stop"]))
-        predictor = AdaptedPredictor(task, model, source, tuned, decoding)
-        predictor.labels.reading, predictor.labels_by = LabelReading(**saved["reading"]), saved["labels_by"]
-        predictor.notes = tuple(saved["notes"])
-        return predictor
+        asker = self._asker(task, model, tuned, decoding)
+        asker.labels.reading, asker.labels_by = LabelReading(**saved["reading"]), saved["labels_by"]
+        return AdaptedPredictor(source, tuned, asker, tuple(saved["notes"]))
+
+    def _asker(self, task: TaskBrief, model: LanguageModel, tuned: Tuned | None, decoding: Decoding) -> Asker:
+        return Asker(task, model, decoding, tuned.adaptation if tuned else None, self.builder.cot)
 
 
 def untrained(approach: Approach) -> Approach | None:
@@ -185,23 +185,14 @@ class AdaptedPredictor(Predictor):
     """Renders each query with its context and asks the model, with tuned weights where there are some.
 
     Attributes:
-        decoding: where a generated answer ends.
-        labels: chooses among the labels (classification, and a model that gives likelihoods).
-        labels_by: how labels are told; None where there are none.
         notes: what was found while fitting.
     """
 
-    def __init__(
-        self, task: TaskBrief, model: LanguageModel, source: ContextSource, tuned: Tuned | None, decoding: Decoding
-    ) -> None:
-        self.task = task
-        self.model = model
+    def __init__(self, source: ContextSource, tuned: Tuned | None, asker: Asker, notes: tuple[str, ...] = ()) -> None:
         self.source = source
         self.tuned = tuned
-        self.decoding = decoding
-        self.labels = LabelReader(model, task.labels, self.adaptation)
-        self.labels_by: LabelsBy | None = None
-        self.notes: tuple[str, ...] = ()
+        self.asker = asker
+        self.notes = notes
 
     @property
     def facts(self) -> Facts:  # type: ignore[override]
@@ -213,23 +204,15 @@ class AdaptedPredictor(Predictor):
             context.trainable_parameters + weights.trainable_parameters,
             context.notes + weights.notes + self.notes,
             {**context.resolved, **weights.resolved},
-            self.labels_by,
+            self.asker.labels_by,
         )
-
-    @property
-    def adaptation(self) -> Adaptation | None:
-        return self.tuned.adaptation if self.tuned else None
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One prediction per query, in order."""
         started = clock.now()
         contexts = self.source.contexts(queries)
-        prompts = [_prompt(self.task, q.input, c) for q, c in zip(queries, contexts, strict=True)]
-        called = clock.now() - started
-        if self.task.kind == "classification":
-            answers = self._classify(prompts, called)
-        else:
-            answers = self._generate(prompts, called)
+        prompts = [self.asker.prompt(q.input, c) for q, c in zip(queries, contexts, strict=True)]
+        answers = self.asker.answers(prompts, clock.now() - started)
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
@@ -241,9 +224,9 @@ class AdaptedPredictor(Predictor):
             (folder / "weights").mkdir()
             self.tuned.save(folder / "weights")
         saved = {
-            "decoding": asdict(self.decoding),
-            "reading": asdict(self.labels.reading),
-            "labels_by": self.labels_by,
+            "decoding": asdict(self.asker.decoding),
+            "reading": asdict(self.asker.labels.reading),
+            "labels_by": self.asker.labels_by,
             "notes": self.notes,
         }
         (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
@@ -251,40 +234,6 @@ class AdaptedPredictor(Predictor):
     def _unread(self, inputs: Sequence[str]) -> list[bool]:
         embedder = self.source.embedder
         return cut_by(embedder, inputs) if embedder else [False] * len(inputs)
-
-    def _classify(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        if self.labels_by == "likelihood":
-            return self.labels.answers(prompts, called)
-        if self.labels_by == "constraint":
-            return _predictions(self.model.choose(prompts, self.task.labels, self.adaptation), called)
-        written = self._generate(prompts, called)
-        return [replace(answer, text=label_in(answer.text, self.task.labels)) for answer in written]
-
-    def _generate(self, prompts: Sequence[Prompt], called: float) -> list[Prediction]:
-        return _predictions(self.model.generate(prompts, self.decoding, self.adaptation), called)
-
-
-def _predictions(generations: Sequence[Generation], called: float) -> list[Prediction]:
-    """What a model wrote, as answers to queries whose ids are left out."""
-    answers = []
-    for g in generations:
-        usage = Usage(
-            g.prompt_tokens,
-            g.completion_tokens,
-            g.dropped,
-            g.cut,
-            called + g.ttft_seconds,
-            cached_tokens=g.cached_tokens,
-            reasoning_tokens=g.reasoning_tokens,
-            estimated=g.estimated,
-        )
-        answers.append(Prediction("", g.text, (), None, usage, failure=g.failure))
-    return answers
-
-
-def _prompt(task: TaskBrief, text: str, context: Context) -> Prompt:
-    labels = task.labels if task.kind == "classification" else ()
-    return Prompt(task.instruction, text, labels, context)
 
 
 def _row(load: Load, lengths: Lengths) -> tuple[float, int]:
@@ -299,25 +248,21 @@ def _answered(query: Query, context: Context, answer: Prediction, unread: bool) 
     return replace(answer, id=query.id, evidence=evidence, usage=usage, passages=context.passages)
 
 
-def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> str:
-    """Choose how labels are read, on labelled examples that the prompt does not show; returns a note for the report."""
-    if predictor.labels_by == "constraint":
-        return f"{predictor.model.name} could answer with nothing but a label."
-    if predictor.labels_by == "text":
-        why = "as --labels-by asks" if predictor.model.labels_by else "since it gives no likelihoods of labels"
-        return f"Labels were read from what {predictor.model.name} wrote, {why}."
+def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple[str, ...]:
+    """Choose how labels are read, on labelled examples that the prompt does not show; returns notes for the report."""
     shown = predictor.source.contexts([Query("", "")]) if task.train else []
     examples = trial_examples(task, seed, [s.input for c in shown if c.fixed for s in c.shots])
     contexts = predictor.source.training_contexts(examples, seed) if examples else []
-    prompts = [_prompt(task.brief, e.input, c) for e, c in zip(examples, contexts, strict=True)]
-    return predictor.labels.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
+    prompts = [predictor.asker.prompt(e.input, c) for e, c in zip(examples, contexts, strict=True)]
+    return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
 
 
 def _training_set(task: Task, source: ContextSource, seed: int) -> TrainingSet:
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
         return tuple(
-            TrainingExample(_prompt(task.brief, e.input, c), e.target) for e, c in zip(examples, contexts, strict=True)
+            TrainingExample(prompt_of(task.brief, e.input, c), e.target)
+            for e, c in zip(examples, contexts, strict=True)
         )
 
     return TrainingSet(rendered(task.train), rendered(task.dev))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.models import Decoding, LanguageModel, Prompt, Scores
+from advisor.models.prompt import CUE
 from advisor.tasks import Example, Task
 
 # Zhao et al. 2021, "Calibrate Before Use", section 4: inputs that say nothing, averaged.
@@ -15,6 +16,8 @@ CONTENT_FREE = ("N/A", "[MASK]", "")
 TRIAL_EXAMPLES = 48
 LONG_ANSWER = 160  # tokens
 LONGEST_ANSWER = 1024
+REASONING = 256  # tokens of reasoning at most
+USUAL_REASONING = 160
 
 
 def decoding_for(task: Task, model: LanguageModel) -> Decoding:
@@ -29,6 +32,11 @@ def decoding_for(task: Task, model: LanguageModel) -> Decoding:
     cap = min(math.ceil(1.25 * most) + 4, max(LONG_ANSWER, usual), LONGEST_ANSWER, model.context_window // 2)
     one_line = not any("\n" in e.target for e in task.train)
     return Decoding(cap, ("\n",) if one_line else ())
+
+
+def reasoning_for(model: LanguageModel) -> Decoding:
+    """Where reasoning before an answer ends: at a budget, or where the model goes on to its answer by itself."""
+    return Decoding(min(REASONING, model.context_window // 4), (CUE,))
 
 
 @dataclass(frozen=True)
@@ -59,16 +67,17 @@ class LabelReading:
         return [total / length for total, length in zip(scores.totals, scores.lengths, strict=True)]
 
 
-def trial_examples(task: Task, seed: int, without: Sequence[str] = ()) -> list[Example]:
-    """Labelled examples, of dev or else of train, on which a way of reading is chosen.
+def trial_examples(task: Task, seed: int, without: Sequence[str] = (), most: int = TRIAL_EXAMPLES) -> list[Example]:
+    """Labelled examples, of dev or else of train, on which something is chosen, such as a way of reading.
 
     Args:
         without: inputs that are shown in the prompt already.
+        most: so many at most.
     """
     shown = set(without)
     pool = [e for e in task.dev or task.train if e.input not in shown]
     random.Random(seed).shuffle(pool)
-    return pool[:TRIAL_EXAMPLES]
+    return pool[:most]
 
 
 def blank_prompts(prompt: Prompt, inputs: Sequence[str]) -> list[Prompt]:

@@ -210,8 +210,16 @@ class ContextSource(ABC):
 
 @dataclass(frozen=True)
 class ContextBuilder(Part):
-    """Decides what stands in the prompt beside the query. Class attributes as in `Approach`."""
+    """Decides what stands in the prompt beside the query. Class attributes as in `Approach`.
 
+    Attributes:
+        cot: whether the model reasons before it answers (chain of thought, Wei et al. 2022); what it reasons is
+            counted, and stands outside the answer's cap. Whatever stands in the prompt, this is done alike.
+    """
+
+    cot: bool = field(default=False, kw_only=True)
+
+    defining: ClassVar[tuple[str, ...]] = ("cot",)
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
     shows: ClassVar[Shows] = "examples"

@@ -33,7 +33,8 @@ class LabelReader:
         """Choose how label likelihoods are read, by accuracy on labelled prompts; returns a note for the report.
 
         The plain reading divides by the label's length; another takes its place only where it is right more
-        often.
+        often. The label bias is told from inputs that say nothing, and so neither where weights were tuned nor behind
+        reasoning, which always says something.
 
         Args:
             dev: whether the prompts are of dev, else of train.
@@ -41,9 +42,9 @@ class LabelReader:
         if not prompts:
             return "Labels were compared by likelihood per token; there were no examples to choose by."
         gold = [self.labels.index(target) if target in self.labels else -1 for target in targets]
-        untuned = self.adaptation is None
-        readings = [LabelReading(), UNBIASED] if untuned else [LabelReading(), LabelReading(normalised=False)]
-        scored = self._scored(prompts, blanks=untuned)
+        biased = self.adaptation is None and all(prompt.reasoning is None for prompt in prompts)
+        readings = [LabelReading(), UNBIASED if biased else LabelReading(normalised=False)]
+        scored = self._scored(prompts, blanks=biased)
         right = [
             sum(reading.choose(scores, blank)[0] == g for (scores, blank), g in zip(scored, gold, strict=True))
             for reading in readings

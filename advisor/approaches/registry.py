@@ -53,8 +53,13 @@ def _place(kind: type[Part]) -> tuple[object, ...]:
     if issubclass(kind, Approach):
         return not own, 0, not kind.control, kind.name
     if issubclass(kind, ContextBuilder):
-        return not own, 1, kind.control, _SHOWS.index(kind.shows), kind.name
+        return not own, 1, kind.control, _shown(kind), kind.name
     return not own, 2, False, kind.name
+
+
+def _shown(kind: type[ContextBuilder]) -> int:
+    """By what it shows; what shows examples by its parameters stands with what always does."""
+    return _SHOWS.index(kind.shows) if isinstance(kind.shows, str) else _SHOWS.index("examples")
 
 
 def part(name: str) -> type[Part]:
@@ -214,7 +219,7 @@ def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
     hints = typing.get_type_hints(kind)
     return [
         (f.name, _type_name(hints[f.name]), None if f.default is MISSING else f.default)
-        for f in fields(kind)
+        for f in _ordered(kind)
         if _is_plain(hints[f.name])
     ]
 
@@ -244,6 +249,11 @@ def _parse_part(text: str, spec: str) -> Part:
         return kind(**values)
     except ValueError as error:
         raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+
+
+def _ordered(kind: type[Part] | Part) -> list[Field[Any]]:
+    """A part's own hyper-parameters, then what all of its kind have."""
+    return sorted(fields(kind), key=lambda field: bool(field.kw_only))
 
 
 def _required(kind: type[Part]) -> list[str]:
@@ -293,7 +303,7 @@ def _default(field: Field[Any]) -> str:
 def _part_spec(part: Any) -> str:
     name: str = part.name
     changed = []
-    for field in fields(part):
+    for field in _ordered(part):
         value = getattr(part, field.name)
         if value != field.default:
             changed.append(f"{field.name}={_typed(value)}")

@@ -6,17 +6,18 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Shows
 from advisor.approaches.neighbours import Neighbour, Neighbours
+from advisor.approaches.selection import Candidate, held_out, select, tried
 from advisor.approaches.workload import ContextLoad
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
-SHOTS = "shots.json"
+SHOTS, INSTRUCTION = "shots.json", "instruction.json"
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class ZeroShot(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing to prepare."""
-        return FixedShots(())
+        return FixedShots(Context())
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Nothing was saved."""
-        return FixedShots(())
+        return FixedShots(Context())
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,19 @@ class FewShot(ContextBuilder):
         k: how many.
         select: `fixed`, the same for every query, drawn by seed and balanced over labels; or `nearest`, those
             most similar to the query by embedding, the most similar last.
+        search: sets of examples that are tried, that of no search first: others, half as many others, and the first in
+            other orders; which of them stands in the prompt is chosen on other training examples. 0 for no search.
     """
 
     k: int = 8
     select: Literal["fixed", "nearest"] = "fixed"
+    search: int = 0
 
     name: ClassVar[str] = "few-shot"
     seeded: ClassVar[bool] = True
     unasked: ClassVar[bool] = True
     variants: ClassVar[tuple[str, ...]] = ("few-shot:select=nearest",)
-    defining: ClassVar[tuple[str, ...]] = ("select",)
+    defining: ClassVar[tuple[str, ...]] = ("select", "cot")
     probed_as: ClassVar[str] = "few-shot:k=4"
 
     @property
@@ -73,6 +77,10 @@ class FewShot(ContextBuilder):
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k is {self.k}, and few-shot shows at least 1 example")
+        if self.search < 0 or self.search == 1:
+            raise ValueError(f"search is {self.search}, and to choose there have to be at least 2 sets of examples")
+        if self.search and self.select == "nearest":
+            raise ValueError("search chooses examples that are the same for every query, and select=nearest does not")
 
     def unsuited(self, task: TaskShape) -> str:
         """It needs training examples."""
@@ -85,20 +93,43 @@ class FewShot(ContextBuilder):
     def load(self, task: Outline) -> ContextLoad:
         """The examples; those chosen for each query have train embedded first."""
         embedded = task.train.total if self.follows_query else 0.0
-        return ContextLoad(examples=min(self.k, len(task.train)), embedded=embedded)
+        answers = tried(task, self.search) if self.search else 0.0
+        return ContextLoad(examples=min(self.k, len(task.train)), embedded=embedded, tried=answers)
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Draw the examples, or embed train so that they can be looked up."""
         if self.select == "nearest":
             return NearestShots(Neighbours.of(task.train, model.embedder), self.k)
-        return FixedShots([_shot(example) for example in draw(task, self.k, seed)])
+        first = draw(task, self.k, seed)
+        return self._searched(task, model, seed, first) if self.search else FixedShots(_context(first))
+
+    def _searched(self, task: Task, model: LanguageModel, seed: int, first: Sequence[Example]) -> ContextSource:
+        """Choose among sets of examples, on examples that stand in none of them."""
+        judged = held_out(task, seed, [example.input for example in first])
+        inputs = {example.input for example in judged}
+        rest = replace(task, train=tuple(example for example in task.train if example.input not in inputs))
+        sets = [(first, "the examples as few-shot draws them")]
+        sets += [_other(rest, first, number, seed) for number in range(1, self.search)]
+        candidates = [Candidate(_context(examples), called) for examples, called in sets]
+        chosen, notes = select(candidates, task, model, judged, self.cot)
+        shown = {"search": chosen.called, "k": len(chosen.context.shots)}
+        return FixedShots(chosen.context, Facts(notes=notes, resolved={self.name: shown}))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Read which examples were drawn, or all of train with its vectors."""
         if self.select == "nearest":
             return NearestShots(Neighbours.load(folder, model.embedder), self.k)
-        shots = json.loads((folder / SHOTS).read_text(encoding="utf-8"))
-        return FixedShots([Shot(**shot) for shot in shots])
+        return FixedShots.restored(folder)
+
+
+def _other(task: Task, first: Sequence[Example], number: int, seed: int) -> tuple[Sequence[Example], str]:
+    """Candidate `number` of a search, and what it is called."""
+    own = seed + 1_000 * number
+    if number % 3 == 0:
+        return random.Random(own).sample(first, len(first)), f"the same examples in another order ({number})"
+    if number % 3 == 1 or len(first) < 2:
+        return draw(task, len(first), own), f"other examples ({number})"
+    return draw(task, len(first) // 2, own), f"half as many examples ({number})"
 
 
 def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
@@ -123,10 +154,19 @@ def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
 
 
 class FixedShots(ContextSource):
-    """The same worked examples for every query."""
+    """The same worked examples for every query, and the same instruction."""
 
-    def __init__(self, shots: Sequence[Shot]) -> None:
-        self.context = Context(tuple(shots))
+    def __init__(self, context: Context, facts: Facts | None = None) -> None:
+        self.context = context
+        self.facts = facts or Facts()
+
+    @classmethod
+    def restored(cls, folder: Path) -> FixedShots:
+        """What `save` wrote."""
+        shots = json.loads((folder / SHOTS).read_text(encoding="utf-8"))
+        written = folder / INSTRUCTION
+        instruction = json.loads(written.read_text(encoding="utf-8")) if written.exists() else ""
+        return cls(Context(tuple(Shot(**shot) for shot in shots), instruction=instruction))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The same context for each."""
@@ -137,11 +177,14 @@ class FixedShots(ContextSource):
         found = []
         for example in examples:
             others = tuple(s for s in self.context.shots if s.input != example.input)
-            found.append(self.context if len(others) == len(self.context.shots) else Context(others))
+            whole = len(others) == len(self.context.shots)
+            found.append(self.context if whole else replace(self.context, shots=others))
         return found
 
     def save(self, folder: Path) -> None:
-        """Write the examples."""
+        """Write the examples, and the instruction where it is not the task's."""
+        if self.context.instruction:
+            (folder / INSTRUCTION).write_text(json.dumps(self.context.instruction), encoding="utf-8")
         shots = [asdict(shot) for shot in self.context.shots]
         (folder / SHOTS).write_text(json.dumps(shots), encoding="utf-8")
 
@@ -158,17 +201,22 @@ class NearestShots(ContextSource):
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` most similar examples, best first."""
         found = self.neighbours.search([q.input for q in queries], self.k)
-        return [Context(tuple(_shot(e) for e in row), fixed=False) for row in found]
+        return [Context(tuple(shot_of(e) for e in row), fixed=False) for row in found]
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
         """The `k` most similar examples that have another input."""
         found = self.neighbours.search([e.input for e in examples], self.k, apart_from_itself=True)
-        return [Context(tuple(_shot(e) for e in row), fixed=False) for row in found]
+        return [Context(tuple(shot_of(e) for e in row), fixed=False) for row in found]
 
     def save(self, folder: Path) -> None:
         """Write train and its vectors."""
         self.neighbours.save(folder)
 
 
-def _shot(example: Example | Neighbour) -> Shot:
+def _context(examples: Sequence[Example]) -> Context:
+    return Context(tuple(map(shot_of, examples)))
+
+
+def shot_of(example: Example | Neighbour) -> Shot:
+    """A labelled example as it is shown."""
     return Shot(example.input, example.target)

@@ -83,12 +83,16 @@ class ContextLoad:
         words: of passages shown.
         embedded: words that are embedded once for each training set.
         indexed: words that are embedded before the first query, and again when the documents change.
+        tried: queries that are answered to choose it.
+        tried_written: tokens that are generated to choose it, besides those answers.
     """
 
     examples: int = 0
     words: int = 0
     embedded: float = 0.0
     indexed: float = 0.0
+    tried: float = 0.0
+    tried_written: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,13 @@ class Load:
     """What an approach takes; costs are foreseen by it. All 0 for what answers in no time and keeps nothing.
 
     Attributes:
-        prompt: tokens of a query's prompt; 0 where the language model does not run.
+        prompt: tokens of a query's prompts; 0 where the language model does not run.
         shared: of these, tokens that all queries have in common, which are read once.
         scored: tokens that are read beside a prompt to compare labels.
-        written: tokens that are generated for a query.
+        written: tokens that are generated for a query, reasoning included.
         embedded: words that are embedded for a query.
         tried: queries that are answered while it is fitted.
+        tried_written: tokens that are generated while it is fitted, besides those answers.
         embedded_to_fit: words that are embedded while it is fitted, once for each training set.
         indexed: words that are embedded before the first query, and again when the documents change.
         trained_on: tokens that the model is trained on, repetitions counted.
@@ -115,6 +120,7 @@ class Load:
     written: float = 0.0
     embedded: float = 0.0
     tried: float = 0.0
+    tried_written: float = 0.0
     embedded_to_fit: float = 0.0
     indexed: float = 0.0
     trained_on: float = 0.0

@@ -57,11 +57,12 @@ class Work:
     @classmethod
     def of(cls, load: Load) -> Work:
         """Convert an approach's load into work."""
-        trained, tried = TRAINING_SHARE * load.trained_on, load.tried * load.read
+        answering = load.read + WRITING_SHARE * load.written
+        trained, tried = TRAINING_SHARE * load.trained_on, load.tried * answering + WRITING_SHARE * load.tried_written
         return cls(
             to_fit=trained + tried + EMBEDDING_SHARE * load.embedded_to_fit,
             to_index=EMBEDDING_SHARE * load.indexed,
-            per_query=load.read + WRITING_SHARE * load.written + EMBEDDING_SHARE * load.embedded,
+            per_query=answering + EMBEDDING_SHARE * load.embedded,
         )
 
 
@@ -123,6 +124,7 @@ def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, m
                 _over(load.embedded_to_fit, rates.embed),
                 _over(load.trained_on, _training_rate(rates)),
                 _over(load.tried, _inverse(each)),
+                _over(load.tried_written, rates.decode),
             ),
             index_seconds=_over(load.indexed, rates.embed) if load.indexed else None,
             memory_bytes=_memory(model, load, len(task.test)),

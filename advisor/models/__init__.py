@@ -2,7 +2,7 @@
 
 from advisor.models.adaptation import Adaptation, Attached, Merged
 from advisor.models.embedder import Embedder, Vectors, cut_by, note_of_cut, shares_of, window_of
-from advisor.models.language_model import Capabilities, Decoding, Generation, LabelsBy, LanguageModel, Scores
+from advisor.models.language_model import Capabilities, Decided, Decoding, Generation, LabelsBy, LanguageModel, Scores
 from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot
 
@@ -11,6 +11,7 @@ __all__ = [
     "Attached",
     "Capabilities",
     "Context",
+    "Decided",
     "Decoding",
     "Embedder",
     "Generation",

@@ -18,6 +18,9 @@ FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kil
 LabelsBy = Literal["likelihood", "constraint", "text"]
 """How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
 by the text that it writes."""
+THOUGHT_TOKENS = 2_048
+"""Tokens of a thought at most, where a model thinks before it answers."""
+CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
 
 
@@ -28,6 +31,7 @@ class Capabilities:
     Attributes:
         score: log-likelihoods of given continuations (`LanguageModel.score`).
         choose: answers that are one of given choices (`LanguageModel.choose`).
+        decide: a probability for every option of a typed question (`LanguageModel.decide`).
         text_likelihood: log-likelihood of a text on its own (`LanguageModel.log_likelihoods`).
         train: its weights are in this process, and are a Hugging Face module that gradients reach.
         adapt: the forms of adaptation that it answers with.
@@ -37,6 +41,7 @@ class Capabilities:
 
     score: bool = False
     choose: bool = False
+    decide: bool = False
     text_likelihood: bool = False
     train: bool = False
     adapt: frozenset[Form] = frozenset()
@@ -75,7 +80,7 @@ class Generation:
         cached_tokens: of the prompt's, those that a server had read before and charges less for.
         reasoning_tokens: written before the answer, in thought; they are not among `completion_tokens`.
         estimated: whether the tokens were counted here, since the server did not say.
-        failure: why there is no answer, in a few words ("cut off while it reasoned"); empty where there is one.
+        failure: why there is no answer, in a few words (`CUT_OFF`); empty where there is one.
     """
 
     text: str
@@ -113,6 +118,26 @@ class Scores:
     completion_tokens: int = 0
     cached_tokens: int = 0
     estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What an endpoint for decisions said to one prompt.
+
+    Attributes:
+        probabilities: of each choice, in the order of the choices, as the endpoint gave them; empty where it gave none.
+        seconds: since the call began.
+        cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
+    """
+
+    probabilities: tuple[float, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    failure: str = ""
 
 
 class LanguageModel(ABC):
@@ -177,6 +202,16 @@ class LanguageModel(ABC):
             NotApplicable: the model's answers cannot be constrained.
         """
         raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
+
+    def decide(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> list[Decided]:
+        """A probability for every choice behind every prompt, in one pass each, in the order of `prompts`.
+
+        `Prompt.task` is what is asked, its shots and `Prompt.asked` are what it is asked of.
+
+        Raises:
+            NotApplicable: the model answers no typed questions.
+        """
+        raise NotApplicable(f"{self.name} answers no typed questions with probabilities")
 
     def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
         """How labels are told: as the user said, else the best way that is open and was seen to work.

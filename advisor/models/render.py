@@ -11,7 +11,7 @@ from typing import Any
 from advisor.errors import UserError
 from advisor.models.control import Tokens, common_start
 from advisor.models.prompt import CUE, Prompt
-from advisor.models.template import Template
+from advisor.models.template import THOUGHT_OVER, Template
 
 TEXTS_KEPT = 16
 LABEL_SHARE = 8  # labels are named while they take at most this fraction of the context window
@@ -43,6 +43,7 @@ class Renderer:
         tokenizer: a Hugging Face tokenizer.
         window: tokens that prompt and answer may take together.
         end_ids: tokens that end an answer according to the model's configuration.
+        thinking: whether prompts end where the model is to think before it answers.
 
     Attributes:
         notes: what a reader of the report must know of the chat template, in full sentences.
@@ -52,23 +53,36 @@ class Renderer:
         UserError: the chat template cannot be used, or nothing says what ends an answer.
     """
 
-    def __init__(self, tokenizer: Any, window: int, end_ids: Sequence[int]) -> None:
+    def __init__(self, tokenizer: Any, window: int, end_ids: Sequence[int], thinking: bool = False) -> None:
         self.tokenizer = tokenizer
         self.window = window
+        self._thinking = thinking
         self.chat = bool(getattr(tokenizer, "chat_template", None))
         self.tokens = Tokens(tokenizer, str(tokenizer.chat_template) if self.chat else "")
         # What prompts have in common is tokenised once: with 77 labels that is two thirds of the work on a prompt.
         self._task_text = lru_cache(TEXTS_KEPT)(self._said_of_task)
         self._common_ids = lru_cache(TEXTS_KEPT)(self._ids)
         self._head_ids = lru_cache(TEXTS_KEPT)(self._ids_before)
-        self._template = Template(self.tokens) if self.chat else None
+        self._template = Template(self.tokens, thinking) if self.chat else None
         self.notes = self._template.notes if self._template else ()
         before, self._behind = self._frame()
-        self._tail = len(self._behind)
+        self._tail = len(self._behind) - len(self._begun(Prompt("", "")))
         self._marks = [token for token in self.tokens.control if token in before + self._behind]
         self._cue_ids = self.tokens.ids(self._behind)
         self.end_id = self._end_of_answer(end_ids)
         self.stop_ids = frozenset(end_ids) | {self.end_id}
+
+    def for_thinking(self) -> Renderer | None:
+        """Renders so that the model thinks before it answers; None where its chat template knows of no thoughts."""
+        if self._template is None or not self._template.thinks:
+            return None
+        return Renderer(self.tokenizer, self.window, sorted(self.stop_ids), thinking=True)
+
+    def thought(self, opened: Encoded, text: str, prompt: Prompt) -> Encoded:
+        """A prompt of the renderer for thinking, with the thought that followed it, closed, up to where the answer
+        begins: with the cue, as without a thought."""
+        closed = f"{self.tokens.guarded(text)}\n{THOUGHT_OVER}\n\n{self.tokens.guarded(prompt.begun)}"
+        return replace(opened, ids=(*opened.ids, *self.tokens.ids(closed)))
 
     @property
     def sample(self) -> tuple[int, ...]:
@@ -181,7 +195,7 @@ class Renderer:
         """The prompt as text, guarded, and how many leading characters do not depend on the query."""
         own = self.tokens.guarded(prompt.asked)
         whole = self._whole(prompt, own)
-        end = len(whole) - self._tail
+        end = len(whole) - self._tail - len(self._begun(prompt))  # reasoning may repeat the input
         end_of_stem = whole.rfind(own, 0, end)
         if end_of_stem < 0:  # the template strips what it is given
             end_of_stem = whole.rfind(own.strip(), 0, end)
@@ -205,8 +219,12 @@ class Renderer:
         task, guarded = self._task(prompt), self.tokens.guarded
         shots = [(guarded(s.input), f"{CUE} {guarded(s.answer)}") for s in reversed(prompt.context.shots)]
         if self._template is not None:
-            return self._template.text(task, shots, own) + CUE
-        return "\n\n".join([task, *(f"Input: {shown}\n{said}" for shown, said in shots), f"Input: {own}\n{CUE}"])
+            return self._template.text(task, shots, own) + self._begun(prompt)
+        worked = (f"Input: {shown}\n{said}" for shown, said in shots)
+        return "\n\n".join([task, *worked, f"Input: {own}\n{self._begun(prompt)}"])
+
+    def _begun(self, prompt: Prompt) -> str:
+        return "" if self._thinking else self.tokens.guarded(prompt.begun)
 
     def _frame(self) -> tuple[str, str]:
         """What a prompt without context says before and behind the query's own part."""

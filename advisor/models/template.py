@@ -42,18 +42,20 @@ class Template:
 
     Args:
         tokens: of the tokenizer whose template it is.
+        thinking: whether the model is to think first: a prompt then ends where its thought begins.
 
     Attributes:
         form: how it is given what a prompt holds.
-        lead: what it writes between its generation prompt and an answer.
+        lead: what it writes between its generation prompt and an answer, or a thought.
         notes: what a reader of the report must know, in full sentences.
 
     Raises:
         UserError: it cannot be read, or loses the input.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, thinking: bool = False) -> None:
         self.tokens = tokens
+        self.thinking = thinking
         self.form = self._fitting()
         self.lead = ""
         self.lead, closed = self._lead()
@@ -62,6 +64,13 @@ class Template:
     def text(self, task: str, shots: Sequence[tuple[str, str]], own: str) -> str:
         """A prompt up to where its answer begins; texts are guarded, the last shot stands nearest to `own`."""
         return self._asked(self.form, task, shots, own) + self.lead
+
+    @cached_property
+    def thinks(self) -> bool:
+        """Whether it knows of thoughts: it opens one, or is another where it is told that there are to be some."""
+        question = [("user", "qzquestion")]
+        asked = [self._tried(question, asking=True, thinking=thinking) or "" for thinking in (False, True)]
+        return asked[0] != asked[1] or _opened(asked[1].rpartition("qzquestion")[2])
 
     @cached_property
     def end(self) -> int | None:
@@ -112,22 +121,22 @@ class Template:
             turns.insert(0, ("system", task))
         else:
             turns[0] = ("user", f"{task}\n\n{turns[0][1]}")
-        return self._rendered(turns, form.parts, asking=True)
+        return self._rendered(turns, form.parts, asking=True, thinking=self.thinking)
 
-    def _rendered(self, turns: Sequence[Turn], parts: bool, asking: bool) -> str:
+    def _rendered(self, turns: Sequence[Turn], parts: bool, asking: bool, thinking: bool) -> str:
         messages = [
             {"role": role, "content": [{"type": "text", "text": content}] if parts else content}
             for role, content in turns
         ]
         # Templates that know of thinking leave it out where they are told so; the others pass over it.
         text: str = self.tokens.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=asking, enable_thinking=False
+            messages, tokenize=False, add_generation_prompt=asking, enable_thinking=thinking
         )
         return text
 
-    def _tried(self, turns: Sequence[Turn], asking: bool = False) -> str | None:
+    def _tried(self, turns: Sequence[Turn], asking: bool = False, thinking: bool = False) -> str | None:
         try:
-            return self._rendered(turns, self.form.parts, asking)
+            return self._rendered(turns, self.form.parts, asking, thinking)
         except Exception:  # noqa: BLE001 - as above
             return None
 
@@ -135,12 +144,15 @@ class Template:
         """What stands between the generation prompt and an answer, and whether a thought is closed by it.
 
         An answer begins where the template puts one that was given before: some write no generation prompt, or a
-        blank behind it, or open a thought in it, which is closed at once.
+        blank behind it, or open a thought in it, which is closed at once. A model that is to think finds a thought
+        opened, by the template or by this.
         """
         question, answer, again = ("user", "qzquestion"), ("assistant", "qzanswer"), ("user", "qzagain")
-        asked = self._tried([question], asking=True) or ""
+        asked = self._tried([question], asking=True, thinking=self.thinking) or ""
         generation = asked.rpartition(question[1])[2]
-        if THOUGHT in generation and THOUGHT_OVER not in generation:
+        if self.thinking:
+            return ("" if _opened(generation) else f"{THOUGHT}\n"), False
+        if _opened(generation):
             return f"\n{THOUGHT_OVER}\n\n", True
         for turns in ((question, answer), (question, answer, again)):
             told = self._tried(turns)
@@ -170,7 +182,7 @@ class Template:
         """What is wrong with a template that carries a prompt in no form."""
         hint = "take the template from the model's own repository, or delete it: the model is then asked in plain text"
         try:
-            text = self._rendered([("user", OWN)], False, asking=True)
+            text = self._rendered([("user", OWN)], False, asking=True, thinking=self.thinking)
         except Exception as error:  # noqa: BLE001 - as above
             reason = (str(error).splitlines() or [""])[0] or type(error).__name__
             line = getattr(error, "lineno", None)
@@ -178,3 +190,8 @@ class Template:
             return UserError(f"{where}: the chat template cannot be used: {reason}", hint)
         lost = "the instruction" if "qzinput" in text else "the input"
         return UserError(f"{self.place()}: the chat template leaves {lost} out of the prompt", hint)
+
+
+def _opened(text: str) -> bool:
+    """Whether a thought begins in a text and does not end."""
+    return THOUGHT in text and THOUGHT_OVER not in text

@@ -63,8 +63,8 @@ def test_the_way_of_reading_labels_and_the_notes_are_kept(
     approach = parse("zero-shot")
     model = make_model(scoring=lambda prompt, choice: 5.0 * (choice == "card") + 1.0 * (choice in prompt.input))
     predictor = approach.fit(tickets.for_fitting(), model, 0)
-    assert predictor.labels.reading.unbiased
+    assert predictor.asker.labels.reading.unbiased
     predictor.save(tmp_path)
     restored = approach.restore(tmp_path, tickets.for_fitting(), model)
-    assert restored.labels.reading == predictor.labels.reading
+    assert restored.asker.labels.reading == predictor.asker.labels.reading
     assert restored.facts == predictor.facts

@@ -30,6 +30,7 @@ from advisor.models.local.reader import Reader
 from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.shortage import not_enough
 from advisor.models.local.source import Source
+from advisor.models.local.thinking import thought_first
 from advisor.models.prompt import Prompt
 from advisor.models.render import Encoded, Renderer
 
@@ -45,15 +46,20 @@ class LocalModel(LanguageModel):
         renderer: of its tokenizer.
         source: where the weights came from.
         embedder: the sentence embedder that goes with it.
+        thinking: renders so that the model thinks before it answers, where it is to. An adapted model does not: it was
+            trained on answers alone.
 
     Attributes:
         bounds: how much it does at once.
         reader: reads packed rows through the module.
     """
 
-    def __init__(self, module: Any, renderer: Renderer, source: Source, embedder: Embedder) -> None:
+    def __init__(
+        self, module: Any, renderer: Renderer, source: Source, embedder: Embedder, thinking: Renderer | None = None
+    ) -> None:
         self.module = module
         self.renderer = renderer
+        self.thinking = thinking
         self.source = source
         self.embedder = embedder
         arrange(module)
@@ -68,9 +74,9 @@ class LocalModel(LanguageModel):
 
     @property
     def can(self) -> Capabilities:  # type: ignore[override] # its bounds may be lowered later
-        """All that the approaches here ask for."""
-        forms = frozenset(get_args(Form))
-        return Capabilities(score=True, text_likelihood=True, train=True, adapt=forms, rows_at_once=self.bounds.rows)
+        """All that the approaches here ask for; a label that is thought about is written."""
+        forms, score = frozenset(get_args(Form)), self.thinking is None
+        return Capabilities(score, text_likelihood=True, train=True, adapt=forms, rows_at_once=self.bounds.rows)
 
     @property
     def device(self) -> torch.device:
@@ -115,16 +121,25 @@ class LocalModel(LanguageModel):
         """Answer each prompt greedily, in the order of `prompts`."""
         started = time.perf_counter()
         self.activate(adaptation)
-        encoded = [self.renderer.encode(prompt, decoding.max_tokens) for prompt in prompts]
+        if self.thinking is not None and adaptation is None:
+            return thought_first(self, self.thinking, prompts, decoding, started)
+        return self.continued([self.renderer.encode(p, decoding.max_tokens) for p in prompts], decoding, started)
+
+    def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:
+        """Go on from each row greedily, in the order of `rows`, by whichever weights are active.
+
+        Args:
+            started: when the call began, by `time.perf_counter`.
+        """
         answers: dict[int, Generation] = {}
 
         def answer(batch: Sequence[int]) -> None:
-            found = Greedy(self, [encoded[i] for i in batch], decoding, started).run()
+            found = Greedy(self, [rows[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in batches(encoded, decoding.max_tokens, self.bounds):
-            halving(batch, answer, self._too_large(encoded, decoding.max_tokens))
-        return [answers[i] for i in range(len(prompts))]
+        for batch in batches(rows, decoding.max_tokens, self.bounds):
+            halving(batch, answer, self._too_large(rows, decoding.max_tokens))
+        return [answers[i] for i in range(len(rows))]
 
     @torch.inference_mode()
     def score(
@@ -232,6 +247,8 @@ class LocalModel(LanguageModel):
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
             "caveats": list(self.source.caveats),
+            "labels_by": self.labels_by,
+            "reasoning": self.thinking is not None,
         }
 
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:

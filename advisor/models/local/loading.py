@@ -69,8 +69,11 @@ def load(name: str, loading: Loading) -> LocalModel:
             module, renderer = read(torch.float32)
             if not _finite(module, renderer):
                 _out_of_range(name, torch.float32, asked=True)
+        thinking = renderer.for_thinking() if loading.reasoning else None
+        if loading.reasoning and thinking is None:
+            caveats = (*caveats, "The model's chat template knows of no thoughts, so it answered without one.")
         source = replace(source, caveats=(*source.caveats, *caveats))
-        return LocalModel(module, renderer, source, loading.load_embedder())
+        return LocalModel(module, renderer, source, loading.load_embedder(), thinking)
 
 
 def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
