@@ -45,7 +45,9 @@ def run(options: argparse.Namespace) -> int:
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
     model = (
-        load_named(options.model, options) if options.model else recorded_model(comparison, options.trust_remote_code)
+        load_named(options.model, options)
+        if options.model
+        else recorded_model(comparison, row, options.trust_remote_code)
     )
     predictor = restored(comparison, row, model)
     try:

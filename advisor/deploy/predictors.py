@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from advisor.approaches import Predictor, known, parse, spec_of
+from advisor.approaches import Predictor, apart, known, parse, row_name, spec_of
 from advisor.cleaning import say
 from advisor.disk import intact
 from advisor.errors import UserError
 from advisor.measuring.reading import read_comparison, run_place
-from advisor.measuring.records import Comparison, Run
+from advisor.measuring.records import Comparison, Member, Run
 from advisor.measuring.runner import BRIEF
 from advisor.models import LanguageModel
 from advisor.models.load import load_again
@@ -36,7 +36,7 @@ def load_predictor(folder: str | Path, spec: str | None = None, model: LanguageM
     """
     comparison = read_comparison(folder)
     run = chosen(comparison, spec)
-    return restored(comparison, run, model or recorded_model(comparison))
+    return restored(comparison, run, model or recorded_model(comparison, run))
 
 
 def chosen(comparison: Comparison, spec: str | None) -> Run:
@@ -47,9 +47,10 @@ def chosen(comparison: Comparison, spec: str | None) -> Run:
     """
     spec = spec or _recommended(comparison)
     rows = list(dict.fromkeys(run.spec for run in comparison.runs))
-    described = None if spec in rows else known(spec)
-    named = spec_of(described) if described else spec
+    named = spec if spec in rows else _as_recorded(spec)
     runs = [run for run in comparison.runs if run.spec == named]
+    if not runs and (found := [row for row in rows if apart(row)[0] == named]):
+        raise UserError(f"{comparison.folder}: has several rows {named!r}", f"name one of {', '.join(found)}")
     if not runs:
         raise UserError(f"{comparison.folder}: has no row {spec!r}", f"its rows are {', '.join(rows)}")
     done = [run for run in runs if run.status == "ok"]
@@ -59,6 +60,14 @@ def chosen(comparison: Comparison, spec: str | None) -> Run:
         seen = f"{comparison.folder}: {named} was not measured to the end: {runs[0].status}{reason}"
         raise UserError(seen, f"rows that can answer: {ready}")
     return done[0]
+
+
+def _as_recorded(spec: str) -> str:
+    """A spec as records have it, with the model that it names."""
+    described, alias = known(spec), apart(spec)[1]
+    if described is None:
+        return spec
+    return row_name(spec_of(described), alias) if alias else spec_of(described)
 
 
 def _recommended(comparison: Comparison) -> str:
@@ -71,8 +80,8 @@ def _recommended(comparison: Comparison) -> str:
     return found.approach
 
 
-def recorded_model(comparison: Comparison, trust_remote_code: bool = False) -> LanguageModel:
-    """The model of a comparison, loaded as it was then.
+def recorded_model(comparison: Comparison, run: Run, trust_remote_code: bool = False) -> LanguageModel:
+    """The model of a run, loaded as it was then.
 
     Args:
         trust_remote_code: whether code that comes with the weights may run; a record cannot allow it.
@@ -80,12 +89,18 @@ def recorded_model(comparison: Comparison, trust_remote_code: bool = False) -> L
     Raises:
         UserError: the record does not say how, or it cannot be had any more.
     """
-    if not comparison.loaded_from:
+    member = _model_of(comparison, run)
+    if not member.loaded_from:
         raise UserError(
-            f"{comparison.folder}: does not say how its model {comparison.model.id} was loaded",
+            f"{comparison.folder}: does not say how its model {member.facts.id} was loaded",
             "name it: --model, or the argument model of load_predictor",
         )
-    return load_again(comparison.loaded_from, trust_remote_code)
+    return load_again(member.loaded_from, trust_remote_code)
+
+
+def _model_of(comparison: Comparison, run: Run) -> Member:
+    """The model that a run was recorded with; of one that was measured to the end there is one."""
+    return comparison.model_of(run) or comparison.models[0]
 
 
 def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predictor:
@@ -98,18 +113,18 @@ def restored(comparison: Comparison, run: Run, model: LanguageModel) -> Predicto
     again = f"measure it again with advisor compare: --approach {run.spec} --fresh"
     if not intact(place):
         raise UserError(f"{place}: what was fitted is not there, or was damaged", again)
-    described = model.describe()
-    for name in MODEL if comparison.model.revision else ("id", *MODEL):
-        then, now = (str(of).rpartition("@")[2] for of in (getattr(comparison.model, name), described[name]))
+    described, facts = model.describe(), _model_of(comparison, run).facts
+    for name in MODEL if facts.revision else ("id", *MODEL):
+        then, now = (str(of).rpartition("@")[2] for of in (getattr(facts, name), described[name]))
         if then != now:  # by contents: a folder of weights may lie elsewhere now
             raise UserError(
-                f"{comparison.folder}: was measured with {comparison.model.id}, {name} {then}, and the {name} of "
+                f"{comparison.folder}: was measured with {facts.id}, {name} {then}, and the {name} of "
                 f"{described['id']} is {now}",
                 "name the model that was measured, or leave it out",
             )
     try:
         brief = _brief(place)
-        return parse(run.spec).restore(place, brief, model)
+        return parse(apart(run.spec)[0]).restore(place, brief, model)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UserError(f"{place}: cannot be brought back without its task ({reason})", again) from error

@@ -82,7 +82,11 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
     head, group = heads[0], heads[0].get("together", {})
     spans, _ = _spans(folder, *(each["key"] for each in heads))
     task = TaskFacts(
-        **{**head["task"], "labels": tuple(head["task"]["labels"]), "caveats": tuple(head["task"]["caveats"])}
+        **{
+            **head["task"],
+            "labels": tuple(head["task"]["labels"]),
+            "caveats": tuple(dict.fromkeys(caveat for each in heads for caveat in each["task"]["caveats"])),
+        }
     )
     answers = read_answers(folder / head["key"] / ANSWERS, task.test, head.get("answers"))
     members = tuple(_member(folder, each) for each in heads)

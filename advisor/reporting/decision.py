@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.measuring.records import ModelFacts, TaskFacts
+from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
 from advisor.reporting import figures, race, statements, tables
 from advisor.reporting.blocks import (
     Argument,
@@ -54,13 +54,22 @@ def decision_report(decision: Decision) -> Report:
     )
 
 
-def head(task: TaskFacts, model: ModelFacts) -> list[Detail]:
-    """The task and the model in short."""
-    return [
-        Detail("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}"),
-        Detail("model", statements.model(model, short=True)),
-        Detail("device", statements.device(model), follows=True),
-    ]
+def head(task: TaskFacts, *models: ModelFacts) -> list[Detail]:
+    """The task and the models in short."""
+    found = [Detail("task", f"{task.kind}, measured by {task.metric}; {statements.sizes(task)}")]
+    for model in models:
+        found.append(Detail("model", statements.model(model, short=True)))
+        found.append(Detail("device", statements.device(model), follows=True))
+    return found
+
+
+def _models(comparison: Comparison) -> list[Detail]:
+    """Each model of several, by its alias."""
+    found = []
+    for member in comparison.members:
+        found.append(Detail(member.alias, statements.model(member.facts, short=True)))
+        found.append(Detail("device", statements.device(member.facts), follows=True))
+    return found
 
 
 def measured(task: TaskFacts) -> Paragraph:
@@ -69,8 +78,9 @@ def measured(task: TaskFacts) -> Paragraph:
 
 
 def _head(decision: Decision) -> Details:
-    task, model = decision.comparison.task, decision.comparison.model
-    first, *rest = head(task, model)
+    comparison = decision.comparison
+    task, model = comparison.task, comparison.model
+    first, *rest = [*head(task), *_models(comparison)] if comparison.members else head(task, model)
     fingerprint = Detail("fingerprint", f"fingerprint {task.fingerprint}", follows=True)
     more = [("embedder", model.embedder), ("limits", "; ".join(statements.limits(decision.limits)))]
     return Details((first, fingerprint, *rest, *(Detail(label, text) for label, text in more if text)), LABELS)
@@ -131,9 +141,9 @@ def _method(decision: Decision) -> Iterator[str]:
     seeds = decision.comparison.seeds
     counts = sorted({r.latency.n for r in decision.rows if r.latency})
     span = " to ".join(str(n) for n in dict.fromkeys(counts[:1] + counts[-1:]))
+    model = "for each model the same precision" if decision.comparison.members else "the same base model, precision"
     yield (
-        "Every approach ran with the same base model, the same precision, the same prompt renderer and the "
-        "same decoding on the same test examples, with "
+        f"Every approach ran with {model}, prompt renderer and decoding on the same test examples, with "
         f"{'one seed' if seeds == 1 else f'{seeds} seeds, taken together'}."
     )
     yield (
@@ -166,8 +176,7 @@ def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
     details = [
         ("task fingerprint", comparison.task.fingerprint),
-        ("model", statements.model(comparison.model)),
-        ("device", statements.device(comparison.model)),
+        *_weights(comparison),
         ("embedder", comparison.model.embedder),
         ("limits", "; ".join(statements.limits(decision.limits))),
         ("seeds", str(comparison.seeds)),
@@ -180,6 +189,13 @@ def _setup(decision: Decision) -> Details:
         ("records", comparison.folder),
     ]
     return Details(tuple(Detail(label, text) for label, text in details if text))
+
+
+def _weights(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    for member in comparison.models:
+        named = f" {member.alias}" if comparison.members else ""
+        yield f"model{named}", statements.model(member.facts)
+        yield f"device{named}", statements.device(member.facts)
 
 
 def _foot(decision: Decision) -> Details:

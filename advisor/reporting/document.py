@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from advisor.approaches import apart
 from advisor.cleaning import escaped
 from advisor.measuring.attempt import FIT
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
+from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
+from advisor.models.load import last_part
 from advisor.reporting import figures, race
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Versus
 from advisor.verdict.effort import OPERATIONS, effort
@@ -38,12 +40,14 @@ def as_json(found: Mapping[str, Any], encoding: str) -> str:
 def document(decision: Decision) -> dict[str, Any]:
     """The decision as plain JSON values. What is not known is null, never 0."""
     comparison = decision.comparison
+    chosen = next((row for row in decision.rows if row.spec == decision.recommendation.approach), None)
     found: dict[str, Any] = {
         "schema": SCHEMA,
         "task": _task(comparison.task),
         "model": _model(comparison.model),
+        "models": [{"alias": _alias(member), **_model(member.facts)} for member in comparison.models],
         "approaches": [_approach(row) for row in decision.rows],
-        "recommendation": _recommendation(decision.recommendation),
+        "recommendation": _recommendation(decision.recommendation, chosen.model if chosen else ""),
         "diagnosis": [
             {
                 "name": _NAMES.get(f.name, f.name),
@@ -110,6 +114,11 @@ def _task(task: TaskFacts) -> dict[str, object]:
     }
 
 
+def _alias(member: Member) -> str:
+    """What rows call a model; of one that was recorded without an alias its name's last part."""
+    return member.alias or last_part(member.facts.id)
+
+
 def _model(model: ModelFacts) -> dict[str, object]:
     return {
         "id": model.id,
@@ -124,13 +133,18 @@ def _model(model: ModelFacts) -> dict[str, object]:
         "context_window": model.context_window or None,
         "threads": model.threads,
         "threads_alone": model.threads_alone,
+        "place": model.place,
+        "provider": model.provider or None,
+        "reasoning": model.reasoning,
         "caveats": model.caveats,
     }
 
 
 def _approach(row: Row) -> dict[str, object]:
     return {
-        "spec": row.spec,
+        "spec": apart(row.spec)[0],
+        "model": row.model or None,
+        "row": row.spec,
         "status": row.status,
         "error": row.error,
         "control": row.control,
@@ -163,6 +177,10 @@ def _approach(row: Row) -> dict[str, object]:
         "others": {step: _others(found) for step, found in row.others.items()},
         "timed_again": row.timed_again,
         "answers_differing": row.differing,
+        "labels_by": row.labels_by,
+        "unanswered": row.failures,
+        "answered_by": row.answered_by,
+        "calls": row.calls,
     }
 
 
@@ -212,9 +230,11 @@ def _known(**values: float | None) -> dict[str, object] | None:
     return dict(values) if any(figures.known(v) is not None for v in values.values()) else None
 
 
-def _recommendation(r: Recommendation) -> dict[str, object]:
+def _recommendation(r: Recommendation, model: str) -> dict[str, object]:
     return {
-        "approach": r.approach,
+        "approach": apart(r.approach)[0] if r.approach else None,
+        "model": model or None,
+        "row": r.approach,
         "decided": r.decided,
         "alternatives": r.alternatives,
         "quality": dataclasses.asdict(r.quality) if r.quality else None,

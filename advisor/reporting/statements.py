@@ -44,6 +44,8 @@ def sizes(task: TaskFacts) -> str:
 
 def model(facts: ModelFacts, short: bool = False) -> str:
     """The weights that ran, on one line; `short` gives the beginning of the revision."""
+    if facts.place != "process":
+        return f"{facts.id}, served {'on this machine' if facts.place == 'machine' else 'elsewhere'}"
     revision = facts.revision[: _REVISION_DIGITS if short else None] or figures.UNKNOWN
     return ", ".join(
         [
@@ -57,6 +59,8 @@ def model(facts: ModelFacts, short: bool = False) -> str:
 
 def device(facts: ModelFacts) -> str:
     """Where and how the weights ran."""
+    if facts.place != "process":
+        return facts.device_name
     name = f" ({facts.device_name})" if facts.device_name else ""
     window = f", context window {figures.count(facts.context_window)} tokens" if facts.context_window else ""
     fewer = facts.threads is not None and facts.threads_alone is not None and facts.threads < facts.threads_alone
@@ -199,6 +203,9 @@ def notes(row: Row) -> list[str]:
         found.append(f"pieces of context left out because they did not fit: {figures.count(row.dropped)}")
     if row.cut:
         found.append(f"inputs cut because they did not fit: {figures.count(row.cut)}")
+    if row.labels_by and row.model:
+        found.append(f"labels told by {row.labels_by}")
+    found += [f"answered by {version}" for version in row.answered_by]
     if row.quality is not None and trouble(row):
         found.append(trouble(row))
     return unique(found)
@@ -231,7 +238,8 @@ def time_spent(decision: Decision) -> str:
 
 def share_of_ceiling(decision: Decision) -> str:
     """The share of the machine's peak rate of matrix products that the model reached, and what was counted."""
-    found, model = effort(decision.comparison), decision.comparison.model
+    found = effort(decision.comparison)
+    model = next((m.facts for m in decision.comparison.models if m.facts.matrix_flops), decision.comparison.model)
     if not found.shares or not model.matrix_flops:
         return ""
     reached = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items())
@@ -247,7 +255,7 @@ def share_of_ceiling(decision: Decision) -> str:
 def caveats(decision: Decision) -> list[str]:
     """All caveats of the choice, the task and the model, each once."""
     comparison = decision.comparison
-    return unique([*decision.recommendation.caveats, *comparison.task.caveats, *comparison.model.caveats])
+    return unique([*decision.recommendation.caveats, *comparison.task.caveats])
 
 
 def unique(words: Iterable[str]) -> list[str]:

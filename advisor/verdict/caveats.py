@@ -18,6 +18,11 @@ from advisor.verdict.seeds import DEGREES, usual_spread
 from advisor.verdict.statistics import Contrasts
 
 _FEW_EXAMPLES = 100
+_WAYS = {
+    "likelihood": "by the likelihood of each",
+    "constraint": "by an answer that can be nothing else",
+    "text": "by the text that was written",
+}
 _NAMED_LABELS = 6
 _NO_TEXTS = (
     "Inputs and retrieved passages were left out of the records (--no-texts): what was asked and shown for an answer "
@@ -40,7 +45,9 @@ def caveats(
     """
     found = [
         *comparison.task.caveats,
-        *comparison.model.caveats,
+        *_of_models(comparison),
+        *_readings(rows),
+        *_unanswered(rows),
         *_test_set(comparison, rows, contrasts, margin),
         *_rare_labels(comparison),
         *(f"{place} is no record and was left out." for place in comparison.damaged),
@@ -53,6 +60,40 @@ def caveats(
         *money(rows, limits, tariffs),
     ]
     return tuple(dict.fromkeys(found))
+
+
+def _of_models(comparison: Comparison) -> Iterator[str]:
+    """The caveats of each model, with its name where there are several."""
+    for member in comparison.models:
+        yield from (f"{member.alias}: {text}" if comparison.members else text for text in member.facts.caveats)
+
+
+def _readings(rows: Sequence[Row]) -> Iterator[str]:
+    """Rows whose labels were told in different ways differ in more than in model and approach."""
+    by_way: dict[str, list[str]] = {}
+    for row in rows:
+        if row.quality and row.labels_by:
+            by_way.setdefault(row.labels_by, []).append(row.spec)
+    if len(by_way) > 1:
+        each = words.listed([f"{_WAYS[way]} for {words.listed(specs)}" for way, specs in by_way.items()])
+        yield (
+            f"Labels were told {each}: a difference between these may be one of reading them. --labels-by text tells "
+            "all alike."
+        )
+    for row in rows:
+        if len(row.answered_by) > 1:
+            yield f"{row.spec} was answered by several versions of its model: {words.listed(row.answered_by)}."
+
+
+def _unanswered(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        number = sum(row.failures.values())
+        if number and row.quality:
+            why = words.listed([f"{count:,} {reason}" for reason, count in row.failures.items()])
+            yield (
+                f"{row.spec} left {number:,} of {words.many(row.n, 'test example')} unanswered ({why}): they count as "
+                f"not right, and would add up to {words.value(number / row.n)} if all of them were."
+            )
 
 
 def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts, margin: float) -> Iterator[str]:

@@ -125,6 +125,10 @@ class Row:
         cached_tokens, reasoning_tokens: means per query, of the prompt's and beside the answer's.
         estimated: answers whose tokens were counted here, over the whole test set.
         calls: what models elsewhere were asked by one seed, by step; as in `advisor.models.clock.Ledger`.
+        model: alias of the model that ran; empty where none does.
+        labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
+        failures: how many queries of one seed got no answer, the most of all seeds, by why.
+        answered_by: versions that answered, where whoever served the model said which.
     """
 
     spec: str
@@ -170,6 +174,10 @@ class Row:
     reasoning_tokens: float = 0.0
     estimated: int = 0
     calls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    model: str = ""
+    labels_by: str | None = None
+    failures: Mapping[str, int] = field(default_factory=dict)
+    answered_by: tuple[str, ...] = ()
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

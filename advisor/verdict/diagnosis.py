@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from advisor.measuring.records import TaskFacts
 from advisor.verdict import words
@@ -15,8 +16,8 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
     """The findings whose approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
-    `rag+lora` do not. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars
-    show.
+    `rag+lora` do not. Of several models each has findings of its own. Intervals of differences are the simultaneous
+    ones, and what is shown is what letters and stars show.
 
     Args:
         rows: all rows, best quality first.
@@ -24,6 +25,11 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         task: the task as recorded.
         margin: a difference that is too small to matter, in units of the metric.
     """
+    aliases = models_of(rows)
+    if len(aliases) > 1:
+        of = {alias: [row for row in rows if row.model in (alias, "")] for alias in aliases}
+        each = {alias: diagnose(found, contrasts, task, margin) for alias, found in of.items()}
+        return tuple(replace(one, name=f"{one.name} ({alias})") for alias, items in each.items() for one in items)
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
     trained = _best(rows, "nothing", tuned=True)
     oracle = _best(rows, "documents", control=True)
@@ -39,6 +45,11 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         _lost_by_reader(oracle, name),
     ]
     return tuple(finding for finding in found if finding is not None)
+
+
+def models_of(rows: Sequence[Row]) -> list[str]:
+    """The aliases of the models that ran, in the order of the rows."""
+    return list(dict.fromkeys(row.model for row in rows if row.model))
 
 
 def _best(rows: Sequence[Row], shows: str, tuned: bool = False, control: bool = False) -> Row | None:

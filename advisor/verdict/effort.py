@@ -35,11 +35,18 @@ def effort(comparison: Comparison) -> Effort:
             seconds[name] = seconds.get(name, 0.0) + span.seconds
             if span.tokens:
                 tokens[name] = tokens.get(name, 0) + span.tokens
-    model = comparison.model
-    shares = {}
-    for name, operations in OPERATIONS.items():
-        if model.matrix_parameters and model.matrix_flops and tokens.get(name) and seconds[name]:
-            rate = operations * model.matrix_parameters * tokens[name] / seconds[name]
-            shares[name] = rate / model.matrix_flops
+    shares = {name: share for name in OPERATIONS if (share := _share(comparison, name)) is not None}
     ordered = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
     return Effort(dict(ordered), tokens, shares)
+
+
+def _share(comparison: Comparison, name: str) -> float | None:
+    """The operations of one kind of work, over those that would have been possible meanwhile; None where unknown."""
+    done = possible = 0.0
+    for run in comparison.runs:
+        member, span = comparison.model_of(run), run.spans.get(name)
+        if run.measured is not None or member is None or span is None or not member.facts.matrix_flops:
+            continue
+        done += OPERATIONS[name] * (member.facts.matrix_parameters or 0) * span.tokens
+        possible += member.facts.matrix_flops * span.seconds
+    return done / possible if done and possible else None

@@ -26,6 +26,7 @@ from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
 from advisor.verdict.statistics import Contrasts
+from advisor.verdict.two_axes import across_models
 
 
 def decide(
@@ -55,9 +56,8 @@ def decide(
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
     prices = prices or load_prices()
-    tariff = prices.tariff(comparison.model, comparison.hardware, today)
     rows = measured(comparison)
-    tariffs = {row.spec: tariff if row.uses_model else tariff.without_model for row in rows}
+    tariffs = _tariffs(comparison, rows, prices, today)
     contrasts = Contrasts(
         samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
         frozenset(row.spec for row in rows if row.control),
@@ -67,6 +67,7 @@ def decide(
     rows = [_admitted(row, limits) for row in rows]
     rows, choice = _chosen(rows, contrasts, limits, margin)
     points = break_even(rows, spent, limits)
+    between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
     doubts = (
         *(provisional_because(comparison) if choice.chosen else ()),
@@ -79,23 +80,44 @@ def decide(
         limits=limits,
         margin=margin,
         rows=tuple(rows),
-        diagnosis=diagnose(rows, contrasts, comparison.task, margin),
+        diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
         break_even=points,
-        recommendation=_recommended(choice, wording, doubts, cautions, points),
+        recommendation=_recommended(choice, wording, (*between.sentences, *doubts), cautions, points, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
     )
 
 
+def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None) -> dict[str, Tariff]:
+    """What each row is paid by: its own model's price, or where none runs that of the machine that recorded it."""
+    found = {}
+    for row in rows:
+        run = next(run for run in comparison.runs if run.spec == row.spec)
+        member = comparison.model_of(run) or comparison.models[0]
+        tariff = prices.tariff(member.facts, member.hardware, today)
+        found[row.spec] = tariff if row.uses_model else tariff.without_model
+    return found
+
+
 def _recommended(
-    choice: Choice, wording: Wording, doubts: Sequence[str], cautions: Sequence[str], points: Sequence[BreakEven]
+    choice: Choice,
+    wording: Wording,
+    more: Sequence[str],
+    cautions: Sequence[str],
+    points: Sequence[BreakEven],
+    sure: bool,
 ) -> Recommendation:
-    """The recommendation in words; provisional where there are doubts."""
+    """The recommendation in words.
+
+    Args:
+        more: reasons besides those of the choice alone.
+        sure: whether nothing keeps it provisional but the choice itself.
+    """
     return Recommendation(
         approach=choice.chosen.spec if choice.chosen else None,
-        decided=choice.chosen is not None and not choice.alternatives and not doubts,
+        decided=choice.chosen is not None and not choice.alternatives and sure,
         alternatives=choice.alternatives,
         settling=choice.settling,
-        reasons=(*wording.reasons(), *doubts),
+        reasons=(*wording.reasons(), *more),
         against=wording.against(),
         caveats=tuple(cautions),
         flips_when=wording.flips_when(points),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
@@ -19,6 +20,10 @@ from advisor.verdict.degenerate import all_alike
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 
+UNANSWERED = 0.05
+"""Share of the queries up to which a row is judged although they got no answer."""
+
+
 def complete_runs(comparison: Comparison) -> list[Run]:
     """The runs that may be judged: every test example is answered and no other seed of the approach failed."""
     return [run for spec in dict.fromkeys(run.spec for run in comparison.runs) for run in _complete(comparison, spec)]
@@ -33,7 +38,19 @@ def _complete(comparison: Comparison, spec: str) -> list[Run]:
     runs = [run for run in comparison.runs if run.spec == spec]
     if any(run.status == "failed" for run in runs):
         return []
-    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers)]
+    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers) and not _lacking(run)]
+
+
+def _lacking(run: Run) -> str:
+    """Why a run whose queries went unanswered too often cannot be judged; empty where it can.
+
+    Up to `UNANSWERED` of them count as not right and are named: what fails rarely can be used, and is seen in use.
+    """
+    failures = Counter(p.failure for p in run.predictions if p.failure)
+    if sum(failures.values()) <= UNANSWERED * len(run.predictions):
+        return ""
+    why = words.listed([f"{number:,} {reason}" for reason, number in failures.most_common()])
+    return f"{sum(failures.values()):,} of {len(run.predictions):,} queries got no answer: {why}"
 
 
 def _answers_all(run: Run, answers: Mapping[str, Answer]) -> bool:
@@ -44,7 +61,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
     runs = [run for run in comparison.runs if run.spec == spec]
     good = _complete(comparison, spec)
     status, error = ("ok", None) if good else _trouble(runs)
-    retrieval = _retrieval(good, comparison.answers)
+    retrieval, member = _retrieval(good, comparison.answers), comparison.model_of(runs[0])
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
@@ -82,10 +99,20 @@ def _row(comparison: Comparison, spec: str) -> Row:
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),
         alike=all_alike(good, comparison.answers),
-        others=disturbances(good, comparison.model),
+        others=disturbances(good, member.facts) if member else {},
         timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
         differing=sum(run.differing for run in good),
+        model=runs[0].model,
+        labels_by=next((run.labels_by for run in good), None),
+        failures=_failures(good),
+        answered_by=tuple(dict.fromkeys(version for run in good for version in run.answered_by)),
     )
+
+
+def _failures(runs: Sequence[Run]) -> dict[str, int]:
+    """Why queries got no answer, of the seed in which most did not."""
+    found = [Counter(p.failure for p in run.predictions if p.failure) for run in runs]
+    return dict(max(found, key=lambda one: one.total(), default={}))
 
 
 def _tokens(runs: Sequence[Run]) -> dict[str, Any]:
@@ -122,6 +149,9 @@ def _as_installed(spec: str) -> str:
 
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
     """The most severe status of an approach without a complete run, with its reason."""
+    for run in runs:
+        if run.status == "ok" and (reason := _lacking(run)):
+            return "failed", reason
     order: tuple[Status, ...] = ("failed", "interrupted", "skipped")
     for status in order:
         for run in runs:
