@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, Unpack
 
@@ -57,7 +57,8 @@ class Loading:
         Raises:
             UserError: it cannot be had.
         """
-        return load_embedder(self.embedder, device=self.device, dtype=self.dtype)
+        found: Embedder = _loaded(EMBEDDERS, "embedder", self.embedder, replace(self, alias=""))
+        return found
 
 
 class LoadingOptions(TypedDict, total=False):
