@@ -59,7 +59,8 @@ class Loading:
         Raises:
             UserError: it cannot be had.
         """
-        return load_embedder(self.embedder, device=self.device, dtype=self.dtype)
+        found: Embedder = _loaded(EMBEDDERS, "embedder", self.embedder, replace(self, alias=""))
+        return found
 
 
 @dataclass(frozen=True)

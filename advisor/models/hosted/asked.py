@@ -1,0 +1,184 @@
+"""What all models have in common that are asked over a connection, whatever library does it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from advisor.errors import NotApplicable
+from advisor.models.adaptation import Adaptation
+from advisor.models.embedder import Embedder
+from advisor.models.hosted.calls import Calls, Round
+from advisor.models.hosted.fitting import Fitted, Room
+from advisor.models.hosted.reply import Call, Reply, estimated_tokens
+from advisor.models.hosted.trouble import Trouble
+from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decoding, Generation, LanguageModel
+from advisor.models.prompt import CUE, Prompt
+
+R = TypeVar("R")
+REASONING_TOKENS = 4096  # of thought, beside what an answer may take
+WINDOW = 32_768  # tokens, where nobody says how many a model takes
+CUT, CUT_IN_THOUGHT, FILTERED = "cut off", "cut off while it reasoned", "refused by a content filter"
+HOSTED = "A hosted model may change from one day to the next under the same name."
+UNASKED = "It reasons before it answers although it was told not to, and was given room for that."
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+class AskedModel(LanguageModel):
+    """A model that is asked over a connection. It answers and no more; what else it can is for others to add.
+
+    Args:
+        calls: by which it is asked.
+        embedder: the sentence embedder that goes with it.
+        reasoning: whether it is to reason before it answers.
+    """
+
+    def __init__(self, calls: Calls, embedder: Embedder, reasoning: bool) -> None:
+        self.calls = calls
+        self.name = calls.peer.name
+        self.embedder = embedder
+        self.reasoning = reasoning
+        self._thinks = False
+
+    @property
+    def context_window(self) -> int:  # type: ignore[override]
+        """Tokens that prompt and answer may take together; assumed."""
+        return WINDOW
+
+    @property
+    def can(self) -> Capabilities:  # type: ignore[override]
+        """Answers alone."""
+        return Capabilities(rows_at_once=FEW_AT_ONCE * self.calls.at_once, remote=True)
+
+    @property
+    def answered_by(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Versions that answered so far."""
+        return tuple(self.calls.versions)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report must know, in full sentences; more may be found as it answers."""
+        hosted = (HOSTED,) if self.calls.peer.place == "network" else ()
+        return (*hosted, UNASKED) if self._thinks else hosted
+
+    def generate(
+        self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Answer each prompt, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: it was to answer with adapted weights.
+            UserError: the server does not take the requests.
+            Interrupted: it is gone, or what may be spent is spent.
+        """
+        self._as_it_is(adaptation)
+        return self._each(prompts, lambda prompt, now: self._generation(prompt, decoding, now))
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, estimated: by its bytes, and no fewer than it has words and marks."""
+        return max(1, estimated_tokens(text), len(_PIECE.findall(text)))
+
+    def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
+        """While the block runs, answers are kept in `path`, and what is there is not asked again."""
+        return self.calls.kept(path)
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model."""
+        peer = self.calls.peer
+        return {
+            **super().describe(),
+            "source": "api",
+            "place": peer.place,
+            "provider": peer.provider,
+            "reasoning": self.reasoning,
+            "caveats": list(self.notes),
+        }
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.calls.close()
+
+    def _each(self, prompts: Sequence[Prompt], work: Callable[[Prompt, Round], R]) -> list[R]:
+        """Do `work` for each prompt, several at once."""
+        return self.calls.each(prompts, work)
+
+    def _as_it_is(self, adaptation: Adaptation | None) -> None:
+        if adaptation is not None:
+            raise NotApplicable(f"{self.name} is served as it is: its weights are not here to be adapted")
+
+    def _begun(self) -> str:
+        """How its answers are begun for it; empty where it begins them itself."""
+        return ""
+
+    @property
+    def _thinking(self) -> bool:
+        return self.reasoning or self._thinks
+
+    def _generation(self, prompt: Prompt, decoding: Decoding, now: Round) -> Generation:
+        while True:
+            thinks = self._thinking
+            most = decoding.max_tokens + REASONING_TOKENS * thinks
+            # A stop text would end a thought as well.
+            call = Call(most=most, stop=() if thinks else decoding.stop)
+            fitted, reply = self._fitting(prompt, call, "" if thinks else self._begun(), now)
+            if call.stop and not reply.text.strip() and reply.finish == "stop" and not reply.thought:
+                # The answer may begin with what ends it, such as a line break: that is no answer yet.
+                fitted, reply = self._fitting(prompt, replace(call, stop=()), self._begun(), now)
+            if thinks or not _only_thought(reply):
+                text = decoding.ended(reply.text.strip().removeprefix(CUE))
+                return self._told(fitted, reply, now, text, failure_of(reply, text, thinks))
+            self._thinks = True
+
+    def _fitting(self, prompt: Prompt, call: Call, begun: str, now: Round) -> tuple[Fitted, Reply]:
+        """The answer to a prompt, of which is left out what does not fit.
+
+        Args:
+            begun: how the answer is begun for the model, before what `call` says.
+        """
+        room = Room(self.context_window, self.count_tokens)
+        fitted = room.fit(prompt, call.most)
+        while True:
+            asked = replace(call, messages=fitted.messages(bool(begun)), started=begun + call.started)
+            try:
+                return fitted, now.send(asked)
+            except Trouble as trouble:
+                if trouble.kind != "long":
+                    raise
+            fitted = room.shorter(fitted)
+
+    def _told(self, fitted: Fitted, reply: Reply, now: Round, text: str, failure: str) -> Generation:
+        """A reply as an answer, with the times of a caller."""
+        arrived = time.perf_counter() - now.began
+        streamed = now.streamed
+        return Generation(
+            text,
+            reply.prompt,
+            reply.completion,
+            ttft_seconds=reply.ttft_seconds if streamed else arrived,
+            seconds=reply.seconds if streamed else arrived,
+            dropped=fitted.dropped,
+            cut=fitted.cut,
+            cached_tokens=reply.cached,
+            reasoning_tokens=reply.reasoning,
+            estimated=reply.estimated,
+            failure=failure,
+        )
+
+
+def _only_thought(reply: Reply) -> bool:
+    """Whether a model that was told not to reason has not come to its answer for it."""
+    return not reply.text.strip() and (reply.thought or (reply.reasoning > 0 and reply.finish == "length"))
+
+
+def failure_of(reply: Reply, text: str, thinks: bool) -> str:
+    """Why there is no answer; empty where there is one."""
+    if reply.finish == "filter":
+        return FILTERED
+    if reply.finish == "length" and not text and (reply.thought or reply.reasoning):
+        return CUT_IN_THOUGHT
+    return CUT if thinks and reply.finish == "length" else ""

@@ -1,0 +1,273 @@
+"""Requests to a model elsewhere: several at once, sent again where that may help, counted, paid and kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from advisor import progress
+from advisor.errors import Interrupted, UserError
+from advisor.models.clock import clock
+from advisor.models.hosted.journal import Journal
+from advisor.models.hosted.patience import Breaker, Patience
+from advisor.models.hosted.purse import open_purse
+from advisor.models.hosted.reply import Call, Reply, Wire
+from advisor.models.hosted.trouble import AGAIN, Trouble
+from advisor.models.hosted.window import slide
+
+T = TypeVar("T")
+R = TypeVar("R")
+SPAN, ANSWERS = "request", "answers"
+MOST_VERSIONS = 8
+TRIES_OF_A_TRIAL = 3
+GOES_ON = "the same command goes on from there"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is asked.
+
+    Attributes:
+        name: of the model, as messages call it.
+        model: as its server calls it.
+        provider, place: as in `advisor.measuring.records.ModelFacts`.
+        keys: variables that its key is looked for in.
+    """
+
+    name: str
+    model: str
+    provider: str
+    place: str
+    keys: tuple[str, ...] = ()
+
+
+class Calls:
+    """Sends what a model is asked, whatever library does it.
+
+    Args:
+        peer: who is asked.
+        wire: makes one request.
+        at_once: requests at a time.
+
+    Attributes:
+        versions: that answered so far, in the order in which they were first seen.
+    """
+
+    def __init__(self, peer: Peer, wire: Wire, at_once: int, patience: Patience) -> None:
+        self.peer = peer
+        self.wire = wire
+        self.at_once = max(1, at_once)
+        self.patience = patience
+        self.versions: dict[str, None] = {}
+        self._breaker = Breaker(patience)
+        self._journal: Journal | None = None
+
+    def each(
+        self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False, heard: bool = True
+    ) -> list[R]:
+        """Do `work` for each item, several at once; results in the order of `items`.
+
+        Args:
+            work: is given an item and a `Round`, by which it sends; called in threads.
+            trial: whether it is only tried what the server takes: nobody waits for the answers, and a request that it
+                fails on is soon given up.
+            heard: whether an item is an answer, which progress is told of.
+
+        Raises:
+            UserError: a request cannot be answered as it is.
+            Interrupted: the server is gone, or what may be spent is spent.
+        """
+        now = Round(self, self._journal, streamed=len(items) == 1 and not trial, trial=trial)
+
+        def done(_: int) -> None:
+            now.tell_clock()
+            clock.alarm()
+            if heard and not trial:
+                progress.answered(1)
+
+        with clock.span(SPAN):
+            try:
+                return slide(items, lambda item: work(item, now), self.at_once, now.stop, done)
+            except Trouble as trouble:
+                raise self.mistake(trouble) from None
+            finally:
+                now.tell_clock()
+
+    @contextmanager
+    def kept(self, path: Path) -> Iterator[None]:
+        """While the block runs, answers are kept in a file, and what is there is not asked again."""
+        before, self._journal = self._journal, Journal(path)
+        try:
+            yield
+        finally:
+            self._journal.close()
+            self._journal = before
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.wire.close()
+
+    def answered(self, reply: Reply) -> None:
+        """Remember which version answered."""
+        self._breaker.answered()
+        if reply.version and len(self.versions) < MOST_VERSIONS:
+            self.versions[reply.version] = None
+
+    def failed(self, trouble: Trouble, tries: int, trial: bool) -> None:
+        """A try failed.
+
+        Args:
+            tries: of the request so far.
+            trial: as in `each`.
+
+        Raises:
+            Interrupted: the server is gone, or has failed too often.
+            Trouble: sending it again does not help.
+        """
+        name = self.peer.name
+        if trouble.kind == "spent":
+            raise Interrupted(f"{name}: what its account may spend is spent ({trouble.text}); {GOES_ON}")
+        if trouble.kind not in AGAIN or (trial and tries >= TRIES_OF_A_TRIAL and trouble.kind in ("down", "broken")):
+            self._breaker.answered()
+            raise trouble
+        if trouble.kind == "busy":
+            self._breaker.answered()
+        elif self._breaker.failed():
+            raise Interrupted(f"{name}: the server is gone ({trouble.text}); {GOES_ON} once it is back")
+        if tries >= self.patience.tries:
+            raise Interrupted(f"{name}: no answer after {tries} tries ({trouble.text}); {GOES_ON}")
+
+    def mistake(self, trouble: Trouble) -> UserError:
+        """What is not answered as it is, in words."""
+        name, said = self.peer.name, trouble.text
+        if trouble.kind == "forbidden":
+            keys = " or ".join(self.peer.keys) or "the variable of its provider"
+            return UserError(f"{name}: the server takes no such key: {said}", f"export a key that is valid: {keys}")
+        if trouble.kind == "missing":
+            return UserError(f"{name}: the server does not know the model: {said}", "check its name and the address")
+        if trouble.kind == "moved":
+            return UserError(f"{name}: {said}; a key is not carried there", "name that address, if you trust it")
+        return UserError(f"{name}: the server refuses the request: {said}", "check the model's name and what it takes")
+
+
+class Round:
+    """The requests of one call of a model. Its methods are called in threads, but for `tell_clock`.
+
+    Attributes:
+        began: when the model was called, on the clock of `time.perf_counter`.
+        stop: set when no further request is to be sent.
+        streamed: whether answers are taken token by token, since their first token's time is wanted.
+    """
+
+    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool, trial: bool) -> None:
+        self.calls = calls
+        self.began = time.perf_counter()
+        self.stop = threading.Event()
+        self._journal = journal
+        self._purse = open_purse() if calls.peer.place == "network" else None
+        self._trial = trial
+        self.streamed = streamed
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._reused = 0.0
+        self._last = self.began
+
+    def send(self, call: Call) -> Reply:
+        """The answer to a request, as it was kept, else as it comes.
+
+        Raises:
+            Trouble: there is none, and sending it again does not help.
+            Interrupted, UserError: nothing more is to be sent.
+        """
+        if self._journal is None:
+            return self._sent(call, lambda: None)
+        digest = call.digest(self.calls.peer.name)
+        kept, again = self._journal.take(digest)
+        if kept is not None:
+            self.calls.answered(kept)
+            with self._lock:
+                self._reused += kept.wall_seconds
+            return kept
+        if again:
+            self._count(repeated=1)
+        journal, asked = self._journal, list[str]()
+
+        def ask() -> None:
+            if not asked:
+                journal.asked(digest)
+                asked.append(digest)
+
+        try:
+            reply = self._sent(call, ask)
+        except Trouble:
+            journal.nothing(digest)
+            raise
+        journal.answered(digest, reply)
+        return reply
+
+    def tell_clock(self) -> None:
+        """Count in the ledger of the run what was asked since the last time; context variables reach no thread."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+            reused, self._reused = self._reused, 0.0
+        if counts:
+            clock.called(**counts)
+        if reused:
+            clock.credit(ANSWERS, reused)
+
+    def _sent(self, call: Call, ask: Callable[[], None]) -> Reply:
+        began, tries = time.perf_counter(), 0
+        while True:
+            tries += 1
+            tried = time.perf_counter()
+            try:
+                reply = self._tried(call, ask)
+                break
+            except Trouble as trouble:
+                self.calls.failed(trouble, tries, self._trial)
+                self._count(retried=1)
+                if self.stop.wait(self.calls.patience.wait(tries, trouble.wait)):
+                    raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}") from None
+        waited = tried - began
+        self.calls.answered(reply)
+        self._count(requests=1, **reply.tokens)
+        return _later(reply, waited, self._lap())
+
+    def _tried(self, call: Call, ask: Callable[[], None]) -> Reply:
+        """One try, paid for."""
+        purse, peer = self._purse, self.calls.peer
+        reserved = purse.reserve(peer.provider, peer.model, call.most_tokens()) if purse else 0.0
+        booked: dict[str, int] | None = {"prompt": 0, "completion": 0}
+        try:
+            ask()
+            reply = self.calls.wire.answer(call, self.streamed)
+            booked = dict(reply.tokens)
+            return reply
+        except Trouble as trouble:
+            booked = None if trouble.paid else booked
+            raise
+        finally:
+            if purse:
+                purse.book(reserved, peer.provider, peer.model, booked)
+
+    def _count(self, **amounts: int) -> None:
+        with self._lock:
+            self._counts.update({name: amount for name, amount in amounts.items() if amount})
+
+    def _lap(self) -> float:
+        """Seconds since the last answer of this round came, or it began."""
+        now = time.perf_counter()
+        with self._lock:
+            passed, self._last = now - self._last, now
+        return passed
+
+
+def _later(reply: Reply, waited: float, wall: float) -> Reply:
+    """A reply whose request was first sent so much earlier."""
+    return replace(reply, ttft_seconds=reply.ttft_seconds + waited, seconds=reply.seconds + waited, wall_seconds=wall)

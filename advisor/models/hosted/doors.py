@@ -1,0 +1,214 @@
+"""What a server can do beyond answering, found out by trying: some accept what they then leave out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from advisor.models.clock import clock
+from advisor.models.hosted.calls import Calls, Round
+from advisor.models.hosted.client import ServerWire
+from advisor.models.hosted.fitting import Fitted
+from advisor.models.hosted.labels import MOST_NODES, LabelTree, begin_each_other, spelt, told_apart
+from advisor.models.hosted.reply import Call, Constraint, Messages, Reply
+from advisor.models.hosted.trouble import Trouble
+from advisor.models.prompt import CUE, Prompt
+
+TRIED = Prompt("Name the colour of the thing. Answer in one word.", "the sky")
+NONSENSE = ("qzvorb", "qzwelm")  # what no model answers unless it is held to it
+GOING_ON: tuple[Mapping[str, Any], ...] = ({}, {"add_generation_prompt": False, "continue_final_message": True})
+"""What servers want to be told so that they go on with an answer that was begun: llama.cpp nothing, vLLM this."""
+AROUND = 24  # tokens of the JSON around a label
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Labels are told by the alternatives for each of their tokens.
+
+    Attributes:
+        tree: of the labels' tokens; None where the answer cannot be begun for the model, so that its first token has to
+            tell.
+    """
+
+    tree: LabelTree | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The server tells how likely each token of a label is.
+
+    Attributes:
+        lengths: tokens of each label.
+    """
+
+    lengths: tuple[int, ...]
+
+
+class Doors:
+    """The doors of one server. Each is tried when it is first asked for, and what was found is kept.
+
+    Args:
+        begins: whether answers may be begun for the model at all; not for those that reason first.
+        ways: in which answers may be held to choices, in the order in which they are tried.
+        spare: tokens of thought that an answer may take beside its own.
+    """
+
+    def __init__(
+        self, calls: Calls, wire: ServerWire, begins: bool, ways: Sequence[Constraint], spare: int = 0
+    ) -> None:
+        self._calls = calls
+        self._wire = wire
+        self._begins = begins
+        self._ways = ways
+        self._spare = spare
+        self._goes_on: bool | None = None
+        self._tokenizes: bool | None = None
+        self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
+        self._constraint: list[Constraint | None] = []
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the server goes on with an answer that was begun."""
+        if self._goes_on is None:
+            with clock.stopped():
+                self._goes_on = self._begins and any(map(self._going_on, GOING_ON))
+        return self._goes_on
+
+    @property
+    def likely(self) -> bool:
+        """Whether likelihoods of some labels were seen to be told."""
+        return any(self._likelihood.values())
+
+    @property
+    def held(self) -> bool:
+        """Whether answers were seen to be held to choices."""
+        return any(self._constraint)
+
+    def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
+        """How likelihoods of these labels are told; None where they are not."""
+        if labels not in self._likelihood:
+            with clock.stopped():
+                self._likelihood[labels] = self._told(labels) or self._walked(labels)
+        return self._likelihood[labels]
+
+    def constraint(self) -> Constraint | None:
+        """How answers are held to choices; None where they are not."""
+        if not self._constraint:
+            with clock.stopped():
+                self._constraint.append(next((way for way in self._ways if self._holds(way)), None))
+        return self._constraint[0]
+
+    def begun_by(self, way: Constraint | None) -> str:
+        """How an answer is begun that is held to choices in this way; JSON begins by itself."""
+        return CUE if way != "schema" and self.goes_on else ""
+
+    def _holds(self, way: Constraint) -> bool:
+        """Whether one of two words comes that nobody would answer."""
+        begun = self.begun_by(way)
+        tried = Call(Fitted(TRIED).messages(bool(begun)), 1, begun, choices=NONSENSE, by=way)
+        reply = self._tried(replace(tried, most=2 * AROUND + self._spare))
+        return reply is not None and chosen(reply, NONSENSE) in NONSENSE
+
+    def _going_on(self, said: Mapping[str, Any]) -> bool:
+        """Whether a prompt becomes longer by what an answer is begun with, and by nothing that would close it."""
+        self._wire.goes_on = said
+        sizes = []
+        for begun in ("", CUE, f"{CUE} {CUE}"):
+            reply = self._tried(Call(Fitted(TRIED).messages(True), 1, begun))
+            if reply is None or reply.estimated:
+                break
+            sizes.append(reply.prompt)
+        if len(sizes) == 3 and 0 < sizes[1] - sizes[0] <= sizes[2] - sizes[1]:
+            return True
+        self._wire.goes_on = None
+        return False
+
+    def _told(self, labels: tuple[str, ...]) -> Told | None:
+        """vLLM's door: log-probabilities of the prompt's own tokens."""
+        if not self.goes_on or begin_each_other(labels):
+            return None
+        before = self._prompt_tokens(CUE)
+        if not before:
+            return None
+        lengths = [self._prompt_tokens(f"{CUE} {label}") - before for label in labels]
+        return Told(tuple(lengths)) if min(lengths) > 0 else None
+
+    def _prompt_tokens(self, begun: str) -> int:
+        """How many tokens of a prompt the server gives log-probabilities for."""
+        reply = self._tried(Call(Fitted(TRIED).messages(True), 1, begun, told=0))
+        return len(reply.values) if reply else 0
+
+    def _walked(self, labels: tuple[str, ...]) -> Walk | None:
+        """The door of alternatives."""
+        prompt = Fitted(replace(TRIED, instruction="Answer with one of the labels.", labels=labels))
+        if not self.goes_on:
+            found = self._following(prompt.messages(False), "")
+            return Walk(None) if told_apart(labels, found) else None
+        messages, known = prompt.messages(True), dict[str, Sequence[str]]()
+
+        def ask(begun: str) -> Sequence[str]:
+            if begun not in known:
+                known[begun] = self._following(messages, CUE + begun)
+            return known[begun]
+
+        if len(ask("")) < 2:
+            return None
+        pieces = [self._pieces(f" {label}") or spelt(f" {label}", ask) for label in labels]
+        rows = [row for row in pieces if row]
+        if len(rows) < len(labels):
+            return None
+        tree = LabelTree.of(labels, rows)
+        return Walk(tree) if len(tree.starts) <= MOST_NODES else None
+
+    def _following(self, messages: Messages, begun: str) -> Sequence[str]:
+        """The tokens that the server gives as alternatives; none where it gives none."""
+        reply = self._tried(Call(messages, 1, begun, listed=True))
+        return reply.listed if reply else ()
+
+    def _pieces(self, text: str) -> list[str] | None:
+        """A text's tokens behind the cue by the server's own tokenizer; None where it does not say."""
+        whole, before = self._tokenized(CUE + text), self._tokenized(CUE)
+        if not whole or not before or whole[: len(before)] != before:
+            return None
+        return whole[len(before) :]
+
+    def _tokenized(self, text: str) -> list[str] | None:
+        if self._tokenizes is False:
+            return None
+        client = self._wire.client
+        asked = {"model": client.address.model, "content": text, "prompt": text, "with_pieces": True}
+        try:
+            found = client.post(f"{client.address.root}/tokenize", {**asked, "add_special_tokens": False})
+            pieces = [token["piece"] for token in found["tokens"]]
+        except (Trouble, KeyError, TypeError):
+            pieces = []
+        self._tokenizes = bool(pieces) and all(isinstance(piece, str) for piece in pieces)
+        return pieces if self._tokenizes and "".join(pieces).strip() == text.strip() else None
+
+    def _tried(self, call: Call) -> Reply | None:
+        """The answer to a request that a server may refuse."""
+
+        def ask(call: Call, now: Round) -> Reply | None:
+            try:
+                return now.send(call)
+            except Trouble as trouble:
+                if trouble.kind in ("forbidden", "missing", "moved"):
+                    raise
+                return None
+
+        return self._calls.each([call], ask, trial=True)[0]
+
+
+def chosen(reply: Reply, choices: Sequence[str]) -> str:
+    """The choice that an answer is; the answer where it is none."""
+    text = reply.text.strip()
+    if text.startswith("{"):
+        try:
+            value = json.loads(text)
+            text = value.get("answer", text) if isinstance(value, dict) else text
+        except (ValueError, RecursionError):
+            return text
+    text = str(text).removeprefix(CUE).strip()
+    return next((one for one in choices if one.strip() == text), text)

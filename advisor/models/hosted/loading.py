@@ -1,0 +1,81 @@
+"""Loading models and embedders that are served: from a name to what can be asked, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+
+from advisor.errors import UserError
+from advisor.models.hosted.address import Address, refuse_if_offline
+from advisor.models.hosted.calls import Calls, Peer
+from advisor.models.hosted.client import Account, ServerClient, ServerWire
+from advisor.models.hosted.embedder import EmbeddingWire, ServedEmbedder
+from advisor.models.hosted.keys import key_of, variables_of
+from advisor.models.hosted.manners import Manners
+from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.served import ServedModel
+from advisor.models.load import Loading, last_part
+
+OPENAI, OPENAI_KEY, OPENAI_BASE = "openai", "OPENAI_API_KEY", "OPENAI_BASE_URL"
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+EFFORTS = ("none", "minimal")  # as little as each of OpenAI's models can be told to reason
+
+
+STANDARD = Patience()
+
+
+def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedModel:
+    """Load `http(s)://host[:port]/v1#NAME` or `openai:NAME`; nothing is sent.
+
+    Args:
+        patience: how long the server is waited for.
+
+    Raises:
+        UserError: the address cannot be used, a key is missing, or no text may leave the machine.
+    """
+    peer, client = _entered("model", name, loading, patience)
+    hosted = _is_openai(name)
+    manners = Manners(EFFORTS if hosted and not loading.reasoning else ())
+    wire = ServerWire(client, manners, loading.reasoning, effort=hosted)
+    calls = Calls(peer, wire, loading.concurrency, patience)
+    return ServedModel(calls, wire, loading.load_embedder(), loading.reasoning, own=not hosted)
+
+
+def load_embedder(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedEmbedder:
+    """Load the embedder `http(s)://host[:port]/v1#NAME` or `openai:NAME`; nothing is sent.
+
+    Raises:
+        UserError: as above.
+    """
+    peer, client = _entered("embedder", name, loading, patience)
+    return ServedEmbedder(Calls(peer, EmbeddingWire(client), loading.concurrency, patience))
+
+
+def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tuple[Peer, ServerClient]:
+    """Who is asked, and the client that asks."""
+    hosted = _is_openai(name)
+    address = _address(name)
+    refuse_if_offline(what, name, address.place, loading.offline)
+    shown = address.model if hosted and address.base == OPENAI_ADDRESS else str(address)
+    alias, own = loading.alias or last_part(name), OPENAI_KEY if hosted or address.place == "machine" else ""
+    keys = variables_of(alias, own)
+    key = key_of(alias, own)
+    if hosted and not key and address.place == "network":
+        raise UserError(f"{name}: there is no key for it", f"export {' or '.join(keys)}")
+    client = ServerClient(name, address, Account(key, own=hosted), patience)
+    far = address.place == "network"
+    provider = OPENAI if hosted else address.host if far else ""
+    return Peer(shown, address.model, provider, address.place, tuple(keys)), client
+
+
+def _is_openai(name: str) -> bool:
+    return name.startswith(f"{OPENAI}:")
+
+
+def _address(name: str) -> Address:
+    """Where the server is. `openai:` is OpenAI itself, or what stands in for it where the user has said so."""
+    if not _is_openai(name):
+        return Address.of(name)
+    model = name.removeprefix(f"{OPENAI}:")
+    if not model:
+        raise UserError(f"{name}: names no model", f"write it as {OPENAI}:NAME")
+    return Address.of(f"{os.environ.get(OPENAI_BASE) or OPENAI_ADDRESS}#{model}")

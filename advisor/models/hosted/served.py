@@ -1,0 +1,229 @@
+"""A model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from advisor.errors import Interrupted, NotApplicable
+from advisor.models.adaptation import Adaptation
+from advisor.models.clock import clock
+from advisor.models.embedder import Embedder
+from advisor.models.hosted.asked import REASONING_TOKENS, WINDOW, AskedModel, failure_of
+from advisor.models.hosted.calls import GOES_ON, Calls, Round
+from advisor.models.hosted.client import ServerWire
+from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
+from advisor.models.hosted.fitting import Fitted
+from advisor.models.hosted.reply import Call, Constraint, Reply
+from advisor.models.hosted.trouble import Trouble
+from advisor.models.hosted.window import slide
+from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Generation, LabelsBy, Scores
+from advisor.models.prompt import CUE, Prompt
+
+R = TypeVar("R")
+NO_LABEL = "answered none of the labels"
+LABEL_TOKENS = 32  # room for a label behind a prompt
+LOOKS = 3  # times that a server is asked what it serves
+
+
+class ServedModel(AskedModel):
+    """A model on a server that speaks as OpenAI's does.
+
+    Whatever it can beyond answering is tried before it is trusted; nothing is asked before it is needed.
+
+    Args:
+        wire: makes its requests.
+        own: whether it is a server of somebody's own, of which more may be tried than of OpenAI's.
+    """
+
+    def __init__(self, calls: Calls, wire: ServerWire, embedder: Embedder, reasoning: bool, own: bool) -> None:
+        super().__init__(calls, embedder, reasoning)
+        self._wire = wire
+        self._own = own
+        self._looked = False
+        self._ends: tuple[str, ...] = ()
+        ways: tuple[Constraint, ...] = ("choice", "grammar", "schema") if own else ("schema",)
+        self._doors = Doors(calls, wire, own and not reasoning, ways, REASONING_TOKENS * reasoning)
+
+    @property
+    def can(self) -> Capabilities:  # type: ignore[override]
+        """What it was seen to do so far."""
+        rows = FEW_AT_ONCE * self.calls.at_once
+        return Capabilities(score=self._doors.likely, choose=self._doors.held, rows_at_once=rows, remote=True)
+
+    @cached_property
+    def context_window(self) -> int:  # type: ignore[override]
+        """Tokens that prompt and answer may take together, where the server says it; else assumed.
+
+        Raises:
+            Interrupted: the server is gone.
+            UserError: it takes no such key.
+        """
+        return window_in(self._served(), self.calls.peer.model) or WINDOW if self._own else WINDOW
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report must know."""
+        return (*super().notes, *self._wire.manners.notes, *self._ends)
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model."""
+        return {**super().describe(), "device_name": self._wire.client.address.host}
+
+    def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
+        """How labels are told: as the user said, else the best way that is open; each is tried the first time.
+
+        Raises:
+            NotApplicable: the way that the user named is not open.
+        """
+        ways: tuple[LabelsBy, ...] = (self.labels_by,) if self.labels_by else ("likelihood", "constraint", "text")
+        for way in ways:
+            if self._opens(way, tuple(labels)):
+                return way
+        raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
+
+    def score(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Scores]:
+        """Log-likelihood of every choice after every prompt, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: the server does not tell likelihoods of these.
+        """
+        self._as_it_is(adaptation)
+        door = None if self._thinking else self._doors.likelihood(tuple(choices))
+        if door is None:
+            raise NotApplicable(f"{self.name} gives no likelihoods of labels")
+        return self._each(prompts, lambda prompt, now: self._scores(prompt, tuple(choices), door, now))
+
+    def choose(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Answer each prompt with one of the choices, and with nothing else, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: the server does not hold answers to choices.
+        """
+        self._as_it_is(adaptation)
+        way = self._doors.constraint()
+        if way is None:
+            raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
+        return self._each(prompts, lambda prompt, now: self._choice(prompt, tuple(choices), way, now))
+
+    def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
+        if way == "likelihood":
+            return not self._thinking and self._doors.likelihood(labels) is not None
+        return way == "text" or self._doors.constraint() is not None
+
+    def _begun(self) -> str:
+        return CUE if self._doors.goes_on else ""
+
+    def _choice(self, prompt: Prompt, choices: tuple[str, ...], way: Constraint, now: Round) -> Generation:
+        most = 2 * max(map(self.count_tokens, choices)) + AROUND
+        call = Call(most=most + REASONING_TOKENS * self._thinking, choices=choices, by=way)
+        fitted, reply = self._fitting(prompt, call, self._doors.begun_by(way), now)
+        text = chosen(reply, choices)
+        answer = self._told(fitted, reply, now, text, "")
+        if text in choices:
+            return answer
+        return replace(answer, failure=failure_of(reply, text, self._thinking) or NO_LABEL)
+
+    def _scores(self, prompt: Prompt, labels: tuple[str, ...], door: Walk | Told, now: Round) -> Scores:
+        """The labels' likelihoods by one of the doors."""
+        calls = _asking(labels, door)
+        begun = self._begun()
+        fitted, first = self._fitting(prompt, calls[0], begun, now)
+        messages = fitted.messages(bool(begun))
+
+        def ask(call: Call) -> Reply:
+            return now.send(replace(call, messages=messages, started=begun + call.started))
+
+        # Of many prompts each is asked one thing after the other; of one alone somebody waits for the answer.
+        at_once = self.calls.at_once if now.streamed else 1
+        replies = [first, *slide(calls[1:], ask, at_once, now.stop, lambda _: None)]
+        return _scores_of(labels, door, fitted, replies, time.perf_counter() - now.began)
+
+    def _each(self, prompts: Sequence[Prompt], work: Callable[[Prompt, Round], R]) -> list[R]:
+        """Do `work` for each prompt; behind the first answers the server is asked, once, how long it has the model."""
+        found = super()._each(prompts, work)
+        if not self._looked and self.calls.peer.place == "network":
+            self._looked = True
+            with clock.stopped(), suppress(Trouble):
+                self._ends = ends_in(self._wire.client.look(f"/models/{quote(self.calls.peer.model)}"))
+        return found
+
+    def _served(self) -> Any:
+        """What the server says that it serves; None where it does not say."""
+        for tries in range(1, LOOKS + 1):
+            try:
+                return self._wire.client.look("/models")
+            except Trouble as trouble:
+                if trouble.kind == "forbidden":
+                    raise self.calls.mistake(trouble) from None
+                if trouble.kind not in ("unreachable", "broken", "busy"):
+                    return None
+                said = trouble.text
+            time.sleep(self.calls.patience.wait(tries, None))
+        raise Interrupted(f"{self.name}: the server is gone ({said}); {GOES_ON} once it is back")
+
+
+def _asking(labels: tuple[str, ...], door: Walk | Told) -> list[Call]:
+    """The requests by which labels are told behind one prompt, but for its messages."""
+    if isinstance(door, Told):
+        return [Call((), 1, f" {label}", told=n) for label, n in zip(labels, door.lengths, strict=True)]
+    if door.tree is None:
+        return [Call((), 1, tokens=labels, whole=True)]
+    tree = door.tree
+    return [Call((), 1, start, tokens=tokens) for start, tokens in zip(tree.starts, tree.tokens, strict=True)]
+
+
+def _scores_of(
+    labels: tuple[str, ...], door: Walk | Told, fitted: Fitted, replies: Sequence[Reply], seconds: float
+) -> Scores:
+    values = [reply.values for reply in replies]
+    if isinstance(door, Told):
+        totals, lengths = tuple(map(sum, values)), door.lengths
+    elif door.tree is None:
+        totals, lengths = values[0], (1,) * len(labels)
+    else:
+        totals, lengths = door.tree.totals(values), door.tree.lengths
+    return Scores(
+        totals,
+        lengths,
+        sum(reply.prompt for reply in replies),
+        seconds,
+        fitted.dropped,
+        fitted.cut,
+        completion_tokens=sum(reply.completion for reply in replies),
+        cached_tokens=sum(reply.cached for reply in replies),
+        estimated=any(reply.estimated for reply in replies),
+    )
+
+
+def window_in(listed: Any, model: str) -> int | None:
+    """The context window that a list of models states: vLLM and llama.cpp do."""
+    rows = listed.get("data") if isinstance(listed, dict) else None
+    found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    for row in [row for row in found if row.get("id") == model] or (found if len(found) == 1 else []):
+        meta = row.get("meta")
+        meta = meta if isinstance(meta, dict) else {}
+        stated = (row.get("max_model_len"), meta.get("n_ctx"), meta.get("n_ctx_train"), row.get("context_length"))
+        return next((one for one in stated if isinstance(one, int) and one > 0), None)
+    return None
+
+
+def ends_in(said: Any) -> tuple[str, ...]:
+    """A sentence on when a model is to be shut down, where what a server says of it states a date."""
+    for name in ("shutdown_date", "deprecation_date", "sunset_date"):
+        value = said.get(name) if isinstance(said, dict) else None
+        if isinstance(value, str) and (day := re.match(r"\d{4}-\d{2}-\d{2}", value)):
+            return (f"Its provider is to shut it down on {day[0]}.",)
+        if isinstance(value, int) and value > 0:
+            return (f"Its provider is to shut it down on {time.strftime('%Y-%m-%d', time.gmtime(value))}.",)
+    return ()
