@@ -133,7 +133,9 @@ class Rag(Retrieving):
             name: what records call it, beside its class.
         """
         kind = type(retriever).__name__
-        return RetrieverRag(retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot)
+        return RetrieverRag(
+            retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
+        )
 
     def _of_documents(self, index: PassageIndex) -> ContextSource:
         return DocumentSource(index, self.k, self.miss, _size(index))
