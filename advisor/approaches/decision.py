@@ -32,8 +32,8 @@ Row = tuple[tuple[float, ...], int]  # a probability for each label, and the num
 class Decide(Approach):
     """The most probable label by an endpoint for decisions, such as OpenAI's Decisions API.
 
-    Its confidences are the endpoint's probabilities, scaled by a temperature (Guo et al. 2017) where that makes labelled
-    examples likelier that it was not chosen on. The answers are the same at any temperature.
+    Its confidences are the endpoint's probabilities, scaled by a temperature (Guo et al. 2017) where that makes
+    labelled examples likelier that it was not chosen on. The answers are the same at any temperature.
     """
 
     name: ClassVar[str] = "decision"
@@ -142,8 +142,8 @@ def chosen_temperature(rows: Sequence[Row], dev: bool) -> tuple[float, str]:
     error = _calibration_error([_judged(row, 1.0) for row in known])
     if after >= before:
         return 1.0, (
-            f"Confidences are the endpoint's probabilities as they come: on {where} their expected calibration error is "
-            f"{error:.3f}, and no temperature makes them better."
+            f"Confidences are the endpoint's probabilities as they come: on {where} their expected calibration error "
+            f"is {error:.3f}, and no temperature makes them better."
         )
     temperature = _likeliest(known)
     less = _calibration_error([_judged(row, best) for half, best in crossed for row in half])

@@ -12,7 +12,17 @@ from advisor.approaches import Prediction, parse
 from advisor.tasks import Task
 
 LABELLED = ["majority", "nearest", "head", "zero-shot", "few-shot:k=4", "few-shot:k=2,select=nearest", "rag:k=2"]
-ASKED = ["majority", "nearest", "zero-shot", "few-shot", "few-shot:select=nearest", "rag:k=1", "oracle:k=2"]
+LABELLED += ["zero-shot:cot=true", "prompt-search:n=4,k=2", "few-shot:k=1,search=3"]
+ASKED = [
+    "majority",
+    "nearest",
+    "zero-shot",
+    "few-shot",
+    "few-shot:select=nearest",
+    "rag:k=1",
+    "oracle:k=2",
+    "rag:cot=true",
+]
 
 
 def plain(predictions: list[Prediction]) -> list[tuple[object, ...]]:

@@ -40,14 +40,18 @@ CANONICAL = [
     ("zero-shot+lora", "lora"),
     ("few-shot:k=2+lora:rank=16", "few-shot:k=2+lora"),
     ("oracle+lora", "oracle+lora"),
+    ("zero-shot:cot=true", "zero-shot:cot=true"),
+    ("few-shot:cot=true,search=4", "few-shot:search=4,cot=true"),
+    ("rag:cot=false,k=2", "rag:k=2"),
+    ("prompt-search:n=8,k=2+lora", "prompt-search:k=2+lora"),
 ]
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are few-shot, head, lora"),
+    ("", "'' is unknown", "installed are decision, few-shot, head, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
-    ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: none"),
+    ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
     ("rag:k", "'k' has no value", "k=3"),
     ("rag:k=", "'k' has no value", "k=3"),
     ("rag:k=1,k=2", "'k' is given twice", "once"),
@@ -64,6 +68,12 @@ MISTAKES = [
     ("lora+lora", "does not combine", "one context builder and one tuner"),
     ("majority+lora", "does not combine", "one context builder and one tuner"),
     ("head+rag", "does not combine", "one context builder and one tuner"),
+    ("few-shot:cot=true+lora", "no reasoning to learn from", "few-shot:cot=true alone"),
+    ("few-shot:search=1", "search is 1", "advisor approaches"),
+    ("few-shot:search=4,select=nearest", "same for every query", "advisor approaches"),
+    ("prompt-search:n=1", "n is 1", "advisor approaches"),
+    ("prompt-search:k=-1", "k is -1", "advisor approaches"),
+    ("prompt-search+rag", "does not combine", "one context builder and one tuner"),
 ]
 
 
@@ -87,19 +97,25 @@ def test_a_wrong_spec_is_a_user_error_that_says_what_fixes_it(spec: str, what: s
 
 def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:
     found = configuration(parse("rag:k=5+lora:rank=4"))
-    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense"}
+    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense", "cot": False}
     assert found["lora"]["rank"] == 4
     assert set(found) == {"rag", "lora"}
     assert configuration(parse("majority")) == {"majority": {}}
 
 
 def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
-    assert parameters(part("few-shot")) == [("k", "int", 8), ("select", "fixed|nearest", "fixed")]
+    assert parameters(part("few-shot")) == [
+        ("k", "int", 8),
+        ("select", "fixed|nearest", "fixed"),
+        ("search", "int", 0),
+        ("cot", "bool", False),
+    ]
 
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:8] == ["majority", "head", "nearest", "zero-shot", "few-shot", "rag", "oracle", "lora"]
+    assert found[:4] == ["majority", "decision", "head", "nearest"]
+    assert found[4:10] == ["zero-shot", "few-shot", "prompt-search", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +177,8 @@ def test_a_head_is_not_suggested_where_train_has_one_label(tickets: Task) -> Non
 
 def test_all_stands_for_everything_that_applies(tickets: Task, desk: Task) -> None:
     found = [spec_of(a) for a in named(["all"], desk)]
-    assert set(found) == {*specs(desk), "few-shot+lora", "few-shot:select=nearest+lora", "oracle+lora"}
+    more = {"few-shot+lora", "few-shot:select=nearest+lora", "oracle+lora", "prompt-search", "prompt-search+lora"}
+    assert set(found) == {*specs(desk), *more}
     assert len(found) == len(set(found))
     assert "head" not in found  # the task has no labels
     assert [spec_of(a) for a in named(["rag:k=5", "lora"], desk)] == ["rag:k=5", "lora"]

@@ -252,3 +252,29 @@ def test_an_answer_ends_as_the_template_ends_it(renderer: Build, template: str |
     built = renderer(template)
     assert built.tokenizer.decode([built.end_id]) == end
     assert {0, built.end_id} == built.stop_ids
+
+
+@pytest.mark.parametrize("template", ["", None])
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS.keys())
+def test_reasoning_is_gone_on_from(renderer: Build, template: str | None, context: Context) -> None:
+    """What asks for the answer begins with all that asked for the reasoning, and shares its stem, whatever is said."""
+    built = renderer(template)
+    asking = Prompt(TASK, "the sky", LABELS, context, reasoning="")
+    behind = replace(asking, reasoning=f"the sky is blue {TURN}\nthe sky")
+    texts = [built.tokenizer.decode(built.encode(prompt, 8).ids) for prompt in (asking, behind)]
+    assert texts[0].endswith("Reasoning:")
+    assert "the sky\nThink step by step." in texts[0]
+    assert texts[1] == f"{texts[0]} the sky is blue {TURN}\nthe sky\n{CUE}"
+    encoded = [built.encode(prompt, 8) for prompt in (asking, behind)]
+    assert encoded[0].stem == encoded[1].stem
+    mark = built.tokenizer.convert_tokens_to_ids(TURN)
+    assert encoded[0].ids.count(mark) == encoded[1].ids.count(mark)
+
+
+def test_reasoning_takes_part_in_what_has_to_fit(renderer: Build) -> None:
+    built = renderer("", 120)
+    prompt = Prompt(TASK, "the sky", LABELS, Context(SHOTS), reasoning="well " * 12)
+    encoded = built.encode(prompt, 8)
+    assert len(encoded.ids) <= 112
+    assert encoded.dropped > 0
+    assert built.tokenizer.decode(encoded.ids).endswith(f"well \n{CUE}")

@@ -21,13 +21,14 @@ def _sources(contexts: Sequence[Context]) -> list[list[str]]:
 
 def test_parameters_are_what_the_record_stores() -> None:
     assert {field.name: field.default for field in fields(Rag)} == {
+        "cot": False,
         "k": 3,
         "chunk": 160,
         "overlap": 30,
         "miss": 0.2,
         "retriever": "dense",
     }
-    assert [field.name for field in fields(Oracle)] == ["k", "chunk", "overlap", "retriever"]
+    assert [field.name for field in fields(Oracle)] == ["cot", "k", "chunk", "overlap", "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
 
 
