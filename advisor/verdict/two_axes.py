@@ -97,10 +97,15 @@ def _costs(one: Row, two: Row, spent: Mapping[str, Expenses], limits: Limits) ->
     if abs(first.per_query - second.per_query) <= TOLERANCE * max(first.per_query, second.per_query):
         return "at about the same cost of a query"
     if first.per_query > second.per_query:
-        return f"at {words.number(first.per_query / second.per_query)} times the cost of a query"
-    share = f"at 1/{words.number(second.per_query / first.per_query)} of the cost of a query"
+        return f"at {_times(first.per_query / second.per_query)} times the cost of a query"
+    share = f"at 1/{_times(second.per_query / first.per_query)} of the cost of a query"
     extra = first.fixed(limits) - second.fixed(limits)
     if extra <= 0:
         return f"{share}, and cheaper in all from the first query on"
     queries = words.number(extra / (second.per_query - first.per_query))
     return f"{share}, and cheaper in all from {queries} queries on"
+
+
+def _times(factor: float) -> str:
+    """A factor with two digits: `1.3`, `52`, `3,100`."""
+    return f"{float(f'{factor:.2g}'):,.10g}"
