@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import named
+from advisor.approaches import Approach, named
 from advisor.cleaning import say
 from advisor.commands.options import add_judging, add_no_texts, add_running, add_task, limits_of, load, task_of
+from advisor.commands.planning import planned_comparison
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.forecast.own_cases import case_of, keep, local_cases
+from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
-from advisor.measuring.comparing import compare
+from advisor.measuring.comparing import chosen_of, compare
 from advisor.measuring.reading import note_spans
 from advisor.measuring.records import Comparison
 from advisor.models.clock import clock
@@ -23,8 +27,8 @@ from advisor.models.store import fresh
 from advisor.pilot import probe
 from advisor.racing import Budget, Terms, as_raced, race, with_race
 from advisor.reporting import LiveProgress, report, show
-from advisor.tasks import Limits, subset
-from advisor.verdict import Decision, decide, load_prices
+from advisor.tasks import Limits, Task, subset
+from advisor.verdict import Decision, Prices, decide, load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +56,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="carry out N runs at once, each in a process with a model of its own; times are of a shared machine then",
+    )
+    measuring.add_argument(
+        "--plan",
+        action="store_true",
+        help="say how many calls, tokens, dollars and seconds each row is going to take; send and measure nothing",
+    )
+    measuring.add_argument(
+        "--max-spend",
+        type=float,
+        metavar="USD",
+        help="never pay more than so many dollars for models that are paid by the token",
     )
     add_no_texts(measuring)
     measuring.add_argument(
@@ -84,6 +99,10 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
     asked = options.approach or (() if options.latency_again else task.defaults.approaches)
     approaches = named(asked, task) or None
+    if options.max_spend is not None and not 0 < options.max_spend < math.inf:
+        raise UserError(f"--max-spend is {options.max_spend:g}", "dollars above 0, e.g. --max-spend 2")
+    if options.plan:
+        return _plan(options, task, approaches, prices)
     with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
         model = load(options, task)
         if options.latency_again:
@@ -106,6 +125,21 @@ def run(options: argparse.Namespace) -> int:
     if options.learn:
         say(f"learned from: kept in {keep(case_of(task, decision, probes))}")
     return 1 if any(run.status in ("failed", "interrupted") for run in comparison.runs) else 0
+
+
+def _plan(options: argparse.Namespace, task: Task, approaches: Sequence[Approach] | None, prices: Prices) -> int:
+    """Print what the comparison is going to take; returns the exit code."""
+    if options.budget or options.latency_again:
+        other = "--budget" if options.budget else "--latency-again"
+        raise UserError(f"--plan does not go with {other}", "leave one of them out")
+    chosen = list(chosen_of(task, approaches).values())
+    scope = Scope(options.seeds, limited=task.limits.p95_ms is not None)
+    folder = Path(options.out or Path("runs") / task.name)
+    with LiveProgress(silent=False) as progress:
+        model = load(options, task)
+        found = planned_comparison(task, [(model, chosen)], prices, scope, folder, progress)
+    show(found, sys.stdout, "json" if options.json else "terminal")
+    return 0
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:
