@@ -14,13 +14,16 @@ from typing import Any, TextIO
 from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
 from advisor.commands.options import add_model, load_named
+from advisor.commands.spending import cap_of, paying
 from advisor.deploy.predictors import chosen, recorded_model, restored
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison
+from advisor.models import LanguageModel
 from advisor.tasks import Query
+from advisor.verdict import load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,14 +54,20 @@ def run(options: argparse.Namespace) -> int:
     )
     predictor = restored(comparison, row, model)
     try:
-        if query is None:
-            for batch in _batches(sys.stdin, model.can.rows_at_once):
-                _print(predictor, batch, as_json=True)
-        else:
-            _print(predictor, [Query("1", query)], as_json=options.json)
+        with paying(cap_of(options), load_prices()):
+            _answer(options, predictor, model, query)
     finally:
         predictor.close()
     return 0
+
+
+def _answer(options: argparse.Namespace, predictor: Predictor, model: LanguageModel, query: str | None) -> None:
+    """Answer the query, or each line of standard input."""
+    if query is None:
+        for batch in _batches(sys.stdin, model.can.rows_at_once):
+            _print(predictor, batch, as_json=True)
+    else:
+        _print(predictor, [Query("1", query)], as_json=options.json)
 
 
 def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:

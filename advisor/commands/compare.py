@@ -20,12 +20,15 @@ from advisor.commands.options import (
     sources_of,
     task_of,
 )
+from advisor.commands.planning import planned_comparison
+from advisor.commands.spending import asked_cap, cap_of, paying
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.forecast.own_cases import case_of, keep, local_cases
+from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
-from advisor.measuring.lineup import asked, lineup
+from advisor.measuring.lineup import Lineup, asked, lineup
 from advisor.measuring.reading import note_spans
 from advisor.measuring.records import Comparison
 from advisor.models.clock import clock
@@ -34,8 +37,8 @@ from advisor.models.store import fresh
 from advisor.pilot import probe
 from advisor.racing import Budget, Terms, as_raced, race, with_race
 from advisor.reporting import LiveProgress, report, show
-from advisor.tasks import Limits, subset
-from advisor.verdict import Decision, decide, load_prices
+from advisor.tasks import Limits, Task, subset
+from advisor.verdict import Decision, Prices, decide, load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +66,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="carry out N runs at once, each in a process with a model of its own; times are of a shared machine then",
+    )
+    measuring.add_argument(
+        "--plan",
+        action="store_true",
+        help="say how many calls, tokens, dollars and seconds each row is going to take; send and measure nothing",
     )
     add_no_texts(measuring)
     measuring.add_argument(
@@ -95,10 +103,17 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
     given = options.approach or (None if options.latency_again else list(task.defaults.approaches) or None)
     sources = sources_of(options, task)
-    if given is not None:
-        lineup(asked(given, task), sources)
+    rows = lineup(asked(given, task), sources)
     _check_several(options, sources)
-    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
+    cap_of(options)
+    if options.plan:
+        return _plan(options, task, sources, rows, prices)
+    cap = cap_of(options) or asked_cap(task, sources, rows, prices, _scope(options, task))
+    with (
+        LiveProgress(silent=False) as progress,
+        fresh() if options.fresh else nullcontext(),
+        paying(cap, prices),
+    ):
         only = loaded_for(task, sources[0]) if len(sources) == 1 else None
         models = [only] if only else sources
         if options.latency_again:
@@ -133,6 +148,23 @@ def _check_several(options: argparse.Namespace, models: Sequence[ModelSource]) -
         if len(models) > 1 and getattr(options, option):
             names = " and ".join(model.alias for model in models)
             raise UserError(f"--{option} is for one model, and there are {names}", "name one with --model")
+
+
+def _plan(options: argparse.Namespace, task: Task, sources: Sequence[ModelSource], rows: Lineup, prices: Prices) -> int:
+    """Print what the comparison is going to take; returns the exit code."""
+    if options.budget or options.latency_again:
+        other = "--budget" if options.budget else "--latency-again"
+        raise UserError(f"--plan does not go with {other}", "leave one of them out")
+    with LiveProgress(silent=False) as progress:
+        found = planned_comparison(task, sources, rows, prices, _scope(options, task), progress)
+    show(found, sys.stdout, "json" if options.json else "terminal")
+    return 0
+
+
+def _scope(options: argparse.Namespace, task: Task) -> Scope:
+    """How much is measured, and where it would be recorded."""
+    folder = Path(options.out or Path("runs") / task.name)
+    return Scope(folder, options.seeds, limited=task.limits.p95_ms is not None)
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:

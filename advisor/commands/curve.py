@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advisor.approaches import named
 from advisor.commands.options import add_no_texts, add_running, add_task, load, task_of
+from advisor.commands.spending import cap_of, paying
 from advisor.curves.growing import Sizes, grow
 from advisor.curves.sampling import SIZES, default_folder, learners
 from advisor.disk import write_whole
@@ -16,6 +17,7 @@ from advisor.errors import UserError
 from advisor.models.store import fresh
 from advisor.reporting import LiveProgress, report, show
 from advisor.tasks import subset
+from advisor.verdict import load_prices
 from advisor.verdict.curves import judge
 
 RESULT = "curve.json"
@@ -57,7 +59,12 @@ def run(options: argparse.Namespace) -> int:
     out = Path(options.out) if options.out else default_folder(task)
     sizes = Sizes(out, _sizes(options.sizes), options.seeds, not options.no_texts)
     approaches = named(options.approach or (), task) or learners(task)
-    with LiveProgress(silent=False) as progress, fresh() if options.fresh else nullcontext():
+    cap = cap_of(options)
+    with (
+        LiveProgress(silent=False) as progress,
+        fresh() if options.fresh else nullcontext(),
+        paying(cap, load_prices()),
+    ):
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
     write_whole(Path(growth.folder) / RESULT, report(curves, "json"))

@@ -79,6 +79,12 @@ def add_model(group: Any, help: str, several: bool = False) -> None:
     group.add_argument(
         "--concurrency", type=int, default=CONCURRENCY, metavar="N", help="requests at once to a model that is served"
     )
+    group.add_argument(
+        "--max-spend",
+        type=float,
+        metavar="USD",
+        help="never pay more than so many dollars for models that are paid by the token",
+    )
     group.add_argument("--offline", action="store_true", help="refuse what would send a text to another machine")
 
 

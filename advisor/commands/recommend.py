@@ -20,6 +20,7 @@ from advisor.commands.options import (
     load_named,
     task_of,
 )
+from advisor.commands.spending import cap_of, paying
 from advisor.errors import UserError
 from advisor.pilot import probe
 from advisor.pilot.readings import PROBING
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--seconds is {seconds:g}", f"above 0; {PROBING:g} is usual")
     if options.seconds is not None and not options.model:
         raise UserError("--seconds is for the probes of a model, and none is named", "add --model embedded")
-    with LiveProgress(silent=not options.model) as progress:
+    with LiveProgress(silent=not options.model) as progress, paying(cap_of(options), prices):
         model = load_named(options.model, options, task) if options.model else None
         probes = probe(task, model, seconds, progress) if model else None
         found = estimate(profile(task, model), probes, model, limits, prices, _named(options))

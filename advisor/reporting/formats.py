@@ -22,6 +22,7 @@ from advisor import plugins
 from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
+from advisor.forecast.plan import Plan
 from advisor.profiling import Profile
 from advisor.reporting.blocks import Report
 from advisor.reporting.characters import encodable
@@ -30,6 +31,7 @@ from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
 from advisor.reporting.estimate import estimate_document, estimate_report
 from advisor.reporting.markdown import markdown
+from advisor.reporting.plan import plan_document, plan_report
 from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.terminal import terminal
 from advisor.tasks.faults import short
@@ -40,7 +42,7 @@ GROUP = "advisor.reports"
 WIDTH = 100
 _WIDEST = 160
 
-Subject = Decision | Curves | Estimate | Profile
+Subject = Decision | Curves | Estimate | Profile | Plan
 
 
 class Format(Protocol):
@@ -72,7 +74,7 @@ def report(
     color: bool | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    """Render the report of a decision, curves, an estimate or a profile; the same input gives the same text.
+    """Render the report of a decision, curves, an estimate, a profile or a plan; the same input gives the same text.
 
     Args:
         format: terminal, markdown, json, or one that another package brings.
@@ -156,6 +158,8 @@ def _blocks(subject: Subject) -> Report:
             return estimate_report(subject)
         case Profile():
             return profile_report(subject)
+        case Plan():
+            return plan_report(subject)
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
@@ -168,3 +172,5 @@ def _facts(subject: Subject) -> dict[str, Any]:
             return estimate_document(subject)
         case Profile():
             return profile_document(subject)
+        case Plan():
+            return plan_document(subject)

@@ -130,11 +130,16 @@ class Prices:
     def tokens_of(self, provider: str, model: str, today: datetime.date | None = None) -> TokenPrice | None:
         """The price of a model's tokens; None where unknown.
 
+        Args:
+            provider: by name, or the host that serves it; empty where nobody sells it.
+            model: its name, with the address before it (`https://host/v1#NAME`) or without.
+
         Raises:
             UserError: it has a provider and is not in the list of one's own, and genai-prices is not installed.
         """
-        own = next((price for price in self.hosted if price.model.lower() == model.lower()), None)
-        return own or (listed(provider, model, today or datetime.date.today()) if provider else None)
+        name = model.rpartition("#")[2].removeprefix(f"{provider}:")
+        own = next((price for price in self.hosted if price.model.lower() in (model.lower(), name.lower())), None)
+        return own or (listed(provider, name, today or datetime.date.today()) if provider else None)
 
     def hourly(self, model: ModelFacts, hardware: Mapping[str, Any]) -> HourlyPrice | None:
         """The price of an hour on the recorded machine; None where unknown.
@@ -161,7 +166,7 @@ class Prices:
         """The price of an hour of the server that a model runs on, where the list has it; the longest match wins."""
         if model.place == "process":
             return None
-        names = (model.id, model.source, model.device_name)
+        names = (model.id, model.device_name)
         found = [(len(word), s) for s in self.served for word in s.match if any(_holds(n, word) for n in names)]
         if not found:
             return None

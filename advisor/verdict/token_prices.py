@@ -121,14 +121,17 @@ class TokenPrice:
 def listed(provider: str, model: str, day: datetime.date) -> TokenPrice | None:
     """The price of a provider's model in the list of genai-prices, as it holds on that day; None where it has none.
 
+    A provider is known by its name, or by its host.
+
     Its date is the day on which the entry says that it was checked, else that of the newest check in the list.
 
     Raises:
         UserError: genai-prices is not installed.
     """
     snapshot = _snapshot()
+    known_by = (None, f"https://{provider}/") if "." in provider else (provider, None)
     try:
-        sold_by, found = snapshot.find_provider_model(model, None, provider, None)
+        sold_by, found = snapshot.find_provider_model(model, None, *known_by)
     except LookupError:
         return None
     moment = datetime.datetime.combine(day, _NOON)

@@ -1,0 +1,410 @@
+"""What a comparison is going to take, row by row, before anything is sent: calls, tokens, dollars, seconds.
+
+Tokens follow from what approaches say of themselves, seconds from rates that were probed here or from rows that are
+recorded, dollars from the price list. What a server can do is found out by asking it, which a plan does not: how labels
+will be told is assumed, and the assumptions are part of the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from advisor.approaches import Adapted, Approach, Lengths, Load, spec_of
+from advisor.approaches.answering import TRIAL_EXAMPLES
+from advisor.approaches.workload import TRIED_AGAIN
+from advisor.forecast.foresight import WRITING_SHARE, foresee, load_of
+from advisor.measuring import latency, timing
+from advisor.measuring.records import ModelFacts
+from advisor.pilot.readings import Rates
+from advisor.tasks import Outline, Task
+from advisor.verdict.decision import Row
+from advisor.verdict.prices import Tariff
+from advisor.verdict.token_prices import PaidTokens
+
+UNASKED_USD = 1.0
+"""Foreseen dollars of paid models up to which nobody is asked for a cap."""
+BLANKS = 3  # inputs that say nothing, by which the labels of a context that is the same for all are compared
+AROUND_LABEL = 6  # tokens of the JSON that a label is answered in
+THOUGHT = 400  # tokens of thought before an answer, of a model that thinks and was never measured here
+MOST_NODES = 128  # calls by which labels are told at most; beyond, they are told in one
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a step takes.
+
+    Attributes:
+        calls: of the language model.
+        tokens: of these, as they would be charged; nothing is taken to be cached.
+        seconds: None where that cannot be told.
+        usd: None where there is no price, or hours are paid that cannot be told.
+    """
+
+    calls: float = 0.0
+    tokens: PaidTokens = field(default_factory=partial(PaidTokens, requests=0.0))
+    seconds: float | None = 0.0
+    usd: float | None = 0.0
+
+    def __add__(self, other: Planned) -> Planned:
+        return Planned(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            _both(self.seconds, other.seconds),
+            _both(self.usd, other.usd),
+        )
+
+    def times(self, number: int) -> Planned:
+        """So many times as much."""
+        seconds, usd = (None if x is None else number * x for x in (self.seconds, self.usd))
+        return Planned(number * self.calls, self.tokens.times(number), seconds, usd)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """What an approach takes with a model, all seeds together.
+
+    Attributes:
+        model: the model's alias; empty where no model runs.
+        fit, test, alone: fitting and indexing; the answers to the test set; the requests that are sent one at a time.
+        instead: why there is nothing to do, or nothing can be told; empty else.
+    """
+
+    spec: str
+    model: str
+    fit: Planned = field(default_factory=Planned)
+    test: Planned = field(default_factory=Planned)
+    alone: Planned = field(default_factory=Planned)
+    instead: str = ""
+
+    @property
+    def total(self) -> Planned:
+        """All three steps."""
+        return self.fit + self.test + self.alone
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a comparison takes.
+
+    Attributes:
+        task: its name.
+        paid: aliases of the models that are paid by the token.
+        assumptions: what it rests on, in sentences.
+        prices: the prices that were applied, for display.
+    """
+
+    task: str
+    rows: tuple[PlannedRow, ...]
+    paid: frozenset[str] = frozenset()
+    assumptions: tuple[str, ...] = ()
+    prices: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> Planned:
+        """What is known of all rows."""
+        whole = Planned()
+        for row in self.rows:
+            known = row.total
+            whole += replace(known, seconds=known.seconds or 0.0, usd=known.usd or 0.0)
+        return whole
+
+    @property
+    def paid_usd(self) -> float:
+        """Dollars for models that are paid by the token, as far as their prices are known."""
+        return math.fsum(row.total.usd or 0.0 for row in self.rows if row.model in self.paid)
+
+
+@dataclass(frozen=True)
+class ModelOutlook:
+    """A model of a comparison, before it is asked.
+
+    Attributes:
+        alias: what it is called in the table.
+        facts: what it says of itself without being asked.
+        lengths: of the task's texts, by its own count of tokens.
+        rates: of the model in this process and of its embedder, as probed; what is not known is None.
+        trainable: whether its weights can be trained.
+        tariff: what its work is paid by.
+        earlier: rows of this model and task that are recorded.
+        rows_at_once: prompts of a batch.
+    """
+
+    alias: str
+    facts: ModelFacts
+    lengths: Lengths
+    rates: Rates
+    trainable: bool
+    tariff: Tariff
+    earlier: tuple[Row, ...] = ()
+    rows_at_once: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How much is measured.
+
+    Attributes:
+        folder: where the comparison would be recorded; what it holds of the same task and model is not planned again,
+            and tells how fast a model elsewhere answers.
+        seeds: of approaches that depend on one.
+        latency_examples: requests that are sent alone without a limit, where there are so many test examples.
+        limited: whether a limit of latency asks for more.
+    """
+
+    folder: Path = Path()
+    seeds: int = 1
+    latency_examples: int = latency.REQUESTS
+    limited: bool = False
+
+
+def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> Plan:
+    """What the approaches take on each of the models; what leaves the model aside is measured once, with the first."""
+    scope, outline = scope or Scope(), Outline.of(task)
+    rows: list[PlannedRow] = []
+    seen: set[str] = set()
+    for model, approaches in asked:
+        for approach in approaches:
+            spec = spec_of(approach)
+            if not approach.uses_model and spec in seen:
+                continue
+            seen.add(spec)
+            reason = approach.unsuited(task)
+            skipped = PlannedRow(spec, model.alias if approach.uses_model else "", instead=f"skipped: {reason}")
+            rows.append(skipped if reason else planned(approach, outline, model, scope))
+    models = [model for model, _ in asked]
+    return Plan(
+        task=task.name,
+        rows=tuple(rows),
+        paid=frozenset(model.alias for model in models if model.tariff.tokens),
+        assumptions=tuple(dict.fromkeys(said for model in models for said in _assumed(model, outline))),
+        prices=tuple(dict.fromkeys(said for model in models if (said := model.tariff.in_words()))),
+    )
+
+
+def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope) -> PlannedRow:
+    """What one approach takes with one model."""
+    alias = model.alias if approach.uses_model else ""
+    spec = spec_of(approach)
+    if any(row.spec == spec and row.status == "ok" and row.seeds >= _seeds(approach, scope) for row in model.earlier):
+        return PlannedRow(spec, alias, instead="measured already")
+    if approach.trains_model and not model.trainable:
+        return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
+    load = load_of(approach, task, model.lengths)
+    if load is None:
+        return PlannedRow(spec, alias, instead="cannot be told: the approach does not say what it takes")
+    row = _Row(approach, load, task, model, scope)
+    seeds = _seeds(approach, scope)
+    return PlannedRow(spec, alias, row.fit().times(seeds), row.test().times(seeds), row.alone().times(seeds))
+
+
+def _seeds(approach: Approach, scope: Scope) -> int:
+    return scope.seeds if approach.seeded else 1
+
+
+class _Row:
+    """The steps of one approach with one model and one seed."""
+
+    def __init__(self, approach: Approach, load: Load, task: Outline, model: ModelOutlook, scope: Scope) -> None:
+        self.approach, self.load, self.task, self.model, self.scope = approach, load, task, model, scope
+        self.here = not approach.uses_model or model.facts.place == "process"
+        self.foreseen = foresee(approach, task, model.lengths, model.rates, model.facts)
+        self.tariff = model.tariff if approach.uses_model else model.tariff.without_model
+        self.labelled = task.kind == "classification" and isinstance(approach, Adapted)
+        self.likely = self.labelled and told_by(model.facts) == "likelihood"
+        self.calls = calls_a_prompt(model, task) if self.labelled else float(bool(load.prompt))
+
+    def fit(self) -> Planned:
+        """Indexing, training, and what the model is asked to find out how labels are best compared, or what to show."""
+        tries = self._examples_to_try if self.likely else 0
+        untuned = not self.approach.trains_model
+        blanks = (tries if self.approach.follows_query else BLANKS) if tries and untuned else 0
+        searched = max(0.0, self.load.tried - self._label_tries())
+        asked = self._asked(tries + searched) + self._blank(blanks)
+        seconds, index = self.foreseen.fit_seconds, self.foreseen.index_seconds or 0.0
+        if not self.here:
+            seconds = _both(self._seconds(asked.calls), self._embedding(self.load.embedded_to_fit))
+        if self.load.indexed and self.foreseen.index_seconds is None:
+            return self._priced(asked, None, 0.0)
+        return self._priced(asked, seconds, index)
+
+    def test(self) -> Planned:
+        """The answers to the test set, and in this process those that are timed again."""
+        n = len(self.task.test)
+        asked = self._asked(n)
+        if not self.here:
+            if self.likely and self.approach.follows_query:  # whether each is asked blank too is chosen while fitting
+                asked = _between(asked, asked + self._blank(n))
+            return self._priced(asked, self._seconds(asked.calls), 0.0)
+        qps = self.foreseen.throughput_qps
+        if qps is None:
+            return self._priced(asked, None, 0.0)
+        again = min(n, timing.REPEATS * self.model.rows_at_once) / qps
+        return self._priced(asked, n / qps + min(again, timing.REPEAT_SECONDS), 0.0)
+
+    def alone(self) -> Planned:
+        """The requests that are sent one at a time, warm-up included."""
+        limited = self.scope.limited and not self.approach.control
+        number = min(self.scope.latency_examples, len(self.task.test))
+        if not number:
+            return Planned()
+        each = self._alone_seconds()
+        wanted, cap = (latency.UNDER_A_LIMIT, latency.LIMIT_SECONDS) if limited else (number, latency.SECONDS)
+        if each:
+            wanted = max(min(wanted, math.ceil(cap / each)), min(latency.FEWEST, number))
+        sent = wanted + min(latency.WARM_UPS, number)
+        return self._priced(self._asked(sent), None if each is None else each * sent, 0.0)
+
+    @property
+    def _examples_to_try(self) -> int:
+        """Labelled examples by which it is found out how labels are best compared."""
+        return min(TRIAL_EXAMPLES, len(self.task.dev) or len(self.task.train))
+
+    def _label_tries(self) -> float:
+        """Of what the approach says that it tries, what finds out how labels are compared."""
+        if not self.labelled:
+            return 0.0
+        again = TRIED_AGAIN if self.approach.follows_query and not self.approach.trains_model else 1.0
+        return again * self._examples_to_try
+
+    def _asked(self, prompts: float) -> Planned:
+        """Calls and tokens of so many prompts."""
+        calls = prompts * self.calls
+        thought = _thought(self.model) * calls
+        return Planned(calls, PaidTokens(calls * self._prompt, 0.0, calls * self._written, thought, calls))
+
+    def _blank(self, prompts: float) -> Planned:
+        """The same of prompts with an input that says nothing."""
+        whole = self._asked(prompts)
+        shorter = whole.tokens.prompt - whole.calls * self.model.lengths.input
+        return replace(whole, tokens=replace(whole.tokens, prompt=max(0.0, shorter)))
+
+    @property
+    def _prompt(self) -> float:
+        window = self.model.facts.context_window
+        return min(self.load.prompt, window) if window else self.load.prompt
+
+    @property
+    def _written(self) -> float:
+        """Tokens that are written in a call."""
+        if not self.labelled:
+            return self.load.written
+        if self.likely:
+            return self.model.lengths.answer if self.here else 1.0
+        return self.model.lengths.answer + AROUND_LABEL
+
+    def _embedding(self, amount: float) -> float | None:
+        if not amount:
+            return 0.0
+        return amount / self.model.rates.embed if self.model.rates.embed else None
+
+    def _seconds(self, calls: float) -> float | None:
+        """Seconds of so many calls in batches, as fast as the recorded row was that is most like them."""
+        if not calls:
+            return 0.0
+        like = self._like()
+        if like is None or not like.throughput_qps:
+            return None
+        return calls / self.calls * self._heavier(like) / like.throughput_qps
+
+    def _alone_seconds(self) -> float | None:
+        """Seconds of a query that is sent alone."""
+        if self.here:
+            return self.foreseen.latency.p50 / 1000 if self.foreseen.latency else None
+        like = self._like()
+        return like.latency.p50 / 1000 * self._heavier(like) if like and like.latency else None
+
+    def _like(self) -> Row | None:
+        timed = [row for row in self.model.earlier if row.uses_model and row.throughput_qps and row.prompt_tokens]
+        return min(timed, key=lambda row: abs(math.log(self._heavier(row))), default=None)
+
+    def _heavier(self, row: Row) -> float:
+        """How many times the work of a recorded row's query one of these is.
+
+        Of a model elsewhere it is what is written, since reading hardly takes time there.
+        """
+        own = self._work(self.calls * self._prompt, self.calls * (self._written + _thought(self.model)))
+        other = self._work(row.prompt_tokens or 0.0, (row.completion_tokens or 0.0) + row.reasoning_tokens)
+        return own / other
+
+    def _work(self, read: float, written: float) -> float:
+        elsewhere = self.model.facts.place == "network"
+        return 1.0 + WRITING_SHARE * written + (0.0 if elsewhere else read)
+
+    def _priced(self, asked: Planned, seconds: float | None, index: float) -> Planned:
+        """The same with seconds, and with what it costs.
+
+        Args:
+            index: seconds of indexing documents, which are this machine's.
+        """
+        whole = _both(seconds, index)
+        here, hour, tokens = self.tariff.here, self.tariff.hour, self.tariff.tokens
+        indexed = here.usd * index / 3600 if here else 0.0
+        if tokens is not None:
+            return replace(asked, seconds=whole, usd=tokens.usd(asked.tokens) + indexed)
+        if hour is None or seconds is None:
+            return replace(asked, seconds=whole, usd=0.0 if whole == 0 else None)
+        return replace(asked, seconds=whole, usd=hour.usd * seconds / 3600 + indexed)
+
+
+def told_by(facts: ModelFacts) -> str:
+    """How labels are taken to be told, which for a model elsewhere is found out by asking it."""
+    return facts.labels_by or ("constraint" if facts.reasoning and facts.place != "process" else "likelihood")
+
+
+def calls_a_prompt(model: ModelOutlook, task: Outline) -> float:
+    """Calls by which a label is told: on a server of one's own one for each token where labels part."""
+    if model.facts.place != "machine" or told_by(model.facts) != "likelihood":
+        return 1.0
+    nodes = 1.0 + model.lengths.labels
+    return nodes if nodes <= MOST_NODES else 1.0
+
+
+def _thought(model: ModelOutlook) -> float:
+    """Tokens of thought before an answer."""
+    if not model.facts.reasoning:
+        return 0.0
+    known = [row.reasoning_tokens for row in model.earlier if row.reasoning_tokens]
+    return sum(known) / len(known) if known else THOUGHT
+
+
+def _between(less: Planned, more: Planned) -> Planned:
+    """The geometric mean of two amounts, which is as many times off either."""
+    calls, prompt, written = (
+        math.sqrt(a * b)
+        for a, b in (
+            (less.calls, more.calls),
+            (less.tokens.prompt, more.tokens.prompt),
+            (less.tokens.completion, more.tokens.completion),
+        )
+    )
+    return replace(less, calls=calls, tokens=PaidTokens(prompt, 0.0, written, less.tokens.reasoning, calls))
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
+
+
+def _assumed(model: ModelOutlook, task: Outline) -> Iterator[str]:
+    """What a plan for this model rests on."""
+    facts, name = model.facts, model.alias
+    if facts.place == "process":
+        yield f"{name}: seconds are foreseen from a short probe on this machine."
+        return
+    yield f"{name}: tokens are estimated from bytes, and no prompt is taken to be cached."
+    if task.kind == "classification" and told_by(facts) == "likelihood":
+        calls = calls_a_prompt(model, task)
+        yield (
+            f"{name}: how labels are told there is found out by asking; taken are likelihoods, by "
+            f"{calls:,.0f} call{'' if calls == 1 else 's'} a prompt, tried on up to {TRIAL_EXAMPLES} labelled examples "
+            "first."
+        )
+    if facts.reasoning and _thought(model) == THOUGHT:
+        yield f"{name}: its thought is taken to be {THOUGHT} tokens an answer, since none was measured."
+    if any(row.throughput_qps and row.uses_model for row in model.earlier):
+        yield f"{name}: seconds are those of the recorded row that is most like each."
+    else:
+        yield f"{name}: how long it takes cannot be told before it was asked."
