@@ -11,7 +11,7 @@ import pytest
 from advisor.approaches import parse
 from advisor.approaches.instructions import OWN, candidates
 from advisor.approaches.prompt_search import PromptSearch
-from advisor.approaches.selection import Candidate, likeness, select, tried
+from advisor.approaches.selection import PromptCandidate, likeness, select, tried
 from advisor.approaches.workload import Lengths
 from advisor.forecast.foresight import Work
 from advisor.models import Context, Prompt
@@ -58,7 +58,10 @@ def test_the_instruction_that_does_better_is_chosen_and_answers(dev: int, make_m
     predictor = parse("prompt-search").fit(letters(96, dev), model, 0)
     facts = predictor.facts
     assert facts.resolved == {"prompt-search": {"instruction": BETTER}}
-    assert any("was chosen is instruction" in note and "1.00 of" in note for note in facts.notes)
+    assert any(
+        "that the model wrote was chosen in place of" in note and ": 1.00 against" in note for note in facts.notes
+    )
+    assert f"The instruction that was chosen: {BETTER}" in facts.notes
     answers = predictor.predict([Query(str(i), f"letter q {i}") for i in range(6)])
     assert [a.text for a in answers] == ["calm", "cross"] * 3
     assert {prompt.instruction for prompt in model.prompts[-6:]} == {BETTER}
@@ -123,7 +126,8 @@ def test_few_shot_finds_examples_that_help(make_model: Callable[..., Any]) -> No
     """Whoever is shown fewer than four examples knows."""
     model = make_model(scoring=lambda p, choice: knows(p, choice, told=0 < len(p.context.shots) < 4))
     predictor = parse("few-shot:k=4,search=6").fit(letters(96), model, 3)
-    assert predictor.facts.resolved == {"few-shot": {"search": "half as many examples (2)", "k": 2}}
+    assert predictor.facts.resolved == {"few-shot": {"k": 2}}
+    assert "Set 2 (others, half as many) was chosen in place of" in predictor.facts.notes[1]
     assert predictor.predict([Query("q", "letter q 3")])[0].usage.shown == 2
 
 
@@ -165,7 +169,7 @@ def test_a_text_is_worth_the_words_that_it_shares(answer: str, expected: str, wo
 def test_any_acceptable_answer_counts(desk: Task, make_model: Callable[..., Any]) -> None:
     examples = [Example(f"e{i}", f"question {i}", "no", targets=("no", "level two")) for i in range(8)]
     model = make_model(writing=lambda prompt: "level two")
-    first, other = (Candidate(Context(instruction=name), name) for name in ("own", "other"))
+    first, other = (PromptCandidate(Context(instruction=name), name) for name in ("own", "other"))
     chosen, _ = select([first, other], desk, model, examples, cot=False)
     assert chosen is first
     assert chosen.mean == 1.0
