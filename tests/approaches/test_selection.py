@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,12 @@ def test_noise_alone_changes_nothing(make_model: Callable[..., Any]) -> None:
     for seed in range(20):
 
         def tossed(prompt: Prompt, choice: str, seed: int = seed) -> float:
-            coin = hash((seed, prompt.instruction, prompt.input)) % 2
+            coin = hashlib.md5(repr((seed, prompt.instruction, prompt.input)).encode()).digest()[0] % 2
             return float(choice == ("calm", "cross")[coin])
 
         predictor = PromptSearch().build(letters(96), make_model(scoring=tossed, writing=writes_it), seed)
         stayed += predictor.facts.resolved["prompt-search"]["instruction"] == INSTRUCTION
-    assert stayed >= 14
+    assert stayed >= 16
 
 
 def test_an_instruction_is_tried_once_and_never_empty(tickets: Task, make_model: Callable[..., Any]) -> None:
