@@ -12,7 +12,7 @@ from advisor.tasks import Example, Task
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.words import first_words
 
-OWN = "The task's own instruction"
+OWN = "the task's own instruction"
 WRITER = "You write instructions for a language model."
 WISHES = (
     "Write an instruction that gives these outputs for these inputs.",
@@ -37,19 +37,20 @@ class Instruction:
 
 
 def candidates(task: Task, model: LanguageModel, examples: Sequence[Example], most: int) -> list[Instruction]:
-    """Up to `most` instructions, the task's own first; by rule and written in turn, without duplicates, none empty.
+    """Up to `most` instructions with the task's own, which is left out: by rule and written in turn, each another, none
+    empty.
 
     Args:
         examples: may be shown, in instructions and to the model that writes some.
     """
-    found = [Instruction(task.instruction, OWN)]
+    found: list[Instruction] = []
     seen = {unicode_form(task.instruction).casefold()}
     longest = model.context_window // SHARE
     for one in _in_turn(_by_rule(task, examples), islice(_written(task, model, examples), most)):
         form = unicode_form(one.text).casefold()
         if not form or form in seen or model.count_tokens(one.text) > longest:
             continue
-        if len(found) == most:
+        if len(found) + 1 == most:
             break
         seen.add(form)
         found.append(one)
@@ -64,12 +65,12 @@ def _by_rule(task: Task, examples: Sequence[Example]) -> Iterator[Instruction]:
     own = task.instruction.strip()
     example = examples[0]
     if task.kind == "classification":
-        yield Instruction("\n".join([own, *_explained(examples)]), "The instruction with an example of each label")
-    yield Instruction(_SENTENCE.split(own)[0], "The first sentence of the instruction")
+        yield Instruction("\n".join([own, *_explained(examples)]), "the instruction with an example of each label")
+    yield Instruction(_SENTENCE.split(own)[0], "the first sentence of the instruction")
     shown = f"Input: {first_words(example.input, WORDS)}\nAnswer: {first_words(example.target, WORDS)}"
-    yield Instruction(f"{own}\nThe form of an answer:\n{shown}", "The instruction with the form of an answer")
+    yield Instruction(f"{own}\nThe form of an answer:\n{shown}", "the instruction with the form of an answer")
     alone = "the label" if task.kind == "classification" else "the answer"
-    yield Instruction(f"{own}\nGive {alone} alone, without explanation.", "The instruction asking for the answer alone")
+    yield Instruction(f"{own}\nGive {alone} alone, without explanation.", "the instruction asking for the answer alone")
 
 
 def _explained(examples: Sequence[Example]) -> list[str]:
@@ -87,4 +88,4 @@ def _written(task: Task, model: LanguageModel, examples: Sequence[Example]) -> I
         asked = "\n\n".join([f"Present instruction: {task.instruction}", *pairs, WISHES[number % len(WISHES)]])
         (answer,) = model.generate([Prompt(WRITER, asked)], Decoding(WRITTEN_TOKENS))
         text = _NAMED.sub("", answer.text).strip().strip("\"'“”").strip()
-        yield Instruction(text, f"Instruction {number + 1} that the model wrote")
+        yield Instruction(text, f"instruction {number + 1} that the model wrote")

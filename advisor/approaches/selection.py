@@ -81,7 +81,9 @@ def select(
     """
     first, others = candidates[0], candidates[1:]
     if not others or len(examples) < FEWEST:
-        return first, (_no_search(first, len(others), len(examples)),)
+        few = f"{len(examples)} examples were left to choose by"
+        why = few if len(examples) < FEWEST else "there was nothing else to try"
+        return first, (f"Nothing was searched, since {why}: what stands is {first.called}.",)
     asker = Asker(task.brief, model, decoding_for(task, model), cot=cot)
     if task.kind == "classification":
         asked = [asker.prompt(example.input, first.context) for example in examples]
@@ -143,11 +145,6 @@ def _is_better(best: PromptCandidate, first: PromptCandidate, others: int) -> bo
 def _outcome(chosen: PromptCandidate, first: PromptCandidate, best: PromptCandidate) -> str:
     both = f"{best.mean:.2f} against {first.mean:.2f} on {len(first.scores)} examples"
     if chosen is best:
-        return f"{best.called} was chosen in place of {first.called}: {both}."
+        return f"What was chosen is {best.called} in place of {first.called}: {both}."
     how = "did no better" if best.mean <= first.mean else "may have done better by chance"
-    return f"{first.called} stayed, since the best of the others, {best.called}, {how}: {both}."
-
-
-def _no_search(first: PromptCandidate, others: int, examples: int) -> str:
-    why = "there was nothing else to try" if not others else f"{examples} examples were left to choose by"
-    return f"Nothing was searched, since {why}: {first.called} stayed."
+    return f"What was chosen is {first.called}, since the best of the others, {best.called}, {how}: {both}."

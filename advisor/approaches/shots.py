@@ -108,7 +108,7 @@ class FewShot(ContextBuilder):
         judged = held_out(task, seed, [example.input for example in first])
         inputs = {example.input for example in judged}
         rest = replace(task, train=tuple(example for example in task.train if example.input not in inputs))
-        sets = [(first, "The examples as few-shot draws them")]
+        sets = [(first, "the examples as few-shot draws them")]
         sets += [_other(rest, first, number, seed) for number in range(1, self.search)]
         candidates = [PromptCandidate(_context(examples), called) for examples, called in sets]
         chosen, notes = select(candidates, task, model, judged, self.cot)
@@ -126,10 +126,10 @@ def _other(task: Task, first: Sequence[Example], number: int, seed: int) -> tupl
     """PromptCandidate `number` of a search, and what it is called."""
     own = seed + 1_000 * number
     if number % 3 == 0:
-        return random.Random(own).sample(first, len(first)), f"Set {number} (the same in another order)"
+        return random.Random(own).sample(first, len(first)), f"set {number} (the same in another order)"
     if number % 3 == 1 or len(first) < 2:
-        return draw(task, len(first), own), f"Set {number} (others)"
-    return draw(task, len(first) // 2, own), f"Set {number} (others, half as many)"
+        return draw(task, len(first), own), f"set {number} (others)"
+    return draw(task, len(first) // 2, own), f"set {number} (others, half as many)"
 
 
 def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
