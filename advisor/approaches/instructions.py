@@ -37,19 +37,20 @@ class Instruction:
 
 
 def candidates(task: Task, model: LanguageModel, examples: Sequence[Example], most: int) -> list[Instruction]:
-    """Up to `most` instructions, the task's own first; by rule and written in turn, without duplicates, none empty.
+    """Up to `most` instructions with the task's own, which is left out: by rule and written in turn, each another, none
+    empty.
 
     Args:
         examples: may be shown, in instructions and to the model that writes some.
     """
-    found = [Instruction(task.instruction, OWN)]
+    found: list[Instruction] = []
     seen = {unicode_form(task.instruction).casefold()}
     longest = model.context_window // SHARE
     for one in _in_turn(_by_rule(task, examples), islice(_written(task, model, examples), most)):
         form = unicode_form(one.text).casefold()
         if not form or form in seen or model.count_tokens(one.text) > longest:
             continue
-        if len(found) == most:
+        if len(found) + 1 == most:
             break
         seen.add(form)
         found.append(one)

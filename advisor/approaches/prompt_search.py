@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Shows
 from advisor.approaches.instructions import OWN, WRITTEN_TOKENS, candidates
-from advisor.approaches.selection import Candidate, held_out, select, tried
+from advisor.approaches.selection import FEWEST, PromptCandidate, held_out, select, tried
 from advisor.approaches.shots import FixedShots, draw, shot_of
 from advisor.approaches.workload import ContextLoad
 from advisor.models import Context, LanguageModel
@@ -59,11 +59,11 @@ class PromptSearch(ContextBuilder):
         unseen = [example for example in task.train if example.input not in known]
         seen = draw(replace(task, train=tuple(unseen)), len(unseen), seed) if unseen else examples
         context = Context(tuple(map(shot_of, examples)))
-        tried = [
-            Candidate(replace(context, instruction=one.text if number else ""), one.called)
-            for number, one in enumerate(candidates(task, model, seen, self.n) if seen else ())
-        ]
-        chosen, notes = select(tried or [Candidate(context, OWN)], task, model, judged, self.cot)
+        found = candidates(task, model, seen, self.n) if len(judged) >= FEWEST and seen else ()
+        others = [PromptCandidate(replace(context, instruction=one.text), one.called) for one in found]
+        chosen, notes = select([PromptCandidate(context, OWN), *others], task, model, judged, self.cot)
+        if chosen.context.instruction:
+            notes = (*notes, f"The instruction that was chosen: {' '.join(chosen.context.instruction.split())}")
         instruction = chosen.context.instruction or task.instruction
         return FixedShots(chosen.context, Facts(notes=notes, resolved={self.name: {"instruction": instruction}}))
 

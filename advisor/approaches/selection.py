@@ -28,8 +28,11 @@ CHANCE = 0.16
 several each has its part of it (Bonferroni)."""
 
 
+_MEASURES = {True: "share that was right", False: "mean F1 of words"}
+
+
 @dataclass
-class Candidate:
+class PromptCandidate:
     """What may stand in the prompt.
 
     Attributes:
@@ -65,8 +68,8 @@ def tried(task: Outline, candidates: int) -> float:
 
 
 def select(
-    candidates: Sequence[Candidate], task: Task, model: LanguageModel, examples: Sequence[Example], cot: bool
-) -> tuple[Candidate, tuple[str, ...]]:
+    candidates: Sequence[PromptCandidate], task: Task, model: LanguageModel, examples: Sequence[Example], cot: bool
+) -> tuple[PromptCandidate, tuple[str, ...]]:
     """The candidate to take, and notes for the report.
 
     An answer is worth 1 or 0 where labels are told; elsewhere the F1 of its words and those of the nearest acceptable
@@ -78,7 +81,9 @@ def select(
     """
     first, others = candidates[0], candidates[1:]
     if not others or len(examples) < FEWEST:
-        return first, (_no_search(first, len(others), len(examples)),)
+        few = f"{len(examples)} examples were left to choose by"
+        why = few if len(examples) < FEWEST else "there was nothing else to try"
+        return first, (f"Nothing was searched, since {why}: what stands is {first.called}.",)
     asker = Asker(task.brief, model, decoding_for(task, model), cot=cot)
     if task.kind == "classification":
         asked = [asker.prompt(example.input, first.context) for example in examples]
@@ -93,12 +98,13 @@ def select(
         running = [one for one in running if one is first or one in ranked]
     best = max((one for one in running if one is not first), key=lambda one: one.mean, default=first)
     where = "dev" if task.dev else "training"
+    each = ", ".join(f"{one.called} {one.mean:.2f} on {len(one.scores)}" for one in candidates)
     searched = (
         f"{len(candidates)} candidates were tried by successive halving on up to {len(examples)} {where} examples that "
-        f"none of them shows: {answers:,} answers."
+        f"none of them shows, with {answers:,} answers ({_MEASURES[task.kind == 'classification']}): {each}."
     )
     chosen = best if _is_better(best, first, len(others)) else first
-    return chosen, (searched, _outcome(chosen, first, best, task.kind))
+    return chosen, (searched, _outcome(chosen, first, best))
 
 
 def _rungs(examples: int) -> list[int]:
@@ -129,26 +135,16 @@ def likeness(kind: Kind, answer: str, expected: str) -> float:
     return 2 * common / (said.total() + right.total()) if common else 0.0
 
 
-def _is_better(best: Candidate, first: Candidate, others: int) -> bool:
+def _is_better(best: PromptCandidate, first: PromptCandidate, others: int) -> bool:
     """Whether the best of the others did better than the first by more than chance, pair by pair."""
     differences = [b - f for b, f in zip(best.scores, first.scores, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences))
     return fmean(differences) > NormalDist().inv_cdf(1 - CHANCE / others) * error
 
 
-def _outcome(chosen: Candidate, first: Candidate, best: Candidate, kind: Kind) -> str:
-    what = "mean F1 of words" if kind != "classification" else "share that was right"
-    n = len(first.scores)
-    if chosen is first:
-        return (
-            f"{first.called[0].upper()}{first.called[1:]} stayed ({what}: {first.mean:.2f} of {n}): the best of the "
-            f"others, {best.called}, had {best.mean:.2f}, which may be chance."
-        )
-    return (
-        f"What was chosen is {best.called}: {what} {best.mean:.2f} of {n}, against {first.mean:.2f} for {first.called}."
-    )
-
-
-def _no_search(first: Candidate, others: int, examples: int) -> str:
-    why = "there was nothing else to try" if not others else f"{examples} examples were left to choose by"
-    return f"Nothing was searched, since {why}: {first.called} stayed."
+def _outcome(chosen: PromptCandidate, first: PromptCandidate, best: PromptCandidate) -> str:
+    both = f"{best.mean:.2f} against {first.mean:.2f} on {len(first.scores)} examples"
+    if chosen is best:
+        return f"What was chosen is {best.called} in place of {first.called}: {both}."
+    how = "did no better" if best.mean <= first.mean else "may have done better by chance"
+    return f"What was chosen is {first.called}, since the best of the others, {best.called}, {how}: {both}."

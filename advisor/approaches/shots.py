@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts, Shows
 from advisor.approaches.neighbours import Neighbour, Neighbours
-from advisor.approaches.selection import Candidate, held_out, select, tried
+from advisor.approaches.selection import PromptCandidate, held_out, select, tried
 from advisor.approaches.workload import ContextLoad
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
@@ -110,10 +110,10 @@ class FewShot(ContextBuilder):
         rest = replace(task, train=tuple(example for example in task.train if example.input not in inputs))
         sets = [(first, "the examples as few-shot draws them")]
         sets += [_other(rest, first, number, seed) for number in range(1, self.search)]
-        candidates = [Candidate(_context(examples), called) for examples, called in sets]
+        candidates = [PromptCandidate(_context(examples), called) for examples, called in sets]
         chosen, notes = select(candidates, task, model, judged, self.cot)
-        shown = {"search": chosen.called, "k": len(chosen.context.shots)}
-        return FixedShots(chosen.context, Facts(notes=notes, resolved={self.name: shown}))
+        resolved = {self.name: {"k": len(chosen.context.shots)}}
+        return FixedShots(chosen.context, Facts(notes=notes, resolved=resolved))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Read which examples were drawn, or all of train with its vectors."""
@@ -123,13 +123,13 @@ class FewShot(ContextBuilder):
 
 
 def _other(task: Task, first: Sequence[Example], number: int, seed: int) -> tuple[Sequence[Example], str]:
-    """Candidate `number` of a search, and what it is called."""
+    """PromptCandidate `number` of a search, and what it is called."""
     own = seed + 1_000 * number
     if number % 3 == 0:
-        return random.Random(own).sample(first, len(first)), f"the same examples in another order ({number})"
+        return random.Random(own).sample(first, len(first)), f"set {number} (the same in another order)"
     if number % 3 == 1 or len(first) < 2:
-        return draw(task, len(first), own), f"other examples ({number})"
-    return draw(task, len(first) // 2, own), f"half as many examples ({number})"
+        return draw(task, len(first), own), f"set {number} (others)"
+    return draw(task, len(first) // 2, own), f"set {number} (others, half as many)"
 
 
 def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 
 from advisor.approaches import parse
-from advisor.approaches.instructions import OWN, candidates
+from advisor.approaches.instructions import candidates
 from advisor.approaches.prompt_search import PromptSearch
-from advisor.approaches.selection import Candidate, likeness, select, tried
+from advisor.approaches.selection import PromptCandidate, likeness, select, tried
 from advisor.approaches.workload import Lengths
 from advisor.forecast.foresight import Work
 from advisor.models import Context, Prompt
@@ -58,7 +59,11 @@ def test_the_instruction_that_does_better_is_chosen_and_answers(dev: int, make_m
     predictor = parse("prompt-search").fit(letters(96, dev), model, 0)
     facts = predictor.facts
     assert facts.resolved == {"prompt-search": {"instruction": BETTER}}
-    assert any("was chosen is instruction" in note and "1.00 of" in note for note in facts.notes)
+    assert any(
+        "that the model wrote in place of the task's own instruction" in note and ": 1.00 against" in note
+        for note in facts.notes
+    )
+    assert f"The instruction that was chosen: {BETTER}" in facts.notes
     answers = predictor.predict([Query(str(i), f"letter q {i}") for i in range(6)])
     assert [a.text for a in answers] == ["calm", "cross"] * 3
     assert {prompt.instruction for prompt in model.prompts[-6:]} == {BETTER}
@@ -83,25 +88,23 @@ def test_noise_alone_changes_nothing(make_model: Callable[..., Any]) -> None:
     for seed in range(20):
 
         def tossed(prompt: Prompt, choice: str, seed: int = seed) -> float:
-            coin = hash((seed, prompt.instruction, prompt.input)) % 2
+            coin = hashlib.md5(repr((seed, prompt.instruction, prompt.input)).encode()).digest()[0] % 2
             return float(choice == ("calm", "cross")[coin])
 
         predictor = PromptSearch().build(letters(96), make_model(scoring=tossed, writing=writes_it), seed)
         stayed += predictor.facts.resolved["prompt-search"]["instruction"] == INSTRUCTION
-    assert stayed >= 14
+    assert stayed >= 16
 
 
 def test_an_instruction_is_tried_once_and_never_empty(tickets: Task, make_model: Callable[..., Any]) -> None:
     found = candidates(tickets, make_model(writing=lambda prompt: " “Sort the TICKET.” "), tickets.train, 9)
-    assert found[0].called == OWN
-    texts = [one.text for one in found]
-    assert texts[0] == "Sort the ticket."
+    texts = [tickets.instruction, *(one.text for one in found)]
     assert len({text.casefold() for text in texts}) == len(texts)
     explained = next(one.text for one in found if "example of each label" in one.called)
     assert all(f"{label}: for example" in explained for label in tickets.labels)
     silent = candidates(tickets, make_model(writing=lambda prompt: ""), tickets.train, 9)
     assert all(one.text.strip() for one in silent)
-    assert len(candidates(tickets, make_model(writing=writes_it), tickets.train, 2)) == 2
+    assert len(candidates(tickets, make_model(writing=writes_it), tickets.train, 2)) == 1
 
 
 def test_an_instruction_that_would_fill_the_window_is_not_tried(tickets: Task, make_model: Callable[..., Any]) -> None:
@@ -116,14 +119,18 @@ def test_few_shot_keeps_its_examples_where_others_do_no_better(make_model: Calla
     asked = Query("q", "letter q 1")
     first = plain.fit(task, make_model(), 3).source.contexts([asked])
     assert searched.source.contexts([asked]) == first
-    assert "stayed" in searched.facts.notes[1]
+    assert "What was chosen is the examples as few-shot draws them, since" in searched.facts.notes[1]
 
 
 def test_few_shot_finds_examples_that_help(make_model: Callable[..., Any]) -> None:
     """Whoever is shown fewer than four examples knows."""
     model = make_model(scoring=lambda p, choice: knows(p, choice, told=0 < len(p.context.shots) < 4))
     predictor = parse("few-shot:k=4,search=6").fit(letters(96), model, 3)
-    assert predictor.facts.resolved == {"few-shot": {"search": "half as many examples (2)", "k": 2}}
+    assert predictor.facts.resolved == {"few-shot": {"k": 2}}
+    assert (
+        "What was chosen is set 2 (others, half as many) in place of the examples as few-shot draws them"
+        in predictor.facts.notes[1]
+    )
     assert predictor.predict([Query("q", "letter q 3")])[0].usage.shown == 2
 
 
@@ -165,7 +172,7 @@ def test_a_text_is_worth_the_words_that_it_shares(answer: str, expected: str, wo
 def test_any_acceptable_answer_counts(desk: Task, make_model: Callable[..., Any]) -> None:
     examples = [Example(f"e{i}", f"question {i}", "no", targets=("no", "level two")) for i in range(8)]
     model = make_model(writing=lambda prompt: "level two")
-    first, other = (Candidate(Context(instruction=name), name) for name in ("own", "other"))
+    first, other = (PromptCandidate(Context(instruction=name), name) for name in ("own", "other"))
     chosen, _ = select([first, other], desk, model, examples, cot=False)
     assert chosen is first
     assert chosen.mean == 1.0

@@ -27,7 +27,7 @@ from advisor.models.local.linear import arrange, let_go
 from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.reader import Reader
-from advisor.models.local.scoring import ChoiceTree
+from advisor.models.local.scoring import ChoiceTree, scored_in_full
 from advisor.models.local.shortage import not_enough
 from advisor.models.local.source import Source
 from advisor.models.local.thinking import thought_first
@@ -256,33 +256,11 @@ class LocalModel(LanguageModel):
 
     def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
         if not self.reader.packs:
-            return self._score_in_full(rows, tree)
+            return scored_in_full(self.module, self.head, rows, tree)
         with self.reader.packed():
             hidden, _ = self.reader.read(rows, tree, 0)
         with clock.span("score"):
             return tree.totals(hidden, self.head)
-
-    def _score_in_full(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        """Score models that cannot be packed: each choice in a row of its own."""
-        totals = []
-        for row in rows:
-            choices = [tuple(token for _, token in path) for path in tree.steps]
-            whole = [Encoded(row.ids + choice[:-1], 0) for choice in choices]
-            longest = max(len(w.ids) for w in whole)
-            ids = torch.zeros(len(whole), longest, dtype=torch.long)
-            mask = torch.zeros_like(ids)
-            for i, w in enumerate(whole):
-                ids[i, : len(w.ids)] = torch.tensor(w.ids)
-                mask[i, : len(w.ids)] = 1
-            output = self.module.base_model(
-                input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False
-            )
-            hidden = output.last_hidden_state[:, len(row.ids) - 1 :]
-            for i, choice in enumerate(choices):
-                logits = self.head(hidden[i, : len(choice)]).float()
-                picked = logits.log_softmax(-1)[torch.arange(len(choice)), torch.tensor(choice)]
-                totals.append(picked.sum())
-        return torch.stack(totals).view(len(rows), -1)
 
     @contextmanager
     def own_weights(self) -> Iterator[None]:

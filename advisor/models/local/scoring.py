@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+
+from advisor.models.render import Encoded
 
 LOGITS_AT_ONCE = 1024  # rows of logits in memory: 200 MB of float32 at a vocabulary of 49,152
 
@@ -86,3 +89,31 @@ class ChoiceTree:
             picked = logits[:, row - first, token] - logits.logsumexp(-1)[:, row - first]
             totals.index_add_(1, choice, picked)
         return totals
+
+
+def scored_in_full(
+    module: Any, head: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[Encoded], tree: ChoiceTree
+) -> torch.Tensor:
+    """Log-likelihood of each choice by models that cannot be packed: each choice in a row of its own.
+
+    Returns:
+        Shape (rows, choices).
+    """
+    totals = []
+    for row in rows:
+        choices = [tuple(token for _, token in path) for path in tree.steps]
+        whole = [Encoded(row.ids + choice[:-1], 0) for choice in choices]
+        longest = max(len(w.ids) for w in whole)
+        ids = torch.zeros(len(whole), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, w in enumerate(whole):
+            ids[i, : len(w.ids)] = torch.tensor(w.ids)
+            mask[i, : len(w.ids)] = 1
+        ids, mask = ids.to(module.device), mask.to(module.device)
+        output = module.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
+        hidden = output.last_hidden_state[:, len(row.ids) - 1 :]
+        for i, choice in enumerate(choices):
+            logits = head(hidden[i, : len(choice)]).float()
+            picked = logits.log_softmax(-1)[torch.arange(len(choice)), torch.tensor(choice)]
+            totals.append(picked.sum())
+    return torch.stack(totals).view(len(rows), -1)
