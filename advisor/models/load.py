@@ -22,7 +22,7 @@ MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
 CONCURRENCY = 8
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
-SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
 
 @dataclass(frozen=True)
