@@ -79,8 +79,9 @@ HOMES = {
     "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "bm25s": ("rag.bm25",),
-    "langchain": ("rag",),
+    "langchain": ("rag", "advisor.models.hosted.chat"),
     "langchain_core": ("rag",),
+    "openai": ("advisor.models.hosted.client",),
     "langchain_text_splitters": ("rag",),
     "rich": ("advisor.reporting", "advisor.cli"),
     "py3langid": ("advisor.tasks.language",),
@@ -102,6 +103,7 @@ HEAVY = (
     "py3langid",
     "phonenumbers",
     "optuna",
+    "openai",
 )
 
 

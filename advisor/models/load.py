@@ -24,7 +24,7 @@ CONCURRENCY = 8
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
-SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):")
+SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
 
 @dataclass(frozen=True)

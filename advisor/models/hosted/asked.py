@@ -14,7 +14,7 @@ from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.embedder import Embedder
 from advisor.models.hosted.calls import Calls, Round
-from advisor.models.hosted.fitting import Fitted, Room
+from advisor.models.hosted.fitting import Fitted, PromptRoom
 from advisor.models.hosted.reply import Call, Reply, estimated_tokens
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decoding, Generation, LanguageModel
@@ -140,7 +140,7 @@ class AskedModel(LanguageModel):
         Args:
             begun: how the answer is begun for the model, before what `call` says.
         """
-        room = Room(self.context_window, self.count_tokens)
+        room = PromptRoom(self.context_window, self.count_tokens)
         fitted = room.fit(prompt, call.most)
         while True:
             asked = replace(call, messages=fitted.messages(bool(begun)), started=begun + call.started)

@@ -6,12 +6,13 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from advisor.extras import needed
 from advisor.models.hosted.address import Address
 from advisor.models.hosted.keys import PLACEHOLDER, Scrubber
+from advisor.models.hosted.lifting import lifted, lifting
 from advisor.models.hosted.manners import SYSTEM, Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.reading import reply_of
@@ -19,9 +20,10 @@ from advisor.models.hosted.reply import Call, Messages, Reply
 from advisor.models.hosted.trouble import Trouble, trouble_of
 
 _OURS = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
+CHAT = "/chat/completions"
 ADJUSTED = 8  # times that a request is sent otherwise, since the server does not take it as it is
-ALTERNATIVES = (500, 100, 20, 5)
-"""Tokens beside the likeliest that a server is asked for, the most first."""
+WIDTHS = (5, 20, 200)
+"""Alternatives for a token that a server is asked for: the last that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +138,17 @@ class ServerWire:
         effort: whether it is told by `reasoning_effort`, as OpenAI's models are, rather than through its template.
 
     Attributes:
+        ids: of tokens that it lists when they are made likelier; empty where it does not say what a bias does.
         goes_on: what has to be said so that it goes on with an answer that was begun; None where it cannot.
-        alternatives: how many of a token's alternatives it gives.
     """
 
     def __init__(self, client: ServerClient, manners: Manners, reasoning: bool, effort: bool) -> None:
         self.client = client
         self.manners = manners
         self.reasoning = reasoning
+        self.ids: dict[str, int] = {}
         self.goes_on: Mapping[str, Any] | None = None
-        self.alternatives = ALTERNATIVES[0]
+        self._widths = WIDTHS[: 2 if effort else None]  # that it takes, as far as is known
         self._effort = effort
 
     def close(self) -> None:
@@ -160,20 +163,34 @@ class ServerWire:
             try:
                 if streamed and not (call.tokens or call.listed or call.told is not None):
                     return self._streamed(call, body, began)
-                data = self.client.post("/chat/completions", body)
+                reply = self._at_once(call, body)
                 seconds = time.perf_counter() - began
-                return reply_of(call, data, seconds, seconds)
+                return replace(reply, ttft_seconds=seconds, seconds=seconds)
             except Trouble as trouble:
                 if not self._learned(trouble, body):
                     raise
         raise Trouble("wrong", "the server takes the request in no form that is known")
 
+    def _at_once(self, call: Call, body: Mapping[str, Any]) -> Reply:
+        """The answer as a whole; where tokens are too unlikely to be listed, they are lifted if the server can."""
+        data = self.client.post(CHAT, body)
+        reply = reply_of(call, data)
+        tokens = [token for token in call.tokens if token in self.ids]
+        if not (reply.lacking and tokens):
+            return reply
+        asked = lifting(body, [self.ids[token] for token in tokens], self._widths[-1])
+        more = self.client.post(CHAT, asked)
+        found = lifted(data, more, tokens)
+        values = (found.get(token, value) for token, value in zip(call.tokens, reply.values, strict=True))
+        return _both(replace(reply_of(Call(), more), values=tuple(values), lacking=len(found) < len(tokens)), reply)
+
     def _learned(self, trouble: Trouble, body: Mapping[str, Any]) -> bool:
-        narrower = [one for one in ALTERNATIVES if one < self.alternatives]
-        if trouble.kind == "wrong" and narrower and body.get("top_logprobs") and "top_logprobs" in trouble.text:
-            self.alternatives = min(self.alternatives, narrower[0])
+        """Whether the request is another one now, after what the server has said."""
+        width = body.get("top_logprobs")
+        if width and trouble.kind == "wrong" and "logprobs" in trouble.text and width > WIDTHS[0]:
+            self._widths = tuple(one for one in WIDTHS if one < width)
             return True
-        sent = {**body, "max_tokens": 1} if "max_tokens" in body else dict(body)
+        sent = dict(body)
         if any(message["role"] == SYSTEM for message in body["messages"]):
             sent[SYSTEM] = True
         return self.manners.learn(trouble, sent)
@@ -198,7 +215,7 @@ class ServerWire:
             body["messages"].append({"role": "assistant", "content": call.started})
             body |= self.goes_on or {}
         if call.tokens or call.listed:
-            body |= {"logprobs": True, "top_logprobs": self.alternatives}
+            body |= {"logprobs": True, "top_logprobs": self._widths[-1]}
         if call.told is not None:
             body["prompt_logprobs"] = 0
         body |= constraint(call)
@@ -208,7 +225,7 @@ class ServerWire:
         """The answer as it comes, with the time of its first token."""
         extra = {"stream_options": {"include_usage": True}} if self.manners.takes("stream_options") else {}
         written, apart, first, whole = "", "", None, dict[str, Any]()
-        for piece in self.client.stream("/chat/completions", {**body, "stream": True, **extra}):
+        for piece in self.client.stream(CHAT, {**body, "stream": True, **extra}):
             whole |= {name: piece[name] for name in ("model", "system_fingerprint", "usage") if piece.get(name)}
             for choice in _of_first(piece):
                 delta = choice.get("delta") or {}
@@ -223,7 +240,7 @@ class ServerWire:
         message = {"content": written, "reasoning_content": apart, "refusal": whole.get("refusal")}
         data = {**whole, "choices": [{"message": message, "finish_reason": whole["finish_reason"]}]}
         seconds = time.perf_counter() - began
-        return reply_of(call, data, seconds if first is None else first, seconds)
+        return replace(reply_of(call, data), ttft_seconds=seconds if first is None else first, seconds=seconds)
 
 
 def spoken(messages: Messages, system: bool) -> list[dict[str, str]]:
@@ -253,6 +270,12 @@ def constraint(call: Call) -> dict[str, Any]:
 def offered(call: Call) -> list[str]:
     """The choices as they are written behind how the answer was begun."""
     return [f" {one}" if call.started else one for one in call.choices]
+
+
+def _both(now: Reply, before: Reply) -> Reply:
+    """A reply with the tokens of the one before it too."""
+    prompt, completion = before.prompt + now.prompt, before.completion + now.completion
+    return replace(now, prompt=prompt, completion=completion, cached=before.cached + now.cached)
 
 
 def _of_first(piece: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -20,6 +20,7 @@ TRIED = Prompt("Name the colour of the thing. Answer in one word.", "the sky")
 NONSENSE = ("qzvorb", "qzwelm")  # what no model answers unless it is held to it
 GOING_ON: tuple[Mapping[str, Any], ...] = ({}, {"add_generation_prompt": False, "continue_final_message": True})
 """What servers want to be told so that they go on with an answer that was begun: llama.cpp nothing, vLLM this."""
+AS_LIKELY = 0.05  # nats by which two ways to tell a likelihood may differ
 AROUND = 24  # tokens of the JSON around a label
 
 
@@ -155,7 +156,12 @@ class Doors:
 
         if len(ask("")) < 2:
             return None
-        pieces = [self._pieces(f" {label}") or spelt(f" {label}", ask) for label in labels]
+        tokens = [self._tokens(f" {label}") for label in labels]
+        if all(tokens) and self._lifts(messages, ask("")):
+            self._wire.ids |= {piece: number for row in tokens for piece, number in row}
+        pieces = [
+            [piece for piece, _ in row] or spelt(f" {label}", ask) for label, row in zip(labels, tokens, strict=True)
+        ]
         rows = [row for row in pieces if row]
         if len(rows) < len(labels):
             return None
@@ -167,25 +173,38 @@ class Doors:
         reply = self._tried(Call(messages, 1, begun, listed=True))
         return reply.listed if reply else ()
 
-    def _pieces(self, text: str) -> list[str] | None:
-        """A text's tokens behind the cue by the server's own tokenizer; None where it does not say."""
-        whole, before = self._tokenized(CUE + text), self._tokenized(CUE)
-        if not whole or not before or whole[: len(before)] != before:
-            return None
-        return whole[len(before) :]
+    def _lifts(self, messages: Messages, listed: Sequence[str]) -> bool:
+        """Whether a token that is listed is told to be as likely by what a bias does to it."""
+        token = next((token for token in listed if len(self._tokens(token)) == 1), None)
+        if token is None:
+            return False
+        plain = self._tried(Call(messages, 1, CUE, tokens=(token,)))
+        self._wire.ids = dict(self._tokens(token))
+        # One that is nowhere makes the server's word on this one lack something.
+        biased = self._tried(Call(messages, 1, CUE, tokens=(token, NONSENSE[0])))
+        self._wire.ids = {}
+        if plain is None or biased is None:
+            return False
+        return abs(plain.values[0] - biased.values[0]) < AS_LIKELY
 
-    def _tokenized(self, text: str) -> list[str] | None:
+    def _tokens(self, text: str) -> list[tuple[str, int]]:
+        """A text's tokens behind the cue and their ids, by the server's own tokenizer; none where it does not say."""
+        whole, before = self._tokenized(CUE + text), self._tokenized(CUE)
+        return whole[len(before) :] if whole and before and whole[: len(before)] == before else []
+
+    def _tokenized(self, text: str) -> list[tuple[str, int]]:
         if self._tokenizes is False:
-            return None
+            return []
         client = self._wire.client
         asked = {"model": client.address.model, "content": text, "prompt": text, "with_pieces": True}
         try:
             found = client.post(f"{client.address.root}/tokenize", {**asked, "add_special_tokens": False})
-            pieces = [token["piece"] for token in found["tokens"]]
-        except (Trouble, KeyError, TypeError):
-            pieces = []
-        self._tokenizes = bool(pieces) and all(isinstance(piece, str) for piece in pieces)
-        return pieces if self._tokenizes and "".join(pieces).strip() == text.strip() else None
+            tokens = [(str(token["piece"]), int(token["id"])) for token in found["tokens"]]
+        except (Trouble, KeyError, TypeError, ValueError):
+            tokens = []
+        self._tokenizes = bool(tokens)
+        # Pieces that are no text by themselves make another one.
+        return tokens if "".join(piece for piece, _ in tokens).strip() == text.strip() else []
 
     def _tried(self, call: Call) -> Reply | None:
         """The answer to a request that a server may refuse."""

@@ -33,7 +33,7 @@ class Fitted:
         return tuple((one["role"], one["content"]) for one in said)
 
 
-class Room:
+class PromptRoom:
     """Makes prompts fit.
 
     Args:

@@ -17,8 +17,8 @@ _CONTROL = re.compile(r"<[|｜/]?[\w｜|▁ -]+[|｜]?>")
 _FINISHES = {"length": "length", "max_tokens": "length", "content_filter": "filter"}
 
 
-def reply_of(call: Call, data: Any, ttft_seconds: float, seconds: float) -> Reply:
-    """The answer in a chat completion, with the log-probabilities that were asked for.
+def reply_of(call: Call, data: Any) -> Reply:
+    """The answer in a chat completion, with the log-probabilities that were asked for; its seconds are left out.
 
     Raises:
         Trouble: there is none in it.
@@ -34,24 +34,24 @@ def reply_of(call: Call, data: Any, ttft_seconds: float, seconds: float) -> Repl
     finish = _FINISHES.get(str(choice.get("finish_reason")), "stop")
     if message.get("refusal"):
         finish = "filter"
+    values, lacking = _values(call, data)
     version = " ".join(str(data[name]) for name in ("model", "system_fingerprint") if data.get(name))
     return Reply(
         written.answer,
         **usage_of(call, data.get("usage"), written),
-        ttft_seconds=ttft_seconds,
-        seconds=seconds,
         finish=finish,
         thought=bool(written.thought.strip()),
-        values=_values(call, data),
+        values=values,
+        lacking=lacking,
         listed=tuple(token for token, _ in alternatives(data)) if call.listed else (),
         version=version,
     )
 
 
-def _values(call: Call, data: Any) -> tuple[float, ...]:
+def _values(call: Call, data: Any) -> tuple[tuple[float, ...], bool]:
     if call.tokens:
         return likelihoods(call, data)
-    return told_likelihoods(data)[-call.told :] if call.told is not None else ()
+    return (told_likelihoods(data)[-call.told :] if call.told is not None else ()), False
 
 
 def first_choice(data: Any) -> Mapping[str, Any]:
@@ -92,9 +92,9 @@ def _count(holder: Any, name: str) -> int:
     return found if isinstance(found, int) and found > 0 else 0
 
 
-def likelihoods(call: Call, data: Any) -> tuple[float, ...]:
-    """The log-probability of each of a call's tokens as the answer's first; what is not among the alternatives is
-    taken to be a little less likely than the last of them.
+def likelihoods(call: Call, data: Any) -> tuple[tuple[float, ...], bool]:
+    """The log-probability of each of a call's tokens as the answer's first, and whether one of them is not among the
+    alternatives: it is then taken to be a little less likely than the last of them.
 
     Raises:
         Trouble: the server gave no log-probabilities.
@@ -102,28 +102,40 @@ def likelihoods(call: Call, data: Any) -> tuple[float, ...]:
     found = alternatives(data)
     if not found:
         raise Trouble("wrong", "it gives no log-probabilities, which were asked for", paid=True)
-    least = min(value for _, value in found) - BELOW
-    if call.whole:
-        return tuple(_of_whole(text, call.tokens, found, least) for text in call.tokens)
     known: dict[str, float] = {}
     for token, value in found:
-        name = END if _CONTROL.fullmatch(token) else token
-        known[name] = _sum(known[name], value) if name in known else value
-    return tuple(known.get(token, least) for token in call.tokens)
+        name = _meant(call, token)
+        if name is not None:
+            known[name] = _sum(known[name], value) if name in known else value
+    least = min(value for _, value in found) - BELOW
+    return tuple(known.get(token, least) for token in call.tokens), not set(call.tokens) <= set(known)
+
+
+def _meant(call: Call, token: str) -> str | None:
+    """Which of a call's tokens an alternative stands for."""
+    if call.whole:
+        begun = begun_by(token, call.tokens)
+        return begun[0] if len(begun) == 1 else None
+    name = END if _CONTROL.fullmatch(token) else token
+    return name if name in call.tokens else None
 
 
 def alternatives(data: Any) -> list[tuple[str, float]]:
     """The alternatives for an answer's first token, with their log-probabilities; empty where there are none."""
-    logprobs = first_choice(data).get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
-    first = content[0] if isinstance(content, list) and content and isinstance(content[0], Mapping) else {}
-    listed = first.get("top_logprobs")
+    listed = first_position(data).get("top_logprobs")
     found = []
     for one in listed if isinstance(listed, list) else []:
         value = one.get("logprob") if isinstance(one, Mapping) else None
         if isinstance(value, int | float) and math.isfinite(value) and value <= 1e-3:
             found.append((_written(one), float(value)))
     return found
+
+
+def first_position(data: Any) -> Mapping[str, Any]:
+    """What a completion says of the likelihood of its first token."""
+    logprobs = first_choice(data).get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
+    return content[0] if isinstance(content, list) and content and isinstance(content[0], Mapping) else {}
 
 
 def told_likelihoods(data: Any) -> tuple[float, ...]:
@@ -142,15 +154,6 @@ def begun_by(token: str, texts: Sequence[str]) -> list[str]:
     """Those of the texts that a token begins."""
     start = token.strip()
     return [text for text in texts if start and text.startswith(start)]
-
-
-def _of_whole(text: str, texts: Sequence[str], found: Sequence[tuple[str, float]], least: float) -> float:
-    """The log-probability that an answer begins with a token that begins this text and no other."""
-    total = None
-    for token, value in found:
-        if begun_by(token, texts) == [text]:
-            total = value if total is None else _sum(total, value)
-    return least if total is None else total
 
 
 def _written(alternative: Mapping[str, Any]) -> str:

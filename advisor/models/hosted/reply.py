@@ -68,6 +68,7 @@ class Reply:
         finish: why it ended: `stop`, `length` or `filter`.
         thought: whether it reasoned before it answered.
         values: log-probabilities that were asked for; for texts to be embedded, their vectors one behind the other.
+        lacking: whether some of `values` are no more than a bound, since the server did not say them.
         listed: alternatives for the answer's first token, where they were asked for.
         version: which weights answered, where the server says so.
     """
@@ -84,6 +85,7 @@ class Reply:
     finish: str = "stop"
     thought: bool = False
     values: tuple[float, ...] = ()
+    lacking: bool = False
     listed: tuple[str, ...] = ()
     version: str = ""
 

@@ -1,0 +1,213 @@
+"""Every provider that LangChain's `init_chat_model` knows: answers alone, through the provider's own package."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from advisor.errors import UserError
+from advisor.extras import needed
+from advisor.models.embedder import Embedder
+from advisor.models.hosted.address import is_loopback, refuse_if_offline
+from advisor.models.hosted.asked import WINDOW, AskedModel
+from advisor.models.hosted.calls import Calls, Peer
+from advisor.models.hosted.client import spoken
+from advisor.models.hosted.keys import Scrubber, key_of, variables_of
+from advisor.models.hosted.manners import SYSTEM, Manners
+from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.reading import usage_of
+from advisor.models.hosted.reply import Call, Reply
+from advisor.models.hosted.thought import Written
+from advisor.models.hosted.trouble import Trouble, trouble_of
+from advisor.models.load import Loading, last_part
+
+MakeChat = Callable[[Mapping[str, Any]], Any]
+"""Makes a LangChain chat model with these parameters."""
+ADJUSTED = 4  # times that a request is sent otherwise, since the provider does not take it as it is
+STANDARD = Patience()
+OLLAMA, OLLAMA_HOST = "ollama", "OLLAMA_HOST"
+_CUT = ("length", "max_tokens")
+_FILTERED = ("content_filter", "safety", "refusal", "prohibited_content", "guardrail_intervened")
+_INSTALL = re.compile(r"pip install (?:-U |--upgrade )?['\"]?([\w.\[\]-]+)")
+
+
+class ChatWire:
+    """Requests to a chat model of LangChain's.
+
+    Args:
+        make: makes one, with `max_tokens` and, where it takes one, `temperature`.
+        scrub: takes keys out of what it says.
+    """
+
+    def __init__(self, make: MakeChat, scrub: Scrubber) -> None:
+        self.manners = Manners()
+        self._make = make
+        self._scrub = scrub
+        self._made: dict[tuple[int, bool], Any] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Forget the chat models; their connections are theirs to close."""
+        self._made.clear()
+
+    def answer(self, call: Call, streamed: bool) -> Reply:
+        """As in `advisor.models.hosted.reply.Wire`."""
+        began = time.perf_counter()
+        for _ in range(ADJUSTED):
+            sent = self._sent(call)
+            try:
+                return self._answer(call, sent, streamed, began)
+            except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
+                trouble = trouble_of(error, self._scrub)
+                if not self.manners.learn(trouble, sent):
+                    raise trouble from None
+        raise Trouble("wrong", "the provider takes the request in no form that is known")
+
+    def _sent(self, call: Call) -> dict[str, Any]:
+        """The parameters of a request that it may refuse."""
+        sent: dict[str, Any] = {"temperature": 0, SYSTEM: True}
+        if call.stop:
+            sent["stop"] = list(call.stop)
+        return {name: value for name, value in sent.items() if self.manners.takes(name)}
+
+    def _answer(self, call: Call, sent: Mapping[str, Any], streamed: bool, began: float) -> Reply:
+        chat = self._chat(call.most, "temperature" in sent)
+        messages = spoken(call.messages, SYSTEM in sent)
+        stop = {"stop": sent["stop"]} if "stop" in sent else {}
+        if not streamed:
+            message, first = chat.invoke(messages, **stop), None
+        else:
+            message, first = _gathered(chat.stream(messages, **stop), began)
+        seconds = time.perf_counter() - began
+        return read(call, message, seconds if first is None else first, seconds)
+
+    def _chat(self, most: int, temperature: bool) -> Any:
+        with self._lock:
+            if (most, temperature) not in self._made:
+                parameters = {"max_tokens": most, **({"temperature": 0} if temperature else {})}
+                self._made[most, temperature] = self._make(parameters)
+            return self._made[most, temperature]
+
+
+class ChatModel(AskedModel):
+    """A model of a provider that LangChain knows."""
+
+    def __init__(self, calls: Calls, wire: ChatWire, embedder: Embedder, reasoning: bool, window: int) -> None:
+        super().__init__(calls, embedder, reasoning)
+        self._wire = wire
+        self._window = window
+
+    @property
+    def context_window(self) -> int:  # type: ignore[override]
+        """Tokens that prompt and answer may take together, as LangChain knows it; else assumed."""
+        return self._window
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report must know."""
+        return (*super().notes, *self._wire.manners.notes)
+
+
+def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatModel:
+    """Load `PROVIDER:NAME`; nothing is sent.
+
+    Raises:
+        UserError: the provider's package or its key is missing, or no text may leave the machine.
+    """
+    provider, _, model = name.partition(":")
+    if not model:
+        raise UserError(f"{name}: names no model", f"write it as {provider}:NAME")
+    place = "machine" if provider == OLLAMA and _ollama_is_here() else "network"
+    refuse_if_offline("model", name, place, loading.offline)
+    alias = loading.alias or last_part(name)
+    key = key_of(alias)
+    scrub = Scrubber(key)
+    make = _maker(name, key, patience, scrub)
+    profile = getattr(make({"max_tokens": 1, "temperature": 0}), "profile", None)
+    window = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
+    peer = Peer(model, model, provider, place, tuple(variables_of(alias)))
+    wire = ChatWire(make, scrub)
+    calls = Calls(peer, wire, loading.concurrency, patience)
+    return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window or WINDOW)
+
+
+def _maker(name: str, key: str, patience: Patience, scrub: Scrubber) -> MakeChat:
+    """Makes chat models of a provider."""
+    with needed(f"{name}: asking a provider"):
+        from langchain.chat_models import init_chat_model
+    provider, _, model = name.partition(":")
+    fixed: dict[str, Any] = {"timeout": patience.request_seconds, "max_retries": 0}
+    if key:
+        fixed["api_key"] = key
+
+    def make(parameters: Mapping[str, Any]) -> Any:
+        try:
+            return init_chat_model(model, model_provider=provider, **fixed, **parameters)
+        except ImportError as error:
+            found = _INSTALL.search(str(error))
+            package = found[1] if found else f"langchain-{provider.replace('_', '-')}"
+            raise UserError(f"{name} needs {package}, which is not installed", f"pip install {package}") from None
+        except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
+            raise UserError(
+                f"{name}: cannot be asked: {scrub(str(error))}",
+                "export the key that the provider's package asks for, or ADVISOR_API_KEY",
+            ) from None
+
+    return make
+
+
+def read(call: Call, message: Any, ttft_seconds: float, seconds: float) -> Reply:
+    """A message of LangChain's as a reply."""
+    about = message.response_metadata or {}
+    apart = "".join(
+        str(block.get("reasoning") or "") for block in message.content_blocks if block.get("type") == "reasoning"
+    )
+    written = Written.of(str(message.text), apart)
+    ended = str(about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason") or "").lower()
+    finish = "length" if ended in _CUT else "filter" if ended in _FILTERED else "stop"
+    version = " ".join(str(about[one]) for one in ("model_name", "system_fingerprint") if about.get(one))
+    return Reply(
+        written.answer,
+        **usage_of(call, _as_servers_say(message.usage_metadata), written),
+        ttft_seconds=ttft_seconds,
+        seconds=seconds,
+        finish=finish,
+        thought=bool(written.thought.strip()),
+        version=version,
+    )
+
+
+def _as_servers_say(usage: Any) -> Mapping[str, Any] | None:
+    """LangChain's usage in the words of OpenAI's."""
+    if not usage:
+        return None
+    return {
+        "prompt_tokens": usage.get("input_tokens"),
+        "completion_tokens": usage.get("output_tokens"),
+        "prompt_tokens_details": {"cached_tokens": (usage.get("input_token_details") or {}).get("cache_read")},
+        "completion_tokens_details": {"reasoning_tokens": (usage.get("output_token_details") or {}).get("reasoning")},
+    }
+
+
+def _gathered(pieces: Iterable[Any], began: float) -> tuple[Any, float | None]:
+    """A message of its pieces, and when the first of its text came."""
+    whole, first = None, None
+    for piece in pieces:
+        whole = piece if whole is None else whole + piece
+        if first is None and str(piece.text).strip():
+            first = time.perf_counter() - began
+    if whole is None:
+        raise Trouble("broken", "the answer broke off", paid=True)
+    return whole, first
+
+
+def _ollama_is_here() -> bool:
+    """Whether Ollama is asked on this machine, as it is where nothing else is said."""
+    where = os.environ.get(OLLAMA_HOST, "")
+    host = urlsplit(where if "//" in where else f"//{where}").hostname
+    return not host or is_loopback(host)
