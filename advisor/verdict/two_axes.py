@@ -41,15 +41,17 @@ def across_models(
         spent: the expenses of the rows for which they are known.
         margin: a difference that is too small to matter, in units of the metric.
     """
-    pairs = [*_best_of_each(rows), *_tuned_against_prompted(rows)]
+    found: dict[frozenset[str], tuple[str, Row, Row]] = {}
+    for pair in (*_tuned_against_prompted(rows), *_best_of_each(rows)):
+        found.setdefault(frozenset((pair[1].spec, pair[2].spec)), pair)
     items, sentences = [], []
-    for name, one, two in {(pair[1].spec, pair[2].spec): pair for pair in reversed(pairs)}.values():
+    for name, one, two in found.values():
         contrast = contrasts.between(one.spec, two.spec)
         said = _quality(one, two, contrast, margin)
         items.append(DiagnosisItem(name, contrast.difference, f"{said}.", contrast.shown))
         if one.tuned != two.tuned and (costs := _costs(one, two, spent, limits)):
             sentences.append(f"{said}, {costs}.")
-    return Between(tuple(reversed(items)), tuple(reversed(sentences)))
+    return Between(tuple(items), tuple(sentences))
 
 
 def _best_of_each(rows: Sequence[Row]) -> Iterator[tuple[str, Row, Row]]:
