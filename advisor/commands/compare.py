@@ -164,7 +164,8 @@ def _plan(options: argparse.Namespace, task: Task, sources: Sequence[ModelSource
 def _scope(options: argparse.Namespace, task: Task) -> Scope:
     """How much is measured, and where it would be recorded."""
     folder = Path(options.out or Path("runs") / task.name)
-    return Scope(folder, options.seeds, limited=task.limits.p95_ms is not None)
+    limit = task.limits.p95_ms
+    return Scope(folder, options.seeds, p95_seconds=None if limit is None else limit / 1000)
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:

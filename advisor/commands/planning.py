@@ -10,7 +10,8 @@ from pathlib import Path
 
 from advisor.approaches import Lengths, apart
 from advisor.errors import UserError
-from advisor.forecast.plan import ModelOutlook, Plan, Scope, plan
+from advisor.forecast.plan import ModelOutlook, Scope, plan
+from advisor.forecast.planned import WorkPlan
 from advisor.measuring.comparing import loaded
 from advisor.measuring.environment import hardware
 from advisor.measuring.lineup import Lineup
@@ -35,7 +36,7 @@ EMBEDDED = 64  # texts by which the speed of an embedder is told
 
 def planned_comparison(
     task: Task, models: Sequence[ModelSource], rows: Lineup, prices: Prices, scope: Scope, progress: Progress
-) -> Plan:
+) -> WorkPlan:
     """What the approaches will take on each of the models; models in this process are probed, others are not asked."""
     found = []
     for source in models:
@@ -66,9 +67,9 @@ def _outlook(task: Task, model: LanguageModel, prices: Prices, folder: Path, pro
 
 def _facts(model: LanguageModel) -> ModelFacts:
     """What a model says of itself. The context window, for which a server would be asked, is left open."""
-    if not model.can.remote:
-        return facts_of(model)
-    model.context_window = 0
+    asks = not isinstance(getattr(type(model), "context_window", None), property)  # what is looked up once, by a call
+    if model.can.remote and asks:
+        model.context_window = 0
     return facts_of(model)
 
 

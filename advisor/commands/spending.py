@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from advisor.cleaning import say
 from advisor.commands.planning import planned_comparison
 from advisor.errors import UserError
-from advisor.forecast.plan import UNASKED_USD, Scope
+from advisor.forecast.plan import Scope
 from advisor.measuring.lineup import Lineup
 from advisor.measuring.progress import Silence
 from advisor.models.hosted.purse import Purse
@@ -46,7 +46,7 @@ def paying(cap: float | None, prices: Prices) -> Iterator[None]:
 
 
 def asked_cap(task: Task, models: Sequence[ModelSource], rows: Lineup, prices: Prices, scope: Scope) -> float | None:
-    """The most that may be spent, asked for on a terminal where more than `UNASKED_USD` is foreseen for paid models.
+    """The most that may be spent, asked for on a terminal where much is foreseen for paid models.
 
     Raises:
         UserError: what was typed is no amount, or nobody typed anything.
@@ -55,7 +55,7 @@ def asked_cap(task: Task, models: Sequence[ModelSource], rows: Lineup, prices: P
     if not elsewhere or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     plan = planned_comparison(task, elsewhere, rows, prices, scope, Silence())
-    if plan.paid_usd <= UNASKED_USD:
+    if not plan.wants_a_cap:
         return None
     names = ", ".join(sorted(plan.paid))
     say(f"{names}: about {usd(plan.paid_usd)} is foreseen (--plan says for what). Spend how many dollars at most?")

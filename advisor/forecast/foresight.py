@@ -19,6 +19,7 @@ from advisor.pilot.readings import Rates
 from advisor.tasks import Outline
 from advisor.verdict import LatencySummary
 from advisor.verdict.costs import Quantities
+from advisor.verdict.token_prices import PaidTokens
 
 FACTOR = 2.0
 """A figure is to be taken as right within this factor, up or down; on the measured comparisons, nine in ten are."""
@@ -78,6 +79,7 @@ class Foreseen:
         trained: whether parameters are trained.
         work: the work, a stand-in for costs where no rate and no price is known.
         ranges: the likely range of each known figure, by its name in the JSON report.
+        fit_tokens: of what the model is asked while it is fitted.
     """
 
     prompt_tokens: float | None
@@ -90,11 +92,16 @@ class Foreseen:
     trained: bool
     work: Work | None
     ranges: dict[str, Range] = field(default_factory=dict)
+    fit_tokens: PaidTokens | None = None
 
     @property
     def quantities(self) -> Quantities:
         """The quantities that costs follow from."""
-        return Quantities(self.fit_seconds, self.index_seconds, self.throughput_qps, self.trained)
+        known, written = self.prompt_tokens is not None, self.completion_tokens or 0.0
+        query = PaidTokens(self.prompt_tokens or 0.0, 0.0, written) if known else None
+        return Quantities(
+            self.fit_seconds, self.index_seconds, self.throughput_qps, self.trained, query=query, fit=self.fit_tokens
+        )
 
 
 _UNKNOWN = Foreseen(None, None, None, None, None, None, None, False, None)
@@ -130,6 +137,7 @@ def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, m
             memory_bytes=_memory(model, load, len(task.test)),
             trained=load.trains,
             work=Work.of(load),
+            fit_tokens=PaidTokens(load.prompt, 0.0, load.written).times(load.tried),
         ),
         lengths,
     )

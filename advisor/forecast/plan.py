@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.approaches import Adapted, Approach, Lengths, Load, spec_of
 from advisor.approaches.answering import TRIAL_EXAMPLES
 from advisor.approaches.workload import TRIED_AGAIN
 from advisor.forecast.foresight import WRITING_SHARE, foresee, load_of
+from advisor.forecast.planned import Planned, PlannedRow, WorkPlan, both
 from advisor.measuring import latency, timing
 from advisor.measuring.records import ModelFacts
 from advisor.pilot.readings import Rates
@@ -25,97 +25,10 @@ from advisor.verdict.decision import Row
 from advisor.verdict.prices import Tariff
 from advisor.verdict.token_prices import PaidTokens
 
-UNASKED_USD = 1.0
-"""Foreseen dollars of paid models up to which nobody is asked for a cap."""
 BLANKS = 3  # inputs that say nothing, by which the labels of a context that is the same for all are compared
 AROUND_LABEL = 6  # tokens of the JSON that a label is answered in
 THOUGHT = 400  # tokens of thought before an answer, of a model that thinks and was never measured here
 MOST_NODES = 128  # calls by which labels are told at most; beyond, they are told in one
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What a step takes.
-
-    Attributes:
-        calls: of the language model.
-        tokens: of these, as they would be charged; nothing is taken to be cached.
-        seconds: None where that cannot be told.
-        usd: None where there is no price, or hours are paid that cannot be told.
-    """
-
-    calls: float = 0.0
-    tokens: PaidTokens = field(default_factory=partial(PaidTokens, requests=0.0))
-    seconds: float | None = 0.0
-    usd: float | None = 0.0
-
-    def __add__(self, other: Planned) -> Planned:
-        return Planned(
-            self.calls + other.calls,
-            self.tokens + other.tokens,
-            _both(self.seconds, other.seconds),
-            _both(self.usd, other.usd),
-        )
-
-    def times(self, number: int) -> Planned:
-        """So many times as much."""
-        seconds, usd = (None if x is None else number * x for x in (self.seconds, self.usd))
-        return Planned(number * self.calls, self.tokens.times(number), seconds, usd)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRow:
-    """What an approach takes with a model, all seeds together.
-
-    Attributes:
-        model: the model's alias; empty where no model runs.
-        fit, test, alone: fitting and indexing; the answers to the test set; the requests that are sent one at a time.
-        instead: why there is nothing to do, or nothing can be told; empty else.
-    """
-
-    spec: str
-    model: str
-    fit: Planned = field(default_factory=Planned)
-    test: Planned = field(default_factory=Planned)
-    alone: Planned = field(default_factory=Planned)
-    instead: str = ""
-
-    @property
-    def total(self) -> Planned:
-        """All three steps."""
-        return self.fit + self.test + self.alone
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a comparison takes.
-
-    Attributes:
-        task: its name.
-        paid: aliases of the models that are paid by the token.
-        assumptions: what it rests on, in sentences.
-        prices: the prices that were applied, for display.
-    """
-
-    task: str
-    rows: tuple[PlannedRow, ...]
-    paid: frozenset[str] = frozenset()
-    assumptions: tuple[str, ...] = ()
-    prices: tuple[str, ...] = ()
-
-    @property
-    def total(self) -> Planned:
-        """What is known of all rows."""
-        whole = Planned()
-        for row in self.rows:
-            known = row.total
-            whole += replace(known, seconds=known.seconds or 0.0, usd=known.usd or 0.0)
-        return whole
-
-    @property
-    def paid_usd(self) -> float:
-        """Dollars for models that are paid by the token, as far as their prices are known."""
-        return math.fsum(row.total.usd or 0.0 for row in self.rows if row.model in self.paid)
 
 
 @dataclass(frozen=True)
@@ -152,16 +65,16 @@ class Scope:
             and tells how fast a model elsewhere answers.
         seeds: of approaches that depend on one.
         latency_examples: requests that are sent alone without a limit, where there are so many test examples.
-        limited: whether a limit of latency asks for more.
+        p95_seconds: the limit of latency, which asks for more where it is not plainly broken; None without one.
     """
 
     folder: Path = Path()
     seeds: int = 1
     latency_examples: int = latency.REQUESTS
-    limited: bool = False
+    p95_seconds: float | None = None
 
 
-def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> Plan:
+def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> WorkPlan:
     """What the approaches take on each of the models; what leaves the model aside is measured once, with the first."""
     scope, outline = scope or Scope(), Outline.of(task)
     rows: list[PlannedRow] = []
@@ -176,7 +89,7 @@ def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], s
             skipped = PlannedRow(spec, model.alias if approach.uses_model else "", instead=f"skipped: {reason}")
             rows.append(skipped if reason else planned(approach, outline, model, scope))
     models = [model for model, _ in asked]
-    return Plan(
+    return WorkPlan(
         task=task.name,
         rows=tuple(rows),
         paid=frozenset(model.alias for model in models if model.tariff.tokens),
@@ -223,10 +136,11 @@ class _Row:
         untuned = not self.approach.trains_model
         blanks = (tries if self.approach.follows_query else BLANKS) if tries and untuned else 0
         searched = max(0.0, self.load.tried - self._label_tries())
-        asked = self._asked(tries + searched) + self._blank(blanks)
+        written = Planned(tokens=PaidTokens(completion=self.load.tried_written, requests=0.0))
+        asked = self._asked(tries + searched) + self._blank(blanks) + written
         seconds, index = self.foreseen.fit_seconds, self.foreseen.index_seconds or 0.0
         if not self.here:
-            seconds = _both(self._seconds(asked.calls), self._embedding(self.load.embedded_to_fit))
+            seconds = both(self._seconds(asked.calls), self._embedding(self.load.embedded_to_fit))
         if self.load.indexed and self.foreseen.index_seconds is None:
             return self._priced(asked, None, 0.0)
         return self._priced(asked, seconds, index)
@@ -247,11 +161,11 @@ class _Row:
 
     def alone(self) -> Planned:
         """The requests that are sent one at a time, warm-up included."""
-        limited = self.scope.limited and not self.approach.control
         number = min(self.scope.latency_examples, len(self.task.test))
         if not number:
             return Planned()
-        each = self._alone_seconds()
+        each, limit = self._alone_seconds(), self.scope.p95_seconds
+        limited = limit is not None and not self.approach.control and (each is None or each <= limit)
         wanted, cap = (latency.UNDER_A_LIMIT, latency.LIMIT_SECONDS) if limited else (number, latency.SECONDS)
         if each:
             wanted = max(min(wanted, math.ceil(cap / each)), min(latency.FEWEST, number))
@@ -340,7 +254,7 @@ class _Row:
         Args:
             index: seconds of indexing documents, which are this machine's.
         """
-        whole = _both(seconds, index)
+        whole = both(seconds, index)
         here, hour, tokens = self.tariff.here, self.tariff.hour, self.tariff.tokens
         indexed = here.usd * index / 3600 if here else 0.0
         if tokens is not None:
@@ -382,10 +296,6 @@ def _between(less: Planned, more: Planned) -> Planned:
         )
     )
     return replace(less, calls=calls, tokens=PaidTokens(prompt, 0.0, written, less.tokens.reasoning, calls))
-
-
-def _both(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one + other
 
 
 def _assumed(model: ModelOutlook, task: Outline) -> Iterator[str]:

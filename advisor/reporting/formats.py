@@ -22,7 +22,7 @@ from advisor import plugins
 from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
-from advisor.forecast.plan import Plan
+from advisor.forecast.planned import WorkPlan
 from advisor.profiling import Profile
 from advisor.reporting.blocks import Report
 from advisor.reporting.characters import encodable
@@ -42,7 +42,7 @@ GROUP = "advisor.reports"
 WIDTH = 100
 _WIDEST = 160
 
-Subject = Decision | Curves | Estimate | Profile | Plan
+Subject = Decision | Curves | Estimate | Profile | WorkPlan
 
 
 class Format(Protocol):
@@ -158,7 +158,7 @@ def _blocks(subject: Subject) -> Report:
             return estimate_report(subject)
         case Profile():
             return profile_report(subject)
-        case Plan():
+        case WorkPlan():
             return plan_report(subject)
 
 
@@ -172,5 +172,5 @@ def _facts(subject: Subject) -> dict[str, Any]:
             return estimate_document(subject)
         case Profile():
             return profile_document(subject)
-        case Plan():
+        case WorkPlan():
             return plan_document(subject)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from advisor.forecast.plan import Plan, Planned, PlannedRow
+from advisor.forecast.planned import Planned, PlannedRow, WorkPlan
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import Block, Code, Column, Paragraph, Report, Table, TableRow, listed
 from advisor.reporting.document import SCHEMA, clean
@@ -15,7 +15,7 @@ from advisor.verdict import words
 TOTAL = "all together"
 
 
-def plan_report(plan: Plan) -> Report:
+def plan_report(plan: WorkPlan) -> Report:
     """The report of a plan: a row for each approach and model, their sum, and what it rests on."""
     unknown = [_name(row, plan) for row in plan.rows if not row.instead and row.total.usd is None]
     late = [_name(row, plan) for row in plan.rows if not row.instead and row.total.seconds is None]
@@ -24,6 +24,10 @@ def plan_report(plan: Plan) -> Report:
         for what, names in (("Dollars", unknown), ("Seconds", late))
         if names
     ]
+    if plan.wants_a_cap:
+        missing.append(
+            f"{figures.money(plan.paid_usd)} of it are for models paid by the token: --max-spend USD caps that."
+        )
     blocks: tuple[Block, ...] = (
         _table(plan),
         *((Paragraph(tuple(missing)),) if missing else ()),
@@ -33,7 +37,7 @@ def plan_report(plan: Plan) -> Report:
     return Report(f"Plan: {statements.named(plan.task)}", blocks)
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: WorkPlan) -> dict[str, Any]:
     """The plan as plain JSON values; what cannot be told is null."""
     found = {
         "schema": SCHEMA,
@@ -61,7 +65,7 @@ def _planned(step: Planned) -> dict[str, object]:
     return dataclasses.asdict(step)
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: WorkPlan) -> Table:
     shown: list[tuple[str, Planned | None, str]] = [
         (_name(row, plan), None if row.instead else row.total, row.instead) for row in plan.rows
     ]
@@ -91,7 +95,7 @@ def _share(row: PlannedRow) -> str:
     return "" if row.instead else figures.duration(row.fit.seconds, compact=True)
 
 
-def _name(row: PlannedRow, plan: Plan) -> str:
+def _name(row: PlannedRow, plan: WorkPlan) -> str:
     """The spec, with the model where there are several."""
     several = len({one.model for one in plan.rows if one.model}) > 1
     return f"{row.spec}@{row.model}" if several and row.model else row.spec

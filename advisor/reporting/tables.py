@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from advisor.measuring.attempt import LATENCY, PREDICT
 from advisor.reporting import figures, statements
@@ -47,6 +47,7 @@ def costs(decision: Decision) -> Table:
             lambda r: "by the token" if r.cost.by_tokens else figures.money(r.cost.always_on_over_horizon),
         ),
         ("cost of 1,000, 95 %", lambda r: _span(r.cost.per_1k_low, r.cost.per_1k_high, figures.money)),
+        *_in_batches(measured),
         ("p95 between, ms", _p95),
         ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
         ("answer tokens", lambda r: figures.count(r.completion_tokens)),
@@ -59,6 +60,13 @@ def costs(decision: Decision) -> Table:
     ]
     columns = tuple(Column((title,), [cell(row) for row in measured]) for title, cell in found)
     return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+
+
+def _in_batches(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
+    """What 1,000 queries cost that may wait for a day, where that has a price of its own."""
+    if all(row.cost.per_1k_in_batches is None for row in rows):
+        return []
+    return [("cost of 1,000 in batches", lambda r: figures.money(r.cost.per_1k_in_batches) if r.cost.by_tokens else "")]
 
 
 def _results(decision: Decision) -> Iterator[Column]:

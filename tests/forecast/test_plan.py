@@ -1,0 +1,177 @@
+"""Plans: what a comparison is going to take, on models here, on a server of one's own, and paid by the token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from advisor.approaches import Lengths, parse
+from advisor.approaches.workload import TAIL
+from advisor.forecast.plan import AROUND_LABEL, BLANKS, THOUGHT, ModelOutlook, Scope, plan
+from advisor.forecast.planned import PlannedRow
+from advisor.measuring import latency
+from advisor.measuring.records import ModelFacts
+from advisor.pilot.readings import Rates
+from advisor.tasks import Document, Example, Task
+from advisor.verdict.decision import LatencySummary, Row
+from advisor.verdict.prices import HourlyPrice, Tariff
+from advisor.verdict.token_prices import TokenPrice, TokenRates
+
+HOUR = HourlyPrice("a box", 3.6, "a page", "2026-11-01")  # a tenth of a cent a second
+TOKENS = TokenPrice("large", TokenRates(1.0, 10.0), "a page", "2026-11-01")
+RATES = Rates(prefill=1000.0, prefill_alone=500.0, decode=100.0, decode_alone=20.0, train=300.0, embed=5000.0)
+FACTS = ModelFacts("large", "", None, "api", "", "elsewhere", "", None, 0, "", (), place="network", provider="openai")
+
+
+def made(kind: Any, answers: tuple[str, ...], test: int = 100) -> Task:
+    """200 training examples of ten words, and documents of twenty."""
+    text = "one two three four five six seven eight nine ten"
+    examples = tuple(Example(str(i), f"{text} {i}", answers[i % len(answers)]) for i in range(200 + test))
+    documents = tuple(Document(f"d{i}", "", f"{text} {text}") for i in range(10))
+    return Task("t", kind, "Do it.", "accuracy" if kind == "classification" else "token_f1",
+                train=examples[:200], test=examples[200:], documents=documents,
+                labels=answers if kind == "classification" else ())  # fmt: skip
+
+
+SORTING = made("classification", ("card lost", "card stolen", "parcel"))
+ASKING = made("qa", ("it is on the second floor of the house",))
+
+
+@pytest.fixture
+def model() -> Callable[..., ModelOutlook]:
+    def build(task: Task, tariff: Tariff, rates: Rates = Rates(), **facts: Any) -> ModelOutlook:  # noqa: B008
+        here = facts.get("place") == "process"
+        lengths = Lengths.of(task, lambda text: len(text.split()))
+        return ModelOutlook("large", replace(FACTS, **facts), lengths, rates, trainable=here, tariff=tariff)
+
+    return build
+
+
+@pytest.fixture
+def paid(model: Callable[..., ModelOutlook]) -> Callable[..., ModelOutlook]:
+    return lambda task, **facts: model(task, Tariff(tokens=TOKENS, here=HOUR), Rates(embed=5000.0), **facts)
+
+
+def row_of(task: Task, look: ModelOutlook, spec: str, scope: Scope | None = None) -> PlannedRow:
+    (row,) = plan(task, [(look, [parse(spec)])], scope).rows
+    return row
+
+
+def test_a_hosted_model_answers_each_query_once_and_some_alone(paid: Callable[..., ModelOutlook]) -> None:
+    look = paid(ASKING)
+    row = row_of(ASKING, look, "few-shot:k=4")
+    alone = latency.REQUESTS + latency.WARM_UPS
+    assert (row.fit.calls, row.test.calls, row.alone.calls) == (0, 100, alone)
+    lengths = look.lengths
+    prompt = lengths.stem + 4 * (lengths.input + lengths.answer + 12) + lengths.input + TAIL
+    assert row.test.tokens.prompt == pytest.approx(100 * prompt)
+    assert row.test.tokens.completion == pytest.approx(100 * lengths.answer)
+    assert row.test.usd == pytest.approx(100 * (prompt + 10 * lengths.answer) / 1e6)
+    assert row.total.usd == pytest.approx((100 + alone) * (prompt + 10 * lengths.answer) / 1e6)
+    assert row.total.seconds is None  # it was never asked
+
+
+def test_labels_are_taken_to_be_tried_out_first(paid: Callable[..., ModelOutlook]) -> None:
+    row = row_of(SORTING, paid(SORTING), "zero-shot")
+    assert row.fit.calls == 48 + BLANKS
+    assert row.test.calls == row.test.tokens.completion == 100
+    plain = row_of(SORTING, paid(SORTING, labels_by="constraint"), "zero-shot")
+    assert plain.fit.calls == 0
+    assert plain.test.tokens.completion == pytest.approx(100 * (paid(SORTING).lengths.answer + AROUND_LABEL))
+
+
+def test_a_context_that_follows_the_query_may_be_asked_blank_too(paid: Callable[..., ModelOutlook]) -> None:
+    row = row_of(SORTING, paid(SORTING), "few-shot:select=nearest")
+    assert row.fit.calls == 2 * 48
+    assert row.test.calls == pytest.approx(100 * math.sqrt(2))
+
+
+def test_a_server_of_ones_own_is_asked_for_every_token_where_labels_part(model: Callable[..., ModelOutlook]) -> None:
+    look = model(SORTING, Tariff(hour=HOUR, here=HOUR), place="machine", provider="")
+    row = row_of(SORTING, look, "zero-shot")
+    each = 1 + 2  # "card lost" and "card stolen" have a second token
+    assert (row.fit.calls, row.test.calls) == ((48 + BLANKS) * each, 100 * each)
+    assert row.total.usd is None and row.total.seconds is None
+
+
+def test_a_model_that_thinks_is_paid_for_its_thought(paid: Callable[..., ModelOutlook]) -> None:
+    look = paid(ASKING, reasoning=True)
+    found = row_of(ASKING, look, "zero-shot").test
+    assert found.tokens.reasoning == 100 * THOUGHT
+    before = replace(earlier("few-shot:k=1"), reasoning_tokens=50.0)
+    assert row_of(ASKING, replace(look, earlier=(before,)), "zero-shot").test.tokens.reasoning == 100 * 50
+
+
+def test_a_model_here_takes_the_time_of_its_probe(model: Callable[..., ModelOutlook]) -> None:
+    look = model(ASKING, Tariff(hour=HOUR, here=HOUR), RATES, place="process", provider="")
+    whole = plan(ASKING, [(look, [parse(spec) for spec in ("zero-shot", "rag", "lora", "nearest")])])
+    zero, rag, lora, nearest = whole.rows
+    assert zero.total.seconds is not None and rag.total.seconds is not None and lora.fit.seconds is not None
+    assert lora.fit.seconds > 2 * zero.total.seconds
+    assert (zero.fit.seconds, lora.fit.calls) == (0, 0)
+    assert rag.fit.seconds == pytest.approx(200 / 5000)
+    assert zero.total.usd == pytest.approx(zero.total.seconds / 1000)
+    assert (nearest.model, nearest.total.calls) == ("", 0)
+    assert whole.total.seconds == pytest.approx(sum(row.total.seconds or 0.0 for row in whole.rows))
+    assert whole.paid_usd == 0
+
+
+def earlier(spec: str, **more: Any) -> Row:
+    """A recorded row: 10 queries a second in batches, a second alone; 100 tokens read and 10 written."""
+    known: dict[str, Any] = {"n": 100, "throughput_qps": 10.0, "prompt_tokens": 100.0, "completion_tokens": 10.0}
+    known |= {"quality": None, "latency": LatencySummary(1000, 1000, 1, 16), **more}
+    return Row(spec, "ok", None, False, True, True, (), **known)
+
+
+def test_what_was_recorded_tells_how_fast_a_server_is_and_is_not_asked_again(paid: Callable[..., ModelOutlook]) -> None:
+    look = paid(ASKING)
+    written = 1.5 * look.lengths.answer
+    like = earlier("few-shot:k=1", completion_tokens=written)
+    found = row_of(ASKING, replace(look, earlier=(like, earlier("rag", completion_tokens=9 * written))), "zero-shot")
+    assert found.test.seconds == pytest.approx(10)
+    assert found.alone.seconds == pytest.approx(latency.REQUESTS + latency.WARM_UPS)
+    done = row_of(ASKING, replace(look, earlier=(like,)), "few-shot:k=1")
+    assert (done.instead, done.total.calls) == ("measured already", 0)
+
+
+def test_slow_requests_are_fewer(paid: Callable[..., ModelOutlook]) -> None:
+    slow = earlier("few-shot:k=1", completion_tokens=13.5, latency=LatencySummary(10_000, 10_000, 1, 5))
+    look = replace(paid(ASKING), earlier=(slow,))
+    assert row_of(ASKING, look, "zero-shot").alone.calls == latency.FEWEST + latency.WARM_UPS
+    limited = row_of(ASKING, paid(ASKING), "zero-shot", Scope(p95_seconds=1.0))
+    assert limited.alone.calls == latency.UNDER_A_LIMIT + latency.WARM_UPS
+    broken = row_of(ASKING, look, "zero-shot", Scope(p95_seconds=1.0))
+    assert broken.alone.calls == latency.FEWEST + latency.WARM_UPS
+
+
+def test_seeds_count_where_an_approach_depends_on_one(paid: Callable[..., ModelOutlook]) -> None:
+    one, three = (row_of(ASKING, paid(ASKING), "few-shot:k=4", Scope(seeds=seeds)).total for seeds in (1, 3))
+    factor = 3 if parse("few-shot:k=4").seeded else 1
+    assert three.calls == factor * one.calls
+    assert row_of(ASKING, paid(ASKING), "zero-shot", Scope(seeds=3)).total.calls == one.calls
+
+
+def test_what_cannot_be_done_says_so(paid: Callable[..., ModelOutlook]) -> None:
+    assert row_of(ASKING, paid(ASKING), "lora").instead == "skipped: the model cannot be trained here"
+    bare = replace(ASKING, train=())
+    assert row_of(bare, paid(bare), "few-shot").instead == "skipped: there are no training examples"
+
+
+def test_several_models_share_what_leaves_models_aside(
+    paid: Callable[..., ModelOutlook], model: Callable[..., ModelOutlook]
+) -> None:
+    small = replace(model(ASKING, Tariff(hour=HOUR, here=HOUR), RATES, place="process", provider=""), alias="small")
+    specs = [parse("nearest"), parse("zero-shot")]
+    found = plan(ASKING, [(paid(ASKING), specs), (small, specs)])
+    assert [(row.spec, row.model) for row in found.rows] == [
+        ("nearest", ""),
+        ("zero-shot", "large"),
+        ("zero-shot", "small"),
+    ]
+    assert found.paid == {"large"}
+    assert found.paid_usd == pytest.approx(found.rows[1].total.usd)
+    assert len(found.prices) == 2
