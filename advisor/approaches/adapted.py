@@ -157,6 +157,9 @@ class Adapted(Approach):
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding_for(task, model)))
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
+        elif predictor.asker.reasoning is not None:
+            most = predictor.asker.reasoning.max_tokens
+            predictor.notes += (f"The model reasoned before it answered, in up to {most} tokens.",)
         if tuned is not None and source.embedder is not None:
             inputs = [example.input for example in task.train]
             predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")

@@ -40,6 +40,7 @@ def test_a_label_is_read_behind_the_reasoning(spec: str, tickets: Task, make_mod
 def test_reasoning_may_take_lines_and_an_answer_keeps_its_cap(desk: Task, make_model: Callable[..., Any]) -> None:
     model = make_model(writing=lambda p: "one\ntwo " * 40 if p.reasoning == "" else "yes " * 90)
     predictor = parse("rag:cot=true").fit(desk.for_fitting(), model, 0)
+    assert any("in up to 128 tokens" in note for note in predictor.facts.notes)
     answer = predictor.predict([Query("q", "where is the canteen")])[0]
     asked = model.prompts[-1]
     assert asked.reasoning is not None
