@@ -124,7 +124,11 @@ class FakeServer:
 
     def _take(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         with self._lock:
-            self.requests.append(SimpleNamespace(path=to.path, headers=dict(to.headers), body=body))
+            self.requests.append(
+                SimpleNamespace(
+                    path=to.path, headers={one.title(): value for one, value in to.headers.items()}, body=body
+                )
+            )
             number = len(self.requests)
         given = to.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.key and given != self.key:
@@ -332,5 +336,5 @@ def llama_cpp() -> Iterator[Served]:
     }.items():
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed: {install}")
-    with serving("--parallel", "2") as served:
+    with serving("--parallel", "2", "--context", "512") as served:
         yield served
