@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,38 @@ CUT, CUT_IN_THOUGHT, FILTERED = "cut off", "cut off while it reasoned", "refused
 HOSTED = "A hosted model may change from one day to the next under the same name."
 UNASKED = "It reasons before it answers although it was told not to, and was given room for that."
 _PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How prompts become requests.
+
+    Attributes:
+        room: what they have to fit.
+        begun: how answers are begun for the model; empty where it begins them itself.
+    """
+
+    room: PromptRoom
+    begun: str
+
+    def send(self, prompt: Prompt, call: Call, now: Round) -> tuple[Fitted, Reply]:
+        """The answer to a prompt, of which is left out what does not fit.
+
+        Args:
+            call: the request, but for its messages and how answers are begun.
+
+        Raises:
+            Trouble, UserError, Interrupted: there is none.
+        """
+        fitted = self.room.fit(prompt, call.most)
+        while True:
+            asked = replace(call, messages=fitted.messages(bool(self.begun)), started=self.begun + call.started)
+            try:
+                return fitted, now.send(asked)
+            except Trouble as trouble:
+                if trouble.kind != "long":
+                    raise
+            fitted = self.room.shorter(fitted)
 
 
 class AskedModel(LanguageModel):
@@ -77,7 +109,8 @@ class AskedModel(LanguageModel):
             Interrupted: it is gone, or what may be spent is spent.
         """
         self._as_it_is(adaptation)
-        return self._each(prompts, lambda prompt, now: self._generation(prompt, decoding, now))
+        asking = self._asking(self._begun())
+        return self._each(prompts, lambda prompt, now: self._generation(prompt, decoding, now, asking))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, estimated: by its bytes, and no fewer than it has words and marks."""
@@ -119,37 +152,26 @@ class AskedModel(LanguageModel):
     def _thinking(self) -> bool:
         return self.reasoning or self._thinks
 
-    def _generation(self, prompt: Prompt, decoding: Decoding, now: Round) -> Generation:
+    def _asking(self, begun: str) -> Asking:
+        """How a prompt becomes a request. What has to be asked of the server for it is asked here, before threads
+        begin."""
+        return Asking(PromptRoom(self.context_window, self.count_tokens), begun)
+
+    def _generation(self, prompt: Prompt, decoding: Decoding, now: Round, asking: Asking) -> Generation:
         while True:
             thinks = self._thinking
+            asking = replace(asking, begun="") if thinks else asking
             most = decoding.max_tokens + REASONING_TOKENS * thinks
             # A stop text would end a thought as well.
             call = Call(most=most, stop=() if thinks else decoding.stop)
-            fitted, reply = self._fitting(prompt, call, "" if thinks else self._begun(), now)
+            fitted, reply = asking.send(prompt, call, now)
             if call.stop and not reply.text.strip() and reply.finish == "stop" and not reply.thought:
                 # The answer may begin with what ends it, such as a line break: that is no answer yet.
-                fitted, reply = self._fitting(prompt, replace(call, stop=()), self._begun(), now)
+                fitted, reply = asking.send(prompt, replace(call, stop=()), now)
             if thinks or not _only_thought(reply):
                 text = decoding.ended(reply.text.strip().removeprefix(CUE))
                 return self._told(fitted, reply, now, text, failure_of(reply, text, thinks))
             self._thinks = True
-
-    def _fitting(self, prompt: Prompt, call: Call, begun: str, now: Round) -> tuple[Fitted, Reply]:
-        """The answer to a prompt, of which is left out what does not fit.
-
-        Args:
-            begun: how the answer is begun for the model, before what `call` says.
-        """
-        room = PromptRoom(self.context_window, self.count_tokens)
-        fitted = room.fit(prompt, call.most)
-        while True:
-            asked = replace(call, messages=fitted.messages(bool(begun)), started=begun + call.started)
-            try:
-                return fitted, now.send(asked)
-            except Trouble as trouble:
-                if trouble.kind != "long":
-                    raise
-            fitted = room.shorter(fitted)
 
     def _told(self, fitted: Fitted, reply: Reply, now: Round, text: str, failure: str) -> Generation:
         """A reply as an answer, with the times of a caller."""

@@ -218,7 +218,7 @@ class Round:
             reused, self._reused = self._reused, 0.0
         if counts:
             clock.called(**counts)
-        if reused:
+        if reused and not self._trial:  # a trial took no time on the clock either
             clock.credit(ANSWERS, reused)
 
     def _sent(self, call: Call, ask: Callable[[], None]) -> Reply:

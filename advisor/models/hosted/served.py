@@ -15,7 +15,7 @@ from advisor.errors import Interrupted, NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.asked import REASONING_TOKENS, WINDOW, AskedModel, failure_of
+from advisor.models.hosted.asked import REASONING_TOKENS, WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import GOES_ON, Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
@@ -100,7 +100,10 @@ class ServedModel(AskedModel):
         door = None if self._thinking else self._doors.likelihood(tuple(choices))
         if door is None:
             raise NotApplicable(f"{self.name} gives no likelihoods of labels")
-        return self._each(prompts, lambda prompt, now: self._scores(prompt, tuple(choices), door, now))
+        asking = self._asking(self._begun())
+        calls = _requests(tuple(choices), door)
+        found = self._each(prompts, lambda prompt, now: self._replies(prompt, calls, now, asking))
+        return [_scores_of(tuple(choices), door, *one) for one in found]
 
     def choose(
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
@@ -114,7 +117,10 @@ class ServedModel(AskedModel):
         way = self._doors.constraint()
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
-        return self._each(prompts, lambda prompt, now: self._choice(prompt, tuple(choices), way, now))
+        most = 2 * max(map(self.count_tokens, choices)) + AROUND + REASONING_TOKENS * self._thinking
+        call = Call(most=most, choices=tuple(choices), by=way)
+        asking = self._asking(self._doors.begun_by(way))
+        return self._each(prompts, lambda prompt, now: self._choice(prompt, call, now, asking))
 
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
         if way == "likelihood":
@@ -124,30 +130,26 @@ class ServedModel(AskedModel):
     def _begun(self) -> str:
         return CUE if self._doors.goes_on else ""
 
-    def _choice(self, prompt: Prompt, choices: tuple[str, ...], way: Constraint, now: Round) -> Generation:
-        most = 2 * max(map(self.count_tokens, choices)) + AROUND
-        call = Call(most=most + REASONING_TOKENS * self._thinking, choices=choices, by=way)
-        fitted, reply = self._fitting(prompt, call, self._doors.begun_by(way), now)
-        text = chosen(reply, choices)
-        answer = self._told(fitted, reply, now, text, "")
-        if text in choices:
-            return answer
-        return replace(answer, failure=failure_of(reply, text, self._thinking) or NO_LABEL)
+    def _choice(self, prompt: Prompt, call: Call, now: Round, asking: Asking) -> Generation:
+        fitted, reply = asking.send(prompt, call, now)
+        text = chosen(reply, call.choices)
+        failure = "" if text in call.choices else failure_of(reply, "", self._thinking) or NO_LABEL
+        return self._told(fitted, reply, now, text, failure)
 
-    def _scores(self, prompt: Prompt, labels: tuple[str, ...], door: Walk | Told, now: Round) -> Scores:
-        """The labels' likelihoods by one of the doors."""
-        calls = _asking(labels, door)
-        begun = self._begun()
-        fitted, first = self._fitting(prompt, calls[0], begun, now)
-        messages = fitted.messages(bool(begun))
+    def _replies(
+        self, prompt: Prompt, calls: Sequence[Call], now: Round, asking: Asking
+    ) -> tuple[Fitted, list[Reply], float]:
+        """What labels are told by behind one prompt, and the seconds since the model was called."""
+        fitted, first = asking.send(prompt, calls[0], now)
+        messages = fitted.messages(bool(asking.begun))
 
         def ask(call: Call) -> Reply:
-            return now.send(replace(call, messages=messages, started=begun + call.started))
+            return now.send(replace(call, messages=messages, started=asking.begun + call.started))
 
         # Of many prompts each is asked one thing after the other; of one alone somebody waits for the answer.
         at_once = self.calls.at_once if now.streamed else 1
         replies = [first, *slide(calls[1:], ask, at_once, now.stop, lambda _: None)]
-        return _scores_of(labels, door, fitted, replies, time.perf_counter() - now.began)
+        return fitted, replies, time.perf_counter() - now.began
 
     def _each(self, prompts: Sequence[Prompt], work: Callable[[Prompt, Round], R]) -> list[R]:
         """Do `work` for each prompt; behind the first answers the server is asked, once, how long it has the model."""
@@ -173,7 +175,7 @@ class ServedModel(AskedModel):
         raise Interrupted(f"{self.name}: the server is gone ({said}); {GOES_ON} once it is back")
 
 
-def _asking(labels: tuple[str, ...], door: Walk | Told) -> list[Call]:
+def _requests(labels: tuple[str, ...], door: Walk | Told) -> list[Call]:
     """The requests by which labels are told behind one prompt, but for its messages."""
     if isinstance(door, Told):
         return [Call((), 1, f" {label}", told=n) for label, n in zip(labels, door.lengths, strict=True)]

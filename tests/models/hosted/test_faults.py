@@ -1,0 +1,127 @@
+"""A server that misbehaves: each fault is handled, and named where it cannot be."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from advisor.errors import Interrupted, UserError
+from advisor.models import Decoding, Prompt
+from advisor.models.clock import clock
+from advisor.models.hosted.patience import Patience
+
+WORDS = Decoding(8, ("\n",))
+Load = Callable[..., Any]
+
+
+def asked(*inputs: str) -> list[Prompt]:
+    return [Prompt("Say it again.", text) for text in inputs]
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "408", "429", "drop", "garbage", "shape"])
+def test_what_may_pass_is_asked_again(server: Any, load_served: Load, fault: str) -> None:
+    model = load_served(server.name, concurrency=2)
+    model.generate(asked("warm"), WORDS)
+    clock.drain()
+    first = len(server.requests)
+    server.fault = lambda number: fault if number == first + 1 else None
+    assert [one.text for one in model.generate(asked("a", "b"), WORDS)] == ["said a", "said b"]
+    assert clock.drain().calls["retried"] == 1
+
+
+def test_a_stream_that_breaks_off_is_asked_again(server: Any, load_served: Load) -> None:
+    model = load_served(server.name)
+    model.generate(asked("warm"), WORDS)
+    first = len(server.requests)
+    server.fault = lambda number: "cut" if number <= first + 2 else None
+    assert model.generate(asked("a"), WORDS)[0].text == "said a"
+
+
+def test_a_server_says_how_long_to_wait(server: Any, load_served: Load) -> None:
+    model = load_served(server.name)
+    model.generate(asked("warm"), WORDS)
+    first = len(server.requests)
+    server.fault = lambda number: "429 0.15" if number == first + 1 else None
+    began = time.perf_counter()
+    model.generate(asked("a"), WORDS)
+    assert 0.14 < time.perf_counter() - began < 2
+
+
+def test_a_slow_answer_is_given_up_and_asked_again(server: Any, load_served: Load) -> None:
+    model = load_served(server.name, patience=Patience(request_seconds=0.3, first_wait=0.001))
+    model.generate(asked("warm"), WORDS)
+    first = len(server.requests)
+    server.fault = lambda number: "slow" if number == first + 1 else None
+    began = time.perf_counter()
+    assert model.generate(asked("a", "b"), WORDS)[0].text == "said a"
+    assert time.perf_counter() - began < 3
+
+
+@pytest.mark.parametrize("fault", ["500", "garbage", "429", "drop"])
+def test_what_does_not_pass_interrupts_and_names_it(server: Any, load_served: Load, fault: str) -> None:
+    server.fault = lambda number: fault if number > 3 else None
+    model = load_served(server.name, concurrency=2)
+    with pytest.raises(Interrupted, match="the same command goes on from there"):
+        model.generate(asked(*map(str, range(30))), WORDS)
+    assert len(server.requests) < 30
+
+
+@pytest.mark.parametrize(
+    ("set_up", "said", "hint"),
+    [
+        ({"key": "right"}, "takes no such key: 401 Incorrect API key", "ADVISOR_API_KEY_TOY or ADVISOR_API_KEY"),
+        ({"elsewhere": "http://127.0.0.1:1"}, r"sends elsewhere, to http://127.0.0.1:1/v1", "if you trust it"),
+        ({"refuses": {"model"}}, "refuses the request: 400 Unsupported parameter", "check"),
+    ],
+)
+def test_what_will_not_change_is_told_at_once(
+    server: Any, load_served: Load, set_up: dict[str, Any], said: str, hint: str
+) -> None:
+    for name, value in set_up.items():
+        setattr(server, name, value)
+    with pytest.raises(UserError, match=said) as caught:
+        load_served(server.name).generate(asked("x"), WORDS)
+    assert hint in caught.value.hint
+    assert len(server.requests) <= 5
+
+
+def test_a_model_that_is_not_served_is_told_at_once(server: Any, load_served: Load) -> None:
+    with pytest.raises(UserError, match=r"does not know the model: 404 The model other does not exist"):
+        load_served(f"{server.address}/v1#other").generate(asked("x", "y"), WORDS)
+
+
+def test_a_failure_stops_the_others(server: Any, load_served: Load) -> None:
+    model = load_served(server.name, concurrency=2)
+    model.generate(asked("warm"), WORDS)
+    server.refuses = {"messages"}
+    with pytest.raises(UserError):
+        model.generate(asked(*map(str, range(200))), WORDS)
+    assert len(server.requests) < 20
+
+
+def test_an_account_that_is_spent_interrupts(server: Any, load_served: Load) -> None:
+    server.fault = lambda number: "402"
+    with pytest.raises(Interrupted, match="what its account may spend is spent"):
+        load_served(server.name).generate(asked("x"), WORDS)
+
+
+def test_five_thousand_calls_with_faults_each_answered_once_in_order(server: Any, load_served: Load) -> None:
+    chance = random.Random(7)
+    faults = ("500", "429", "drop", "garbage", "shape")
+    server.answer = lambda messages: messages[-1]["content"].split("\n")[0]
+    model = load_served(server.name, patience=Patience(first_wait=0.001, longest_wait=0.1), concurrency=8)
+    model.generate(asked("warm"), WORDS)
+    server.answered.clear()
+    server.fault = lambda number: chance.choice(faults) if chance.random() < 0.1 else None
+    clock.drain()
+    texts = [f"n{number}" for number in range(5000)]
+    began = time.perf_counter()
+    assert [one.text for one in model.generate(asked(*texts), WORDS)] == texts
+    assert time.perf_counter() - began < 120
+    calls = clock.drain().calls
+    assert calls["requests"] == 5000 and 350 < calls["retried"] < 750
+    assert sorted(server.answered) == sorted(f"{text}\nAnswer:" for text in texts)

@@ -1,0 +1,118 @@
+"""Where keys come from, where they go, and where they never stand."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.errors import UserError
+from advisor.models import Decoding, Prompt
+from advisor.models.hosted.keys import Scrubber, key_of
+
+PLANTED = "sk-Pl4nted0123456789abcdefXYZ"
+WORDS = Decoding(8, ("\n",))
+ASKED = [Prompt("Say it again.", "x"), Prompt("Say it again.", "y")]
+Load = Callable[..., Any]
+
+
+def sent_keys(server: Any) -> set[str]:
+    return {one.headers["Authorization"] for one in server.requests}
+
+
+def test_the_variable_of_an_alias_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert key_of("big-one", "OPENAI_API_KEY") == ""
+    for name, expected in (("OPENAI_API_KEY", "c"), ("ADVISOR_API_KEY", "b"), ("ADVISOR_API_KEY_BIG_ONE", "a")):
+        monkeypatch.setenv(name, expected)
+        assert key_of("big-one", "OPENAI_API_KEY") == expected
+    assert key_of("small") == "b"
+
+
+def test_what_cannot_be_a_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_API_KEY", f"{PLANTED}\nnext")
+    with pytest.raises(UserError, match="ADVISOR_API_KEY holds characters that no key has") as caught:
+        key_of("x")
+    assert PLANTED not in str(caught.value)
+
+
+def test_a_providers_own_key_goes_to_it_and_to_this_machine_alone(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", PLANTED)
+    load_served(server.name).generate(ASKED, WORDS)
+    assert sent_keys(server) == {f"Bearer {PLANTED}"}
+    server.requests.clear()
+    monkeypatch.setattr("advisor.models.hosted.address.is_loopback", lambda host: False)
+    load_served(server.name).generate(ASKED, WORDS)
+    assert sent_keys(server) == {"Bearer none"}
+
+
+def test_what_else_the_environment_holds_for_openai_goes_to_no_other_server(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: gateway-secret\nAuthorization: Bearer other-secret")
+    load_served(server.name).generate(ASKED, WORDS)
+    assert "secret" not in json.dumps([one.headers for one in server.requests])
+
+
+def test_a_key_is_not_carried_along_a_redirect(server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    server.elsewhere = f"http://localhost:{server.address.rsplit(':', 1)[1]}"
+    with pytest.raises(UserError, match="a key is not carried there"):
+        load_served(server.name).generate(ASKED, WORDS)
+    assert all(one.headers["Host"].startswith("127.0.0.1") for one in server.requests)
+
+
+def test_a_key_stands_in_no_message_record_or_log(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server echoes it, whole and in part."""
+    monkeypatch.setenv("ADVISOR_API_KEY_TOY", PLANTED)
+    caplog.set_level(logging.DEBUG)
+    model = load_served(server.name)
+    with model.keeping_answers(tmp_path / "kept.jsonl"):
+        answers = model.generate(ASKED, WORDS)
+    server.key = "another"
+    said = [repr(answers), json.dumps(model.describe()), repr(model.answered_by), repr(model.calls.peer)]
+    said.append((tmp_path / "kept.jsonl").read_text())
+    with pytest.raises(UserError) as caught:
+        model.generate(ASKED, WORDS)
+    error: BaseException | None = caught.value
+    while error is not None:
+        said += [str(error), repr(error)]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    said += [record.getMessage() for record in caplog.records]
+    whole = "\n".join(said)
+    assert "[key]" in whole
+    assert not [PLANTED[at : at + 8] for at in range(len(PLANTED) - 7) if PLANTED[at : at + 8] in whole]
+
+
+def test_a_scrubber_takes_out_what_is_left_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "tok-987654321")
+    scrub = Scrubber(PLANTED)
+    said = f"a key sk-Pl4nt****fXYZ ({PLANTED.upper()}), {PLANTED[5:15]}\nor tok-987654321 or key sk-abc***def"
+    assert scrub(said) == "a key [key] ([key]), [key] or [key] or key [key]"
+    assert scrub("\x1b[31mred\x07") == "red"
+    assert len(scrub("long " * 1000)) < 400
+
+
+@pytest.mark.parametrize(
+    "name", ["http://user:hidden@host/v1#m", "https://hidden@host/v1#m", "http://h/v1?key=hidden#m"]
+)
+def test_an_address_with_a_secret_is_refused_without_showing_it(name: str, load_served: Load) -> None:
+    with pytest.raises(UserError, match="would stand in every record") as caught:
+        load_served(name)
+    assert "hidden" not in str(caught.value)
+
+
+def test_openai_itself_needs_a_key(load_served: Load) -> None:
+    with pytest.raises(UserError, match="openai:gpt-5-mini: there is no key for it") as caught:
+        load_served("openai:gpt-5-mini")
+    assert "ADVISOR_API_KEY_GPT_5_MINI or ADVISOR_API_KEY or OPENAI_API_KEY" in caught.value.hint
