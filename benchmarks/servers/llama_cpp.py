@@ -75,21 +75,21 @@ def _ready(address: str) -> bool:
     return False
 
 
-def serve(parallel: int, context: int, threads: int, port: int, key: str) -> None:
+def serve(options: argparse.Namespace) -> None:
     """Serve until the process is ended; the address is printed at once."""
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(SMOLLM2.locate())
+    parameters.model.path = options.file or str(SMOLLM2.locate())
     parameters.model_alias = {ALIAS}
-    parameters.n_ctx = context * parallel
-    parameters.n_parallel = parallel
-    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+    parameters.n_ctx = options.context * options.parallel
+    parameters.n_parallel = options.parallel
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = options.threads
     parameters.hostnames = ["127.0.0.1"]
-    parameters.port = port
+    parameters.port = options.port
     parameters.endpoint_metrics = True
-    if key:
-        parameters.api_keys = [key]
+    if options.key:
+        parameters.api_keys = [options.key]
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     while True:
@@ -103,8 +103,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key", default="")
-    options = parser.parse_args()
-    serve(options.parallel, options.context, options.threads, options.port, options.key)
+    parser.add_argument("--file", default="", help="of the weights; default: the embedded model's")
+    serve(parser.parse_args())
 
 
 if __name__ == "__main__":
