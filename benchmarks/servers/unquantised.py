@@ -1,7 +1,7 @@
 """The embedded model's file with its weights in float32, in which llama.cpp computes as we do.
 
-With the file as it comes, llama.cpp rounds activations to 8 bits before it multiplies them with weights of 4; served from
-this one, what is left between two engines is what they do otherwise.
+With the file as it comes, llama.cpp rounds activations to 8 bits before it multiplies them with weights of 4; served
+from this one, what is left between two engines is what they do otherwise.
 """
 
 from __future__ import annotations

@@ -1,0 +1,102 @@
+"""`python -m benchmarks.servers overhead|parity|planning|table`: models behind a server, beside one in this process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import advisor
+from advisor.models.contention import Contention, between, look
+from advisor.models.local.packages import SMOLLM2
+from advisor.tasks import Limits, Task, subset
+from advisor.verdict import load_prices
+from benchmarks.servers.llama_cpp import serving
+from benchmarks.servers.overhead import CONCURRENCY, overhead
+from benchmarks.servers.parity import Size, parity
+from benchmarks.servers.planning import planning
+from benchmarks.servers.table import table
+from benchmarks.servers.unquantised import unquantised
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "servers.json"
+LABELS, QUESTIONS = ["zero-shot", "few-shot"], ["zero-shot", "few-shot", "rag"]
+PARALLEL = ("--parallel", str(CONCURRENCY), "--context", "2048")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=[*BENCHMARKS, "table"])
+    parser.add_argument("--data", type=Path, help="a folder of task folders; default: the examples")
+    parser.add_argument("--server", default="", help="of another server than llama.cpp: http://...#NAME, for parity")
+    parser.add_argument("--name", default="llama.cpp", help="what that server is called in the table")
+    parser.add_argument("--test", type=int, default=100)
+    parser.add_argument("--train", type=int, default=100)
+    options = parser.parse_args()
+    if options.what != "table":
+        before, began = look(), time.perf_counter()
+        found = BENCHMARKS[options.what](options)
+        others = between(before, look())
+        _keep(options.what, found, others, time.perf_counter() - began)
+    print(table(json.loads(RESULTS.read_text())))
+
+
+def _overhead(options: argparse.Namespace) -> dict[str, Any]:
+    return {f"{seconds:g}": overhead(seconds) for seconds in (0.02, 0.05, 0.2)}
+
+
+def _parity(options: argparse.Namespace) -> dict[str, Any]:
+    size, found = Size(options.test, options.train), {}
+    for name, task, specs in _tasks(options.data):
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder)
+            if options.server:
+                found[f"{options.name}, {name}"] = parity(task, options.server, specs, size, place / "other")
+                continue
+            with serving(*PARALLEL) as server:
+                found[f"llama.cpp, {name}"] = parity(task, server.model, specs, size, place / "quantised")
+            file = unquantised(SMOLLM2.locate(), place / "float32.gguf")
+            with serving(*PARALLEL, "--file", str(file)) as server:
+                found[f"llama.cpp in float32, {name}"] = parity(task, server.model, specs, size, place / "float")
+    return found
+
+
+def _planning(options: argparse.Namespace) -> dict[str, Any]:
+    found = {}
+    for name, task, specs in _tasks(options.data):
+        taken = subset(task, limit=min(options.test, len(task.test)), train_limit=min(options.train, len(task.train)))
+        with tempfile.TemporaryDirectory() as folder, serving(*PARALLEL) as server:
+            found[name] = planning(taken, server.model, [*specs, "lora:epochs=1@here"], load_prices(), Path(folder))
+    return found
+
+
+def _tasks(data: Path | None) -> Iterator[tuple[str, Task, list[str]]]:
+    """The examples, and one public task where there is a folder of them; no limits, which ask for more requests."""
+    folders = [(ROOT / "examples" / "ticket-routing", LABELS), (ROOT / "examples" / "handbook-qa", QUESTIONS)]
+    if data is not None:
+        folders.append((data / "trec6", LABELS))
+    for folder, specs in folders:
+        yield folder.name, replace(advisor.load_task(folder), limits=Limits()), specs
+
+
+def _keep(what: str, found: dict[str, Any], others: Contention, seconds: float) -> None:
+    """Add figures to those that are there."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept.setdefault(what, {}).update(found)
+    kept.setdefault("others", {})[what] = {"cpu_share": others.share, "seconds": seconds}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "overhead": _overhead,
+    "parity": _parity,
+    "planning": _planning,
+}
+
+if __name__ == "__main__":
+    main()
