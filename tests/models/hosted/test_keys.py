@@ -96,6 +96,15 @@ def test_a_key_stands_in_no_message_record_or_log(
     assert not [PLANTED[at : at + 8] for at in range(len(PLANTED) - 7) if PLANTED[at : at + 8] in whole]
 
 
+def test_an_answer_that_says_the_key_is_kept_without_it(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    server.answer = lambda messages: f"it is {PLANTED}."
+    for prompts in (ASKED, ASKED[:1]):
+        assert load_served(server.name).generate(prompts, WORDS)[0].text == "it is [key]."
+
+
 def test_a_comparison_leaves_no_key_behind(
     server: Any,
     load_served: Load,
