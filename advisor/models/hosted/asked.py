@@ -21,7 +21,6 @@ from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decoding, G
 from advisor.models.prompt import CUE, Prompt
 
 R = TypeVar("R")
-REASONING_TOKENS = 4096  # of thought, beside what an answer may take
 WINDOW = 32_768  # tokens, where nobody says how many a model takes
 CUT, CUT_IN_THOUGHT, FILTERED = "cut off", "cut off while it reasoned", "refused by a content filter"
 HOSTED = "A hosted model may change from one day to the next under the same name."
@@ -161,7 +160,7 @@ class AskedModel(LanguageModel):
         while True:
             thinks = self._thinking
             asking = replace(asking, begun="") if thinks else asking
-            most = decoding.max_tokens + REASONING_TOKENS * thinks
+            most = decoding.max_tokens + asking.room.thought * thinks
             # A stop text would end a thought as well.
             call = Call(most=most, stop=() if thinks else decoding.stop)
             fitted, reply = asking.send(prompt, call, now)

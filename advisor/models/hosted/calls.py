@@ -23,7 +23,7 @@ from advisor.models.hosted.window import slide
 
 T = TypeVar("T")
 R = TypeVar("R")
-SPAN, ANSWERS = "request", "answers"
+SPAN, EMBEDDING, ANSWERS = "request", "embed", "answers"
 MOST_VERSIONS = 8
 TRIES_OF_A_TRIAL = 3
 GOES_ON = "the same command goes on from there"
@@ -38,6 +38,7 @@ class Peer:
         model: as its server calls it.
         provider, place: as in `advisor.measuring.records.ModelFacts`.
         keys: variables that its key is looked for in.
+        embeds: whether it is an embedder, whose tokens have a price of their own and are counted apart.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Peer:
     provider: str
     place: str
     keys: tuple[str, ...] = ()
+    embeds: bool = False
 
 
 class Calls:
@@ -91,7 +93,7 @@ class Calls:
             if heard and not trial:
                 progress.answered(1)
 
-        with clock.span(SPAN):
+        with clock.span(EMBEDDING if self.peer.embeds else SPAN):
             try:
                 return slide(items, lambda item: work(item, now), self.at_once, now.stop, done)
             except Trouble as trouble:
@@ -236,7 +238,10 @@ class Round:
                     raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}") from None
         waited = tried - began
         self.calls.answered(reply)
-        self._count(requests=1, **reply.tokens)
+        if self.calls.peer.embeds:
+            self._count(embedded=reply.prompt)
+        else:
+            self._count(requests=1, **reply.tokens)
         return _later(reply, waited, self._lap())
 
     def _tried(self, call: Call, ask: Callable[[], None]) -> Reply:

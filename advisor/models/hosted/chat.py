@@ -21,7 +21,7 @@ from advisor.models.hosted.keys import Scrubber, key_of, variables_of
 from advisor.models.hosted.manners import SYSTEM, Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.reading import usage_of
-from advisor.models.hosted.reply import Call, Reply
+from advisor.models.hosted.reply import Call, Reply, without_keys
 from advisor.models.hosted.thought import Written
 from advisor.models.hosted.trouble import Trouble, trouble_of
 from advisor.models.load import Loading, last_part
@@ -61,7 +61,7 @@ class ChatWire:
         for _ in range(ADJUSTED):
             sent = self._sent(call)
             try:
-                return self._answer(call, sent, streamed, began)
+                return without_keys(self._answer(call, sent, streamed, began), self._scrub.out_of)
             except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
                 trouble = trouble_of(error, self._scrub)
                 if not self.manners.learn(trouble, sent):
@@ -130,7 +130,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     make = _maker(name, key, patience, scrub)
     profile = getattr(make({"max_tokens": 1, "temperature": 0}), "profile", None)
     window = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
-    peer = Peer(model, model, provider, place, tuple(variables_of(alias)))
+    peer = Peer(name, model, provider, place, tuple(variables_of(alias)))
     wire = ChatWire(make, scrub)
     calls = Calls(peer, wire, loading.concurrency, patience)
     return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window or WINDOW)

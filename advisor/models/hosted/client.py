@@ -12,11 +12,11 @@ from typing import Any
 from advisor.extras import needed
 from advisor.models.hosted.address import Address
 from advisor.models.hosted.keys import PLACEHOLDER, Scrubber
-from advisor.models.hosted.lifting import lifted, lifting
+from advisor.models.hosted.lifting import lifted, lifted_alone, lifting
 from advisor.models.hosted.manners import SYSTEM, Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.reading import reply_of
-from advisor.models.hosted.reply import Call, Messages, Reply
+from advisor.models.hosted.reply import Call, Messages, Reply, without_keys
 from advisor.models.hosted.trouble import Trouble, trouble_of
 
 _OURS = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
@@ -147,6 +147,7 @@ class ServerWire:
         self.manners = manners
         self.reasoning = reasoning
         self.ids: dict[str, int] = {}
+        self._unlikely: set[tuple[str, ...]] = set()  # tokens of calls that were told lifted, and by that alone
         self.goes_on: Mapping[str, Any] | None = None
         self._widths = WIDTHS[: 2 if effort else None]  # that it takes, as far as is known
         self._effort = effort
@@ -157,6 +158,10 @@ class ServerWire:
 
     def answer(self, call: Call, streamed: bool) -> Reply:
         """As in `advisor.models.hosted.reply.Wire`."""
+        return without_keys(self._answer(call, streamed), self.client.scrub.out_of)
+
+    def _answer(self, call: Call, streamed: bool) -> Reply:
+        """The answer to a request, adjusted to what the server takes."""
         began = time.perf_counter()
         for _ in range(ADJUSTED):
             body = self._body(call)
@@ -173,16 +178,22 @@ class ServerWire:
 
     def _at_once(self, call: Call, body: Mapping[str, Any]) -> Reply:
         """The answer as a whole; where tokens are too unlikely to be listed, they are lifted if the server can."""
+        tokens = [token for token in call.tokens if token in self.ids]
+        asked = lifting(body, [self.ids[token] for token in tokens], self._widths[-1])
+        if call.tokens in self._unlikely:
+            more = self.client.post(CHAT, asked)
+            if found := lifted_alone(more, tokens):
+                return _lifted_to(call, reply_of(Call(), more), found)
+            self._unlikely.discard(call.tokens)
         data = self.client.post(CHAT, body)
         reply = reply_of(call, data)
-        tokens = [token for token in call.tokens if token in self.ids]
         if not (reply.lacking and tokens):
             return reply
-        asked = lifting(body, [self.ids[token] for token in tokens], self._widths[-1])
         more = self.client.post(CHAT, asked)
-        found = lifted(data, more, tokens)
-        values = (found.get(token, value) for token, value in zip(call.tokens, reply.values, strict=True))
-        return _both(replace(reply_of(Call(), more), values=tuple(values), lacking=len(found) < len(tokens)), reply)
+        if len(tokens) == len(call.tokens) and lifted_alone(more, tokens):
+            self._unlikely.add(call.tokens)
+        known = dict(zip(call.tokens, reply.values, strict=True))
+        return _lifted_to(call, _both(reply_of(Call(), more), reply), {**known, **lifted(data, more, tokens)})
 
     def _learned(self, trouble: Trouble, body: Mapping[str, Any]) -> bool:
         """Whether the request is another one now, after what the server has said."""
@@ -270,6 +281,11 @@ def constraint(call: Call) -> dict[str, Any]:
 def offered(call: Call) -> list[str]:
     """The choices as they are written behind how the answer was begun."""
     return [f" {one}" if call.started else one for one in call.choices]
+
+
+def _lifted_to(call: Call, reply: Reply, found: Mapping[str, float]) -> Reply:
+    """A reply with the likelihoods that were told."""
+    return replace(reply, values=tuple(found[token] for token in call.tokens))
 
 
 def _both(now: Reply, before: Reply) -> Reply:

@@ -128,7 +128,7 @@ class Doors:
 
     def _told(self, labels: tuple[str, ...]) -> Told | None:
         """vLLM's door: log-probabilities of the prompt's own tokens."""
-        if not self.goes_on or begin_each_other(labels):
+        if not self.goes_on or begin_each_other(labels) or len(labels) > MOST_NODES:
             return None
         before = self._prompt_tokens(CUE)
         if not before:

@@ -59,6 +59,12 @@ class Scrubber:
         clean = _MASKED.sub("[key]", self._without(plain(text)))
         return clean if len(clean) <= LONGEST else clean[:LONGEST] + "..."
 
+    def out_of(self, text: str) -> str:
+        """A text as it is, but for whole keys: what a server answers is kept, even where it says them."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return text
+
     def _without(self, text: str) -> str:
         lower = text.lower()
         if len(lower) != len(text):  # a letter whose small form is longer

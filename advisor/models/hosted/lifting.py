@@ -14,6 +14,7 @@ from typing import Any
 from advisor.models.hosted.reading import alternatives, first_position
 
 BIAS = 12.0  # nats: from e^-18 to among the first hundred; the likeliest of the others still stand there
+LEFT = 1e-4  # of the probability, told in single precision
 
 
 def lifting(body: Mapping[str, Any], ids: Sequence[int], width: int) -> dict[str, Any]:
@@ -40,6 +41,21 @@ def lifted(plain: Any, biased: Any, tokens: Sequence[str]) -> dict[str, float]:
         return {}
     fallen = sorted(others)[len(others) // 2]
     return {token: after[token] - BIAS - fallen for token in tokens if token in after}
+
+
+def lifted_alone(biased: Any, tokens: Sequence[str]) -> dict[str, float]:
+    """The same from the answer with the bias alone: what these tokens have together says how far all others fell.
+
+    Nothing is told where so little is left to the others that it is lost in rounding.
+    """
+    after = _after(biased)
+    if not all(token in after for token in tokens):
+        return {}
+    left = 1.0 - math.fsum(math.exp(after[token]) for token in tokens)
+    if left < LEFT:
+        return {}
+    fallen = math.log1p(math.expm1(BIAS) * left)
+    return {token: after[token] - fallen for token in tokens}
 
 
 def _after(data: Any) -> dict[str, float]:

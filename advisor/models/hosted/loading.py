@@ -21,6 +21,7 @@ EFFORTS = ("none", "minimal")  # as little as each of OpenAI's models can be tol
 
 
 STANDARD = Patience()
+EMBEDDER = "embedder"
 
 
 def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedModel:
@@ -46,7 +47,7 @@ def load_embedder(name: str, loading: Loading, patience: Patience = STANDARD) ->
     Raises:
         UserError: as above.
     """
-    peer, client = _entered("embedder", name, loading, patience)
+    peer, client = _entered(EMBEDDER, name, loading, patience)
     return ServedEmbedder(Calls(peer, EmbeddingWire(client), loading.concurrency, patience))
 
 
@@ -64,7 +65,7 @@ def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tupl
     client = ServerClient(name, address, Account(key, own=hosted), patience)
     far = address.place == "network"
     provider = OPENAI if hosted else address.host if far else ""
-    return Peer(shown, address.model, provider, address.place, tuple(keys)), client
+    return Peer(shown, address.model, provider, address.place, tuple(keys), what == EMBEDDER), client
 
 
 def _is_openai(name: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Literal, Protocol
 
 from advisor.models.language_model import BYTES_A_TOKEN
@@ -99,6 +99,11 @@ class Reply:
             "reasoning": self.reasoning,
             "estimated": (self.prompt + self.completion + self.reasoning) * self.estimated,
         }
+
+
+def without_keys(reply: Reply, scrub: Callable[[str], str]) -> Reply:
+    """A reply in whose texts no key stands, should a server say it."""
+    return replace(reply, text=scrub(reply.text), version=scrub(reply.version))
 
 
 class Wire(Protocol):

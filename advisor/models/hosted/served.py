@@ -15,11 +15,11 @@ from advisor.errors import Interrupted, NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.asked import REASONING_TOKENS, WINDOW, AskedModel, Asking, failure_of
+from advisor.models.hosted.asked import WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import GOES_ON, Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
-from advisor.models.hosted.fitting import Fitted
+from advisor.models.hosted.fitting import REASONING_TOKENS, Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
@@ -28,7 +28,6 @@ from advisor.models.prompt import CUE, Prompt
 
 R = TypeVar("R")
 NO_LABEL = "answered none of the labels"
-LABEL_TOKENS = 32  # room for a label behind a prompt
 LOOKS = 3  # times that a server is asked what it serves
 
 
@@ -117,9 +116,9 @@ class ServedModel(AskedModel):
         way = self._doors.constraint()
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
-        most = 2 * max(map(self.count_tokens, choices)) + AROUND + REASONING_TOKENS * self._thinking
-        call = Call(most=most, choices=tuple(choices), by=way)
         asking = self._asking(self._doors.begun_by(way))
+        most = 2 * max(map(self.count_tokens, choices)) + AROUND + asking.room.thought * self._thinking
+        call = Call(most=most, choices=tuple(choices), by=way)
         return self._each(prompts, lambda prompt, now: self._choice(prompt, call, now, asking))
 
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:

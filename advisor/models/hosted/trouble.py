@@ -16,7 +16,7 @@ _LONG = re.compile(
     r"too many (input )?tokens|exceeds the (maximum|available)[^.]*tokens",
     re.IGNORECASE,
 )
-_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance|billing", re.IGNORECASE)
+_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
 _UNREACHED = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "PoolTimeout", "NameResolutionError")
 
 

@@ -143,6 +143,12 @@ def test_a_thought_that_is_cut_off_is_a_named_failure(server: Any, load_served: 
     assert model.generate(asked("x"), WORDS)[0].failure == "cut off"
 
 
+def test_a_thought_has_no_more_than_half_of_the_window(server: Any, load_served: Load) -> None:
+    server.listed = {"max_model_len": 1000}
+    load_served(server.name, reasoning=True).generate(asked("x"), WORDS)
+    assert server.chats[-1]["max_tokens"] == 8 + 500
+
+
 def test_a_model_that_reasons_unasked_is_given_room_for_it(server: Any, load_served: Load) -> None:
     server.thought, server.answer = "first this then that and so on and on", lambda messages: "red"
     model = load_served(server.name)

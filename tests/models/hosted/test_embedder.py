@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from advisor.errors import Interrupted, UserError
+from advisor.models.clock import clock
 from advisor.models.hosted.loading import load_embedder
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading
@@ -25,12 +26,15 @@ def embedder(server: Any) -> Iterator[Any]:
 
 def test_vectors_are_of_length_one_and_in_order(server: Any, embedder: Any) -> None:
     assert server.requests == []
+    clock.drain()
     texts = ["x" * n for n in range(150)]
     vectors = embedder.embed(texts)
     assert vectors.dtype == np.float32 and vectors.shape == (150, 4)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0)
     lengths = vectors[:, 0] / vectors[:, 1] * 3
     assert np.allclose(lengths, [1, *range(1, 150)], rtol=1e-4)  # an empty text is sent as a blank
+    calls = clock.drain().calls
+    assert calls["embedded"] == 5 * 150 and not calls["prompt"]
     assert sorted(len(one.body["input"]) for one in server.requests) == [22, 64, 64]
     assert (embedder.dimension, embedder.revision, embedder.name) == (4, "", server.name)
 

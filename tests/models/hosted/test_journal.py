@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,21 @@ from advisor.models.clock import clock
 
 WORDS = Decoding(8, ("\n",))
 Load = Callable[..., Any]
+ROOT = Path(__file__).parents[3]
+SCRIPT = """
+import json, pathlib, sys
+from advisor.models import Decoding, Prompt
+from advisor.models.clock import clock
+from advisor.models.hosted.loading import load
+from advisor.models.load import Loading
+
+Loading.load_embedder = lambda self: None
+model = load(sys.argv[1], Loading(concurrency=4))
+model.context_window
+with model.keeping_answers(pathlib.Path(sys.argv[2])):
+    model.generate([Prompt("Say it again.", f"secret text {number}") for number in range(40)], Decoding(8))
+print(json.dumps(clock.drain().calls))
+"""
 
 
 def asked(count: int) -> list[Prompt]:
@@ -78,6 +96,25 @@ def test_a_kill_in_the_middle_repeats_no_more_than_was_under_way(
     assert len(server.chats) - sent == kinds.count("answered") - kinds[:killed].count("answered")
     assert 1 <= calls["repeated"] == under_way <= 2
     assert all(json.loads(line) for line in path.read_bytes().splitlines())
+
+
+def test_a_program_that_is_killed_goes_on_where_it_was(server: Any, tmp_path: Path) -> None:
+    server.seconds = 0.05
+    kept = tmp_path / "kept.jsonl"
+    killed = subprocess.Popen([sys.executable, "-c", SCRIPT, server.name, str(kept)], cwd=ROOT)
+    end = time.monotonic() + 60
+    while sum("secret" in text for text in server.answered) < 9 and time.monotonic() < end:
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, server.name, str(kept)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    calls = json.loads(done.stdout)
+    texts = Counter(text for text in server.answered if "secret" in text)
+    repeated = sum(count - 1 for count in texts.values())
+    assert len(texts) == 40 and repeated <= calls["repeated"] <= 4
+    assert calls["requests"] <= 40 - 9 + 4
 
 
 def test_the_same_request_twice_has_two_answers(server: Any, load_served: Load, tmp_path: Path) -> None:

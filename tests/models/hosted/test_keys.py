@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from advisor.errors import UserError
+from advisor.measuring.comparing import compare
 from advisor.models import Decoding, Prompt
 from advisor.models.hosted.keys import Scrubber, key_of
+from advisor.tasks import Task
 
 PLANTED = "sk-Pl4nted0123456789abcdefXYZ"
 WORDS = Decoding(8, ("\n",))
@@ -92,6 +94,36 @@ def test_a_key_stands_in_no_message_record_or_log(
     whole = "\n".join(said)
     assert "[key]" in whole
     assert not [PLANTED[at : at + 8] for at in range(len(PLANTED) - 7) if PLANTED[at : at + 8] in whole]
+
+
+def test_an_answer_that_says_the_key_is_kept_without_it(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    server.answer = lambda messages: f"it is {PLANTED}."
+    for prompts in (ASKED, ASKED[:1]):
+        assert load_served(server.name).generate(prompts, WORDS)[0].text == "it is [key]."
+
+
+def test_a_comparison_leaves_no_key_behind(
+    server: Any,
+    load_served: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    light_task: Task,
+) -> None:
+    """Neither in its records nor in what it shows, whether it works or fails."""
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    model = load_served(server.name)
+    done = compare(light_task, model, ["zero-shot"], out=tmp_path)
+    server.key = "another"
+    failed = compare(light_task, model, ["zero-shot", "few-shot:k=2"], out=tmp_path)
+    assert [run.status for run in done.runs + failed.runs] == ["ok", "ok", "failed"]
+    assert "[key]" in str(failed.runs[1].error)
+    whole = "".join(path.read_text() for path in sorted(tmp_path.rglob("*")) if path.is_file())
+    shown = capfd.readouterr()
+    assert "zero-shot" in whole and PLANTED[:8] not in whole + shown.out + shown.err
 
 
 def test_a_scrubber_takes_out_what_is_left_of_a_key(monkeypatch: pytest.MonkeyPatch) -> None:

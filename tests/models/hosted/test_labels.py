@@ -12,6 +12,7 @@ from advisor.errors import NotApplicable
 from advisor.models import Prompt
 from advisor.models.clock import clock
 from advisor.models.hosted.labels import LabelTree, spelt
+from advisor.models.hosted.lifting import BIAS, lifted, lifted_alone, lifting
 
 Load = Callable[..., Any]
 LABELS = ("spare parts", "spare time", "sales")
@@ -179,3 +180,26 @@ def test_a_text_is_spelt_by_the_longest_tokens() -> None:
     assert spelt(" returns", lambda begun: known[begun]) == [" returns"]
     assert spelt(" rex", lambda begun: known[begun]) == [" re", "x"]
     assert spelt(" zoo", lambda begun: known[begun]) is None
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.01, 0.6])
+def test_what_a_bias_does_tells_how_likely_a_token_was(share: float) -> None:
+    """By softmax over 1,000 tokens, of which two are wanted."""
+    wanted = {"a": 0.9 * share, "b": 0.1 * share}
+    rest = {f"t{n}": (1 - share) * 0.5 ** (n + 1) for n in range(40)}
+    lifted_by = {token: p * math.exp(BIAS) for token, p in wanted.items()}
+    total = sum(lifted_by.values()) + sum(rest.values())
+    plain = position(top_logprobs=[{"token": token, "logprob": math.log(p)} for token, p in list(rest.items())[:20]])
+    after = {**lifted_by, **rest}
+    biased = position(top_probs=[{"token": token, "prob": p / total} for token, p in after.items()])
+    expected = pytest.approx({token: math.log(p) for token, p in wanted.items()}, abs=1e-6)
+    assert lifted(plain, biased, ["a", "b"]) == expected
+    alone = lifted_alone(biased, ["a", "b"])
+    assert alone == (expected if share < 0.05 else {})
+    assert lifted_alone(biased, ["a", "missing"]) == {}
+    assert lifting({"temperature": 0}, [5, 7], 20)["logit_bias"] == {"5": BIAS, "7": BIAS}
+
+
+def position(**said: Any) -> dict[str, Any]:
+    """A completion that says this of its first token."""
+    return {"choices": [{"message": {"content": "x"}, "logprobs": {"content": [said]}}]}

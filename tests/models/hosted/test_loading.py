@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,13 @@ def test_openai_is_asked_as_its_models_want_it(server: Any, load_served: Load, m
     server.refuses = {"reasoning_effort"}
     model.generate([Prompt("Say it again.", "y")], Decoding(8))
     assert [one.get("reasoning_effort") for one in server.chats[-3:]] == ["none", "minimal", None]
+
+
+def test_the_client_comes_with_an_extra(load_served: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(UserError, match="asking a server needs openai, which is not installed") as caught:
+        load_served("http://127.0.0.1:8000/v1#m")
+    assert "adaptation-advisor[api]" in caught.value.hint
 
 
 def test_openai_without_a_name_is_refused(load_served: Load) -> None:
