@@ -31,8 +31,8 @@ def _overhead(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield "## What Advisor adds to a call\n"
     yield (
-        "400 requests to a server that answers after a fixed time, eight at once, by the `openai` client in eight threads "
-        "and by Advisor with its journal, in turn, seven pairs; medians. The goal is at most 1.05."
+        "400 requests to a server that answers after a fixed time, eight at once, by the `openai` client in eight "
+        "threads and by Advisor with its journal, in turn, seven pairs; medians. The goal is at most 1.05."
         + _others(found, "overhead")
     )
     yield "\n| answer takes | client, s | Advisor, s | times as long |\n|---|---|---|---|"
@@ -46,10 +46,10 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield "## The same weights here and there\n"
     yield (
-        "SmolLM2-135M-Instruct, here in float32 and there by the server; test examples with the same answer, quality with "
-        "its 95 % interval, queries a second in batches here and eight at once there, median latency of one alone. "
-        "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it computes "
-        "as we do, so that what differs is the path to the answer." + _others(found, "parity")
+        "SmolLM2-135M-Instruct, here in float32 and there by the server; test examples with the same answer, quality "
+        "with its 95 % interval, queries a second in batches here and eight at once there, median latency of one alone. "
+        "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it "
+        "computes as we do, so that what differs is the path to the answer." + _others(found, "parity")
     )
     columns = "server, task|row|labels by|same|quality here|there|queries/s here|there|p50 ms here|there"
     yield "\n| " + columns.replace("|", " | ") + " |"
