@@ -8,6 +8,7 @@ will be told is assumed, and the assumptions are part of the plan.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,8 +27,11 @@ from advisor.verdict.prices import Tariff
 from advisor.verdict.token_prices import PaidTokens
 
 BLANKS = 3  # inputs that say nothing, by which the labels of a context that is the same for all are compared
+UNCLEAR = 4  # times a median of latency, within which a limit of the 95th percentile may prove to be plainly broken
+ENDS = 1  # tokens that end an answer; servers count them
 AROUND_LABEL = 6  # tokens of the JSON that a label is answered in
 THOUGHT = 400  # tokens of thought before an answer, of a model that thinks and was never measured here
+_WORD = re.compile(r"_?[^\W\d_]+|\d|[^\w\s]")  # what tokenizers usually take for one token
 MOST_NODES = 128  # calls by which labels are told at most; beyond, they are told in one
 
 
@@ -165,8 +169,11 @@ class _Row:
         if not number:
             return Planned()
         each, limit = self._alone_seconds(), self.scope.p95_seconds
-        limited = limit is not None and not self.approach.control and (each is None or each <= limit)
-        wanted, cap = (latency.UNDER_A_LIMIT, latency.LIMIT_SECONDS) if limited else (number, latency.SECONDS)
+        cap, wanted = latency.SECONDS, float(number)
+        if limit is not None and not self.approach.control and (each is None or each <= limit):
+            cap, wanted = latency.LIMIT_SECONDS, float(latency.UNDER_A_LIMIT)
+            if each is None or UNCLEAR * each > limit:  # where it proves to be plainly broken, no more are sent
+                wanted = math.sqrt(wanted * number)
         if each:
             wanted = max(min(wanted, math.ceil(cap / each)), min(latency.FEWEST, number))
         sent = wanted + min(latency.WARM_UPS, number)
@@ -205,7 +212,7 @@ class _Row:
     def _written(self) -> float:
         """Tokens that are written in a call."""
         if not self.labelled:
-            return self.load.written
+            return self.load.written + (ENDS if self.load.written and not self.here else 0)
         if self.likely:
             return self.model.lengths.answer if self.here else 1.0
         return self.model.lengths.answer + AROUND_LABEL
@@ -238,10 +245,13 @@ class _Row:
     def _heavier(self, row: Row) -> float:
         """How many times the work of a recorded row's query one of these is.
 
-        Of a model elsewhere it is what is written, since reading hardly takes time there.
+        What prompts have in common is taken to be read once. Of a model elsewhere it is what is written, since reading
+        hardly takes time there.
         """
-        own = self._work(self.calls * self._prompt, self.calls * (self._written + _thought(self.model)))
-        other = self._work(row.prompt_tokens or 0.0, (row.completion_tokens or 0.0) + row.reasoning_tokens)
+        read = max(0.0, self._prompt - self.load.shared)
+        own = self._work(self.calls * read, self.calls * (self._written + _thought(self.model)))
+        uncached = (row.prompt_tokens or 0.0) - row.cached_tokens
+        other = self._work(uncached, (row.completion_tokens or 0.0) + row.reasoning_tokens)
         return own / other
 
     def _work(self, read: float, written: float) -> float:
@@ -273,8 +283,19 @@ def calls_a_prompt(model: ModelOutlook, task: Outline) -> float:
     """Calls by which a label is told: on a server of one's own one for each token where labels part."""
     if model.facts.place != "machine" or told_by(model.facts) != "likelihood":
         return 1.0
-    nodes = 1.0 + model.lengths.labels
-    return nodes if nodes <= MOST_NODES else 1.0
+    nodes = _nodes(task.labels if isinstance(task.labels, tuple) else ())
+    return float(nodes if nodes <= MOST_NODES else 1)
+
+
+def _nodes(labels: tuple[str, ...]) -> int:
+    """The beginnings behind which labels part or go on, taking words for tokens.
+
+    Where one label begins another, all are closed as well.
+    """
+    rows = [tuple(_WORD.findall(label)) for label in labels]
+    starts = {row[:end] for row in rows for end in range(len(row))}
+    nested = any(row in starts for row in rows)
+    return max(1, len(starts) + (len(rows) if nested else 0))
 
 
 def _thought(model: ModelOutlook) -> float:
