@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 
 from advisor.models.load import EMBEDDERS, LOCAL, MODELS
 from advisor.plugins import installed
@@ -11,6 +12,8 @@ NAMES = {
     MODELS: ("Models (--model)", "embedded, a public name, a folder or a .gguf file: runs in this process"),
     EMBEDDERS: ("Embedders (--embedder)", "embedded, a public name or a folder: runs in this process"),
 }
+SERVERS = ("http", "https")
+WIDTH = 96
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +25,16 @@ def run(options: argparse.Namespace) -> int:
     for group, (heading, local) in NAMES.items():
         print(heading)
         print(f"    {local}")
-        for scheme, point in installed(group).items():
-            if scheme != LOCAL:
-                print(f"    {scheme}:NAME  ({point.dist.name if point.dist else point.value})")
+        for (package, _), schemes in _by_loader(group).items():
+            names = ", ".join(f"{one}://HOST/v1#NAME" if one in SERVERS else f"{one}:NAME" for one in schemes)
+            print(textwrap.fill(f"{names}  ({package})", WIDTH, initial_indent="    ", subsequent_indent="      "))
     return 0
+
+
+def _by_loader(group: str) -> dict[tuple[str, str], list[str]]:
+    """Schemes that one loader loads, by its package and itself."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for scheme, point in installed(group).items():
+        if scheme != LOCAL:
+            found.setdefault((point.dist.name if point.dist else "", point.value), []).append(scheme)
+    return found

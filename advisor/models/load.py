@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, Unpack
@@ -248,9 +249,10 @@ def _loader_of(name: str, group: str, what: str) -> str:
         return LOCAL
     schemes = [scheme for scheme in installed(group) if scheme != LOCAL]
     if found[1] not in schemes:
+        near = get_close_matches(found[1], schemes, n=1)
+        meant = f"did you mean {near[0]}:? " if near else ""
         raise UserError(
             f"{what} {name!r}: nothing installed loads {found[1]}: names",
-            f"installed are {', '.join(f'{scheme}:' for scheme in schemes) or 'none'}; a name without a colon, a "
-            "folder or a .gguf file is loaded here",
+            f"{meant}advisor models lists what is; a name without a colon, a folder or a .gguf file is loaded here",
         )
     return found[1]
