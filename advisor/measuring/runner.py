@@ -145,7 +145,10 @@ class Measurement:
         finally:
             if predictor is not None:
                 predictor.close()
-        facts = {"peak_memory_bytes": self.model.peak_memory_bytes(), "answered_by": self.model.answered_by}
+        facts = {
+            "peak_memory_bytes": self.model.peak_memory_bytes(),
+            "answered_by": self.model.answered_by if self.approach.uses_model else (),
+        }
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
         self.assignment.answers.unlink(missing_ok=True)
 

@@ -172,7 +172,7 @@ class Round:
         self.began = time.perf_counter()
         self.stop = threading.Event()
         self._journal = journal
-        self._purse = open_purse() if calls.peer.place == "network" else None
+        self._purse = open_purse()
         self._trial = trial
         self.streamed = streamed
         self._lock = threading.Lock()

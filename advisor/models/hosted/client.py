@@ -151,6 +151,7 @@ class ServerWire:
         self.goes_on: Mapping[str, Any] | None = None
         self._widths = WIDTHS[: 2 if effort else None]  # that it takes, as far as is known
         self._effort = effort
+        self._streams = True
 
     def close(self) -> None:
         """Give back the connections."""
@@ -166,8 +167,10 @@ class ServerWire:
         for _ in range(ADJUSTED):
             body = self._body(call)
             try:
-                if streamed and not (call.tokens or call.listed or call.told is not None):
-                    return self._streamed(call, body, began)
+                if streamed and self._streams and not (call.tokens or call.listed or call.told is not None):
+                    if found := self._streamed(call, body, began):
+                        return found
+                    self._streams = False  # it answers as a whole, whatever it is asked
                 reply = self._at_once(call, body)
                 seconds = time.perf_counter() - began
                 return replace(reply, ttft_seconds=seconds, seconds=seconds)
@@ -232,11 +235,12 @@ class ServerWire:
         body |= constraint(call)
         return {name: value for name, value in body.items() if takes(name)}
 
-    def _streamed(self, call: Call, body: dict[str, Any], began: float) -> Reply:
-        """The answer as it comes, with the time of its first token."""
+    def _streamed(self, call: Call, body: dict[str, Any], began: float) -> Reply | None:
+        """The answer as it comes, with the time of its first token; None where nothing comes in pieces."""
         extra = {"stream_options": {"include_usage": True}} if self.manners.takes("stream_options") else {}
-        written, apart, first, whole = "", "", None, dict[str, Any]()
+        written, apart, first, whole, pieces = "", "", None, dict[str, Any](), 0
         for piece in self.client.stream(CHAT, {**body, "stream": True, **extra}):
+            pieces += 1
             whole |= {name: piece[name] for name in ("model", "system_fingerprint", "usage") if piece.get(name)}
             for choice in _of_first(piece):
                 delta = choice.get("delta") or {}
@@ -246,6 +250,8 @@ class ServerWire:
                 whole |= {name: delta[name] for name in ("refusal",) if delta.get(name)}
                 if first is None and written.strip() and not call.started.startswith(written):
                     first = time.perf_counter() - began
+        if not pieces:
+            return None
         if "finish_reason" not in whole:
             raise Trouble("broken", "the answer broke off", paid=True)
         message = {"content": written, "reasoning_content": apart, "refusal": whole.get("refusal")}

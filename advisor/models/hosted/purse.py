@@ -59,12 +59,12 @@ class Purse:
         """
         usd = self._usd(provider, model, most)
         if usd is None:
-            if self.cap_usd is None:
+            if self.cap_usd is None or not provider:  # a server on this machine that nobody has put a price on
                 return 0.0
             raise UserError(
-                f"--max-spend: the price of {model}{f' at {provider}' if provider else ''} is not known, so that "
-                "nothing was sent",
-                "name a file with --prices that has a [[hosted]] entry for it, or leave out --max-spend",
+                f"--max-spend: the price of {model} at {provider} is not known, so that nothing was sent",
+                "name a file with --prices that has a [[hosted]] entry for it, of 0 where nothing is paid; or leave "
+                "out --max-spend",
             )
         with self._settled:
             while self.cap_usd is not None and self._spent + self._reserved + usd > self.cap_usd:

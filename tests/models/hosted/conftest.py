@@ -43,6 +43,7 @@ class FakeServer:
         answer: what it says to a conversation.
         fault: what it does wrong, by the number of the request from 1 on; None where it does nothing wrong.
         key: that it asks for; any where empty.
+        streams: whether it answers in pieces where it is asked to; else as a whole all the same.
         window: tokens that it takes.
         refuses: parameters that it does not take.
         goes_on: how an answer that was begun is gone on with: `always`, `told` (as vLLM), or not.
@@ -56,6 +57,7 @@ class FakeServer:
         self.answer: Callable[[list[dict[str, str]]], str] = lambda messages: f"said {messages[-1]['content'][:20]}"
         self.fault: Callable[[int], str | None] = lambda number: None
         self.key = ""
+        self.streams = True
         self.window = 100_000
         self.refuses: set[str] = set()
         self.goes_on = ""
@@ -232,7 +234,7 @@ class FakeServer:
         details = {"prompt_tokens_details": {"cached_tokens": self.cached}}
         if self.usage:
             whole["usage"] = {"prompt_tokens": prompt, "completion_tokens": len(pieces[:most]), **details}
-        if body.get("stream"):
+        if body.get("stream") and self.streams:
             return self._stream(to, whole, kept, finish)
         message: dict[str, Any] = {"role": "assistant", "content": kept}
         if self.apart and self.thought:

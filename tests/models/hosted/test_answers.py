@@ -67,6 +67,16 @@ def test_tokens_are_counted_here_where_the_server_does_not_say(server: Any, load
     assert clock.drain().calls["estimated"] > 0
 
 
+def test_a_server_that_answers_as_a_whole_is_not_asked_for_pieces_again(server: Any, load_served: Load) -> None:
+    server.streams = False
+    model = load_served(server.name)
+    for _ in range(2):
+        (found,) = model.generate(asked("a"), WORDS)
+        assert found.text
+        assert 0 < found.ttft_seconds <= found.seconds
+    assert [bool(chat.get("stream")) for chat in server.chats[-3:]] == [True, False, False]
+
+
 def test_what_is_asked_alone_is_streamed_and_its_first_token_timed(server: Any, load_served: Load) -> None:
     model = load_served(server.name)
     alone = model.generate(asked("a"), WORDS)[0]
