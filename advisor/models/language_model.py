@@ -127,13 +127,15 @@ class Decided:
     Attributes:
         probabilities: of each choice, in the order of the choices, as the endpoint gave them; empty where it gave none.
         seconds: since the call began.
-        cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
+        dropped, cut, cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
     """
 
     probabilities: tuple[float, ...]
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    dropped: int = 0
+    cut: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
@@ -212,6 +214,13 @@ class LanguageModel(ABC):
             NotApplicable: the model answers no typed questions.
         """
         raise NotApplicable(f"{self.name} answers no typed questions with probabilities")
+
+    def decides(self, choices: Sequence[str]) -> bool:
+        """Whether typed questions with these choices are answered (`decide`).
+
+        A model that is served is tried the first time.
+        """
+        return self.can.decide
 
     def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
         """How labels are told: as the user said, else the best way that is open and was seen to work.

@@ -11,6 +11,7 @@ from typing import Any
 
 from advisor.extras import needed
 from advisor.models.hosted.address import Address
+from advisor.models.hosted.decisions import DECISIONS, decision_of, question_of
 from advisor.models.hosted.keys import PLACEHOLDER, Scrubber
 from advisor.models.hosted.lifting import lifted, lifted_alone, lifting
 from advisor.models.hosted.manners import SYSTEM, Manners
@@ -130,7 +131,7 @@ class ServerClient:
 
 
 class ServerWire:
-    """Chat completions of one model on a server.
+    """Chat completions and decisions of one model on a server.
 
     Args:
         manners: what the server takes.
@@ -163,14 +164,15 @@ class ServerWire:
     def _answer(self, call: Call, streamed: bool) -> Reply:
         """The answer to a request, adjusted to what the server takes."""
         began = time.perf_counter()
+        if call.decides:
+            said = self.client.post(DECISIONS, question_of(call, self.client.address.model))
+            return _timed(decision_of(call, said), began)
         for _ in range(ADJUSTED):
             body = self._body(call)
             try:
                 if streamed and not (call.tokens or call.listed or call.told is not None):
                     return self._streamed(call, body, began)
-                reply = self._at_once(call, body)
-                seconds = time.perf_counter() - began
-                return replace(reply, ttft_seconds=seconds, seconds=seconds)
+                return _timed(self._at_once(call, body), began)
             except Trouble as trouble:
                 if not self._learned(trouble, body):
                     raise
@@ -281,6 +283,12 @@ def constraint(call: Call) -> dict[str, Any]:
 def offered(call: Call) -> list[str]:
     """The choices as they are written behind how the answer was begun."""
     return [f" {one}" if call.started else one for one in call.choices]
+
+
+def _timed(reply: Reply, began: float) -> Reply:
+    """A reply that came as a whole, and came now."""
+    seconds = time.perf_counter() - began
+    return replace(reply, ttft_seconds=seconds, seconds=seconds)
 
 
 def _lifted_to(call: Call, reply: Reply, found: Mapping[str, float]) -> Reply:

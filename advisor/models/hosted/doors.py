@@ -68,6 +68,7 @@ class Doors:
         self._tokenizes: bool | None = None
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
         self._constraint: list[Constraint | None] = []
+        self._decides: dict[tuple[str, ...], bool] = {}
 
     @property
     def goes_on(self) -> bool:
@@ -87,6 +88,11 @@ class Doors:
         """Whether answers were seen to be held to choices."""
         return any(self._constraint)
 
+    @property
+    def decided(self) -> bool:
+        """Whether typed questions were seen to be answered."""
+        return any(self._decides.values())
+
     def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
         """How likelihoods of these labels are told; None where they are not."""
         if labels not in self._likelihood:
@@ -101,14 +107,22 @@ class Doors:
                 self._constraint.append(next((way for way in self._ways if self._holds(way)), None))
         return self._constraint[0]
 
-    def begun_by(self, way: Constraint | None) -> str:
-        """How an answer is begun that is held to choices in this way; JSON begins by itself."""
-        return CUE if way != "schema" and self.goes_on else ""
+    def decides(self, labels: tuple[str, ...]) -> bool:
+        """Whether typed questions with these choices are answered."""
+        if labels not in self._decides:
+            tried = Call(Fitted(TRIED).messages(True), 0, choices=labels, decides=True)
+            with clock.stopped():
+                self._decides[labels] = self._tried(tried, needed=False) is not None
+        return self._decides[labels]
+
+    def begins(self, way: Constraint | None) -> bool:
+        """Whether an answer is begun that is held to choices in this way; JSON begins by itself."""
+        return way != "schema" and self.goes_on
 
     def _holds(self, way: Constraint) -> bool:
         """Whether one of two words comes that nobody would answer."""
-        begun = self.begun_by(way)
-        tried = Call(Fitted(TRIED).messages(bool(begun)), 1, begun, choices=NONSENSE, by=way)
+        begins = self.begins(way)
+        tried = Call(Fitted(TRIED).messages(begins), 1, CUE if begins else "", choices=NONSENSE, by=way)
         reply = self._tried(replace(tried, most=2 * AROUND + self._spare))
         return reply is not None and chosen(reply, NONSENSE) in NONSENSE
 
@@ -206,14 +220,19 @@ class Doors:
         # Pieces that are no text by themselves make another one.
         return tokens if "".join(piece for piece, _ in tokens).strip() == text.strip() else []
 
-    def _tried(self, call: Call) -> Reply | None:
-        """The answer to a request that a server may refuse."""
+    def _tried(self, call: Call, needed: bool = True) -> Reply | None:
+        """The answer to a request that a server may refuse.
+
+        Args:
+            needed: whether every server has what is asked for, so that what it says is missing is the model.
+        """
+        raised = ("forbidden", "missing", "moved") if needed else ("forbidden",)
 
         def ask(call: Call, now: Round) -> Reply | None:
             try:
                 return now.send(call)
             except Trouble as trouble:
-                if trouble.kind in ("forbidden", "missing", "moved"):
+                if trouble.kind in raised:
                     raise
                 return None
 

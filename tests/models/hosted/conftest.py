@@ -49,6 +49,8 @@ class FakeServer:
         gives: `alternatives` for tokens, likelihoods of the `prompt`; all else is silently left out.
         most_alternatives: that it takes.
         holds: ways in which it holds answers to choices; the others are silently ignored.
+        decides: the probability of a choice, of what is asked and what it is asked of; None where there is no endpoint
+            for decisions; where it gives none, the question is refused.
         likes: the log-probability of a token behind a conversation and how its answer was begun.
     """
 
@@ -66,6 +68,7 @@ class FakeServer:
         self.likes: Callable[[list[dict[str, str]], str, str], float] = lambda messages, begun, token: (
             -float(len(token))
         )
+        self.decides: Callable[[str, str, str], float | None] | None = None
         self.usage = True
         self.cached = 0
         self.thought = ""
@@ -146,6 +149,8 @@ class FakeServer:
             return self._json(to, {"id": NAME, **self.listed})
         if to.path.endswith("/embeddings"):
             return self._embed(to, body)
+        if to.path.endswith("/decisions") and self.decides is not None:
+            return self._decide(to, body)
         if not to.path.endswith("/chat/completions"):
             return self._send(to, 404, "no such path")
         if body["model"] != NAME:
@@ -267,6 +272,29 @@ class FakeServer:
             to.wfile.flush()
         to.wfile.write(b"data: [DONE]\n\n")
         to.close_connection = True
+
+    def _decide(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        (question,), said = body["questions"], body["input"]
+        if len(question["choices"]) > 255 or question["type"] != "choice":
+            return self._send(to, 400, "Provide between 2 and 255 choices")
+        size = sum(len(tokens_of(one["content"])) for one in said) + len(tokens_of(question["instructions"]))
+        if size > self.window:
+            return self._send(to, 400, "input exceeds the context length")
+        time.sleep(self.seconds)
+        assert self.decides is not None
+        rows = []
+        for choice in question["choices"]:
+            share = self.decides(question["instructions"], said[-1]["content"], choice["value"])
+            rows.append({"value": choice["value"], "probability": share})
+        answer: dict[str, Any] = {"type": "refusal", "name": None}
+        if all(row["probability"] is not None for row in rows):
+            top = max(rows, key=lambda row: row["probability"])
+            answer = {"type": "choice", "name": None, "choice": top["value"], "confidence": top["probability"]}
+            answer["probabilities"] = rows[::-1]
+        details = {"cached_tokens": self.cached, "cache_write_tokens": 0}
+        usage = {"input_tokens": size, "input_tokens_details": details, "output_tokens": 0, "total_tokens": size}
+        usage["output_tokens_details"] = {"reasoning_tokens": 0}
+        return self._json(to, {"answers": [answer], "model": NAME, **({"usage": usage} if self.usage else {})})
 
     def _embed(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         if max(map(len, body["input"])) > self.embeds_at_most:
