@@ -230,3 +230,24 @@ def test_a_server_that_is_not_there_interrupts(load_served: Load) -> None:
     model = load_served("http://127.0.0.1:9/v1#toy", patience=patience)
     with pytest.raises(Interrupted, match=r"the server is gone .*; the same command goes on from there"):
         model.generate(asked("x"), WORDS)
+
+
+@pytest.mark.parametrize("goes_on", ["", "always", "told"])
+def test_a_turn_that_is_begun_holds_what_was_reasoned(server: Any, load_served: Load, goes_on: str) -> None:
+    """Where the server goes on with it; else it is a turn of its own."""
+    server.goes_on = goes_on
+    server.answer = lambda messages: "Reasoning: it says so" if "Think" in str(messages) else "Answer: card"
+    model = load_served(server.name)
+    plain, asked, behind = (Prompt("Sort.", "my card", reasoning=r) for r in (None, "", "It is a card."))
+    texts = [model.generate([one, one], WORDS)[0].text for one in (asked, plain)]
+    assert texts == ["it says so", "card"]
+    server.answer = lambda messages: "Answer: card"
+    assert model.generate([behind, behind], WORDS)[0].text == "card"
+    question = {"role": "user", "content": "my card\nThink step by step."}
+    turns = [body["messages"][1:] for body in server.chats[-6::2]]
+    if goes_on:
+        assert turns[0] == [question, {"role": "assistant", "content": "Reasoning:"}]
+        assert turns[1] == [{"role": "user", "content": "my card"}, {"role": "assistant", "content": "Answer:"}]
+        assert turns[2] == [question, {"role": "assistant", "content": "Reasoning: It is a card.\nAnswer:"}]
+    else:
+        assert turns == [one.messages()[1:] for one in (asked, plain, behind)]
