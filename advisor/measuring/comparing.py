@@ -157,7 +157,8 @@ def _one_after_another(
     """
     _check_test(task)
     current()
-    group = {"id": uuid4().hex, "rows": rows.rows()}
+    together = uuid4().hex
+    group = {"id": together, "rows": rows.rows()}
     stopped: dict[str, Interrupted] = {}
     with alone(plan.folder):
         for source in models:
@@ -167,7 +168,7 @@ def _one_after_another(
                 _loaded_and_measured(plan, task, source, chosen, progress, more)
             except Interrupted as error:  # of this model alone; its rows wait
                 stopped[source.alias] = error
-                note_interruption(plan.folder, group["id"], source.alias, str(error))
+                note_interruption(plan.folder, together, source.alias, str(error))
                 progress.end(source.alias, f"interrupted: {error}")
             collect()  # what refers to itself keeps its memory until then, and the next one needs it
     if len(stopped) == len(models):

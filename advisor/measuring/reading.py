@@ -89,14 +89,15 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         }
     )
     answers = read_answers(folder / head["key"] / ANSWERS, task.test, head.get("answers"))
-    members = tuple(_member(folder, each) for each in heads)
+    runs = tuple(run for each in heads for run in _runs_of(folder, each, answers))
+    members = tuple(_member(folder, each, runs) for each in heads)
     first = members[0]
     return Comparison(
         folder=str(folder),
         task=task,
         model=first.facts,
         answers=answers,
-        runs=tuple(run for each in heads for run in _runs_of(folder, each, answers)) + _not_begun(folder, heads, group),
+        runs=runs + _not_begun(folder, heads, group),
         seeds=head["seeds"],
         latency_examples=head["latency_examples"],
         settings=first.settings,
@@ -112,10 +113,12 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
     )
 
 
-def _member(folder: Path, head: Mapping[str, Any]) -> Member:
-    """A model as its head describes it, with the ceiling that was found on this machine."""
+def _member(folder: Path, head: Mapping[str, Any], runs: Sequence[Run]) -> Member:
+    """A model as its head describes it, with the ceiling that was found on this machine and the caveats that came up
+    while it answered."""
     model = head["model"] | _spans(folder, head["key"])[1]
-    facts = ModelFacts(**{**model, "caveats": tuple(model["caveats"])})
+    later = (note for run in runs if run.key == head["key"] for note in run.model_notes)
+    facts = ModelFacts(**{**model, "caveats": tuple(dict.fromkeys([*model["caveats"], *later]))})
     return Member(_alias(head), facts, head["hardware"], head["settings"], head["key"], head.get("loaded_from"))
 
 

@@ -145,7 +145,9 @@ class Measurement:
         finally:
             if predictor is not None:
                 predictor.close()
-        facts = {"peak_memory_bytes": self.model.peak_memory_bytes(), "answered_by": self.model.answered_by}
+        model = self.model
+        facts = {"peak_memory_bytes": model.peak_memory_bytes(), "answered_by": model.answered_by}
+        facts["model_notes"] = model.notes  # as far as they are known behind the last answer
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
         self.assignment.answers.unlink(missing_ok=True)
 

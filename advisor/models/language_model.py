@@ -157,6 +157,7 @@ class LanguageModel(ABC):
         alias: what it is called beside other models of a comparison; its name's last part where it is empty.
         labels_by: how labels are told, where the user has said so.
         answered_by: versions that answered so far, where whoever serves the model says which; they may change.
+        notes: what a reader of the report must know, in full sentences; more may be found as it answers.
     """
 
     name: str
@@ -168,6 +169,7 @@ class LanguageModel(ABC):
     alias: str = ""
     labels_by: LabelsBy | None = None
     answered_by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **more: Any) -> None:
         """A model that scores says so, unless it says otherwise."""
@@ -262,7 +264,7 @@ class LanguageModel(ABC):
             "parameters": None,
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
-            "caveats": [],
+            "caveats": list(self.notes),
             "labels_by": self.labels_by,
         }
 

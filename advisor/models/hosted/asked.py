@@ -97,7 +97,7 @@ class AskedModel(LanguageModel):
         return tuple(self.calls.versions)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know, in full sentences; more may be found as it answers."""
         hosted = (HOSTED,) if self.calls.peer.place == "network" else ()
         return (*hosted, UNASKED) if self._thinks else hosted
@@ -133,7 +133,6 @@ class AskedModel(LanguageModel):
             "place": peer.place,
             "provider": peer.provider,
             "reasoning": self.reasoning,
-            "caveats": list(self.notes),
         }
 
     def close(self) -> None:

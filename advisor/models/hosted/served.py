@@ -68,7 +68,7 @@ class ServedModel(AskedModel):
         return window_in(self._served(), self.calls.peer.model) or WINDOW if self._own else WINDOW
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
         return (*super().notes, *self._wire.manners.notes, *self._ends)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import advisor
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.models import Context, Decoding, Merged, Prompt, Shot
 from advisor.models.clock import clock
 from advisor.models.hosted.patience import Patience
+from advisor.tasks import Example, Task
 
 WORDS = Decoding(8, ("\n",))
 Load = Callable[..., Any]
@@ -251,3 +254,15 @@ def test_a_turn_that_is_begun_holds_what_was_reasoned(server: Any, load_served: 
         assert turns[2] == [question, {"role": "assistant", "content": "Reasoning: It is a card.\nAnswer:"}]
     else:
         assert turns == [one.messages()[1:] for one in (asked, plain, behind)]
+
+
+def test_what_is_found_while_it_answers_stands_in_the_report(server: Any, load_served: Load, tmp_path: Path) -> None:
+    """Once, whatever the number of rows."""
+    server.refuses, server.answer = {"temperature"}, lambda messages: "red"
+    rows = tuple(Example(str(number), f"thing {number}", "red") for number in range(6))
+    task = Task("things", "qa", "Name the colour.", "exact_match", train=rows[:3], test=rows[3:])
+    comparison = advisor.compare(task, load_served(server.name), ["zero-shot", "few-shot:k=1"], out=tmp_path)
+    note = "It takes no temperature, so that its answers may differ from one time to the next."
+    assert all(run.model_notes == (note,) for run in comparison.runs)
+    assert advisor.decide(comparison).recommendation.caveats.count(note) == 1
+    assert advisor.read_comparison(tmp_path).model.caveats == (note,)
