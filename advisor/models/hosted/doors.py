@@ -69,6 +69,8 @@ class Doors:
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
         self._constraint: list[Constraint | None] = []
         self._decides: dict[tuple[str, ...], bool] = {}
+        self._pieces: dict[int, str] = {}
+        self._spelt: dict[str, list[tuple[str, int]]] = {}
 
     @property
     def goes_on(self) -> bool:
@@ -97,7 +99,8 @@ class Doors:
         """How likelihoods of these labels are told; None where they are not."""
         if labels not in self._likelihood:
             with clock.stopped():
-                self._likelihood[labels] = self._told(labels) or self._walked(labels)
+                named = self._names(labels)
+                self._likelihood[labels] = (None if named else self._told(labels)) or self._walked(labels)
         return self._likelihood[labels]
 
     def constraint(self) -> Constraint | None:
@@ -140,8 +143,28 @@ class Doors:
         self._wire.goes_on = None
         return False
 
+    def _names(self, labels: tuple[str, ...]) -> bool:
+        """Whether the server tells how likely tokens are that are named by their ids: tried with one that it lists
+        anyway, and one of a label that it does not list. It is the cheapest door to likelihoods that are exact."""
+        if self._wire.named or not self.goes_on:
+            return self._wire.named
+        pieces = dict(piece for label in labels for piece in self._tokens(f" {label}"))
+        messages = Fitted(TRIED).messages(True)
+        listed = self._following(messages, CUE) if pieces else ()
+        known = next((token for token in listed if len(self._tokens(token)) == 1), None)
+        other = next((piece for piece in pieces if piece not in listed), None)
+        if known is None or other is None:
+            return False
+        plain = self._tried(Call(messages, 1, CUE, tokens=(known,)))
+        self._wire.ids, self._wire.named = {**pieces, **dict(self._tokens(known))}, True
+        named = self._tried(Call(messages, 1, CUE, tokens=(known, other)))
+        if plain and named and not named.lacking and abs(plain.values[0] - named.values[0]) < AS_LIKELY:
+            return True
+        self._wire.ids, self._wire.named = {}, False
+        return False
+
     def _told(self, labels: tuple[str, ...]) -> Told | None:
-        """vLLM's door: log-probabilities of the prompt's own tokens."""
+        """The door of older vLLM: log-probabilities of the prompt's own tokens."""
         if not self.goes_on or begin_each_other(labels) or len(labels) > MOST_NODES:
             return None
         before = self._prompt_tokens(CUE)
@@ -171,7 +194,7 @@ class Doors:
         if len(ask("")) < 2:
             return None
         tokens = [self._tokens(f" {label}") for label in labels]
-        if all(tokens) and self._lifts(messages, ask("")):
+        if all(tokens) and (self._wire.named or self._lifts(messages, ask(""))):
             self._wire.ids |= {piece: number for row in tokens for piece, number in row}
         pieces = [
             [piece for piece, _ in row] or spelt(f" {label}", ask) for label, row in zip(labels, tokens, strict=True)
@@ -203,22 +226,37 @@ class Doors:
 
     def _tokens(self, text: str) -> list[tuple[str, int]]:
         """A text's tokens behind the cue and their ids, by the server's own tokenizer; none where it does not say."""
-        whole, before = self._tokenized(CUE + text), self._tokenized(CUE)
+        for said in (CUE + text, CUE):
+            if said not in self._spelt:
+                self._spelt[said] = self._tokenized(said)
+        whole, before = self._spelt[CUE + text], self._spelt[CUE]
         return whole[len(before) :] if whole and before and whole[: len(before)] == before else []
 
     def _tokenized(self, text: str) -> list[tuple[str, int]]:
         if self._tokenizes is False:
             return []
-        client = self._wire.client
-        asked = {"model": client.address.model, "content": text, "prompt": text, "with_pieces": True}
+        asked = {"content": text, "prompt": text, "with_pieces": True, "add_special_tokens": False}
         try:
-            found = client.post(f"{client.address.root}/tokenize", {**asked, "add_special_tokens": False})
-            tokens = [(str(token["piece"]), int(token["id"])) for token in found["tokens"]]
+            found = self._of_tokenizer("tokenize", asked)["tokens"]
+            tokens = [
+                (self._piece(one), one) if isinstance(one, int) else (str(one["piece"]), int(one["id"]))
+                for one in found
+            ]
         except (Trouble, KeyError, TypeError, ValueError):
             tokens = []
         self._tokenizes = bool(tokens)
         # Pieces that are no text by themselves make another one.
         return tokens if "".join(piece for piece, _ in tokens).strip() == text.strip() else []
+
+    def _piece(self, number: int) -> str:
+        """What a token is as a text, from a server whose tokenizer gives numbers alone, as vLLM's."""
+        if number not in self._pieces:
+            self._pieces[number] = str(self._of_tokenizer("detokenize", {"tokens": [number]})["prompt"])
+        return self._pieces[number]
+
+    def _of_tokenizer(self, what: str, asked: Mapping[str, Any]) -> Any:
+        client = self._wire.client
+        return client.post(f"{client.address.root}/{what}", {"model": client.address.model, **asked})
 
     def _tried(self, call: Call, needed: bool = True) -> Reply | None:
         """The answer to a request that a server may refuse.

@@ -46,7 +46,8 @@ class FakeServer:
         window: tokens that it takes.
         refuses: parameters that it does not take.
         goes_on: how an answer that was begun is gone on with: `always`, `told` (as vLLM), or not.
-        gives: `alternatives` for tokens, likelihoods of the `prompt`; all else is silently left out.
+        gives: `alternatives` for tokens, likelihoods of tokens that are `named`, or of the `prompt`; all else is
+            silently left out.
         most_alternatives: that it takes.
         holds: ways in which it holds answers to choices; the others are silently ignored.
         decides: the probability of a choice, of what is asked and what it is asked of; None where there is no endpoint
@@ -77,6 +78,7 @@ class FakeServer:
         self.finish = ""
         self.seconds = 0.0
         self.tokenizes = False
+        self.numbers: dict[int, str] = {}
         self.elsewhere = ""
         self.listed: dict[str, Any] = {}
         self.dimension = 4
@@ -142,7 +144,12 @@ class FakeServer:
             return self._misbehave(to, fault)
         if to.path == "/tokenize" and self.tokenizes:
             pieces = tokens_of(body["content"])
+            if "named" in self.gives:  # as vLLM
+                self.numbers |= {hash(one) % 50_000: one for one in pieces}
+                return self._json(to, {"tokens": [hash(one) % 50_000 for one in pieces]})
             return self._json(to, {"tokens": [{"id": hash(one) % 50_000, "piece": one} for one in pieces]})
+        if to.path == "/detokenize" and "named" in self.gives:
+            return self._json(to, {"prompt": "".join(self.numbers[one] for one in body["tokens"])})
         if to.path.endswith("/models"):
             return self._json(to, {"data": [{"id": NAME, **self.listed}]})
         if to.path.endswith(f"/models/{NAME}"):
@@ -245,7 +252,11 @@ class FakeServer:
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
         if "alternatives" in self.gives and body.get("logprobs"):
             rows = sorted(((self.likes(messages, begun, one), one) for one in self.vocabulary), reverse=True)
-            listed = [{"token": one, "logprob": value} for value, one in rows[: body["top_logprobs"]]]
+            rows = rows[: body["top_logprobs"]]
+            if "named" in self.gives and "logprob_token_ids" in body:
+                named = [self.numbers[one] for one in body["logprob_token_ids"]]
+                rows = [(self.likes(messages, begun, one), one) for one in dict.fromkeys([rows[0][1], *named])]
+            listed = [{"token": one, "logprob": value} for value, one in rows]
             choice["logprobs"] = {"content": [{**listed[0], "top_logprobs": listed}]}
         if "prompt" in self.gives and "prompt_logprobs" in body:
             done, rows_of = "", list[Any]([None] * (prompt - len(tokens_of(begun))))
