@@ -1,7 +1,7 @@
 """The command line: `advisor profile | recommend | ask | compare | curve | report | answer | approaches | ...`.
 
-Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach or an internal
-error.
+Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach, a server that is gone
+or an internal error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from advisor.cleaning import cleaned, say
 from advisor.disk import NoRoom, no_room, put
-from advisor.errors import UserError
+from advisor.errors import Interrupted, UserError
 from advisor.intake import check_arguments
 from advisor.interrupts import insisting
 from advisor.version import VERSION
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _give_up_on_output()
         say(str(error))
         return 2
+    except Interrupted as error:
+        say("interrupted: " + "\n  ".join(str(error).rsplit("; ", 1)))
+        return 1
     except KeyboardInterrupt:
         say("interrupted: the same command goes on from here")
         return 130

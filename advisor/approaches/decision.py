@@ -55,7 +55,7 @@ class Decide(Approach):
         Raises:
             NotApplicable: the model answers no typed questions.
         """
-        if not model.can.decide:
+        if not model.decides(task.labels):
             like = "zero-shot does this already: all labels' likelihoods in one pass"
             raise NotApplicable(like if model.can.score else f"{model.name} has no endpoint for decisions")
         decider = Decider(task.brief, model)
@@ -104,6 +104,8 @@ class Decider(Predictor):
         usage = Usage(
             one.prompt_tokens,
             one.completion_tokens,
+            one.dropped,
+            one.cut,
             ttft_seconds=called + one.seconds,
             cached_tokens=one.cached_tokens,
             reasoning_tokens=one.reasoning_tokens,

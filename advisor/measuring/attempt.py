@@ -152,6 +152,7 @@ class _Attempt:
             given_up=facts.get("given_up", False),
             labels_by=facts.get("labels_by"),
             answered_by=tuple(facts.get("answered_by", ())),
+            model_notes=tuple(facts.get("model_notes", ())),
             calls={step: dict(amounts) for step, amounts in self.calls.items()},
         )
 

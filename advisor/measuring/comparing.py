@@ -21,7 +21,7 @@ from advisor.approaches import (
     spec_of,
 )
 from advisor.disk import writing
-from advisor.errors import UserError
+from advisor.errors import Interrupted, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
 from advisor.measuring.environment import hardware, versions
@@ -38,6 +38,7 @@ from advisor.measuring.reading import (
     SAME_MODEL,
     add_spans,
     is_head,
+    note_interruption,
     read_comparison,
     record_path,
     write_answers,
@@ -149,16 +150,29 @@ def _one_after_another(
     plan: Plan, task: Task, models: Sequence[Source], rows: Lineup, progress: Progress
 ) -> Comparison:
     """A comparison of several models. Each has records of its own, and a head that says with which others it belongs
-    together, so that one that is added later is paid for alone."""
+    together, so that one that is added later is paid for alone.
+
+    Raises:
+        Interrupted: no model could be measured.
+    """
     _check_test(task)
     current()
-    group = {"id": uuid4().hex, "rows": rows.rows()}
+    together = uuid4().hex
+    group = {"id": together, "rows": rows.rows()}
+    stopped: dict[str, Interrupted] = {}
     with alone(plan.folder):
         for source in models:
             chosen = rows.of[source.alias]
             more = {"together": group, "free": [spec for spec in chosen if spec in rows.free], "alias": source.alias}
-            _loaded_and_measured(plan, task, source, chosen, progress, more)
+            try:
+                _loaded_and_measured(plan, task, source, chosen, progress, more)
+            except Interrupted as error:  # of this model alone; its rows wait
+                stopped[source.alias] = error
+                note_interruption(plan.folder, together, source.alias, str(error))
+                progress.end(source.alias, f"interrupted: {error}")
             collect()  # what refers to itself keeps its memory until then, and the next one needs it
+    if len(stopped) == len(models):
+        raise next(iter(stopped.values()))
     return read_comparison(plan.folder)
 
 

@@ -89,14 +89,15 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         }
     )
     answers = read_answers(folder / head["key"] / ANSWERS, task.test, head.get("answers"))
-    members = tuple(_member(folder, each) for each in heads)
+    runs = tuple(run for each in heads for run in _runs_of(folder, each, answers))
+    members = tuple(_member(folder, each, runs) for each in heads)
     first = members[0]
     return Comparison(
         folder=str(folder),
         task=task,
         model=first.facts,
         answers=answers,
-        runs=tuple(run for each in heads for run in _runs_of(folder, each, answers)) + _not_begun(heads, group),
+        runs=runs + _not_begun(folder, heads, group),
         seeds=head["seeds"],
         latency_examples=head["latency_examples"],
         settings=first.settings,
@@ -112,10 +113,12 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
     )
 
 
-def _member(folder: Path, head: Mapping[str, Any]) -> Member:
-    """A model as its head describes it, with the ceiling that was found on this machine."""
+def _member(folder: Path, head: Mapping[str, Any], runs: Sequence[Run]) -> Member:
+    """A model as its head describes it, with the ceiling that was found on this machine and the caveats that came up
+    while it answered."""
     model = head["model"] | _spans(folder, head["key"])[1]
-    facts = ModelFacts(**{**model, "caveats": tuple(model["caveats"])})
+    later = (note for run in runs if run.key == head["key"] for note in run.model_notes)
+    facts = ModelFacts(**{**model, "caveats": tuple(dict.fromkeys([*model["caveats"], *later]))})
     return Member(_alias(head), facts, head["hardware"], head["settings"], head["key"], head.get("loaded_from"))
 
 
@@ -135,11 +138,26 @@ def _runs_of(folder: Path, head: Mapping[str, Any], answers: Mapping[str, Answer
             yield replace(found, spec=named, key=head["key"], model="" if bare else alias)
 
 
-def _not_begun(heads: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> tuple[Run, ...]:
-    """The rows of models that were not loaded before a kill."""
-    loaded = {head["alias"] for head in heads} if group else set()
-    waiting = {alias: rows for alias, rows in group.get("rows", {}).items() if alias not in loaded}
-    return tuple(Run(row, 0, "interrupted", model=alias) for alias, rows in waiting.items() for row in rows)
+def note_interruption(folder: Path, group: str, alias: str, why: str) -> None:
+    """Record that a model of a comparison could not be measured.
+
+    Args:
+        group: by which the heads of its models are held together.
+    """
+    append(folder / JOURNAL, {"type": "interrupted", "together": group, "alias": alias, "error": why})
+
+
+def _not_begun(folder: Path, heads: Sequence[Mapping[str, Any]], group: Mapping[str, Any]) -> tuple[Run, ...]:
+    """The rows of models that were not loaded, before a kill or since their server was gone."""
+    if not group:
+        return ()
+    loaded = {head["alias"] for head in heads}
+    noted = [one for one in lines(folder / JOURNAL) if one["type"] == "interrupted" and one["together"] == group["id"]]
+    why = {one["alias"]: one["error"] for one in noted}
+    waiting = {alias: rows for alias, rows in group["rows"].items() if alias not in loaded}
+    return tuple(
+        Run(row, 0, "interrupted", error=why.get(alias), model=alias) for alias, rows in waiting.items() for row in rows
+    )
 
 
 def _run_of(place: Path, spec: str, seed: int, answers: Mapping[str, Answer]) -> Run:

@@ -115,6 +115,7 @@ class Run:
         given_up: whether it is not tried again, since the process was killed for memory there.
         labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
         answered_by: versions that answered, where whoever served the model said which.
+        model_notes: caveats of the model, as they were known behind its last answer.
         calls: what models elsewhere were asked, by step; as in `advisor.models.clock.Ledger`.
         model: alias of the model that ran; empty where none does, or the record was read on its own.
         key: of the records: the folder in the run folder in which its own lies; likewise.
@@ -152,6 +153,7 @@ class Run:
     given_up: bool = False
     labels_by: str | None = None
     answered_by: tuple[str, ...] = ()
+    model_notes: tuple[str, ...] = ()
     calls: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     model: str = ""
     key: str = ""

@@ -145,9 +145,11 @@ class Measurement:
         finally:
             if predictor is not None:
                 predictor.close()
+        model, asked = self.model, self.approach.uses_model
         facts = {
-            "peak_memory_bytes": self.model.peak_memory_bytes(),
-            "answered_by": self.model.answered_by if self.approach.uses_model else (),
+            "peak_memory_bytes": model.peak_memory_bytes(),
+            "answered_by": model.answered_by if asked else (),
+            "model_notes": model.notes if asked else (),  # as far as they are known behind the last answer
         }
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
         self.assignment.answers.unlink(missing_ok=True)

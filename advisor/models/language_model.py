@@ -127,13 +127,15 @@ class Decided:
     Attributes:
         probabilities: of each choice, in the order of the choices, as the endpoint gave them; empty where it gave none.
         seconds: since the call began.
-        cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
+        dropped, cut, cached_tokens, reasoning_tokens, estimated, failure: as in `Generation`; a refusal is a failure.
     """
 
     probabilities: tuple[float, ...]
     prompt_tokens: int
     completion_tokens: int
     seconds: float
+    dropped: int = 0
+    cut: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
@@ -155,6 +157,7 @@ class LanguageModel(ABC):
         alias: what it is called beside other models of a comparison; its name's last part where it is empty.
         labels_by: how labels are told, where the user has said so.
         answered_by: versions that answered so far, where whoever serves the model says which; they may change.
+        notes: what a reader of the report must know, in full sentences; more may be found as it answers.
     """
 
     name: str
@@ -166,6 +169,7 @@ class LanguageModel(ABC):
     alias: str = ""
     labels_by: LabelsBy | None = None
     answered_by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **more: Any) -> None:
         """A model that scores says so, unless it says otherwise."""
@@ -213,6 +217,13 @@ class LanguageModel(ABC):
         """
         raise NotApplicable(f"{self.name} answers no typed questions with probabilities")
 
+    def decides(self, choices: Sequence[str]) -> bool:
+        """Whether typed questions with these choices are answered (`decide`).
+
+        A model that is served is tried the first time.
+        """
+        return self.can.decide
+
     def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
         """How labels are told: as the user said, else the best way that is open and was seen to work.
 
@@ -253,7 +264,7 @@ class LanguageModel(ABC):
             "parameters": None,
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
-            "caveats": [],
+            "caveats": list(self.notes),
             "labels_by": self.labels_by,
         }
 

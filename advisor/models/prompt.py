@@ -90,21 +90,30 @@ class Prompt:
         return "\n\n".join(["Documents:", *texts, f"Query: {own}"])
 
     @property
+    def cue(self) -> str:
+        """Of what is asked for: the reasoning, else the answer."""
+        return THOUGHTS if self.reasoning == "" else CUE
+
+    @property
     def begun(self) -> str:
         """What the model's turn begins with, which it goes on from: the cue of what it is asked for, behind what it
         has reasoned already."""
-        if self.reasoning is None:
-            return CUE
-        return f"{THOUGHTS} {self.reasoning}\n{CUE}" if self.reasoning else THOUGHTS
+        return f"{THOUGHTS} {self.reasoning}\n{self.cue}" if self.reasoning else self.cue
 
-    def messages(self) -> list[dict[str, str]]:
+    def messages(self, begun: bool = False) -> list[dict[str, str]]:
         """The prompt as a conversation, for models with a chat interface: the task as system message, worked
-        examples as turns, the most relevant last, then the query. What was reasoned is a turn of the model's, behind
-        which the answer is asked for."""
+        examples as turns, the most relevant last, then the query.
+
+        Args:
+            begun: whether the model's turn is begun for it, so that the conversation ends with the query. Else the
+                query asks for it, and what was reasoned is a turn of the model's, behind which the answer is asked for.
+        """
         said = [{"role": "system", "content": self.task}]
         for shot in reversed(self.context.shots):
             said += [{"role": "user", "content": shot.input}, {"role": "assistant", "content": f"{CUE} {shot.answer}"}]
+        if begun:
+            return [*said, {"role": "user", "content": self.asked}]
         if self.reasoning:
             said += [{"role": "user", "content": self.asked}, {"role": "assistant", "content": self.reasoning}]
             return [*said, {"role": "user", "content": CUE}]
-        return [*said, {"role": "user", "content": f"{self.asked}\n{self.begun}"}]
+        return [*said, {"role": "user", "content": f"{self.asked}\n{self.cue}"}]

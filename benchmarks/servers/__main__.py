@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a folder of task folders; default: the examples")
     parser.add_argument("--server", default="", help="of another server than llama.cpp: http://...#NAME, for parity")
     parser.add_argument("--name", default="llama.cpp", help="what that server is called in the table")
+    parser.add_argument("--task", action="append", help="one of these tasks; may be repeated; default: all")
     parser.add_argument("--test", type=int, default=100)
     parser.add_argument("--train", type=int, default=100)
     options = parser.parse_args()
@@ -52,7 +53,7 @@ def _overhead(options: argparse.Namespace) -> dict[str, Any]:
 
 def _parity(options: argparse.Namespace) -> dict[str, Any]:
     size, found = Size(options.test, options.train), {}
-    for name, task, specs in _tasks(options.data):
+    for name, task, specs in _tasks(options):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             if options.server:
@@ -68,19 +69,21 @@ def _parity(options: argparse.Namespace) -> dict[str, Any]:
 
 def _planning(options: argparse.Namespace) -> dict[str, Any]:
     found = {}
-    for name, task, specs in _tasks(options.data):
+    for name, task, specs in _tasks(options):
         taken = subset(task, limit=min(options.test, len(task.test)), train_limit=min(options.train, len(task.train)))
         with tempfile.TemporaryDirectory() as folder, serving(*PARALLEL) as server:
             found[name] = planning(taken, server.model, [*specs, "lora:epochs=1@here"], load_prices(), Path(folder))
     return found
 
 
-def _tasks(data: Path | None) -> Iterator[tuple[str, Task, list[str]]]:
+def _tasks(options: argparse.Namespace) -> Iterator[tuple[str, Task, list[str]]]:
     """The examples, and one public task where there is a folder of them; no limits, which ask for more requests."""
     folders = [(ROOT / "examples" / "ticket-routing", LABELS), (ROOT / "examples" / "handbook-qa", QUESTIONS)]
-    if data is not None:
-        folders.append((data / "trec6", LABELS))
+    if options.data is not None:
+        folders.append((options.data / "trec6", LABELS))
     for folder, specs in folders:
+        if options.task and folder.name not in options.task:
+            continue
         yield folder.name, replace(advisor.load_task(folder), limits=Limits()), specs
 
 

@@ -46,8 +46,9 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield "## The same weights here and there\n"
     yield (
-        "SmolLM2-135M-Instruct, here in float32 and there by the server; examples with the same answer, quality "
-        "with its 95 % interval, queries a second in batches here and eight at once there, median latency of one. "
+        "SmolLM2-135M-Instruct, here in float32 and there by the server; test examples with the same answer, quality "
+        "with its 95 % interval, queries a second in batches here and eight at once there, median latency of one "
+        "alone. "
         "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it "
         "computes as we do, so that what differs is the path to the answer." + _others(found, "parity")
     )

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 import advisor
-from advisor.errors import UserError
+from advisor.errors import Interrupted, UserError
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
+from advisor.measuring.progress import Silence
 from advisor.measuring.reading import JOURNAL, read_comparison
-from advisor.models.load import Loading, last_part, model_sources
+from advisor.models.load import Loading, ModelSource, last_part, model_sources
 from advisor.reporting.document import document
 from advisor.tasks import Task
 from advisor.verdict import decide
@@ -28,6 +29,16 @@ def models(scripted: ModuleType, *aliases: str) -> list[Any]:
         model.alias = alias
         made.append(model)
     return made
+
+
+class Heard(Silence):
+    """Keeps how what it was told of ended."""
+
+    def __init__(self) -> None:
+        self.ended: dict[str, str] = {}
+
+    def end(self, spec: str, outcome: str) -> None:
+        self.ended[spec] = outcome
 
 
 def rows_of(comparison: Any) -> dict[str, str]:
@@ -73,6 +84,39 @@ def test_a_kill_before_the_second_model_leaves_its_rows_waiting(
     assert rows_of(compare(numbers, [small, big], ["zero-shot"], out=tmp_path))["zero-shot@big"] == "ok"
     assert not small.prompts
     assert not big.prompts  # its runs had been recorded; only the head was lost
+
+
+class Gone(ModelSource):
+    """A model whose server is gone when it is to be loaded."""
+
+    def load(self) -> Any:
+        raise Interrupted("the server is gone (refused); the same command goes on from there")
+
+
+def test_a_model_whose_server_is_gone_leaves_the_others_measured(
+    numbers: Task, scripted: ModuleType, tmp_path: Path
+) -> None:
+    (small,), heard = models(scripted, "small"), Heard()
+    gone = Gone("http://127.0.0.1:9/v1#big", Loading(alias="big"))
+    comparison = compare(numbers, [gone, small], ["zero-shot", "few-shot:k=2@big"], out=tmp_path, progress=heard)
+    assert rows_of(comparison) == {
+        "zero-shot@small": "ok",
+        "zero-shot@big": "interrupted",
+        "few-shot:k=2@big": "interrupted",
+    }
+    assert "refused" in {run.spec: run.error or "" for run in comparison.runs}["zero-shot@big"]
+    assert heard.ended["big"].startswith("interrupted: the server is gone (refused)")
+    assert "zero-shot@big is not judged: interrupted (the server is gone" in advisor.report(decide(comparison))
+    small, big = models(scripted, "small", "big")
+    again = compare(numbers, [big, small], ["zero-shot", "few-shot:k=2@big"], out=tmp_path)
+    assert set(rows_of(again).values()) == {"ok"}
+    assert not small.prompts
+
+
+def test_where_all_servers_are_gone_nothing_is_reported(numbers: Task, tmp_path: Path) -> None:
+    gone = [Gone(f"http://127.0.0.1:9/v1#{alias}", Loading(alias=alias)) for alias in ("one", "two")]
+    with pytest.raises(Interrupted, match="the server is gone"):
+        compare(numbers, gone, ["zero-shot"], out=tmp_path)
 
 
 def test_results_name_approach_and_model_apart(numbers: Task, scripted: ModuleType, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from advisor.models.hosted.fitting import Fitted, PromptRoom
 from advisor.models.hosted.reply import Call, Reply, estimated_tokens
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decoding, Generation, LanguageModel
-from advisor.models.prompt import CUE, Prompt
+from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
 WINDOW = 32_768  # tokens, where nobody says how many a model takes
@@ -34,30 +34,35 @@ class Asking:
 
     Attributes:
         room: what they have to fit.
-        begun: how answers are begun for the model; empty where it begins them itself.
+        begins: whether the model's turn is begun for it.
     """
 
     room: PromptRoom
-    begun: str
+    begins: bool
 
     def send(self, prompt: Prompt, call: Call, now: Round) -> tuple[Fitted, Reply]:
         """The answer to a prompt, of which is left out what does not fit.
 
         Args:
-            call: the request, but for its messages and how answers are begun.
+            call: the request, but for its messages and how the model's turn is begun.
 
         Raises:
             Trouble, UserError, Interrupted: there is none.
         """
         fitted = self.room.fit(prompt, call.most)
         while True:
-            asked = replace(call, messages=fitted.messages(bool(self.begun)), started=self.begun + call.started)
             try:
-                return fitted, now.send(asked)
+                return fitted, now.send(self.request(fitted, call))
             except Trouble as trouble:
                 if trouble.kind != "long":
                     raise
             fitted = self.room.shorter(fitted)
+
+    def request(self, fitted: Fitted, call: Call) -> Call:
+        """What is sent for a prompt that fits."""
+        started = fitted.prompt.begun if self.begins else ""
+        messages = fitted.messages(self.begins or call.decides)
+        return replace(call, messages=messages, started=started + call.started)
 
 
 class AskedModel(LanguageModel):
@@ -92,7 +97,7 @@ class AskedModel(LanguageModel):
         return tuple(self.calls.versions)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know, in full sentences; more may be found as it answers."""
         hosted = (HOSTED,) if self.calls.peer.place == "network" else ()
         return (*hosted, UNASKED) if self._thinks else hosted
@@ -108,7 +113,7 @@ class AskedModel(LanguageModel):
             Interrupted: it is gone, or what may be spent is spent.
         """
         self._as_it_is(adaptation)
-        asking = self._asking(self._begun())
+        asking = self._asking(self._begins())
         return self._each(prompts, lambda prompt, now: self._generation(prompt, decoding, now, asking))
 
     def count_tokens(self, text: str) -> int:
@@ -128,7 +133,6 @@ class AskedModel(LanguageModel):
             "place": peer.place,
             "provider": peer.provider,
             "reasoning": self.reasoning,
-            "caveats": list(self.notes),
         }
 
     def close(self) -> None:
@@ -143,23 +147,23 @@ class AskedModel(LanguageModel):
         if adaptation is not None:
             raise NotApplicable(f"{self.name} is served as it is: its weights are not here to be adapted")
 
-    def _begun(self) -> str:
-        """How its answers are begun for it; empty where it begins them itself."""
-        return ""
+    def _begins(self) -> bool:
+        """Whether its turn is begun for it."""
+        return False
 
     @property
     def _thinking(self) -> bool:
         return self.reasoning or self._thinks
 
-    def _asking(self, begun: str) -> Asking:
+    def _asking(self, begins: bool) -> Asking:
         """How a prompt becomes a request. What has to be asked of the server for it is asked here, before threads
         begin."""
-        return Asking(PromptRoom(self.context_window, self.count_tokens), begun)
+        return Asking(PromptRoom(self.context_window, self.count_tokens), begins)
 
     def _generation(self, prompt: Prompt, decoding: Decoding, now: Round, asking: Asking) -> Generation:
         while True:
             thinks = self._thinking
-            asking = replace(asking, begun="") if thinks else asking
+            asking = replace(asking, begins=False) if thinks else asking
             most = decoding.max_tokens + asking.room.thought * thinks
             # A stop text would end a thought as well.
             call = Call(most=most, stop=() if thinks else decoding.stop)
@@ -168,7 +172,7 @@ class AskedModel(LanguageModel):
                 # The answer may begin with what ends it, such as a line break: that is no answer yet.
                 fitted, reply = asking.send(prompt, replace(call, stop=()), now)
             if thinks or not _only_thought(reply):
-                text = decoding.ended(reply.text.strip().removeprefix(CUE))
+                text = decoding.ended(reply.text.strip().removeprefix(prompt.cue))
                 return self._told(fitted, reply, now, text, failure_of(reply, text, thinks))
             self._thinks = True
 

@@ -108,7 +108,7 @@ class ChatModel(AskedModel):
         return self._window
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
         return (*super().notes, *self._wire.manners.notes)
 

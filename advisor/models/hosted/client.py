@@ -11,11 +11,12 @@ from typing import Any
 
 from advisor.extras import needed
 from advisor.models.hosted.address import Address
+from advisor.models.hosted.decisions import DECISIONS, decision_of, question_of
 from advisor.models.hosted.keys import PLACEHOLDER, Scrubber
 from advisor.models.hosted.lifting import lifted, lifted_alone, lifting
 from advisor.models.hosted.manners import SYSTEM, Manners
 from advisor.models.hosted.patience import Patience
-from advisor.models.hosted.reading import reply_of
+from advisor.models.hosted.reading import alternatives, reply_of
 from advisor.models.hosted.reply import Call, Messages, Reply, without_keys
 from advisor.models.hosted.trouble import Trouble, trouble_of
 
@@ -130,7 +131,7 @@ class ServerClient:
 
 
 class ServerWire:
-    """Chat completions of one model on a server.
+    """Chat completions and decisions of one model on a server.
 
     Args:
         manners: what the server takes.
@@ -138,7 +139,8 @@ class ServerWire:
         effort: whether it is told by `reasoning_effort`, as OpenAI's models are, rather than through its template.
 
     Attributes:
-        ids: of tokens that it lists when they are made likelier; empty where it does not say what a bias does.
+        ids: of tokens that it lists when they are made likelier, or named; empty where it does neither.
+        named: whether it tells the likelihood of any token whose id is named, as vLLM does.
         goes_on: what has to be said so that it goes on with an answer that was begun; None where it cannot.
     """
 
@@ -147,6 +149,7 @@ class ServerWire:
         self.manners = manners
         self.reasoning = reasoning
         self.ids: dict[str, int] = {}
+        self.named = False
         self._unlikely: set[tuple[str, ...]] = set()  # tokens of calls that were told lifted, and by that alone
         self.goes_on: Mapping[str, Any] | None = None
         self._widths = WIDTHS[: 2 if effort else None]  # that it takes, as far as is known
@@ -164,6 +167,9 @@ class ServerWire:
     def _answer(self, call: Call, streamed: bool) -> Reply:
         """The answer to a request, adjusted to what the server takes."""
         began = time.perf_counter()
+        if call.decides:
+            said = self.client.post(DECISIONS, question_of(call, self.client.address.model))
+            return _timed(decision_of(call, said), began)
         for _ in range(ADJUSTED):
             body = self._body(call)
             try:
@@ -171,9 +177,7 @@ class ServerWire:
                     if found := self._streamed(call, body, began):
                         return found
                     self._streams = False  # it answers as a whole, whatever it is asked
-                reply = self._at_once(call, body)
-                seconds = time.perf_counter() - began
-                return replace(reply, ttft_seconds=seconds, seconds=seconds)
+                return _timed(self._at_once(call, body), began)
             except Trouble as trouble:
                 if not self._learned(trouble, body):
                     raise
@@ -182,6 +186,8 @@ class ServerWire:
     def _at_once(self, call: Call, body: Mapping[str, Any]) -> Reply:
         """The answer as a whole; where tokens are too unlikely to be listed, they are lifted if the server can."""
         tokens = [token for token in call.tokens if token in self.ids]
+        if self.named and tokens:
+            return self._by_name(call, body, tokens)
         asked = lifting(body, [self.ids[token] for token in tokens], self._widths[-1])
         if call.tokens in self._unlikely:
             more = self.client.post(CHAT, asked)
@@ -197,6 +203,17 @@ class ServerWire:
             self._unlikely.add(call.tokens)
         known = dict(zip(call.tokens, reply.values, strict=True))
         return _lifted_to(call, _both(reply_of(Call(), more), reply), {**known, **lifted(data, more, tokens)})
+
+    def _by_name(self, call: Call, body: Mapping[str, Any], tokens: Sequence[str]) -> Reply:
+        """The answer with the likelihoods of tokens whose ids are named; they take the place of the likeliest ones, so
+        that a token without an id is looked for among those first."""
+        asked = {**body, "logprob_token_ids": [self.ids[token] for token in tokens]}
+        if len(tokens) == len(call.tokens):
+            return reply_of(call, self.client.post(CHAT, asked))
+        before = reply_of(call, self.client.post(CHAT, body))
+        more = self.client.post(CHAT, asked)
+        known = dict(zip(call.tokens, before.values, strict=True)) | dict(alternatives(more))
+        return _lifted_to(call, _both(reply_of(Call(), more), before), known)
 
     def _learned(self, trouble: Trouble, body: Mapping[str, Any]) -> bool:
         """Whether the request is another one now, after what the server has said."""
@@ -287,6 +304,12 @@ def constraint(call: Call) -> dict[str, Any]:
 def offered(call: Call) -> list[str]:
     """The choices as they are written behind how the answer was begun."""
     return [f" {one}" if call.started else one for one in call.choices]
+
+
+def _timed(reply: Reply, began: float) -> Reply:
+    """A reply that came as a whole, and came now."""
+    seconds = time.perf_counter() - began
+    return replace(reply, ttft_seconds=seconds, seconds=seconds)
 
 
 def _lifted_to(call: Call, reply: Reply, found: Mapping[str, float]) -> Reply:

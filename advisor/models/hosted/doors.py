@@ -68,6 +68,9 @@ class Doors:
         self._tokenizes: bool | None = None
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
         self._constraint: list[Constraint | None] = []
+        self._decides: dict[tuple[str, ...], bool] = {}
+        self._pieces: dict[int, str] = {}
+        self._spelt: dict[str, list[tuple[str, int]]] = {}
 
     @property
     def goes_on(self) -> bool:
@@ -87,11 +90,17 @@ class Doors:
         """Whether answers were seen to be held to choices."""
         return any(self._constraint)
 
+    @property
+    def decided(self) -> bool:
+        """Whether typed questions were seen to be answered."""
+        return any(self._decides.values())
+
     def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
         """How likelihoods of these labels are told; None where they are not."""
         if labels not in self._likelihood:
             with clock.stopped():
-                self._likelihood[labels] = self._told(labels) or self._walked(labels)
+                named = self._names(labels)
+                self._likelihood[labels] = (None if named else self._told(labels)) or self._walked(labels)
         return self._likelihood[labels]
 
     def constraint(self) -> Constraint | None:
@@ -101,14 +110,22 @@ class Doors:
                 self._constraint.append(next((way for way in self._ways if self._holds(way)), None))
         return self._constraint[0]
 
-    def begun_by(self, way: Constraint | None) -> str:
-        """How an answer is begun that is held to choices in this way; JSON begins by itself."""
-        return CUE if way != "schema" and self.goes_on else ""
+    def decides(self, labels: tuple[str, ...]) -> bool:
+        """Whether typed questions with these choices are answered."""
+        if labels not in self._decides:
+            tried = Call(Fitted(TRIED).messages(True), 0, choices=labels, decides=True)
+            with clock.stopped():
+                self._decides[labels] = self._tried(tried, needed=False) is not None
+        return self._decides[labels]
+
+    def begins(self, way: Constraint | None) -> bool:
+        """Whether an answer is begun that is held to choices in this way; JSON begins by itself."""
+        return way != "schema" and self.goes_on
 
     def _holds(self, way: Constraint) -> bool:
         """Whether one of two words comes that nobody would answer."""
-        begun = self.begun_by(way)
-        tried = Call(Fitted(TRIED).messages(bool(begun)), 1, begun, choices=NONSENSE, by=way)
+        begins = self.begins(way)
+        tried = Call(Fitted(TRIED).messages(begins), 1, CUE if begins else "", choices=NONSENSE, by=way)
         reply = self._tried(replace(tried, most=2 * AROUND + self._spare))
         return reply is not None and chosen(reply, NONSENSE) in NONSENSE
 
@@ -126,8 +143,28 @@ class Doors:
         self._wire.goes_on = None
         return False
 
+    def _names(self, labels: tuple[str, ...]) -> bool:
+        """Whether the server tells how likely tokens are that are named by their ids: tried with one that it lists
+        anyway, and one of a label that it does not list. It is the cheapest door to likelihoods that are exact."""
+        if self._wire.named or not self.goes_on:
+            return self._wire.named
+        pieces = dict(piece for label in labels for piece in self._tokens(f" {label}"))
+        messages = Fitted(TRIED).messages(True)
+        listed = self._following(messages, CUE) if pieces else ()
+        known = next((token for token in listed if len(self._tokens(token)) == 1), None)
+        other = next((piece for piece in pieces if piece not in listed), None)
+        if known is None or other is None:
+            return False
+        plain = self._tried(Call(messages, 1, CUE, tokens=(known,)))
+        self._wire.ids, self._wire.named = {**pieces, **dict(self._tokens(known))}, True
+        named = self._tried(Call(messages, 1, CUE, tokens=(known, other)))
+        if plain and named and not named.lacking and abs(plain.values[0] - named.values[0]) < AS_LIKELY:
+            return True
+        self._wire.ids, self._wire.named = {}, False
+        return False
+
     def _told(self, labels: tuple[str, ...]) -> Told | None:
-        """vLLM's door: log-probabilities of the prompt's own tokens."""
+        """The door of older vLLM: log-probabilities of the prompt's own tokens."""
         if not self.goes_on or begin_each_other(labels) or len(labels) > MOST_NODES:
             return None
         before = self._prompt_tokens(CUE)
@@ -157,7 +194,7 @@ class Doors:
         if len(ask("")) < 2:
             return None
         tokens = [self._tokens(f" {label}") for label in labels]
-        if all(tokens) and self._lifts(messages, ask("")):
+        if all(tokens) and (self._wire.named or self._lifts(messages, ask(""))):
             self._wire.ids |= {piece: number for row in tokens for piece, number in row}
         pieces = [
             [piece for piece, _ in row] or spelt(f" {label}", ask) for label, row in zip(labels, tokens, strict=True)
@@ -189,31 +226,51 @@ class Doors:
 
     def _tokens(self, text: str) -> list[tuple[str, int]]:
         """A text's tokens behind the cue and their ids, by the server's own tokenizer; none where it does not say."""
-        whole, before = self._tokenized(CUE + text), self._tokenized(CUE)
+        for said in (CUE + text, CUE):
+            if said not in self._spelt:
+                self._spelt[said] = self._tokenized(said)
+        whole, before = self._spelt[CUE + text], self._spelt[CUE]
         return whole[len(before) :] if whole and before and whole[: len(before)] == before else []
 
     def _tokenized(self, text: str) -> list[tuple[str, int]]:
         if self._tokenizes is False:
             return []
-        client = self._wire.client
-        asked = {"model": client.address.model, "content": text, "prompt": text, "with_pieces": True}
+        asked = {"content": text, "prompt": text, "with_pieces": True, "add_special_tokens": False}
         try:
-            found = client.post(f"{client.address.root}/tokenize", {**asked, "add_special_tokens": False})
-            tokens = [(str(token["piece"]), int(token["id"])) for token in found["tokens"]]
+            found = self._of_tokenizer("tokenize", asked)["tokens"]
+            tokens = [
+                (self._piece(one), one) if isinstance(one, int) else (str(one["piece"]), int(one["id"]))
+                for one in found
+            ]
         except (Trouble, KeyError, TypeError, ValueError):
             tokens = []
         self._tokenizes = bool(tokens)
         # Pieces that are no text by themselves make another one.
         return tokens if "".join(piece for piece, _ in tokens).strip() == text.strip() else []
 
-    def _tried(self, call: Call) -> Reply | None:
-        """The answer to a request that a server may refuse."""
+    def _piece(self, number: int) -> str:
+        """What a token is as a text, from a server whose tokenizer gives numbers alone, as vLLM's."""
+        if number not in self._pieces:
+            self._pieces[number] = str(self._of_tokenizer("detokenize", {"tokens": [number]})["prompt"])
+        return self._pieces[number]
+
+    def _of_tokenizer(self, what: str, asked: Mapping[str, Any]) -> Any:
+        client = self._wire.client
+        return client.post(f"{client.address.root}/{what}", {"model": client.address.model, **asked})
+
+    def _tried(self, call: Call, needed: bool = True) -> Reply | None:
+        """The answer to a request that a server may refuse.
+
+        Args:
+            needed: whether every server has what is asked for, so that what it says is missing is the model.
+        """
+        raised = ("forbidden", "missing", "moved") if needed else ("forbidden",)
 
         def ask(call: Call, now: Round) -> Reply | None:
             try:
                 return now.send(call)
             except Trouble as trouble:
-                if trouble.kind in ("forbidden", "missing", "moved"):
+                if trouble.kind in raised:
                     raise
                 return None
 

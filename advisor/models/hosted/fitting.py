@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from advisor.errors import UserError
 from advisor.models.hosted.reply import A_TURN, Messages
-from advisor.models.prompt import CUE, Prompt
+from advisor.models.prompt import Prompt
 from advisor.models.render import LABEL_SHARE
 
 REASONING_TOKENS = 4096  # of thought, beside what an answer may take; no more than half of the window
@@ -27,11 +27,8 @@ class Fitted:
     cut: int = 0
 
     def messages(self, begun: bool) -> Messages:
-        """The conversation; where the answer is begun for the model, its cue stands there, else in the question."""
-        said = self.prompt.messages()
-        if begun:
-            said[-1] = {**said[-1], "content": said[-1]["content"].removesuffix(f"\n{CUE}")}
-        return tuple((one["role"], one["content"]) for one in said)
+        """The conversation; where the model's turn is begun for it, its cue stands there, else in the question."""
+        return tuple((one["role"], one["content"]) for one in self.prompt.messages(begun))
 
 
 class PromptRoom:

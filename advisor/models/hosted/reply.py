@@ -30,6 +30,8 @@ class Call:
         listed: whether the alternatives for the answer's first token are wanted as texts.
         told: the log-probabilities of so many of the prompt's last tokens are wanted, of all of them where 0.
         texts: to be embedded; there are no messages then.
+        decides: whether it is a typed question that is answered with a probability for each of `choices`. Its first
+            message is what is asked, the others what it is asked of.
     """
 
     messages: Messages = ()
@@ -43,6 +45,7 @@ class Call:
     listed: bool = False
     told: int | None = None
     texts: tuple[str, ...] = ()
+    decides: bool = False
 
     def digest(self, who: str) -> str:
         """A name for the request to a server, by which its answer is found again."""
@@ -52,6 +55,7 @@ class Call:
     def most_tokens(self) -> dict[str, int]:
         """What it takes at most, estimated on the high side."""
         texts = [content for _, content in self.messages] + [self.started, *self.texts]
+        texts += self.choices if self.decides else ()
         read = sum(2 * estimated_tokens(text) + A_TURN for text in texts)
         return {"prompt": read, "completion": self.most}
 
@@ -67,7 +71,8 @@ class Reply:
         wall_seconds: by which the call of the model that it is a part of became longer.
         finish: why it ended: `stop`, `length` or `filter`.
         thought: whether it reasoned before it answered.
-        values: log-probabilities that were asked for; for texts to be embedded, their vectors one behind the other.
+        values: log-probabilities that were asked for; probabilities of the choices of a typed question; for texts to be
+            embedded, their vectors one behind the other.
         lacking: whether some of `values` are no more than a bound, since the server did not say them.
         listed: alternatives for the answer's first token, where they were asked for.
         version: which weights answered, where the server says so.

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -23,10 +22,11 @@ from advisor.models.hosted.fitting import REASONING_TOKENS, Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
-from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Generation, LabelsBy, Scores
-from advisor.models.prompt import CUE, Prompt
+from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decided, Generation, LabelsBy, Scores
+from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
+REFUSED = "refused"
 NO_LABEL = "answered none of the labels"
 LOOKS = 3  # times that a server is asked what it serves
 
@@ -54,7 +54,8 @@ class ServedModel(AskedModel):
     def can(self) -> Capabilities:  # type: ignore[override]
         """What it was seen to do so far."""
         rows = FEW_AT_ONCE * self.calls.at_once
-        return Capabilities(score=self._doors.likely, choose=self._doors.held, rows_at_once=rows, remote=True)
+        doors = self._doors
+        return Capabilities(doors.likely, doors.held, doors.decided, rows_at_once=rows, remote=True)
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]
@@ -67,7 +68,7 @@ class ServedModel(AskedModel):
         return window_in(self._served(), self.calls.peer.model) or WINDOW if self._own else WINDOW
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
         return (*super().notes, *self._wire.manners.notes, *self._ends)
 
@@ -99,7 +100,7 @@ class ServedModel(AskedModel):
         door = None if self._thinking else self._doors.likelihood(tuple(choices))
         if door is None:
             raise NotApplicable(f"{self.name} gives no likelihoods of labels")
-        asking = self._asking(self._begun())
+        asking = self._asking(self._begins())
         calls = _requests(tuple(choices), door)
         found = self._each(prompts, lambda prompt, now: self._replies(prompt, calls, now, asking))
         return [_scores_of(tuple(choices), door, *one) for one in found]
@@ -116,18 +117,33 @@ class ServedModel(AskedModel):
         way = self._doors.constraint()
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
-        asking = self._asking(self._doors.begun_by(way))
+        asking = self._asking(self._doors.begins(way))
         most = 2 * max(map(self.count_tokens, choices)) + AROUND + asking.room.thought * self._thinking
         call = Call(most=most, choices=tuple(choices), by=way)
         return self._each(prompts, lambda prompt, now: self._choice(prompt, call, now, asking))
+
+    def decides(self, choices: Sequence[str]) -> bool:
+        """Whether the server has an endpoint for decisions that takes these choices; it is tried the first time."""
+        return self._doors.decides(tuple(choices))
+
+    def decide(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> list[Decided]:
+        """A probability for every choice behind every prompt, in one pass each, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: the server has no endpoint for decisions.
+        """
+        if not self.decides(choices):
+            raise NotApplicable(f"{self.name} has no endpoint for decisions")
+        asking, call = self._asking(False), Call(most=0, choices=tuple(choices), decides=True)
+        return self._each(prompts, lambda prompt, now: _decided(*asking.send(prompt, call, now), now))
 
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
         if way == "likelihood":
             return not self._thinking and self._doors.likelihood(labels) is not None
         return way == "text" or self._doors.constraint() is not None
 
-    def _begun(self) -> str:
-        return CUE if self._doors.goes_on else ""
+    def _begins(self) -> bool:
+        return self._doors.goes_on
 
     def _choice(self, prompt: Prompt, call: Call, now: Round, asking: Asking) -> Generation:
         fitted, reply = asking.send(prompt, call, now)
@@ -140,10 +156,9 @@ class ServedModel(AskedModel):
     ) -> tuple[Fitted, list[Reply], float]:
         """What labels are told by behind one prompt, and the seconds since the model was called."""
         fitted, first = asking.send(prompt, calls[0], now)
-        messages = fitted.messages(bool(asking.begun))
 
         def ask(call: Call) -> Reply:
-            return now.send(replace(call, messages=messages, started=asking.begun + call.started))
+            return now.send(asking.request(fitted, call))
 
         # Of many prompts each is asked one thing after the other; of one alone somebody waits for the answer.
         at_once = self.calls.at_once if now.streamed else 1
@@ -172,6 +187,21 @@ class ServedModel(AskedModel):
                 said = trouble.text
             time.sleep(self.calls.patience.wait(tries, None))
         raise Interrupted(f"{self.name}: the server is gone ({said}); {GOES_ON} once it is back")
+
+
+def _decided(fitted: Fitted, reply: Reply, now: Round) -> Decided:
+    return Decided(
+        reply.values,
+        reply.prompt,
+        reply.completion,
+        time.perf_counter() - now.began,
+        dropped=fitted.dropped,
+        cut=fitted.cut,
+        cached_tokens=reply.cached,
+        reasoning_tokens=reply.reasoning,
+        estimated=reply.estimated,
+        failure="" if reply.values else REFUSED,
+    )
 
 
 def _requests(labels: tuple[str, ...], door: Walk | Told) -> list[Call]:

@@ -47,9 +47,12 @@ class FakeServer:
         window: tokens that it takes.
         refuses: parameters that it does not take.
         goes_on: how an answer that was begun is gone on with: `always`, `told` (as vLLM), or not.
-        gives: `alternatives` for tokens, likelihoods of the `prompt`; all else is silently left out.
+        gives: `alternatives` for tokens, likelihoods of tokens that are `named`, or of the `prompt`; all else is
+            silently left out.
         most_alternatives: that it takes.
         holds: ways in which it holds answers to choices; the others are silently ignored.
+        decides: the probability of a choice, of what is asked and what it is asked of; None where there is no endpoint
+            for decisions; where it gives none, the question is refused.
         likes: the log-probability of a token behind a conversation and how its answer was begun.
     """
 
@@ -68,6 +71,7 @@ class FakeServer:
         self.likes: Callable[[list[dict[str, str]], str, str], float] = lambda messages, begun, token: (
             -float(len(token))
         )
+        self.decides: Callable[[str, str, str], float | None] | None = None
         self.usage = True
         self.cached = 0
         self.thought = ""
@@ -76,6 +80,7 @@ class FakeServer:
         self.finish = ""
         self.seconds = 0.0
         self.tokenizes = False
+        self.numbers: dict[int, str] = {}
         self.elsewhere = ""
         self.listed: dict[str, Any] = {}
         self.dimension = 4
@@ -141,13 +146,20 @@ class FakeServer:
             return self._misbehave(to, fault)
         if to.path == "/tokenize" and self.tokenizes:
             pieces = tokens_of(body["content"])
+            if "named" in self.gives:  # as vLLM
+                self.numbers |= {hash(one) % 50_000: one for one in pieces}
+                return self._json(to, {"tokens": [hash(one) % 50_000 for one in pieces]})
             return self._json(to, {"tokens": [{"id": hash(one) % 50_000, "piece": one} for one in pieces]})
+        if to.path == "/detokenize" and "named" in self.gives:
+            return self._json(to, {"prompt": "".join(self.numbers[one] for one in body["tokens"])})
         if to.path.endswith("/models"):
             return self._json(to, {"data": [{"id": NAME, **self.listed}]})
         if to.path.endswith(f"/models/{NAME}"):
             return self._json(to, {"id": NAME, **self.listed})
         if to.path.endswith("/embeddings"):
             return self._embed(to, body)
+        if to.path.endswith("/decisions") and self.decides is not None:
+            return self._decide(to, body)
         if not to.path.endswith("/chat/completions"):
             return self._send(to, 404, "no such path")
         if body["model"] != NAME:
@@ -242,7 +254,11 @@ class FakeServer:
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
         if "alternatives" in self.gives and body.get("logprobs"):
             rows = sorted(((self.likes(messages, begun, one), one) for one in self.vocabulary), reverse=True)
-            listed = [{"token": one, "logprob": value} for value, one in rows[: body["top_logprobs"]]]
+            rows = rows[: body["top_logprobs"]]
+            if "named" in self.gives and "logprob_token_ids" in body:
+                named = [self.numbers[one] for one in body["logprob_token_ids"]]
+                rows = [(self.likes(messages, begun, one), one) for one in dict.fromkeys([rows[0][1], *named])]
+            listed = [{"token": one, "logprob": value} for value, one in rows]
             choice["logprobs"] = {"content": [{**listed[0], "top_logprobs": listed}]}
         if "prompt" in self.gives and "prompt_logprobs" in body:
             done, rows_of = "", list[Any]([None] * (prompt - len(tokens_of(begun))))
@@ -269,6 +285,29 @@ class FakeServer:
             to.wfile.flush()
         to.wfile.write(b"data: [DONE]\n\n")
         to.close_connection = True
+
+    def _decide(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        (question,), said = body["questions"], body["input"]
+        if len(question["choices"]) > 255 or question["type"] != "choice":
+            return self._send(to, 400, "Provide between 2 and 255 choices")
+        size = sum(len(tokens_of(one["content"])) for one in said) + len(tokens_of(question["instructions"]))
+        if size > self.window:
+            return self._send(to, 400, "input exceeds the context length")
+        time.sleep(self.seconds)
+        assert self.decides is not None
+        rows = []
+        for choice in question["choices"]:
+            share = self.decides(question["instructions"], said[-1]["content"], choice["value"])
+            rows.append({"value": choice["value"], "probability": share})
+        answer: dict[str, Any] = {"type": "refusal", "name": None}
+        if all(row["probability"] is not None for row in rows):
+            top = max(rows, key=lambda row: row["probability"])
+            answer = {"type": "choice", "name": None, "choice": top["value"], "confidence": top["probability"]}
+            answer["probabilities"] = rows[::-1]
+        details = {"cached_tokens": self.cached, "cache_write_tokens": 0}
+        usage = {"input_tokens": size, "input_tokens_details": details, "output_tokens": 0, "total_tokens": size}
+        usage["output_tokens_details"] = {"reasoning_tokens": 0}
+        return self._json(to, {"answers": [answer], "model": NAME, **({"usage": usage} if self.usage else {})})
 
     def _embed(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
         if max(map(len, body["input"])) > self.embeds_at_most:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import advisor
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.models import Context, Decoding, Merged, Prompt, Shot
 from advisor.models.clock import clock
 from advisor.models.hosted.patience import Patience
+from advisor.tasks import Example, Task
 
 WORDS = Decoding(8, ("\n",))
 Load = Callable[..., Any]
@@ -240,3 +243,36 @@ def test_a_server_that_is_not_there_interrupts(load_served: Load) -> None:
     model = load_served("http://127.0.0.1:9/v1#toy", patience=patience)
     with pytest.raises(Interrupted, match=r"the server is gone .*; the same command goes on from there"):
         model.generate(asked("x"), WORDS)
+
+
+@pytest.mark.parametrize("goes_on", ["", "always", "told"])
+def test_a_turn_that_is_begun_holds_what_was_reasoned(server: Any, load_served: Load, goes_on: str) -> None:
+    """Where the server goes on with it; else it is a turn of its own."""
+    server.goes_on = goes_on
+    server.answer = lambda messages: "Reasoning: it says so" if "Think" in str(messages) else "Answer: card"
+    model = load_served(server.name)
+    plain, asked, behind = (Prompt("Sort.", "my card", reasoning=r) for r in (None, "", "It is a card."))
+    texts = [model.generate([one, one], WORDS)[0].text for one in (asked, plain)]
+    assert texts == ["it says so", "card"]
+    server.answer = lambda messages: "Answer: card"
+    assert model.generate([behind, behind], WORDS)[0].text == "card"
+    question = {"role": "user", "content": "my card\nThink step by step."}
+    turns = [body["messages"][1:] for body in server.chats[-6::2]]
+    if goes_on:
+        assert turns[0] == [question, {"role": "assistant", "content": "Reasoning:"}]
+        assert turns[1] == [{"role": "user", "content": "my card"}, {"role": "assistant", "content": "Answer:"}]
+        assert turns[2] == [question, {"role": "assistant", "content": "Reasoning: It is a card.\nAnswer:"}]
+    else:
+        assert turns == [one.messages()[1:] for one in (asked, plain, behind)]
+
+
+def test_what_is_found_while_it_answers_stands_in_the_report(server: Any, load_served: Load, tmp_path: Path) -> None:
+    """Once, whatever the number of rows."""
+    server.refuses, server.answer = {"temperature"}, lambda messages: "red"
+    rows = tuple(Example(str(number), f"thing {number}", "red") for number in range(6))
+    task = Task("things", "qa", "Name the colour.", "exact_match", train=rows[:3], test=rows[3:])
+    comparison = advisor.compare(task, load_served(server.name), ["zero-shot", "few-shot:k=1"], out=tmp_path)
+    note = "It takes no temperature, so that its answers may differ from one time to the next."
+    assert all(run.model_notes == (note,) for run in comparison.runs)
+    assert advisor.decide(comparison).recommendation.caveats.count(note) == 1
+    assert advisor.read_comparison(tmp_path).model.caveats == (note,)

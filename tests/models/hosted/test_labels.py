@@ -120,6 +120,28 @@ def test_a_prompts_own_likelihoods_come_first(server: Any, load_served: Load) ->
     assert server.chats[-1]["prompt_logprobs"] == 0
 
 
+@pytest.mark.parametrize("labels", [LABELS, BEGINNINGS])
+def test_tokens_that_can_be_named_are_told_exactly(llama: Any, load_served: Load, labels: tuple[str, ...]) -> None:
+    """As by vLLM: of a few that are listed, none is a label's."""
+    expected = load_served(llama.name).score([Prompt("Sort.", "likes boston", labels)], labels)[0].totals
+    llama.gives, llama.goes_on, llama.most_alternatives = {"alternatives", "named", "prompt"}, "told", 5
+    llama.vocabulary = ["<|end|>", " other", " more", " less", " none", " never"]
+    llama.likes = lambda messages, begun, token: (
+        -0.1 if token in llama.vocabulary[1:] else prefers(messages, begun, token)
+    )
+    model = load_served(llama.name, concurrency=2)
+    assert model.tells_labels_by(labels) == "likelihood"
+    sent = len(llama.chats)
+    found = model.score([Prompt("Sort.", "likes boston", labels)], labels)[0]
+    assert not any("prompt_logprobs" in body for body in llama.chats[sent:])
+    if labels == LABELS:
+        assert found.totals == pytest.approx(expected)
+        assert len(llama.chats) - sent == 2
+    else:
+        assert found.lengths == (3, 4, 2)
+        assert found.totals[1] < found.totals[2]
+
+
 def test_a_first_token_is_enough_where_it_tells_all_labels_apart(server: Any, load_served: Load) -> None:
     server.gives, server.likes, server.most_alternatives = {"alternatives"}, prefers, 20
     labels = ("billing", "returns")

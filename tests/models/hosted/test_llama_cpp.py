@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,20 @@ def test_answers_are_the_same_there_as_here(here: Any, there: Any) -> None:
     mine, others = here.generate(prompts, decoding), there.generate(prompts, decoding)
     assert [one.prompt_tokens for one in mine] == [one.prompt_tokens for one in others]
     assert sum(one.text == other.text for one, other in zip(mine, others, strict=True)) >= 5
+
+
+def test_what_is_reasoned_there_and_the_labels_behind_it_are_as_here(here: Any, there: Any) -> None:
+    """In two steps. Later words may differ, since the server rounds otherwise."""
+    labels = ("animal", "plant")
+    things = ("a dog", "an oak")
+    asked = [Prompt("Say what kind of thing it is.", text, labels, reasoning="") for text in things]
+    mine, others = (model.generate(asked, Decoding(16, ("Answer:",))) for model in (here, there))
+    assert [one.prompt_tokens for one in mine] == [one.prompt_tokens for one in others]
+    assert all(one.text.split()[:3] == other.text.split()[:3] for one, other in zip(mine, others, strict=True))
+    behind = [replace(prompt, reasoning=one.text) for prompt, one in zip(asked, mine, strict=True)]
+    told, heard = (model.score(behind, labels) for model in (here, there))
+    for one, other in zip(told, heard, strict=True):
+        assert max(abs(a - b) for a, b in zip(one.totals, other.totals, strict=True)) < 0.5
 
 
 def test_one_alone_is_timed_as_a_caller_sees_it(there: Any) -> None:
