@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
@@ -27,6 +27,7 @@ TOLERANCE = 0.1
 work come apart by as much where another process takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
 _SECONDS = 3600.0
+EMBEDDED = "embedded"  # what an embedder elsewhere is counted under in a ledger of calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ class Quantities:
         timing_error: relative error of its times; None where nothing was timed again.
         query: tokens of a query, where they may be paid.
         fit: tokens of all that a model was asked while it was fitted, likewise.
+        embedded, embedded_to_fit: tokens that an embedder elsewhere was given for a query, and while it was fitted.
     """
 
     fit_seconds: float | None = None
@@ -118,6 +120,8 @@ class Quantities:
     timing_error: float | None = None
     query: PaidTokens | None = None
     fit: PaidTokens | None = None
+    embedded: float = 0.0
+    embedded_to_fit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,8 @@ def quantities(row: Row) -> Quantities:
         row.timing_error,
         _tokens_of_a_query(row) if known else None,
         PaidTokens.of(row.calls.get(FIT, {})) if known else None,
+        row.calls.get(PREDICT, {}).get(EMBEDDED, 0.0) / max(row.n, 1),
+        row.calls.get(FIT, {}).get(EMBEDDED, 0.0),
     )
 
 
@@ -246,6 +252,18 @@ def _tokens_of_a_query(row: Row) -> PaidTokens:
 
 def expenses(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | None:
     """The costs that follow from quantities; None where a price, a time or the number of tokens is unknown."""
+    found = _of_model(taken, tariff, limits)
+    if found is None or tariff.embedding is None:
+        return found
+    to_fit, each = (
+        tariff.embedding.usd(PaidTokens(prompt=tokens)) for tokens in (taken.embedded_to_fit, taken.embedded)
+    )
+    again = to_fit if taken.index_seconds is not None or taken.trained else 0.0
+    return replace(found, fit=found.fit + to_fit, per_query=found.per_query + each, upkeep=found.upkeep + again)
+
+
+def _of_model(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | None:
+    """The costs but for those of an embedder that is paid."""
     index = (taken.index_seconds or 0.0) * _a_second(tariff.here)
     if tariff.tokens is not None:
         return _by_tokens(taken, tariff.tokens, index)

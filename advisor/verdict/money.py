@@ -21,6 +21,7 @@ def money(rows: Sequence[Row], limits: Limits, tariffs: Mapping[str, Tariff]) ->
         yield f"{unknown.rstrip('.')}. Costs are unknown, which does not mean zero."
     for price, found in _by_price(rows, tariffs).items():
         yield from _by_hours(found, limits, price) if isinstance(price, HourlyPrice) else _by_tokens(found, price)
+    yield from _embedding(rows, tariffs)
     yield from _sent_again(rows)
     if any(row.cost.per_1k_queries is not None for row in rows):
         if limits.queries_per_day is None:
@@ -70,6 +71,21 @@ def _by_tokens(rows: Sequence[Row], price: TokenPrice) -> Iterator[str]:
     if counted:
         each = [f"{words.many(count, 'answer')} of {spec}" for spec, count in counted.items()]
         yield f"The tokens of {words.listed(each)} were estimated here, since the server did not count them."
+
+
+def _embedding(rows: Sequence[Row], tariffs: Mapping[str, Tariff]) -> Iterator[str]:
+    """What an embedder elsewhere costs, or that it is in no cost."""
+    paid = [row for row in rows if _asked(row, costs.EMBEDDED)]
+    if not paid:
+        return
+    specs, price = words.listed([row.spec for row in paid]), tariffs[paid[0].spec].embedding
+    if price is None and not tariffs[paid[0].spec].embeds_here:
+        yield f"{specs}: the tokens of the embedder have no known price and stand in no cost."
+    elif price is not None:
+        yield (
+            f"{specs}: the embedder's tokens are in the cost, {words.usd(price.rates.prompt)} per million "
+            f"({price.source}, {price.date})."
+        )
 
 
 def _share(share: float) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from advisor.errors import UserError
 from advisor.intake import read_bytes, shown, toml_of
@@ -43,6 +44,8 @@ class Tariff:
         hour: of the machine that the model runs on; None where that is not known, or tokens are paid.
         tokens: of the model; None where hours are paid.
         here: an hour of this machine, which indexes documents whatever the model is paid by; None where not known.
+        embedding: tokens of the embedder, where they are paid; None where they are not, or the price is not known.
+        embeds_here: whether the embedder is on this machine.
         unknown: where nothing is known: of what there is no price, and what helps, in two sentences.
     """
 
@@ -50,11 +53,14 @@ class Tariff:
     tokens: TokenPrice | None = None
     here: HourlyPrice | None = None
     unknown: str = ""
+    embedding: TokenPrice | None = None
+    embeds_here: bool = True
 
     @property
     def without_model(self) -> Tariff:
         """What an approach is paid by that leaves the model aside."""
-        return Tariff(hour=self.here, here=self.here, unknown="" if self.here else self.unknown)
+        unknown = "" if self.here else self.unknown
+        return replace(self, hour=self.here, tokens=None, unknown=unknown)
 
     @property
     def applied(self) -> HourlyPrice | TokenPrice | None:
@@ -100,6 +106,20 @@ class Prices:
         Args:
             today: the day whose prices hold; the machine's date by default.
         """
+        name = model.embedder.rpartition("@")[0]
+        host, scheme = urlsplit(name).hostname or "", name.partition(":")[0] if ":" in name else ""
+        here = not scheme or is_loopback(host)
+        embedding = self._embedding("" if here else host or scheme, name, today)
+        return replace(self._of_model(model, hardware, today), embedding=embedding, embeds_here=here)
+
+    def _embedding(self, provider: str, name: str, today: datetime.date | None) -> TokenPrice | None:
+        """The price of an embedder's tokens; None where it is not known."""
+        try:
+            return self.tokens_of(provider, name, today) if name else None
+        except UserError:
+            return None
+
+    def _of_model(self, model: ModelFacts, hardware: Mapping[str, Any], today: datetime.date | None) -> Tariff:
         here = self.hourly(model, hardware)
         served = self._server(model)
         try:
