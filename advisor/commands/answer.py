@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from advisor.approaches import Prediction, Predictor, known
 from advisor.cleaning import cleaned, escaped
-from advisor.commands.options import add_model, load_named
+from advisor.commands.options import add_model, add_prices, load_named
 from advisor.commands.spending import cap_of, paying
-from advisor.deploy.predictors import chosen, recorded_model, restored
+from advisor.deploy.predictors import chosen, keeps_texts, recorded_model, restored
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.intake import there
@@ -39,22 +39,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object for a query that is given here, too")
     model = parser.add_argument_group("model and machine", "default: as recorded")
     add_model(model, "the model that was measured, where it lies elsewhere now; the rest goes with it")
+    add_prices(model)
 
 
 def run(options: argparse.Namespace) -> int:
     """Answer; returns the exit code."""
     there(Path(options.folder))
     comparison = read_comparison(options.folder)
+    options.offline = options.offline or keeps_texts(comparison)
     spec, query = _meant(options.asked, comparison)
     row = chosen(comparison, spec)
     model = (
         load_named(options.model, options)
         if options.model
-        else recorded_model(comparison, row, options.trust_remote_code)
+        else recorded_model(comparison, row, options.trust_remote_code, options.offline)
     )
     predictor = restored(comparison, row, model)
     try:
-        with paying(cap_of(options), load_prices()):
+        with paying(cap_of(options), load_prices(options.prices)):
             _answer(options, predictor, model, query)
     finally:
         predictor.close()

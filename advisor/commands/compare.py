@@ -121,7 +121,14 @@ def run(options: argparse.Namespace) -> int:
             comparison = time_again(raced, models, given, out=options.out, progress=progress)
         elif budget and only:
             terms = Terms(budget, limits, prices, options.margin, options.seeds, not options.no_texts)
-            comparison = race(task, only, given, terms, out=options.out, progress=progress)
+            comparison = race(
+                task,
+                only,
+                list(rows.of[only.alias].values()) if given else None,
+                terms,
+                out=options.out,
+                progress=progress,
+            )
         else:
             keeping = {"texts": not options.no_texts, "workers": options.workers}
             comparison = compare(

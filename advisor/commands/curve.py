@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from advisor.approaches import named
-from advisor.commands.options import add_no_texts, add_running, add_task, load, task_of
+from advisor.commands.options import add_no_texts, add_prices, add_running, add_task, load, task_of
 from advisor.commands.spending import cap_of, paying
 from advisor.curves.growing import Sizes, grow
 from advisor.curves.sampling import SIZES, default_folder, learners
@@ -50,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_no_texts(measuring)
     add_running(parser, "runs/<task name>/curve")
+    add_prices(parser)
     parser.add_argument("--json", action="store_true", help="print curve.json and nothing else to stdout")
 
 
@@ -63,14 +64,14 @@ def run(options: argparse.Namespace) -> int:
     with (
         LiveProgress(silent=False) as progress,
         fresh() if options.fresh else nullcontext(),
-        paying(cap, load_prices()),
+        paying(cap, load_prices(options.prices)),
     ):
         growth = grow(sizes, task, load(options, task), approaches, progress)
     curves = judge(growth)
     write_whole(Path(growth.folder) / RESULT, report(curves, "json"))
     show(curves, sys.stdout, "json" if options.json else "terminal")
     runs = [run for draws in growth.comparisons.values() for comparison in draws for run in comparison.runs]
-    return 1 if any(run.status == "failed" for run in runs) else 0
+    return 1 if any(run.status in ("failed", "interrupted") for run in runs) else 0
 
 
 def _sizes(text: str) -> tuple[int, ...]:

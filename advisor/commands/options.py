@@ -79,13 +79,7 @@ def add_model(group: Any, help: str, several: bool = False) -> None:
     group.add_argument(
         "--concurrency", type=int, default=CONCURRENCY, metavar="N", help="requests at once to a model that is served"
     )
-    group.add_argument(
-        "--max-spend",
-        type=float,
-        metavar="USD",
-        help="never pay more than so many dollars for models that are paid by the token",
-    )
-    group.add_argument("--offline", action="store_true", help="refuse what would send a text to another machine")
+    add_sending(group)
 
 
 def add_running(parser: argparse.ArgumentParser, folder: str, several: bool = False) -> None:
@@ -120,10 +114,26 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
 def add_limits(parser: argparse.ArgumentParser) -> Any:
     """Prices and limits; returns the group."""
     judging = parser.add_argument_group("how to judge; nothing runs again for these")
-    judging.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
+    add_prices(judging)
     for name in LIMITS:
         judging.add_argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help="limit, as in task.toml")
     return judging
+
+
+def add_prices(group: Any) -> None:
+    """Which price list."""
+    group.add_argument("--prices", metavar="FILE", help="TOML file of prices in place of the built-in list")
+
+
+def add_sending(group: Any) -> None:
+    """What may be sent to other machines, and what that may cost."""
+    group.add_argument(
+        "--max-spend",
+        type=float,
+        metavar="USD",
+        help="never pay more than so many dollars for models that are paid by the token",
+    )
+    group.add_argument("--offline", action="store_true", help="refuse what would send a text to another machine")
 
 
 def task_of(options: argparse.Namespace) -> Task:

@@ -105,7 +105,7 @@ def _earlier(task: Task, facts: ModelFacts, folder: Path) -> tuple[Row, ...]:
     alike = {member.alias for member in recorded.models if _identity(member.facts) == _identity(facts)}
     if recorded.task.fingerprint != task.fingerprint or not alike:
         return ()
-    ours = [row for row in measured(recorded) if not recorded.members or row.model in alike or not row.uses_model]
+    ours = [row for row in measured(recorded) if not recorded.several or row.model in alike or not row.uses_model]
     return tuple(replace(row, spec=apart(row.spec)[0]) for row in ours)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from advisor.commands.options import add_format, add_task, task_of
+from advisor.commands.options import add_format, add_prices, add_sending, add_task, task_of
+from advisor.commands.spending import cap_of, paying
 from advisor.models.load import load_embedder, load_model
 from advisor.profiling import profile
 from advisor.reporting import check_format, show
+from advisor.verdict import load_prices
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +21,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     looking.add_argument("--embedder", metavar="E", help="find likely label errors: embedded, a name or a folder")
     looking.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
     looking.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
+    add_sending(looking)
+    add_prices(looking)
     add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
 
@@ -28,9 +32,13 @@ def run(options: argparse.Namespace) -> int:
     check_format(options.format)
     task = task_of(options)
     model = embedder = None
+    offline = options.offline or bool(task.limits.local_only)
     if options.model:
-        model = load_model(options.model, device=options.device, trust_remote_code=options.trust_remote_code)
+        how = {"device": options.device, "trust_remote_code": options.trust_remote_code}
+        model = load_model(options.model, **how, offline=offline)
     if options.embedder:
-        embedder = load_embedder(options.embedder, device=options.device)
-    show(profile(task, model, embedder), sys.stdout, "json" if options.json else options.format)
+        embedder = load_embedder(options.embedder, device=options.device, offline=offline)
+    with paying(cap_of(options), load_prices(options.prices)):
+        found = profile(task, model, embedder)
+    show(found, sys.stdout, "json" if options.json else options.format)
     return 0

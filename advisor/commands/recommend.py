@@ -69,9 +69,10 @@ def _named(options: argparse.Namespace) -> Invocation:
                 task += [f"--{name.replace('_', '-')}", f"{one:g}" if isinstance(one, float) else one]
     running = []
     if options.model:
-        for name in ("model", "embedder", "device", "dtype"):
+        for name in ("model", "embedder", "device", "dtype", "labels_by", "max_spend"):
             value = getattr(options, name)
             if value is not None and (name, value) != ("embedder", "embedded"):
-                running += [f"--{name}", str(value)]
-        running += ["--trust-remote-code"] * options.trust_remote_code
+                running += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+        for name in ("trust_remote_code", "reasoning", "offline"):
+            running += [f"--{name.replace('_', '-')}"] * getattr(options, name)
     return Invocation(shlex.join(task), shlex.join(running))

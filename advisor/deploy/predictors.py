@@ -49,7 +49,10 @@ def chosen(comparison: Comparison, spec: str | None) -> Run:
     rows = list(dict.fromkeys(run.spec for run in comparison.runs))
     named = spec if spec in rows else _as_recorded(spec)
     runs = [run for run in comparison.runs if run.spec == named]
-    if not runs and (found := [row for row in rows if apart(row)[0] == named]):
+    found = [] if runs else [row for row in rows if apart(row)[0] == named]
+    if len(found) == 1:
+        runs = [run for run in comparison.runs if run.spec == found[0]]
+    elif found:
         raise UserError(f"{comparison.folder}: has several rows {named!r}", f"name one of {', '.join(found)}")
     if not runs:
         raise UserError(f"{comparison.folder}: has no row {spec!r}", f"its rows are {', '.join(rows)}")
@@ -80,10 +83,13 @@ def _recommended(comparison: Comparison) -> str:
     return found.approach
 
 
-def recorded_model(comparison: Comparison, run: Run, trust_remote_code: bool = False) -> LanguageModel:
+def recorded_model(
+    comparison: Comparison, run: Run, trust_remote_code: bool = False, offline: bool = False
+) -> LanguageModel:
     """The model of a run, loaded as it was then.
 
     Args:
+        offline: whether no text may leave the machine, if the task's limits do not say so already.
         trust_remote_code: whether code that comes with the weights may run; a record cannot allow it.
 
     Raises:
@@ -95,7 +101,12 @@ def recorded_model(comparison: Comparison, run: Run, trust_remote_code: bool = F
             f"{comparison.folder}: does not say how its model {member.facts.id} was loaded",
             "name it: --model, or the argument model of load_predictor",
         )
-    return load_again(member.loaded_from, trust_remote_code)
+    return load_again(member.loaded_from, trust_remote_code, offline or keeps_texts(comparison))
+
+
+def keeps_texts(comparison: Comparison) -> bool:
+    """Whether no text of its task may leave the machine."""
+    return bool(comparison.task.limits.get("local_only"))
 
 
 def _model_of(comparison: Comparison, run: Run) -> Member:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from gc import collect
 from pathlib import Path
@@ -37,6 +37,7 @@ from advisor.measuring.reading import (
     JOURNAL,
     SAME_MODEL,
     add_spans,
+    host_of,
     is_head,
     note_interruption,
     read_comparison,
@@ -46,7 +47,9 @@ from advisor.measuring.reading import (
 from advisor.measuring.records import Comparison, TaskFacts, described_by
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
+from advisor.models.hosted.address import place_of, refuse_if_offline
 from advisor.models.languages import language_caveats
+from advisor.models.load import ModelSource, runs_here
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words
@@ -126,7 +129,7 @@ def compare(
     executor = Processes(workers) if workers > 1 else HERE
     plan = Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts, executor=executor)
     models = [model] if isinstance(model, Source) else list(model)
-    rows = lineup(asked(approaches, task), models)
+    rows = lineup(asked(approaches, task), models, host_of(folder, [one.alias for one in models]))
     if len(models) == 1:
         with loaded(models[0]) as only:
             return carry_out(plan, task, only, list(rows.of[models[0].alias].values()), progress)
@@ -159,21 +162,49 @@ def _one_after_another(
     current()
     together = uuid4().hex
     group = {"id": together, "rows": rows.rows()}
-    stopped: dict[str, Interrupted] = {}
+    stopped: dict[str, Interrupted | UserError] = {}
+    _try(models)
     with alone(plan.folder):
         for source in models:
             chosen = rows.of[source.alias]
             more = {"together": group, "free": [spec for spec in chosen if spec in rows.free], "alias": source.alias}
             try:
                 _loaded_and_measured(plan, task, source, chosen, progress, more)
-            except Interrupted as error:  # of this model alone; its rows wait
+            except (Interrupted, UserError) as error:  # of this model alone; its rows wait
+                if isinstance(error, UserError) and source is models[0]:
+                    raise  # nothing is lost by it
                 stopped[source.alias] = error
-                note_interruption(plan.folder, together, source.alias, str(error))
-                progress.end(source.alias, f"interrupted: {error}")
+                why = error.what if isinstance(error, UserError) else str(error)
+                note_interruption(plan.folder, together, source.alias, why)
+                progress.end(source.alias, f"interrupted: {why}")
             collect()  # what refers to itself keeps its memory until then, and the next one needs it
     if len(stopped) == len(models):
         raise next(iter(stopped.values()))
     return read_comparison(plan.folder)
+
+
+def _try(models: Sequence[Source]) -> None:
+    """Load what is asked over a connection, for which nothing is sent, so that a slip in a name or a key shows before
+    anything was measured.
+
+    Raises:
+        UserError: one of them cannot be had.
+    """
+    for source in models:
+        if isinstance(source, ModelSource) and not runs_here(source.name):
+            with suppress(Interrupted), loaded(source):  # what is gone now may be back when its turn comes
+                pass
+
+
+def _refuse_to_send(task: Task, model: LanguageModel) -> None:
+    """Where no text of a task may leave the machine, neither model nor embedder may be elsewhere.
+
+    Raises:
+        UserError: one of them is.
+    """
+    offline = bool(task.limits.local_only)
+    refuse_if_offline("model", model.name, model.describe().get("place", "process"), offline)
+    refuse_if_offline("embedder", model.embedder.name, place_of(model.embedder.name), offline)
 
 
 def _loaded_and_measured(
@@ -216,6 +247,7 @@ def _measure(
     Args:
         more: what its head says besides, where there are other models.
     """
+    _refuse_to_send(task, model)
     folder, executor = plan.folder, HERE if model.can.remote else plan.executor
     keep_threads(model, [folder])
     with executor.sharing(model):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, row_name, spec_of, suggested
 from advisor.errors import UserError
 from advisor.models import LanguageModel
-from advisor.models.load import ModelSource, runs_here
+from advisor.models.load import ModelSource, checked_alias, last_part, runs_here
 from advisor.tasks import Task
 
 Given = str | Approach | ContextBuilder | Tuner
@@ -65,19 +65,23 @@ class Lineup:
         }
 
 
-def lineup(wanted: Sequence[Asked], models: Sequence[Source]) -> Lineup:
+def lineup(wanted: Sequence[Asked], models: Sequence[Source], host: str = "") -> Lineup:
     """Every approach on every model, but for those that name one.
 
-    What needs no language model runs beside the first one in this process, so that a model that is added later does not
-    have it measured anew.
+    What needs no language model runs beside one of them.
+
+    Args:
+        host: alias of that one; the first that computes in this process by default.
 
     Raises:
         UserError: a spec names a model that is not there, or no approach is left for one that is.
     """
-    aliases = [model.alias for model in models]
+    if not models:
+        raise UserError("no model was given", 'give one, or a list of them: advisor.load_model("embedded")')
+    aliases = [_alias(model) for model in models]
     if twice := [alias for alias, number in Counter(aliases).items() if number > 1]:
         raise UserError(f"two models are called {twice[0]!r}", 'give each its own: load_model(name, alias="small")')
-    host = next((model.alias for model in models if _is_here(model)), aliases[0])
+    host = host or next((model.alias for model in models if _is_here(model)), aliases[0])
     of: dict[str, dict[str, Approach]] = {alias: {} for alias in aliases}
     free = set()
     for one in wanted:
@@ -96,6 +100,13 @@ def lineup(wanted: Sequence[Asked], models: Sequence[Source]) -> Lineup:
     if idle:
         raise UserError(f"nothing is to run on the model {idle[0]}", "leave it out, or name an approach for it")
     return Lineup(of, frozenset(free))
+
+
+def _alias(model: Source) -> str:
+    """What a model is called; one that was made otherwise than by its name is called by that name's last part."""
+    if isinstance(model, LanguageModel) and not model.alias:
+        model.alias = last_part(model.name)
+    return checked_alias(model.alias)
 
 
 def _is_here(model: Source) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import apart, row_name
+from advisor.approaches import apart, known, row_name
 from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
@@ -55,8 +55,26 @@ def newest(heads: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     group = last.get("together")
     if group is None:
         return [last]
-    by_alias = {head["alias"]: head for head in heads if head.get("together", {}).get("id") == group["id"]}
-    return [by_alias[alias] for alias in group["rows"] if alias in by_alias]
+    found = []
+    for alias, rows in group["rows"].items():
+        own = [head for head in heads if head.get("alias") == alias]
+        now = [head for head in own if head.get("together", {}).get("id") == group["id"]]
+        before = [head for head in own if head["task"]["fingerprint"] == last["task"]["fingerprint"]]
+        if now:
+            found.append(now[-1])
+        elif before:
+            found.append(_as_now(before[-1], group, rows, last.get("free", ())))
+    return found
+
+
+def _as_now(
+    head: Mapping[str, Any], group: Mapping[str, Any], rows: Sequence[str], free: Sequence[str]
+) -> Mapping[str, Any]:
+    """An earlier head of a model that could not be loaded this time, for the rows that are asked for now: what it holds
+    stands as it was measured."""
+    specs = [row if row in free else apart(row)[0] for row in rows]
+    runs = {spec: head["runs"].get(spec, 1) for spec in specs}
+    return {**head, "together": group, "free": [row for row in rows if not apart(row)[1]], "runs": runs}
 
 
 @contextmanager
@@ -108,8 +126,8 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         texts=head.get("texts", True),
         loaded_from=first.loaded_from,
         key=first.key,
-        members=members if group else (),
-        aliases=tuple(group.get("rows", ())),
+        members=members,
+        several=bool(group),
     )
 
 
@@ -136,6 +154,20 @@ def _runs_of(folder: Path, head: Mapping[str, Any], answers: Mapping[str, Answer
             found = _run_of(folder / head["key"], spec, seed, answers)
             bare = free or not found.uses_model
             yield replace(found, spec=named, key=head["key"], model="" if bare else alias)
+
+
+def host_of(folder: Path, aliases: Sequence[str]) -> str:
+    """The model beside which rows without a language model are recorded already; empty where none of these is."""
+    for head in reversed([line for line in lines(folder / JOURNAL) if is_head(line)]):
+        bare = head.get("free") or ([] if "together" in head else [s for s in head["runs"] if _is_bare(s)])
+        if bare and head.get("alias") in aliases:
+            return str(head["alias"])
+    return ""
+
+
+def _is_bare(spec: str) -> bool:
+    approach = known(spec)
+    return approach is not None and not approach.uses_model
 
 
 def note_interruption(folder: Path, group: str, alias: str, why: str) -> None:

@@ -50,6 +50,11 @@ class PredictionRecord:
     failure: str = ""
 
     @property
+    def answer(self) -> str:
+        """The text that is judged: nothing where there is no answer, whatever came of one."""
+        return "" if self.failure else self.text
+
+    @property
     def evidence_shown(self) -> tuple[str, ...]:
         """Ids of the retrieved documents that reached the prompt; passages are dropped first, the last one first."""
         return self.evidence[: max(len(self.evidence) - self.dropped, 0)]
@@ -302,8 +307,8 @@ class Comparison:
         spans: where time went outside the runs, each time that the comparison was called.
         damaged: files and lines of the journal that are no records and were left out.
         texts: whether inputs and shown passages stand in the records.
-        members: the models that were loaded, where the comparison is one of several; else empty.
-        aliases: of all its models, those that are still to be loaded too; empty where there is one.
+        members: the models that were loaded, or of which there are records; empty where it was made otherwise.
+        several: whether it is one of several models, whose aliases stand in the names of its rows.
     """
 
     folder: str
@@ -322,7 +327,7 @@ class Comparison:
     loaded_from: Mapping[str, Any] | None = None
     key: str = ""
     members: tuple[Member, ...] = ()
-    aliases: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def models(self) -> tuple[Member, ...]:
@@ -335,6 +340,6 @@ class Comparison:
 
         A run without a language model is recorded with one all the same: that of its embedder.
         """
-        if not self.members:
+        if not self.several:
             return self.models[0]
         return next((one for one in self.members if one.key == run.key), None)

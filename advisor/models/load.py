@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
+from advisor.models.hosted.address import Address
 from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.plugins import installed, plugin
 
@@ -100,7 +101,9 @@ def model_sources(names: Sequence[str], loading: Loading) -> list[ModelSource]:
         UserError: an alias is given twice.
     """
     found: dict[str, ModelSource] = {}
-    for alias, name in map(_aliased, names):
+    for alias, name in map(apart_from_alias, names):
+        if name.startswith(("http://", "https://")):
+            Address.of(name)  # what an address may not carry stands in no alias either
         called = alias or _unused(last_part(name), found)
         if called in found:
             raise UserError(f"--model: two models are called {called!r}", "give each an alias of its own: ALIAS=NAME")
@@ -108,15 +111,15 @@ def model_sources(names: Sequence[str], loading: Loading) -> list[ModelSource]:
     return list(found.values())
 
 
-def _aliased(text: str) -> tuple[str, str]:
+def apart_from_alias(text: str) -> tuple[str, str]:
+    """`ALIAS=NAME` as alias and name; the alias is empty where none is given."""
     found = _ALIAS.match(text)
     return (found[1], text[found.end() :]) if found and not Path(text).exists() else ("", text)
 
 
 def _unused(alias: str, taken: Container[str]) -> str:
     """The alias, with a number behind it where it is taken."""
-    plain = re.sub(r"[^\w.-]", "-", alias)
-    return next(a for a in chain([plain], (f"{plain}-{number}" for number in count(2))) if a not in taken)
+    return next(a for a in chain([alias], (f"{alias}-{number}" for number in count(2))) if a not in taken)
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -171,22 +174,34 @@ def load_model(
             "fix or uninstall the package that brings it; see CONTRIBUTING.md",
         )
     model.loaded_from = {"name": _whole(name), **asdict(loading), "embedder": _whole(loading.embedder)}
-    model.alias, model.labels_by = loading.alias or last_part(name), loading.labels_by
+    model.alias, model.labels_by = checked_alias(loading.alias or last_part(name)), loading.labels_by
     return model
 
 
 def last_part(name: str) -> str:
     """What a model is called that was given no alias: `gpt-5-mini` of `openai:gpt-5-mini`, `qwen3` of
     `http://localhost:8000/v1#Qwen/qwen3`."""
-    return re.split(r"[/\\:#]", name.rstrip("/"))[-1] or name
+    return re.sub(r"[^\w.-]", "-", re.split(r"[/\\:#]", name.rstrip("/"))[-1]) or "model"
 
 
-def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) -> LanguageModel:
+def checked_alias(alias: str) -> str:
+    """The alias, if it can stand behind `@` in the name of a row.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if not re.fullmatch(r"[\w.-]+", alias):
+        raise UserError(f"a model is called {alias!r}", "an alias has letters, digits, dots, _ and - only")
+    return alias
+
+
+def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False, offline: bool = False) -> LanguageModel:
     """Load a model by what `LanguageModel.loaded_from` says, as a record keeps it.
 
     Args:
         trust_remote_code: whether code that comes with the weights may run; what the record says of it does not count,
             since a run folder may be somebody else's.
+        offline: whether no text may leave the machine, if the record does not say so already.
 
     Raises:
         UserError: it cannot be had any more, or needs code that is not allowed to run.
@@ -199,7 +214,10 @@ def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False) 
             f"{known['name']}: was loaded with code of its own", "--trust-remote-code, if you trust where it is from"
         )
     options = {name: value for name, value in known.items() if name != "name" and value is not None}
-    return load_model(str(known["name"]), **{**options, "trust_remote_code": trust_remote_code})
+    return load_model(
+        str(known["name"]),
+        **{**options, "trust_remote_code": trust_remote_code, "offline": offline or options.get("offline", False)},
+    )
 
 
 def _whole(name: str) -> str:
@@ -208,13 +226,18 @@ def _whole(name: str) -> str:
     return str(path.absolute()) if name != DEFAULT and path.exists() else name
 
 
-def load_embedder(name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None) -> Embedder:
+def load_embedder(
+    name: str = DEFAULT, *, device: str | None = None, dtype: str | None = None, offline: bool = False
+) -> Embedder:
     """Load a sentence embedder alone: the one that `load_model` gives to a model.
+
+    Args:
+        offline: whether no text may leave the machine.
 
     Raises:
         UserError: it cannot be had.
     """
-    found: Embedder = _loaded(EMBEDDERS, "embedder", name, Loading(name, device, dtype))
+    found: Embedder = _loaded(EMBEDDERS, "embedder", name, Loading(name, device, dtype, offline=offline))
     return found
 
 

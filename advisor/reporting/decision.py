@@ -80,7 +80,7 @@ def measured(task: TaskFacts) -> Paragraph:
 def _head(decision: Decision) -> Details:
     comparison = decision.comparison
     task, model = comparison.task, comparison.model
-    first, *rest = [*head(task), *_models(comparison)] if comparison.members else head(task, model)
+    first, *rest = [*head(task), *_models(comparison)] if comparison.several else head(task, model)
     fingerprint = Detail("fingerprint", f"fingerprint {task.fingerprint}", follows=True)
     more = [("embedder", model.embedder), ("limits", "; ".join(statements.limits(decision.limits)))]
     return Details((first, fingerprint, *rest, *(Detail(label, text) for label, text in more if text)), LABELS)
@@ -141,7 +141,7 @@ def _method(decision: Decision) -> Iterator[str]:
     seeds = decision.comparison.seeds
     counts = sorted({r.latency.n for r in decision.rows if r.latency})
     span = " to ".join(str(n) for n in dict.fromkeys(counts[:1] + counts[-1:]))
-    model = "for each model the same precision" if decision.comparison.members else "the same base model, precision"
+    model = "for each model the same precision" if decision.comparison.several else "the same base model, precision"
     yield (
         f"Every approach ran with {model}, prompt renderer and decoding on the same test examples, with "
         f"{'one seed' if seeds == 1 else f'{seeds} seeds, taken together'}."
@@ -193,7 +193,7 @@ def _setup(decision: Decision) -> Details:
 
 def _weights(comparison: Comparison) -> Iterator[tuple[str, str]]:
     for member in comparison.models:
-        named = f" {member.alias}" if comparison.members else ""
+        named = f" {member.alias}" if comparison.several else ""
         yield f"model{named}", statements.model(member.facts)
         yield f"device{named}", statements.device(member.facts)
 

@@ -50,7 +50,7 @@ def document(decision: Decision) -> dict[str, Any]:
         "recommendation": _recommendation(decision.recommendation, chosen.model if chosen else ""),
         "diagnosis": [
             {
-                "name": _NAMES.get(f.name, f.name),
+                "name": _name_of(f.name),
                 **dataclasses.asdict(f.estimate),
                 "shown": f.shown,
                 "meaning": f.meaning,
@@ -73,6 +73,12 @@ def document(decision: Decision) -> dict[str, Any]:
     cleaned = clean(found)
     assert isinstance(cleaned, dict)
     return cleaned
+
+
+def _name_of(name: str) -> str:
+    """A diagnosis by its name in schema 1, the model's alias behind it where there are several."""
+    base, between, alias = name.partition(" (")
+    return _NAMES.get(base, base) + between + alias
 
 
 def clean(value: object) -> Any:

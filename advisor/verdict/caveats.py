@@ -65,7 +65,7 @@ def caveats(
 def _of_models(comparison: Comparison) -> Iterator[str]:
     """The caveats of each model, with its name where there are several."""
     for member in comparison.models:
-        yield from (f"{member.alias}: {text}" if comparison.members else text for text in member.facts.caveats)
+        yield from (f"{member.alias}: {text}" if comparison.several else text for text in member.facts.caveats)
 
 
 def _readings(rows: Sequence[Row]) -> Iterator[str]:

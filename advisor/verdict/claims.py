@@ -72,6 +72,15 @@ CLAIMS = (
         '"does as well as with the right documents, to within 0.02"; else the most that retrieval may lose',
     ),
     Claim(
+        "one model against another, a tuned one against a prompted one",
+        "as two rows differ; that one reaches the other: the simultaneous interval within the margin on both sides "
+        "(equivalence)",
+        f"{_LEVEL} over all pairs together",
+        "diagnosis[].shown, .low, .high, .meaning",
+        '"A when tuned (lora@A) reaches what B does, to within 0.02"; "is worse than B, by 0.1"; "is not shown to '
+        'differ"; with what a query costs on either side, and from how many on it is cheaper in all',
+    ),
+    Claim(
         "the quality of the chosen approach",
         "bootstrap that repeats the choice and judges it on the examples left out (Tsamardinos et al. 2018)",
         "95 % interval",

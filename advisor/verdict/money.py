@@ -21,6 +21,7 @@ def money(rows: Sequence[Row], limits: Limits, tariffs: Mapping[str, Tariff]) ->
         yield f"{unknown.rstrip('.')}. Costs are unknown, which does not mean zero."
     for price, found in _by_price(rows, tariffs).items():
         yield from _by_hours(found, limits, price) if isinstance(price, HourlyPrice) else _by_tokens(found, price)
+    yield from _estimated(rows)
     yield from _embedding(rows, tariffs)
     yield from _sent_again(rows)
     if any(row.cost.per_1k_queries is not None for row in rows):
@@ -67,6 +68,9 @@ def _by_tokens(rows: Sequence[Row], price: TokenPrice) -> Iterator[str]:
             f"Batches of {price.model} cost {_share(price.batch_share)} and are answered within 24 hours, so that no "
             "latency can be given for them; the costs here are without them."
         )
+
+
+def _estimated(rows: Sequence[Row]) -> Iterator[str]:
     counted = {row.spec: row.estimated for row in rows if row.estimated}
     if counted:
         each = [f"{words.many(count, 'answer')} of {spec}" for spec, count in counted.items()]

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from advisor.errors import UserError
 from advisor.intake import read_bytes, shown, toml_of
 from advisor.measuring.records import ModelFacts
+from advisor.models.hosted.address import place_of
 from advisor.verdict.price_file import HINT, CorePrice, DevicePrice, PriceTables, ServedPrice
 from advisor.verdict.token_prices import PaidTokens, TokenPrice, list_date, list_name, listed
 
@@ -107,9 +108,8 @@ class Prices:
             today: the day whose prices hold; the machine's date by default.
         """
         name = model.embedder.rpartition("@")[0]
-        host, scheme = urlsplit(name).hostname or "", name.partition(":")[0] if ":" in name else ""
-        here = not scheme or is_loopback(host)
-        embedding = self._embedding("" if here else host or scheme, name, today)
+        here = place_of(name) != "network"
+        embedding = self._embedding("" if here else urlsplit(name).hostname or name.partition(":")[0], name, today)
         return replace(self._of_model(model, hardware, today), embedding=embedding, embeds_here=here)
 
     def _embedding(self, provider: str, name: str, today: datetime.date | None) -> TokenPrice | None:

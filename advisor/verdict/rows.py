@@ -141,7 +141,7 @@ def _of_all_answers(comparison: Comparison, runs: Sequence[Run]) -> list[str]:
         return []
     found = []
     for run in runs:
-        judged = [(p.text, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
+        judged = [(p.answer, comparison.answers[p.id].targets) for p in run.predictions if p.id in comparison.answers]
         found.append(metric.corpus([text for text, _ in judged], [targets for _, targets in judged]))
     return [f"corpus {words.metric(metric.name)} {fmean(found):.3f}"]
 

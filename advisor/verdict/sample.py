@@ -108,13 +108,20 @@ def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> 
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
         tuned = any(run.tuned for run in runs if run.spec == spec)
         scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
+        scores[np.array([_unanswered(run, ids) for run in runs if run.spec == spec])] = 0.0
         counts = tuple(metrics.confusion(t, targets, labels) for t in seeds) if labels else None
         found.append(Sample(spec, scores, counts, tuned))
     return found
 
 
 def _texts(run: Run, ids: Iterable[str]) -> list[str]:
-    by_id = {p.id: p.text for p in run.predictions}
+    by_id = {p.id: p.answer for p in run.predictions}
+    return [by_id[i] for i in ids]
+
+
+def _unanswered(run: Run, ids: Iterable[str]) -> list[bool]:
+    """Which test examples got no answer; that is right by no metric, also where an empty answer would be."""
+    by_id = {p.id: bool(p.failure) for p in run.predictions}
     return [by_id[i] for i in ids]
 
 

@@ -50,7 +50,7 @@ def across_models(
         said = _quality(one, two, contrast, margin)
         items.append(DiagnosisItem(name, contrast.difference, f"{said}.", contrast.shown))
         if one.tuned != two.tuned and (costs := _costs(one, two, spent, limits)):
-            sentences.append(f"{said}, {costs}.")
+            sentences.append(f"{said} (corrected for all pairs), {costs}.")
     return Between(tuple(items), tuple(sentences))
 
 

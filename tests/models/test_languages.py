@@ -72,6 +72,6 @@ def test_codes_with_a_few_words_among_them_are_in_no_language(form: str) -> None
 
 @pytest.mark.parametrize(("named", "says"), [("Qwen/Qwen2.5-0.5B-Instruct", False), ("Embedded", True), (None, True)])
 def test_without_a_model_it_is_that_of_the_tasks_own_settings(named: str | None, says: bool) -> None:
-    (said,) = language_caveats(replace(task("German"), defaults=Defaults((named,))))
+    (said,) = language_caveats(replace(task("German"), defaults=Defaults((named,) if named else ())))
     assert (SMOLLM2.id in said) == says
     assert MINILM.id in said

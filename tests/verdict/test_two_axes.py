@@ -44,7 +44,7 @@ def two(
             Member("small", found.model, found.hardware, key="s"),
             Member("big", big, found.hardware, key="b"),
         )
-        return replace(found, members=members, aliases=("small", "big"))
+        return replace(found, members=members, several=True)
 
     return made
 
@@ -110,7 +110,7 @@ def unanswered(comparison: Comparison, number: int) -> Comparison:
     def without(run: Run) -> Run:
         if run.spec != "zero-shot@big":
             return run
-        lost: Sequence[Any] = [replace(p, text="", failure="cut off") for p in run.predictions[:number]]
+        lost: Sequence[Any] = [replace(p, text="yes", failure="cut off") for p in run.predictions[:number]]
         return replace(run, predictions=(*lost, *run.predictions[number:]))
 
     return replace(comparison, runs=tuple(map(without, comparison.runs)))

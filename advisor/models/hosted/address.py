@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -78,6 +79,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.split("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def place_of(name: str) -> str:
+    """Where a model or an embedder is, by its name as records have it: `process`, `machine` or `network`."""
+    if "://" in name:
+        return Address.of(name).place if urlsplit(name).fragment else "network"
+    return "network" if re.match(r"[a-z][a-z0-9_]+:", name) else "process"
 
 
 def refuse_if_offline(what: str, name: str, place: str, offline: bool) -> None:
