@@ -163,7 +163,7 @@ def _approach(row: Row) -> dict[str, object]:
         "versus_best": _versus(row.versus_best),
         "latency_ms": _latency(row.latency),
         "throughput_qps": row.throughput_qps,
-        "tokens_per_query": _known(prompt=row.prompt_tokens, completion=row.completion_tokens),
+        "tokens_per_query": _tokens(row),
         "fit_seconds": row.fit_seconds,
         "index_seconds": row.index_seconds,
         "peak_memory_bytes": row.peak_memory_bytes,
@@ -188,6 +188,12 @@ def _approach(row: Row) -> dict[str, object]:
         "answered_by": row.answered_by,
         "calls": row.calls,
     }
+
+
+def _tokens(row: Row) -> dict[str, object] | None:
+    """Tokens of a query; those of reasoning are not among the answer's."""
+    answered = _known(prompt=row.prompt_tokens, completion=row.completion_tokens)
+    return answered and {**answered, "reasoning": row.reasoning_tokens}
 
 
 def _others(found: Disturbance) -> dict[str, object]:

@@ -51,6 +51,7 @@ def costs(decision: Decision) -> Table:
         ("p95 between, ms", _p95),
         ("prompt tokens", lambda r: figures.count(r.prompt_tokens)),
         ("answer tokens", lambda r: figures.count(r.completion_tokens)),
+        *_reasoned(measured),
         ("first token, p50 ms", _first_token),
         ("queries per second", _throughput),
         ("index", lambda r: figures.duration(r.index_seconds) if r.index_seconds is not None else ""),
@@ -67,6 +68,13 @@ def _in_batches(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
     if all(row.cost.per_1k_in_batches is None for row in rows):
         return []
     return [("cost of 1,000 in batches", lambda r: figures.money(r.cost.per_1k_in_batches) if r.cost.by_tokens else "")]
+
+
+def _reasoned(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
+    """The tokens of reasoning, where any row has some."""
+    if not any(row.reasoning_tokens for row in rows):
+        return []
+    return [("reasoning tokens", lambda r: figures.count(r.reasoning_tokens) if r.reasoning_tokens else "")]
 
 
 def _results(decision: Decision) -> Iterator[Column]:
@@ -147,9 +155,11 @@ def _fitting(row: Row, compact: bool = False) -> str:
 
 
 def _tokens(row: Row) -> str:
+    """Tokens read and written; those of reasoning are among the written ones, as they are paid."""
     if row.prompt_tokens is None and row.completion_tokens is None:
         return figures.UNKNOWN if row.uses_model else ""
-    return f"{figures.count(row.prompt_tokens)} / {figures.count(row.completion_tokens)}"
+    written = None if row.completion_tokens is None else row.completion_tokens + row.reasoning_tokens
+    return f"{figures.count(row.prompt_tokens)} / {figures.count(written)}"
 
 
 def _throughput(row: Row) -> str:

@@ -20,7 +20,7 @@ APPROACH = {
     "versus_best": {"difference", "low", "high", "p", "shown"},
     "latency_ms": {"p50", "p95", "ttft_p50", "p50_low", "p50_high", "p95_low", "p95_high"},
     "throughput_qps": None,
-    "tokens_per_query": {"prompt", "completion"},
+    "tokens_per_query": {"prompt", "completion", "reasoning"},
     "fit_seconds": None,
     "index_seconds": None,
     "peak_memory_bytes": None,
@@ -69,6 +69,13 @@ def test_all_statuses_in_the_order_of_the_rows(full: Decision) -> None:
     approaches = strict(report(full, "json"))["approaches"]
     assert [a["spec"] for a in approaches] == [row.spec for row in full.rows]
     assert {a["status"] for a in approaches} == {"ok", "failed", "skipped", "interrupted"}
+
+
+def test_tokens_of_reasoning_stand_beside_those_of_the_answer(full: Decision) -> None:
+    rows = tuple(replace(row, reasoning_tokens=61.5) if row.spec == "zero-shot" else row for row in full.rows)
+    found = by_spec(replace(full, rows=rows))
+    assert found["zero-shot"]["tokens_per_query"] == {"prompt": 311.3, "completion": 7.2, "reasoning": 61.5}
+    assert found["rag:k=3"]["tokens_per_query"]["reasoning"] == 0
 
 
 def test_unknown_is_null_and_never_zero(full: Decision) -> None:

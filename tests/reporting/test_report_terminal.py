@@ -75,6 +75,16 @@ def test_marks_figures_and_unknown_costs(full: Decision) -> None:
     assert page.endswith("runs/helpdesk\n")
 
 
+def test_tokens_of_reasoning_are_shown_among_the_written_ones(full: Decision) -> None:
+    rows = tuple(replace(row, reasoning_tokens=61.5) if row.spec == "zero-shot" else row for row in full.rows)
+    reasoned = replace(full, rows=rows)
+    page = report(reasoned, width=200)
+    assert "311 / 69" in line_with("zero-shot", page)
+    assert "311 / 7" in line_with("few-shot:k=4", page)
+    assert "reasoning tokens" in report(reasoned, "markdown")
+    assert "reasoning tokens" not in report(full, "markdown")
+
+
 def test_a_decided_choice_is_marked(single: Decision) -> None:
     page = report(single)
     assert line_with("zero-shot", page).startswith("  > 1 zero-shot")
