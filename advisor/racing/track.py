@@ -26,7 +26,7 @@ from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
-from advisor.measuring.reading import SAME_MODEL
+from advisor.measuring.reading import identity
 from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
 from advisor.models.store import digest
@@ -82,11 +82,9 @@ class Track:
         self.guard = guard
         self.spent = 0.0
         self._place = dict.fromkeys(self.approaches, 0)
-        described = described_by(model)
         raced = replace(aside.task, test=aside.pool)
         judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
-        same = {name: described[name] for name in SAME_MODEL}
-        self.key = digest(raced.fingerprint, aside.task.fingerprint, same, judged_by)[:12]
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, identity(described_by(model)), judged_by)[:12]
         self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for line in self.records():

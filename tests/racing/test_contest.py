@@ -131,6 +131,17 @@ def test_the_same_call_again_does_nothing_again(numbers: Task, model: Any, tmp_p
     assert again.race == first.race == recorded_race(advisor.read_comparison(tmp_path))
 
 
+@pytest.mark.parametrize("asked", [{"labels_by": "text"}, {"reasoning": True}])
+def test_a_model_that_is_asked_otherwise_is_raced_anew(
+    asked: dict[str, Any], numbers: Task, make_model: Any, tmp_path: Path
+) -> None:
+    advisor.race(numbers, make_model(), FIELD, TERMS, out=tmp_path)
+    fitted, answered = len(Guess.fitted), len(Guess.asked)
+    advisor.race(numbers, make_model(facts=asked), FIELD, TERMS, out=tmp_path)
+    assert (len(Guess.fitted), len(Guess.asked)) == (2 * fitted, 2 * answered)
+    assert len({line["key"] for line in record(tmp_path)}) == 2
+
+
 def test_the_result_is_handed_on_and_not_read_back(numbers: Task, model: Any, tmp_path: Path) -> None:
     comparison = advisor.race(numbers, model, FIELD, TERMS, out=tmp_path)
     shutil.rmtree(tmp_path / "race")
