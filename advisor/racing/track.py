@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from advisor.approaches import Approach, Lengths, spec_of, untrained
+from advisor.errors import Interrupted
 from advisor.forecast.foresight import Work, load_of
 from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
@@ -141,7 +142,12 @@ class Track:
         return Lengths.of(self.aside.task, self.model.count_tokens)
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """The next turn of an approach, from the journal if it is recorded there."""
+        """The next turn of an approach, from the journal if it is recorded there.
+
+        Raises:
+            OutOfTime: it would not end within `seconds`.
+            Interrupted: the model cannot go on now.
+        """
         start = 0 if train is not None else self._place[spec]
         digest = program_of(self.approaches[spec], self.model)
         at = (spec, start, until, train, digest)
@@ -191,6 +197,8 @@ class Track:
             self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
             self.guard.end(spec, f"broken off: {why}")
             raise
+        if comparison.runs[0].status == "interrupted":  # no fault of the approach: the turn goes on where it stopped
+            raise Interrupted(f"{spec}: {comparison.runs[0].error}")
         line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
         line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
         self.note("leg", **line)
