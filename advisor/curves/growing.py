@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,14 @@ from advisor.errors import UserError
 from advisor.measuring.comparing import CURVES, Plan, alone, carry_out, keep_threads
 from advisor.measuring.lines import append, lines
 from advisor.measuring.progress import Progress, Silence
-from advisor.measuring.reading import as_written, read_comparison
-from advisor.measuring.records import Comparison
+from advisor.measuring.reading import as_written, identity, read_comparison
+from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
 from advisor.tasks import Task, data_caveats, subset
 from advisor.verdict.growth import Growth
 
 _PART = re.compile(r"\d{1,12}(\.draw\d{1,6})?")  # a folder's name, which leads to no other place
-_SAME_MODEL = ("id", "revision", "quantisation", "dtype", "device", "embedder")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def grow(
         "train": len(task.train),
         "fingerprint": task.fingerprint,
         "caveats": (*language_caveats(task, model), *task.caveats, *data_caveats(task)),
-        "model": {name: model.describe()[name] for name in _SAME_MODEL},
+        "model": identity(described_by(model)),
         "fingerprints": {_name(size, draw): part.fingerprint for (size, draw), part in parts.items()},
     }
     shown = _Steps(progress or Silence(), len(specs), len(parts))
@@ -161,8 +160,7 @@ def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterat
     if not any(folder.glob("*.jsonl")):
         return
     comparison = read_comparison(folder)
-    model = {name: getattr(comparison.model, name) for name in _SAME_MODEL}
-    if comparison.task.fingerprint == fingerprint and model == head["model"]:
+    if comparison.task.fingerprint == fingerprint and identity(asdict(comparison.model)) == identity(head["model"]):
         yield comparison
 
 

@@ -17,6 +17,8 @@ from advisor.models.contention import Contention
 FIT, PREDICT, LATENCY = "fit", "predict", "latency"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 """What is timed, by the type of the line that says so."""
+ANEW = ("repeated", "again")
+"""Types of lines with answers that were asked for again for their time alone: no query costs what those did."""
 
 
 _HEAD = {"spec", "seed", "control", "uses_model", "config"}
@@ -73,8 +75,8 @@ class _Attempt:
         kind = line.pop("type")
         if kind in STEPS:
             self.others.setdefault(STEPS[kind], Contention()).add(own.others)
-        if own.calls:
-            self.calls.setdefault(self._step(kind), Counter()).update(own.calls)
+        if own.calls and kind not in ANEW:
+            self.calls.setdefault(self._step(kind, line), Counter()).update(own.calls)
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
@@ -100,9 +102,10 @@ class _Attempt:
             case "again":
                 self._again(line, own.others)
 
-    def _step(self, kind: str) -> str:
+    def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
-        return STEPS.get(kind) or (PREDICT if "fit_seconds" in self.facts else FIT)
+        last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
+        return STEPS.get(kind) or line.get("step", last)
 
     def _again(self, line: dict[str, Any], others: Contention) -> None:
         """A step whose times were measured anew."""

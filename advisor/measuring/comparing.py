@@ -33,11 +33,11 @@ from advisor.measuring.lineup import Given, Lineup, Source, asked, lineup
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
-    ASKED_FOR,
     JOURNAL,
     SAME_MODEL,
     add_spans,
     host_of,
+    identity,
     is_head,
     note_interruption,
     read_comparison,
@@ -289,7 +289,7 @@ def _take_fit(folder: Path, head: Mapping[str, Any], assignment: Assignment) -> 
 
 def _fitted_by(head: Mapping[str, Any]) -> dict[str, Any]:
     """What a fit depends on, beside the approach, its seed and the program."""
-    return {"examples": head.get("fitting"), **{name: head["model"][name] for name in SAME_MODEL}}
+    return {"examples": head.get("fitting"), "model": identity(head["model"])}
 
 
 def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
@@ -328,14 +328,14 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
     tokens = described.get("tokens_at_once")  # by the machine's memory; in bfloat16 answers may depend on batches
     settings = {"batch": batch, "tokens": tokens, "latency_examples": plan.latency_examples}
     found, facts = versions(), task_facts(task)
-    identity = {
+    comparable = {
         "task": task.fingerprint,
-        "model": {k: described[k] for k in SAME_MODEL} | {k: described[k] for k in ASKED_FOR if described.get(k)},
+        "model": identity(described),
         "settings": settings,
         "advisor": found.get("advisor"),
         **({} if plan.texts else {"texts": False}),
     }
-    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(comparable, sort_keys=True).encode()).hexdigest()[:12]
     return {
         "type": "comparison",
         "key": key,

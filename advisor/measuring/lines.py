@@ -9,7 +9,7 @@ A line is one JSON object with a `type`:
 - `predictions`: one batch of test examples, with the seconds that it took;
 - `repeated`: a batch that was answered again for its time, by the id of its first query;
 - `latency`: one request sent alone;
-- `interrupted`: it could not go on (a server was gone), and says why; what follows goes on from there;
+- `interrupted`: it could not go on (a server was gone), says why and in which step; what follows goes on from there;
 - `finished`, `failed` or `skipped`: ends the attempt;
 - `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
 

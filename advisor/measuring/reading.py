@@ -235,6 +235,18 @@ def _spans(folder: Path, *keys: str) -> tuple[dict[str, Span], dict[str, float |
     return dict(ledger.spans), max(found, key=lambda ceiling: ceiling["matrix_flops"] or 0.0)
 
 
+def identity(model: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells models apart whose answers may not be mixed.
+
+    Args:
+        model: as it is described (`advisor.measuring.records.described_by`).
+
+    Raises:
+        KeyError: another version described it.
+    """
+    return {name: model[name] for name in SAME_MODEL} | {name: model[name] for name in ASKED_FOR if model.get(name)}
+
+
 def is_head(line: Mapping[str, Any]) -> bool:
     """Whether a line of the journal begins a comparison, by a version that says what this one goes by."""
     model = line.get("model")

@@ -15,7 +15,7 @@ from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
-from advisor.measuring.attempt import prediction_line, read_run
+from advisor.measuring.attempt import FIT, LATENCY, PREDICT, prediction_line, read_run
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Answering, Fitting, Progress
@@ -59,15 +59,17 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         copied = read_run(assignment.path)
         more = _sent_more(assignment, task, model, progress, copied) if copied else ""
         return more or f"reused, measured on {measured[:10]}"
+    measurement = Measurement(assignment, task, model, progress)
     try:
-        Measurement(assignment, task, model, progress).go(before)
+        measurement.go(before)
     except NoRoom:
         raise
     except NotApplicable as error:
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
     except Interrupted as error:
-        append(assignment.path, {"type": "interrupted", "error": str(error), **counted(clock.drain())})
+        line = {"type": "interrupted", "step": measurement.doing, "error": str(error)}
+        append(assignment.path, line | counted(clock.drain()))
         return f"interrupted: {error}"
     except UserError as error:
         return _failed(assignment, error.what + (f" (try: {error.hint})" if error.hint else ""))
@@ -120,7 +122,11 @@ def _goes_on(before: Run | None) -> bool:
 
 
 class Measurement:
-    """One run: its steps, each recorded as soon as it is done."""
+    """One run: its steps, each recorded as soon as it is done.
+
+    Attributes:
+        doing: the step that is going on, as in `advisor.measuring.attempt.STEPS`.
+    """
 
     def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
         self.assignment = assignment
@@ -128,6 +134,7 @@ class Measurement:
         self.task = task
         self.model = model
         self.progress = progress
+        self.doing = FIT
 
     def go(self, before: Run | None) -> None:
         """Fit or restore, predict what is missing, measure latency."""
@@ -210,6 +217,7 @@ class Measurement:
         return [e.grounded if self.approach.control else e.query for e in self.task.test]
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
+        self.doing = PREDICT
         for predictions, seconds in self.answers(predictor, done):
             rows = [prediction_line(p, self.assignment.texts) for p in predictions]
             line = {"type": "predictions", "seconds": seconds, "predictions": rows}
@@ -255,6 +263,7 @@ class Measurement:
         self.progress.advance(answering.left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
+        self.doing = LATENCY
         for record in self.requests(predictor, before):
             append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
 

@@ -78,6 +78,7 @@ def race(
 
     Raises:
         UserError: see `compare`; or a budget in dollars was given and no price is known for the machine.
+        Interrupted: the model cannot go on now.
     """
     terms = terms or Terms(Budget(seconds=600.0))
     if terms.seeds < 1:

@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from advisor.approaches import Approach, Lengths, spec_of, untrained
+from advisor.errors import Interrupted
 from advisor.forecast.foresight import Work, load_of
 from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
-from advisor.measuring.reading import SAME_MODEL
+from advisor.measuring.reading import identity
 from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
 from advisor.models.store import digest
@@ -82,11 +83,9 @@ class Track:
         self.guard = guard
         self.spent = 0.0
         self._place = dict.fromkeys(self.approaches, 0)
-        described = described_by(model)
         raced = replace(aside.task, test=aside.pool)
         judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
-        same = {name: described[name] for name in SAME_MODEL}
-        self.key = digest(raced.fingerprint, aside.task.fingerprint, same, judged_by)[:12]
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, identity(described_by(model)), judged_by)[:12]
         self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for line in self.records():
@@ -143,7 +142,12 @@ class Track:
         return Lengths.of(self.aside.task, self.model.count_tokens)
 
     def run(self, spec: str, until: int, seconds: float, train: int | None = None) -> Leg:
-        """The next turn of an approach, from the journal if it is recorded there."""
+        """The next turn of an approach, from the journal if it is recorded there.
+
+        Raises:
+            OutOfTime: it would not end within `seconds`.
+            Interrupted: the model cannot go on now.
+        """
         start = 0 if train is not None else self._place[spec]
         digest = program_of(self.approaches[spec], self.model)
         at = (spec, start, until, train, digest)
@@ -193,6 +197,8 @@ class Track:
             self.note("broken off", **where, seconds=took, needed=error.needed, training=error.training, why=why)
             self.guard.end(spec, f"broken off: {why}")
             raise
+        if comparison.runs[0].status == "interrupted":  # no fault of the approach: the turn goes on where it stopped
+            raise Interrupted(f"{spec}: {comparison.runs[0].error}")
         line = {**where, **_facts(comparison), "seconds": time.monotonic() - began}
         line["violations"] = self._violations(comparison) if train is None and not line["trouble"] else []
         self.note("leg", **line)

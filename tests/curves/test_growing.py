@@ -142,13 +142,14 @@ def test_after_an_interruption_the_rest_is_done_and_nothing_again(
     assert calls == []
 
 
-@pytest.mark.parametrize("change", ["task", "model"])
+@pytest.mark.parametrize("change", ["task", "model", "asked otherwise"])
 def test_what_another_task_or_model_left_is_not_mixed_in(
     numbers: Task, make_model: Callable[..., Any], tmp_path: Path, change: str
 ) -> None:
     grown(Sizes(tmp_path, (2, 4, 8)), numbers, make_model(), SPECS)
     task = replace(numbers, test=numbers.test[:30]) if change == "task" else numbers
-    model = make_model(revision="r2") if change == "model" else make_model()
+    changes = {"model": {"revision": "r2"}, "asked otherwise": {"facts": {"labels_by": "text"}}}
+    model = make_model(**changes.get(change, {}))
     with pytest.raises(KeyboardInterrupt):
         grown(Sizes(tmp_path, (2, 4, 8)), task, model, SPECS, Told("few-shot:k=2 with 2 examples"))
     assert sorted(read_growth(tmp_path).comparisons) == [2]

@@ -48,6 +48,17 @@ def test_another_model_needs_another_fit(numbers: Task, spy: Any, make_model: An
     assert len(spy.fitted) == 2
 
 
+@pytest.mark.parametrize("asked", [{"labels_by": "text"}, {"reasoning": True}])
+def test_a_model_that_is_asked_otherwise_needs_another_fit(
+    asked: dict[str, Any], numbers: Task, spy: Any, make_model: Any, tmp_path: Path
+) -> None:
+    first, second = halves(numbers)
+    carry_out(Plan(tmp_path / "a", latency_examples=0), first, make_model(), [spy()])
+    plan = Plan(tmp_path / "b", latency_examples=0, fits=(tmp_path / "a",))
+    assert carry_out(plan, second, make_model(facts=asked), [spy()]).runs[0].reused == {}
+    assert len(spy.fitted) == 2
+
+
 def test_what_was_never_fitted_hands_on_nothing(numbers: Task, faulty: Any, make_model: Any, tmp_path: Path) -> None:
     first, second = halves(numbers)
     carry_out(Plan(tmp_path / "a", latency_examples=0), first, make_model(), [faulty(times=1)])

@@ -15,7 +15,7 @@ import pytest
 
 import advisor
 from advisor.approaches import Approach, Prediction, Predictor
-from advisor.errors import UserError
+from advisor.errors import Interrupted, UserError
 from advisor.measuring.lines import lines
 from advisor.models import LanguageModel
 from advisor.progress import advance, step
@@ -129,6 +129,55 @@ def test_the_same_call_again_does_nothing_again(numbers: Task, model: Any, tmp_p
     assert record(tmp_path) == before
     assert len(Guess.asked) == asked
     assert again.race == first.race == recorded_race(advisor.read_comparison(tmp_path))
+
+
+class Outage:
+    """What a model is asked when its server is gone, from the third of the turns on until it is back."""
+
+    def __init__(self) -> None:
+        self.turns, self.back = 0, False
+
+    def __call__(self) -> None:
+        self.turns += 1
+        if self.turns > 2 and not self.back:
+            raise Interrupted("the server is gone; the same command goes on from there once it is back")
+
+
+def test_an_outage_drops_nobody_and_the_same_call_goes_on(
+    numbers: Task, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outage, predict = Outage(), Guessed.predict
+
+    def asked(self: Guessed, queries: Sequence[Query]) -> list[Prediction]:
+        outage()
+        return predict(self, queries)
+
+    monkeypatch.setattr(Guessed, "predict", asked)
+    with pytest.raises(Interrupted, match="the server is gone"):
+        advisor.race(numbers, model, FIELD, TERMS, out=tmp_path)
+    before = record(tmp_path)
+    assert not [line for line in before if line.get("trouble")]
+    outage.back, fitted = True, len(Guess.fitted)
+    comparison = advisor.race(numbers, model, FIELD, TERMS, out=tmp_path)
+    assert {e.spec: e.state for e in comparison.race.entrants} == {
+        "guess:share=95": "winner",
+        "guess": "beaten",
+        "guess:share=5": "beaten",
+    }
+    assert record(tmp_path)[: len(before)] == before
+    assert sorted(share for share, _ in Guess.fitted) == [5, 50, 95]
+    assert fitted == 3  # the turn that broke off goes on from its fit
+
+
+@pytest.mark.parametrize("asked", [{"labels_by": "text"}, {"reasoning": True}])
+def test_a_model_that_is_asked_otherwise_is_raced_anew(
+    asked: dict[str, Any], numbers: Task, make_model: Any, tmp_path: Path
+) -> None:
+    advisor.race(numbers, make_model(), FIELD, TERMS, out=tmp_path)
+    fitted, answered = len(Guess.fitted), len(Guess.asked)
+    advisor.race(numbers, make_model(facts=asked), FIELD, TERMS, out=tmp_path)
+    assert (len(Guess.fitted), len(Guess.asked)) == (2 * fitted, 2 * answered)
+    assert len({line["key"] for line in record(tmp_path)}) == 2
 
 
 def test_the_result_is_handed_on_and_not_read_back(numbers: Task, model: Any, tmp_path: Path) -> None:
