@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import time
@@ -20,7 +19,6 @@ from advisor.approaches import (
     row_name,
     spec_of,
 )
-from advisor.disk import writing
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
@@ -29,7 +27,8 @@ from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
-from advisor.measuring.lineup import Given, Lineup, Source, asked, lineup
+from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
+from advisor.measuring.lock import alone
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
@@ -54,9 +53,6 @@ from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words
 
-CURVES = "curves.jsonl"
-KINDS = {JOURNAL: "a comparison", CURVES: "learning curves"}
-"""What a run folder may hold, by its journal."""
 HERE = Here()
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
 
@@ -158,7 +154,7 @@ def _one_after_another(
     Raises:
         Interrupted: no model could be measured.
     """
-    _check_test(task)
+    check_test(task)
     current()
     together = uuid4().hex
     group = {"id": together, "rows": rows.rows()}
@@ -306,21 +302,6 @@ def keep_threads(model: LanguageModel, folders: Iterable[Path]) -> None:
         model.use_threads(kept)
 
 
-def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Approach]:
-    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`, for one model."""
-    found = asked(approaches, task)
-    if stray := [one for one in found if one.alias]:
-        spec = row_name(spec_of(stray[0].approach), stray[0].alias)
-        raise UserError(f"{spec}: names a model where there is but one", "leave out what follows @")
-    _check_test(task)
-    return {spec_of(one.approach): one.approach for one in found}
-
-
-def _check_test(task: Task) -> None:
-    if not task.test:
-        raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
-
-
 def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, Approach]) -> dict[str, Any]:
     """All that the record says beside the runs themselves. `key` names what makes answers comparable."""
     described = described_by(model)
@@ -390,28 +371,3 @@ def task_facts(task: Task) -> TaskFacts:
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
         leaked=data.leaked,
     )
-
-
-@contextmanager
-def alone(folder: Path, kind: str = JOURNAL) -> Iterator[None]:
-    """Keeps a second process out of the same run folder; a killed one leaves no lock behind.
-
-    Args:
-        kind: the journal that is written there, one of `KINDS`.
-
-    Raises:
-        UserError: another process works there, the folder is one of another kind, or cannot be written to.
-    """
-    for journal, what in KINDS.items():
-        if journal != kind and (folder / journal).exists():
-            raise UserError(f"{folder}: holds {what}, not {KINDS[kind]}", "name another folder with --out")
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with lock as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "wait for it to end, or name another folder with --out"
-            raise UserError(f"{folder}: another advisor is at work in this folder", hint) from None
-        yield

@@ -113,3 +113,23 @@ def _is_here(model: Source) -> bool:
     if isinstance(model, ModelSource):
         return runs_here(model.name)
     return not model.can.remote
+
+
+def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Approach]:
+    """Approaches by canonical spec, in the order asked for, each once; `approaches` as in `compare`, for one model."""
+    found = asked(approaches, task)
+    if stray := [one for one in found if one.alias]:
+        spec = row_name(spec_of(stray[0].approach), stray[0].alias)
+        raise UserError(f"{spec}: names a model where there is but one", "leave out what follows @")
+    check_test(task)
+    return {spec_of(one.approach): one.approach for one in found}
+
+
+def check_test(task: Task) -> None:
+    """Whether there is something to measure on.
+
+    Raises:
+        UserError: there are no test examples.
+    """
+    if not task.test:
+        raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")

@@ -11,8 +11,10 @@ from pathlib import Path
 from advisor.approaches import Approach, ContextBuilder, Tuner
 from advisor.errors import UserError
 from advisor.forecast.learned import expect, learned_edges
-from advisor.measuring.comparing import Plan, alone, carry_out, chosen_of, keep_threads
+from advisor.measuring.comparing import Plan, carry_out, keep_threads
 from advisor.measuring.environment import hardware
+from advisor.measuring.lineup import chosen_of
+from advisor.measuring.lock import alone
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison, facts_of

@@ -15,7 +15,8 @@ import pytest
 from advisor.approaches import parse
 from advisor.curves.growing import Sizes, grow, holds_growth, read_growth
 from advisor.errors import UserError
-from advisor.measuring.comparing import CURVES, alone, compare
+from advisor.measuring.comparing import compare
+from advisor.measuring.lock import CURVES, alone
 from advisor.measuring.reading import read_comparison
 from advisor.tasks import Example, Task
 from advisor.verdict.growth import Growth

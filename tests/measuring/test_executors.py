@@ -19,9 +19,10 @@ import pytest
 
 import advisor
 from advisor.errors import UserError
-from advisor.measuring.comparing import Plan, assignment_of, chosen_of, head_of
+from advisor.measuring.comparing import Plan, assignment_of, head_of
 from advisor.measuring.executors import Processes
 from advisor.measuring.lines import lines
+from advisor.measuring.lineup import chosen_of
 from advisor.measuring.progress import Silence
 from advisor.measuring.reading import record_path
 from advisor.models.local.engine import LocalModel
