@@ -126,6 +126,7 @@ class Row:
         estimated: answers whose tokens were counted here, over the whole test set.
         calls: what models elsewhere were asked by one seed, by step; as in `advisor.models.clock.Ledger`.
         model: alias of the model that ran; empty where none does.
+        reasons: whether it was made to reason before it answers (`cot=true`).
         labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
         failures: how many queries of one seed got no answer, the most of all seeds, by why.
         answered_by: versions that answered, where whoever served the model said which.
@@ -175,6 +176,7 @@ class Row:
     estimated: int = 0
     calls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     model: str = ""
+    reasons: bool = False
     labels_by: str | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
     answered_by: tuple[str, ...] = ()

@@ -16,8 +16,8 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
     """The findings whose approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
-    `rag+lora` do not. Of several models each has findings of its own. Intervals of differences are the simultaneous
-    ones, and what is shown is what letters and stars show.
+    `rag+lora` do not, nor do those that reason first, but for what reasoning adds. Of several models each has findings
+    of its own. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars show.
 
     Args:
         rows: all rows, best quality first.
@@ -33,6 +33,8 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
     trained = _best(rows, "nothing", tuned=True)
     oracle = _best(rows, "documents", control=True)
+    thinking = next((row for row in rows if row.reasons and row.quality is not None and not row.control), None)
+    thoughtless = _best(rows, thinking.shows) if thinking else None
     majority = next((row for row in rows if row.baseline and row.quality is not None), None)
     name, constant = words.metric(task.metric), words.constant_answer(task.kind)
     found = [
@@ -41,6 +43,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         _between(contrasts, (examples, plain), "added by examples", _added("examples in the prompt")),
         _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
         _between(contrasts, (trained, plain), "added by training", _added("training")),
+        _between(contrasts, (thinking, thoughtless), "added by reasoning", _added("reasoning before the answer")),
         _between(contrasts, (oracle, documents), "lost by retrieval", _lost_by_retrieval(margin)),
         _lost_by_reader(oracle, name),
     ]
@@ -53,10 +56,10 @@ def models_of(rows: Sequence[Row]) -> list[str]:
 
 
 def _best(rows: Sequence[Row], shows: str, tuned: bool = False, control: bool = False) -> Row | None:
-    """The best row with a known quality among those that use the language model in one way."""
+    """The best row with a known quality among those that use the language model in one way, and answer at once."""
     for row in rows:
-        kind = (row.shows, row.tuned, row.control)
-        if row.uses_model and row.quality is not None and kind == (shows, tuned, control):
+        kind = (row.shows, row.tuned, row.control, row.reasons)
+        if row.uses_model and row.quality is not None and kind == (shows, tuned, control, False):
             return row
     return None
 

@@ -196,3 +196,49 @@ def test_aliases_are_made_unique_and_those_given_twice_are_refused() -> None:
     assert named[2].name == "openai:gpt-5-mini"
     with pytest.raises(UserError, match="two models are called 'a'"):
         model_sources(["a=embedded", "a=openai:x"], Loading())
+
+
+def test_an_alias_that_cannot_stand_in_a_rows_name_is_refused(
+    numbers: Task, scripted: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="a model is called 'my model'"):
+        compare(numbers, models(scripted, "my model"), ["zero-shot"], out=tmp_path)
+    with pytest.raises(UserError, match="no model was given"):
+        compare(numbers, [], ["zero-shot"], out=tmp_path)
+
+
+def test_an_address_with_a_secret_gives_no_alias() -> None:
+    with pytest.raises(UserError) as caught:
+        model_sources(["small=embedded", "https://user:SECRET@host/v1#m"], Loading())
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_model_that_cannot_be_had_shows_before_anything_is_measured(numbers: Task, tmp_path: Path) -> None:
+    named = model_sources(["small=embedded", "big=opnai:gpt"], Loading())
+    with pytest.raises(UserError, match="nothing installed loads opnai: names"):
+        compare(numbers, named, ["zero-shot"], out=tmp_path)
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_what_was_recorded_of_a_model_that_is_gone_now_stands(
+    numbers: Task, scripted: ModuleType, tmp_path: Path
+) -> None:
+    compare(numbers, models(scripted, "small", "big"), ["zero-shot"], out=tmp_path)
+    journal = tmp_path / JOURNAL
+    earlier = journal.read_text()
+    compare(numbers, models(scripted, "small", "big"), ["zero-shot"], out=tmp_path)
+    later = [
+        line for line in journal.read_text()[len(earlier) :].splitlines() if json.loads(line).get("alias") != "big"
+    ]
+    journal.write_text(earlier + "".join(line + "\n" for line in later))  # as when its server was gone this time
+    comparison = read_comparison(tmp_path)
+    assert rows_of(comparison) == dict.fromkeys(["zero-shot@small", "zero-shot@big"], "ok")
+
+
+def test_what_needs_no_model_stays_beside_the_model_that_it_was_measured_with(
+    numbers: Task, scripted: ModuleType, tmp_path: Path
+) -> None:
+    first = compare(numbers, models(scripted, "small"), ["zero-shot", "nearest"], out=tmp_path)
+    second = compare(numbers, models(scripted, "other", "small"), ["zero-shot", "nearest"], out=tmp_path)
+    keys = [next(run.key for run in found.runs if run.spec == "nearest") for found in (first, second)]
+    assert keys[0] == keys[1]

@@ -97,3 +97,15 @@ def test_where_only_some_prompts_had_room_the_finding_says_how_many(
 def test_only_what_ran_is_diagnosed(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> None:
     names = [f.name for f in decide(comparison([run("rag", nested(20, 0.5)), run("lora", nested(20, 0.6))])).diagnosis]
     assert names == []
+
+
+def test_what_reasons_first_speaks_for_reasoning_alone(
+    run: Callable[..., Run], comparison: Callable[..., Comparison], answers: Callable[..., list[str]]
+) -> None:
+    shown = {"shows": "nothing", "config": {"zero-shot": {"cot": True}}}
+    runs = [run("zero-shot", answers(300, 0.5), shows="nothing"), run("zero-shot:cot=true", answers(300, 0.9), **shown)]
+    found = {item.name: item for item in decide(comparison(runs)).diagnosis}
+    assert found["known without help"].estimate.value == pytest.approx(0.5)
+    assert found["added by reasoning"].meaning == (
+        "Reasoning before the answer (zero-shot:cot=true) added 0.400 to zero-shot."
+    )
