@@ -23,11 +23,12 @@ USUAL_REASONING = 160
 def decoding_for(task: Task, model: LanguageModel) -> Decoding:
     """Where a generated answer ends.
 
-    The cap is the 95th percentile of the training targets' lengths and a quarter more, so that no approach is
+    The cap is the 95th percentile of the training targets' lengths and a quarter more (lengths at most, where a model's
+    tokens are only estimated), so that no approach is
     cut short of a usual answer and none is paid for rambling; where answers are long, their 90th percentile,
     since every further token costs every approach. A line break ends an answer where no training target holds one.
     """
-    lengths = sorted(model.count_tokens(e.target) for e in task.train) or [32]
+    lengths = sorted(model.most_tokens(e.target) for e in task.train) or [32]
     most, usual = (lengths[math.ceil(share * len(lengths)) - 1] for share in (0.95, 0.9))
     cap = min(math.ceil(1.25 * most) + 4, max(LONG_ANSWER, usual), LONGEST_ANSWER, model.context_window // 2)
     one_line = not any("\n" in e.target for e in task.train)

@@ -213,7 +213,10 @@ def sources_of(options: argparse.Namespace, task: Task) -> list[ModelSource]:
     if options.out:
         there(Path(options.out))  # before the weights are read
     given = options.model if isinstance(options.model, list) else [options.model] if options.model else []
-    return model_sources(given or task.defaults.models or [DEFAULT], loading_of(options, task))
+    loading = loading_of(options, task)
+    if not given and task.defaults.models:
+        return model_sources(task.defaults.models, replace(loading, typed=False))
+    return model_sources(given or [DEFAULT], loading)
 
 
 def loading_of(options: argparse.Namespace, task: Task | None = None) -> Loading:

@@ -20,6 +20,7 @@ from advisor.forecast.foresight import WRITING_SHARE, foresee, load_of
 from advisor.forecast.planned import Planned, PlannedRow, WorkPlan, both
 from advisor.measuring import latency, timing
 from advisor.measuring.records import ModelFacts
+from advisor.models.hosted.labels import MOST_NODES
 from advisor.pilot.readings import Rates
 from advisor.tasks import Outline, Task
 from advisor.verdict.decision import Row
@@ -32,7 +33,6 @@ ENDS = 1  # tokens that end an answer; servers count them
 AROUND_LABEL = 6  # tokens of the JSON that a label is answered in
 THOUGHT = 400  # tokens of thought before an answer, of a model that thinks and was never measured here
 _WORD = re.compile(r"_?[^\W\d_]+|\d|[^\w\s]")  # what tokenizers usually take for one token
-MOST_NODES = 128  # calls by which labels are told at most; beyond, they are told in one
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ def calls_a_prompt(model: ModelOutlook, task: Outline) -> float:
     if model.facts.place != "machine" or told_by(model.facts) != "likelihood":
         return 1.0
     nodes = _nodes(task.labels if isinstance(task.labels, tuple) else ())
-    return float(nodes if nodes <= MOST_NODES else 1)
+    return float(nodes if nodes <= MOST_NODES else 1)  # beyond, they are told in one
 
 
 def _nodes(labels: tuple[str, ...]) -> int:

@@ -154,7 +154,7 @@ def _started(task: Task, model: LanguageModel) -> _Worker:
     context = get_context("spawn")  # a copy of a process that has threads may wait for ever
     ours, theirs = context.Pipe()
     process = context.Process(
-        target=_work, args=(theirs, task, dict(model.loaded_from or {}), wants_fresh()), daemon=True
+        target=_work, args=(theirs, task, dict(model.loaded_from or {}), (model.typed, wants_fresh())), daemon=True
     )
     process.start()
     theirs.close()
@@ -189,8 +189,13 @@ def _told(worker: _Worker) -> str:
     return str(outcome)
 
 
-def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], anew: bool) -> None:
-    """What a worker does: load the model, then one run after the other until nobody asks any more."""
+def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], said: tuple[bool, bool]) -> None:
+    """What a worker does: load the model, then one run after the other until nobody asks any more.
+
+    Args:
+        said: whether the user named the model, and whether nothing is to be taken from the store.
+    """
+    typed, anew = said
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it ends it
     Thread(target=_end_with_parent, daemon=True).start()
     model: LanguageModel | None = None
@@ -198,7 +203,7 @@ def _work(line: Connection, task: Task, loaded_from: Mapping[str, Any], anew: bo
         while True:
             assignment: Assignment = line.recv()
             try:
-                model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")))
+                model = model or load_again(loaded_from, bool(loaded_from.get("trust_remote_code")), typed=typed)
                 if assignment.threads:
                     model.use_threads(assignment.threads)
                 line.send(run(assignment, task, model, Silence()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,10 +19,12 @@ FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kil
 LabelsBy = Literal["likelihood", "constraint", "text"]
 """How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
 by the text that it writes."""
-THOUGHT_TOKENS = 2_048
-"""Tokens of a thought at most, where a model thinks before it answers."""
+THOUGHT_TOKENS = 4_096
+"""Tokens of a thought at most, where a model thinks before it answers, and no more than half of its window."""
 CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
+_WORD = re.compile(r"\b[A-ZÀ-Þ]?[a-zß-ɏ]+\b")  # such as tokenizers have in few pieces
+_BLANK = re.compile(r" (?=\S)")  # part of the token that follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class LanguageModel(ABC):
         embedder: the sentence embedder that goes with it, for everything that retrieves.
         can: what it can do besides answering.
         loaded_from: name and options by which `advisor.load_model` made it; None where it was made otherwise.
+        typed: whether the user named it, as in `advisor.models.load.Loading`.
         alias: what it is called beside other models of a comparison; its name's last part where it is empty.
         labels_by: how labels are told, where the user has said so.
         answered_by: versions that answered so far, where whoever serves the model says which; they may change.
@@ -166,6 +170,7 @@ class LanguageModel(ABC):
     embedder: Embedder
     can: Capabilities = Capabilities()
     loaded_from: Mapping[str, Any] | None = None
+    typed: bool = True
     alias: str = ""
     labels_by: LabelsBy | None = None
     answered_by: tuple[str, ...] = ()
@@ -185,7 +190,13 @@ class LanguageModel(ABC):
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special tokens; estimated from its bytes unless a model counts them."""
-        return max(1, -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN))
+        return max(1, -(-_bytes_of(text) // BYTES_A_TOKEN))
+
+    def most_tokens(self, text: str) -> int:
+        """Tokens that `text` alone takes at most, by which answers are capped: as many as `count_tokens` tells where
+        the tokenizer is at hand, else a generous estimate. A model that counts tokens itself need not write it."""
+        estimates = type(self).count_tokens is LanguageModel.count_tokens
+        return at_most_tokens(text) if estimates else self.count_tokens(text)
 
     def score(
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
@@ -280,3 +291,18 @@ class LanguageModel(ABC):
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         return None
+
+
+def at_most_tokens(text: str) -> int:
+    """Tokens of a text at most, whatever the usual tokenizers make of it.
+
+    A Latin word takes a token for two of its bytes at most. All else may take one for each byte, which none is shorter
+    than: digits, marks, capitals, codes such as UUIDs, and scripts that a tokenizer may not have learned.
+    """
+    words = _WORD.findall(text)
+    rest = _bytes_of(_BLANK.sub("", text)) - sum(map(_bytes_of, words))
+    return max(1, rest + sum(-(-_bytes_of(word) // 2) for word in words))
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

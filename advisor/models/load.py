@@ -25,6 +25,7 @@ MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
 CONCURRENCY = 8
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
+TYPED = "typed"  # the field of `Loading` that no record keeps
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
 SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
@@ -43,6 +44,8 @@ class Loading:
         reasoning: whether a model that can reason before it answers is to do so.
         concurrency: requests at once, for a model that is served.
         offline: whether no text may leave the machine; a model or embedder that would send one is refused.
+        typed: whether the user typed the name, here or in a program, rather than a file that may be somebody else's, as
+            a record or `task.toml`: a name from a file is sent no key but one that is meant for it.
     """
 
     embedder: str = DEFAULT
@@ -54,6 +57,7 @@ class Loading:
     reasoning: bool = False
     concurrency: int = CONCURRENCY
     offline: bool = False
+    typed: bool = True
 
     def load_embedder(self) -> Embedder:
         """The embedder that was named.
@@ -134,6 +138,7 @@ class LoadingOptions(TypedDict, total=False):
     reasoning: bool
     concurrency: int
     offline: bool
+    typed: bool
 
 
 class Loader(Protocol):
@@ -173,8 +178,10 @@ def load_model(
             f"model {name}: its loader gave a {type(model).__name__}, which is no advisor.models.LanguageModel",
             "fix or uninstall the package that brings it; see CONTRIBUTING.md",
         )
-    model.loaded_from = {"name": _whole(name), **asdict(loading), "embedder": _whole(loading.embedder)}
-    model.alias, model.labels_by = checked_alias(loading.alias or last_part(name)), loading.labels_by
+    options_of_it = {option: value for option, value in asdict(loading).items() if option != TYPED}
+    model.loaded_from = {"name": _whole(name), **options_of_it, "embedder": _whole(loading.embedder)}
+    model.alias = checked_alias(loading.alias or last_part(name))
+    model.labels_by, model.typed = loading.labels_by, loading.typed
     return model
 
 
@@ -195,13 +202,16 @@ def checked_alias(alias: str) -> str:
     return alias
 
 
-def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False, offline: bool = False) -> LanguageModel:
+def load_again(
+    loaded_from: Mapping[str, Any], trust_remote_code: bool = False, offline: bool = False, typed: bool = False
+) -> LanguageModel:
     """Load a model by what `LanguageModel.loaded_from` says, as a record keeps it.
 
     Args:
         trust_remote_code: whether code that comes with the weights may run; what the record says of it does not count,
             since a run folder may be somebody else's.
         offline: whether no text may leave the machine, if the record does not say so already.
+        typed: as in `Loading`; what the record says of it does not count either.
 
     Raises:
         UserError: it cannot be had any more, or needs code that is not allowed to run.
@@ -216,7 +226,12 @@ def load_again(loaded_from: Mapping[str, Any], trust_remote_code: bool = False, 
     options = {name: value for name, value in known.items() if name != "name" and value is not None}
     return load_model(
         str(known["name"]),
-        **{**options, "trust_remote_code": trust_remote_code, "offline": offline or options.get("offline", False)},
+        **{
+            **options,
+            "trust_remote_code": trust_remote_code,
+            "offline": offline or options.get("offline", False),
+            TYPED: typed,
+        },
     )
 
 

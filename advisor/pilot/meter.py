@@ -156,6 +156,10 @@ class MeteredModel(LanguageModel):
             known[text] = self.model.count_tokens(text)
         return known[text]
 
+    def most_tokens(self, text: str) -> int:
+        """Tokens that `text` alone takes at most."""
+        return self.model.most_tokens(text)
+
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:

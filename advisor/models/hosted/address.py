@@ -67,6 +67,11 @@ class Address:
         """Whether it is this machine, or may be another."""
         return "machine" if is_loopback(urlsplit(self.base).hostname or "") else "network"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent there goes over a network as it is, for others to read."""
+        return self.place == "network" and not self.base.startswith("https:")
+
     def __str__(self) -> str:
         return f"{self.base}#{self.model}"
 

@@ -17,12 +17,20 @@ from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.fitting import Fitted, PromptRoom
 from advisor.models.hosted.reply import Call, Reply, estimated_tokens
 from advisor.models.hosted.trouble import Trouble
-from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decoding, Generation, LanguageModel
+from advisor.models.language_model import (
+    CUT_OFF,
+    Capabilities,
+    Decoding,
+    Generation,
+    LanguageModel,
+    at_most_tokens,
+)
 from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
 WINDOW = 32_768  # tokens, where nobody says how many a model takes
-CUT, CUT_IN_THOUGHT, FILTERED = "cut off", "cut off while it reasoned", "refused by a content filter"
+BATCH = 256  # prompts; part of what makes records comparable, so that it does not depend on the requests at once
+FILTERED = "refused by a content filter"
 HOSTED = "A hosted model may change from one day to the next under the same name."
 UNASKED = "It reasons before it answers although it was told not to, and was given room for that."
 _PIECE = re.compile(r"\w+|[^\w\s]")
@@ -89,7 +97,7 @@ class AskedModel(LanguageModel):
     @property
     def can(self) -> Capabilities:  # type: ignore[override]
         """Answers alone."""
-        return Capabilities(rows_at_once=FEW_AT_ONCE * self.calls.at_once, remote=True)
+        return Capabilities(rows_at_once=BATCH, remote=True)
 
     @property
     def answered_by(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -119,6 +127,10 @@ class AskedModel(LanguageModel):
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, estimated: by its bytes, and no fewer than it has words and marks."""
         return max(1, estimated_tokens(text), len(_PIECE.findall(text)))
+
+    def most_tokens(self, text: str) -> int:
+        """Tokens of a text at most, estimated on the high side."""
+        return at_most_tokens(text)
 
     def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
         """While the block runs, answers are kept in `path`, and what is there is not asked again."""
@@ -201,9 +213,11 @@ def _only_thought(reply: Reply) -> bool:
 
 
 def failure_of(reply: Reply, text: str, thinks: bool) -> str:
-    """Why there is no answer; empty where there is one."""
+    """Why there is no answer; empty where there is one. An answer that reached its cap is one, as it is for a model in
+    this process; a thought that did is none."""
     if reply.finish == "filter":
         return FILTERED
-    if reply.finish == "length" and not text and (reply.thought or reply.reasoning):
-        return CUT_IN_THOUGHT
-    return CUT if thinks and reply.finish == "length" else ""
+    thought = reply.thought or reply.reasoning > 0
+    # Where nothing tells thought and answer apart, what ends at the cap of both is still the thought.
+    in_thought = (thinks and not thought) or (not text and (thinks or thought))
+    return CUT_OFF if reply.finish == "length" and in_thought else ""

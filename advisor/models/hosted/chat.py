@@ -17,7 +17,7 @@ from advisor.models.hosted.address import is_loopback, refuse_if_offline
 from advisor.models.hosted.asked import WINDOW, AskedModel
 from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import spoken
-from advisor.models.hosted.keys import Scrubber, key_of, variables_of
+from advisor.models.hosted.keys import Scrubber, key_in, variables_of
 from advisor.models.hosted.manners import SYSTEM, Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.reading import usage_of
@@ -125,12 +125,13 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     place = "machine" if provider == OLLAMA and _ollama_is_here() else "network"
     refuse_if_offline("model", name, place, loading.offline)
     alias = loading.alias or last_part(name)
-    key = key_of(alias)
+    variables = variables_of(alias, typed=loading.typed)
+    key = key_in(variables)
     scrub = Scrubber(key)
     make = _maker(name, key, patience, scrub)
     profile = getattr(make({"max_tokens": 1, "temperature": 0}), "profile", None)
     window = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
-    peer = Peer(name, model, provider, place, tuple(variables_of(alias)))
+    peer = Peer(name, model, provider, place, tuple(variables))
     wire = ChatWire(make, scrub)
     calls = Calls(peer, wire, loading.concurrency, patience)
     return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window or WINDOW)

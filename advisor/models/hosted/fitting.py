@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from advisor.errors import UserError
 from advisor.models.hosted.reply import A_TURN, Messages
+from advisor.models.language_model import THOUGHT_TOKENS
 from advisor.models.prompt import Prompt
 from advisor.models.render import LABEL_SHARE
 
-REASONING_TOKENS = 4096  # of thought, beside what an answer may take; no more than half of the window
 KEPT = 0.75  # share of an input that is kept where it has to be cut and nothing says by how much
 
 
@@ -46,7 +46,7 @@ class PromptRoom:
     @property
     def thought(self) -> int:
         """Tokens that a model may reason for before it answers."""
-        return min(REASONING_TOKENS, self.window // 2)
+        return min(THOUGHT_TOKENS, self.window // 2)
 
     def fit(self, prompt: Prompt, answer: int) -> Fitted:
         """Drop context from its end until the prompt leaves room for the answer; then cut the input.

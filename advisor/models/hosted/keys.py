@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from advisor.cleaning import plain
 from advisor.errors import UserError
@@ -17,24 +17,25 @@ _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)")
 _MASKED = re.compile(r"[^\s\"',;:()]*\*{3,}[^\s\"',;:()]*")
 
 
-def variables_of(alias: str, own: str = "") -> list[str]:
+def variables_of(alias: str, own: str = "", typed: bool = True) -> list[str]:
     """The variables that may hold a key, the first that is set first.
 
     Args:
         alias: of the model among those of a comparison.
         own: the provider's own variable, where it may be used.
+        typed: whether the user named the model: a name that stands in a file takes no key that is meant for any.
     """
     called = re.sub(r"[^A-Z0-9]", "_", alias.upper())
-    return [name for name in (f"{KEY}_{called}" if called else "", KEY, own) if name]
+    return [name for name in (f"{KEY}_{called}" if called else "", KEY if typed else "", own) if name]
 
 
-def key_of(alias: str, own: str = "") -> str:
-    """The key for a model; empty where there is none.
+def key_in(variables: Sequence[str]) -> str:
+    """The key that the first of these variables holds which is set; empty where none is.
 
     Raises:
         UserError: what the environment holds cannot be a key.
     """
-    for name in variables_of(alias, own):
+    for name in variables:
         if key := os.environ.get(name, "").strip():
             if not (key.isascii() and key.isprintable() and " " not in key):
                 raise UserError(f"{name} holds characters that no key has", f"export {name}=... anew, on one line")

@@ -9,7 +9,7 @@ from advisor.models.hosted.address import Address, refuse_if_offline
 from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.embedder import EmbeddingWire, ServedEmbedder
-from advisor.models.hosted.keys import key_of, variables_of
+from advisor.models.hosted.keys import key_in, variables_of
 from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
@@ -57,9 +57,15 @@ def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tupl
     address = _address(name)
     refuse_if_offline(what, name, address.place, loading.offline)
     shown = address.model if hosted and address.base == OPENAI_ADDRESS else str(address)
-    alias, own = loading.alias or last_part(name), OPENAI_KEY if hosted or address.place == "machine" else ""
-    keys = variables_of(alias, own)
-    key = key_of(alias, own)
+    own = OPENAI_KEY if hosted or (loading.typed and address.place == "machine") else ""
+    keys = variables_of(loading.alias or last_part(name), own, loading.typed)
+    key = key_in(keys)
+    if key and address.is_open:
+        set_ones = ", ".join(one for one in keys if os.environ.get(one))
+        raise UserError(
+            f"{what} {name}: a key would be sent to {address.host} over plain http, where it can be read on the way",
+            f"name it by https://, or unset {set_ones} for it",
+        )
     if hosted and not key and address.place == "network":
         raise UserError(f"{name}: there is no key for it", f"export {' or '.join(keys)}")
     client = ServerClient(name, address, Account(key, own=hosted), patience)

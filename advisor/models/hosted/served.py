@@ -14,15 +14,15 @@ from advisor.errors import Interrupted, NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.asked import WINDOW, AskedModel, Asking, failure_of
+from advisor.models.hosted.asked import BATCH, WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import GOES_ON, Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
-from advisor.models.hosted.fitting import REASONING_TOKENS, Fitted
+from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
-from advisor.models.language_model import FEW_AT_ONCE, Capabilities, Decided, Generation, LabelsBy, Scores
+from advisor.models.language_model import THOUGHT_TOKENS, Capabilities, Decided, Generation, LabelsBy, Scores
 from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
@@ -48,14 +48,13 @@ class ServedModel(AskedModel):
         self._looked = False
         self._ends: tuple[str, ...] = ()
         ways: tuple[Constraint, ...] = ("choice", "grammar", "schema") if own else ("schema",)
-        self._doors = Doors(calls, wire, own and not reasoning, ways, REASONING_TOKENS * reasoning)
+        self._doors = Doors(calls, wire, own and not reasoning, ways, THOUGHT_TOKENS * reasoning)
 
     @property
     def can(self) -> Capabilities:  # type: ignore[override]
         """What it was seen to do so far."""
-        rows = FEW_AT_ONCE * self.calls.at_once
         doors = self._doors
-        return Capabilities(doors.likely, doors.held, doors.decided, rows_at_once=rows, remote=True)
+        return Capabilities(doors.likely, doors.held, doors.decided, rows_at_once=BATCH, remote=True)
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]
@@ -118,7 +117,7 @@ class ServedModel(AskedModel):
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
         asking = self._asking(self._doors.begins(way))
-        most = 2 * max(map(self.count_tokens, choices)) + AROUND + asking.room.thought * self._thinking
+        most = max(map(self.most_tokens, choices)) + AROUND + asking.room.thought * self._thinking
         call = Call(most=most, choices=tuple(choices), by=way)
         return self._each(prompts, lambda prompt, now: self._choice(prompt, call, now, asking))
 

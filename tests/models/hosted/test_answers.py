@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import advisor
+from advisor.approaches.answering import decoding_for
 from advisor.errors import Interrupted, NotApplicable, UserError
+from advisor.measuring.comparing import compare
 from advisor.models import Context, Decoding, Merged, Prompt, Shot
 from advisor.models.clock import clock
 from advisor.models.hosted.patience import Patience
@@ -25,7 +28,7 @@ def asked(*inputs: str) -> list[Prompt]:
 
 def test_nothing_is_sent_before_something_is_asked(server: Any, load_served: Load) -> None:
     model = load_served(server.name)
-    assert (model.name, model.can.remote, model.can.rows_at_once) == (server.name, True, 32 * 8)
+    assert (model.name, model.can.remote, model.can.rows_at_once) == (server.name, True, 256)
     assert server.requests == []
 
 
@@ -153,7 +156,40 @@ def test_a_thought_that_is_cut_off_is_a_named_failure(server: Any, load_served: 
     model = load_served(server.name, reasoning=True)
     assert model.generate(asked("x", "y"), WORDS)[1].failure == "cut off while it reasoned"
     server.thought, server.answer = "", lambda messages: "red " * 6000
-    assert model.generate(asked("x"), WORDS)[0].failure == "cut off"
+    assert model.generate(asked("x"), WORDS)[0].failure == "cut off while it reasoned"  # nothing ended a thought
+
+
+def test_an_answer_behind_a_thought_that_reaches_the_cap_is_an_answer(server: Any, load_served: Load) -> None:
+    server.thought, server.apart, server.answer = "let me see", True, lambda messages: "red " * 6000
+    for one in load_served(server.name, reasoning=True).generate(asked("x", "y"), WORDS):
+        assert one.text.startswith("red red") and one.failure == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "least"),
+    [
+        ("3f2b8c1e-9d4a-4e6f-8b7c-5a1d2e3f4a5b", 35),  # tokens of the embedded model's tokenizer
+        ("根据合同第三条的规定买方应当在收到货物后三十日内以银行转账方式支付全部货款余额", 51),
+        ("4929 1234 5678 9012", 19),
+    ],
+)
+def test_a_cap_that_is_made_of_estimates_cuts_no_usual_answer(
+    light_task: Task, server: Any, load_served: Load, target: str, least: int
+) -> None:
+    task = replace(light_task, train=tuple(Example(str(n), "x", target) for n in range(4)))
+    decoding = decoding_for(task, load_served(server.name))
+    assert least <= decoding.max_tokens <= 160
+    english = replace(task, train=tuple(Example(str(n), "x", "within five working days") for n in range(4)))
+    assert decoding_for(english, load_served(server.name)).max_tokens <= 24
+
+
+def test_requests_at_once_change_nothing_that_makes_records_comparable(
+    server: Any, load_served: Load, light_task: Task, tmp_path: Path
+) -> None:
+    compare(light_task, load_served(server.name, concurrency=2), ["zero-shot"], out=tmp_path)
+    asked_before = len(server.chats)
+    compare(light_task, load_served(server.name, concurrency=16), ["zero-shot"], out=tmp_path)
+    assert asked_before > 0 and len(server.chats) == asked_before
 
 
 def test_a_thought_has_no_more_than_half_of_the_window(server: Any, load_served: Load) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advisor.commands.options import add_running, sources_of
 from advisor.errors import UserError
 from advisor.measuring.comparing import compare
 from advisor.models import Decoding, Prompt
-from advisor.models.hosted.keys import Scrubber, key_of
+from advisor.models.hosted.keys import Scrubber, key_in, variables_of
+from advisor.models.hosted.loading import load_embedder
+from advisor.models.load import Loading, load_again, load_model
 from advisor.tasks import Task
 
 PLANTED = "sk-Pl4nted0123456789abcdefXYZ"
@@ -27,17 +32,17 @@ def sent_keys(server: Any) -> set[str]:
 
 
 def test_the_variable_of_an_alias_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert key_of("big-one", "OPENAI_API_KEY") == ""
+    assert key_in(variables_of("big-one", "OPENAI_API_KEY")) == ""
     for name, expected in (("OPENAI_API_KEY", "c"), ("ADVISOR_API_KEY", "b"), ("ADVISOR_API_KEY_BIG_ONE", "a")):
         monkeypatch.setenv(name, expected)
-        assert key_of("big-one", "OPENAI_API_KEY") == expected
-    assert key_of("small") == "b"
+        assert key_in(variables_of("big-one", "OPENAI_API_KEY")) == expected
+    assert key_in(variables_of("small")) == "b"
 
 
 def test_what_cannot_be_a_key_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_API_KEY", f"{PLANTED}\nnext")
     with pytest.raises(UserError, match="ADVISOR_API_KEY holds characters that no key has") as caught:
-        key_of("x")
+        key_in(variables_of("x"))
     assert PLANTED not in str(caught.value)
 
 
@@ -51,6 +56,60 @@ def test_a_providers_own_key_goes_to_it_and_to_this_machine_alone(
     monkeypatch.setattr("advisor.models.hosted.address.is_loopback", lambda host: False)
     load_served(server.name).generate(ASKED, WORDS)
     assert sent_keys(server) == {"Bearer none"}
+
+
+def test_the_general_key_goes_to_no_server_that_a_file_names(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a record nor task.toml can have it sent to a host of their choice; a key of the alias is meant for it."""
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    monkeypatch.setenv("OPENAI_API_KEY", PLANTED)
+    load_served(server.name, typed=False).generate(ASKED, WORDS)
+    assert sent_keys(server) == {"Bearer none"}
+    server.requests.clear()
+    monkeypatch.setenv("ADVISOR_API_KEY_TOY", "of-the-alias")
+    load_served(server.name, typed=False).generate(ASKED, WORDS)
+    assert sent_keys(server) == {"Bearer of-the-alias"}
+    server.requests.clear()
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.address}/v1")
+    monkeypatch.delenv("ADVISOR_API_KEY_TOY")
+    monkeypatch.setenv("OPENAI_API_KEY", "of-the-provider")
+    load_served("openai:toy", typed=False).generate(ASKED, WORDS)
+    assert sent_keys(server) == {"Bearer of-the-provider"}
+
+
+def test_a_model_of_a_record_takes_no_general_key(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the record says of it does not count."""
+    monkeypatch.setenv("ADVISOR_API_KEY", PLANTED)
+    monkeypatch.setattr(Loading, "load_embedder", lambda self: None)
+    typed = load_model(server.name)
+    assert typed.loaded_from and "typed" not in typed.loaded_from
+    again = load_again({**typed.loaded_from, "typed": True})
+    for model, key in ((typed, PLANTED), (again, "none")):
+        server.requests.clear()
+        model.generate(ASKED, WORDS)
+        model.close()
+        assert sent_keys(server) == {f"Bearer {key}"}
+
+
+def test_models_of_a_task_folder_are_not_typed(light_task: Task) -> None:
+    parser = argparse.ArgumentParser()
+    add_running(parser, "runs/x", several=True)
+    task = replace(light_task, defaults=replace(light_task.defaults, models=("https://evil.example/v1#m",)))
+    assert [one.loading.typed for one in sources_of(parser.parse_args([]), task)] == [False]
+    assert [one.loading.typed for one in sources_of(parser.parse_args(["--model", "embedded"]), task)] == [True]
+
+
+@pytest.mark.parametrize("variable", ["ADVISOR_API_KEY", "ADVISOR_API_KEY_E"])
+def test_no_key_goes_over_plain_http_to_another_machine(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, PLANTED)
+    with pytest.raises(UserError, match=r"embedder http://lab:8080/v1#e: a key would be sent to lab:8080") as caught:
+        load_embedder("http://lab:8080/v1#e", Loading())
+    assert f"unset {variable}" in caught.value.hint and PLANTED not in str(caught.value)
+    load_embedder("https://lab:8080/v1#e", Loading()).calls.close()
+    load_embedder("http://127.0.0.1:8080/v1#e", Loading()).calls.close()
+    monkeypatch.delenv(variable)
+    load_embedder("http://lab:8080/v1#e", Loading()).calls.close()
 
 
 def test_what_else_the_environment_holds_for_openai_goes_to_no_other_server(
