@@ -39,7 +39,8 @@ class Ledger:
         reused: seconds that were not spent, by what was found ready made.
         others: what other processes took of the machine meanwhile.
         calls: what models elsewhere were asked: `requests`, tokens (`prompt`, of them `cached`, `completion`,
-            `reasoning`, of all these `estimated`), `retried` and `repeated` requests, and the tokens that embedders
+            `reasoning`, of all these `estimated`), the same of requests by which it was tried what a server can do
+            (`trial_requests`, `trial_prompt`, ...), `retried` and `repeated` requests, and the tokens that embedders
             elsewhere read (`embedded`).
     """
 

@@ -24,6 +24,7 @@ from advisor.models.hosted.window import slide
 T = TypeVar("T")
 R = TypeVar("R")
 SPAN, EMBEDDING, ANSWERS = "request", "embed", "answers"
+TRIAL = "trial_"  # before the names of what is counted of trials in the clock's ledger
 MOST_VERSIONS = 8
 TRIES_OF_A_TRIAL = 3
 GOES_ON = "the same command goes on from there"
@@ -241,7 +242,8 @@ class Round:
         if self.calls.peer.embeds:
             self._count(embedded=reply.prompt)
         else:
-            self._count(requests=1, **reply.tokens)
+            apart = TRIAL if self._trial else ""  # no query and no fit of an approach costs what a server is tried with
+            self._count(**{apart + name: amount for name, amount in {"requests": 1, **reply.tokens}.items()})
         return _later(reply, waited, self._lap())
 
     def _tried(self, call: Call, ask: Callable[[], None]) -> Reply:

@@ -63,6 +63,18 @@ def test_the_ledger_counts_what_was_asked(server: Any, load_served: Load) -> Non
     assert ledger.spans["request"].seconds > 0
 
 
+def test_what_a_server_is_tried_with_is_counted_apart(server: Any, load_served: Load) -> None:
+    model = load_served(server.name)
+    clock.drain()
+    answers = model.generate(asked("a", "b", "c"), WORDS)
+    calls = clock.drain().calls
+    assert calls["requests"] == 3
+    assert calls["prompt"] == sum(one.prompt_tokens for one in answers)
+    assert calls["completion"] == sum(one.completion_tokens for one in answers)
+    assert calls["requests"] + calls["trial_requests"] == len(server.chats)
+    assert calls["trial_requests"] > 0 and calls["trial_prompt"] > 0
+
+
 def test_tokens_are_counted_here_where_the_server_does_not_say(server: Any, load_served: Load) -> None:
     server.usage, server.answer = False, lambda messages: "four words of text"
     model = load_served(server.name)
