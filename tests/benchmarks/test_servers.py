@@ -1,0 +1,32 @@
+"""The benchmarks of served models work, on a server that answers at once."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("openai", reason="needs the extra api")
+
+from benchmarks.servers import overhead as benchmark
+from benchmarks.servers.table import table
+
+
+def test_overhead_is_measured_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark, "PAIRS", 1)
+    monkeypatch.setattr(benchmark, "REQUESTS", 24)
+    found = benchmark.overhead(0.005)
+    assert found["client"] > 0.015  # three rounds of eight at once
+    assert found["advisor"] > 0.015
+    assert found["ratio"] == pytest.approx(found["advisor"] / found["client"])
+
+
+def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setattr("benchmarks.servers.table.PAGE", tmp_path / "servers.md")  # type: ignore[operator]
+    side = {"status": "ok", "labels_by": "likelihood", "quality": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    side |= {"qps": 2.0, "p50": 310.0, "ttft": 310.0, "requests": 100}
+    rows = [{"task": "t", "spec": "zero-shot", "n": 40, "equal": 39, "here": side, "there": side}]
+    plan = {"task": "t", "side": "there", "rows": 1, "tokens": {"foreseen": 100.0, "took": 150.0, "factor": 1.5}}
+    text = table({"parity": {"vLLM, t": rows}, "planning": {"t": [plan]}})
+    assert re.search(r"\| vLLM, t \| `zero-shot` \| likelihood \| 39/40 \| 0.500 \[0.40, 0.60\]", text)
+    assert "100 / 150 (1.50)" in text
