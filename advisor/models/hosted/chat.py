@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import is_loopback, refuse_if_offline
+from advisor.models.hosted.address import refuse_if_offline
 from advisor.models.hosted.asked import WINDOW, AskedModel
 from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import spoken
@@ -30,7 +28,7 @@ MakeChat = Callable[[Mapping[str, Any]], Any]
 """Makes a LangChain chat model with these parameters."""
 ADJUSTED = 4  # times that a request is sent otherwise, since the provider does not take it as it is
 STANDARD = Patience()
-OLLAMA, OLLAMA_HOST = "ollama", "OLLAMA_HOST"
+PLACE = "network"
 _CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter", "safety", "refusal", "prohibited_content", "guardrail_intervened")
 _INSTALL = re.compile(r"pip install (?:-U |--upgrade )?['\"]?([\w.\[\]-]+)")
@@ -122,8 +120,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     provider, _, model = name.partition(":")
     if not model:
         raise UserError(f"{name}: names no model", f"write it as {provider}:NAME")
-    place = "machine" if provider == OLLAMA and _ollama_is_here() else "network"
-    refuse_if_offline("model", name, place, loading.offline)
+    refuse_if_offline("model", name, PLACE, loading.offline)
     alias = loading.alias or last_part(name)
     variables = variables_of(alias, typed=loading.typed)
     key = key_in(variables)
@@ -131,7 +128,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     make = _maker(name, key, patience, scrub)
     profile = getattr(make({"max_tokens": 1, "temperature": 0}), "profile", None)
     window = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
-    peer = Peer(name, model, provider, place, tuple(variables))
+    peer = Peer(name, model, provider, PLACE, tuple(variables))
     wire = ChatWire(make, scrub)
     calls = Calls(peer, wire, loading.concurrency, patience)
     return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window or WINDOW)
@@ -205,10 +202,3 @@ def _gathered(pieces: Iterable[Any], began: float) -> tuple[Any, float | None]:
     if whole is None:
         raise Trouble("broken", "the answer broke off", paid=True)
     return whole, first
-
-
-def _ollama_is_here() -> bool:
-    """Whether Ollama is asked on this machine, as it is where nothing else is said."""
-    where = os.environ.get(OLLAMA_HOST, "")
-    host = urlsplit(where if "//" in where else f"//{where}").hostname
-    return not host or is_loopback(host)

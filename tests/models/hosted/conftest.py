@@ -342,7 +342,15 @@ class FakeServer:
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ADVISOR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_CUSTOM_HEADERS"):
+    for name in (
+        "ADVISOR_API_KEY",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OLLAMA_HOST",
+        "OLLAMA_API_KEY",
+        "OPENAI_ORG_ID",
+        "OPENAI_CUSTOM_HEADERS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -362,7 +370,7 @@ def load_served(hashing_embedder: Any, monkeypatch: pytest.MonkeyPatch) -> Itera
     made = []
 
     def load(name: str, patience: Patience = QUICK, **options: Any) -> Any:
-        own = name.startswith(("http:", "https:", "openai:"))
+        own = name.startswith(("http:", "https:", "openai:", "ollama:"))
         model = (loading if own else chat).load(name, Loading(**options), patience)
         model.labels_by = options.get("labels_by")
         made.append(model)
