@@ -43,8 +43,8 @@ class Loading:
         reasoning: whether a model that can reason before it answers is to do so.
         concurrency: requests at once, for a model that is served.
         offline: whether no text may leave the machine; a model or embedder that would send one is refused.
-        typed: whether the user typed the name, here or in a program. One that stands in a file, such as a record or
-            `task.toml`, may be somebody else's choice: it is sent no key but one that is meant for it.
+        typed: whether the user typed the name, here or in a program, rather than a file that may be somebody else's, as
+            a record or `task.toml`: a name from a file is sent no key but one that is meant for it.
     """
 
     embedder: str = DEFAULT
