@@ -22,6 +22,7 @@ from advisor.measuring.progress import Answering, Fitting, Progress
 from advisor.measuring.records import LatencyRecord, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
+from advisor.models.language_model import vectors_beside
 from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.progress import listening
@@ -159,7 +160,8 @@ class Measurement:
             "model_notes": model.notes if asked else (),  # as far as they are known behind the last answer
         }
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
-        self.assignment.answers.unlink(missing_ok=True)
+        for kept in (self.assignment.answers, vectors_beside(self.assignment.answers)):
+            kept.unlink(missing_ok=True)
 
     def _nothing(self) -> Run:
         """What is done of a run that begins."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -40,6 +42,24 @@ class ReadsInPart(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included, whether they are read or not."""
+        ...
+
+
+@runtime_checkable
+class CutsUnasked(Protocol):
+    """An embedder that learns how much it can read when it is refused more, as one behind an API does."""
+
+    def was_cut(self, texts: Sequence[str]) -> list[bool]:
+        """Tells for each text whether it was embedded by its beginning alone; False of what was not embedded yet."""
+        ...
+
+
+@runtime_checkable
+class KeepsVectors(Protocol):
+    """An embedder whose vectors are paid or slow, so that they are kept until a run is finished."""
+
+    def keeping_vectors(self, path: Path) -> AbstractContextManager[None]:
+        """While the block runs, vectors are kept in `path` as they come, and what is there is not asked again."""
         ...
 
 
@@ -95,7 +115,10 @@ def shares_of(embedder: Embedder, texts: Sequence[str]) -> list[float]:
 
 
 def cut_by(embedder: Embedder, texts: Sequence[str]) -> list[bool]:
-    """Tells for each text whether an embedder reads only its beginning; False where it does not say."""
+    """Tells for each text whether an embedder reads only its beginning; False where it does not say. One behind an API
+    says it of what it has embedded."""
+    if isinstance(embedder, CutsUnasked):
+        return embedder.was_cut(texts)
     return [share > 1 for share in shares_of(embedder, texts)]
 
 
@@ -108,4 +131,6 @@ def note_of_cut(embedder: Embedder, texts: Sequence[str], what: str) -> tuple[st
     count = sum(cut_by(embedder, texts))
     if not count:
         return ()
-    return (f"The embedder read only the first {window_of(embedder):,} tokens of {count:,} of {len(texts):,} {what}.",)
+    window = window_of(embedder)
+    read = f"the first {window:,} tokens" if window else "the beginning"
+    return (f"The embedder read only {read} of {count:,} of {len(texts):,} {what}.",)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
-from advisor.models.embedder import Embedder
+from advisor.models.embedder import Embedder, KeepsVectors
 from advisor.models.prompt import Prompt
 
 FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
@@ -251,8 +251,9 @@ class LanguageModel(ABC):
 
     def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
         """While the block runs, answers that are paid or slow are kept in `path` as they come, and what is there is
-        not asked again. For a model in this process there is nothing to keep."""
-        return nullcontext()
+        not asked again; so are vectors, in a file beside. What is computed in this process is not kept."""
+        embedder = self.embedder
+        return embedder.keeping_vectors(vectors_beside(path)) if isinstance(embedder, KeepsVectors) else nullcontext()
 
     def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
         """Natural log of the probability of each text, without prompt or template; each fits the context window.
@@ -291,6 +292,11 @@ class LanguageModel(ABC):
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         return None
+
+
+def vectors_beside(path: Path) -> Path:
+    """Where vectors are kept beside answers (`LanguageModel.keeping_answers`)."""
+    return path.with_suffix(f".vectors{path.suffix}")
 
 
 def at_most_tokens(text: str) -> int:

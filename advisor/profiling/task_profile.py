@@ -91,7 +91,8 @@ def _unchecked(
         found.append(Unchecked(f"likely label errors: {share}", "name another embedder, or label more examples"))
     if labels and labels.unread:
         ends = f"labels by the ends of {labels.unread:,} of {labels.judged:,} inputs"
-        reads = f"{labels.embedder} reads {labels.window:,} tokens: name an embedder that reads more"
+        window = f"{labels.window:,} tokens" if labels.window else "only the beginnings"
+        reads = f"{labels.embedder} reads {window}: name an embedder that reads more"
         found.append(Unchecked(ends, reads))
     if material.language != "en":
         found.append(Unchecked("names of persons", "they are found in English texts only"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,9 +132,11 @@ class AskedModel(LanguageModel):
         """Tokens of a text at most, estimated on the high side."""
         return at_most_tokens(text)
 
-    def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
-        """While the block runs, answers are kept in `path`, and what is there is not asked again."""
-        return self.calls.kept(path)
+    @contextmanager
+    def keeping_answers(self, path: Path) -> Iterator[None]:
+        """While the block runs, answers are kept in `path` and vectors beside; what is there is not asked again."""
+        with super().keeping_answers(path), self.calls.kept(path):
+            yield
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import is_loopback, refuse_if_offline
+from advisor.models.hosted.address import refuse_if_offline
 from advisor.models.hosted.asked import WINDOW, AskedModel
 from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import spoken
@@ -24,36 +24,76 @@ from advisor.models.hosted.reading import usage_of
 from advisor.models.hosted.reply import Call, Reply, without_keys
 from advisor.models.hosted.thought import Written
 from advisor.models.hosted.trouble import Trouble, trouble_of
+from advisor.models.language_model import THOUGHT_TOKENS
 from advisor.models.load import Loading, last_part
 
 MakeChat = Callable[[Mapping[str, Any]], Any]
 """Makes a LangChain chat model with these parameters."""
 ADJUSTED = 4  # times that a request is sent otherwise, since the provider does not take it as it is
 STANDARD = Patience()
-OLLAMA, OLLAMA_HOST = "ollama", "OLLAMA_HOST"
+PLACE = "network"
 _CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter", "safety", "refusal", "prohibited_content", "guardrail_intervened")
+TOLD = "told"  # stands among what is sent for what a model is told of reasoning
+UNTOLD = "Advisor does not know how a model of {} is told to reason: --reasoning changes nothing for it."
+REFUSED = "It takes no word on whether to reason before it answers."
+WARM = "While it reasons it takes no temperature, so that its answers may differ from one time to the next."
+_ABOUT_THOUGHT = re.compile(r"think|thought|reasoning|budget", re.IGNORECASE)
 _INSTALL = re.compile(r"pip install (?:-U |--upgrade )?['\"]?([\w.\[\]-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How a chat model of LangChain's is told whether to reason.
+
+    Attributes:
+        told: parameters that it is made with.
+        warm: whether it takes no temperature with them.
+    """
+
+    told: Mapping[str, Any] = field(default_factory=dict)
+    warm: bool = False
+
+
+def _anthropic(reasons: bool, budget: int) -> Thinking:
+    """It does not, unless it is told to."""
+    return Thinking({"thinking": {"type": "enabled", "budget_tokens": budget}}, True) if reasons else Thinking()
+
+
+def _google(reasons: bool, budget: int) -> Thinking:
+    return Thinking({"thinking_budget": budget if reasons else 0})
+
+
+THINKING: Mapping[str, Callable[[bool, int], Thinking]] = {"anthropic": _anthropic, "google_genai": _google}
+"""By provider: whether it is to reason, and tokens of thought at most. The others have no way that is known here."""
 
 
 class ChatWire:
     """Requests to a chat model of LangChain's.
 
     Args:
-        make: makes one, with `max_tokens` and, where it takes one, `temperature`.
+        make: makes one, with `max_tokens`, where it takes one `temperature`, and what `thinking` tells.
         scrub: takes keys out of what it says.
     """
 
-    def __init__(self, make: MakeChat, scrub: Scrubber) -> None:
+    def __init__(self, make: MakeChat, scrub: Scrubber, thinking: Thinking | None = None) -> None:
         self.manners = Manners()
         self._make = make
         self._scrub = scrub
-        self._made: dict[tuple[int, bool], Any] = {}
+        self._thinking = thinking or Thinking()
+        self._refused = False
+        self._made: dict[tuple[int, bool, bool], Any] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Forget the chat models; their connections are theirs to close."""
         self._made.clear()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report must know, in full sentences."""
+        more = (REFUSED,) * self._refused + (WARM,) * self._thinking.warm
+        return (*self.manners.notes, *more)
 
     def answer(self, call: Call, streamed: bool) -> Reply:
         """As in `advisor.models.hosted.reply.Wire`."""
@@ -64,19 +104,30 @@ class ChatWire:
                 return without_keys(self._answer(call, sent, streamed, began), self._scrub.out_of)
             except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
                 trouble = trouble_of(error, self._scrub)
-                if not self.manners.learn(trouble, sent):
+                if not (self._untold(trouble, sent) or self.manners.learn(trouble, sent)):
                     raise trouble from None
         raise Trouble("wrong", "the provider takes the request in no form that is known")
 
     def _sent(self, call: Call) -> dict[str, Any]:
         """The parameters of a request that it may refuse."""
-        sent: dict[str, Any] = {"temperature": 0, SYSTEM: True}
+        thinking = self._thinking
+        sent: dict[str, Any] = {SYSTEM: True, TOLD: thinking.told}
+        if not thinking.warm:
+            sent["temperature"] = 0
         if call.stop:
             sent["stop"] = list(call.stop)
         return {name: value for name, value in sent.items() if self.manners.takes(name)}
 
+    def _untold(self, trouble: Trouble, sent: Mapping[str, Any]) -> bool:
+        """Whether it is not told any more whether to reason, after it took no word on that."""
+        if trouble.kind != "wrong" or not sent[TOLD] or not _ABOUT_THOUGHT.search(trouble.text):
+            return False
+        with self._lock:
+            self._thinking, self._refused = Thinking(), True
+        return True
+
     def _answer(self, call: Call, sent: Mapping[str, Any], streamed: bool, began: float) -> Reply:
-        chat = self._chat(call.most, "temperature" in sent)
+        chat = self._chat(call.most, "temperature" in sent, sent[TOLD])
         messages = spoken(call.messages, SYSTEM in sent)
         stop = {"stop": sent["stop"]} if "stop" in sent else {}
         if not streamed:
@@ -86,19 +137,24 @@ class ChatWire:
         seconds = time.perf_counter() - began
         return read(call, message, seconds if first is None else first, seconds)
 
-    def _chat(self, most: int, temperature: bool) -> Any:
+    def _chat(self, most: int, temperature: bool, told: Mapping[str, Any]) -> Any:
         with self._lock:
-            if (most, temperature) not in self._made:
-                parameters = {"max_tokens": most, **({"temperature": 0} if temperature else {})}
-                self._made[most, temperature] = self._make(parameters)
-            return self._made[most, temperature]
+            which = (most, temperature, bool(told))
+            if which not in self._made:
+                self._made[which] = self._make(
+                    {"max_tokens": most, **({"temperature": 0} if temperature else {}), **told}
+                )
+            return self._made[which]
 
 
 class ChatModel(AskedModel):
-    """A model of a provider that LangChain knows."""
+    """A model of a provider that LangChain knows. Where its provider has no known way to be told to reason, it is as if
+    that had not been asked for, and that is noted."""
 
     def __init__(self, calls: Calls, wire: ChatWire, embedder: Embedder, reasoning: bool, window: int) -> None:
-        super().__init__(calls, embedder, reasoning)
+        known = calls.peer.provider in THINKING
+        super().__init__(calls, embedder, reasoning and known)
+        self._untold = reasoning and not known
         self._wire = wire
         self._window = window
 
@@ -110,7 +166,8 @@ class ChatModel(AskedModel):
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
-        return (*super().notes, *self._wire.manners.notes)
+        untold = (UNTOLD.format(self.calls.peer.provider),) if self._untold else ()
+        return (*super().notes, *self._wire.notes, *untold)
 
 
 def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatModel:
@@ -122,44 +179,57 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     provider, _, model = name.partition(":")
     if not model:
         raise UserError(f"{name}: names no model", f"write it as {provider}:NAME")
-    place = "machine" if provider == OLLAMA and _ollama_is_here() else "network"
-    refuse_if_offline("model", name, place, loading.offline)
+    refuse_if_offline("model", name, PLACE, loading.offline)
     alias = loading.alias or last_part(name)
     variables = variables_of(alias, typed=loading.typed)
-    key = key_in(variables)
-    scrub = Scrubber(key)
-    make = _maker(name, key, patience, scrub)
+    scrub = Scrubber(key_in(variables))
+    make = _maker(name, variables, patience, scrub)
     profile = getattr(make({"max_tokens": 1, "temperature": 0}), "profile", None)
-    window = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
-    peer = Peer(name, model, provider, place, tuple(variables))
-    wire = ChatWire(make, scrub)
+    window = (profile.get("max_input_tokens") if isinstance(profile, Mapping) else None) or WINDOW
+    peer = Peer(name, model, provider, PLACE, tuple(variables))
+    how = THINKING.get(provider)
+    wire = ChatWire(make, scrub, how(loading.reasoning, min(THOUGHT_TOKENS, window // 2)) if how else None)
     calls = Calls(peer, wire, loading.concurrency, patience)
-    return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window or WINDOW)
+    return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window)
 
 
-def _maker(name: str, key: str, patience: Patience, scrub: Scrubber) -> MakeChat:
+def _maker(name: str, variables: Sequence[str], patience: Patience, scrub: Scrubber) -> MakeChat:
     """Makes chat models of a provider."""
     with needed(f"{name}: asking a provider"):
         from langchain.chat_models import init_chat_model
     provider, _, model = name.partition(":")
     fixed: dict[str, Any] = {"timeout": patience.request_seconds, "max_retries": 0}
-    if key:
+    if key := key_in(variables):
         fixed["api_key"] = key
 
     def make(parameters: Mapping[str, Any]) -> Any:
         try:
             return init_chat_model(model, model_provider=provider, **fixed, **parameters)
         except ImportError as error:
-            found = _INSTALL.search(str(error))
-            package = found[1] if found else f"langchain-{provider.replace('_', '-')}"
-            raise UserError(f"{name} needs {package}, which is not installed", f"pip install {package}") from None
+            raise _lacking(name, error) from None
         except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
             raise UserError(
                 f"{name}: cannot be asked: {scrub(str(error))}",
-                "export the key that the provider's package asks for, or ADVISOR_API_KEY",
+                f"export the key that the provider's package asks for, or {' or '.join(variables)}",
             ) from None
 
     return make
+
+
+def _lacking(name: str, error: ImportError) -> UserError:
+    """What is not installed: the provider's package, or something that it needs itself."""
+    provider = name.partition(":")[0]
+    found = _INSTALL.search(str(error))
+    package = found[1] if found else f"langchain-{provider.replace('_', '-')}"
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    if find_spec(re.split(r"[\[.]", package)[0].replace("-", "_")) is None:
+        return UserError(f"{name} needs {package}, which is not installed", f"pip install {package}")
+    if isinstance(cause, ModuleNotFoundError) and cause.name:
+        return UserError(
+            f"{name}: its package {package} needs {cause.name}, which is not installed",
+            f"pip install --upgrade {package}, or {cause.name} alone",
+        )
+    return UserError(f"{name}: its package {package} cannot be imported: {cause}", f"pip install --upgrade {package}")
 
 
 def read(call: Call, message: Any, ttft_seconds: float, seconds: float) -> Reply:
@@ -205,10 +275,3 @@ def _gathered(pieces: Iterable[Any], began: float) -> tuple[Any, float | None]:
     if whole is None:
         raise Trouble("broken", "the answer broke off", paid=True)
     return whole, first
-
-
-def _ollama_is_here() -> bool:
-    """Whether Ollama is asked on this machine, as it is where nothing else is said."""
-    where = os.environ.get(OLLAMA_HOST, "")
-    host = urlsplit(where if "//" in where else f"//{where}").hostname
-    return not host or is_loopback(host)

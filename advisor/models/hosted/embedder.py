@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from advisor.models.clock import clock
 from advisor.models.embedder import Vectors
 from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.client import ServerClient
 from advisor.models.hosted.reply import Call, Reply, estimated_tokens
 from advisor.models.hosted.trouble import Trouble
 
-TEXTS_AT_ONCE = 64  # texts of one request
+TEXTS_AT_ONCE = 64  # texts of one request, where the server takes so many
+KNOWN_BYTES = 2**28  # of vectors that are kept
 KEPT = 0.7  # share of a text that is kept where it is too long for the embedder
 
 
@@ -45,8 +49,19 @@ class EmbeddingWire:
         return Reply("", prompt, 0, estimated=not known, seconds=seconds, values=values, version=version)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A text's unit vector, and its share of the tokens and seconds that it took to come by."""
+
+    vector: Vectors
+    tokens: float
+    seconds: float
+
+
 class ServedEmbedder:
-    """Texts to vectors, by a server. It does not say which weights it has, so that its vectors are not kept for later.
+    """Texts to vectors, by a server. It does not say which weights it has, so that its vectors are kept for as long as
+    the process lives and no longer; what is found there counts as if it were asked. A text alone is always asked: that
+    is how latency is measured.
 
     Args:
         calls: by which it is asked.
@@ -57,11 +72,15 @@ class ServedEmbedder:
     def __init__(self, calls: Calls) -> None:
         self.calls = calls
         self.name = calls.peer.name
+        self._at_once = TEXTS_AT_ONCE  # that the server takes, as far as is known
+        self._dimension = 0
+        self._known: dict[str, _Known] = {}
+        self._cut = set[str]()
 
-    @cached_property
+    @property
     def dimension(self) -> int:
-        """Numbers of a vector; asked."""
-        return int(self.embed(["dimension"]).shape[1])
+        """Numbers of a vector; asked, where nothing was embedded yet."""
+        return self._dimension or int(self.embed(["dimension"]).shape[1])
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension).
@@ -70,29 +89,86 @@ class ServedEmbedder:
             UserError: the server does not take the request.
             Interrupted: it is gone, or what may be spent is spent.
         """
+        if not len(texts):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        distinct = list(dict.fromkeys(texts))
+        found = {text: self._known[text] for text in distinct if len(texts) > 1 and text in self._known}
+        if found:
+            clock.credit("embeddings", sum(one.seconds for one in found.values()))
+            clock.called(embedded=round(sum(one.tokens for one in found.values())))
+        found |= self._asked([text for text in distinct if text not in found])
+        return np.stack([found[text].vector for text in texts])
+
+    def was_cut(self, texts: Sequence[str]) -> list[bool]:
+        """Tells for each text whether it was embedded by its beginning, since it is too long for the server."""
+        return [text in self._cut for text in texts]
+
+    def keeping_vectors(self, path: Path) -> AbstractContextManager[None]:
+        """While the block runs, vectors are kept in `path`, and what is there is not asked again."""
+        return self.calls.kept(path)
+
+    def _asked(self, texts: Sequence[str]) -> dict[str, _Known]:
+        """What the server makes of texts, each of them once."""
         parts = [tuple(texts[at : at + TEXTS_AT_ONCE]) for at in range(0, len(texts), TEXTS_AT_ONCE)]
         if not parts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        rows = self.calls.each(parts, _embedded, heard=False)
-        vectors: Vectors = np.concatenate(rows)
-        return vectors
+            return {}
+        began = clock.now()
+        rows = [row for part in self.calls.each(parts, self._part, heard=False) for row in part]
+        each = (clock.now() - began) / len(texts)
+        found = {text: _Known(row[0], row[1], each) for text, row in zip(texts, rows, strict=True)}
+        self._dimension = len(rows[0][0])
+        self._known |= found
+        for oldest in list(self._known)[: max(0, len(self._known) - KNOWN_BYTES // (4 * self._dimension))]:
+            del self._known[oldest]
+        return found
 
-
-def _embedded(texts: tuple[str, ...], now: Round) -> Vectors:
-    """Unit vectors of some texts; of one that is too long, of as much of its beginning as the server takes."""
-    longest = max(map(len, texts))
-    while True:
+    def _part(self, texts: tuple[str, ...], now: Round) -> list[tuple[Vectors, float]]:
+        """The vector of each text and its tokens; texts that the server does not take together are asked in halves."""
+        if len(texts) > self._at_once:
+            return self._halves(texts, now)
         try:
-            reply = now.send(Call(most=0, texts=tuple(text[:longest] for text in texts)))
+            return _read(now.send(Call(most=0, texts=texts)), len(texts))
         except Trouble as trouble:
-            longest = int(KEPT * longest)
-            if trouble.kind != "long" or not longest:
+            if len(texts) == 1:
+                return [self._beginning(texts[0], trouble, now)]
+            if trouble.kind not in ("long", "wrong"):
                 raise
-            continue
-        vectors = np.array(reply.values, dtype=np.float32).reshape(len(texts), -1)
-        sizes = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: Vectors = np.divide(vectors, sizes, out=np.zeros_like(vectors), where=sizes > 0)
-        return unit
+            found = self._halves(texts, now)
+            if not _too_long(trouble):
+                self._at_once = min(self._at_once, len(texts) - len(texts) // 2)
+            return found
+
+    def _halves(self, texts: tuple[str, ...], now: Round) -> list[tuple[Vectors, float]]:
+        middle = len(texts) - len(texts) // 2
+        return self._part(texts[:middle], now) + self._part(texts[middle:], now)
+
+    def _beginning(self, text: str, trouble: Trouble, now: Round) -> tuple[Vectors, float]:
+        """The vector of as much of a text's beginning as the server takes."""
+        begun = text
+        while _too_long(trouble) and len(begun) > 1:
+            begun = begun[: int(KEPT * len(begun))]
+            try:
+                (found,) = _read(now.send(Call(most=0, texts=(begun,))), 1)
+            except Trouble as again:
+                trouble = again
+            else:
+                self._cut.add(text)
+                return found
+        raise trouble
+
+
+def _too_long(trouble: Trouble) -> bool:
+    """Whether a server refuses what it reads for its tokens, rather than the number of texts; they say so in many
+    ways."""
+    return trouble.kind == "long" or (trouble.kind == "wrong" and "token" in trouble.text.lower())
+
+
+def _read(reply: Reply, count: int) -> list[tuple[Vectors, float]]:
+    """Unit vectors, and each one's share of the tokens."""
+    vectors = np.array(reply.values, dtype=np.float32).reshape(count, -1)
+    sizes = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = np.divide(vectors, sizes, out=np.zeros_like(vectors), where=sizes > 0)
+    return [(row, reply.prompt / count) for row in unit]
 
 
 def _vectors(data: Any, count: int) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 from advisor.errors import UserError
 from advisor.models.hosted.address import Address, refuse_if_offline
@@ -17,15 +18,17 @@ from advisor.models.load import Loading, last_part
 
 OPENAI, OPENAI_KEY, OPENAI_BASE = "openai", "OPENAI_API_KEY", "OPENAI_BASE_URL"
 OPENAI_ADDRESS = "https://api.openai.com/v1"
-EFFORTS = ("none", "minimal")  # as little as each of OpenAI's models can be told to reason
-
+OLLAMA, OLLAMA_KEY, OLLAMA_HOST = "ollama", "OLLAMA_API_KEY", "OLLAMA_HOST"
+OLLAMA_PORT = 11434
+EFFORTS = {OPENAI: ("none", "minimal"), OLLAMA: ("none",)}
+"""As little as models can be told to reason, where `reasoning_effort` tells them; what is tried first stands first."""
 
 STANDARD = Patience()
 EMBEDDER = "embedder"
 
 
 def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedModel:
-    """Load `http(s)://host[:port]/v1#NAME` or `openai:NAME`; nothing is sent.
+    """Load `http(s)://host[:port]/v1#NAME`, `openai:NAME` or `ollama:NAME`; nothing is sent.
 
     Args:
         patience: how long the server is waited for.
@@ -34,15 +37,15 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedMo
         UserError: the address cannot be used, a key is missing, or no text may leave the machine.
     """
     peer, client = _entered("model", name, loading, patience)
-    hosted = _is_openai(name)
-    manners = Manners(EFFORTS if hosted and not loading.reasoning else ())
-    wire = ServerWire(client, manners, loading.reasoning, effort=hosted)
+    efforts = EFFORTS.get(_scheme(name), ())
+    manners = Manners(() if loading.reasoning else efforts)
+    wire = ServerWire(client, manners, loading.reasoning, effort=bool(efforts))
     calls = Calls(peer, wire, loading.concurrency, patience)
-    return ServedModel(calls, wire, loading.load_embedder(), loading.reasoning, own=not hosted)
+    return ServedModel(calls, wire, loading.load_embedder(), loading.reasoning, own=_scheme(name) != OPENAI)
 
 
 def load_embedder(name: str, loading: Loading, patience: Patience = STANDARD) -> ServedEmbedder:
-    """Load the embedder `http(s)://host[:port]/v1#NAME` or `openai:NAME`; nothing is sent.
+    """Load the embedder `http(s)://host[:port]/v1#NAME`, `openai:NAME` or `ollama:NAME`; nothing is sent.
 
     Raises:
         UserError: as above.
@@ -53,11 +56,12 @@ def load_embedder(name: str, loading: Loading, patience: Patience = STANDARD) ->
 
 def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tuple[Peer, ServerClient]:
     """Who is asked, and the client that asks."""
-    hosted = _is_openai(name)
+    hosted = _scheme(name) == OPENAI
     address = _address(name)
     refuse_if_offline(what, name, address.place, loading.offline)
     shown = address.model if hosted and address.base == OPENAI_ADDRESS else str(address)
     own = OPENAI_KEY if hosted or (loading.typed and address.place == "machine") else ""
+    own = OLLAMA_KEY if _scheme(name) == OLLAMA else own
     keys = variables_of(loading.alias or last_part(name), own, loading.typed)
     key = key_in(keys)
     if key and address.is_open:
@@ -74,15 +78,36 @@ def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tupl
     return Peer(shown, address.model, provider, address.place, tuple(keys), what == EMBEDDER), client
 
 
-def _is_openai(name: str) -> bool:
-    return name.startswith(f"{OPENAI}:")
+def _scheme(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _address(name: str) -> Address:
-    """Where the server is. `openai:` is OpenAI itself, or what stands in for it where the user has said so."""
-    if not _is_openai(name):
+    """Where the server is. `openai:` is OpenAI itself, or what stands in for it where the user has said so; `ollama:`
+    is this machine's, or the one that Ollama's own client would ask."""
+    scheme, _, model = name.partition(":")
+    if scheme not in EFFORTS:
         return Address.of(name)
-    model = name.removeprefix(f"{OPENAI}:")
     if not model:
-        raise UserError(f"{name}: names no model", f"write it as {OPENAI}:NAME")
-    return Address.of(f"{os.environ.get(OPENAI_BASE) or OPENAI_ADDRESS}#{model}")
+        raise UserError(f"{name}: names no model", f"write it as {scheme}:NAME")
+    base = _ollama() if scheme == OLLAMA else os.environ.get(OPENAI_BASE) or OPENAI_ADDRESS
+    return Address.of(f"{base}#{model}")
+
+
+def _ollama() -> str:
+    """Where Ollama has OpenAI's API, by its own variable, which may leave out all but the host.
+
+    Raises:
+        UserError: the variable names no host and port.
+    """
+    said = os.environ.get(OLLAMA_HOST, "").strip().rstrip("/")
+    try:
+        parts = urlsplit(said if "//" in said else f"//{said}")
+        host, port = parts.hostname or "127.0.0.1", parts.port
+    except ValueError as error:
+        raise UserError(f"{OLLAMA_HOST} cannot be read", f"export {OLLAMA_HOST}=127.0.0.1:{OLLAMA_PORT}") from error
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # where a server listens, not where it is asked
+    port = port or (None if parts.scheme else OLLAMA_PORT)
+    user = "@" if "@" in parts.netloc else ""  # is refused as in any address
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme or 'http'}://{user}{shown}{f':{port}' if port else ''}{parts.path.removesuffix('/v1')}/v1"

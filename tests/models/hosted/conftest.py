@@ -51,6 +51,7 @@ class FakeServer:
             silently left out.
         most_alternatives: that it takes.
         holds: ways in which it holds answers to choices; the others are silently ignored.
+        embeds_at_most, embeds_texts: characters of a text, and texts of a request, that are embedded.
         decides: the probability of a choice, of what is asked and what it is asked of; None where there is no endpoint
             for decisions; where it gives none, the question is refused.
         likes: the log-probability of a token behind a conversation and how its answer was begun.
@@ -85,6 +86,8 @@ class FakeServer:
         self.listed: dict[str, Any] = {}
         self.dimension = 4
         self.embeds_at_most = 100_000
+        self.embeds_texts = 1000
+        self.too_long = "maximum context length is 10 tokens"
         self.requests: list[SimpleNamespace] = []
         self.answered: list[str] = []
         self.under_way = self.most_under_way = 0
@@ -310,8 +313,11 @@ class FakeServer:
         return self._json(to, {"answers": [answer], "model": NAME, **({"usage": usage} if self.usage else {})})
 
     def _embed(self, to: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        if len(body["input"]) > self.embeds_texts:  # as text-embeddings-inference
+            most = f"maximum allowed batch size {self.embeds_texts}"
+            return self._send(to, 413, f"batch size {len(body['input'])} > {most}")
         if max(map(len, body["input"])) > self.embeds_at_most:
-            return self._send(to, 400, "maximum context length is 10 tokens")
+            return self._send(to, 400, self.too_long)
         rows = [
             {"index": at, "embedding": [float(len(text)), *([3.0] * (self.dimension - 1))]}
             for at, text in enumerate(body["input"])
@@ -336,7 +342,15 @@ class FakeServer:
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ADVISOR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_CUSTOM_HEADERS"):
+    for name in (
+        "ADVISOR_API_KEY",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "OLLAMA_HOST",
+        "OLLAMA_API_KEY",
+        "OPENAI_ORG_ID",
+        "OPENAI_CUSTOM_HEADERS",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -356,7 +370,7 @@ def load_served(hashing_embedder: Any, monkeypatch: pytest.MonkeyPatch) -> Itera
     made = []
 
     def load(name: str, patience: Patience = QUICK, **options: Any) -> Any:
-        own = name.startswith(("http:", "https:", "openai:"))
+        own = name.startswith(("http:", "https:", "openai:", "ollama:"))
         model = (loading if own else chat).load(name, Loading(**options), patience)
         model.labels_by = options.get("labels_by")
         made.append(model)

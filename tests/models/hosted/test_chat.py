@@ -16,7 +16,7 @@ from advisor.errors import NotApplicable, UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.clock import clock
 from advisor.models.hosted.calls import Calls, Peer
-from advisor.models.hosted.chat import ChatModel, ChatWire
+from advisor.models.hosted.chat import THINKING, ChatModel, ChatWire
 from advisor.models.hosted.keys import Scrubber
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import MODELS
@@ -46,7 +46,10 @@ class ScriptedChat(BaseChatModel):
 
     max_tokens: int
     temperature: float | None = None
+    thinking: Any = None
+    thinking_budget: int | None = None
     faults: list[Exception] = Field(default_factory=list)
+    refuses: Exception | None = None
     ended: str = "stop"
     asked: list[Any] = Field(default_factory=list)
 
@@ -55,7 +58,9 @@ class ScriptedChat(BaseChatModel):
         return "scripted"
 
     def _said(self, messages: list[Any], stop: Any) -> AIMessage:
-        self.asked.append((messages, stop, self.max_tokens, self.temperature))
+        self.asked.append((messages, stop, self.max_tokens, self.temperature, self.thinking or self.thinking_budget))
+        if self.refuses and self.thinking_budget is not None:
+            raise self.refuses
         if self.faults:
             raise self.faults.pop(0)
         about = {"finish_reason": self.ended, "model_name": "scripted-1"}
@@ -79,7 +84,7 @@ class ScriptedChat(BaseChatModel):
 def made(hashing_embedder: Any) -> Callable[..., tuple[ChatModel, list[Any]]]:
     """A chat model that says what it is asked, and what it was asked."""
 
-    def make(reasoning: bool = False, **fields: Any) -> tuple[ChatModel, list[Any]]:
+    def make(reasoning: bool = False, provider: str = "anthropic", **fields: Any) -> tuple[ChatModel, list[Any]]:
         asked: list[Any] = []
 
         def chat(parameters: Mapping[str, Any]) -> ScriptedChat:
@@ -89,8 +94,9 @@ def made(hashing_embedder: Any) -> Callable[..., tuple[ChatModel, list[Any]]]:
             scripted.asked = asked
             return scripted
 
-        wire = ChatWire(chat, Scrubber())
-        calls = Calls(Peer("scripted", "scripted", "anthropic", "network"), wire, 2, QUICK)
+        how = THINKING.get(provider)
+        wire = ChatWire(chat, Scrubber(), how(reasoning, 500) if how else None)
+        calls = Calls(Peer("scripted", "scripted", provider, "network"), wire, 2, QUICK)
         return ChatModel(calls, wire, hashing_embedder, reasoning, 1000), asked
 
     return make
@@ -108,7 +114,7 @@ def test_it_answers_in_order_and_counts_what_the_provider_says(made: Any) -> Non
     one = answers[0]
     assert (one.prompt_tokens, one.cached_tokens, one.completion_tokens, one.reasoning_tokens) == (20, 12, 5, 4)
     assert clock.drain().calls["requests"] == 3
-    assert asked[0][1:] == (["\n"], 8, 0)
+    assert asked[0][1:4] == (["\n"], 8, 0)
     assert model.answered_by == ("scripted-1",)
     described = model.describe()
     assert (described["provider"], described["place"], described["context_window"]) == ("anthropic", "network", 1000)
@@ -140,6 +146,38 @@ def test_thought_has_room_of_its_own(made: Any) -> None:
     assert asked[-1][1:3] == (None, 8 + 500)
 
 
+@pytest.mark.parametrize(
+    ("provider", "reasoning", "told", "temperature"),
+    [
+        ("anthropic", True, {"type": "enabled", "budget_tokens": 500}, None),
+        ("anthropic", False, None, 0),
+        ("google_genai", True, 500, 0),
+        ("google_genai", False, 0, 0),
+        ("mistralai", True, None, 0),
+    ],
+)
+def test_whether_it_is_to_reason_is_told_in_its_providers_words(
+    made: Any, provider: str, reasoning: bool, told: Any, temperature: float | None
+) -> None:
+    model, asked = made(reasoning, provider)
+    model.generate(asked_for("a", "b"), WORDS)
+    assert asked[-1][3:] == (temperature, told)
+    described, known = model.describe(), provider in THINKING
+    assert described["reasoning"] is (reasoning and known)
+    notes = " ".join(described["caveats"])
+    assert ("does not know how a model of mistralai is told to reason" in notes) is (not known)
+    assert ("takes no temperature" in notes) is (temperature is None)
+
+
+def test_one_that_takes_no_word_on_reasoning_is_not_told(made: Any) -> None:
+    """Also where several requests were under way when it was found out."""
+    fault = NoTemperature("Budget 0 is invalid. This model only works in thinking mode.")
+    model, asked = made(provider="google_genai", refuses=fault)
+    assert [one.text for one in model.generate(asked_for(*"abcd"), WORDS)] == [*"ABCD"]
+    assert 1 <= [one[4] for one in asked].count(0) <= 2
+    assert any("takes no word on whether to reason" in note for note in model.describe()["caveats"])
+
+
 def test_it_gives_answers_alone(made: Any) -> None:
     model, _ = made()
     assert model.tells_labels_by(("a", "b")) == "text"
@@ -161,6 +199,24 @@ def test_a_package_that_is_missing_is_named(provider: str, load_served: Any) -> 
     with pytest.raises(UserError, match=f"{provider}:big needs {package}, which is not installed") as caught:
         load_served(f"{provider}:big")
     assert caught.value.hint == f"pip install {package}"
+
+
+def test_what_a_package_needs_itself_is_named(
+    load_served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "langchain_cohere"
+    package.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    for line, said in (
+        (
+            "import nowhere_to_be_found",
+            "its package langchain-cohere needs nowhere_to_be_found, which is not installed",
+        ),
+        ("from json import nothing", "its package langchain-cohere cannot be imported: cannot import name 'nothing'"),
+    ):
+        (package / "__init__.py").write_text(f"{line}  # {len(said)}\n")
+        with pytest.raises(UserError, match=f"cohere:big: {said}"):
+            load_served("cohere:big")
 
 
 def test_every_provider_of_langchain_has_a_scheme() -> None:

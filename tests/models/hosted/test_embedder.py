@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from advisor.errors import Interrupted, UserError
+from advisor.measuring.comparing import compare
+from advisor.models import LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.models.hosted.loading import load_embedder
 from advisor.models.hosted.patience import Patience
+from advisor.models.language_model import vectors_beside
 from advisor.models.load import Loading
+from advisor.tasks import Task
 
 QUICK = Patience(request_seconds=2.0, tries=3, first_wait=0.001, longest_wait=0.1, in_a_row=3, gone_seconds=0.0)
 
@@ -22,6 +27,24 @@ def embedder(server: Any) -> Iterator[Any]:
     made = load_embedder(server.name, Loading(concurrency=3), QUICK)
     yield made
     made.calls.close()
+
+
+class InProcess(LanguageModel):
+    """A model that is not served."""
+
+    name, context_window = "here", 100
+
+    def __init__(self, embedder: Any) -> None:
+        self.embedder = embedder
+
+    def generate(self, prompts: Any, decoding: Any, adaptation: Any = None) -> Any:
+        raise AssertionError("it is not asked")
+
+
+@pytest.fixture
+def models(server: Any, load_served: Any, hashing_embedder: Any) -> list[Any]:
+    """A served model and one that is not."""
+    return [load_served(server.name), InProcess(hashing_embedder)]
 
 
 def test_vectors_are_of_length_one_and_in_order(server: Any, embedder: Any) -> None:
@@ -44,9 +67,90 @@ def test_nothing_to_embed_gives_nothing(embedder: Any) -> None:
 
 
 def test_a_text_that_is_too_long_is_read_as_far_as_it_goes(server: Any, embedder: Any) -> None:
+    """It alone, and that is said; those that fit are read whole, however long the longest is."""
     server.embeds_at_most = 10
-    assert embedder.embed(["short", "much too long a text"]).shape == (2, 4)
-    assert max(map(len, server.requests[-1].body["input"])) <= 10
+    texts = ["short", "much too long a text", "just fits!", *(f"fits {n}" for n in range(70))]
+    whole = embedder.embed(texts)
+    assert whole.shape == (73, 4)
+    read = [round(float(one)) for one in 3 * whole[:, 0] / whole[:, 1]]
+    assert read[0] == 5 and read[2:] == [len(text) for text in texts[2:]] and 5 < read[1] <= 10
+    assert cut_by(embedder, texts) == [False, True, *[False] * 71]
+    assert note_of_cut(embedder, texts, "inputs") == ("The embedder read only the beginning of 1 of 73 inputs.",)
+
+
+def test_a_text_that_is_too_long_in_other_words_does_not_make_requests_smaller(server: Any, embedder: Any) -> None:
+    server.embeds_at_most, server.too_long = 10, "`inputs` must have less than 512 tokens. Given: 1000"
+    embedder.embed(["x" * n for n in range(1, 33)])
+    server.requests.clear()
+    embedder.embed([f"fits {n}" for n in range(64)])
+    assert [len(one.body["input"]) for one in server.requests] == [64]
+
+
+def test_a_server_that_takes_fewer_texts_is_given_fewer(server: Any, embedder: Any) -> None:
+    server.embeds_texts = 32
+    vectors = embedder.embed(["x" * n for n in range(1, 65)])
+    assert np.allclose(vectors[:, 0] / vectors[:, 1] * 3, range(1, 65), rtol=1e-4)
+    assert [len(one.body["input"]) for one in server.requests] == [64, 32, 32]
+    server.requests.clear()
+    embedder.embed(["y" * n for n in range(1, 101)])
+    assert sorted(len(one.body["input"]) for one in server.requests) == [18, 18, 32, 32]
+
+
+def test_a_request_that_is_wrong_altogether_is_an_error(server: Any, embedder: Any) -> None:
+    server.fault = lambda number: "422"
+    with pytest.raises(UserError, match="refuses the request"):
+        embedder.embed([str(n) for n in range(64)])
+    assert len(server.requests) == 7
+
+
+def test_no_text_is_asked_twice_in_a_process_but_each_counts(server: Any, embedder: Any) -> None:
+    """A text alone is: that is how latency is measured."""
+    first = embedder.embed(["a", "bb", "a"])
+    assert [one.body["input"] for one in server.requests] == [["a", "bb"]]
+    clock.drain()
+    again = embedder.embed(["bb", "ccc", "a"])
+    assert [one.body["input"] for one in server.requests[1:]] == [["ccc"]]
+    assert np.array_equal(again[[2, 0]], first[:2])
+    ledger = clock.drain()
+    assert ledger.calls["embedded"] == 15 and ledger.reused["embeddings"] > 0
+    embedder.embed(["a"])
+    assert len(server.requests) == 3
+
+
+def test_what_is_known_is_bounded(server: Any, embedder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.models.hosted.embedder.KNOWN_BYTES", 10 * 4 * 4)
+    texts = [str(n) for n in range(100)]
+    assert embedder.embed(texts).shape == (100, 4)
+    server.requests.clear()
+    embedder.embed(texts[90:])
+    assert server.requests == []
+    embedder.embed(texts[:10])
+    assert len(server.requests) == 1
+
+
+def test_vectors_outlive_a_kill(server: Any, tmp_path: Path, models: Any) -> None:
+    """They are kept beside a model's answers, whether the model itself is served or not."""
+    for number, model in enumerate(models):
+        path = tmp_path / f"{number}.asked.jsonl"
+        asked = []
+        for _ in range(2):  # the second stands for a process that begins anew
+            server.requests.clear()
+            model.embedder = load_embedder(server.name, Loading(), QUICK)
+            with model.keeping_answers(path):
+                vectors = model.embedder.embed([str(n) for n in range(70)])
+            model.embedder.calls.close()
+            asked.append((vectors.tolist(), len(server.requests)))
+        assert asked[0] == (asked[1][0], 2) and asked[1][1] == 0
+        assert vectors_beside(path).exists()
+
+
+def test_a_finished_run_leaves_no_vectors_behind(server: Any, light_task: Task, models: Any, tmp_path: Path) -> None:
+    model = models[1]
+    model.embedder = load_embedder(server.name, Loading(), QUICK)
+    done = compare(light_task, model, ["head"], out=tmp_path)
+    model.embedder.calls.close()
+    assert done.runs[0].status == "ok" and server.requests
+    assert not list(tmp_path.rglob("*.asked*"))
 
 
 def test_its_faults_are_those_of_a_model(server: Any, embedder: Any) -> None:

@@ -79,6 +79,48 @@ def test_openai_is_asked_as_its_models_want_it(server: Any, load_served: Load, m
     assert [one.get("reasoning_effort") for one in server.chats[-3:]] == ["none", "minimal", None]
 
 
+def test_ollama_is_asked_by_openais_api_under_its_cap(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", server.address.removeprefix("http://"))
+    server.answer = lambda messages: "a b c d e f g h i j k"
+    model = load_served("ollama:toy", offline=True)
+    assert (model.name, model.describe()["place"], model.describe()["provider"]) == (server.name, "machine", "")
+    assert model.generate([Prompt("Say it again.", "x")], Decoding(8))[0].text == "a b c d e f g h"
+    assert (server.chats[-1]["max_tokens"], server.chats[-1]["reasoning_effort"]) == (8, "none")
+    load_served("ollama:toy", reasoning=True).generate([Prompt("Say it again.", "x")], Decoding(8))
+    assert "reasoning_effort" not in server.chats[-1]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("", "http://127.0.0.1:11434/v1#qwen3:8b"),
+        ("0.0.0.0", "http://127.0.0.1:11434/v1#qwen3:8b"),
+        (":8000", "http://127.0.0.1:8000/v1#qwen3:8b"),
+        ("lab", "http://lab:11434/v1#qwen3:8b"),
+        ("[::1]:1", "http://[::1]:1/v1#qwen3:8b"),
+        ("https://ollama.com/", "https://ollama.com/v1#qwen3:8b"),
+        ("http://lab:1/v1", "http://lab:1/v1#qwen3:8b"),
+    ],
+)
+def test_where_ollama_is_says_its_own_variable(
+    said: str, name: str, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", said)
+    assert load_served("ollama:qwen3:8b").name == name
+
+
+@pytest.mark.parametrize("said", ["host:port", "http://user:hidden@lab"])
+def test_a_variable_that_does_not_say_where_ollama_is_is_refused(
+    said: str, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", said)
+    with pytest.raises(UserError) as caught:
+        load_served("ollama:toy")
+    assert "hidden" not in str(caught.value)
+
+
 def test_the_client_comes_with_an_extra(load_served: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(UserError, match="asking a server needs openai, which is not installed") as caught:
@@ -87,5 +129,6 @@ def test_the_client_comes_with_an_extra(load_served: Load, monkeypatch: pytest.M
 
 
 def test_openai_without_a_name_is_refused(load_served: Load) -> None:
-    with pytest.raises(UserError, match="names no model"):
-        load_served("openai:")
+    for name in ("openai:", "ollama:"):
+        with pytest.raises(UserError, match="names no model"):
+            load_served(name)
