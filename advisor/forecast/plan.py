@@ -46,7 +46,8 @@ class ModelOutlook:
         rates: of the model in this process and of its embedder, as probed; what is not known is None.
         trainable: whether its weights can be trained.
         tariff: what its work is paid by.
-        earlier: rows of this model and task that are recorded.
+        earlier: rows of this model and task that are recorded, which tell how fast it answers.
+        done: specs of the approaches that are recorded with all their seeds, so that nothing of them is measured again.
         rows_at_once: prompts of a batch.
     """
 
@@ -57,6 +58,7 @@ class ModelOutlook:
     trainable: bool
     tariff: Tariff
     earlier: tuple[Row, ...] = ()
+    done: frozenset[str] = frozenset()
     rows_at_once: int = 32
 
 
@@ -65,17 +67,19 @@ class Scope:
     """How much is measured.
 
     Attributes:
-        folder: where the comparison would be recorded; what it holds of the same task and model is not planned again,
-            and tells how fast a model elsewhere answers.
+        folder: where the comparison would be recorded; what it holds of the same task and model tells how fast a model
+            elsewhere answers.
         seeds: of approaches that depend on one.
         latency_examples: requests that are sent alone without a limit, where there are so many test examples.
         p95_seconds: the limit of latency, which asks for more where it is not plainly broken; None without one.
+        texts: whether inputs and shown passages would stand in the records.
     """
 
     folder: Path = Path()
     seeds: int = 1
     latency_examples: int = latency.REQUESTS
     p95_seconds: float | None = None
+    texts: bool = True
 
 
 def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> WorkPlan:
@@ -106,7 +110,7 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
     """What one approach takes with one model."""
     alias = model.alias if approach.uses_model else ""
     spec = spec_of(approach)
-    if any(row.spec == spec and row.status == "ok" and row.seeds >= _seeds(approach, scope) for row in model.earlier):
+    if spec in model.done:
         return PlannedRow(spec, alias, instead="measured already")
     if approach.trains_model and not model.trainable:
         return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
