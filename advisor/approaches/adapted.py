@@ -139,6 +139,7 @@ class Adapted(Approach):
             scored=lengths.labels if scored else 0,
             written=reasoned + (0.0 if scored else rambling * lengths.answer),
             embedded=lengths.input / lengths.a_word if beside.embedded or beside.indexed else 0.0,
+            calls=calls,
         )
 
     def _tried(self, task: Outline) -> float:

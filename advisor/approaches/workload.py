@@ -112,6 +112,7 @@ class Load:
         trained_on: tokens that the model is trained on, repetitions counted.
         step: tokens of a training step.
         trains: whether parameters are trained, so that it is fitted anew when the documents change.
+        calls: of the language model for a query, where it runs; however many it takes to compare labels, that is one.
     """
 
     prompt: float = 0.0
@@ -126,6 +127,7 @@ class Load:
     trained_on: float = 0.0
     step: float = 0.0
     trains: bool = False
+    calls: int = 1
 
     @property
     def read(self) -> float:

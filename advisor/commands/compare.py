@@ -172,7 +172,8 @@ def _scope(options: argparse.Namespace, task: Task) -> Scope:
     """How much is measured, and where it would be recorded."""
     folder = Path(options.out or Path("runs") / task.name)
     limit = task.limits.p95_ms
-    return Scope(folder, options.seeds, p95_seconds=None if limit is None else limit / 1000)
+    seconds = None if limit is None else limit / 1000
+    return Scope(folder, options.seeds, p95_seconds=seconds, texts=not options.no_texts)
 
 
 def judged(comparison: Comparison, options: argparse.Namespace) -> Decision:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from gc import collect
 from pathlib import Path
 
-from advisor.approaches import Lengths, apart
+from advisor.approaches import Approach, Lengths, apart
 from advisor.errors import UserError
 from advisor.forecast.plan import ModelOutlook, Scope, plan
 from advisor.forecast.planned import WorkPlan
-from advisor.measuring.comparing import loaded
+from advisor.measuring.comparing import Plan, assignment_of, head_of, loaded
 from advisor.measuring.environment import hardware
+from advisor.measuring.lines import lines
 from advisor.measuring.lineup import Lineup
 from advisor.measuring.progress import Progress
-from advisor.measuring.reading import read_comparison
+from advisor.measuring.reading import JOURNAL, identity, is_head, read_comparison, record_path
 from advisor.measuring.records import ModelFacts, facts_of
+from advisor.measuring.runner import is_done
 from advisor.models import Embedder, LanguageModel
 from advisor.models.embedder import ReadsInPart
 from advisor.models.load import ModelSource
@@ -40,18 +42,22 @@ def planned_comparison(
     """What the approaches will take on each of the models; models in this process are probed, others are not asked."""
     found = []
     for source in models:
-        found.append((_looked_at(task, source, prices, scope.folder, progress), list(rows.of[source.alias].values())))
+        chosen = rows.of[source.alias]
+        with loaded(source) as model:
+            found.append((_outlook(task, model, chosen, prices, scope, progress), list(chosen.values())))
         collect()
     return plan(task, found, scope)
 
 
-def _looked_at(task: Task, source: ModelSource, prices: Prices, folder: Path, progress: Progress) -> ModelOutlook:
-    """What is known of a model without asking it."""
-    with loaded(source) as model:
-        return _outlook(task, model, prices, folder, progress)
-
-
-def _outlook(task: Task, model: LanguageModel, prices: Prices, folder: Path, progress: Progress) -> ModelOutlook:
+def _outlook(
+    task: Task,
+    model: LanguageModel,
+    chosen: Mapping[str, Approach],
+    prices: Prices,
+    scope: Scope,
+    progress: Progress,
+) -> ModelOutlook:
+    """What is known of a model without asking it, and which of the approaches it need not be asked for."""
     facts = _facts(model)
     return ModelOutlook(
         alias=model.alias,
@@ -60,17 +66,41 @@ def _outlook(task: Task, model: LanguageModel, prices: Prices, folder: Path, pro
         rates=_rates(task, model, progress),
         trainable=model.can.train,
         tariff=prices.tariff(facts, hardware(facts.device_name)),
-        earlier=_earlier(task, facts, folder),
+        earlier=_earlier(task, facts, scope.folder),
+        done=_done(task, model, chosen, scope),
         rows_at_once=model.can.rows_at_once,
     )
 
 
 def _facts(model: LanguageModel) -> ModelFacts:
     """What a model says of itself. The context window, for which a server would be asked, is left open."""
-    asks = not isinstance(getattr(type(model), "context_window", None), property)  # what is looked up once, by a call
-    if model.can.remote and asks:
+    if _asks_for_window(model):
         model.context_window = 0
     return facts_of(model)
+
+
+def _asks_for_window(model: LanguageModel) -> bool:
+    """Whether its context window may be looked up by a call, once."""
+    return model.can.remote and not isinstance(getattr(type(model), "context_window", None), property)
+
+
+def _done(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scope: Scope) -> frozenset[str]:
+    """Specs of the approaches that the same command has measured to their end, with the program of now.
+
+    A window that would have to be asked for is taken to be one of those that are recorded.
+    """
+    plan = Plan(scope.folder, scope.seeds, scope.latency_examples, texts=scope.texts)
+    heads = [line for line in lines(scope.folder / JOURNAL) if is_head(line)]
+    found: set[str] = set()
+    for window in dict.fromkeys(head["model"]["context_window"] for head in heads):
+        if _asks_for_window(model):
+            model.context_window = window
+        head = head_of(plan, task, model, chosen)
+        for spec, approach in chosen.items():
+            paths = [record_path(scope.folder / head["key"], spec, seed) for seed in range(head["runs"][spec])]
+            if all(is_done(assignment_of(approach, model, head, path, seed)) for seed, path in enumerate(paths)):
+                found.add(spec)
+    return frozenset(found)
 
 
 def _rates(task: Task, model: LanguageModel, progress: Progress) -> Rates:
@@ -97,18 +127,18 @@ def _words_a_second(embedder: Embedder, texts: Sequence[str]) -> float | None:
 
 
 def _earlier(task: Task, facts: ModelFacts, folder: Path) -> tuple[Row, ...]:
-    """Rows of the same model and task that the folder holds, each with as many seeds as are complete."""
+    """Rows of the same model and task in the newest comparison of the folder."""
     try:
         recorded = read_comparison(folder)
     except UserError:
         return ()
-    alike = {member.alias for member in recorded.models if _identity(member.facts) == _identity(facts)}
+    alike = {member.alias for member in recorded.models if _same(member.facts) == _same(facts)}
     if recorded.task.fingerprint != task.fingerprint or not alike:
         return ()
     ours = [row for row in measured(recorded) if not recorded.several or row.model in alike or not row.uses_model]
     return tuple(replace(row, spec=apart(row.spec)[0]) for row in ours)
 
 
-def _identity(facts: ModelFacts) -> tuple[object, ...]:
-    """What tells models apart whose answers may not be mixed."""
-    return facts.id, facts.revision, facts.dtype, facts.device, facts.embedder, facts.labels_by, facts.reasoning
+def _same(facts: ModelFacts) -> dict[str, object]:
+    """What tells models apart, but for the context window, which was not asked for."""
+    return {**identity(asdict(facts)), "context_window": None}

@@ -46,7 +46,8 @@ class ModelOutlook:
         rates: of the model in this process and of its embedder, as probed; what is not known is None.
         trainable: whether its weights can be trained.
         tariff: what its work is paid by.
-        earlier: rows of this model and task that are recorded.
+        earlier: rows of this model and task that are recorded, which tell how fast it answers.
+        done: specs of the approaches that are recorded with all their seeds, so that nothing of them is measured again.
         rows_at_once: prompts of a batch.
     """
 
@@ -57,6 +58,7 @@ class ModelOutlook:
     trainable: bool
     tariff: Tariff
     earlier: tuple[Row, ...] = ()
+    done: frozenset[str] = frozenset()
     rows_at_once: int = 32
 
 
@@ -65,17 +67,19 @@ class Scope:
     """How much is measured.
 
     Attributes:
-        folder: where the comparison would be recorded; what it holds of the same task and model is not planned again,
-            and tells how fast a model elsewhere answers.
+        folder: where the comparison would be recorded; what it holds of the same task and model tells how fast a model
+            elsewhere answers.
         seeds: of approaches that depend on one.
         latency_examples: requests that are sent alone without a limit, where there are so many test examples.
         p95_seconds: the limit of latency, which asks for more where it is not plainly broken; None without one.
+        texts: whether inputs and shown passages would stand in the records.
     """
 
     folder: Path = Path()
     seeds: int = 1
     latency_examples: int = latency.REQUESTS
     p95_seconds: float | None = None
+    texts: bool = True
 
 
 def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> WorkPlan:
@@ -106,7 +110,7 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
     """What one approach takes with one model."""
     alias = model.alias if approach.uses_model else ""
     spec = spec_of(approach)
-    if any(row.spec == spec and row.status == "ok" and row.seeds >= _seeds(approach, scope) for row in model.earlier):
+    if spec in model.done:
         return PlannedRow(spec, alias, instead="measured already")
     if approach.trains_model and not model.trainable:
         return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
@@ -132,13 +136,15 @@ class _Row:
         self.tariff = model.tariff if approach.uses_model else model.tariff.without_model
         self.labelled = task.kind == "classification" and isinstance(approach, Adapted)
         self.likely = self.labelled and told_by(model.facts) == "likelihood"
-        self.calls = calls_a_prompt(model, task) if self.labelled else float(bool(load.prompt))
+        self.answering = calls_a_prompt(model, task) if self.labelled else float(bool(load.prompt))
+        self.before = load.calls - 1 if load.prompt else 0  # calls that come before the answer, such as to reason
+        self.calls = self.before + self.answering
 
     def fit(self) -> Planned:
         """Indexing, training, and what the model is asked to find out how labels are best compared, or what to show."""
         tries = self._examples_to_try if self.likely else 0
-        untuned = not self.approach.trains_model
-        blanks = (tries if self.approach.follows_query else BLANKS) if tries and untuned else 0
+        biased = not self.approach.trains_model and not self.before  # else no bias of labels is told by asking blank
+        blanks = (tries if self.approach.follows_query else BLANKS) if tries and biased else 0
         searched = max(0.0, self.load.tried - self._label_tries())
         written = Planned(tokens=PaidTokens(completion=self.load.tried_written, requests=0.0))
         asked = self._asked(tries + searched) + self._blank(blanks) + written
@@ -154,7 +160,9 @@ class _Row:
         n = len(self.task.test)
         asked = self._asked(n)
         if not self.here:
-            if self.likely and self.approach.follows_query:  # whether each is asked blank too is chosen while fitting
+            if (
+                self.likely and self.approach.follows_query and not self.before
+            ):  # whether each is asked blank too is chosen while fitting
                 asked = _between(asked, asked + self._blank(n))
             return self._priced(asked, self._seconds(asked.calls), 0.0)
         qps = self.foreseen.throughput_qps
@@ -188,14 +196,15 @@ class _Row:
         """Of what the approach says that it tries, what finds out how labels are compared."""
         if not self.labelled:
             return 0.0
-        again = TRIED_AGAIN if self.approach.follows_query and not self.approach.trains_model else 1.0
+        once = not self.approach.follows_query or self.approach.trains_model or self.before
+        again = 1.0 if once else TRIED_AGAIN
         return again * self._examples_to_try
 
     def _asked(self, prompts: float) -> Planned:
         """Calls and tokens of so many prompts."""
         calls = prompts * self.calls
         thought = _thought(self.model) * calls
-        return Planned(calls, PaidTokens(calls * self._prompt, 0.0, calls * self._written, thought, calls))
+        return Planned(calls, PaidTokens(calls * self._prompt, 0.0, prompts * self._written, thought, calls))
 
     def _blank(self, prompts: float) -> Planned:
         """The same of prompts with an input that says nothing."""
@@ -205,17 +214,22 @@ class _Row:
 
     @property
     def _prompt(self) -> float:
-        window = self.model.facts.context_window
-        return min(self.load.prompt, window) if window else self.load.prompt
+        """Tokens that are read in a call."""
+        each, window = self.load.prompt / self.load.calls, self.model.facts.context_window
+        return min(each, window) if window else each
 
     @property
     def _written(self) -> float:
-        """Tokens that are written in a call."""
+        """Tokens that are written for a query."""
+        ends = 0 if self.here else ENDS
         if not self.labelled:
-            return self.load.written + (ENDS if self.load.written and not self.here else 0)
+            return self.load.written + (ends * self.load.calls if self.load.written else 0)
+        label = self.model.lengths.answer
         if self.likely:
-            return self.model.lengths.answer if self.here else 1.0
-        return self.model.lengths.answer + AROUND_LABEL
+            told = self.answering * (label if self.here else 1.0)
+        else:
+            told = self.answering * (label + AROUND_LABEL)
+        return self.load.written + ends * self.before + told
 
     def _embedding(self, amount: float) -> float | None:
         if not amount:
@@ -248,8 +262,8 @@ class _Row:
         What prompts have in common is taken to be read once. Of a model elsewhere it is what is written, since reading
         hardly takes time there.
         """
-        read = max(0.0, self._prompt - self.load.shared)
-        own = self._work(self.calls * read, self.calls * (self._written + _thought(self.model)))
+        read = max(0.0, self._prompt - self.load.shared / self.load.calls)
+        own = self._work(self.calls * read, self._written + self.calls * _thought(self.model))
         uncached = (row.prompt_tokens or 0.0) - row.cached_tokens
         other = self._work(uncached, (row.completion_tokens or 0.0) + row.reasoning_tokens)
         return own / other

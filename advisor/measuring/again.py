@@ -34,8 +34,7 @@ def disturbed(comparison: Comparison) -> tuple[str, ...]:
     for spec in dict.fromkeys(run.spec for run in comparison.runs):
         runs = [run for run in comparison.runs if run.spec == spec and run.status == "ok"]
         member = comparison.model_of(runs[0]) if runs else None
-        here = member is not None and member.facts.place == "process"
-        if member and here and any(step != FIT and d.busy for step, d in disturbances(runs, member.facts).items()):
+        if member and any(step != FIT and d.busy for step, d in disturbances(runs, member.facts).items()):
             found.append(spec)
     return tuple(found)
 

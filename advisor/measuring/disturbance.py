@@ -56,9 +56,17 @@ class Disturbance:
 def disturbances(runs: Sequence[Run], model: ModelFacts) -> Mapping[str, Disturbance]:
     """What disturbed each timed step, over all runs of an approach; steps of which nothing is known are left out.
 
-    A step too short for the counts is taken to have been disturbed as all steps together were.
+    A step too short for the counts is taken to have been disturbed as all steps together were. Of a model that is not
+    in this process nothing is known: a server on this machine is itself one of the others. What needs none computes on
+    the processor here, where such a model is the one that it is recorded with.
+
+    Args:
+        model: that they are recorded with.
     """
-    found, on_gpu = {}, not model.device.startswith("cpu")
+    here = model.place == "process"
+    if not here and any(run.uses_model for run in runs):
+        return {}
+    found, on_gpu = {}, here and not model.device.startswith("cpu")
     for step in STEPS.values():
         load = _sum([run.others[step] for run in runs if step in run.others])
         told = load if load.share is not None else _sum([load for run in runs for load in _beside(run, step)])

@@ -44,9 +44,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
 
 
 def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
-    before = read_run(assignment.path)
-    if before is not None and (_is_void(before, assignment) or (wants_fresh() and _to_repeat(before, assignment))):
-        before = None
+    before = _standing(assignment)
     if before is not None and before.status == "ok":
         return _sent_more(assignment, task, model, progress, before) or "already done"
     if (reason := given_up(before)) and not wants_fresh():
@@ -103,6 +101,20 @@ def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progres
 def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
     append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
     return f"failed: {reason}"
+
+
+def is_done(assignment: Assignment) -> bool:
+    """Whether the run is recorded to its end, so that it is not measured again."""
+    before = _standing(assignment)
+    return before is not None and before.status == "ok"
+
+
+def _standing(assignment: Assignment) -> Run | None:
+    """What is recorded of the run and counts."""
+    before = read_run(assignment.path)
+    if before is None or _is_void(before, assignment) or (wants_fresh() and _to_repeat(before, assignment)):
+        return None
+    return before
 
 
 def _is_void(before: Run, assignment: Assignment) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 # with SmolLM2-135M-Instruct zero-shot accuracy on trec6 rose from 0.20 to 0.43, few-shot from 0.43 to 0.55.
 CUE = "Answer:"
 # What asks for reasoning before the answer, in the query's turn, and what it begins with, in the model's turn.
+THOUGHT, THOUGHT_OVER = "<think>", "</think>"
+"""What a model that thinks before it answers puts around its thought."""
 THINK, THOUGHTS = "Think step by step.", "Reasoning:"
 
 

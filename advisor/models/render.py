@@ -10,8 +10,8 @@ from typing import Any
 
 from advisor.errors import UserError
 from advisor.models.control import Tokens, common_start
-from advisor.models.prompt import CUE, Prompt
-from advisor.models.template import THOUGHT_OVER, Template
+from advisor.models.prompt import CUE, THOUGHT_OVER, Prompt
+from advisor.models.template import Template
 
 TEXTS_KEPT = 16
 LABEL_SHARE = 8  # labels are named while they take at most this fraction of the context window

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from advisor.errors import UserError
 from advisor.models.control import Tokens
+from advisor.models.prompt import THOUGHT, THOUGHT_OVER
 
 Turn = tuple[str, str]  # role, content
 # What stands for the parts of a prompt while a template is tried; no template writes such words itself.
 TASK = "qzinstruction\nqzlabels"
 SHOTS = (("qzfirst\nshot", "qzanswer one"), ("qzsecond", "qzanswer two"))
 OWN = "Documents:\n\nqztitle: qzpassage\n\nQuery: qzinput"
-THOUGHT, THOUGHT_OVER = "<think>", "</think>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from advisor.approaches import parse
+from advisor.commands.planning import planned_comparison
+from advisor.forecast.plan import Scope
+from advisor.measuring.comparing import compare
+from advisor.measuring.lineup import asked, lineup
+from advisor.measuring.progress import Silence
+from advisor.models import Capabilities
+from advisor.tasks import Example, Task
+from advisor.verdict.prices import load_prices
 
 SILENT = '''
 from functools import cached_property
@@ -70,6 +82,73 @@ def test_a_plan_of_a_model_here_says_how_long(advisor: Callable[..., Any], ticke
     assert new["test"]["calls"] == 9
     assert new["total"]["seconds"] > 0
     assert new["total"]["usd"] > 0
+
+
+SPECS = ["zero-shot", "few-shot:k=2", "nearest"]
+
+
+@pytest.fixture
+def colours() -> Task:
+    train = tuple(Example(f"t{i}", f"colour of thing {i}", ("red", "blue")[i % 2]) for i in range(6))
+    test = tuple(Example(f"q{i}", f"and the colour of {i}", ("red", "blue")[i % 2]) for i in range(5))
+    return Task("colours", "qa", "Answer.", "exact_match", train=train, test=test)
+
+
+@pytest.fixture
+def served(make_model: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a model that is not in this process, of which seconds are not probed; keywords as its facts."""
+    return lambda **facts: make_model(can=Capabilities(score=True, remote=True), facts=facts)
+
+
+@pytest.fixture
+def instead(colours: Task, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """What a plan says instead of foreseeing, of each approach; keywords as of the scope."""
+
+    def plan(model: Any, **scope: Any) -> dict[str, str]:
+        rows = lineup(asked(SPECS, colours), [model])
+        found = planned_comparison(colours, [model], rows, load_prices(None), Scope(tmp_path, **scope), Silence())
+        assert not model.prompts
+        return {row.spec: row.instead for row in found.rows}
+
+    return plan
+
+
+DONE, NOTHING = dict.fromkeys(SPECS, "measured already"), dict.fromkeys(SPECS, "")
+
+
+def test_what_is_recorded_is_planned_no_more(
+    colours: Task, served: Callable[..., Any], instead: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    assert instead(served()) == NOTHING
+    compare(colours, served(), SPECS, out=tmp_path)
+    assert instead(served()) == DONE
+    assert instead(served(), texts=False) == instead(served(labels_by="text")) == NOTHING
+    seeds = instead(served(), seeds=2)
+    assert seeds == {**DONE, **{spec: "" for spec in SPECS if parse(spec).seeded}}
+    # what was compared last does not matter: each of these has records of its own, which would be gone on with
+    compare(colours, served(), ["majority"], out=tmp_path)
+    compare(replace(colours, test=colours.test[:3]), served(), SPECS, out=tmp_path)
+    compare(colours, served(labels_by="text"), SPECS[:1], out=tmp_path)
+    assert instead(served()) == DONE
+
+
+@pytest.mark.parametrize("change", ["another program", "unfinished", "damaged"])
+def test_what_would_be_measured_anew_is_planned(
+    change: str, colours: Task, served: Callable[..., Any], instead: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    compare(colours, served(), SPECS, out=tmp_path)
+    (path,) = tmp_path.glob("*/zero-shot.seed0.jsonl")
+    kept = path.read_text()
+    if change == "another program":
+        path.write_text(re.sub(r'"program": "\w+"', '"program": "0123456789abcdef"', kept))
+    elif change == "unfinished":
+        path.write_text("".join(line for line in kept.splitlines(True) if '"finished"' not in line))
+    else:
+        path.write_text(kept.replace('"type"', "type", 3))
+    assert kept != path.read_text()
+    assert instead(served()) == {**DONE, "zero-shot": ""}
+    compare(colours, served(), SPECS, out=tmp_path)
+    assert instead(served()) == DONE
 
 
 @pytest.mark.parametrize(

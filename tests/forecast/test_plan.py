@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from advisor.approaches import Lengths, parse
-from advisor.approaches.workload import TAIL
+from advisor.approaches.answering import USUAL_REASONING
+from advisor.approaches.workload import RAMBLING, TAIL, TURN
 from advisor.forecast.plan import AROUND_LABEL, BLANKS, ENDS, THOUGHT, ModelOutlook, Scope, plan
 from advisor.forecast.planned import PlannedRow
 from advisor.measuring import latency
@@ -85,6 +86,36 @@ def test_labels_are_taken_to_be_tried_out_first(paid: Callable[..., ModelOutlook
     assert plain.test.tokens.completion == pytest.approx(100 * (paid(SORTING).lengths.answer + AROUND_LABEL))
 
 
+def test_reasoning_is_a_call_of_its_own_and_is_written(paid: Callable[..., ModelOutlook]) -> None:
+    for task, spec in ((SORTING, "zero-shot:cot=true"), (SORTING, "few-shot:select=nearest,cot=true")):
+        look = paid(task)
+        row, lengths = row_of(task, look, spec), look.lengths
+        assert (row.fit.calls, row.test.calls) == (2 * 48, 2 * 100)  # no prompt is asked blank behind reasoning
+        assert row.test.tokens.completion == pytest.approx(100 * (USUAL_REASONING + ENDS + 1))
+        shots = 8 * (lengths.input + lengths.answer + TURN) if spec.startswith("few-shot") else 0
+        each = lengths.stem + shots + lengths.input + TAIL
+        assert row.test.tokens.prompt == pytest.approx(100 * (2 * each + USUAL_REASONING))
+        held = row_of(task, paid(task, labels_by="constraint"), spec).test
+        assert held.calls == 200
+        assert held.tokens.completion == pytest.approx(100 * (USUAL_REASONING + ENDS + lengths.answer + AROUND_LABEL))
+    look = paid(ASKING)
+    row, written = row_of(ASKING, look, "zero-shot:cot=true").test, RAMBLING * look.lengths.answer
+    assert row.calls == 200
+    assert row.tokens.completion == pytest.approx(100 * (USUAL_REASONING + written + 2 * ENDS))
+    assert row.tokens.prompt == pytest.approx(
+        100 * (2 * (look.lengths.stem + look.lengths.input + TAIL) + USUAL_REASONING)
+    )
+
+
+def test_reasoning_is_asked_for_once_where_a_label_is_told_by_several_calls(
+    model: Callable[..., ModelOutlook],
+) -> None:
+    look = model(SORTING, Tariff(hour=HOUR, here=HOUR), place="machine", provider="")
+    row = row_of(SORTING, look, "zero-shot:cot=true")
+    assert row.test.calls == 100 * (1 + 2)
+    assert row.test.tokens.completion == pytest.approx(100 * (USUAL_REASONING + ENDS + 2))
+
+
 def test_a_context_that_follows_the_query_may_be_asked_blank_too(paid: Callable[..., ModelOutlook]) -> None:
     row = row_of(SORTING, paid(SORTING), "few-shot:select=nearest")
     assert row.fit.calls == 2 * 48
@@ -135,7 +166,9 @@ def test_what_was_recorded_tells_how_fast_a_server_is_and_is_not_asked_again(pai
     found = row_of(ASKING, replace(look, earlier=(like, earlier("rag", completion_tokens=9 * written))), "zero-shot")
     assert found.test.seconds == pytest.approx(10)
     assert found.alone.seconds == pytest.approx(latency.REQUESTS + latency.WARM_UPS)
-    done = row_of(ASKING, replace(look, earlier=(like,)), "few-shot:k=1")
+    again = row_of(ASKING, replace(look, earlier=(like,)), "few-shot:k=1")
+    assert (again.instead, again.test.calls) == ("", 100)  # such a row may be of another program
+    done = row_of(ASKING, replace(look, earlier=(like,), done=frozenset({"few-shot:k=1"})), "few-shot:k=1")
     assert (done.instead, done.total.calls) == ("measured already", 0)
 
 

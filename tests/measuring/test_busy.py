@@ -92,6 +92,24 @@ def test_beyond_a_tenth_a_row_is_marked(
         assert "many times where threads had to wait for each other" in told[0]
 
 
+@pytest.mark.parametrize("place", ["machine", "network"])
+def test_beside_a_model_elsewhere_what_needs_none_is_judged_by_the_processor(
+    numbers: Task, scripted: Any, machine: Machine, tmp_path: Path, place: str
+) -> None:
+    machine.share = 0.4
+    remote = scripted.ScriptedModel(facts={"device": "elsewhere", "place": place})
+    comparison = compare(numbers, remote, ["zero-shot", "nearest"], out=tmp_path)
+    zero, nearest = sorted(decide(comparison).rows, key=lambda row: row.spec != "zero-shot")
+    assert (zero.others, zero.stretch("latency")) == ({}, 1.0)
+    assert nearest.stretch("predict") == nearest.stretch("latency") == pytest.approx(1 / 0.6)
+    assert nearest.is_busy("predict", "latency")
+    assert disturbed(comparison) == ("nearest",)
+    machine.share = 0.0
+    again = time_again(numbers, [remote], out=tmp_path)
+    assert [run.spec for run in again.runs if run.timed_again] == ["nearest"]
+    assert disturbed(again) == ()
+
+
 def test_one_that_ran_while_it_was_quiet_is_not_marked(
     numbers: Task, model: Any, machine: Machine, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.models.hosted.reply import estimated_tokens
-from advisor.models.template import THOUGHT, THOUGHT_OVER
+from advisor.models.prompt import THOUGHT, THOUGHT_OVER
 
 
 @dataclass(frozen=True, slots=True)

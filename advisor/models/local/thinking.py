@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from advisor.models.language_model import CUT_OFF, THOUGHT_TOKENS, Decoding, Generation
-from advisor.models.prompt import Prompt
+from advisor.models.prompt import THOUGHT_OVER, Prompt
 from advisor.models.render import Encoded, Renderer
-from advisor.models.template import THOUGHT_OVER
 
 CLOSING = 16  # tokens between a thought and an answer
 
