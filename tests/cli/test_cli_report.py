@@ -107,7 +107,18 @@ def test_what_is_installed_is_listed_with_its_parameters(advisor: Advisor, broke
     said = advisor("approaches")
     assert (said.code, said.err) == (0, "")
     names = [line for line in said.out.splitlines() if line and not line.startswith(" ")]
-    assert names[:8] == ["majority", "head", "nearest", "zero-shot", "few-shot", "rag", "oracle", "lora"]
+    assert names[:10] == [
+        "majority",
+        "decision",
+        "head",
+        "nearest",
+        "zero-shot",
+        "few-shot",
+        "prompt-search",
+        "rag",
+        "oracle",
+        "lora",
+    ]
     assert "broken" in names
     assert "Fails while fitting." in said.out
     assert "select=fixed  (fixed|nearest)" in said.out
