@@ -230,17 +230,15 @@ def quantities(row: Row) -> Quantities:
 def _tokens_of_a_query(row: Row) -> PaidTokens:
     """By the answers or by all that was asked for them, whichever says more.
 
-    Answers do not count what compares labels without an input; what a killed process asked is not among the calls.
+    Answers do not count what compares labels without an input. Requests that were sent again are counted once.
     """
     answers = PaidTokens(
         row.prompt_tokens or 0.0, row.cached_tokens, row.completion_tokens or 0.0, row.reasoning_tokens
     )
     asked = row.calls.get(PREDICT, {})
-    requests = asked.get("requests", 0.0)
-    if not requests or not row.n:
+    if not asked.get("requests") or not row.n:
         return answers
-    once = 1 - asked.get("repeated", 0.0) / requests
-    calls = PaidTokens.of(asked).times(once / row.n)
+    calls = PaidTokens.of(asked).times(1 / row.n)
     return max(answers, calls, key=lambda found: found.prompt + found.completion + found.reasoning)
 
 

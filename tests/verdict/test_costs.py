@@ -299,8 +299,9 @@ def test_a_hosted_model_is_paid_by_the_token(hosted: Callable[..., Decision]) ->
 
 
 def test_a_query_costs_all_that_was_asked_for_it(hosted: Callable[..., Decision]) -> None:
-    """40 requests for 20 answers, of which 20 compare labels without an input; four of them were made twice."""
-    asked = {"requests": 44, "prompt": 4400, "cached": 0, "completion": 44, "repeated": 4}
+    """40 requests for 20 answers, of which 20 compare labels without an input; four of them were made twice, and are
+    counted once."""
+    asked = {"requests": 40, "prompt": 4000, "cached": 0, "completion": 40, "repeated": 4}
     found = row(hosted(Limits(), calls={"predict": asked}), "rag").cost
     assert found.per_1k_queries == pytest.approx((4000 * 2 + 40 * 10) / 20 / 1000)
 
