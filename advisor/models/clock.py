@@ -40,7 +40,7 @@ class Ledger:
         others: what other processes took of the machine meanwhile.
         calls: what models elsewhere were asked: `requests`, tokens (`prompt`, of them `cached`, `completion`,
             `reasoning`, of all these `estimated`), `retried` and `repeated` requests, and the tokens that embedders
-            elsewhere read (`embedded`).
+            elsewhere read (`embedded`). Answers that were kept count as when they came.
     """
 
     spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))
