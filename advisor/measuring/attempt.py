@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ ANEW = ("repeated", "again")
 
 
 _HEAD = {"spec", "seed", "control", "uses_model", "config"}
+_UNFINISHED = ("interrupted", "failed")
+_SENT_AGAIN = ("retried", "repeated")  # amounts of calls that no answer counts
 NO_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 """What reading a line raises that another version wrote, or another hand."""
 
@@ -36,7 +39,7 @@ def read_run(path: Path) -> Run | None:
             continue
         try:
             if line["type"] == "run":
-                attempt, damaged = _Attempt(line), None
+                attempt, damaged = _Attempt(line, attempt), None
             elif attempt is not None and damaged is None:
                 attempt.go_on(line)
         except NO_RECORD:
@@ -50,9 +53,14 @@ def read_run(path: Path) -> Run | None:
 
 
 class _Attempt:
-    """Takes the lines of an attempt one by one, behind the one that begins it."""
+    """Takes the lines of an attempt one by one, behind the one that begins it.
 
-    def __init__(self, head: dict[str, Any]) -> None:
+    Args:
+        before: the attempt before it. Answers that a model elsewhere gave it were kept and count in this one; requests
+            that it sent again are counted there alone.
+    """
+
+    def __init__(self, head: dict[str, Any], before: _Attempt | None = None) -> None:
         self.head = head
         if not head.keys() >= _HEAD:
             raise KeyError(*(_HEAD - head.keys()))
@@ -65,6 +73,10 @@ class _Attempt:
         self.ledger = Ledger()
         self.others: dict[str, Contention] = {}
         self.calls: dict[str, Counter[str]] = {}
+        self.broken = Counter[str]()  # calls of predictions that were interrupted, whose answers were kept
+        if before is not None and before.head.get("program") == head.get("program") and before.status in _UNFINISHED:
+            sent = sum((_sent_again(amounts) for amounts in before.calls.values()), Counter[str]())
+            self.calls |= {FIT: sent} if sent else {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -76,13 +88,17 @@ class _Attempt:
         if kind in STEPS:
             self.others.setdefault(STEPS[kind], Contention()).add(own.others)
         if own.calls and kind not in ANEW:
-            self.calls.setdefault(self._step(kind, line), Counter()).update(own.calls)
+            step = self._step(kind, line)
+            self.calls.setdefault(step, Counter()).update(own.calls)
+            if kind == "interrupted" and step == PREDICT:
+                self.broken = Counter(own.calls) - _sent_again(own.calls)
         match kind:
             case "fitted" | "reused":
                 self.facts.update(line)
             case "resumed":
                 self.kills = line.get("kills", {})
                 self.facts.pop("error", None)
+                self._take_back()
             case "interrupted":
                 self.facts["error"] = line["error"]
             case "predictions":
@@ -106,6 +122,12 @@ class _Attempt:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
         last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
         return STEPS.get(kind) or line.get("step", last)
+
+    def _take_back(self) -> None:
+        """What was interrupted is asked for again, and its answers that were kept count with the others then."""
+        if self.broken:
+            self.calls[PREDICT] -= self.broken
+            self.broken = Counter()
 
     def _again(self, line: dict[str, Any], others: Contention) -> None:
         """A step whose times were measured anew."""
@@ -158,6 +180,10 @@ class _Attempt:
             model_notes=tuple(facts.get("model_notes", ())),
             calls={step: dict(amounts) for step, amounts in self.calls.items()},
         )
+
+
+def _sent_again(calls: Mapping[str, int]) -> Counter[str]:
+    return Counter({name: calls[name] for name in _SENT_AGAIN if name in calls})
 
 
 def _resolved(config: dict[str, Any], chosen: dict[str, dict[str, Any]]) -> dict[str, Any]:

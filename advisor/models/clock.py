@@ -41,7 +41,7 @@ class Ledger:
         calls: what models elsewhere were asked: `requests`, tokens (`prompt`, of them `cached`, `completion`,
             `reasoning`, of all these `estimated`), the same of requests by which it was tried what a server can do
             (`trial_requests`, `trial_prompt`, ...), `retried` and `repeated` requests, and the tokens that embedders
-            elsewhere read (`embedded`).
+            elsewhere read (`embedded`). Answers that were kept count as when they came.
     """
 
     spans: dict[str, Span] = field(default_factory=lambda: defaultdict(Span))

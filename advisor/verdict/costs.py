@@ -236,8 +236,8 @@ def quantities(row: Row) -> Quantities:
 def _tokens_of_a_query(row: Row) -> PaidTokens:
     """By the answers or by all that was asked for them, whichever says more.
 
-    Answers do not count what compares labels without an input; what a killed process asked is not among the calls, so
-    that what was asked again for it is there once. Neither is what a server is tried with.
+    Answers do not count what compares labels without an input. Requests that were sent again are counted once, and what
+    a server is tried with is none of a query's.
     """
     answers = PaidTokens(
         row.prompt_tokens or 0.0, row.cached_tokens, row.completion_tokens or 0.0, row.reasoning_tokens

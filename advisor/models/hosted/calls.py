@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +14,19 @@ from typing import TypeVar
 from advisor import progress
 from advisor.errors import Interrupted, UserError
 from advisor.models.clock import clock
-from advisor.models.hosted.journal import Journal
+from advisor.models.hosted.journal import Journal, JournalEntry
 from advisor.models.hosted.patience import Breaker, Patience
 from advisor.models.hosted.purse import open_purse
 from advisor.models.hosted.reply import Call, Reply, Wire
 from advisor.models.hosted.trouble import AGAIN, Trouble
-from advisor.models.hosted.window import slide
+from advisor.models.hosted.window import STOPPED, slide
 
 T = TypeVar("T")
 R = TypeVar("R")
 SPAN, EMBEDDING, ANSWERS = "request", "embed", "answers"
 TRIAL = "trial_"  # before the names of what is counted of trials in the clock's ledger
 MOST_VERSIONS = 8
-TRIES_OF_A_TRIAL = 3
+TRIES_IN_HASTE = 3
 GOES_ON = "the same command goes on from there"
 
 
@@ -59,7 +59,8 @@ class Calls:
         at_once: requests at a time.
 
     Attributes:
-        versions: that answered so far, in the order in which they were first seen.
+        versions: that answered since answers were last begun to be kept, those of kept answers among them, in the order
+            in which they were first seen.
     """
 
     def __init__(self, peer: Peer, wire: Wire, at_once: int, patience: Patience) -> None:
@@ -78,15 +79,16 @@ class Calls:
 
         Args:
             work: is given an item and a `Round`, by which it sends; called in threads.
-            trial: whether it is only tried what the server takes: nobody waits for the answers, and a request that it
-                fails on is soon given up.
+            trial: whether it is only tried what the server takes: nobody waits for the answers, and they are not kept,
+                since what is said beside a request decides them too.
             heard: whether an item is an answer, which progress is told of.
 
         Raises:
             UserError: a request cannot be answered as it is.
             Interrupted: the server is gone, or what may be spent is spent.
         """
-        now = Round(self, self._journal, streamed=len(items) == 1 and not trial, trial=trial)
+        now = Round(self, None if trial else self._journal, streamed=len(items) == 1 and not trial)
+        now.trial = trial
 
         def done(_: int) -> None:
             now.tell_clock()
@@ -106,11 +108,32 @@ class Calls:
     def kept(self, path: Path) -> Iterator[None]:
         """While the block runs, answers are kept in a file, and what is there is not asked again."""
         before, self._journal = self._journal, Journal(path)
+        self.versions = dict.fromkeys(self._journal.versions()[:MOST_VERSIONS])
         try:
             yield
         finally:
             self._journal.close()
             self._journal = before
+
+    def look(self, ask: Callable[[], R], hasty: bool = False) -> R:
+        """What a server says of itself, which costs nothing and is not kept; asked again where that may help.
+
+        Args:
+            hasty: as in `Round.send`.
+
+        Raises:
+            Trouble: there is nothing, and asking again does not help.
+            Interrupted: the server is gone.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return ask()
+            except Trouble as trouble:
+                self.failed(trouble, tries, hasty)
+                wait = self.patience.wait(tries, trouble.wait)
+            time.sleep(wait)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -122,12 +145,12 @@ class Calls:
         if reply.version and len(self.versions) < MOST_VERSIONS:
             self.versions[reply.version] = None
 
-    def failed(self, trouble: Trouble, tries: int, trial: bool) -> None:
+    def failed(self, trouble: Trouble, tries: int, hasty: bool) -> None:
         """A try failed.
 
         Args:
             tries: of the request so far.
-            trial: as in `each`.
+            hasty: as in `Round.send`.
 
         Raises:
             Interrupted: the server is gone, or has failed too often.
@@ -136,7 +159,7 @@ class Calls:
         name = self.peer.name
         if trouble.kind == "spent":
             raise Interrupted(f"{name}: what its account may spend is spent ({trouble.text}); {GOES_ON}")
-        if trouble.kind not in AGAIN or (trial and tries >= TRIES_OF_A_TRIAL and trouble.kind in ("down", "broken")):
+        if trouble.kind not in AGAIN or (hasty and tries >= TRIES_IN_HASTE and trouble.kind in ("down", "broken")):
             self._breaker.answered()
             raise trouble
         if trouble.kind == "busy":
@@ -149,9 +172,11 @@ class Calls:
     def mistake(self, trouble: Trouble) -> UserError:
         """What is not answered as it is, in words."""
         name, said = self.peer.name, trouble.text
+        keys = " or ".join(self.peer.keys) or "the variable of its provider"
         if trouble.kind == "forbidden":
-            keys = " or ".join(self.peer.keys) or "the variable of its provider"
             return UserError(f"{name}: the server takes no such key: {said}", f"export a key that is valid: {keys}")
+        if trouble.kind == "denied":
+            return UserError(f"{name}: the key may not do this: {said}", f"export a key that may: {keys}")
         if trouble.kind == "missing":
             return UserError(f"{name}: the server does not know the model: {said}", "check its name and the address")
         if trouble.kind == "moved":
@@ -166,52 +191,46 @@ class Round:
         began: when the model was called, on the clock of `time.perf_counter`.
         stop: set when no further request is to be sent.
         streamed: whether answers are taken token by token, since their first token's time is wanted.
+        trial: whether it is only tried what the server takes, which is counted apart.
     """
 
-    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool, trial: bool) -> None:
+    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool) -> None:
         self.calls = calls
         self.began = time.perf_counter()
         self.stop = threading.Event()
         self._journal = journal
         self._purse = open_purse()
-        self._trial = trial
         self.streamed = streamed
+        self.trial = False
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._reused = 0.0
         self._last = self.began
 
-    def send(self, call: Call) -> Reply:
+    def send(self, call: Call, hasty: bool = False) -> Reply:
         """The answer to a request, as it was kept, else as it comes.
+
+        One that was kept counts as a request too: what a run took does not depend on whether it was broken off.
+
+        Args:
+            hasty: whether a request that the server fails on is soon given up.
 
         Raises:
             Trouble: there is none, and sending it again does not help.
             Interrupted, UserError: nothing more is to be sent.
         """
         if self._journal is None:
-            return self._sent(call, lambda: None)
-        digest = call.digest(self.calls.peer.name)
-        kept, again = self._journal.take(digest)
+            return self._sent(call, None, hasty)
+        kept, entry = self._journal.take(call.digest(self.calls.peer.name))
         if kept is not None:
-            self.calls.answered(kept)
+            self._count(**self._amounts(kept))
             with self._lock:
                 self._reused += kept.wall_seconds
             return kept
-        if again:
+        reply = self._sent(call, entry, hasty)
+        if entry.again:
             self._count(repeated=1)
-        journal, asked = self._journal, list[str]()
-
-        def ask() -> None:
-            if not asked:
-                journal.asked(digest)
-                asked.append(digest)
-
-        try:
-            reply = self._sent(call, ask)
-        except Trouble:
-            journal.nothing(digest)
-            raise
-        journal.answered(digest, reply)
+        entry.answered(reply)
         return reply
 
     def tell_clock(self) -> None:
@@ -221,47 +240,55 @@ class Round:
             reused, self._reused = self._reused, 0.0
         if counts:
             clock.called(**counts)
-        if reused and not self._trial:  # a trial took no time on the clock either
+        if reused:
             clock.credit(ANSWERS, reused)
 
-    def _sent(self, call: Call, ask: Callable[[], None]) -> Reply:
+    def _sent(self, call: Call, entry: JournalEntry | None, hasty: bool) -> Reply:
         began, tries = time.perf_counter(), 0
         while True:
+            if self.stop.is_set():
+                raise Interrupted(f"{self.calls.peer.name}: {STOPPED}")
             tries += 1
             tried = time.perf_counter()
             try:
-                reply = self._tried(call, ask)
+                reply = self._tried(call, entry)
                 break
             except Trouble as trouble:
-                self.calls.failed(trouble, tries, self._trial)
+                self.calls.failed(trouble, tries, hasty)
                 self._count(retried=1)
                 if self.stop.wait(self.calls.patience.wait(tries, trouble.wait)):
                     raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}") from None
         waited = tried - began
         self.calls.answered(reply)
-        if self.calls.peer.embeds:
-            self._count(embedded=reply.prompt)
-        else:
-            apart = TRIAL if self._trial else ""  # no query and no fit of an approach costs what a server is tried with
-            self._count(**{apart + name: amount for name, amount in {"requests": 1, **reply.tokens}.items()})
+        self._count(**self._amounts(reply))
         return _later(reply, waited, self._lap())
 
-    def _tried(self, call: Call, ask: Callable[[], None]) -> Reply:
-        """One try, paid for."""
+    def _amounts(self, reply: Reply) -> Mapping[str, int]:
+        """What an answer counts in the ledger."""
+        if self.calls.peer.embeds:
+            return {"embedded": reply.prompt}
+        apart = TRIAL if self.trial else ""  # no query and no fit of an approach costs what a server is tried with
+        return {apart + name: amount for name, amount in {"requests": 1, **reply.tokens}.items()}
+
+    def _tried(self, call: Call, entry: JournalEntry | None) -> Reply:
+        """One try, paid for. In the journal it stays open where it may have been paid without an answer."""
         purse, peer = self._purse, self.calls.peer
-        reserved = purse.reserve(peer.provider, peer.model, call.most_tokens()) if purse else 0.0
+        reserved = purse.reserve(peer.provider, peer.name, call.most_tokens()) if purse else 0.0
         booked: dict[str, int] | None = {"prompt": 0, "completion": 0}
         try:
-            ask()
+            if entry:
+                entry.asked()
             reply = self.calls.wire.answer(call, self.streamed)
             booked = dict(reply.tokens)
             return reply
         except Trouble as trouble:
             booked = None if trouble.paid else booked
+            if entry and (not trouble.paid or trouble.kind not in AGAIN):
+                entry.nothing()
             raise
         finally:
             if purse:
-                purse.book(reserved, peer.provider, peer.model, booked)
+                purse.book(reserved, peer.provider, peer.name, booked)
 
     def _count(self, **amounts: int) -> None:
         with self._lock:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from advisor.models.clock import clock
 from advisor.models.hosted.calls import Calls, Round
@@ -13,9 +14,10 @@ from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.labels import MOST_NODES, LabelTree, begin_each_other, spelt, told_apart
 from advisor.models.hosted.reply import Call, Constraint, Messages, Reply
-from advisor.models.hosted.trouble import Trouble
+from advisor.models.hosted.trouble import AGAIN, Trouble
 from advisor.models.prompt import CUE, Prompt
 
+T = TypeVar("T")
 TRIED = Prompt("Name the colour of the thing. Answer in one word.", "the sky")
 NONSENSE = ("qzvorb", "qzwelm")  # what no model answers unless it is held to it
 GOING_ON: tuple[Mapping[str, Any], ...] = ({}, {"add_generation_prompt": False, "continue_final_message": True})
@@ -131,17 +133,17 @@ class Doors:
 
     def _going_on(self, said: Mapping[str, Any]) -> bool:
         """Whether a prompt becomes longer by what an answer is begun with, and by nothing that would close it."""
-        self._wire.goes_on = said
-        sizes = []
-        for begun in ("", CUE, f"{CUE} {CUE}"):
-            reply = self._tried(Call(Fitted(TRIED).messages(True), 1, begun))
-            if reply is None or reply.estimated:
-                break
-            sizes.append(reply.prompt)
-        if len(sizes) == 3 and 0 < sizes[1] - sizes[0] <= sizes[2] - sizes[1]:
-            return True
-        self._wire.goes_on = None
-        return False
+        self._wire.goes_on, found, sizes = said, False, list[int]()
+        try:
+            for begun in ("", CUE, f"{CUE} {CUE}"):
+                reply = self._tried(Call(Fitted(TRIED).messages(True), 1, begun))
+                if reply is None or reply.estimated:
+                    break
+                sizes.append(reply.prompt)
+            found = len(sizes) == 3 and 0 < sizes[1] - sizes[0] <= sizes[2] - sizes[1]
+        finally:
+            self._wire.goes_on = said if found else None
+        return found
 
     def _names(self, labels: tuple[str, ...]) -> bool:
         """Whether the server tells how likely tokens are that are named by their ids: tried with one that it lists
@@ -156,12 +158,15 @@ class Doors:
         if known is None or other is None:
             return False
         plain = self._tried(Call(messages, 1, CUE, tokens=(known,)))
-        self._wire.ids, self._wire.named = {**pieces, **dict(self._tokens(known))}, True
-        named = self._tried(Call(messages, 1, CUE, tokens=(known, other)))
-        if plain and named and not named.lacking and abs(plain.values[0] - named.values[0]) < AS_LIKELY:
-            return True
-        self._wire.ids, self._wire.named = {}, False
-        return False
+        ids, found = {**pieces, **dict(self._tokens(known))}, False
+        self._wire.ids, self._wire.named = ids, True
+        try:
+            named = self._tried(Call(messages, 1, CUE, tokens=(known, other)))
+            alike = plain and named and not named.lacking and abs(plain.values[0] - named.values[0]) < AS_LIKELY
+            found = bool(alike)
+        finally:
+            self._wire.ids, self._wire.named = ids if found else {}, found
+        return found
 
     def _told(self, labels: tuple[str, ...]) -> Told | None:
         """The door of older vLLM: log-probabilities of the prompt's own tokens."""
@@ -217,9 +222,10 @@ class Doors:
             return False
         plain = self._tried(Call(messages, 1, CUE, tokens=(token,)))
         self._wire.ids = dict(self._tokens(token))
-        # One that is nowhere makes the server's word on this one lack something.
-        biased = self._tried(Call(messages, 1, CUE, tokens=(token, NONSENSE[0])))
-        self._wire.ids = {}
+        try:  # one that is nowhere makes the server's word on this one lack something
+            biased = self._tried(Call(messages, 1, CUE, tokens=(token, NONSENSE[0])))
+        finally:
+            self._wire.ids = {}
         if plain is None or biased is None:
             return False
         return abs(plain.values[0] - biased.values[0]) < AS_LIKELY
@@ -256,19 +262,25 @@ class Doors:
 
     def _of_tokenizer(self, what: str, asked: Mapping[str, Any]) -> Any:
         client = self._wire.client
-        return client.post(f"{client.address.root}/{what}", {"model": client.address.model, **asked})
+        where, body = f"{client.address.root}/{what}", {"model": client.address.model, **asked}
+        return _surely(self._calls, lambda: self._calls.look(lambda: client.post(where, body), hasty=True))
 
     def _tried(self, call: Call, needed: bool = True) -> Reply | None:
         """The answer to a request that a server may refuse.
 
         Args:
-            needed: whether every server has what is asked for, so that what it says is missing is the model.
+            needed: whether every server has what is asked for, so that what it says is missing is the model, and what
+                it denies is the model too.
+
+        Raises:
+            Interrupted: the server fails, on whatever it is asked; nothing was found out.
+            UserError: no request can be answered.
         """
-        raised = ("forbidden", "missing", "moved") if needed else ("forbidden",)
+        raised = ("forbidden", "denied", "missing", "moved") if needed else ("forbidden",)
 
         def ask(call: Call, now: Round) -> Reply | None:
             try:
-                return now.send(call)
+                return _surely(self._calls, lambda: now.send(call, hasty=True))
             except Trouble as trouble:
                 if trouble.kind in raised:
                     raise
@@ -288,3 +300,25 @@ def chosen(reply: Reply, choices: Sequence[str]) -> str:
             return text
     text = str(text).removeprefix(CUE).strip()
     return next((one for one in choices if one.strip() == text), text)
+
+
+def _surely(calls: Calls, ask: Callable[[], T]) -> T:
+    """What a trial finds. Where the server fails on it, it is tried once more behind a plain question that was
+    answered, for which is waited: a server that is starting has no door shut for good.
+
+    Raises:
+        Trouble: it is this that the server refuses, or fails on.
+        Interrupted: it fails on everything.
+    """
+    try:
+        return ask()
+    except Trouble as trouble:
+        if trouble.kind not in AGAIN:
+            raise
+
+    def answer(call: Call, now: Round) -> None:
+        with suppress(Trouble):  # who refuses is there
+            now.send(call)
+
+    calls.each([Call(Fitted(TRIED).messages(False), 1)], answer, trial=True)
+    return ask()

@@ -37,40 +37,34 @@ class Journal:
         self._replies: dict[str, list[Reply]] = defaultdict(list)
         self._unanswered: Counter[str] = Counter()
         self._taken: Counter[str] = Counter()
+        self._versions: dict[str, None] = {}
         self._read()
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
 
-    def take(self, digest: str) -> tuple[Reply | None, bool]:
-        """The answer to a request that was asked before, each answer once; else None, and whether it was asked."""
+    def versions(self) -> list[str]:
+        """Of the answers that were there, in their order."""
+        return list(self._versions)
+
+    def take(self, digest: str) -> tuple[Reply | None, JournalEntry]:
+        """The answer to a request that was asked before, each answer once; None where it has to be asked."""
         with self._lock:
             replies, number = self._replies[digest], self._taken[digest]
             if number < len(replies):
                 self._taken[digest] += 1
-                return replies[number], False
+                return replies[number], JournalEntry(self, digest)
             again = self._unanswered[digest] > 0
             self._unanswered[digest] -= again
-            return None, again
-
-    def asked(self, digest: str) -> None:
-        """A request is sent."""
-        self._add({"type": ASKED, "request": digest})
-
-    def answered(self, digest: str, reply: Reply) -> None:
-        """Its answer is in."""
-        self._add({"type": ANSWERED, "request": digest, **asdict(reply)})
-
-    def nothing(self, digest: str) -> None:
-        """There will be no answer to it, and the server did no work for it."""
-        self._add({"type": NOTHING, "request": digest})
+            return None, JournalEntry(self, digest, again)
 
     def close(self) -> None:
         """What still comes is not kept."""
         with self._lock:
             self._file.close()
 
-    def _add(self, line: dict[str, Any]) -> None:
+    def add(self, line: dict[str, Any]) -> None:
+        """Write a line of what was asked."""
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="surrogatepass")
         with self._lock:
             if self._file.closed:  # an answer that comes after its question was given up
@@ -98,7 +92,45 @@ class Journal:
         if kind == ANSWERED:
             with suppress(TypeError):  # another version's
                 several = {name: tuple(line.get(name, ())) for name in ("values", "listed")}
-                self._replies[digest].append(Reply(**{**line, **several}))
+                reply = Reply(**{**line, **several})
+                self._replies[digest].append(reply)
+                if reply.version:
+                    self._versions[reply.version] = None
+
+
+class JournalEntry:
+    """A request that is written into a journal, however often it is tried.
+
+    Attributes:
+        again: whether it was asked before, by a process that did not live to hear the answer.
+    """
+
+    def __init__(self, journal: Journal, digest: str, again: bool = False) -> None:
+        self.again = again
+        self._journal = journal
+        self._digest = digest
+        self._open = False
+
+    def asked(self) -> None:
+        """It is sent."""
+        if not self._open:
+            self._add(ASKED)
+        self._open = True
+
+    def nothing(self) -> None:
+        """There will be no answer to what was sent, and the server did no work for it."""
+        if self._open:
+            self._add(NOTHING)
+        self._open = False
+
+    def answered(self, reply: Reply) -> None:
+        """Its answer is in; nobody waits for the one that was lost any more."""
+        if self.again:
+            self._add(NOTHING)
+        self._add(ANSWERED, **asdict(reply))
+
+    def _add(self, kind: str, **more: Any) -> None:
+        self._journal.add({"type": kind, "request": self._digest, **more})
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from advisor.cleaning import plain
 from advisor.errors import UserError
@@ -12,6 +12,8 @@ from advisor.errors import UserError
 KEY = "ADVISOR_API_KEY"
 PLACEHOLDER = "none"  # what is sent to a server for which no key was given
 TELLING = 6  # characters of a key that are not shown, wherever they stand together
+ECHO = 8  # the same in answers of models, which hold words of all kinds: and only where letters and digits are mixed
+RANDOM = 16  # characters of which a secret is no word
 LONGEST = 300  # characters of what a server said that are shown
 _SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)")
 _MASKED = re.compile(r"[^\s\"',;:()]*\*{3,}[^\s\"',;:()]*")
@@ -51,39 +53,58 @@ class Scrubber:
     """
 
     def __init__(self, *keys: str) -> None:
-        named = (value.strip() for name, value in os.environ.items() if _SECRET.search(name))
-        self._secrets = {key for key in (*keys, *named) if len(key) > TELLING}
-        self._pieces = {piece for secret in self._secrets for piece in _pieces(secret.lower())}
+        named = {value.strip() for name, value in os.environ.items() if _SECRET.search(name)}
+        given = {key for key in keys if len(key) > TELLING}
+        secrets = given | {value for value in named if len(value) > TELLING}
+        self._pieces = _pieces(secrets)
+        self._echoes = _pieces(given)
+        random = {value for value in named if len(value) >= RANDOM and _is_mixed(value)}
+        self._never = sorted(given | random, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text on one line, not too long, without any key."""
-        clean = _MASKED.sub("[key]", self._without(plain(text)))
+        clean = _MASKED.sub("[key]", _without(plain(text), self._pieces, bool))
         return clean if len(clean) <= LONGEST else clean[:LONGEST] + "..."
 
     def out_of(self, text: str) -> str:
-        """A text as it is, but for whole keys: what a server answers is kept, even where it says them."""
-        for secret in self._secrets:
+        """A model's answer as it is, but for the key that was sent, whole or in part, and for what else looks like a
+        key. Other secrets may be words, such as a password `postgres`, that an answer says of itself."""
+        for secret in self._never:
             text = text.replace(secret, "[key]")
-        return text
-
-    def _without(self, text: str) -> str:
-        lower = text.lower()
-        if len(lower) != len(text):  # a letter whose small form is longer
-            lower = text
-        hidden = [False] * len(text)
-        for at in range(len(text) - TELLING + 1):
-            if lower[at : at + TELLING] in self._pieces:
-                hidden[at : at + TELLING] = [True] * TELLING
-        return "".join(_shown(text, hidden))
+        return _without(text, self._echoes, lambda part: len(part) >= ECHO and _is_mixed(part))
 
 
-def _pieces(secret: str) -> Iterable[str]:
-    return (secret[at : at + TELLING] for at in range(len(secret) - TELLING + 1))
+def _pieces(secrets: Iterable[str]) -> set[str]:
+    """Whatever stands together in one of the secrets and tells of it."""
+    small = [secret.lower() for secret in secrets]
+    return {secret[at : at + TELLING] for secret in small for at in range(len(secret) - TELLING + 1)}
 
 
-def _shown(text: str, hidden: list[bool]) -> Iterable[str]:
-    for at, letter in enumerate(text):
-        if not hidden[at]:
-            yield letter
-        elif at == 0 or not hidden[at - 1]:
-            yield "[key]"
+def _is_mixed(text: str) -> bool:
+    """Whether letters and digits stand in one word."""
+    letters, digits = any(map(str.isalpha, text)), any(map(str.isdigit, text))
+    return letters and digits and not any(map(str.isspace, text))
+
+
+def _without(text: str, pieces: Collection[str], tells: Callable[[str], bool]) -> str:
+    """A text without the parts that are made of these pieces and tell of a secret."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a letter whose small form is longer
+        lower = text
+    starts = [at for at in range(len(text) - TELLING + 1) if lower[at : at + TELLING] in pieces] if pieces else []
+    parts, done = list[str](), 0
+    for begin, end in _joined(starts):
+        parts += [text[done:begin], "[key]" if tells(text[begin:end]) else text[begin:end]]
+        done = end
+    return "".join(parts) + text[done:]
+
+
+def _joined(starts: Iterable[int]) -> list[tuple[int, int]]:
+    """The stretches of a text that pieces cover which start there."""
+    found = list[tuple[int, int]]()
+    for start in starts:
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], start + TELLING)
+        else:
+            found.append((start, start + TELLING))
+    return found

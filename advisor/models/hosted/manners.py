@@ -70,11 +70,13 @@ class Manners:
         if named is None:
             return False
         with self._lock:
-            if named == "reasoning_effort" and len(self._efforts) > 1:
-                if sent.get(named) == self._efforts[0]:
-                    self._efforts = self._efforts[1:]
-            else:
+            if named != "reasoning_effort":
                 self._left_out.add(named)
+            elif sent[named] == self.effort:  # else another request has taught it meanwhile
+                if len(self._efforts) > 1:
+                    self._efforts = self._efforts[1:]
+                else:
+                    self._left_out.add(named)
         return True
 
     def _named(self, trouble: Trouble, sent: Mapping[str, object]) -> str | None:

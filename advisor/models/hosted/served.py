@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from advisor.errors import Interrupted, NotApplicable
+from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
 from advisor.models.hosted.asked import BATCH, WINDOW, AskedModel, Asking, failure_of
-from advisor.models.hosted.calls import GOES_ON, Calls, Round
+from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
 from advisor.models.hosted.fitting import Fitted
@@ -28,7 +28,6 @@ from advisor.models.prompt import Prompt
 R = TypeVar("R")
 REFUSED = "refused"
 NO_LABEL = "answered none of the labels"
-LOOKS = 3  # times that a server is asked what it serves
 
 
 class ServedModel(AskedModel):
@@ -175,17 +174,12 @@ class ServedModel(AskedModel):
 
     def _served(self) -> Any:
         """What the server says that it serves; None where it does not say."""
-        for tries in range(1, LOOKS + 1):
-            try:
-                return self._wire.client.look("/models")
-            except Trouble as trouble:
-                if trouble.kind == "forbidden":
-                    raise self.calls.mistake(trouble) from None
-                if trouble.kind not in ("unreachable", "broken", "busy"):
-                    return None
-                said = trouble.text
-            time.sleep(self.calls.patience.wait(tries, None))
-        raise Interrupted(f"{self.name}: the server is gone ({said}); {GOES_ON} once it is back")
+        try:
+            return self.calls.look(lambda: self._wire.client.look("/models"))
+        except Trouble as trouble:
+            if trouble.kind == "forbidden":
+                raise self.calls.mistake(trouble) from None
+            return None
 
 
 def _decided(fitted: Fitted, reply: Reply, now: Round) -> Decided:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-Kind = Literal["busy", "down", "unreachable", "broken", "forbidden", "missing", "moved", "long", "spent", "wrong"]
+Kind = Literal[
+    "busy", "down", "unreachable", "broken", "forbidden", "denied", "missing", "moved", "long", "spent", "wrong"
+]
 AGAIN = ("busy", "down", "unreachable", "broken")
 """What may pass: the request is sent again."""
 _LONG = re.compile(
@@ -16,7 +18,15 @@ _LONG = re.compile(
     r"too many (input )?tokens|exceeds the (maximum|available)[^.]*tokens",
     re.IGNORECASE,
 )
-_SPENT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
+_SPENT = re.compile(r"insufficient_quota|credit balance", re.IGNORECASE)
+_NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)  # as Anthropic says it, with 400
+_LATER = re.compile(
+    r"(?:retry_?delay\W{1,6}(?:seconds\W{1,3})?|(?:retry|try again) (?:in|after) )"
+    r"((?:\d+(?:\.\d+)?\s?(?:ms|milliseconds?|hours?|h|minutes?|min|m|seconds?|s)?(?![a-z]),?\s?)+)",
+    re.IGNORECASE,
+)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|mil|h|m|s|)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "mil": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _UNREACHED = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "PoolTimeout", "NameResolutionError")
 
 
@@ -52,10 +62,10 @@ def trouble_of(error: Exception, scrub: Callable[[str], str]) -> Trouble:
     said = scrub(_said(error))
     text = f"{status} {said}".strip()
     code = str(getattr(error, "code", "") or "")
-    if status in (401, 403):
-        return Trouble("forbidden", text)
-    if status == 402 or (status == 429 and _SPENT.search(f"{code} {said}")):
+    if status == 402 or (status == 429 and _SPENT.search(f"{code} {said}")) or _NO_CREDIT.search(said):
         return Trouble("spent", text)
+    if status in (401, 403):
+        return Trouble("forbidden" if status == 401 else "denied", text)
     if status in (408, 409, 425, 429):
         return Trouble("busy", text, _asked_to_wait(error))
     if _LONG.search(f"{code} {said}"):
@@ -128,7 +138,7 @@ def _said(error: Exception) -> str:
 
 
 def _asked_to_wait(error: Exception) -> float | None:
-    """Seconds, by the headers that say so; a date counts from now."""
+    """Seconds, by the headers that say so, else by the words of the answer; a date counts from now."""
     headers = _headers(error)
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if value := headers.get(name):
@@ -139,4 +149,13 @@ def _asked_to_wait(error: Exception) -> float | None:
                     return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
                 except (ValueError, TypeError):
                     continue
-    return None
+    return _wait_in(f"{getattr(error, 'body', None) or ''} {error}")
+
+
+def _wait_in(text: str) -> float | None:
+    """The longest time that a text names after which to come again: `"retryDelay": "34s"`, `try again in 1m2.5s`."""
+    found = [
+        sum(float(amount) * _SECONDS[unit.lower()] for amount, unit in _DURATION.findall(named))
+        for named in _LATER.findall(text)
+    ]
+    return max(found, default=None)

@@ -8,8 +8,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from advisor.errors import Interrupted
+
 T = TypeVar("T")
 R = TypeVar("R")
+STOPPED = "stopped, since other work beside it failed"
 
 
 def slide(
@@ -26,13 +29,13 @@ def slide(
 
     Args:
         stop: is set then, so that work that only waits can end.
+
+    Raises:
+        Interrupted: `stop` was set from elsewhere before all was done.
     """
-    found: dict[int, R] = {}
     if len(items) < 2 or at_once < 2:
-        for number, item in enumerate(items):
-            found[number] = work(item)
-            done(number)
-        return list(found.values())
+        return _in_turn(items, work, stop, done)
+    found: dict[int, R] = {}
     left = deque(enumerate(items))
     ended: queue.SimpleQueue[tuple[int, R] | BaseException | None] = queue.SimpleQueue()
 
@@ -45,15 +48,15 @@ def slide(
                     break
                 ended.put((number, work(item)))
         except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+            ended.put(error)  # first, since what stops at it may fail too
             stop.set()
-            ended.put(error)
         ended.put(None)
 
     # Daemons: a program that is ended does not wait for a server.
     threads = [threading.Thread(target=go_on, daemon=True) for _ in range(min(at_once, len(items)))]
     for thread in threads:
         thread.start()
-    failure: BaseException | None = None
+    failures: list[BaseException] = []
     try:
         running = len(threads)
         while running:
@@ -61,13 +64,23 @@ def slide(
             if one is None:
                 running -= 1
             elif isinstance(one, BaseException):
-                failure = failure or one
+                failures.append(one)
             else:
                 found[one[0]] = one[1]
                 done(one[0])
     except BaseException:
         stop.set()
         raise
-    if failure is not None:
-        raise failure
+    if len(found) < len(items):
+        raise failures[0] if failures else Interrupted(STOPPED)
     return [found[number] for number in range(len(items))]
+
+
+def _in_turn(items: Sequence[T], work: Callable[[T], R], stop: threading.Event, done: Callable[[int], None]) -> list[R]:
+    found = []
+    for number, item in enumerate(items):
+        if stop.is_set():
+            raise Interrupted(STOPPED)
+        found.append(work(item))
+        done(number)
+    return found

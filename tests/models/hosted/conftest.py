@@ -46,6 +46,7 @@ class FakeServer:
         streams: whether it answers in pieces where it is asked to; else as a whole all the same.
         window: tokens that it takes.
         refuses: parameters that it does not take.
+        takes: the values that it takes of some parameters; any of the others.
         goes_on: how an answer that was begun is gone on with: `always`, `told` (as vLLM), or not.
         gives: `alternatives` for tokens, likelihoods of tokens that are `named`, or of the `prompt`; all else is
             silently left out.
@@ -64,6 +65,7 @@ class FakeServer:
         self.streams = True
         self.window = 100_000
         self.refuses: set[str] = set()
+        self.takes: dict[str, set[str]] = {}
         self.goes_on = ""
         self.gives: set[str] = set()
         self.most_alternatives = 20
@@ -74,6 +76,7 @@ class FakeServer:
         )
         self.decides: Callable[[str, str, str], float | None] | None = None
         self.usage = True
+        self.version = "v1"
         self.cached = 0
         self.thought = ""
         self.apart = False
@@ -193,6 +196,9 @@ class FakeServer:
             to.wfile.write(b'data: {"choices": [{"index": 0, "delta": {"content": "half an"}}]}\n\n')
             to.wfile.flush()
             to.close_connection = True
+        elif ":" in fault:
+            status, said = fault.split(":", 1)
+            self._send(to, int(status), said.strip())
         elif fault.startswith("429"):
             self._send(to, 429, "slow down", **{"Retry-After": fault.removeprefix("429").strip() or "0"})
         else:
@@ -204,6 +210,9 @@ class FakeServer:
             if name in body or (name == "system" and messages[0]["role"] == "system"):
                 what = "System role not supported" if name == "system" else f"Unsupported parameter: '{name}'"
                 return self._send(to, 400, what)
+        for name, values in self.takes.items():
+            if name in body and body[name] not in values:
+                return self._send(to, 400, f"Unsupported value: '{name}' does not support '{body[name]}'")
         if body.get("top_logprobs", 0) > self.most_alternatives:
             return self._send(to, 400, f"Invalid value for 'top_logprobs': at most {self.most_alternatives}")
         begun = ""
@@ -245,10 +254,11 @@ class FakeServer:
         pieces = tokens_of(thought + text) or [text]
         kept = "".join(pieces[:most])
         finish = self.finish or ("length" if len(pieces) > most else "stop")
-        whole: dict[str, Any] = {"object": "chat.completion", "model": NAME, "system_fingerprint": "v1"}
+        whole: dict[str, Any] = {"object": "chat.completion", "model": NAME, "system_fingerprint": self.version}
         details = {"prompt_tokens_details": {"cached_tokens": self.cached}}
         if self.usage:
-            whole["usage"] = {"prompt_tokens": prompt, "completion_tokens": len(pieces[:most]), **details}
+            wrote = len(pieces[:most]) + len(tokens_of(self.thought)) * self.apart
+            whole["usage"] = {"prompt_tokens": prompt, "completion_tokens": wrote, **details}
         if body.get("stream") and self.streams:
             return self._stream(to, whole, kept, finish)
         message: dict[str, Any] = {"role": "assistant", "content": kept}

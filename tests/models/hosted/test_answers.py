@@ -149,14 +149,17 @@ def test_the_first_of_several_answers_counts(server: Any, load_served: Load) -> 
     assert [one.text for one in model.generate(asked("x", "y"), WORDS)] == ["one answer"] * 2
 
 
-@pytest.mark.parametrize("apart", [True, False])
-def test_thought_is_counted_and_taken_off(server: Any, load_served: Load, apart: bool) -> None:
+@pytest.mark.parametrize(("apart", "reasoned", "answered"), [(True, 6, 1), (False, 12, 2)])
+def test_thought_is_counted_and_taken_off(
+    server: Any, load_served: Load, apart: bool, reasoned: int, answered: int
+) -> None:
+    """7 tokens, or 14 with the marks around the thought, six parts of seven of the text being thought."""
     server.thought, server.apart, server.answer = "let me see what it is", apart, lambda messages: "red"
     model = load_served(server.name, reasoning=True)
     for prompts in (asked("x"), asked("x", "y")):
         one = model.generate(prompts, WORDS)[0]
         assert (one.text, one.failure) == ("red", "")
-        assert one.reasoning_tokens > 0 or apart
+        assert (one.reasoning_tokens, one.completion_tokens) == (reasoned, answered)
     body = server.chats[-1]
     assert body["max_tokens"] == 8 + 4096 and "stop" not in body
     assert body["chat_template_kwargs"] == {"enable_thinking": True}

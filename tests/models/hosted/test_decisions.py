@@ -11,7 +11,7 @@ import pytest
 
 import advisor
 from advisor.approaches import parse
-from advisor.errors import Interrupted, NotApplicable
+from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.models import Context, Prompt, Shot
 from advisor.models.clock import clock
 from advisor.models.hosted.purse import Purse
@@ -123,7 +123,7 @@ def test_what_was_decided_is_not_asked_again(decider: Any, load_served: Load, tm
     sent = len(of_decisions(decider))
     with second.keeping_answers(kept):
         after = second.decide(about("my parcel", "an address"), LABELS)
-    assert len(of_decisions(decider)) == sent
+    assert len(of_decisions(decider)) == sent + 1  # whether it decides at all
     assert [one.probabilities for one in after] == [one.probabilities for one in before]
     assert "my parcel" not in kept.read_text()
     answered = [json.loads(line) for line in kept.read_text().splitlines()]
@@ -164,3 +164,12 @@ def test_the_approach_asks_it(decider: Any, load_served: Load, tmp_path: Path) -
     (skipped,) = advisor.compare(tickets, load_served(decider.name), ["decision"], out=tmp_path / "b").runs
     assert skipped.status == "skipped"
     assert "has no endpoint for decisions" in str(skipped.error)
+
+
+def test_an_endpoint_that_is_denied_is_none_and_a_wrong_key_is_told(decider: Any, load_served: Load) -> None:
+    refused = "403"
+    decider.fault = lambda number: refused if decider.requests[number - 1].path == "/v1/decisions" else None
+    assert not load_served(decider.name).decides(LABELS)
+    refused = "401"
+    with pytest.raises(UserError, match="the server takes no such key: 401 fault 401"):
+        load_served(decider.name).decides(LABELS)

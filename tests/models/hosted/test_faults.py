@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from advisor.errors import Interrupted, UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.clock import clock
 from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.trouble import trouble_of
 
 WORDS = Decoding(8, ("\n",))
 Load = Callable[..., Any]
@@ -49,6 +52,94 @@ def test_a_server_says_how_long_to_wait(server: Any, load_served: Load) -> None:
     began = time.perf_counter()
     model.generate(asked("a"), WORDS)
     assert 0.14 < time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("said", "least"),
+    [
+        ("You exceeded your current quota, please check your plan and billing. Please retry in 0.15s.", 0.15),
+        ('You exceeded your current quota {"@type": "RetryInfo", "retryDelay": "0.15s"}', 0.15),
+        ("Rate limit reached. Please try again in 150ms. Visit the pages on limits.", 0.15),
+        ("retry_delay { seconds: 0.15 }", 0.15),
+        ("Rate limit reached. Try again in 1h2m0.5s.", 0.2),  # no longer than patience allows
+        ("Exceeded your current quota.", 0.0),
+    ],
+)
+def test_a_server_says_in_words_how_long_to_wait(server: Any, load_served: Load, said: str, least: float) -> None:
+    model = load_served(server.name)
+    model.generate(asked("warm"), WORDS)
+    first = len(server.requests)
+    server.fault = lambda number: f"429: {said}" if number == first + 1 else None
+    began = time.perf_counter()
+    assert model.generate(asked("a"), WORDS)[0].text == "said a"
+    assert least <= time.perf_counter() - began < least + 0.14
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 1m12.5s.", 72.5),
+        ("try again in 20ms", 0.02),
+        ("Please retry in 34.074824224s.", 34.074824224),
+        ("'retryDelay': '34s'", 34.0),
+        ("retry after 2 minutes", 120.0),
+        ("Retry after 10 seconds", 10.0),
+        ("try again in 1h2m", 3720.0),
+        ("try again in a minute", None),
+        ("try again", None),
+    ],
+)
+def test_a_time_to_wait_is_read_off_a_text(text: str, seconds: float | None) -> None:
+    error = RuntimeError(text)
+    error.status_code = 429  # type: ignore[attr-defined]
+    trouble = trouble_of(error, str)
+    assert (trouble.kind, trouble.wait) == ("busy", None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "402",
+        "429: {'code': 'insufficient_quota'}",
+        "429: Your credit balance is used up",
+        "400: Your credit balance is too low to access the API",
+    ],
+)
+def test_an_account_without_money_interrupts_at_once(server: Any, load_served: Load, fault: str) -> None:
+    server.fault = lambda number: fault if server.requests[number - 1].path.endswith("completions") else None
+    with pytest.raises(Interrupted, match="what its account may spend is spent"):
+        load_served(server.name).generate(asked("x"), WORDS)
+    assert len(server.chats) == 1
+
+
+def test_what_a_key_may_not_do_is_told(server: Any, load_served: Load) -> None:
+    """But a server that does not say to it what it serves may answer all the same."""
+    denied = "models"
+    server.fault = lambda number: "403" if server.requests[number - 1].path.endswith(denied) else None
+    model = load_served(server.name)
+    assert model.generate(asked("x"), WORDS)[0].text == "said x"
+    assert model.context_window == 32_768
+    denied = "completions"
+    with pytest.raises(UserError, match="the key may not do this: 403 fault 403") as caught:
+        model.generate(asked("x"), WORDS)
+    assert "ADVISOR_API_KEY_TOY" in caught.value.hint
+
+
+def test_an_effort_that_several_requests_are_refused_for_is_given_up_once(
+    server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{server.address}/v1")
+    server.takes = {"reasoning_effort": {"minimal", "low"}}
+    together = threading.Barrier(8)
+    server.fault = lambda number: (together.wait(5), None)[1] if number <= 8 else None
+    model = load_served("openai:toy", concurrency=8)
+    model.generate(asked(*map(str, range(20))), WORDS)
+    assert Counter(body.get("reasoning_effort") for body in server.chats) == {"none": 8, "minimal": 20}
+    assert not [note for note in model.notes if "reason" in note]
+    server.takes = {"reasoning_effort": set()}
+    model.generate(asked("x", "y"), WORDS)
+    assert "reasoning_effort" not in server.chats[-1]
+    assert "It takes no word on how long to reason before it answers." in model.notes
 
 
 def test_a_slow_answer_is_given_up_and_asked_again(server: Any, load_served: Load) -> None:

@@ -164,6 +164,29 @@ def test_an_answer_that_says_the_key_is_kept_without_it(
         assert load_served(server.name).generate(prompts, WORDS)[0].text == "it is [key]."
 
 
+def test_an_answer_keeps_words_that_are_secrets_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_PASSWORD", "postgres")
+    monkeypatch.setenv("SIGNING_SECRET", "correct horse battery staple 42")
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "tok987654321abcdefg")
+    monkeypatch.setenv("LONG_KEY", "internationalization")
+    scrub = Scrubber(PLANTED, "")
+    said = "use postgres 16, correct horse battery staple 42 and internationalization"
+    assert scrub.out_of(said) == said
+    assert scrub("use postgres 16, internationalization") == "use [key] 16, [key]"
+    assert scrub.out_of("it is tok987654321abcdefg") == "it is [key]"
+
+
+@pytest.mark.parametrize("part", [PLANTED, PLANTED.upper(), PLANTED[:9], PLANTED[5:15], PLANTED[-16:], PLANTED[:-1]])
+def test_an_answer_keeps_no_part_of_the_key_that_was_sent(part: str) -> None:
+    assert Scrubber(PLANTED).out_of(f"it is ({part}).") == "it is ([key])."
+
+
+def test_an_answer_keeps_what_a_key_has_in_common_with_words() -> None:
+    said = "a token-based login, 0123456789, abcdef, sk-"
+    assert Scrubber("token-abc123").out_of(said) == Scrubber(PLANTED).out_of(said) == said
+    assert Scrubber("token-abc123").out_of("token-abc123") == "[key]"
+
+
 def test_a_comparison_leaves_no_key_behind(
     server: Any,
     load_served: Load,

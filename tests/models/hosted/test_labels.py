@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from advisor.errors import NotApplicable
+from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.models import Prompt
 from advisor.models.clock import clock
 from advisor.models.hosted.labels import LabelTree, spelt
 from advisor.models.hosted.lifting import BIAS, lifted, lifted_alone, lifting
+from advisor.models.hosted.patience import Patience
 
 Load = Callable[..., Any]
 LABELS = ("spare parts", "spare time", "sales")
@@ -189,6 +190,55 @@ def test_a_server_that_fails_on_a_trial_has_that_door_shut(llama: Any, load_serv
     llama.holds, llama.gives = {"grammar"}, set()
     model = load_served(llama.name)
     assert model.tells_labels_by(LABELS) == "constraint"
+
+
+STARTING = Patience(first_wait=0.001, longest_wait=0.01, tries=8, gone_seconds=5.0)
+
+
+def test_a_server_that_is_starting_is_waited_for(llama: Any, load_served: Load) -> None:
+    """Longer than a trial takes, both where it is asked what it serves and where a door is tried."""
+    llama.listed = {"max_model_len": 512}
+    llama.fault = lambda number: "503: Loading model" if number <= 6 or 8 <= number <= 13 else None
+    model = load_served(llama.name, patience=STARTING)
+    assert model.context_window == 512
+    assert model.tells_labels_by(LABELS) == "likelihood"
+    assert best(model.score(PROMPTS, LABELS)) == ["sales", "spare parts", "spare time"]
+
+
+@pytest.mark.parametrize("answered", range(9))
+def test_of_a_server_that_fails_for_long_nothing_is_concluded(llama: Any, load_served: Load, answered: int) -> None:
+    llama.listed = {"max_model_len": 512}
+    llama.fault = lambda number: "503: Loading model" if number > answered else None
+    model = load_served(llama.name)
+    for _ in range(2):
+        with pytest.raises(Interrupted, match=r"the server is gone \(503 Loading model\); the same command goes on"):
+            model.tells_labels_by(LABELS), model.context_window
+    llama.fault = lambda number: None
+    assert (model.tells_labels_by(LABELS), model.context_window) == ("likelihood", 512)
+    assert best(model.score(PROMPTS, LABELS)) == ["sales", "spare parts", "spare time"]
+
+
+def test_a_tokenizer_that_fails_for_a_while_is_used_all_the_same(llama: Any, load_served: Load) -> None:
+    failed = []
+    llama.fault = lambda number: (
+        failed.append(number) or "503" if llama.requests[number - 1].path == "/tokenize" and len(failed) < 4 else None
+    )
+    assert load_served(llama.name, patience=STARTING).tells_labels_by(LABELS) == "likelihood"
+    assert sum(one.path == "/tokenize" for one in llama.requests) > len(failed) + 3
+
+
+def test_a_failure_ends_what_is_asked_for_other_prompts(llama: Any, load_served: Load) -> None:
+    """Each takes many requests, one after the other."""
+    labels = tuple(f"a b{number} c{number} d{number} e{number}" for number in range(6))
+    llama.vocabulary = [*sorted({f" {one}" for label in labels for one in label.split()}), "<|end|>"]
+    model = load_served(llama.name, concurrency=8)
+    assert model.tells_labels_by(labels) == "likelihood"
+    llama.seconds = 0.05
+    refused = len(llama.requests) + 12
+    llama.fault = lambda number: "401" if number == refused else None
+    with pytest.raises(UserError, match="takes no such key"):
+        model.score([Prompt("Sort.", f"text {number}", labels) for number in range(16)], labels)
+    assert len(llama.requests) - refused <= 7  # those that were under way beside it
 
 
 def test_a_tree_asks_about_what_labels_share_once() -> None:
