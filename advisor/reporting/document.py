@@ -16,7 +16,7 @@ from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Versus
-from advisor.verdict.effort import OPERATIONS, effort
+from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
 SCHEMA = 1
 _NAMES = dict.fromkeys(("above the majority class", "above the most frequent answer"), "above the majority answer")
@@ -202,15 +202,15 @@ def _largest(values: Iterable[float | None]) -> float | None:
 
 
 def _time(comparison: Comparison) -> dict[str, object]:
-    found, model = effort(comparison), comparison.model
+    found, model = effort(comparison), ceiling_of(comparison.models)
     return {
         "seconds": found.seconds,
         "tokens": found.tokens,
         "ceiling": {
-            "flops": model.matrix_flops,
-            "parameters": model.matrix_parameters,
-            "dtype": model.dtype,
-            "others_cpu_share": model.matrix_others,
+            "flops": model and model.matrix_flops,
+            "parameters": model and model.matrix_parameters,
+            "dtype": model and model.dtype,
+            "others_cpu_share": model and model.matrix_others,
         },
         "share_of_ceiling": found.shares,
         "operations": OPERATIONS,

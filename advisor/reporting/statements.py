@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from advisor.cleaning import plain
 from advisor.measuring.attempt import LATENCY, PREDICT
-from advisor.measuring.records import ModelFacts, TaskFacts
+from advisor.measuring.records import Member, ModelFacts, TaskFacts
 from advisor.reporting import figures
 from advisor.tasks import Limits
 from advisor.verdict import words
@@ -237,19 +237,31 @@ def time_spent(decision: Decision) -> str:
 
 
 def share_of_ceiling(decision: Decision) -> str:
-    """The share of the machine's peak rate of matrix products that the model reached, and what was counted."""
+    """The share of the machine's peak rate of matrix products that the models reached, and what was counted."""
     found = effort(decision.comparison)
-    model = next((m.facts for m in decision.comparison.models if m.facts.matrix_flops), decision.comparison.model)
-    if not found.shares or not model.matrix_flops:
+    if not found.shares:
         return ""
     reached = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items())
     counted = " and ".join(f"{OPERATIONS[name]} ({name})" for name in found.shares)
     return (
-        f"{reached} of {figures.rate(model.matrix_flops)}, which matrix products of the model's shapes reached here in "
-        f"{model.dtype}. Counted are {counted} operations for each token and each of the "
-        f"{figures.parameters(model.matrix_parameters)} weights of the linear layers, not attention, the output layer "
+        f"{reached} of {_ceilings(found.members)}. Counted are {counted} operations for each token and each of the "
+        f"{_weights(found.members)} of the linear layers, not attention, the output layer "
         "or an adapter." + (" Other programs were at work meanwhile: alone it is more." if busy(decision) else "")
     )
+
+
+def _ceilings(members: Sequence[Member]) -> str:
+    """The rates that shares are of."""
+    rates = [figures.rate(member.facts.matrix_flops or 0.0) for member in members]
+    if len(members) == 1:
+        dtype = members[0].facts.dtype
+        return f"{rates[0]}, which matrix products of the model's shapes reached here in {dtype}"
+    each = [f"{m.alias} {rate} in {m.facts.dtype}" for m, rate in zip(members, rates, strict=True)]
+    return f"what matrix products of each model's shapes reached here ({words.listed(each)})"
+
+
+def _weights(members: Sequence[Member]) -> str:
+    return f"{figures.parameters(members[0].facts.matrix_parameters)} weights" if len(members) == 1 else "weights"
 
 
 def caveats(decision: Decision) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import advisor
 from advisor.approaches import apart
+from advisor.measuring.records import Comparison
 from advisor.models.load import Loading, ModelSource, model_sources
 from advisor.tasks import Task, subset
 from advisor.verdict.decision import Row
@@ -31,15 +32,21 @@ def parity(task: Task, server: str, approaches: Sequence[str], size: Size, out: 
         server: the name by which the served model is loaded.
     """
     taken = subset(task, limit=min(size.test, len(task.test)), train_limit=min(size.train, len(task.train)))
-    comparison = advisor.compare(taken, _models(server), approaches, out=out)
+    return on_both_sides(advisor.compare(taken, _models(server), approaches, out=out))
+
+
+def on_both_sides(comparison: Comparison) -> list[dict[str, Any]]:
+    """One row for each approach that both sides measured to the end."""
     rows = {row.spec: row for row in advisor.decide(comparison).rows}
     texts = {run.spec: {p.id: p.text for p in run.predictions} for run in comparison.runs}
     found = []
     for spec in dict.fromkeys(apart(row)[0] for row in rows):
         here, there = (f"{spec}@{side}" for side in (HERE, THERE))
+        if any(side not in rows or rows[side].status != "ok" for side in (here, there)):
+            continue
         equal = sum(texts[here][id] == texts[there][id] for id in texts[here])
         sides = {HERE: _side(rows[here]), THERE: _side(rows[there])}
-        found.append({"task": task.name, "spec": spec, "n": len(texts[here]), "equal": equal, **sides})
+        found.append({"task": comparison.task.name, "spec": spec, "n": len(texts[here]), "equal": equal, **sides})
     return found
 
 

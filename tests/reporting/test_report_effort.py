@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from advisor.measuring.records import Run
+from advisor.measuring.records import Member, ModelFacts, Run
 from advisor.models.clock import Span
 from advisor.reporting import figures, report
 from advisor.verdict.decision import Decision
@@ -85,6 +85,52 @@ def test_programs_read_it_too(spent: Decision, full: Decision) -> None:
     assert by_spec["rag:k=3"]["reused"] == {"embeddings": 3.0}
     unknown = json.loads(report(full, "json"))["time"]
     assert (unknown["seconds"], unknown["share_of_ceiling"], unknown["ceiling"]["flops"]) == ({}, {}, None)
+
+
+HOSTED = {"place": "network", "device": "elsewhere", "dtype": "unknown"}
+
+
+def of_several(spent: Decision, *models: ModelFacts) -> Decision:
+    """The work of `spent`, once on each of the models; the next reads in twice the time."""
+    runs, members = [], []
+    for number, model in enumerate(models):
+        span = Span(100.0 * (number + 1), 20_000)
+        runs.append(Run(f"zero-shot@m{number}", 0, "ok", spans={"prefill": span}, key=f"k{number}", model=f"m{number}"))
+        members.append(Member(f"m{number}", model, key=f"k{number}"))
+    made = replace(spent.comparison, model=models[0], runs=tuple(runs), members=tuple(members))
+    return replace(spent, comparison=made)
+
+
+def test_the_ceiling_is_that_of_the_model_that_has_one(spent: Decision) -> None:
+    here = spent.comparison.model
+    hosted = replace(here, matrix_flops=None, matrix_parameters=None, **HOSTED)  # type: ignore[arg-type]
+    decision = of_several(spent, hosted, here)
+    told = words(report(decision))
+    assert "prefill 25 % of 80 GFLOP/s, which matrix products of the model's shapes reached here in float32." in told
+    found = json.loads(report(decision, "json"))["time"]
+    assert found["ceiling"] == {
+        "flops": 8e10,
+        "parameters": 100_000_000,
+        "dtype": "float32",
+        "others_cpu_share": None,
+    }
+    assert found["share_of_ceiling"] == {"prefill": 0.25}
+
+
+def test_of_several_models_with_a_ceiling_each_has_its_own(spent: Decision) -> None:
+    one = spent.comparison.model
+    other = replace(one, matrix_flops=1e10, matrix_parameters=50_000_000, dtype="bfloat16")
+    decision = of_several(spent, one, other)
+    told = words(report(decision))
+    # 4e12 and 2e12 operations, where 8e12 and 2e12 were possible
+    assert (
+        "prefill 60 % of what matrix products of each model's shapes reached here (m0 80 GFLOP/s in float32 and m1 10 "
+        "GFLOP/s in bfloat16). Counted are 2 (prefill) operations for each token and each of the weights of the linear "
+        "layers" in told
+    )
+    found = json.loads(report(decision, "json"))["time"]
+    assert found["share_of_ceiling"] == {"prefill": 0.6}
+    assert set(found["ceiling"].values()) == {None}
 
 
 def test_rates() -> None:
