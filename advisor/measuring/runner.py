@@ -157,7 +157,8 @@ class Measurement:
         try:
             with self.model.keeping_answers(self.assignment.answers):
                 predictor = self._restored(before)
-                done = before if predictor is not None and before else self._nothing()
+                nothing = Run(self.assignment.spec, self.assignment.seed, "interrupted")
+                done = before if predictor is not None and before else nothing
                 predictor = predictor or self._fit(before)
                 self._predict(predictor, {p.id for p in done.predictions})
             self._repeat(predictor)
@@ -174,10 +175,6 @@ class Measurement:
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
         for kept in (self.assignment.answers, vectors_beside(self.assignment.answers)):
             kept.unlink(missing_ok=True)
-
-    def _nothing(self) -> Run:
-        """What is done of a run that begins."""
-        return Run(self.assignment.spec, self.assignment.seed, "interrupted")
 
     def lacks_requests(self, before: Run) -> bool:
         """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
