@@ -160,9 +160,8 @@ class _Row:
         n = len(self.task.test)
         asked = self._asked(n)
         if not self.here:
-            if (
-                self.likely and self.approach.follows_query and not self.before
-            ):  # whether each is asked blank too is chosen while fitting
+            # Whether each is asked blank too is chosen while fitting.
+            if self.likely and self.approach.follows_query and not self.before:
                 asked = _between(asked, asked + self._blank(n))
             return self._priced(asked, self._seconds(asked.calls), 0.0)
         qps = self.foreseen.throughput_qps

@@ -135,11 +135,7 @@ def _goes_on(before: Run | None) -> bool:
 
 
 class Measurement:
-    """One run: its steps, each recorded as soon as it is done.
-
-    Attributes:
-        doing: the step that is going on, as in `advisor.measuring.attempt.STEPS`.
-    """
+    """One run: its steps, each recorded as soon as it is done; `doing` is the one (of `STEPS`) that is going on."""
 
     def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
         self.assignment = assignment

@@ -97,7 +97,7 @@ def of_several(spent: Decision, *models: ModelFacts) -> Decision:
         span = Span(100.0 * (number + 1), 20_000)
         runs.append(Run(f"zero-shot@m{number}", 0, "ok", spans={"prefill": span}, key=f"k{number}", model=f"m{number}"))
         members.append(Member(f"m{number}", model, key=f"k{number}"))
-    made = replace(spent.comparison, model=models[0], runs=tuple(runs), members=tuple(members))
+    made = replace(spent.comparison, model=models[0], runs=tuple(runs), members=tuple(members), several=True)
     return replace(spent, comparison=made)
 
 
