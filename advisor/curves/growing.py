@@ -24,7 +24,7 @@ from advisor.measuring.comparing import Plan, carry_out, keep_threads
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lock import CURVES, alone
 from advisor.measuring.progress import Progress, Silence
-from advisor.measuring.reading import as_written, identity, read_comparison
+from advisor.measuring.reading import as_written, identity, is_same_model, read_comparison
 from advisor.measuring.records import Comparison, described_by
 from advisor.models import LanguageModel
 from advisor.models.languages import language_caveats
@@ -161,7 +161,7 @@ def _recorded(folder: Path, fingerprint: str, head: Mapping[str, Any]) -> Iterat
     if not any(folder.glob("*.jsonl")):
         return
     comparison = read_comparison(folder)
-    if comparison.task.fingerprint == fingerprint and identity(asdict(comparison.model)) == identity(head["model"]):
+    if comparison.task.fingerprint == fingerprint and is_same_model(asdict(comparison.model), head["model"]):
         yield comparison
 
 

@@ -247,6 +247,13 @@ def identity(model: Mapping[str, Any]) -> dict[str, Any]:
     return {name: model[name] for name in SAME_MODEL} | {name: model[name] for name in ASKED_FOR if model.get(name)}
 
 
+def is_same_model(described: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
+    """Whether a model is the one that was recorded, as far as the record says: earlier versions said less."""
+    now = {name: described[name] for name in SAME_MODEL if name in recorded}
+    asked = all((described.get(name) or None) == (recorded.get(name) or None) for name in ASKED_FOR)
+    return asked and all(recorded[name] == value for name, value in now.items())
+
+
 def is_head(line: Mapping[str, Any]) -> bool:
     """Whether a line of the journal begins a comparison, by a version that says what this one goes by."""
     model = line.get("model")

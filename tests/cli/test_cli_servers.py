@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from advisor.models.hosted.patience import Patience
+
 Advisor = Callable[..., Any]
 
 
 @pytest.fixture
 def gone(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a model where nobody listens; it is looked for once."""
+    """The name of a model where nobody listens; nobody waits for it to come back."""
     pytest.importorskip("openai", reason="pip install 'adaptation-advisor[api]'")
-    monkeypatch.setattr("advisor.models.hosted.served.LOOKS", 1)
+    hasty = Patience(tries=1, first_wait=0.01, longest_wait=0.01, in_a_row=1, gone_seconds=0.0)
+    monkeypatch.setattr("advisor.models.hosted.loading.load.__defaults__", (hasty,))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}/v1#small"
