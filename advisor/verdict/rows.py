@@ -12,7 +12,7 @@ from advisor.measuring import timing
 from advisor.measuring.disturbance import disturbances
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
-from advisor.measuring.records import Answer, Comparison, Member, Run, Status
+from advisor.measuring.records import Answer, Comparison, Run, Status
 from advisor.verdict import words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike
@@ -99,7 +99,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         reused=_summed(run.reused for run in good),
         measured=min((run.measured for run in good if run.measured), default=None),
         alike=all_alike(good, comparison.answers),
-        others=disturbances(good, member.facts) if member and _computes_here(runs[0], member) else {},
+        others=disturbances(good, member.facts) if member else {},
         timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
         differing=sum(run.differing for run in good),
         model=runs[0].model,
@@ -108,11 +108,6 @@ def _row(comparison: Comparison, spec: str) -> Row:
         failures=_failures(good),
         answered_by=tuple(dict.fromkeys(version for run in good for version in run.answered_by)),
     )
-
-
-def _computes_here(run: Run, member: Member) -> bool:
-    """Whether what other processes took says something of its times: a server on this machine is one of them."""
-    return member.facts.place == "process" or not run.uses_model
 
 
 def _failures(runs: Sequence[Run]) -> dict[str, int]:
