@@ -25,6 +25,7 @@ from benchmarks.servers.unquantised import unquantised
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "servers.json"
+Found = Iterator[tuple[str, Any]]
 LABELS, QUESTIONS = ["zero-shot", "few-shot"], ["zero-shot", "few-shot", "rag"]
 PARALLEL = ("--parallel", str(CONCURRENCY), "--context", "2048")
 
@@ -41,39 +42,37 @@ def main() -> None:
     options = parser.parse_args()
     if options.what != "table":
         before, began = look(), time.perf_counter()
-        found = BENCHMARKS[options.what](options)
-        others = between(before, look())
-        _keep(options.what, found, others, time.perf_counter() - began)
+        for name, found in BENCHMARKS[options.what](options):  # kept one by one, as they come
+            _keep(options.what, {name: found}, between(before, look()), time.perf_counter() - began)
     print(table(json.loads(RESULTS.read_text())))
 
 
-def _overhead(options: argparse.Namespace) -> dict[str, Any]:
-    return {f"{seconds:g}": overhead(seconds) for seconds in (0.02, 0.05, 0.2)}
+def _overhead(options: argparse.Namespace) -> Found:
+    for seconds in (0.02, 0.05, 0.2):
+        yield f"{seconds:g}", overhead(seconds)
 
 
-def _parity(options: argparse.Namespace) -> dict[str, Any]:
-    size, found = Size(options.test, options.train), {}
+def _parity(options: argparse.Namespace) -> Found:
+    size = Size(options.test, options.train)
     for name, task, specs in _tasks(options):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             if options.server:
-                found[f"{options.name}, {name}"] = parity(task, options.server, specs, size, place / "other")
+                yield f"{options.name}, {name}", parity(task, options.server, specs, size, place / "other")
                 continue
             with serving(*PARALLEL) as server:
-                found[f"llama.cpp, {name}"] = parity(task, server.model, specs, size, place / "quantised")
+                yield f"llama.cpp, {name}", parity(task, server.model, specs, size, place / "quantised")
             file = unquantised(SMOLLM2.locate(), place / "float32.gguf")
             with serving(*PARALLEL, "--file", str(file)) as server:
-                found[f"llama.cpp in float32, {name}"] = parity(task, server.model, specs, size, place / "float")
-    return found
+                yield f"llama.cpp in float32, {name}", parity(task, server.model, specs, size, place / "float")
 
 
-def _planning(options: argparse.Namespace) -> dict[str, Any]:
-    found = {}
+def _planning(options: argparse.Namespace) -> Found:
     for name, task, specs in _tasks(options):
         taken = subset(task, limit=min(options.test, len(task.test)), train_limit=min(options.train, len(task.train)))
         with tempfile.TemporaryDirectory() as folder, serving(*PARALLEL) as server:
-            found[name] = planning(taken, server.model, [*specs, "lora:epochs=1@here"], load_prices(), Path(folder))
-    return found
+            specs = [*specs, "lora:epochs=1@here"]
+            yield name, planning(taken, server.model, specs, load_prices(), Path(folder))
 
 
 def _tasks(options: argparse.Namespace) -> Iterator[tuple[str, Task, list[str]]]:
@@ -95,7 +94,7 @@ def _keep(what: str, found: dict[str, Any], others: Contention, seconds: float) 
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
 
 
-BENCHMARKS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+BENCHMARKS: dict[str, Callable[[argparse.Namespace], Found]] = {
     "overhead": _overhead,
     "parity": _parity,
     "planning": _planning,
