@@ -29,7 +29,7 @@ from advisor.forecast.plan import Scope
 from advisor.measuring.again import time_again
 from advisor.measuring.comparing import compare
 from advisor.measuring.lineup import Lineup, asked, lineup
-from advisor.measuring.reading import note_spans
+from advisor.measuring.reading import host_of, note_spans
 from advisor.measuring.records import Comparison
 from advisor.models.clock import clock
 from advisor.models.load import ModelSource
@@ -103,12 +103,13 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
     given = options.approach or (None if options.latency_again else list(task.defaults.approaches) or None)
     sources = sources_of(options, task)
-    rows = lineup(asked(given, task), sources)
+    scope = _scope(options, task)
+    rows = lineup(asked(given, task), sources, host_of(scope.folder, [source.alias for source in sources]))
     _check_several(options, sources)
-    cap_of(options)
+    cap = cap_of(options)
     if options.plan:
-        return _plan(options, task, sources, rows, prices)
-    cap = cap_of(options) or asked_cap(task, sources, rows, prices, _scope(options, task))
+        return _plan(options, task, sources, rows, prices, scope)
+    cap = cap or asked_cap(task, sources, rows, prices, scope)
     with (
         LiveProgress(silent=False) as progress,
         fresh() if options.fresh else nullcontext(),
@@ -157,13 +158,20 @@ def _check_several(options: argparse.Namespace, models: Sequence[ModelSource]) -
             raise UserError(f"--{option} is for one model, and there are {names}", "name one with --model")
 
 
-def _plan(options: argparse.Namespace, task: Task, sources: Sequence[ModelSource], rows: Lineup, prices: Prices) -> int:
+def _plan(
+    options: argparse.Namespace,
+    task: Task,
+    sources: Sequence[ModelSource],
+    rows: Lineup,
+    prices: Prices,
+    scope: Scope,
+) -> int:
     """Print what the comparison is going to take; returns the exit code."""
     if options.budget or options.latency_again:
         other = "--budget" if options.budget else "--latency-again"
         raise UserError(f"--plan does not go with {other}", "leave one of them out")
     with LiveProgress(silent=False) as progress:
-        found = planned_comparison(task, sources, rows, prices, _scope(options, task), progress)
+        found = planned_comparison(task, sources, rows, prices, scope, progress)
     show(found, sys.stdout, "json" if options.json else "terminal")
     return 0
 

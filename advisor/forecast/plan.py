@@ -336,7 +336,10 @@ def _assumed(model: ModelOutlook, task: Outline) -> Iterator[str]:
     """What a plan for this model rests on."""
     facts, name = model.facts, model.alias
     if facts.place == "process":
-        yield f"{name}: seconds are foreseen from a short probe on this machine."
+        if model.rates == Rates():
+            yield f"{name}: its seconds cannot be told by a probe here."
+        else:
+            yield f"{name}: seconds are foreseen from a short probe on this machine."
         return
     yield f"{name}: tokens are estimated from bytes, and no prompt is taken to be cached."
     if task.kind == "classification" and told_by(facts) == "likelihood":
