@@ -211,6 +211,7 @@ def _loaded_and_measured(
     progress: Progress,
     more: Mapping[str, Any],
 ) -> None:
+    """The runs of a model that is loaded for them; in a frame of its own, so that nothing refers to it afterwards."""
     with loaded(source) as model:
         _measure(plan, task, model, chosen, progress, more)
 
