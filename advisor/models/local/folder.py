@@ -28,7 +28,8 @@ def check_folder(name: str, folder: Path) -> None:
     """See that a folder holds a whole language model and its tokenizer.
 
     Raises:
-        UserError: it holds an adapter beside whole weights, an encoder, a model of both parts, a classifier, or no tokenizer.
+        UserError: it holds an adapter beside whole weights, an encoder, a model of both parts, a classifier, or no
+            tokenizer.
     """
     if (base := adapter_of(folder)) is not None:
         raise UserError(

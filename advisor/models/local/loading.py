@@ -29,7 +29,7 @@ from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
 from advisor.models.local.packages import MINILM, SMOLLM2
-from advisor.models.local.quantising import NAMES, checked, quantiser
+from advisor.models.local.quantising import NAMES, checked, quantised, quantiser
 from advisor.models.local.shortage import give_back, left, out_of_memory, telling
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
@@ -74,12 +74,12 @@ def load(name: str, loading: Loading) -> LocalModel:
         module, renderer = read(number_format)
         choose(began)
         caveats = renderer.notes
-        if not _finite(module, renderer):
+        if not _finite(name, module, renderer):
             caveats = (*caveats, _out_of_range(name, number_format, asked=loading.dtype is not None))
             del module
             give_back()
             module, renderer = read(torch.float32)
-            if not _finite(module, renderer):
+            if not _finite(name, module, renderer):
                 _out_of_range(name, torch.float32, asked=True)
         thinking = renderer.for_thinking() if loading.reasoning else None
         if loading.reasoning and thinking is None:
@@ -140,9 +140,21 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
 
 
 @torch.inference_mode()
-def _finite(module: Any, renderer: Renderer) -> bool:
-    """Whether the logits of a prompt are numbers."""
-    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+def _finite(name: str, module: Any, renderer: Renderer) -> bool:
+    """Whether the logits of a prompt are numbers.
+
+    Raises:
+        UserError: the library that quantised the weights cannot multiply them here.
+    """
+    try:
+        logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        if not quantised(module) or out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "leave --quantize out, take other bits, or another device"
+        what = f"{name}: its quantised weights cannot be multiplied on {module.device}: {reason}"
+        raise UserError(what, hint) from error
     return bool(torch.isfinite(logits).all())
 
 

@@ -50,7 +50,7 @@ def merge(name: str, module: Any, folder: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that PEFT asks for; that adapters are merged already
             wrapped = get_peft_model(module, config)
-            found = set_peft_model_state_dict(wrapped, state)
+            found: Any = set_peft_model_state_dict(wrapped, state)
             absent = [key for key in found.missing_keys if "lora_" in key]
             if absent or found.unexpected_keys:
                 odd = (absent or list(found.unexpected_keys))[0]

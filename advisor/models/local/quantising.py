@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +15,7 @@ from advisor.models.load import Quantize
 NAMES: Mapping[Quantize, str] = {"4bit": "NF4", "8bit": "INT8"}
 EXTRA = "qlora"
 BYTES: Mapping[Quantize, float] = {"4bit": 0.516, "8bit": 1.0}
-"""Bytes a weight takes: 4 bits and the scales of blocks of 64, which are quantised too; 8 bits, a scale for each row."""
+"""Bytes of a weight: 4 bits and the scales of blocks of 64, quantised too; 8 bits and a scale for each row."""
 
 
 def quantiser(name: str, quantize: Quantize, number_format: torch.dtype, where: torch.device) -> BitsAndBytesConfig:
@@ -31,9 +29,7 @@ def quantiser(name: str, quantize: Quantize, number_format: torch.dtype, where: 
     if where.type == "mps":
         raise UserError(f"{name}: bitsandbytes does not quantise on Apple's GPUs", "--device cpu, or no --quantize")
     with needed(f"--quantize {quantize}", EXTRA):
-        importlib.import_module("bitsandbytes")
-    for noisy in ("bitsandbytes", "bitsandbytes.autograd._functions", "bitsandbytes.backends.cpu.ops"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+        import bitsandbytes  # noqa: F401
     if quantize == "8bit":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
