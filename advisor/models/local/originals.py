@@ -101,7 +101,7 @@ class Originals:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=scratch("originals"))  # noqa: SIM115 - open while they are away
             at = self._file.seek(0, 2)
-            self._file.write(memoryview(_as_bytes(tensor.cpu()).numpy()))
+            self._file.write(_as_bytes(tensor.cpu()).numpy().data)
             self._file.flush()
         except OSError as error:
             raise no_room(error, cache_folder()) or UserError(
