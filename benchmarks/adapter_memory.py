@@ -26,6 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 import advisor
 from advisor.approaches import TrainingExample, TrainingSet, Tuned
 from advisor.models import Decoding, Prompt
+from advisor.models.local.device import peak_memory, reset_peak_memory
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.gguf import converted
 from advisor.models.local.packages import SMOLLM2
@@ -53,12 +54,15 @@ class Measured:
     """What a process of one step says of itself.
 
     Attributes:
-        peak: bytes resident at most.
+        loading: bytes resident at most while the model was loaded, pages of the files that are read among them, which
+            the system may have back.
+        peak: bytes resident at most from then on.
         weights: bytes of the model's weights.
         seconds: of the step, loading included.
         notes: on the adapter, as the report has them.
     """
 
+    loading: int
     peak: int
     weights: int
     seconds: float
@@ -68,8 +72,8 @@ class Measured:
 def main() -> None:
     """Run every step of every model and write what it took."""
     lines = [
-        "| model | step | weights, MB | peak, MB | of that libraries | times the weights | at most | seconds |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        "| model | step | weights, MB | peak, MB | of libraries | times the weights | bound | seconds | loading, MB |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     with tempfile.TemporaryDirectory() as folder:
         _alone(folder, "make")
@@ -85,8 +89,9 @@ def main() -> None:
 def _row(model: str, step: str, found: Measured, fixed: int) -> str:
     what, bound = STEPS[step]
     times = (found.peak - fixed) / found.weights
-    sizes = (f"{size / 1e6:,.0f}" for size in (found.weights, found.peak, fixed))
-    row = f"| {' | '.join([NAMES[model], what, *sizes, f'{times:.2f}', f'{bound:g}', f'{found.seconds:.0f}'])} |"
+    *sizes, loading = (f"{size / 1e6:,.0f}" for size in (found.weights, found.peak, fixed, found.loading))
+    cells = [NAMES[model], what, *sizes, f"{times:.2f}", f"{bound:g}", f"{found.seconds:.0f}", loading]
+    row = f"| {' | '.join(cells)} |"
     print(row, *found.notes, sep="\n  ", flush=True)
     return row
 
@@ -108,22 +113,27 @@ def child(folder: Path, step: list[str]) -> None:
     began = time.perf_counter()
     if step == ["make"]:
         _make(folder)
-        weights, notes = 0, ()
+        loading, weights, notes = 0, 0, ()
     else:
         name = step[-1] if step[0] == "adapt" else step[0]
         model = advisor.load_model(
             "embedded" if name == "embedded" else str(folder / name), device="cpu", dtype="bfloat16"
         )
         assert isinstance(model, LocalModel)
+        loading = _resident()
+        reset_peak_memory(model.device)
         weights = sum(p.nbytes for p in model.module.parameters())
         notes = (
             _adapt(model, folder / f"{name}-adapter")
             if step[0] == "adapt"
             else _do(model, step[1], folder / f"{name}-adapter")
         )
-    status = Path("/proc/self/status").read_text().splitlines()
-    peak = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-    print(json.dumps(asdict(Measured(peak, weights, time.perf_counter() - began, notes))))
+    print(json.dumps(asdict(Measured(loading, _resident(), weights, time.perf_counter() - began, notes))))
+
+
+def _resident() -> int:
+    """Bytes that were resident at most, since that was last reset."""
+    return peak_memory(torch.device("cpu")) or 0
 
 
 def _make(folder: Path) -> None:
@@ -180,9 +190,10 @@ def _do(model: LocalModel, step: str, saved: Path) -> tuple[str, ...]:
 
 _HEAD = f"""# Memory of adapters
 
-Peak of what was resident, each step in a process of its own that is told by `{LIMIT}` to keep to its bound; models in
-bfloat16 on a CPU, LoRA of rank {TUNED.rank}; `python -m benchmarks.memory adapters`. What Python, torch and the
-libraries take themselves is what the same step takes with a tiny model; *times the weights* is without it. Eight
-prompts of 100 words are scored and two answered; training sees {len(LABELS)} examples of {LONG} words.
+Models in bfloat16 on a CPU, LoRA of rank {TUNED.rank}; each step in a process of its own that is told by `{LIMIT}`
+to keep to its bound; `python -m benchmarks.memory adapters`. *Peak* is what was resident at most once the model was
+loaded, *of libraries* what the same step takes with a tiny model, and *times the weights* the rest. While a model is
+loaded, pages of the files that are read count too, which the system has back when it needs them. Eight prompts of 100
+words are scored and two answered; training sees {len(LABELS)} examples of {LONG} words.
 
 """

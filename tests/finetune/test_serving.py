@@ -167,9 +167,7 @@ def test_a_quantised_base_is_trained_and_served(
     assert isinstance(merged.adaptation, Rebuilt)
     assert merged.adaptation.form == "merged"
     back = lora.restore(folder, model).adaptation
-    attached, found, again = (
-        scores(model, prompts_of, a) for a in (tuned.adaptation, merged.adaptation, back)
-    )
+    attached, found, again = (scores(model, prompts_of, a) for a in (tuned.adaptation, merged.adaptation, back))
     assert torch.equal(attached, again)
     moved = float((attached - own).abs().mean())
     assert moved > 0.3
