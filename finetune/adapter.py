@@ -59,7 +59,7 @@ def _put_in(module: Any, config: LoraConfig) -> Any:
 
 def _loses_scales(part: Any) -> bool:
     """Whether a layer holds codes of bitsandbytes' eight bits on a CPU, which PEFT puts into it anew for DoRA."""
-    weight = getattr(part, "weight", None)
+    weight: Any = getattr(part, "weight", None)
     return type(weight).__name__ == "Int8Params" and weight.device.type == "cpu"
 
 
