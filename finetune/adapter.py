@@ -46,10 +46,21 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
 
 
 def _put_in(module: Any, config: LoraConfig) -> Any:
+    if config.use_dora and any(_loses_scales(part) for part in module.modules()):
+        raise NotApplicable(
+            "DoRA cannot be laid beside weights of eight bits on a CPU, whose scales PEFT loses when it reads them; "
+            "leave dora out, or quantise to four bits (--quantize 4bit)"
+        )
     with _quietly():
         wrapped = get_peft_model(module, config, autocast_adapter_dtype=False)
     _in_format_of(module, wrapped)
     return wrapped
+
+
+def _loses_scales(part: Any) -> bool:
+    """Whether a layer holds codes of bitsandbytes' eight bits on a CPU, which PEFT puts into it anew for DoRA."""
+    weight: Any = getattr(part, "weight", None)
+    return type(weight).__name__ == "Int8Params" and weight.device.type == "cpu"
 
 
 def _in_format_of(module: Any, wrapped: Any) -> None:

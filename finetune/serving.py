@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from peft import LoraConfig
 
-from advisor.models import Adaptation
+from advisor.models import Adaptation, Merged
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.shortage import spare
 from finetune import adapter
 from finetune.settings import Serve
 
@@ -33,6 +34,8 @@ def served(asked: Serve, model: LocalModel, config: LoraConfig, state: adapter.S
     if place is None:
         reason = "since neither memory nor the disk had room for a second copy of these"
         return adapter.attached(config, state), f"{ATTACHED}, {reason}."
+    if place == "memory" and spare(2 * model.originals.size(merged.tensors), model.device):
+        return Merged(merged.key, dict(merged.tensors)), ""  # merged once, in the fit, and not by the first query
     note = (
         "The adapter was merged in place, the originals of the weights lying on disk meanwhile: memory had no room "
         "for a second copy."

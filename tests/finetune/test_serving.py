@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from advisor.approaches import TrainingSet
-from advisor.errors import UserError
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Attached, Decoding, Merged, Prompt
 from advisor.models.adaptation import Rebuilt
 from advisor.models.load import load_model
@@ -26,11 +26,6 @@ CHOICES = ["red", "green", "dark blue"]
 Bits = dict[str, torch.Tensor]
 BitsOf = Callable[[LocalModel], Bits]
 Untouched = Callable[[LocalModel, Bits], None]
-
-
-@pytest.fixture
-def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
 
 
 @pytest.fixture
@@ -83,10 +78,8 @@ def test_where_nothing_has_room_the_adapter_is_attached(
     bits_of: BitsOf,
     assert_untouched: Untouched,
     monkeypatch: pytest.MonkeyPatch,
-    no_memory: None,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.delenv("ADVISOR_MEMORY_GB")
     model = loaded(llama_folder)
     before = bits_of(model)
     ample = LORA.tune(curriculum, model, seed=0)
@@ -135,9 +128,8 @@ def wide_folder(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-@pytest.mark.parametrize("bits", ["4bit", "8bit"])
+@pytest.mark.parametrize(("bits", "dora"), [("4bit", False), ("4bit", True), ("8bit", False)])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("dora", [False, True])
 def test_a_quantised_base_is_trained_and_served(
     bits: str,
     dtype: str,
@@ -174,6 +166,18 @@ def test_a_quantised_base_is_trained_and_served(
     assert float((found - attached).abs().mean()) < (0.02 if (bits, dtype) == ("4bit", "float32") else 0.2) * moved
     model.generate(prompts_of, Decoding(3), merged.adaptation)
     assert torch.equal(scores(model, prompts_of, None), own)
+    assert_untouched(model, before)
+
+
+def test_dora_beside_eight_bits_is_refused_and_leaves_the_base(
+    wide_folder: Path, curriculum: TrainingSet, bits_of: BitsOf, assert_untouched: Untouched
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra qlora is not installed")
+    model = load_model(str(wide_folder), embedder=str(wide_folder), device="cpu", dtype="float32", quantize="8bit")
+    assert isinstance(model, LocalModel)
+    before = bits_of(model)
+    with pytest.raises(NotApplicable, match="DoRA cannot be laid beside weights of eight bits"):
+        replace(LORA, dora=True).tune(curriculum, model, seed=0)
     assert_untouched(model, before)
 
 

@@ -45,6 +45,10 @@ class Originals:
             self._places[asked] = self._choose(asked)
         return self._places[asked]
 
+    def size(self, names: Iterable[str]) -> int:
+        """Bytes of these tensors."""
+        return sum(_bytes(self._parameter(name)) for name in names)
+
     def own(self, name: str) -> torch.Tensor:
         """The model's own tensor of this name, whatever stands in its place; not to be written to."""
         if name not in self._kept:
@@ -77,7 +81,7 @@ class Originals:
             del self._kept[name]
 
     def _choose(self, names: frozenset[str]) -> Place | None:
-        size = sum(_bytes(self._parameter(name)) for name in names)
+        size = self.size(names)
         if spare(size, self._module.device):
             return "memory"
         folder: Path = cache_folder()
