@@ -26,11 +26,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 import advisor
 from advisor.approaches import TrainingExample, TrainingSet, Tuned
 from advisor.models import Decoding, Prompt
+from advisor.models.local.allocator import LIMIT
 from advisor.models.local.device import peak_memory, reset_peak_memory
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.gguf import converted
 from advisor.models.local.packages import SMOLLM2
-from advisor.models.local.shortage import LIMIT
 from advisor.models.local.source import find
 from benchmarks.comparisons import RESULTS
 from finetune import Lora, adapter
@@ -43,9 +43,10 @@ STEPS = {
     "training": ("trained with checkpointing, then merged", FOR_TRAINING),
 }
 NAMES = {"tiny": "tiny Llama", "embedded": "SmolLM2-135M-Instruct", "billion": "random Llama"}
+AMPLE = 64  # GB; a limit, under which freed memory is given back, but none that is felt
 LABELS = ["red", "blue"]
 WORDS = ["alpha", "beta", "gamma", "delta", "river", "stone", "cloud", "engine", "paper", "window"]
-LONG = 800  # words of a training example
+LONG = 600  # words of a training example
 TUNED = Lora(epochs=1, batch=1)
 
 
@@ -78,7 +79,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _alone(folder, "make")
         weights = {model: _alone(folder, "adapt", model).weights for model in NAMES}
-        fixed = {step: _alone(folder, "tiny", step).peak for step in STEPS}
+        fixed = {step: _alone(folder, "tiny", step, limit=AMPLE).peak for step in STEPS}
         for model in list(NAMES)[1:]:
             for step, (_, bound) in STEPS.items():
                 limit = (fixed[step] + bound * weights[model]) / 1e9
