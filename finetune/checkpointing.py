@@ -16,7 +16,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
+from advisor.models.local.shortage import left, not_enough
+
+SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
 Context = Callable[[], AbstractContextManager[None]]
 
@@ -45,6 +49,26 @@ def checkpointed(module: nn.Module, again: Context = nullcontext) -> Iterator[No
 def twice(compute: Callable[..., torch.Tensor], *given: Any, again: Context = nullcontext) -> Any:
     """What `compute` makes of what is given, of which alone the backward pass is left something."""
     return checkpoint(compute, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
+
+
+def foreseen(model: LocalModel, longest: int, at_once: int) -> tuple[bool, int]:
+    """Whether there is need of it, since the longest example's layers would not fit into what is free; and how many
+    tokens fit in one pass, of so many that are wanted, but at least that example's."""
+    free, _ = left(model.device)
+    if free is None:
+        return False, at_once
+    room = SHARE * free
+    needed = kept_bytes(model.module, longest, checkpointing=False) * longest > room
+    return needed, min(at_once, max(longest, int(room / kept_bytes(model.module, longest, needed))))
+
+
+def too_large(model: LocalModel, error: Exception, tokens: int) -> Exception:
+    """What is said of an example of so many tokens that does not fit even so; for its backward pass a CPU puts the
+    weights into another order."""
+    module = model.module
+    weights = sum(p.nbytes for p in module.parameters()) if model.device.type == "cpu" else 0
+    needs = tokens * kept_bytes(module, tokens, checkpointing=True) + weights
+    return not_enough(error, f"training on an example of {tokens:,} tokens", model.device, needs)
 
 
 def kept_bytes(module: Any, longest: int, checkpointing: bool) -> int:

@@ -20,8 +20,8 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.shortage import give_back, left, not_enough, out_of_memory
-from finetune.checkpointing import Context, checkpointed, kept_bytes
+from advisor.models.local.shortage import give_back, out_of_memory
+from finetune.checkpointing import Context, checkpointed, foreseen, too_large
 from finetune.fused import llama
 from finetune.fused.packing import Pack, TokenRow, packed_length
 
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 TOKENS_AT_ONCE = 4096
 LARGEST_GRADIENT = 1.0
-SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
 
 @dataclass(frozen=True)
@@ -123,17 +122,8 @@ class Trainer:
         self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
         self.total = self._steps_an_epoch * self.schedule.epochs
         self._batches = _minibatches(examples, self.schedule, seed)
-        self._look_ahead(max(row.tokens for row in examples))
-
-    def _look_ahead(self, longest: int) -> None:
-        """Do less at once where memory is short, and checkpoint where not even the longest example would fit."""
-        free, _ = left(self.model.device)
-        if free is None:
-            return
-        module, room = self.model.module, SHARE * free
-        self.history.checkpointing = kept_bytes(module, longest, checkpointing=False) * longest > room
-        each = kept_bytes(module, longest, self.history.checkpointing)
-        self.at_once = min(self.at_once, max(longest, int(room / each)))
+        longest = max(row.tokens for row in examples)
+        self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once)
 
     def go_on(self, until: int) -> None:
         """Take the steps up to number `until`, or to where training stops early."""
@@ -277,7 +267,7 @@ class Trainer:
                     if not out_of_memory(error):
                         raise
                     if len(part) == 1 and (self.history.checkpointing or kind != "train"):
-                        raise self._too_large(error, part[0]) from error
+                        raise too_large(self.model, error, part[0].tokens) from error
                 # What the failed pass held is let go only here, where the error is gone.
                 if len(part) == 1:
                     self.history.checkpointing = True
@@ -287,14 +277,6 @@ class Trainer:
                 for parameter in self.working:
                     parameter.grad = None
                 give_back()
-
-    def _too_large(self, error: Exception, row: TokenRow) -> Exception:
-        """What is said of an example that does not fit alone, for whose backward pass a CPU puts the weights into
-        another order."""
-        module = self.model.module
-        weights = sum(p.numel() for p in module.parameters()) if self.model.device.type == "cpu" else 0
-        needs = row.tokens * kept_bytes(module, row.tokens, checkpointing=True) + weights * module.dtype.itemsize
-        return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
         hidden, targets = self._packed(rows) if self.model.reader.packs else self._padded(rows)
