@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import Address
+from advisor.models.hosted.address import SCHEME, Address
 from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.plugins import installed, plugin
 
@@ -27,7 +27,6 @@ LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
 TYPED = "typed"  # the field of `Loading` that no record keeps
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
-SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
 
 @dataclass(frozen=True)
