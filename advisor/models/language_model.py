@@ -20,7 +20,7 @@ LabelsBy = Literal["likelihood", "constraint", "text"]
 """How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
 by the text that it writes."""
 THOUGHT_TOKENS = 4_096
-"""Tokens of a thought at most, where a model thinks before it answers, and no more than half of its window."""
+"""Tokens of a thought at most, where a model thinks before it answers; see `thought_room`."""
 CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
 _WORD = re.compile(r"\b[A-ZÀ-Þ]?[a-zß-ɏ]+\b")  # such as tokenizers have in few pieces
@@ -292,6 +292,11 @@ class LanguageModel(ABC):
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         return None
+
+
+def thought_room(window: int) -> int:
+    """Tokens that a model may think for before it answers: no more than half of what its context window holds."""
+    return min(THOUGHT_TOKENS, window // 2)
 
 
 def vectors_beside(path: Path) -> Path:

@@ -24,7 +24,7 @@ from advisor.models.hosted.reading import usage_of
 from advisor.models.hosted.reply import Call, Reply, without_keys
 from advisor.models.hosted.thought import Written
 from advisor.models.hosted.trouble import Trouble, trouble_of
-from advisor.models.language_model import THOUGHT_TOKENS
+from advisor.models.language_model import thought_room
 from advisor.models.load import Loading, last_part
 
 MakeChat = Callable[[Mapping[str, Any]], Any]
@@ -188,7 +188,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     window = (profile.get("max_input_tokens") if isinstance(profile, Mapping) else None) or WINDOW
     peer = Peer(name, model, provider, PLACE, tuple(variables))
     how = THINKING.get(provider)
-    wire = ChatWire(make, scrub, how(loading.reasoning, min(THOUGHT_TOKENS, window // 2)) if how else None)
+    wire = ChatWire(make, scrub, how(loading.reasoning, thought_room(window)) if how else None)
     calls = Calls(peer, wire, loading.concurrency, patience)
     return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window)
 

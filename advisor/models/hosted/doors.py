@@ -55,17 +55,13 @@ class Doors:
     Args:
         begins: whether answers may be begun for the model at all; not for those that reason first.
         ways: in which answers may be held to choices, in the order in which they are tried.
-        spare: tokens of thought that an answer may take beside its own.
     """
 
-    def __init__(
-        self, calls: Calls, wire: ServerWire, begins: bool, ways: Sequence[Constraint], spare: int = 0
-    ) -> None:
+    def __init__(self, calls: Calls, wire: ServerWire, begins: bool, ways: Sequence[Constraint]) -> None:
         self._calls = calls
         self._wire = wire
         self._begins = begins
         self._ways = ways
-        self._spare = spare
         self._goes_on: bool | None = None
         self._tokenizes: bool | None = None
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
@@ -105,11 +101,15 @@ class Doors:
                 self._likelihood[labels] = (None if named else self._told(labels)) or self._walked(labels)
         return self._likelihood[labels]
 
-    def constraint(self) -> Constraint | None:
-        """How answers are held to choices; None where they are not."""
+    def constraint(self, thought: int) -> Constraint | None:
+        """How answers are held to choices; None where they are not.
+
+        Args:
+            thought: tokens that the model may think for before it answers.
+        """
         if not self._constraint:
             with clock.stopped():
-                self._constraint.append(next((way for way in self._ways if self._holds(way)), None))
+                self._constraint.append(next((way for way in self._ways if self._holds(way, thought)), None))
         return self._constraint[0]
 
     def decides(self, labels: tuple[str, ...]) -> bool:
@@ -124,11 +124,11 @@ class Doors:
         """Whether an answer is begun that is held to choices in this way; JSON begins by itself."""
         return way != "schema" and self.goes_on
 
-    def _holds(self, way: Constraint) -> bool:
+    def _holds(self, way: Constraint, thought: int) -> bool:
         """Whether one of two words comes that nobody would answer."""
         begins = self.begins(way)
         tried = Call(Fitted(TRIED).messages(begins), 1, CUE if begins else "", choices=NONSENSE, by=way)
-        reply = self._tried(replace(tried, most=2 * AROUND + self._spare))
+        reply = self._tried(replace(tried, most=2 * AROUND + thought))
         return reply is not None and chosen(reply, NONSENSE) in NONSENSE
 
     def _going_on(self, said: Mapping[str, Any]) -> bool:

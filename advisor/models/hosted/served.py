@@ -22,7 +22,7 @@ from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
-from advisor.models.language_model import THOUGHT_TOKENS, Capabilities, Decided, Generation, LabelsBy, Scores
+from advisor.models.language_model import Capabilities, Decided, Generation, LabelsBy, Scores, thought_room
 from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
@@ -47,7 +47,7 @@ class ServedModel(AskedModel):
         self._looked = False
         self._ends: tuple[str, ...] = ()
         ways: tuple[Constraint, ...] = ("choice", "grammar", "schema") if own else ("schema",)
-        self._doors = Doors(calls, wire, own and not reasoning, ways, THOUGHT_TOKENS * reasoning)
+        self._doors = Doors(calls, wire, own and not reasoning, ways)
 
     @property
     def can(self) -> Capabilities:  # type: ignore[override]
@@ -112,7 +112,7 @@ class ServedModel(AskedModel):
             NotApplicable: the server does not hold answers to choices.
         """
         self._as_it_is(adaptation)
-        way = self._doors.constraint()
+        way = self._constraint()
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
         asking = self._asking(self._doors.begins(way))
@@ -138,7 +138,11 @@ class ServedModel(AskedModel):
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
         if way == "likelihood":
             return not self._thinking and self._doors.likelihood(labels) is not None
-        return way == "text" or self._doors.constraint() is not None
+        return way == "text" or self._constraint() is not None
+
+    def _constraint(self) -> Constraint | None:
+        """How answers are held to choices, with room for a thought where there is one."""
+        return self._doors.constraint(thought_room(self.context_window) if self._thinking else 0)
 
     def _begins(self) -> bool:
         return self._doors.goes_on

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from advisor.models.language_model import CUT_OFF, THOUGHT_TOKENS, Decoding, Generation
+from advisor.models.language_model import CUT_OFF, Decoding, Generation, thought_room
 from advisor.models.prompt import THOUGHT_OVER, Prompt
 from advisor.models.render import Encoded, Renderer
 
@@ -30,7 +30,7 @@ def thought_first(
     Args:
         renderer: for thinking.
     """
-    budget = min(THOUGHT_TOKENS, renderer.window // 2)
+    budget = thought_room(renderer.window)
     rows = [renderer.encode(prompt, budget + CLOSING + decoding.max_tokens) for prompt in prompts]
     thoughts = model.continued(rows, Decoding(budget, (THOUGHT_OVER,)), started)
     over = [number for number, thought in enumerate(thoughts) if thought.completion_tokens < budget]

@@ -185,6 +185,23 @@ def test_a_model_that_reasons_tells_no_likelihoods(llama: Any, load_served: Load
     assert load_served(llama.name, reasoning=True).tells_labels_by(LABELS) == "constraint"
 
 
+@pytest.mark.parametrize(("window", "most"), [(512, 48 + 256), (100_000, 48 + 4096)])
+def test_a_thought_before_a_choice_has_no_more_room_than_the_window(
+    llama: Any, load_served: Load, window: int, most: int
+) -> None:
+    """Also where the door is tried: a server refuses what its window does not hold."""
+    llama.holds, llama.listed = {"schema"}, {"max_model_len": window}
+    llama.fault = lambda number: "400: max_tokens is too large" if _most(llama.requests[-1].body) > window else None
+    model = load_served(llama.name, reasoning=True)
+    assert model.tells_labels_by(LABELS) == "constraint"
+    assert llama.chats[-1]["max_tokens"] == most
+    assert [one.text for one in model.choose(PROMPTS[:1], LABELS)] == ["sales"]
+
+
+def _most(body: dict[str, Any]) -> int:
+    return int(body.get("max_tokens", 0))
+
+
 def test_a_server_that_fails_on_a_trial_has_that_door_shut(llama: Any, load_served: Load) -> None:
     llama.fault = lambda number: "500" if "structured_outputs" in llama.requests[-1].body else None
     llama.holds, llama.gives = {"grammar"}, set()
