@@ -216,6 +216,8 @@ class LocalModel(LanguageModel):
         self.reader.forget()
         self._tree.cache_clear()
         self.renderer.forget()
+        if self.thinking is not None:
+            self.thinking.forget()
         reset_peak_memory(self.device)
 
     def use_threads(self, number: int) -> None:
