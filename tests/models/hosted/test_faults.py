@@ -36,6 +36,14 @@ def test_what_may_pass_is_asked_again(server: Any, load_served: Load, fault: str
     assert clock.drain().calls["retried"] == 1
 
 
+def test_a_server_that_said_what_it_serves_is_there(server: Any, load_served: Load) -> None:
+    """What failed before that counts no more when it is to be told whether the server is gone."""
+    server.fault = lambda number: "503" if number in (1, 2, 4, 5) else None
+    model = load_served(server.name)  # gone after three failures, one after the other
+    assert model.context_window == 32_768 and len(server.requests) == 3
+    assert model.generate(asked("a"), WORDS)[0].text == "said a"
+
+
 def test_a_stream_that_breaks_off_is_asked_again(server: Any, load_served: Load) -> None:
     model = load_served(server.name)
     model.generate(asked("warm"), WORDS)
