@@ -96,7 +96,7 @@ class AskedModel(LanguageModel):
 
     @property
     def can(self) -> Capabilities:  # type: ignore[override]
-        """Answers alone."""
+        """Answers alone, for sure. What else a server can is found out by trying: `tells_labels_by`, `decides`."""
         return Capabilities(rows_at_once=BATCH, remote=True)
 
     @property

@@ -78,21 +78,6 @@ class Doors:
                 self._goes_on = self._begins and any(map(self._going_on, GOING_ON))
         return self._goes_on
 
-    @property
-    def likely(self) -> bool:
-        """Whether likelihoods of some labels were seen to be told."""
-        return any(self._likelihood.values())
-
-    @property
-    def held(self) -> bool:
-        """Whether answers were seen to be held to choices."""
-        return any(self._constraint)
-
-    @property
-    def decided(self) -> bool:
-        """Whether typed questions were seen to be answered."""
-        return any(self._decides.values())
-
     def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
         """How likelihoods of these labels are told; None where they are not."""
         if labels not in self._likelihood:

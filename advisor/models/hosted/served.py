@@ -14,7 +14,7 @@ from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.asked import BATCH, WINDOW, AskedModel, Asking, failure_of
+from advisor.models.hosted.asked import WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
@@ -22,7 +22,7 @@ from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
-from advisor.models.language_model import Capabilities, Decided, Generation, LabelsBy, Scores, thought_room
+from advisor.models.language_model import Decided, Generation, LabelsBy, Scores, thought_room
 from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
@@ -48,12 +48,6 @@ class ServedModel(AskedModel):
         self._ends: tuple[str, ...] = ()
         ways: tuple[Constraint, ...] = ("choice", "grammar", "schema") if own else ("schema",)
         self._doors = Doors(calls, wire, own and not reasoning, ways)
-
-    @property
-    def can(self) -> Capabilities:  # type: ignore[override]
-        """What it was seen to do so far."""
-        doors = self._doors
-        return Capabilities(doors.likely, doors.held, doors.decided, rows_at_once=BATCH, remote=True)
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]

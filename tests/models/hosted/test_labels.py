@@ -55,11 +55,9 @@ def best(scores: Any, labels: tuple[str, ...] = LABELS) -> list[str]:
 
 def test_a_server_that_silently_leaves_out_what_is_asked_is_read_by_its_text(server: Any, load_served: Load) -> None:
     model = load_served(server.name)
-    assert not model.can.score and not model.can.choose
     assert model.tells_labels_by(LABELS) == "text"
     sent = len(server.requests)
     assert model.tells_labels_by(LABELS) == "text" and len(server.requests) == sent
-    assert not model.can.score and not model.can.choose
     with pytest.raises(NotApplicable, match="gives no likelihoods"):
         model.score(PROMPTS, LABELS)
     with pytest.raises(NotApplicable, match="cannot be held"):
@@ -82,7 +80,7 @@ def test_a_way_that_was_asked_for_is_taken(llama: Any, load_served: Load) -> Non
 def test_labels_are_told_token_by_token(llama: Any, load_served: Load, tokenizes: bool) -> None:
     llama.tokenizes = tokenizes
     model = load_served(llama.name, concurrency=2)
-    assert model.tells_labels_by(LABELS) == "likelihood" and model.can.score
+    assert model.tells_labels_by(LABELS) == "likelihood"
     sent = len(llama.chats)
     clock.drain()
     scores = model.score(PROMPTS, LABELS)
@@ -171,7 +169,7 @@ def test_answers_are_held_to_choices_in_the_way_that_was_seen_to_work(
 ) -> None:
     server.holds, server.goes_on = {way}, goes_on
     model = load_served(server.name)
-    assert model.tells_labels_by(LABELS) == "constraint" and model.can.choose
+    assert model.tells_labels_by(LABELS) == "constraint"
     answers = model.choose(PROMPTS, LABELS)
     assert [(one.text, one.failure) for one in answers] == [("sales", "")] * 3
     server.holds = set()
