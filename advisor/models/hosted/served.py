@@ -68,18 +68,6 @@ class ServedModel(AskedModel):
         """What a record says of the model."""
         return {**super().describe(), "device_name": self._wire.client.address.host}
 
-    def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
-        """How labels are told: as the user said, else the best way that is open; each is tried the first time.
-
-        Raises:
-            NotApplicable: the way that the user named is not open.
-        """
-        ways: tuple[LabelsBy, ...] = (self.labels_by,) if self.labels_by else ("likelihood", "constraint", "text")
-        for way in ways:
-            if self._opens(way, tuple(labels)):
-                return way
-        raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
-
     def score(
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
     ) -> list[Scores]:
@@ -130,6 +118,7 @@ class ServedModel(AskedModel):
         return self._each(prompts, lambda prompt, now: _decided(*asking.send(prompt, call, now), now))
 
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
+        """Whether these labels are told in this way; tried the first time."""
         if way == "likelihood":
             return not self._thinking and self._doors.likelihood(labels) is not None
         return way == "text" or self._constraint() is not None
