@@ -72,28 +72,24 @@ class Calls:
         self._breaker = Breaker(patience)
         self._journal: Journal | None = None
 
-    def each(
-        self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False, heard: bool = True
-    ) -> list[R]:
+    def each(self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False) -> list[R]:
         """Do `work` for each item, several at once; results in the order of `items`.
 
         Args:
             work: is given an item and a `Round`, by which it sends; called in threads.
             trial: whether it is only tried what the server takes: nobody waits for the answers, and they are not kept,
                 since what is said beside a request decides them too.
-            heard: whether an item is an answer, which progress is told of.
 
         Raises:
             UserError: a request cannot be answered as it is.
             Interrupted: the server is gone, or what may be spent is spent.
         """
-        now = Round(self, None if trial else self._journal, streamed=len(items) == 1 and not trial)
-        now.trial = trial
+        now = Round(self, None if trial else self._journal, len(items) == 1 and not trial, trial)
 
         def done(_: int) -> None:
             now.tell_clock()
             clock.alarm()
-            if heard and not trial:
+            if not (trial or self.peer.embeds):  # it is an answer
                 progress.answered(1)
 
         with clock.span(EMBEDDING if self.peer.embeds else SPAN):
@@ -200,14 +196,14 @@ class Round:
         trial: whether it is only tried what the server takes, which is counted apart.
     """
 
-    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool) -> None:
+    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool, trial: bool) -> None:
         self.calls = calls
         self.began = time.perf_counter()
         self.stop = threading.Event()
         self._journal = journal
         self._purse = open_purse()
         self.streamed = streamed
-        self.trial = False
+        self.trial = trial
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._reused = 0.0

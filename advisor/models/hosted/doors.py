@@ -63,7 +63,7 @@ class Doors:
         self._begins = begins
         self._ways = ways
         self._goes_on: bool | None = None
-        self._tokenizes: bool | None = None
+        self._tokenizes = True  # as far as is known
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
         self._constraint: list[Constraint | None] = []
         self._decides: dict[tuple[str, ...], bool] = {}
@@ -192,7 +192,7 @@ class Doors:
         rows = [row for row in pieces if row]
         if len(rows) < len(labels):
             return None
-        tree = LabelTree.of(labels, rows)
+        tree = LabelTree.of(rows)
         return Walk(tree) if len(tree.starts) <= MOST_NODES else None
 
     def _following(self, messages: Messages, begun: str) -> Sequence[str]:
@@ -224,7 +224,7 @@ class Doors:
         return whole[len(before) :] if whole and before and whole[: len(before)] == before else []
 
     def _tokenized(self, text: str) -> list[tuple[str, int]]:
-        if self._tokenizes is False:
+        if not self._tokenizes:
             return []
         asked = {"content": text, "prompt": text, "with_pieces": True, "add_special_tokens": False}
         try:

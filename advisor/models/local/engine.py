@@ -122,7 +122,7 @@ class LocalModel(LanguageModel):
         started = time.perf_counter()
         self.activate(adaptation)
         if self.thinking is not None and adaptation is None:
-            return thought_first(self, self.thinking, prompts, decoding, started)
+            return thought_first(self.continued, self.thinking, prompts, decoding, started)
         return self.continued([self.renderer.encode(p, decoding.max_tokens) for p in prompts], decoding, started)
 
     def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:

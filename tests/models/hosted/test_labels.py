@@ -257,7 +257,7 @@ def test_a_failure_ends_what_is_asked_for_other_prompts(llama: Any, load_served:
 
 
 def test_a_tree_asks_about_what_labels_share_once() -> None:
-    tree = LabelTree.of(("ab", "ac", "d"), ((" a", "b"), (" a", "c"), (" d",)))
+    tree = LabelTree.of(((" a", "b"), (" a", "c"), (" d",)))
     assert (tree.starts, tree.tokens, tree.lengths) == (("", " a"), ((" a", " d"), ("b", "c")), (2, 2, 1))
     assert tree.totals([(-1.0, -2.0), (-0.1, -3.0)]) == pytest.approx((-1.1, -4.0, -2.0))
 
