@@ -287,6 +287,9 @@ class LanguageModel(ABC):
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what it holds; it is not asked again."""
 
+    def assume_window(self, tokens: int) -> None:  # noqa: B027 - most know it
+        """Take the context window to be this where a server would have to be asked for it, so that nothing is sent."""
+
     def forget(self) -> None:  # noqa: B027 - most have nothing to forget
         """Start cold: drop what earlier calls left behind, and begin to watch memory anew."""
 

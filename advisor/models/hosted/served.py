@@ -59,6 +59,10 @@ class ServedModel(AskedModel):
         """
         return window_in(self._served(), self.calls.peer.model) or WINDOW if self._own else WINDOW
 
+    def assume_window(self, tokens: int) -> None:
+        """Take the context window to be this, and do not ask for it."""
+        self.context_window = tokens
+
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
