@@ -14,7 +14,7 @@ from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LabelsBy, LanguageModel
 from advisor.models.languages import language_caveats
-from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, model_sources
+from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, Quantize, model_sources
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES, SWITCHES
@@ -66,8 +66,13 @@ def add_model(group: Any, help: str, several: bool = False) -> None:
     else:
         group.add_argument("--model", metavar="M", help=help)
     group.add_argument("--embedder", metavar="E", default=DEFAULT, help="embedded, a public name or a folder")
-    group.add_argument("--device", metavar="D", help="cpu, cuda:0, ...; default: the best there is")
+    group.add_argument(
+        "--device", metavar="D", help="cpu, cuda:0, ..., auto: all GPUs, memory and disk; default: the best one"
+    )
     group.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
+    group.add_argument(
+        "--quantize", choices=get_args(Quantize), help="round the weights of models that run here to so many bits"
+    )
     group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     group.add_argument(
         "--labels-by",
@@ -237,6 +242,7 @@ def loading_of(options: argparse.Namespace, task: Task | None = None) -> Loading
         reasoning=options.reasoning,
         concurrency=options.concurrency,
         offline=options.offline or local_only,
+        quantize=options.quantize,
     )
 
 

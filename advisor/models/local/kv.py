@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from transformers.cache_utils import DynamicCache
 
+from advisor.models.local.device import devices_of
+
 
 def may_pack(module: Any) -> bool:
-    """Whether its rows might be read one behind the other; whether they can is seen by trying."""
+    """Whether its rows might be read one behind the other; whether they can is seen by trying. Where a model is spread
+    over several devices, what knows where the rows lie would have to be on each."""
     capped = getattr(module.config.get_text_config(decoder=True), "attn_logit_softcapping", None)
     attends = bool(getattr(module, "_supports_attention_backend", False))
-    return attends and not capped and only_full_attention(module.config) and places_tokens(module)
+    whole = len(devices_of(module)) == 1
+    return whole and attends and not capped and only_full_attention(module.config) and places_tokens(module)
 
 
 def only_full_attention(config: Any) -> bool:
