@@ -14,7 +14,7 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
+from advisor.models.local.folder import ADAPTER, TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
 from advisor.models.store import expanded
@@ -68,7 +68,7 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
         if path.is_dir():
             return _from_folder(name, path)
         base, plus, adapter = name.rpartition("+")
-        if plus and adapter_of(expanded(adapter)) is not None:
+        if plus:
             return _with_adapter(name, base, expanded(adapter), packaged, trust_remote_code)
     except OSError as error:
         what = f"{error.filename or name}: cannot be read: {error.strerror}"
@@ -102,6 +102,8 @@ def _from_folder(name: str, path: Path) -> Source:
 def _with_adapter(name: str, base: str, folder: Path, packaged: PackagedModel, trusted: bool) -> Source:
     if (adapter_of(expanded(base)) is not None and is_adapter(expanded(base))) or not base:
         raise UserError(f"{name}: an adapter is laid onto whole weights, not onto another", "name the base model first")
+    if adapter_of(folder) is None:
+        raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
     check_adapter(name, folder)
     try:
         found = find(base, packaged, trusted)
