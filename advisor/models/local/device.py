@@ -56,6 +56,11 @@ def choose_dtype(asked: str | None, device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def gpus() -> int:
+    """How many GPUs of NVIDIA's or AMD's there are."""
+    return torch.cuda.device_count()
+
+
 def emulated(dtype: torch.dtype, device: torch.device) -> str:
     """What a reader must know of a number format that the processor does not multiply; empty where it does.
 
