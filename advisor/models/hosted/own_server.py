@@ -29,6 +29,7 @@ from advisor.models.hosted.keys import Scrubber
 
 log = logging.getLogger(__name__)
 LOOK = 0.25  # seconds between questions whether it is ready
+ENDING = 2.0  # seconds from its last connection to its end
 TELL = 20.0  # seconds between words on how far it is
 LAST = 64 * 1024  # bytes of its log that are read
 SHOWN = 3  # lines of it
@@ -37,7 +38,7 @@ _BEFORE = re.compile(r"^\(\w+[^)]*\) |^(INFO|WARNING|ERROR|CRITICAL) [\d:. -]+|^
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Startup:
     """How a server is started.
 
     Attributes:
@@ -66,7 +67,7 @@ class OwnServer:
         scrub: takes its key out of what it says.
     """
 
-    def __init__(self, recipe: Recipe, scrub: Scrubber) -> None:
+    def __init__(self, recipe: Startup, scrub: Scrubber) -> None:
         self._recipe = recipe
         self._scrub = scrub
         self._lock = threading.Lock()
@@ -98,10 +99,15 @@ class OwnServer:
                     raise
 
     def ended(self) -> str:
-        """With which words it ended by itself; empty while it runs."""
+        """With which words it ended by itself; empty while it runs. One that is just ending is waited for."""
         with self._lock:
-            process = self._process
-            return self._last_words() if process is not None and process.poll() is not None else ""
+            if self._process is None:
+                return ""
+            try:
+                self._process.wait(ENDING)
+            except subprocess.TimeoutExpired:
+                return ""
+            return self._last_words()
 
     def stop(self) -> None:
         """End it; the next `start` begins another."""

@@ -22,7 +22,7 @@ from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
-from advisor.models.hosted.own_server import OwnServer, Recipe, free_port
+from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel, window_in
 from advisor.models.hosted.trouble import Trouble
@@ -103,7 +103,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     address = Address(f"http://{HOST}:{port}/v1", last_part(weights.name))
     client = ServerClient(name, address, Account(key), patience)
     command = [*program, "serve", *_arguments(weights, address.model, dtype, loading), "--port", str(port), *_options()]
-    server = OwnServer(Recipe(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
+    server = OwnServer(Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{weights.name}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
