@@ -13,6 +13,8 @@ from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
 
+from transformers import AutoTokenizer
+
 from advisor.errors import Interrupted, UserError
 from advisor.intake import Bound, json_of, read_bytes
 from advisor.models.clock import clock
@@ -49,6 +51,11 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LARGEST = Bound(1)
 BASE = "-base"  # behind the name of an adapter, what its base is called
+PLAIN = (
+    "{% for turn in messages %}{% if turn.role == 'system' %}{{ turn.content }}{% elif turn.role == 'user' %}"
+    "{{ '\\n\\nInput: ' + turn.content }}{% else %}{{ '\\n' + turn.content }}{% endif %}{% endfor %}"
+)
+"""How models without a chat template are asked: as `advisor.models.render` does it."""
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 NOT_ITS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_PORT")
 """Variables that are meant for this process's libraries, or that set what the command line says."""
@@ -238,11 +245,21 @@ def _arguments(weights: Weights, model: str, dtype: str, loading: Loading) -> li
     if weights.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(weights.adapter))]
         found += ["--lora-modules", f"{model}={weights.adapter}"]
+    found += _template(weights.folder, loading.trust_remote_code)
     if weights.source.quantisation is None:
         found += ["--load-format", "safetensors"]  # never what is pickled
     if loading.device == "auto" and gpus() > 1:
         found += ["--tensor-parallel-size", str(gpus())]
     return found + ["--trust-remote-code"] * loading.trust_remote_code
+
+
+def _template(folder: Path, trusted: bool) -> list[str]:
+    """What a model without a chat template has vLLM told."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, local_files_only=True)
+    if tokenizer.chat_template:
+        return []
+    begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]  # which vLLM leaves to templates
+    return ["--chat-template", "{{ bos_token }}" * begins + PLAIN]
 
 
 def _rank(adapter: Path) -> int:

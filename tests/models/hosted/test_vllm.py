@@ -18,7 +18,7 @@ import pytest
 
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.records import facts_of
-from advisor.models import Decoding, Prompt
+from advisor.models import Context, Decoding, Prompt, Shot
 from advisor.models.hosted.keys import Scrubber
 from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
@@ -127,6 +127,20 @@ def test_what_it_is_told(notes: Path, load: Load, llama_folder: Path, monkeypatc
     environment = said["environment"]
     assert environment["VLLM_NO_USAGE_STATS"] == environment["DO_NOT_TRACK"] == environment["HF_HUB_OFFLINE"] == "1"
     assert "PYTHONPATH" not in environment and "sk-that-is-for-others" not in environment.values()
+
+
+def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
+    notes: Path, load: Load, base_llama: Any
+) -> None:
+    load(base_llama.source.path).generate([ASKED], Decoding(8))
+    arguments = json.loads(notes.read_text())["arguments"]
+    template = arguments[arguments.index("--chat-template") + 1]
+    here = base_llama.renderer
+    prompt = Prompt("Sort.", "a cat", ("yes", "no"), Context((Shot("a dog", "yes"), Shot("an oak", "no"))))
+    begun = [*prompt.messages(begun=True), {"role": "assistant", "content": prompt.begun}]
+    for messages in (begun, prompt.messages(begun=False)):
+        text = here.tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+        assert tuple(here.tokenizer(text, add_special_tokens=False)["input_ids"]) == here.encode(prompt, 8).ids
 
 
 def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any]) -> None:
