@@ -52,10 +52,12 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 LARGEST = Bound(1)
 BASE = "-base"  # behind the name of an adapter, what its base is called
 PLAIN = (
-    "{% for turn in messages %}{% if turn.role == 'system' %}{{ turn.content }}{% elif turn.role == 'user' %}"
-    "{{ '\\n\\nInput: ' + turn.content }}{% else %}{{ '\\n' + turn.content }}{% endif %}{% endfor %}"
+    "{% for turn in messages %}{% if turn.role == 'user' %}{{ '\\n\\nInput: ' + turn.content }}"
+    "{% if not (loop.last and add_generation_prompt and turn.content.endswith(':')) %}{{ '\\n' }}{% endif %}"
+    "{% else %}{{ turn.content }}{% endif %}{% endfor %}"
 )
-"""How models without a chat template are asked: as `advisor.models.render` does it."""
+"""How models without a chat template are asked: as `advisor.models.render` does it. Where the answer is not begun for
+the model, its cue ends what the user says."""
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 NOT_ITS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_PORT")
 """Variables that are meant for this process's libraries, or that set what the command line says."""

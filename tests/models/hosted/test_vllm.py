@@ -138,8 +138,10 @@ def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
     here = base_llama.renderer
     prompt = Prompt("Sort.", "a cat", ("yes", "no"), Context((Shot("a dog", "yes"), Shot("an oak", "no"))))
     begun = [*prompt.messages(begun=True), {"role": "assistant", "content": prompt.begun}]
-    for messages in (begun, prompt.messages(begun=False)):
-        text = here.tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+    for messages, asking in ((begun, False), (prompt.messages(begun=False), True)):
+        text = here.tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=asking
+        )
         assert tuple(here.tokenizer(text, add_special_tokens=False)["input_ids"]) == here.encode(prompt, 8).ids
 
 
