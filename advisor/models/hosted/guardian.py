@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,9 @@ _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
 def main(log: str, *command: str) -> int:
-    """Run the server until it ends or nobody needs it any more; returns its exit status."""
+    """Run the server until it ends or nobody needs it any more; returns its exit status. The log's folder goes with who
+    started this, if that is gone."""
+    parent = os.getppid()
     with Path(log).open("ab") as out:
         server = subprocess.Popen(
             command,
@@ -43,6 +46,8 @@ def main(log: str, *command: str) -> int:
             pass
     finally:
         _end(server)
+        if os.getppid() != parent:
+            shutil.rmtree(Path(log).parent, ignore_errors=True)
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 

@@ -130,13 +130,12 @@ class OwnServer:
         group = process.stdout.readline().strip()
         process.stdout.close()
         self._process = process
-        self._ends = weakref.finalize(self, _end, process, process.stdin, int(group or 0))
+        self._ends = weakref.finalize(self, _end, process, process.stdin, int(group or 0), self._log.parent)
 
     def _give_up(self, tidy: bool) -> None:
-        if self._ends is not None:
-            self._ends()
-        if tidy and self._log is not None:
-            shutil.rmtree(self._log.parent, ignore_errors=True)
+        if self._ends is not None and (found := self._ends.detach()):
+            _, _, (process, line, group, folder), _ = found
+            _end(process, line, group, folder if tidy else None)
         self._process = self._ends = self._log = None
 
     def _wait(self, name: str) -> None:
@@ -212,8 +211,9 @@ def _bare(line: str) -> str:
     return line
 
 
-def _end(process: subprocess.Popen[bytes], line: IO[bytes], group: int) -> None:
-    """Let the guardian end the server; where it was killed itself, end the server's group here."""
+def _end(process: subprocess.Popen[bytes], line: IO[bytes], group: int, folder: Path | None) -> None:
+    """Let the guardian end the server; where it was killed itself, end the server's group here. The folder of its log
+    goes too, unless it is kept."""
     with suppress(OSError):
         line.close()
     try:
@@ -224,3 +224,5 @@ def _end(process: subprocess.Popen[bytes], line: IO[bytes], group: int) -> None:
     if process.returncode < 0 and group:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,8 +207,9 @@ def test_one_that_does_not_become_ready_is_given_up(
     notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN_DOES", "never")
-    with pytest.raises(UserError, match=r"vLLM was not ready after \d+ s"):
+    with pytest.raises(UserError, match=r"vLLM was not ready after \d+ s") as caught:
         load(llama_folder, start_seconds=2.0).generate([ASKED], Decoding(8))
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
     assert ended(notes)
 
 
