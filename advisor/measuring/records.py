@@ -232,6 +232,7 @@ class ModelFacts:
         provider: who serves it, where prices of tokens are known by that ("openai", "anthropic").
         labels_by: how labels are told, where the user said so.
         reasoning: whether it may reason before it answers.
+        engine: what computes, with its version, where it is another program that runs for this one.
     """
 
     id: str
@@ -257,6 +258,7 @@ class ModelFacts:
     provider: str = ""
     labels_by: str | None = None
     reasoning: bool = False
+    engine: str = ""
 
 
 def described_by(model: LanguageModel) -> dict[str, Any]:

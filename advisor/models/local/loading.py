@@ -24,7 +24,7 @@ from advisor.models.local.device import choose_device, choose_dtype, emulated
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
-from advisor.models.local.folder import TOKENIZERS, check_folder
+from advisor.models.local.folder import check_folder
 from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
@@ -176,11 +176,8 @@ def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
 
 
 def _tokenizer(source: Source, folder: Path, trust_remote_code: bool) -> Any:
-    """That of an adapter, where one lies beside it: its template is the one that the adapter was trained with."""
-    adapter = source.adapter
-    own = adapter is not None and any(next(adapter.glob(pattern), None) for pattern in TOKENIZERS)
     with _reading(source.id):
-        return AutoTokenizer.from_pretrained(adapter if own else folder, trust_remote_code=trust_remote_code)
+        return AutoTokenizer.from_pretrained(source.tokenizer or folder, trust_remote_code=trust_remote_code)
 
 
 @contextmanager

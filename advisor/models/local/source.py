@@ -46,6 +46,12 @@ class Source:
     caveats: tuple[str, ...] = ()
     adapter: Path | None = None
 
+    @property
+    def tokenizer(self) -> Path | None:
+        """Folder of the tokenizer, where it is an adapter's own: its template is the one that it was trained with."""
+        own = self.adapter is not None and any(next(self.adapter.glob(pattern), None) for pattern in TOKENIZERS)
+        return self.adapter if own else None
+
 
 def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) -> Source:
     """Resolve `name`: a local path, else the local cache, else the hub, else the package if it carries it.
