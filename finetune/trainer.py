@@ -282,9 +282,13 @@ class Trainer:
         return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
-        hidden, targets = self._packed(rows) if self.model.reader.packs else self._padded(rows)
-        logits = self.model.head(hidden).float()
-        return cross_entropy(logits, targets, reduction="sum")
+        reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
+        found = []
+        for numbers in reader.alike(lengths, 0):
+            read = self._packed if reader.packs_rows(max(lengths[n] for n in numbers)) else self._padded
+            hidden, targets = read([rows[n] for n in numbers])
+            found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))
+        return torch.stack(found).sum()
 
     def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)

@@ -31,6 +31,10 @@ class NotPassedOn(Exception):
     """The architecture keeps from its attention what it is not asked for, so its rows cannot be packed."""
 
 
+# What architectures raise that are tried for what they were not made for.
+FOREIGN = (NotPassedOn, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
+
+
 class Attending(Protocol):
     """Whoever knows where the rows of a packed row lie."""
 
@@ -61,9 +65,9 @@ def attend(
     """What Transformers calls in each layer; shapes (1, heads, packed length, size).
 
     Raises:
-        NotPassedOn: `attending` did not come through.
+        NotPassedOn: `attending` did not come through, or the logits are more than products: capped, or beside sinks.
     """
-    if attending is None:
+    if attending is None or unused.get("softcap") or unused.get("s_aux") is not None:
         raise NotPassedOn
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     layer: int = module.layer_idx  # type: ignore[assignment]
