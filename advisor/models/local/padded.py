@@ -262,11 +262,10 @@ def forked(cache: Any, rows: Sequence[int]) -> Any:
 
 
 def choose(cache: Any, rows: torch.Tensor) -> None:
-    """Keep these rows of a cache. `reorder_cache` alone knows states, `batch_select_indices` alone MiniMax's."""
-    if "batch_select_indices" in type(cache).__dict__:
-        cache.batch_select_indices(rows)
-    else:
-        cache.reorder_cache(rows)
+    """Keep these rows of a cache."""
+    cache.reorder_cache(rows)
+    if beside := getattr(cache, "linear_cache", None):  # MiniMax's states, which stand beside the layers
+        cache.linear_cache = [states[rows] if len(states) else states for states in beside]
 
 
 def in_place(cache: Any, width: int) -> Cache:
