@@ -256,8 +256,16 @@ def columns(module: Any, rows: int, width: int) -> int:
 
 def forked(cache: Any, rows: Sequence[int]) -> Any:
     """A cache of these rows of another, each as often as it is named; the other stays as it is."""
-    own = copy.deepcopy(cache)
+    own = _copied(cache)
+    own.layers = [_copied(layer) for layer in own.layers]
     choose(own, torch.tensor(rows))
+    return own
+
+
+def _copied(holder: Any) -> Any:
+    """The same with lists of its own, of the same tensors."""
+    own = copy.copy(holder)
+    vars(own).update({name: copy.copy(held) for name, held in vars(own).items() if isinstance(held, (list, dict))})
     return own
 
 

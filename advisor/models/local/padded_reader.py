@@ -42,27 +42,25 @@ class PaddedReader:
 
     Args:
         module: the Hugging Face model, in evaluation mode, on its device.
-        in_place: whether rows are continued in tensors of one size, as a GPU likes it.
 
     Attributes:
         habits: what its cache allows; None where it allows nothing, and rows are read as a whole.
     """
 
-    def __init__(self, module: Any, in_place: bool) -> None:
+    def __init__(self, module: Any) -> None:
         self.module = module
-        self.in_place = in_place
         self.window = window(module.config)
         self.habits: Habits | None = None
         self.habits = self._tried()
 
     def begin(
-        self, own: Own, beginning: Beginning | None, room: int, turn: int | None = None
+        self, own: Own, beginning: Beginning | None, room: int, in_place: bool, turn: int | None = None
     ) -> PaddedRows | WholeRows:
-        """Read rows to be continued by up to `room` tokens each; as in `PaddedRows`."""
-        if self.habits is None or not (self.habits.pads or _even(own)):
+        """Read rows to be continued by up to `room` tokens each, where it can be `in_place`; as in `PaddedRows`."""
+        if self.habits is None:
             return WholeRows(self.module, own)
         size = max(map(len, own)) + room + (beginning.length if beginning else 0)
-        place = room if self.in_place and self.habits.masks and self._fits(size) else None
+        place = room if in_place and self.habits.masks and self._fits(size) else None
         return PaddedRows(self.module, own, beginning, turn, place)
 
     def takes(self, own: Own, shared: int, more: int) -> bool:
@@ -179,7 +177,10 @@ class PaddedReader:
         found = self.nodes(own, beginning, tree)
         parts = [own] if self.habits.pads else [[row] for row in own]
         token = tree.tokens[:1].to(self.module.device)
-        stepped = [self.begin(part, beginning, 1).step(token.expand(len(part))) for part in parts]
+        stepped = [
+            self.begin(part, beginning, 1, self.module.device.type != "cpu").step(token.expand(len(part)))
+            for part in parts
+        ]
         return found, torch.cat(stepped)
 
     def _alone(self, ids: Sequence[int]) -> torch.Tensor:

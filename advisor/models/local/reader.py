@@ -72,7 +72,7 @@ class Reader:
     @cached_property
     def padded(self) -> PaddedReader:
         """Reads what is not packed."""
-        return PaddedReader(self.module, self.launches)
+        return PaddedReader(self.module)
 
     def packs_rows(self, longest: int) -> bool:
         """Whether rows of at most so many tokens are read in packed form."""
@@ -134,7 +134,7 @@ class Reader:
         beginning = self._beginning(rows[0].ids[:shared])
         own = [row.ids[shared:] for row in rows]
         with clock.span("prefill", tokens=sum(map(len, own))):
-            padded = self.padded.begin(own, beginning, room, turn)
+            padded = self.padded.begin(own, beginning, room, self.launches, turn)
             return padded.hidden, padded
 
     def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
