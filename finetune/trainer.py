@@ -285,8 +285,8 @@ class Trainer:
         reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
         found = []
         for numbers in reader.alike(lengths, 0):
-            read = self._packed if reader.packs_rows(max(lengths[n] for n in numbers)) else self._padded
-            hidden, targets = read([rows[n] for n in numbers])
+            part, packs = [rows[n] for n in numbers], reader.packs_rows(max(lengths[n] for n in numbers))
+            hidden, targets = self._packed(part) if packs else _padded(self.model, part)
             found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))
         return torch.stack(found).sum()
 
@@ -301,23 +301,24 @@ class Trainer:
             )
         return output.last_hidden_state[0, pack.predicting], pack.targets
 
-    def _padded(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = max(row.tokens for row in rows) - 1
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        predicting: list[int] = []
-        targets: list[int] = []
-        for i, row in enumerate(rows):
-            whole = (*row.prompt, *row.answer[:-1])
-            ids[i, : len(whole)] = torch.tensor(whole)
-            mask[i, : len(whole)] = 1
-            first = i * longest + len(row.prompt) - 1
-            predicting += range(first, first + len(row.answer))
-            targets += row.answer
-        device = self.model.device
-        output = self.model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
-        hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
-        return hidden, torch.tensor(targets, device=device)
+
+def _padded(model: LocalModel, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(row.tokens for row in rows) - 1
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    predicting: list[int] = []
+    targets: list[int] = []
+    for i, row in enumerate(rows):
+        whole = (*row.prompt, *row.answer[:-1])
+        ids[i, : len(whole)] = torch.tensor(whole)
+        mask[i, : len(whole)] = 1
+        first = i * longest + len(row.prompt) - 1
+        predicting += range(first, first + len(row.answer))
+        targets += row.answer
+    device = model.device
+    output = model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
+    return hidden, torch.tensor(targets, device=device)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows,
 from advisor.models.local.padded import Beginning, PaddedRows, WholeRows
 from advisor.models.local.padded_reader import PaddedReader
 from advisor.models.local.prefixes import common
-from advisor.models.local.rope import Turn, afresh, alike
+from advisor.models.local.rope import RopeTurn, afresh, alike
 from advisor.models.local.scoring import ChoiceTree, scored_in_full
 from advisor.models.render import Encoded
 
@@ -46,7 +46,7 @@ class Reader:
         self.module = module
         self.key = ""
         self.window = window(module.config)
-        self.turn = Turn.of(module.config)
+        self.turn = RopeTurn.of(module.config)
         self.launches = self.device.type != "cpu"
         self._prefixes: OrderedDict[tuple[str, bool, tuple[int, ...]], Prefix | Beginning] = OrderedDict()
         self.fused: FusedLayers | None = None
@@ -194,10 +194,9 @@ class Reader:
 
     def _across(self, longest: int, more: int) -> bool:
         """Whether these rows cross the turn, for which frequencies are then made ready."""
-        across = self._side(longest, more) == "across"
-        if across and self.turn is not None and self.turn.each:
+        if self.turn is not None and self.turn.each:
             afresh(self.module)
-        return across
+        return self._side(longest, more) == "across"
 
     def _shared_prefix(self, rows: Sequence[Encoded], more: int) -> int:
         """How many leading tokens are read once for all rows, which may be read together."""

@@ -10,7 +10,7 @@ Side = Literal["short", "long", "across"]
 
 
 @dataclass(frozen=True)
-class Turn:
+class RopeTurn:
     """Where a model changes its frequencies, for all tokens of a forward pass by the largest position in it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Turn:
     each: bool
 
     @classmethod
-    def of(cls, config: Any) -> Turn | None:
+    def of(cls, config: Any) -> RopeTurn | None:
         """Of a model's configuration; None where its frequencies never change."""
         text = config.get_text_config(decoder=True)
         rope = getattr(text, "rope_parameters", None) or {}
@@ -43,7 +43,7 @@ class Turn:
         return "across" if self.each or length <= self.at else "long"
 
 
-def alike(turn: Turn | None, lengths: Sequence[int], more: int) -> Iterator[list[int]]:
+def alike(turn: RopeTurn | None, lengths: Sequence[int], more: int) -> Iterator[list[int]]:
     """Numbers of the rows that may be read together; each that crosses the turn is alone."""
     if turn is None:
         yield list(range(len(lengths)))
