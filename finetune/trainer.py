@@ -250,12 +250,14 @@ class Trainer:
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
-        with clock.span(kind, sum(map(packed_length, parts_of(rows, self.at_once)))):
+        packs = self.model.reader.packs_rows(max(row.tokens for row in rows) - 1)
+        read = sum(map(packed_length, parts_of(rows, self.at_once))) if packs else sum(row.tokens - 1 for row in rows)
+        with clock.span(kind, read):
             while True:
                 part: list[TokenRow] = []
                 try:
                     found = 0.0
-                    for part in parts_of(rows, self.at_once):
+                    for part in parts_of(rows, self.at_once, padded=not packs):
                         found += work(part)
                     return found
                 except Exception as error:
@@ -350,11 +352,16 @@ def _minibatches(examples: Sequence[TokenRow], schedule: Schedule, seed: int) ->
             yield order[first : first + schedule.batch]
 
 
-def parts_of(rows: Sequence[TokenRow], tokens: int) -> Iterator[list[TokenRow]]:
-    """Rows in parts of at most so many tokens, padding left aside; a longer row is a part of its own."""
+def parts_of(rows: Sequence[TokenRow], tokens: int, padded: bool = False) -> Iterator[list[TokenRow]]:
+    """Rows in parts of at most so many tokens; a longer row is a part of its own.
+
+    Args:
+        padded: whether padding counts, and rows of like lengths come together.
+    """
     part: list[TokenRow] = []
-    for row in rows:
-        if part and sum(r.tokens for r in part) + row.tokens > tokens:
+    for row in sorted(rows, key=lambda row: row.tokens) if padded else rows:
+        before = len(part) * row.tokens if padded else sum(r.tokens for r in part)
+        if part and before + row.tokens > tokens:
             yield part
             part = []
         part.append(row)

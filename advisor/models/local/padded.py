@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer, StaticLayer
 
+from advisor.models.clock import clock
 from advisor.models.local.scoring import ChoiceTree
 
-SCORES_AT_ONCE = 2**30  # numbers of a layer's attention, where it is taken by plain products: 2 to 4 GB
+LARGEST_MASK = 2**26
+LOGITS_AT_ONCE = 2**30  # of a layer's attention, where it is taken by plain products: 2 to 4 GB
 TOKENS_AT_ONCE = 16_384  # of one forward pass, padding included
 IN_PLACE = (DynamicLayer, DynamicSlidingWindowLayer)  # whose keys and values are all that they hold
 
@@ -50,36 +53,46 @@ class Beginning:
         return forked(self.cache, [0] * rows)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How rows are read and continued.
+
+    Attributes:
+        pieces: in several passes, where one would compute too much at once.
+        turn: length beyond which a row, which is then the only one, is to be read again from its first token.
+        room: tokens that each may be continued by in place, as a GPU likes it; None where the cache is to grow.
+    """
+
+    pieces: bool = False
+    turn: int | None = None
+    room: int | None = None
+
+
+PLAIN = Manner()
+
+
 class PaddedRows:
     """Rows of token ids, padded on the left, read and continued through the model's own cache.
 
     Args:
         own: each row's tokens behind the beginning.
-        turn: length beyond which a row, which is then the only one, is to be read again from its first token.
-        room: tokens that each may be continued by in place, as a GPU likes it; None where the cache is to grow.
 
     Attributes:
         hidden: the last hidden state of each row, shape (rows, size).
     """
 
     def __init__(
-        self,
-        module: Any,
-        own: Sequence[Sequence[int]],
-        beginning: Beginning | None = None,
-        turn: int | None = None,
-        room: int | None = None,
+        self, module: Any, own: Sequence[Sequence[int]], beginning: Beginning | None = None, manner: Manner = PLAIN
     ) -> None:
         self.module = module
-        self.turn = turn
-        self.room = room
+        self.manner = manner
         self.cache: Any = None
         self._places = "position_ids" in inspect.signature(module.base_model.forward).parameters
         self._begin(own, beginning)
 
     def _begin(self, own: Sequence[Sequence[int]], beginning: Beginning | None) -> None:
         first = beginning.length if beginning else 0
-        self.own = [list(row) for row in own] if self.turn is not None else []
+        self.own = [list(row) for row in own] if self.manner.turn is not None else []
         self.lengths = [first + len(row) for row in own]
         self.width = max(self.lengths)
         self.cache = beginning.of(len(own)) if beginning else None
@@ -87,17 +100,22 @@ class PaddedRows:
         self.mask = mask.to(self.module.device)
         positions = (self.mask.cumsum(1) - 1).clamp(min=0)[:, first:]
         ids = ids.to(self.module.device)
-        most = columns(self.module, len(own), self.width)
+        most = self._columns(ids.shape[0]) if self.manner.pieces else ids.shape[1]
         for start in range(0, ids.shape[1], most):
+            clock.alarm()
             piece = slice(start, start + most)
             seen = self.mask[:, : first + min(start + most, ids.shape[1])]
             self.hidden = self._read(ids[:, piece], positions[:, piece], seen if self.padded else None)
         self._positions = positions[:, -1:]
         self._bias: torch.Tensor | None = None
-        if self.room is not None and all(type(layer) in IN_PLACE for layer in self.cache.layers):
-            self.cache = in_place(self.cache, self.width + self.room)
-            self._bias = hiding(self.mask[:, None, None], self.module.dtype)
-            self._bias = torch.nn.functional.pad(self._bias, (0, self.room), value=torch.finfo(self._bias.dtype).min)
+        room = self.manner.room
+        if room is not None and all(type(layer) in IN_PLACE for layer in self.cache.layers):
+            self.cache = in_place(self.cache, self.width + room)
+            self._bias = hiding(pad(self.mask, (0, room))[:, None, None], self.module.dtype)
+
+    def _columns(self, rows: int) -> int:
+        """Tokens of each row that one pass reads at most."""
+        return max(1, min(TOKENS_AT_ONCE, looks(self.module) // self.width) // rows)
 
     @property
     def padded(self) -> bool:
@@ -106,9 +124,9 @@ class PaddedRows:
 
     def step(self, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
-        if self.turn is not None:
+        if self.manner.turn is not None:
             self.own[0].append(int(tokens[0]))
-            if self.lengths[0] == self.turn:
+            if self.lengths[0] == self.manner.turn:
                 self._begin(self.own, None)
                 return self.hidden
         self._positions = self._positions + 1
@@ -136,7 +154,8 @@ class PaddedRows:
             return kept
         self._bias = self._bias[index]
         for layer in self.cache.layers:
-            layer.keys, layer.values = layer.keys.index_select(0, index), layer.values.index_select(0, index)
+            own = index.to(layer.keys.device)
+            layer.keys, layer.values = layer.keys.index_select(0, own), layer.values.index_select(0, own)
         return kept
 
     def along(self, tree: ChoiceTree, rows: Sequence[int], paths: Sequence[Sequence[int]]) -> list[torch.Tensor]:
@@ -147,7 +166,7 @@ class PaddedRows:
         """
         fork = copy.copy(self)
         index = torch.tensor(rows, device=self.mask.device)
-        fork.cache, fork.turn = forked(self.cache, rows), None
+        fork.cache, fork.manner = forked(self.cache, rows), PLAIN
         fork.mask, fork._positions = self.mask[index], self._positions[index]
         fork.lengths = [self.lengths[row] for row in rows]
         tokens = tree.tokens.tolist()
@@ -245,13 +264,12 @@ def hiding(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen.bool(), least)
 
 
-def columns(module: Any, rows: int, width: int) -> int:
-    """Tokens of each row that one pass reads at most, so that what it computes on the way does not fill memory."""
-    most = TOKENS_AT_ONCE // rows
-    if module.config.get_text_config(decoder=True)._attn_implementation == "eager":
-        heads = module.config.get_text_config(decoder=True).num_attention_heads
-        most = min(most, SCORES_AT_ONCE // (rows * width * heads))
-    return max(1, most)
+def looks(module: Any) -> int:
+    """How often one token may look at another in one pass: what says so, or the logits, are to fit memory."""
+    if module.config._attn_implementation != "eager":
+        return LARGEST_MASK
+    heads = getattr(module.config.get_text_config(decoder=True), "num_attention_heads", 1)
+    return min(LARGEST_MASK, LOGITS_AT_ONCE // heads)
 
 
 def forked(cache: Any, rows: Sequence[int]) -> Any:

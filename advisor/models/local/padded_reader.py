@@ -14,18 +14,20 @@ from advisor.models.local.padded import (
     TOKENS_AT_ONCE,
     Beginning,
     Habits,
+    Manner,
     PaddedRows,
     WholeRows,
     hiding,
     laid_out,
+    looks,
     seen,
 )
+from advisor.models.local.rope import RopeTurn
 from advisor.models.local.scoring import ChoiceTree
 
 ON_CPU = 4096  # tokens of one forward pass that scores
 UNEVEN = 1 / 4  # of the longest row of a pass that another may be shorter by
 FEW = 16  # tokens that it may be shorter by in any case
-LARGEST_MASK = 2**28  # numbers; where prompts and choices would take more in one pass, they take two
 ALONG = 16_384  # tokens in the caches of the paths that are taken at once
 TRIED = (
     Habits(goes_on=True, pads=True, masks=True),
@@ -50,6 +52,7 @@ class PaddedReader:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.window = window(module.config)
+        self.turns = RopeTurn.of(module.config) is not None
         self.habits: Habits | None = None
         self.habits = self._tried()
 
@@ -61,15 +64,18 @@ class PaddedReader:
             return WholeRows(self.module, own)
         size = max(map(len, own)) + room + (beginning.length if beginning else 0)
         place = room if in_place and self.habits.masks and self._fits(size) else None
-        return PaddedRows(self.module, own, beginning, turn, place)
+        return PaddedRows(self.module, own, beginning, Manner(self._in_pieces, turn, place))
+
+    def beginning(self, ids: tuple[int, ...]) -> Beginning:
+        """Read what several rows begin with."""
+        return Beginning(len(ids), PaddedRows(self.module, [ids], manner=Manner(self._in_pieces)).cache)
 
     def takes(self, own: Own, shared: int, more: int) -> bool:
         """Whether so many shared tokens may be read before the rows' own, behind which up to `more` come.
 
         Between both there may be padding, which a sliding window would count.
         """
-        goes_on = self.habits is not None and self.habits.goes_on
-        return goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
+        return self._goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
 
     def nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
         """Hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes, size)."""
@@ -86,9 +92,10 @@ class PaddedReader:
         first, nodes = beginning.length if beginning else 0, len(tree.tokens)
         longest = max(map(len, own))
         masks = self.habits is not None and self.habits.masks and self._fits(first + longest + nodes)
-        if masks and nodes and len(own) * (longest + nodes) * (first + longest + nodes) <= LARGEST_MASK:
+        wanted = len(own) * (longest + nodes) * (first + longest + nodes)
+        if masks and nodes and wanted <= looks(self.module):
             return self._at_once(own, beginning, tree)
-        rows = PaddedRows(self.module, own, beginning)
+        rows = PaddedRows(self.module, own, beginning, Manner(self._in_pieces))
         if masks and nodes:
             return torch.cat([rows.hidden[:, None], rows.spread(tree)], dim=1)
         return self._by_steps(rows, tree)
@@ -125,6 +132,15 @@ class PaddedReader:
                     if depth < len(path):
                         hidden[row, 1 + path[depth]] = state
         return hidden
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.habits is not None and self.habits.goes_on
+
+    @property
+    def _in_pieces(self) -> bool:
+        """Whether a row may be read so: its beginning is not to have the frequencies of a short one."""
+        return self._goes_on and not self.turns
 
     def _fits(self, tokens: int) -> bool:
         """Whether a sliding window hides nothing of so many places; its cache keeps one less than it sees."""
@@ -170,9 +186,7 @@ class PaddedReader:
     def _read_in_trial(self, start: tuple[int, ...], rows: Own, tree: ChoiceTree) -> tuple[torch.Tensor, torch.Tensor]:
         """States as of `nodes`, and those behind one step."""
         assert self.habits is not None
-        beginning = None
-        if self.habits.goes_on:
-            beginning = Beginning(len(start), PaddedRows(self.module, [start]).cache)
+        beginning = self.beginning(start) if self._goes_on else None
         own = rows if beginning else [(*start, *row) for row in rows]
         found = self.nodes(own, beginning, tree)
         parts = [own] if self.habits.pads else [[row] for row in own]

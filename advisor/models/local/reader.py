@@ -211,10 +211,7 @@ class Reader:
         return shared if shared and self.padded.takes([row.ids[shared:] for row in rows], shared, places) else 0
 
     def _beginning(self, ids: tuple[int, ...]) -> Beginning | None:
-        def read() -> Beginning:
-            return Beginning(len(ids), PaddedRows(self.module, [ids]).cache)
-
-        found = self._kept((self.key, False, ids), read) if ids else None
+        found = self._kept((self.key, False, ids), lambda: self.padded.beginning(ids)) if ids else None
         assert found is None or isinstance(found, Beginning)
         return found
 

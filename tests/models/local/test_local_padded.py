@@ -156,6 +156,27 @@ def test_rows_go_on_as_the_model_does(reader: Reader) -> None:
                 hidden = reader.step(read, tokens)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_rows_are_read_in_pieces_where_that_changes_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a row that begins late, the first pieces are padding alone."""
+    module = made(*KINDS[kind])
+    reader = Reader(module)
+    reader.launches = True
+    rows, head = rows_of((3, 100, 40)), head_of(module)
+    monkeypatch.setattr("advisor.models.local.padded.TOKENS_AT_ONCE", 24)
+    monkeypatch.setattr("advisor.models.local.padded.LARGEST_MASK", 2000)
+    with torch.inference_mode():
+        for numbers in reader.alike([len(row.ids) for row in rows], 4):
+            own = [rows[n] for n in numbers]
+            hidden, read = reader.begin(own, 4)
+            stepped = reader.step(read, torch.full((len(own),), 30))
+            totals = reader.scores(own, TREE, head)
+            for place, row in enumerate(own):
+                said = logits(module, (*row.ids, 30))
+                assert (head(torch.stack([hidden[place], stepped[place]])) - said[-2:]).abs().max() < 1e-3
+                assert totals[place].tolist() == pytest.approx(likelihoods(module, row.ids), abs=1e-3)
+
+
 def test_no_model_here_reads_its_rows_anew(module: Any) -> None:
     reader = Reader(module)
     with torch.inference_mode():
