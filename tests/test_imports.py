@@ -75,7 +75,7 @@ HOMES = {
     "gguf": ("advisor.models",),
     "sentence_transformers": ("advisor.models.local.embedder",),
     "torch": ("advisor.models", "finetune"),
-    "peft": ("finetune",),
+    "peft": ("finetune", "advisor.models.local.onto"),
     "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "bm25s": ("rag.bm25",),

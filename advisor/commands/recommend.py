@@ -73,6 +73,7 @@ def _named(options: argparse.Namespace) -> Invocation:
             value = getattr(options, name)
             if value is not None and (name, value) != ("embedder", "embedded"):
                 running += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+        running += [word for bits in options.quantize for word in ("--quantize", bits)]
         for name in ("trust_remote_code", "reasoning", "offline"):
             running += [f"--{name.replace('_', '-')}"] * getattr(options, name)
     return Invocation(shlex.join(task), shlex.join(running))

@@ -12,22 +12,23 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import Address
+from advisor.models.hosted.address import SCHEME, Address
 from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.plugins import installed, plugin
 
 DEFAULT = "embedded"
 MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
 CONCURRENCY = 8
+Quantize = Literal["4bit", "8bit"]
+SPREAD = "auto"  # the device that stands for all there are
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
 TYPED = "typed"  # the field of `Loading` that no record keeps
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
-SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,15 @@ class Loading:
     Attributes:
         embedder: name of the sentence embedder that goes with the model.
         device, dtype: where and in which number format to compute; chosen for the machine where None. A model that
-            runs elsewhere has neither.
+            runs elsewhere has neither. The device `auto` spreads the weights over all GPUs, and what does not fit there
+            over memory and disk.
         trust_remote_code: whether code that comes with the weights may run.
         alias: what the model is called beside others; a key for it may be named after that.
         labels_by: how labels are to be told; the model's best way where None.
         reasoning: whether a model that can reason before it answers is to do so.
         concurrency: requests at once, for a model that is served.
         offline: whether no text may leave the machine; a model or embedder that would send one is refused.
+        quantize: to how many bits the weights of a model that runs here are rounded as they are read.
         typed: whether the user typed the name, here or in a program, rather than a file that may be somebody else's, as
             a record or `task.toml`: a name from a file is sent no key but one that is meant for it.
     """
@@ -57,6 +60,7 @@ class Loading:
     reasoning: bool = False
     concurrency: int = CONCURRENCY
     offline: bool = False
+    quantize: Quantize | None = None
     typed: bool = True
 
     def load_embedder(self) -> Embedder:
@@ -138,6 +142,7 @@ class LoadingOptions(TypedDict, total=False):
     reasoning: bool
     concurrency: int
     offline: bool
+    quantize: Quantize | None
     typed: bool
 
 

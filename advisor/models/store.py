@@ -7,6 +7,7 @@ what was not used for longest goes.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from advisor.disk import clear
 from advisor.errors import UserError
 
 PLACE, BOUND = "ADVISOR_CACHE", "ADVISOR_CACHE_GB"
@@ -41,6 +43,41 @@ def cache_folder() -> Path:
     if named and named != OFF:
         return expanded(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
+
+
+def scratch(what: str) -> Path:
+    """A folder of this process for `what` does not fit into memory, gone when the process ends; one that a kill left
+    behind is removed by whoever asks next.
+
+    Raises:
+        UserError: the cache folder cannot be written to.
+    """
+    home = cache_folder() / "scratch"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for folder in home.iterdir():
+            if not _runs(folder.name.rpartition("-")[2]):
+                clear(folder)
+        folder = Path(tempfile.mkdtemp(prefix=f"{what}-", suffix=f"-{os.getpid()}", dir=home))
+    except OSError as error:
+        raise UserError(
+            f"{home}: cannot be written to: {error.strerror}", "name a folder that can be in ADVISOR_CACHE"
+        ) from error
+    atexit.register(clear, folder)
+    return folder
+
+
+def _runs(pid: str) -> bool:
+    """Whether there is a process of this number; True where that cannot be told."""
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def expanded(name: str) -> Path:

@@ -74,7 +74,8 @@ def test_a_gpu_is_given_the_kernels_of_one_padded_pass(
     with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
         trainer = Trainer(llama, wrapped, Schedule(1e-3, 1, len(rows)))
         ids = torch.randint(5, 60, (len(rows), 30))
-        plain = Counted.of(lambda: wrapped(input_ids=ids, labels=ids, use_cache=False).loss.backward())
+        mask = (torch.arange(30) < 30 - torch.arange(len(rows))[:, None]).long()
+        plain = Counted.of(lambda: wrapped(ids, mask, labels=ids, use_cache=False).loss.backward())
         llama.reader.launches = True
         try:
             padded = Counted.of(lambda: trainer.gradients(rows))

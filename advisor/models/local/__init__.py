@@ -1,1 +1,6 @@
 """The local engine: a Hugging Face causal model and a sentence embedder in this process."""
+
+import logging
+
+# Where it is installed, PEFT imports it for every model, and it warns of kernels that nobody asked for.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

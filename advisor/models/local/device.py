@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from advisor.errors import UserError
+from advisor.models.load import SPREAD
 
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 NATIVE = {torch.bfloat16: {"avx512_bf16", "amx_bf16", "bf16"}, torch.float16: {"avx512_fp16", "amx_fp16", "asimdhp"}}
@@ -17,17 +20,17 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def choose_device(asked: str | None) -> torch.device:
-    """The device asked for, else the first GPU, else the CPU.
+    """The device asked for, else the first GPU, else the CPU; of all there are, the first.
 
     Raises:
         UserError: the device is unknown or not there.
     """
-    if asked is None:
+    if asked in (None, SPREAD):
         if torch.cuda.is_available():
             return torch.device("cuda:0")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(asked)
+        device = torch.device(str(asked))
         torch.empty(1, device=device).item()  # the device "meta" makes tensors, but they hold nothing
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
@@ -54,6 +57,12 @@ def choose_dtype(asked: str | None, device: torch.device) -> torch.dtype:
     if device.type == "cpu" and NATIVE[torch.bfloat16] & cpu_flags():
         return torch.bfloat16
     return torch.float32
+
+
+def devices_of(module: Any) -> list[str]:
+    """Where the parts of a model lie, the first one's first: GPUs (`cuda:0`), `cpu`, `disk`; one in most cases."""
+    placed = getattr(module, "hf_device_map", None) or {"": module.device}
+    return list(dict.fromkeys(f"cuda:{where}" if isinstance(where, int) else str(where) for where in placed.values()))
 
 
 def emulated(dtype: torch.dtype, device: torch.device) -> str:
@@ -91,6 +100,12 @@ def device_name(device: torch.device) -> str:
         lines = []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, "") or f"{platform.machine()} CPU"
+
+
+def names_of(module: Any) -> str:
+    """The names of what a model computes on: `2 x NVIDIA H200`; what lies on a disk is computed elsewhere."""
+    found = Counter(device_name(torch.device(where)) for where in devices_of(module) if where != "disk")
+    return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in found.items())
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -20,7 +20,7 @@ from advisor.models.clock import clock
 from advisor.models.embedder import Vectors
 from advisor.models.local.device import device_name
 from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
-from advisor.models.local.fitting import check_fits
+from advisor.models.local.fitting import Weights, check_fits
 from advisor.models.local.folder import check_names
 from advisor.models.local.linear import arrange
 from advisor.models.local.packages import file_sha256
@@ -112,7 +112,7 @@ class SentenceEmbedder:
     @cached_property
     def _model(self) -> SentenceTransformer:
         check_names(self.source.id, Path(self.source.path))
-        check_fits(self.source.id, self.source.path, self._dtype, self._device)
+        check_fits(Weights(self.source.id, self.source.path, self._dtype), self._device)
         try:
             with clock.span("load"), telling(f"loading {self.source.id}", self._device):
                 model = SentenceTransformer(

@@ -19,7 +19,7 @@ from advisor.models.language_model import Capabilities, Decoding, Generation, La
 from advisor.models.local import threads
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.ceiling import ceiling
-from advisor.models.local.device import device_name, peak_memory, reset_peak_memory
+from advisor.models.local.device import devices_of, names_of, peak_memory, reset_peak_memory
 from advisor.models.local.greedy import Greedy
 from advisor.models.local.kv import passing_bytes, token_bytes
 from advisor.models.local.linear import arrange, let_go
@@ -73,9 +73,13 @@ class LocalModel(LanguageModel):
 
     @property
     def can(self) -> Capabilities:  # type: ignore[override] # its bounds may be lowered later
-        """All that the approaches here ask for; a label that is thought about is written."""
-        forms, score = frozenset(get_args(Form)), self.thinking is None
-        return Capabilities(score, text_likelihood=True, train=True, adapt=forms, rows_at_once=self.bounds.rows)
+        """All that the approaches here ask for; a label that is thought about is written.
+
+        A model that is spread over several devices is not trained here: its tensors are moved about as it computes.
+        """
+        whole, score = len(devices_of(self.module)) == 1, self.thinking is None
+        forms = frozenset(get_args(Form)) if whole else frozenset[Form]()
+        return Capabilities(score, text_likelihood=True, train=whole, adapt=forms, rows_at_once=self.bounds.rows)
 
     @property
     def device(self) -> torch.device:
@@ -121,7 +125,7 @@ class LocalModel(LanguageModel):
         started = time.perf_counter()
         self.activate(adaptation)
         if self.thinking is not None and adaptation is None:
-            return thought_first(self, self.thinking, prompts, decoding, started)
+            return thought_first(self.continued, self.thinking, prompts, decoding, started)
         return self.continued([self.renderer.encode(p, decoding.max_tokens) for p in prompts], decoding, started)
 
     def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:
@@ -182,7 +186,7 @@ class LocalModel(LanguageModel):
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""
-        return self._output(hidden)
+        return self._output(hidden).to(hidden.device)  # where a model is spread, its last layer may lie elsewhere
 
     def check(self, scores: torch.Tensor) -> None:
         """See that what is judged by are numbers.
@@ -215,6 +219,8 @@ class LocalModel(LanguageModel):
         self.reader.forget()
         self._tree.cache_clear()
         self.renderer.forget()
+        if self.thinking is not None:
+            self.thinking.forget()
         reset_peak_memory(self.device)
 
     def use_threads(self, number: int) -> None:
@@ -234,8 +240,8 @@ class LocalModel(LanguageModel):
             "quantisation": self.source.quantisation,
             "source": self.source.origin,
             "dtype": str(self.dtype).removeprefix("torch."),
-            "device": str(self.device),
-            "device_name": device_name(self.device),
+            "device": ", ".join(devices_of(self.module)),
+            "device_name": names_of(self.module),
             "threads": torch.get_num_threads(),
             "threads_alone": threads.whole(),
             "parameters": sum(p.numel() for p in self.module.parameters()),

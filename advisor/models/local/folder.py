@@ -28,11 +28,10 @@ def check_folder(name: str, folder: Path) -> None:
     """See that a folder holds a whole language model and its tokenizer.
 
     Raises:
-        UserError: it holds an adapter, an encoder, a model of both parts, a classifier, or no tokenizer.
+        UserError: it holds an adapter beside whole weights, an encoder, a model of both parts, a classifier, or no
+            tokenizer.
     """
     if (base := adapter_of(folder)) is not None:
-        if not (folder / "config.json").is_file():
-            raise adapter_alone(name, base)
         raise UserError(
             f"{name}: a LoRA adapter{_of(base)} ({ADAPTER}) lies beside whole weights, and whether they hold it "
             "already cannot be told",
@@ -94,12 +93,14 @@ def adapter_of(folder: Path) -> str | None:
     return str(_json(folder / ADAPTER).get("base_model_name_or_path") or "")
 
 
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter and no model."""
+    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
+
+
 def adapter_alone(name: str, base: str) -> UserError:
-    """What is said of a folder that holds an adapter and no model."""
-    return UserError(
-        f"{name}: this is a LoRA adapter{_of(base)}, not a whole model",
-        f"merge it into its base model (PEFT: merge_and_unload) and pass that folder, or pass {base or 'the base'}",
-    )
+    """What is said of a folder that holds an adapter and no model, and does not say by a public name whose it is."""
+    return UserError(f"{name}: this is a LoRA adapter{_of(base)}, not a whole model", f"name both: BASE+{name}")
 
 
 def _of(base: str) -> str:

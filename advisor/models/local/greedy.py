@@ -16,6 +16,8 @@ from advisor.models.local.padded import PaddedRows, WholeRows
 from advisor.models.local.reader import Reader
 from advisor.models.render import Encoded, Renderer
 
+EDGE = 8  # tokens before a text that is looked for: the first may lose a blank, or begin within a character
+
 
 class Continued(Protocol):
     """What the engine offers to decode with; see `LocalModel`."""
@@ -36,6 +38,8 @@ class Greedy:
         self.rows = rows
         self.decoding = decoding
         self.started = started
+        # No token is shorter than a byte.
+        self._tail = EDGE + max((len(stop.encode(errors="surrogatepass")) for stop in decoding.stop), default=0)
         self.tokens: list[list[int]] = [[] for _ in rows]
         self.first = [0.0] * len(rows)
         self.last = [0.0] * len(rows)
@@ -91,7 +95,11 @@ class Greedy:
             return True
         if not self.decoding.stop:
             return False
-        text = self.model.renderer.tokenizer.decode(tokens).lstrip()
+        decode = self.model.renderer.tokenizer.decode
+        # Where a stop text has become whole, it stands at the end: a long answer is not read anew at every token.
+        return self._stops(decode(tokens[-self._tail :])) and self._stops(decode(tokens).lstrip())
+
+    def _stops(self, text: str) -> bool:
         return any(stop in text for stop in self.decoding.stop)
 
     def _answer(self, row: int) -> Generation:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from advisor.models.local.device import devices_of
+
 WINDOWS = {"sliding_attention": "sliding_window", "chunked_attention": "attention_chunk_size"}
 
 
 def may_pack(module: Any) -> bool:
-    """Whether rows that fit its `window` might be read one behind the other; whether they can is seen by trying."""
+    """Whether rows that fit its `window` might be read one behind the other; whether they can is seen by trying.
+
+    Where a model is spread over several devices, what knows where the rows lie would have to be on each.
+    """
     text = module.config.get_text_config(decoder=True)
     attends = bool(getattr(module, "_supports_attention_backend", False))
     capped = getattr(text, "attn_logit_softcapping", None)
-    return attends and not capped and only_attention(module.config) and places_tokens(module)
+    whole = len(devices_of(module)) == 1
+    return whole and attends and not capped and only_attention(module.config) and places_tokens(module)
 
 
 def only_attention(config: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,21 +19,27 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.contention import look
 from advisor.models.embeddings import CachedEmbedder
-from advisor.models.load import Loading
+from advisor.models.load import SPREAD, Loading
 from advisor.models.local.device import choose_device, choose_dtype, emulated
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.fitting import check_fits
-from advisor.models.local.folder import check_folder
+from advisor.models.local.fitting import Weights, check_fits
+from advisor.models.local.folder import TOKENIZERS, check_folder
 from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
+from advisor.models.local.onto import merge
 from advisor.models.local.packages import MINILM, SMOLLM2
-from advisor.models.local.shortage import give_back, out_of_memory, telling
-from advisor.models.local.source import find, is_gguf
+from advisor.models.local.quantising import NAMES, checked, quantised, quantiser
+from advisor.models.local.shortage import give_back, left, out_of_memory, telling
+from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
 from advisor.models.render import Renderer
+from advisor.models.store import scratch
 
 log = logging.getLogger(__name__)
+
+HINT = "pass a causal model with safetensors weights and a tokenizer"
+SHARE = 0.8  # of what is free of each device, for the weights of a model that is spread; the rest is for its numbers
 
 
 def load(name: str, loading: Loading) -> LocalModel:
@@ -56,18 +64,22 @@ def load(name: str, loading: Loading) -> LocalModel:
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))
+        bits = checked(name, None if is_gguf(source.path) else source.quantisation, loading.quantize)
+        if bits is not None:
+            before = f"{source.quantisation}, then " if source.quantisation else ""
+            source = replace(source, quantisation=before + NAMES[bits], revision=f"{source.revision}-{bits}")
         folder = converted(source.path) if is_gguf(source.path) else source.path
         check_folder(name, folder)
-        read = partial(_ready, name, folder, where, loading.trust_remote_code)
+        read = partial(_ready, source, folder, where, loading)
         module, renderer = read(number_format)
         choose(began)
         caveats = renderer.notes
-        if not _finite(module, renderer):
+        if not _finite(name, module, renderer):
             caveats = (*caveats, _out_of_range(name, number_format, asked=loading.dtype is not None))
             del module
             give_back()
             module, renderer = read(torch.float32)
-            if not _finite(module, renderer):
+            if not _finite(name, module, renderer):
                 _out_of_range(name, torch.float32, asked=True)
         thinking = renderer.for_thinking() if loading.reasoning else None
         if loading.reasoning and thinking is None:
@@ -89,11 +101,15 @@ def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
 
 
 def _ready(
-    name: str, folder: Path, where: torch.device, trust_remote_code: bool, number_format: torch.dtype
+    source: Source, folder: Path, where: torch.device, loading: Loading, number_format: torch.dtype
 ) -> tuple[Any, Renderer]:
     """The model on its device, in this number format, and its renderer."""
-    check_fits(name, folder, number_format, where)
-    tokenizer, module = _read(name, folder, number_format, trust_remote_code)
+    weights = Weights(source.id, folder, number_format, loading.quantize)
+    check_fits(weights, where, loading.device == SPREAD)
+    tokenizer = _tokenizer(source, folder, loading.trust_remote_code)
+    module = _read(weights, _placed(weights, where, loading), loading.trust_remote_code)
+    if source.adapter is not None:
+        module = merge(source.id, module, source.adapter)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
     rows = module.get_input_embeddings().weight.shape[0]
     if renderer.highest_id >= rows:
@@ -103,13 +119,42 @@ def _ready(
             "save the model anew behind model.resize_token_embeddings(len(tokenizer)), or take the base model's "
             "tokenizer files",
         )
-    return module.to(where).eval().requires_grad_(False), renderer
+    return module.eval().requires_grad_(False), renderer
+
+
+def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str, Any]:
+    """Where weights go as they are read, and how they are quantised, as `from_pretrained` takes it.
+
+    Straight to their device: a host's memory need not hold what goes to a GPU.
+    """
+    if loading.quantize:
+        quantiser_of_it = quantiser(weights.name, loading.quantize, weights.number_format, where)
+        return {"device_map": {"": where}, "quantization_config": quantiser_of_it}
+    if loading.device != SPREAD:
+        return {"device_map": {"": where}}
+    cpu = torch.device("cpu")
+    gpus = [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+    free = {device: left(device)[0] for device in (*gpus, cpu)}
+    most = {device.index if device.index is not None else "cpu": int(SHARE * (n or 0)) for device, n in free.items()}
+    return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded")}
 
 
 @torch.inference_mode()
-def _finite(module: Any, renderer: Renderer) -> bool:
-    """Whether the logits of a prompt are numbers."""
-    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+def _finite(name: str, module: Any, renderer: Renderer) -> bool:
+    """Whether the logits of a prompt are numbers.
+
+    Raises:
+        UserError: the library that quantised the weights cannot multiply them here.
+    """
+    try:
+        logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    except (AssertionError, RuntimeError, NotImplementedError) as error:
+        if not quantised(module) or out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "leave --quantize out, take other bits, or another device"
+        what = f"{name}: its quantised weights cannot be multiplied on {module.device}: {reason}"
+        raise UserError(what, hint) from error
     return bool(torch.isfinite(logits).all())
 
 
@@ -130,31 +175,48 @@ def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
     return f"The model's scores are not numbers in {called}, whose range they exceed, so it ran in float32."
 
 
-def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code: bool) -> tuple[Any, Any]:
-    hint = "pass a causal model with safetensors weights and a tokenizer"
+def _tokenizer(source: Source, folder: Path, trust_remote_code: bool) -> Any:
+    """That of an adapter, where one lies beside it: its template is the one that the adapter was trained with."""
+    adapter = source.adapter
+    own = adapter is not None and any(next(adapter.glob(pattern), None) for pattern in TOKENIZERS)
+    with _reading(source.id):
+        return AutoTokenizer.from_pretrained(adapter if own else folder, trust_remote_code=trust_remote_code)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Whatever the readers of foreign files may raise, in a line."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", HINT) from error
+
+
+def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) -> Any:
+    name = weights.name
+    with _reading(name):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=number_format,
+            weights.folder,
+            dtype=weights.number_format,
             trust_remote_code=trust_remote_code,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **placed,
         )
-    except Exception as error:  # whatever the readers of foreign files may raise
-        if out_of_memory(error):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", hint) from error
     module, found = loaded
     # Transformers only logs these, and goes on with random numbers in their place.
     unfit = {str(entry[0]) for entry in found["mismatched_keys"]}
     absent = sorted((set(found["missing_keys"]) | unfit) & set(dict(module.named_parameters())))
     if absent:
         what = "of the wrong shape" if absent[0] in unfit else "missing"
-        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", hint)
-    return tokenizer, module
+        raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", HINT)
+    return module
 
 
 def _window(config: Any, tokenizer: Any) -> int:

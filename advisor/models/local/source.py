@@ -6,15 +6,16 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of
+from advisor.models.local.folder import ADAPTER, TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
+from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
 from advisor.models.store import expanded
 
@@ -34,6 +35,7 @@ class Source:
         revision: the hub's commit, or the first 16 hex digits of a content hash.
         quantisation: how the stored weights were quantised, None for full precision.
         caveats: what the reader of a report must know, in full sentences.
+        adapter: folder of a LoRA adapter that is laid onto the weights.
     """
 
     id: str
@@ -42,13 +44,15 @@ class Source:
     revision: str
     quantisation: str | None = None
     caveats: tuple[str, ...] = ()
+    adapter: Path | None = None
 
 
 def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) -> Source:
     """Resolve `name`: a local path, else the local cache, else the hub, else the package if it carries it.
 
     Args:
-        name: a folder, a `.gguf` file, `embedded` or a public name such as `Qwen/Qwen2.5-0.5B-Instruct`.
+        name: a folder, a `.gguf` file, `embedded` or a public name such as `Qwen/Qwen2.5-0.5B-Instruct`; one of these
+            and the folder of a LoRA adapter behind a plus; or such a folder alone, if it says whose adapter it is.
         packaged: the model of this role that comes as a package.
         trust_remote_code: whether the code of a model on the hub is fetched with it.
 
@@ -59,8 +63,13 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
     try:
         if is_gguf(path) or path.is_file():
             return _from_file(path)
+        if path.is_dir() and is_adapter(path):
+            return _with_adapter(name, _of_adapter(name, path), path, packaged, trust_remote_code)
         if path.is_dir():
             return _from_folder(name, path)
+        base, plus, adapter = name.rpartition("+")
+        if plus:
+            return _with_adapter(name, base, expanded(adapter), packaged, trust_remote_code)
     except OSError as error:
         what = f"{error.filename or name}: cannot be read: {error.strerror}"
         raise UserError(what, "pass a folder or file that you may read, or a public name") from error
@@ -86,10 +95,35 @@ def _from_file(path: Path) -> Source:
 
 def _from_folder(name: str, path: Path) -> Source:
     if not (path / "config.json").is_file():
-        if (base := adapter_of(path)) is not None:
-            raise adapter_alone(name, base)
         raise UserError(f"{path}: has no config.json, so it is not a model folder", "pass the folder that holds it")
     return Source(name, path, "folder", digest_of(path)[:16], _stored_quantisation(path))
+
+
+def _with_adapter(name: str, base: str, folder: Path, packaged: PackagedModel, trusted: bool) -> Source:
+    if (adapter_of(expanded(base)) is not None and is_adapter(expanded(base))) or not base:
+        raise UserError(f"{name}: an adapter is laid onto whole weights, not onto another", "name the base model first")
+    if adapter_of(folder) is None:
+        raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
+    check_adapter(name, folder)
+    try:
+        found = find(base, packaged, trusted)
+    except UserError as error:
+        raise UserError(f"{name}: is a LoRA adapter of {base}: {error.what}", error.hint) from error
+    revision = revision_of(found.revision, digest_of(folder))
+    return replace(found, id=name, revision=revision, adapter=folder)
+
+
+def _of_adapter(name: str, folder: Path) -> str:
+    """The public name of the model that an adapter was trained on.
+
+    Raises:
+        UserError: it names none, or a path, which the user did not name.
+    """
+    base = adapter_of(folder) or ""
+    path = PureWindowsPath(base)  # which takes either slash
+    if not base or path.anchor or ".." in path.parts or base.startswith(("~", ".")) or len(path.parts) > 2:
+        raise adapter_alone(name, base)
+    return base
 
 
 def _from_package(packaged: PackagedModel, caveats: tuple[str, ...]) -> Source:

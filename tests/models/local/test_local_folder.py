@@ -50,6 +50,11 @@ def adapter_alone(folder: Path) -> None:
     (folder / "config.json").unlink()
 
 
+def adapter_of_a_path(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "/data/base"}))
+    (folder / "config.json").unlink()
+
+
 def without_tokenizer(folder: Path) -> None:
     for file in folder.glob("tokenizer*"):
         file.unlink()
@@ -79,7 +84,8 @@ def tokens_beyond_the_embedding(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "seen", "hint"),
     [
-        (adapter_alone, "this is a LoRA adapter of owner/base, not a whole model", "merge it into its base model"),
+        (adapter_alone, "the adapter in .* has no adapter_model.safetensors", "pickled weights are not read"),
+        (adapter_of_a_path, "this is a LoRA adapter of /data/base, not a whole model", "name both: BASE+"),
         (adapter_beside, r"a LoRA adapter of owner/base .* lies beside whole weights", "merge_and_unload"),
         (configured(model_type="bert", architectures=["BertModel"]), r"is an encoder \(BertModel\)", "Llama"),
         (configured(architectures=["XForMaskedLM"]), r"is an encoder \(XForMaskedLM\)", "Llama"),
