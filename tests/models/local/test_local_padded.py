@@ -270,6 +270,23 @@ def test_on_a_gpu_rows_go_on_in_place() -> None:
         assert read.drop([1, 2]) == [0, 3]
 
 
+@pytest.mark.parametrize("kind", ["full attention", "capped", "sinks"])
+def test_a_long_row_is_never_attended_all_at_once_on_a_gpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a mask nor logits, where a model takes its attention by plain products, of all tokens by all tokens."""
+    module = made(*KINDS[kind])
+    if kind != "full attention":
+        module.set_attn_implementation("eager")
+    reader = Reader(module)
+    reader.launches = True
+    most = 2**19
+    monkeypatch.setattr("advisor.models.local.padded.LARGEST_MASK", most)
+    monkeypatch.setattr("advisor.models.local.padded.LOGITS_AT_ONCE", most)
+    rows = rows_of((1000,))
+    with torch.inference_mode():
+        counted = Counted.of(lambda: reader.scores(rows, TREE, head_of(module)))
+    assert counted.largest <= 1.1 * most < 0.6 * 1000 * 1000
+
+
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention_never_holds_all_logits(causal: bool) -> None:
     """Where no kernel tells their sums, here since the values are smaller than the keys."""
