@@ -14,7 +14,6 @@ import torch
 from advisor import progress
 from advisor.errors import UserError
 from advisor.models.adaptation import Adaptation, Attached, Form
-from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
 from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
 from advisor.models.local import threads
@@ -27,7 +26,7 @@ from advisor.models.local.linear import arrange, let_go
 from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.reader import Reader
-from advisor.models.local.scoring import ChoiceTree, scored_in_full
+from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.shortage import not_enough
 from advisor.models.local.source import Source
 from advisor.models.local.thinking import thought_first
@@ -51,7 +50,7 @@ class LocalModel(LanguageModel):
 
     Attributes:
         bounds: how much it does at once.
-        reader: reads packed rows through the module.
+        reader: reads rows through the module.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class LocalModel(LanguageModel):
             found = Greedy(self, [rows[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in batches(rows, decoding.max_tokens, self.bounds):
+        for batch in self._batches(rows, decoding.max_tokens, self.bounds):
             halving(batch, answer, self._too_large(rows, decoding.max_tokens))
         return [answers[i] for i in range(len(rows))]
 
@@ -157,7 +156,7 @@ class LocalModel(LanguageModel):
         scores: dict[int, Scores] = {}
 
         def score(batch: Sequence[int]) -> None:
-            totals = self._score_batch([encoded[i] for i in batch], tree)
+            totals = self.reader.scores([encoded[i] for i in batch], tree, self.head)
             self.check(totals)
             seconds = time.perf_counter() - started
             for i, row in zip(batch, totals.tolist(), strict=True):
@@ -165,7 +164,7 @@ class LocalModel(LanguageModel):
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
             progress.answered(len(batch))
 
-        for batch in batches(encoded, len(tree.tokens), self.bounds):
+        for batch in self._batches(encoded, len(tree.tokens), self.bounds):
             halving(batch, score, self._too_large(encoded, len(tree.tokens)))
         return [scores[i] for i in range(len(prompts))]
 
@@ -181,7 +180,7 @@ class LocalModel(LanguageModel):
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
 
-        for batch in batches(rows, 0, TEXTS):
+        for batch in self._batches(rows, 0, TEXTS):
             halving(batch, read, self._too_large(rows, 0))
         return [found[i] for i in range(len(texts))]
 
@@ -260,13 +259,11 @@ class LocalModel(LanguageModel):
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
         return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
-    def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        if not self.reader.packs:
-            return scored_in_full(self.module, self.head, rows, tree)
-        with self.reader.packed():
-            hidden, _ = self.reader.read(rows, tree, 0)
-        with clock.span("score"):
-            return tree.totals(hidden, self.head)
+    def _batches(self, rows: Sequence[Encoded], extra: int, bounds: Bounds) -> Iterator[list[int]]:
+        """Numbers of the rows in batches, each of rows that may be read together; `extra` tokens may follow each."""
+        for numbers in self.reader.alike([len(row.ids) for row in rows], extra):
+            for batch in batches([rows[number] for number in numbers], extra, bounds):
+                yield [numbers[place] for place in batch]
 
     @contextmanager
     def own_weights(self) -> Iterator[None]:
