@@ -16,7 +16,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 ALL = "all-linear"  # PEFT's name of all linear layers but the output layer
-PROBE = 8  # tokens sent through; an expert that none of them chooses is told by its likes in other places
+PROBE = 8  # tokens sent through; an expert that none of them chooses is told by the others of its layer
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
@@ -25,20 +25,22 @@ class LeftOut:
     """What no adapter lies on, beside the output layer, by full names.
 
     Attributes:
-        apart: layers of parts that no text passes through, by which a model sees or hears.
+        apart: layers that no text passes through, by which a model sees or hears.
+        parts: of the model, in which those lie.
         raw: layers whose weight is read, or handed to a kernel, by what stands around them.
         routers: layers that say more than one thing, as those do that choose among experts.
         refused: layers that PEFT adapts in no state-space model, since kernels take their weight.
         passed: layers that bear the names of an expert's, which PEFT passes over where it adapts the experts.
-        experts: several matrices in one parameter, which PEFT adapts in some kinds of models only.
+        stacked: parameters of several matrices, as experts have them, which PEFT adapts in some kinds of models only.
     """
 
     apart: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
     routers: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
-    experts: tuple[str, ...] = ()
+    stacked: tuple[str, ...] = ()
 
     @property
     def layers(self) -> list[str]:
@@ -48,12 +50,12 @@ class LeftOut:
     def __str__(self) -> str:
         """In words, by place and reason; empty where nothing is left out."""
         reasons = {
-            "the experts ({})": self.experts,
+            "the matrices stacked in {}": self.stacked,
             "{}, which choose among experts": self.routers,
             "{}, whose weights are not read as a layer's": self.raw,
             "{}, whose weights a state-space kernel takes": self.refused,
             "{}, which PEFT passes over beside experts": self.passed,
-            "{}, through which no text passes": tuple(dict.fromkeys(map(_part, self.apart))),
+            "{}, which no text passes through": self.parts,
         }
         return "; ".join(words.format(_places(names)) for words, names in reasons.items() if names)
 
@@ -77,9 +79,12 @@ def _seen(module: Any) -> LeftOut:
     for name, layer in module.named_modules():
         if not isinstance(layer, nn.Linear | Conv1D) or layer is module.get_output_embeddings():
             continue
-        kinds = said[NUMBER.sub("#", name)]
-        if not kinds:
-            found["raw" if said[_owner(name)] else "apart"].append(name)
+        kinds = said[_alike(name)]
+        if not kinds and not said[_owner(name)]:
+            found["apart"].append(name)
+            found["parts"].append(_unread(name, said))
+        elif not kinds:
+            found["raw"].append(name)
         elif not all(issubclass(kind, torch.Tensor) for kind in kinds):
             found["routers"].append(name)
         elif _refuses(module, name):
@@ -87,25 +92,31 @@ def _seen(module: Any) -> LeftOut:
         elif config.target_modules != ALL and not check_target_module_exists(config, name):
             found["passed"].append(name)
     if not config.target_parameters:
-        found["experts"] = [name for name in _stacked(module) if said[_owner(name)]]
+        found["stacked"] = [name for name in _stacked(module) if said[_owner(name)]]
     return LeftOut(**{why: tuple(names) for why, names in found.items()})
 
 
 @torch.inference_mode()
 def _said(module: Any) -> dict[str, set[type]]:
-    """Of what types the answers of each module are when a text is read, by its name without numbers."""
+    """Of what types the answers of each module are when a text is read, experts of a layer taken together."""
     said: dict[str, set[type]] = defaultdict(set)
 
     def noting(name: str) -> Any:
         return lambda _layer, _given, answer: said[name].add(type(answer))
 
-    hooks = [part.register_forward_hook(noting(NUMBER.sub("#", name))) for name, part in module.named_modules()]
+    hooks = [part.register_forward_hook(noting(_alike(name))) for name, part in module.named_modules()]
     try:
         module(input_ids=torch.arange(PROBE, device=module.device)[None] + 5, use_cache=False)
     finally:
         for hook in hooks:
             hook.remove()
     return said
+
+
+def _alike(name: str) -> str:
+    """A module's name without the number of an expert, which is one within a layer's number."""
+    places = [match.span() for match in NUMBER.finditer(name)]
+    return name if len(places) < 2 else f"{name[: places[-1][0]]}#{name[places[-1][1] :]}"
 
 
 def _refuses(module: Any, name: str) -> bool:
@@ -123,15 +134,23 @@ def _stacked(module: Any) -> list[str]:
 
 
 def _owner(name: str) -> str:
-    """The module that holds what is called `name`, without numbers."""
-    return NUMBER.sub("#", name.rpartition(".")[0])
+    """The module that holds what is called `name`, as `_said` names it."""
+    return _alike(name.rpartition(".")[0])
 
 
-def _part(name: str) -> str:
-    """The part of a model that a layer lies in, named as its authors do: `vision_tower` of `model.vision_tower...`."""
-    return name.removeprefix("model.").split(".")[0]
+def _unread(name: str, said: dict[str, set[type]]) -> str:
+    """The largest part around a layer through which no text passed."""
+    steps = _alike(name).split(".")
+    around = [".".join(steps[:length]) for length in range(1, len(steps))]
+    asked = [f"{place}." for place, kinds in said.items() if kinds]
+    return next(place for place in around if not any(one.startswith(f"{place}.") for one in asked))
 
 
 def _places(names: tuple[str, ...]) -> str:
-    """Names without what stands before the number of a layer, each once."""
-    return ", ".join(dict.fromkeys(NUMBER.sub("#", name).split(".#.")[-1] for name in names))
+    """Names without what stands before the number of a layer or expert, each once, those of one place together."""
+    found = dict.fromkeys(NUMBER.sub("#", name).split(".#.")[-1].removeprefix("model.") for name in names)
+    places: dict[str, list[str]] = defaultdict(list)
+    for name in found:
+        place, dot, own = name.rpartition(".")
+        places[place + dot].append(own)
+    return ", ".join(place + "/".join(own) for place, own in places.items())

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
@@ -62,12 +63,12 @@ def load(name: str, loading: Loading) -> LocalModel:
         module, renderer = read(number_format)
         choose(began)
         caveats = renderer.notes
-        if not _finite(module, renderer):
+        if not _finite(name, module, renderer):
             caveats = (*caveats, _out_of_range(name, number_format, asked=loading.dtype is not None))
             del module
             give_back()
             module, renderer = read(torch.float32)
-            if not _finite(module, renderer):
+            if not _finite(name, module, renderer):
                 _out_of_range(name, torch.float32, asked=True)
         thinking = renderer.for_thinking() if loading.reasoning else None
         if loading.reasoning and thinking is None:
@@ -107,9 +108,17 @@ def _ready(
 
 
 @torch.inference_mode()
-def _finite(module: Any, renderer: Renderer) -> bool:
+def _finite(name: str, module: Any, renderer: Renderer) -> bool:
     """Whether the logits of a prompt are numbers."""
-    logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    try:
+        logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+    except Exception as error:  # whatever code that reads a foreign config.json may raise
+        if out_of_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{name}: {type(module).__name__} reads no prompt: {reason}", "compare its config.json"
+        ) from error
     return bool(torch.isfinite(logits).all())
 
 
@@ -134,7 +143,8 @@ def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code
     hint = "pass a causal model with safetensors weights and a tokenizer"
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        loaded: Any = _loader(config).from_pretrained(
             folder,
             dtype=number_format,
             trust_remote_code=trust_remote_code,
@@ -155,6 +165,13 @@ def _read(name: str, folder: Path, number_format: torch.dtype, trust_remote_code
         what = "of the wrong shape" if absent[0] in unfit else "missing"
         raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", hint)
     return tokenizer, module
+
+
+def _loader(config: Any) -> Any:
+    """Transformers' loader for a configuration: models that see and write are listed apart from those that only write,
+    unless these are the same."""
+    sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
+    return AutoModelForImageTextToText if sees else AutoModelForCausalLM
 
 
 def _window(config: Any, tokenizer: Any) -> int:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 from advisor.errors import UserError
 from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of
 from advisor.models.local.packages import PackagedModel, file_sha256
+from advisor.models.local.weights import weights_read
 from advisor.models.store import expanded
 
 Origin = Literal["folder", "file", "cache", "hub", "package"]
 GGUF = ".gguf"
 CODE = "*.py"
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
+WEIGHTS = "*.safetensors"
+HUB_FILES = ["*.json", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ def _from_cache(repository: str, path: Path) -> Source:
 
 def _cached(repository: str, files: list[str]) -> Path | None:
     """Where the local cache holds a model, be it in part."""
+    files = [*files, WEIGHTS]
     try:
         path = Path(huggingface_hub.snapshot_download(repository, local_files_only=True, allow_patterns=files))
     except (LocalEntryNotFoundError, OSError, ValueError):
@@ -132,11 +136,18 @@ def _cached(repository: str, files: list[str]) -> Path | None:
 
 
 def _complete(path: Path, trusted: bool) -> bool:
-    """Whether a cached model has a tokenizer, and its code where that may run."""
+    """Whether a cached model has its weights, a tokenizer, and its code where that may run."""
     if not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
+        return False
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    if not set(weights_read(path, present)) <= present or not any(map(_holds_weights, present)):
         return False
     needed = trusted and any(b'"auto_map"' in file.read_bytes() for file in path.glob("*config.json"))
     return not needed or any(path.glob(CODE))
+
+
+def _holds_weights(name: str) -> bool:
+    return name.endswith((".safetensors", ".bin", ".pt", ".pth"))
 
 
 def _package_caveat(packaged: PackagedModel) -> tuple[str, ...]:
@@ -155,11 +166,17 @@ def _hint(name: str) -> str:
 
 
 def _download(repository: str, files: list[str]) -> str:
-    """One attempt: the library's own retries would keep a person without network waiting for minutes."""
+    """One attempt: the library's own retries would keep a person without network waiting for minutes.
+
+    Of the weights, what is read: repositories hold them in other forms beside (`original/`, variants, one file and
+    its parts).
+    """
     with _quiet():
-        huggingface_hub.HfApi().model_info(repository, timeout=10)
-        path: str = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
-        return path
+        info = huggingface_hub.HfApi().model_info(repository, timeout=10)
+        path = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
+        weights = weights_read(Path(path), {file.rfilename for file in info.siblings or ()})
+        wanted = [*files, *(map(escape, weights) if weights else [WEIGHTS])]
+        return str(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=10))
 
 
 @contextmanager
