@@ -249,6 +249,7 @@ class LocalModel(LanguageModel):
             "caveats": list(self.source.caveats),
             "labels_by": self.labels_by,
             "reasoning": self.thinking is not None,
+            "reads_once": self.reader.packs,
         }
 
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
