@@ -55,9 +55,12 @@ class LeftOut:
             "{}, whose weights are not read as a layer's": self.raw,
             "{}, whose weights a state-space kernel takes": self.refused,
             "{}, which PEFT passes over beside experts": self.passed,
-            "{}, which no text passes through": self.parts,
         }
-        return "; ".join(words.format(_places(names)) for words, names in reasons.items() if names)
+        found = [words.format(_places(names)) for words, names in reasons.items() if names]
+        if self.parts:
+            parts = dict.fromkeys(part.removeprefix("model.") for part in self.parts)
+            found.append(f"{', '.join(parts)}, which no text passes through")
+        return "; ".join(found)
 
 
 _known: WeakKeyDictionary[nn.Module, LeftOut] = WeakKeyDictionary()

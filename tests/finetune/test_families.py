@@ -430,7 +430,6 @@ BEHIND = "read with other frequencies than a prompt of its length has"
 WRONG = {  # what is known to be wrong: tests fail where it is no longer
     ("LongRoPE", "scores"): BEHIND,
     ("LongRoPE", "answers"): BEHIND,
-    ("LongRoPE", "training"): "the model keeps the frequencies of what it read last",
     ("MiniMax 01", "answers"): "it has a cache of its own",
     ("RecurrentGemma", "answers"): "its state reads the padding",
 }
@@ -543,8 +542,9 @@ def test_training_changes_the_adapter_alone_and_all_of_it(
         TrainingExample(Prompt("Say which.", "the sea"), "blue"),
         TrainingExample(Prompt("Say which.", "a rose"), "red"),
     )
-    before = bits_of(model)
+    before = at_rest(model, bits_of)
     tuned = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=2).tune(TrainingSet(lessons), model, seed=0)
+    at_rest(model, bits_of)
     assert_untouched(model, before)
     idle = [name for name, t in tuned.state.items() if "lora_B" in name and not t.any()]  # type: ignore[attr-defined]
     assert not idle, "matrices that nothing was learned for"
@@ -555,7 +555,16 @@ def test_training_changes_the_adapter_alone_and_all_of_it(
     assert totals(model, prompts, restored.adaptation) == merged
     beside = Lora(rank=4, alpha=8, serve="attached").restore(tmp_path, model)
     torch.testing.assert_close(totals(model, prompts, beside.adaptation), merged, atol=1e-2, rtol=1e-3)
+    at_rest(model, bits_of)
     assert_untouched(model, before)
+
+
+@torch.inference_mode()
+def at_rest(model: LocalModel, bits_of: Callable[[LocalModel], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """All that it holds behind a short text of its own: LongRoPE keeps the frequencies of what it read last."""
+    model.activate(None)
+    model.module(torch.tensor([START]))
+    return bits_of(model)
 
 
 def totals(model: LocalModel, prompts: Sequence[Prompt], adaptation: Any) -> list[tuple[float, ...]]:
