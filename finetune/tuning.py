@@ -21,6 +21,7 @@ from finetune.fused.packing import TokenRow
 from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
 from finetune.settings import Settings, default_batch, default_epochs
+from finetune.targets import left_out
 from finetune.trainer import History
 
 NAME = "lora"
@@ -57,6 +58,8 @@ def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: 
     tuned = Adapter(settings.serve, local, recipe.config, state)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
+    if left := str(left_out(local.module)):
+        notes = (*notes, f"No adapter lies on {left}.")
     if settings.serve == "attached":
         notes = (*notes, "Queries were answered with the adapter attached to the base weights, not merged into them.")
     note = history_note(winner.trainer.history, recipe.epochs, len(rows), _where(training, dev))

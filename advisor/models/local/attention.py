@@ -72,7 +72,10 @@ def attend(
         raise NotPassedOn
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     layer: int = module.layer_idx  # type: ignore[assignment]
-    return attending.attend(layer, query[0], key[0], value[0], scale)[None], None
+    attended = attending.attend(layer, query[0], key[0], value[0], scale)
+    return attended.contiguous()[
+        None
+    ], None  # as Transformers' own functions hand it back: some models take views of it
 
 
 AttentionInterface.register(ATTENTION, attend)

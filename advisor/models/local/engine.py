@@ -254,6 +254,7 @@ class LocalModel(LanguageModel):
             "caveats": list(self.source.caveats),
             "labels_by": self.labels_by,
             "reasoning": self.thinking is not None,
+            "reads_once": self.reader.packs or self.reader.padded.habits is not None,
         }
 
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:

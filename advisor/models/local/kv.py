@@ -52,16 +52,23 @@ def places_tokens(module: Any) -> bool:
 
 def token_bytes(module: Any) -> int:
     """Bytes of the keys and values of one token, in all layers; at most, where a model keeps less than it computes."""
-    text = module.config.get_text_config(decoder=True)
-    heads = getattr(text, "num_attention_heads", None) or 1
-    size = getattr(text, "head_dim", None) or text.hidden_size // heads
-    kept = getattr(text, "num_key_value_heads", None) or heads
-    return int(2 * text.num_hidden_layers * kept * size * module.dtype.itemsize)
+    layers = _layers(module)
+    heads = [getattr(layer, "num_attention_heads", None) or 1 for layer in layers]
+    sizes = [getattr(layer, "head_dim", None) or layer.hidden_size // n for layer, n in zip(layers, heads, strict=True)]
+    kept = [getattr(layer, "num_key_value_heads", None) or n for layer, n in zip(layers, heads, strict=True)]
+    return int(sum(2 * n * size for n, size in zip(kept, sizes, strict=True)) * module.dtype.itemsize)
 
 
 def passing_bytes(module: Any, layers: int = 1) -> int:
     """Bytes that one token takes on its way through the model, roughly: its keys and values, and all that so many
     layers compute; of one where it is let go, of all where it is kept for the backward pass."""
     text = module.config.get_text_config(decoder=True)
-    inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
+    sizes = [getattr(layer, "intermediate_size", None) or 4 * text.hidden_size for layer in _layers(module)]
+    inner = max(max(size) if isinstance(size, list) else size for size in sizes)  # Gemma 3n lists them itself
     return token_bytes(module) + int(layers * (8 * text.hidden_size + 3 * inner) * module.dtype.itemsize)
+
+
+def _layers(module: Any) -> list[Any]:
+    """The configuration of each layer, which are of several sizes in some models (Gemma 4)."""
+    text = module.config.get_text_config(decoder=True)
+    return list(text.per_layer_config) if getattr(text, "is_heterogeneous", False) else [text] * text.num_hidden_layers
