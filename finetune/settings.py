@@ -9,6 +9,7 @@ from typing import Literal
 MOST_EPOCHS = 10
 EXAMPLES_SEEN = 800
 TOKENS_SEEN = 70_000
+Serve = Literal["auto", "merged", "attached"]
 LARGEST_BATCH = 8
 FEWEST_STEPS = 48
 
@@ -29,7 +30,8 @@ class Settings:
             What wins has the lowest loss on held-out examples after ever longer training (`finetune.search`).
         dora: whether the update is decomposed into magnitude and direction (DoRA, Liu et al. 2024).
         serve: whether queries are answered with the adapter merged into the weights, at the speed of the base model,
-            or attached, as a server that shares one base among several adapters has it.
+            or attached, as a server that shares one base among several adapters has it. `auto` merges,
+            but for weights that are codes (`--quantize`), beside which the adapter is attached.
     """
 
     rank: int = 16
@@ -40,7 +42,7 @@ class Settings:
     dropout: float = 0.0
     search: int = 0
     dora: bool = False
-    serve: Literal["merged", "attached"] = "merged"
+    serve: Serve = "auto"
 
     def __post_init__(self) -> None:
         if min(self.rank, self.alpha) < 1 or self.lr <= 0 or min(self.epochs, self.batch) < 0:

@@ -13,14 +13,14 @@ from peft import LoraConfig
 from advisor.approaches import Facts, TrainingExample, TrainingSet, Tuned
 from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Context, LanguageModel
-from advisor.models.adaptation import Form
 from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
 from finetune.fused.packing import TokenRow
 from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
-from finetune.settings import Settings, default_batch, default_epochs
+from finetune.serving import served
+from finetune.settings import Serve, Settings, default_batch, default_epochs
 from finetune.targets import left_out
 from finetune.trainer import History
 
@@ -60,8 +60,7 @@ def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: 
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     if left := str(left_out(local.module)):
         notes = (*notes, f"No adapter lies on {left}.")
-    if settings.serve == "attached":
-        notes = (*notes, "Queries were answered with the adapter attached to the base weights, not merged into them.")
+    notes = (*notes, *tuned.facts.notes)
     note = history_note(winner.trainer.history, recipe.epochs, len(rows), _where(training, dev))
     chosen = asdict(recipe) if settings.search else {"epochs": recipe.epochs, "batch": recipe.batch}
     tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={NAME: chosen})
@@ -77,14 +76,12 @@ def restore(settings: Settings, folder: Path, model: LanguageModel) -> Tuned:
 class Adapter(Tuned):
     """A trained adapter, merged into the model's weights or attached to them where it is used."""
 
-    def __init__(self, form: Form, model: LocalModel, config: LoraConfig, state: adapter.State) -> None:
+    def __init__(self, serve: Serve, model: LocalModel, config: LoraConfig, state: adapter.State) -> None:
         self.config = config
         self.state = state
-        self._adaptation: Adaptation = (
-            adapter.merged(model, config, state) if form == "merged" else adapter.attached(config, state)
-        )
+        self._adaptation, note = served(serve, model, config, state)
         size = sum(t.numel() for t in state.values())
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
+        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size, notes=(note,) if note else ())
 
     @property
     def adaptation(self) -> Adaptation:

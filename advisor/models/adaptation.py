@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,12 +15,14 @@ class Merged:
 
     Attributes:
         key: identifies them; two objects with the same key are the same adaptation.
-        tensors: full replacement by parameter name, a tensor of the parameter's own shape, dtype and device.
+        tensors: full replacement by parameter name, a tensor of the parameter's own shape and dtype; where the model's
+            weights are quantised, of the shape that they have without. They are asked for one by one, and may be made
+            when they are.
     """
 
     form: ClassVar[Form] = "merged"
     key: str
-    tensors: dict[str, object]
+    tensors: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,13 @@ class Attached:
     form: ClassVar[Form] = "attached"
     key: str
     attach: Callable[[Any], Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt(Attached):
+    """Layers in place of the model's own, whose weights are codes: what these stand for, with an adapter in it."""
+
+    form: ClassVar[Form] = "merged"
 
 
 Adaptation = Merged | Attached

@@ -13,6 +13,7 @@ import torch
 
 from advisor.errors import UserError
 from advisor.models.load import SPREAD
+from advisor.models.local.shortage import limit
 
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 NATIVE = {torch.bfloat16: {"avx512_bf16", "amx_bf16", "bf16"}, torch.float16: {"avx512_fp16", "amx_fp16", "asimdhp"}}
@@ -133,18 +134,20 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def usable_memory() -> int | None:
-    """Bytes of the machine, or of the container where it has fewer; None where it cannot be told."""
-    found = []
+    """Bytes of the machine, of the container, or that the user allows, whichever are fewest; None where it cannot be
+    told."""
+    found = [size] if (size := limit()) is not None else []
     with contextlib.suppress(AttributeError, OSError, ValueError):  # not on every system
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for limit in CONTAINER_LIMITS:
+    for file in CONTAINER_LIMITS:
         with contextlib.suppress(OSError, ValueError):  # "max" stands for none
-            found.append(int(Path(limit).read_text()))
+            found.append(int(Path(file).read_text()))
     return min(found, default=None)
 
 
 def device_memory(device: torch.device) -> int | None:
     """Bytes of the GPU's memory, else of the machine's; None where it cannot be told."""
     if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
+        found = int(torch.cuda.get_device_properties(device).total_memory)
+        return min(found, limit() or found)
     return usable_memory()

@@ -22,7 +22,8 @@ from advisor.models.local.ceiling import ceiling
 from advisor.models.local.device import devices_of, names_of, peak_memory, reset_peak_memory
 from advisor.models.local.greedy import Greedy
 from advisor.models.local.kv import passing_bytes, token_bytes
-from advisor.models.local.linear import arrange, let_go
+from advisor.models.local.linear import arrange, let_go, prepare_to_learn
+from advisor.models.local.originals import Originals
 from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.reader import Reader
@@ -51,6 +52,7 @@ class LocalModel(LanguageModel):
     Attributes:
         bounds: how much it does at once.
         reader: reads rows through the module.
+        originals: its own weights, while others stand in their place.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class LocalModel(LanguageModel):
         self.bounds = Bounds.of(module)
         self._tree = lru_cache(TREES_KEPT)(self._tree_of)
         self._active: Adaptation | None = None
-        self._originals: dict[str, torch.Tensor] = {}
+        self.originals = Originals(module)
         self._detach: Callable[[], None] = _nothing
         self.reader = Reader(module)
         self.name, self.revision, self.context_window = source.id, source.revision, renderer.window
@@ -95,25 +97,17 @@ class LocalModel(LanguageModel):
         return self.renderer.count(text)
 
     def activate(self, adaptation: Adaptation | None) -> None:
-        """Run with an adaptation from now on, or with the model's own weights.
-
-        The originals are kept and put back as they were: adding and subtracting an adapter in bfloat16 does not
-        give the same bits again.
-        """
+        """Run with an adaptation from now on, or with the model's own weights, which come back bit for bit."""
         if (adaptation.key if adaptation else None) == (self._active.key if self._active else None):
             return
         self._detach()
         self._detach = _nothing
-        parameters = dict(self.module.named_parameters())
-        for name, original in self._originals.items():
-            parameters[name].data = original
-        self._originals, self._active, self.reader.key = {}, None, ""
+        self.originals.put_back()
+        self._active, self.reader.key = None, ""
         if isinstance(adaptation, Attached):
             self._detach = adaptation.attach(self.module)
         elif adaptation:
-            for name, merged in adaptation.tensors.items():
-                self._originals[name] = parameters[name].data
-                parameters[name].data = merged.to(self.device)  # type: ignore[attr-defined]
+            self.originals.replace(adaptation.tensors)
         if adaptation:
             self._active, self.reader.key = adaptation, adaptation.key
 
@@ -244,7 +238,7 @@ class LocalModel(LanguageModel):
             "device_name": names_of(self.module),
             "threads": torch.get_num_threads(),
             "threads_alone": threads.whole(),
-            "parameters": sum(p.numel() for p in self.module.parameters()),
+            "parameters": self.module.num_parameters(),  # weights, however many a packed number holds
             **asdict(ceiling(self.module)),
             "token_bytes": token_bytes(self.module),
             "rows_at_once": self.bounds.rows,
@@ -271,6 +265,7 @@ class LocalModel(LanguageModel):
         """The model's own weights while the block runs, for a trainer that works on the module itself."""
         self.activate(None)
         self.reader.forget()
+        prepare_to_learn(self.module)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from torch.nn.functional import linear
 from transformers.activations import SiLUActivation
 
 from advisor.models.local.device import usable_memory
+from advisor.models.local.shortage import spare
 
 SHARE = 0.125  # of the memory that the arranged weights may take, once for each direction; not of what is free now, so
 # that a run which goes on later, or is copied, has the speed of the one before
@@ -31,21 +32,34 @@ def arrange(module: nn.Module) -> None:
         return
     memory = usable_memory()
     size = sum(layer.weight.numel() * layer.weight.element_size() for layer in layers)
-    if memory is not None and size <= SHARE * memory:
+    if memory is not None and size <= SHARE * memory and spare(size, layers[0].weight.device):
         for layer in layers:
             vars(layer)["forward"] = Arranged(layer)
 
 
+def prepare_to_learn(module: nn.Module) -> None:
+    """Let the weights be kept arranged for a backward pass too, where there is memory for that."""
+    found = _all_arranged(module)
+    size = sum(one.layer.weight.nbytes for one in found)
+    room = bool(found) and spare(size, found[0].layer.weight.device)
+    for one in found:
+        one.backward = _Product(one.layer, transposed=True) if room else None
+
+
 def let_go(module: nn.Module) -> None:
     """Drop what only a backward pass needs."""
-    for layer in module.modules():
-        if isinstance(arranged := vars(layer).get("forward"), Arranged):
-            arranged.backward.drop()
+    for one in _all_arranged(module):
+        one.backward = None
+
+
+def _all_arranged(module: nn.Module) -> list[Arranged]:
+    return [one for layer in module.modules() if isinstance(one := vars(layer).get("forward"), Arranged)]
 
 
 def back(layer: nn.Linear, gradient: torch.Tensor) -> torch.Tensor:
     """Gradient of a layer's input, shape (..., in), from that of its output, shape (..., out)."""
-    if isinstance(arranged := vars(layer).get("forward"), Arranged):
+    arranged = vars(layer).get("forward")
+    if isinstance(arranged, Arranged) and arranged.backward is not None:
         return arranged.backward(gradient)
     return gradient @ layer.weight
 
@@ -62,13 +76,14 @@ class Arranged:
     """What a linear layer does, by its arranged weight; it follows when the layer is given another one.
 
     Attributes:
-        forward, backward: products with the weight, and with its transpose.
+        forward, backward: products with the weight, and with its transpose; the latter while there is training, and
+            memory for it.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
         self.layer = layer
         self.forward = _Product(layer, transposed=False)
-        self.backward = _Product(layer, transposed=True)
+        self.backward: _Product | None = None
 
     def __call__(self, given: torch.Tensor) -> torch.Tensor:
         learning = torch.is_grad_enabled()
@@ -103,9 +118,6 @@ class _Product:
         found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(given, self._arranged(), bias, then, [], "")
         return found
 
-    def drop(self) -> None:
-        self._kept = None
-
     def _arranged(self) -> torch.Tensor:
         weight, kept = self.layer.weight, self._kept
         if kept is None or kept.weight.data_ptr() != weight.data_ptr() or kept.version != weight._version:
@@ -123,7 +135,7 @@ class _Differentiable(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return ctx.arranged.backward(gradients[0]), None
+        return back(ctx.arranged.layer, gradients[0]), None
 
 
 def _can_arrange() -> bool:

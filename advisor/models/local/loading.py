@@ -30,7 +30,7 @@ from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
 from advisor.models.local.packages import MINILM, SMOLLM2
-from advisor.models.local.quantising import NAMES, checked, quantised, quantiser
+from advisor.models.local.quantising import NAMES, checked, quantised, quantiser, unpacked
 from advisor.models.local.shortage import give_back, left, out_of_memory, telling
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
@@ -108,7 +108,7 @@ def _ready(
     weights = Weights(source.id, folder, number_format, loading.quantize)
     check_fits(weights, where, loading.device == SPREAD)
     tokenizer = _tokenizer(source, folder, loading.trust_remote_code)
-    module = _read(weights, _placed(weights, where, loading), loading.trust_remote_code)
+    module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
     if source.adapter is not None:
         module = merge(source.id, module, source.adapter)
     renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))

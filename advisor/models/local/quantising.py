@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from advisor.models.load import Quantize
 
 NAMES: Mapping[Quantize, str] = {"4bit": "NF4", "8bit": "INT8"}
 EXTRA = "qlora"
+AT_ONCE = 1024  # rows of the identity, from which codes are read
 BYTES: Mapping[Quantize, float] = {"4bit": 0.516, "8bit": 1.0}
 """Bytes of a weight: 4 bits and the scales of blocks of 64, quantised too; 8 bits and a scale for each row."""
 
@@ -57,3 +59,44 @@ def checked(name: str, stored: str | None, quantize: Quantize | None) -> Quantiz
 def quantised(module: Any) -> bool:
     """Whether any of a model's weights are codes, which mean something only together with their scales."""
     return getattr(module, "hf_quantizer", None) is not None
+
+
+def unpacked(module: Any) -> Any:
+    """The module, whose codes of four bits stay in the order in which they were read.
+
+    On CPUs with bfloat16 instructions bitsandbytes brings them into another at the first reading without gradients,
+    for good: no gradient goes through them from then on, the numbers that they stand for are not had back exactly, and
+    in float32 the layers round as in bfloat16. One token is three times as fast in that order, 512 are four times as
+    slow (six layers of SmolLM2-135M, bfloat16, one Zen 4 core).
+    """
+    for layer in module.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
+    return module
+
+
+def holds_numbers(weight: Any) -> bool:
+    """Whether a layer's weight is a matrix of numbers to which others can be added, not of codes."""
+    return type(weight) is torch.nn.Parameter and weight.is_floating_point() and weight.itemsize > 1
+
+
+@torch.no_grad()
+def dequantised(layer: Any, number_format: torch.dtype) -> torch.Tensor:
+    """The numbers that a linear layer multiplies by, in float32, shape (out, in), whatever it keeps them as.
+
+    Codes are told by the layer itself, from the rows of the identity: so those of any library can be read.
+
+    Args:
+        number_format: in which the layer is given its input.
+    """
+    if holds_numbers(getattr(layer, "weight", None)):
+        return layer.weight.detach().float()  # type: ignore[no-any-return]
+    rows = layer.in_features
+    device = next(chain(layer.parameters(), layer.buffers())).device
+    columns = []
+    for first in range(0, rows, AT_ONCE):
+        given = torch.zeros(min(AT_ONCE, rows - first), rows, dtype=number_format, device=device)
+        given[:, first : first + AT_ONCE].fill_diagonal_(1)
+        found = layer(given).float()
+        columns.append(found if layer.bias is None else found - layer.bias.float())
+    return torch.cat(columns).T.contiguous()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ _ENDLESS = 2**60  # bytes; a limit beyond is none
 _CGROUPS = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
 _MACHINE = Path("/proc/meminfo")
+LIMIT = "ADVISOR_MEMORY_GB"
 HINT = "close other programs, give the process more memory, or take a smaller model"
 
 
@@ -119,17 +121,51 @@ def give_back() -> None:
 
 
 def left(device: torch.device) -> tuple[int | None, str]:
-    """Bytes that can still be had on a device, and by whose measure that is; None where it cannot be told."""
+    """Bytes that can still be had on a device, and by whose measure that is; None where it cannot be told.
+
+    Raises:
+        UserError: `ADVISOR_MEMORY_GB` is not a positive number.
+    """
     import torch
 
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), "on the GPU"
-    if device.type == "mps":
-        most = torch.mps.recommended_max_memory()
-        return max(0, most - torch.mps.driver_allocated_memory()), "on the GPU"
-    found = [*_of_machine(), *_of_process(), *_of_groups()]
+        taken = torch.cuda.memory_allocated(device)
+        found = [(free + torch.cuda.memory_reserved(device) - taken, "on the GPU")]
+    elif device.type == "mps":
+        taken = torch.mps.driver_allocated_memory()
+        found = [(max(0, torch.mps.recommended_max_memory() - taken), "on the GPU")]
+    else:
+        taken = (_kilobytes(_PROCESS / "status", "VmRSS") or 0) - kept()
+        found = [*_of_machine(), *_of_process(), *_of_groups()]
+    if (most := limit()) is not None:
+        found.append((max(0, most - taken), f"of the {size_in_words(most)} that {LIMIT} allows"))
     return min(found, default=(None, ""))
+
+
+def limit() -> int | None:
+    """Bytes that this process is to keep to on the device that it computes on, where the user named a bound, as on a
+    machine that is shared; it is kept to by what is chosen, not by force.
+
+    Raises:
+        UserError: `ADVISOR_MEMORY_GB` is not a positive number.
+    """
+    text = os.environ.get(LIMIT)
+    if not text:
+        return None
+    try:
+        size = int(float(text) * 1e9)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise UserError(f"{LIMIT} is {text!r}", f"a number of gigabytes, as in {LIMIT}=8")
+    return size
+
+
+def spare(size: float, device: torch.device) -> bool:
+    """Whether so many bytes can be taken for long: as much again has to be left, for what is computed."""
+    free, _ = left(device)
+    return free is None or 2 * size <= free
 
 
 def address_space() -> int | None:
