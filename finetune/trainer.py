@@ -6,8 +6,9 @@ import logging
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,8 +20,8 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.kv import passing_bytes
-from advisor.models.local.shortage import give_back, not_enough, out_of_memory
+from advisor.models.local.shortage import give_back, left, not_enough, out_of_memory
+from finetune.checkpointing import Context, checkpointed, kept_bytes
 from finetune.fused import llama
 from finetune.fused.packing import Pack, TokenRow, packed_length
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TOKENS_AT_ONCE = 4096
 LARGEST_GRADIENT = 1.0
+SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class History:
         best_step: whose adapter was kept.
         setbacks: step behind which the loss was no number, and the peak learning rate from there on; one at most.
         diverged: whether it was no number once more, at half the rate, and training ended there.
+        checkpointing: whether layers were computed again on the way back, at least in the end.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -65,6 +68,7 @@ class History:
     tokens: int = 0
     setbacks: list[tuple[int, float]] = field(default_factory=list)
     diverged: bool = False
+    checkpointing: bool = False
 
 
 class Trainer:
@@ -79,8 +83,8 @@ class Trainer:
     Attributes:
         working: the adapters' matrices in the model.
         masters, master_gradients: the same in float32, and their gradients; each kind lies in one tensor.
-        at_once: tokens of one forward and backward pass; less from where memory ran out. A larger minibatch is
-            taken in parts, exactly.
+        at_once: tokens of one forward and backward pass; less where memory is short, or from where it ran out. A larger
+            minibatch is taken in parts, exactly.
         total: steps of the whole training.
         stopped: whether the held-out loss has ended it early.
     """
@@ -119,6 +123,17 @@ class Trainer:
         self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
         self.total = self._steps_an_epoch * self.schedule.epochs
         self._batches = _minibatches(examples, self.schedule, seed)
+        self._look_ahead(max(row.tokens for row in examples))
+
+    def _look_ahead(self, longest: int) -> None:
+        """Do less at once where memory is short, and checkpoint where not even the longest example would fit."""
+        free, _ = left(self.model.device)
+        if free is None:
+            return
+        module, room = self.model.module, SHARE * free
+        self.history.checkpointing = kept_bytes(module, longest, checkpointing=False) * longest > room
+        each = kept_bytes(module, longest, self.history.checkpointing)
+        self.at_once = min(self.at_once, max(longest, int(room / each)))
 
     def go_on(self, until: int) -> None:
         """Take the steps up to number `until`, or to where training stops early."""
@@ -263,45 +278,51 @@ class Trainer:
                 except Exception as error:
                     if not out_of_memory(error):
                         raise
-                    if len(part) == 1:
-                        raise self._too_large(error, part[0]) from error
+                    if len(part) == 1 and (self.history.checkpointing or kind != "train"):
+                        raise _too_large(self.model, error, part[0]) from error
                 # What the failed pass held is let go only here, where the error is gone.
-                self.at_once = sum(row.tokens for row in part) // 2
+                if len(part) == 1:
+                    self.history.checkpointing = True
+                else:
+                    self.at_once = sum(row.tokens for row in part) // 2
                 log.info("memory did not suffice; %d tokens at once from here on", self.at_once)
                 for parameter in self.working:
                     parameter.grad = None
                 give_back()
-
-    def _too_large(self, error: Exception, row: TokenRow) -> Exception:
-        """What is said of an example that does not fit alone.
-
-        The numbers of each layer are kept for the backward pass, for which a CPU puts the weights into another order.
-        """
-        module = self.model.module
-        layers = module.config.get_text_config(decoder=True).num_hidden_layers
-        weights = sum(p.numel() for p in module.parameters()) if self.model.device.type == "cpu" else 0
-        needs = row.tokens * passing_bytes(module, layers) + weights * module.dtype.itemsize
-        return not_enough(error, f"training on an example of {row.tokens:,} tokens", self.model.device, needs)
 
     def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
         reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
         found = []
         for numbers in reader.alike(lengths, 0):
             part, packs = [rows[n] for n in numbers], reader.packs_rows(max(lengths[n] for n in numbers))
-            hidden, targets = self._packed(part) if packs else _padded(self.model, part)
+            with nullcontext() if packs else self._checkpointed():
+                hidden, targets = self._packed(part) if packs else _padded(self.model, part)
             found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))
         return torch.stack(found).sum()
 
     def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
-        found = llama.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting)
+        again, module = self.history.checkpointing, self.model.module
+        found = llama.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting, again)
         if found is not None:
             return found, pack.targets
-        with packed_attention(self.model.module):
-            output = self.model.module.base_model(
+        with packed_attention(module), self._checkpointed(partial(packed_attention, module)):
+            output = module.base_model(
                 input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
             )
         return output.last_hidden_state[0, pack.predicting], pack.targets
+
+    def _checkpointed(self, again: Context = nullcontext) -> AbstractContextManager[None]:
+        return checkpointed(self.model.module, again) if self.history.checkpointing else nullcontext()
+
+
+def _too_large(model: LocalModel, error: Exception, row: TokenRow) -> Exception:
+    """What is said of an example that does not fit alone, for whose backward pass a CPU puts the weights into
+    another order."""
+    module = model.module
+    weights = sum(p.numel() for p in module.parameters()) if model.device.type == "cpu" else 0
+    needs = row.tokens * kept_bytes(module, row.tokens, checkpointing=True) + weights * module.dtype.itemsize
+    return not_enough(error, f"training on an example of {row.tokens:,} tokens", model.device, needs)
 
 
 def _padded(model: LocalModel, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,13 +17,19 @@ from torch.nn.functional import silu
 from advisor.models.local.attention import Attending
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fused import Norm, Rotation, head_norms, hung, rotary, rotated
+from finetune.checkpointing import twice
 from finetune.fused.layers import Factored
 
 Gradients = tuple[torch.Tensor | None, ...]
 
 
 def read(
-    model: LocalModel, ids: torch.Tensor, positions: torch.Tensor, attending: Attending, wanted: torch.Tensor
+    model: LocalModel,
+    ids: torch.Tensor,
+    positions: torch.Tensor,
+    attending: Attending,
+    wanted: torch.Tensor,
+    checkpointing: bool = False,
 ) -> torch.Tensor | None:
     """Last hidden states, through which gradients reach the adapters.
 
@@ -31,6 +37,7 @@ def read(
         model: with adapters inserted.
         ids, positions: of the packed row's tokens, shape (packed length,).
         wanted: numbers of the tokens whose states are asked for; the others' end before the last layer's products.
+        checkpointing: whether layers are computed again on the way back.
 
     Returns:
         Shape (wanted, size); None where the layers are of an unknown kind, or have not just one plain adapter each.
@@ -46,13 +53,28 @@ def read(
     hidden = base.embed_tokens(ids)
     rotation = rotary(base, hidden, positions)
     for number, layer in enumerate(layers):
-        query, key, value = _Before.apply(hidden, layer, rotation, *layer.trained(layer.taking))  # type: ignore[no-untyped-call]
-        found = attending.attend(number, query, key, value, layer.scale).flatten(1)
-        if layer is layers[-1]:
-            found, hidden = found[wanted], hidden[wanted]
-        hidden = _Behind.apply(found, hidden, layer, *layer.trained(layer.giving))  # type: ignore[no-untyped-call]
+        at = wanted if layer is layers[-1] else None
+        given = (layer, number, hidden, rotation, attending, at)
+        hidden = twice(_through, *given) if checkpointing and torch.is_grad_enabled() else _through(*given)
     final: torch.Tensor = base.norm(hidden)
     return final
+
+
+def _through(
+    layer: _Layer,
+    number: int,
+    hidden: torch.Tensor,
+    rotation: Rotation,
+    attending: Attending,
+    wanted: torch.Tensor | None,
+) -> torch.Tensor:
+    """Output of layer `number`, of the wanted tokens or of all, from its input, shape (tokens, size)."""
+    query, key, value = _Before.apply(hidden, layer, rotation, *layer.trained(layer.taking))  # type: ignore[no-untyped-call]
+    found = attending.attend(number, query, key, value, layer.scale).flatten(1)
+    if wanted is not None:
+        found, hidden = found[wanted], hidden[wanted]
+    result: torch.Tensor = _Behind.apply(found, hidden, layer, *layer.trained(layer.giving))  # type: ignore[no-untyped-call]
+    return result
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ import contextlib
 import ctypes
 import os
 
+LIMIT = "ADVISOR_MEMORY_GB"
+"""Names the memory that this process is to keep to, in GB (`shortage.limit`)."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and values of glibc's malloc.h
 KEPT = 2**31 - 1  # bytes that may stay free at the end of the heap: as many as the parameter holds
 MAPPED_FROM = 2**17  # bytes of a block that is given back as soon as it is freed, where that is wanted
@@ -21,9 +23,11 @@ def keep_memory() -> None:
     """Keep freed memory for the next tensor and use huge pages; does nothing where the C library is another.
 
     Where addresses are limited (`ulimit -v`), freed memory is given back instead: the heap would hold them all in the
-    end, and oneDNN, which maps the code that it makes, had none beside 400 MB that were free.
+    end, and oneDNN, which maps the code that it makes, had none beside 400 MB that were free. So it is where the user
+    named a limit: what is kept is missing elsewhere.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if not os.environ.get(LIMIT):
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_THRESHOLD, MAPPED_FROM if _limited() else LARGEST_IN_HEAP)
@@ -38,6 +42,8 @@ def trim() -> None:
 
 
 def _limited() -> bool:
+    if os.environ.get(LIMIT):
+        return True
     try:
         import resource  # not on Windows
     except ImportError:

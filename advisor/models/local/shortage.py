@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.errors import AdvisorError, UserError
-from advisor.models.local.allocator import kept, trim
+from advisor.models.local.allocator import LIMIT, kept, trim
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,6 @@ _ENDLESS = 2**60  # bytes; a limit beyond is none
 _CGROUPS = Path("/sys/fs/cgroup")
 _PROCESS = Path("/proc/self")
 _MACHINE = Path("/proc/meminfo")
-LIMIT = "ADVISOR_MEMORY_GB"
 HINT = "close other programs, give the process more memory, or take a smaller model"
 
 
