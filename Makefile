@@ -6,9 +6,9 @@ READY := .venv/ready
 READY_TEST := .venv/ready-test
 # The extras that tests use, all of which run on a CPU. `names` is not among them: without a spaCy model of English, which
 # pip does not bring, it finds nothing.
-EXTRAS := parquet,api,gguf
+EXTRAS := parquet,api,gguf,qlora
 
-.PHONY: demo test check bench bench-smoke setup clean
+.PHONY: demo test check families bench bench-smoke setup clean
 
 demo: $(READY)
 	@$(BIN)/advisor compare examples/handbook-qa --out runs/handbook-qa \
@@ -23,6 +23,10 @@ check: $(READY_TEST)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# The table of families in docs/models.md, as the test of them finds it.
+families: $(READY_TEST)
+	@OMP_NUM_THREADS=1 FAMILIES=write $(BIN)/pytest tests/finetune/test_families.py
 
 # Against other libraries, which are installed first; see benchmarks/README.md. DATA names a folder of task folders.
 BENCH ?= all

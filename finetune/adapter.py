@@ -23,6 +23,7 @@ from advisor.models.local.engine import LocalModel
 from advisor.models.local.quantising import dequantised, holds_numbers
 from advisor.models.local.shortage import telling
 from finetune.fused.layers import fused
+from finetune.targets import ALL, left_out
 
 State = dict[str, torch.Tensor]
 WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it
@@ -46,6 +47,8 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
 
 
 def _put_in(module: Any, config: LoraConfig) -> Any:
+    if config.target_modules == ALL:
+        config.exclude_modules = left_out(module).layers or None
     if config.use_dora and any(_loses_scales(part) for part in module.modules()):
         raise NotApplicable(
             "DoRA cannot be laid beside weights of eight bits on a CPU, whose scales PEFT loses when it reads them; "
@@ -94,6 +97,7 @@ def add(wrapped: Any, name: str, config: LoraConfig) -> None:
             "name the configurations one by one instead (--approach lora:rank=8 --approach lora:lr=3e-4)"
         )
     with _quietly():
+        config.exclude_modules = wrapped.peft_config[FIRST].exclude_modules
         wrapped.add_adapter(name, config, autocast_adapter_dtype=False)
     _in_format_of(wrapped.get_base_model(), wrapped)
     wrapped.set_adapter(name)
@@ -110,13 +114,13 @@ def _quietly() -> Iterator[None]:
 
 
 def configuration(rank: int, alpha: int, dropout: float = 0.0, dora: bool = False) -> LoraConfig:
-    """LoRA, or DoRA, on all linear layers but the output layer."""
+    """LoRA, or DoRA, on all linear layers but the output layer, and but what `targets.left_out` says of a model."""
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
         use_dora=dora,
-        target_modules="all-linear",
+        target_modules=ALL,
         task_type="CAUSAL_LM",
     )
 

@@ -48,10 +48,12 @@ def at_once(candidates: Sequence[Candidate], examples: Sequence[TokenRow]) -> in
 
 
 def joinable(candidates: Sequence[Candidate]) -> bool:
-    """Whether rows can be packed, and every adapter is plain LoRA on a linear layer (those of experts are not)."""
+    """Whether rows of any length can be packed, and every adapter is plain LoRA on a linear layer (those of experts are
+    not)."""
     layers = [module for module in candidates[0].wrapped.modules() if isinstance(module, LoraLayer)]
     plain = all(type(layer) is Linear and not layer.lora_variant for layer in layers)
-    return plain and candidates[0].model.reader.packs
+    reader = candidates[0].model.reader
+    return plain and reader.packs and reader.window is None and reader.turn is None
 
 
 class Together:

@@ -255,12 +255,14 @@ class Trainer:
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
-        with clock.span(kind, sum(map(packed_length, parts_of(rows, self.at_once)))):
+        packs = self.model.reader.packs_rows(max(row.tokens for row in rows) - 1)
+        read = sum(map(packed_length, parts_of(rows, self.at_once))) if packs else sum(row.tokens - 1 for row in rows)
+        with clock.span(kind, read):
             while True:
                 part: list[TokenRow] = []
                 try:
                     found = 0.0
-                    for part in parts_of(rows, self.at_once):
+                    for part in parts_of(rows, self.at_once, padded=not packs):
                         found += work(part)
                     return found
                 except Exception as error:
@@ -279,9 +281,14 @@ class Trainer:
                 give_back()
 
     def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
-        hidden, targets = self._packed(rows) if self.model.reader.packs else self._padded(rows)
-        logits = self.model.head(hidden).float()
-        return cross_entropy(logits, targets, reduction="sum")
+        reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
+        found = []
+        for numbers in reader.alike(lengths, 0):
+            part, packs = [rows[n] for n in numbers], reader.packs_rows(max(lengths[n] for n in numbers))
+            with nullcontext() if packs else self._checkpointed():
+                hidden, targets = self._packed(part) if packs else _padded(self.model, part)
+            found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))
+        return torch.stack(found).sum()
 
     def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
@@ -295,29 +302,27 @@ class Trainer:
             )
         return output.last_hidden_state[0, pack.predicting], pack.targets
 
-    def _padded(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = max(row.tokens for row in rows) - 1
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        predicting: list[int] = []
-        targets: list[int] = []
-        for i, row in enumerate(rows):
-            whole = (*row.prompt, *row.answer[:-1])
-            ids[i, : len(whole)] = torch.tensor(whole)
-            mask[i, : len(whole)] = 1
-            first = i * longest + len(row.prompt) - 1
-            predicting += range(first, first + len(row.answer))
-            targets += row.answer
-        device = self.model.device
-        with self._checkpointed():
-            output = self.model.module.base_model(
-                input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False
-            )
-        hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
-        return hidden, torch.tensor(targets, device=device)
-
     def _checkpointed(self, again: Context = nullcontext) -> AbstractContextManager[None]:
         return checkpointed(self.model.module, again) if self.history.checkpointing else nullcontext()
+
+
+def _padded(model: LocalModel, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
+    longest = max(row.tokens for row in rows) - 1
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    predicting: list[int] = []
+    targets: list[int] = []
+    for i, row in enumerate(rows):
+        whole = (*row.prompt, *row.answer[:-1])
+        ids[i, : len(whole)] = torch.tensor(whole)
+        mask[i, : len(whole)] = 1
+        first = i * longest + len(row.prompt) - 1
+        predicting += range(first, first + len(row.answer))
+        targets += row.answer
+    device = model.device
+    output = model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
+    hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
+    return hidden, torch.tensor(targets, device=device)
 
 
 @contextmanager
@@ -349,11 +354,16 @@ def _minibatches(examples: Sequence[TokenRow], schedule: Schedule, seed: int) ->
             yield order[first : first + schedule.batch]
 
 
-def parts_of(rows: Sequence[TokenRow], tokens: int) -> Iterator[list[TokenRow]]:
-    """Rows in parts of at most so many tokens, padding left aside; a longer row is a part of its own."""
+def parts_of(rows: Sequence[TokenRow], tokens: int, padded: bool = False) -> Iterator[list[TokenRow]]:
+    """Rows in parts of at most so many tokens; a longer row is a part of its own.
+
+    Args:
+        padded: whether padding counts, and rows of like lengths come together.
+    """
     part: list[TokenRow] = []
-    for row in rows:
-        if part and sum(r.tokens for r in part) + row.tokens > tokens:
+    for row in sorted(rows, key=lambda row: row.tokens) if padded else rows:
+        before = len(part) * row.tokens if padded else sum(r.tokens for r in part)
+        if part and before + row.tokens > tokens:
             yield part
             part = []
         part.append(row)

@@ -21,6 +21,7 @@ from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
 from finetune.serving import served
 from finetune.settings import Serve, Settings, default_batch, default_epochs
+from finetune.targets import left_out
 from finetune.trainer import History
 
 NAME = "lora"
@@ -57,6 +58,8 @@ def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: 
     tuned = Adapter(settings.serve, local, recipe.config, state)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
+    if left := str(left_out(local.module)):
+        notes = (*notes, f"No adapter lies on {left}.")
     notes = (*notes, *tuned.facts.notes)
     note = history_note(winner.trainer.history, recipe.epochs, len(rows), _where(training, dev))
     chosen = asdict(recipe) if settings.search else {"epochs": recipe.epochs, "batch": recipe.batch}

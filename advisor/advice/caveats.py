@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from advisor.advice.estimate import Option
 from advisor.advice.preference import Preference
 from advisor.forecast.foresight import FACTOR
-from advisor.forecast.learned import Knowledge, shipped
+from advisor.forecast.learned import LEARNED_WITH, Knowledge, shipped
 from advisor.forecast.learning import COVERAGE, ENOUGH, assured
 from advisor.forecast.sketch import same_data, sketch
 from advisor.models.contention import BUSY
@@ -46,6 +46,15 @@ def caveats(
                 "quiet machine times and costs may be lower, and more would have been probed."
             )
         yield from probes.left_out
+
+
+def of_another_model(model: str | None) -> Iterator[str]:
+    """A warning where the named model is not the one that comparisons were measured with."""
+    if model is not None and model != LEARNED_WITH:
+        yield (
+            f"{model} is not the model that expectations are learned with ({LEARNED_WITH}): only what was probed here "
+            "speaks of it, and how approaches without a probe stand to each other may be another with this model."
+        )
 
 
 def _no_better_than_constant(options: Sequence[Option], chosen: Preference, kind: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from advisor.advice import argument
 from advisor.advice.agenda import Agenda, Invocation
-from advisor.advice.caveats import caveats
+from advisor.advice.caveats import caveats, of_another_model
 from advisor.advice.estimate import Estimate
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import prefer
@@ -96,6 +96,7 @@ def estimate(
         caveats=(
             *described.language_caveats,
             *(note_of_cut(model.embedder, [e.input for e in (*task.train, *task.dev)], "inputs") if model else ()),
+            *of_another_model(facts.id if facts else None),
             *caveats(described, options, chosen, knowledge(), limits, probes),
         ),
         prices=tariff.in_words(),

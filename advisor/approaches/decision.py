@@ -56,8 +56,9 @@ class Decide(Approach):
             NotApplicable: the model answers no typed questions.
         """
         if not model.decides(task.labels):
-            like = "zero-shot does this already: all labels' likelihoods in one pass"
-            raise NotApplicable(like if model.can.score else f"{model.name} has no endpoint for decisions")
+            if model.can.remote or not model.can.score:
+                raise NotApplicable(f"{model.name} has no endpoint for decisions")
+            raise NotApplicable("zero-shot does this already: all labels' likelihoods in one pass")
         decider = Decider(task.brief, model)
         examples = trial_examples(task, seed)
         decided = model.decide([prompt_of(task.brief, e.input, Context()) for e in examples], task.labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +14,7 @@ from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LabelsBy, LanguageModel
 from advisor.models.languages import language_caveats
-from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, Quantize, model_sources
+from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, Quantize, model_sources, runs_here
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES, SWITCHES
@@ -71,7 +71,11 @@ def add_model(group: Any, help: str, several: bool = False) -> None:
     )
     group.add_argument("--dtype", metavar="T", help="float32, bfloat16 or float16; default: what suits the device")
     group.add_argument(
-        "--quantize", choices=get_args(Quantize), help="round the weights of models that run here to so many bits"
+        "--quantize",
+        metavar="[ALIAS=]BITS",
+        action="append",
+        default=[],
+        help="round the weights of the models that run here, or of one of them, to 4bit or 8bit; may be repeated",
     )
     group.add_argument("--trust-remote-code", action="store_true", help="let code that comes with a model run")
     group.add_argument(
@@ -220,8 +224,29 @@ def sources_of(options: argparse.Namespace, task: Task) -> list[ModelSource]:
     given = options.model if isinstance(options.model, list) else [options.model] if options.model else []
     loading = loading_of(options, task)
     if not given and task.defaults.models:
-        return model_sources(task.defaults.models, replace(loading, typed=False))
-    return model_sources(given or [DEFAULT], loading)
+        return _quantised(model_sources(task.defaults.models, replace(loading, typed=False)), options.quantize)
+    return _quantised(model_sources(given or [DEFAULT], loading), options.quantize)
+
+
+def _quantised(sources: Sequence[ModelSource], asked: Sequence[str]) -> list[ModelSource]:
+    """The models, each with the bits that were asked for it, or else for all that run here.
+
+    Raises:
+        UserError: so many bits there are not, or no such model runs here.
+    """
+    here = {source.alias for source in sources if runs_here(source.name)}
+    bits: dict[str, Quantize] = {}
+    for text in asked:
+        alias, _, number = text.rpartition("=")
+        known = next((found for found in get_args(Quantize) if found == number), None)
+        if known is None:
+            raise UserError(f"--quantize {text}: {number!r} is no number of bits", " or ".join(get_args(Quantize)))
+        if alias and alias not in here:
+            raise UserError(
+                f"--quantize {text}: no model called {alias!r} runs here", f"--model {alias}=NAME --quantize {text}"
+            )
+        bits |= dict.fromkeys([alias] if alias else here - bits.keys(), known)
+    return [replace(source, loading=replace(source.loading, quantize=bits.get(source.alias))) for source in sources]
 
 
 def loading_of(options: argparse.Namespace, task: Task | None = None) -> Loading:
@@ -242,7 +267,6 @@ def loading_of(options: argparse.Namespace, task: Task | None = None) -> Loading
         reasoning=options.reasoning,
         concurrency=options.concurrency,
         offline=options.offline or local_only,
-        quantize=options.quantize,
     )
 
 
@@ -255,7 +279,7 @@ def load_named(name: str, options: argparse.Namespace, task: Task | None = None)
     Raises:
         UserError: it cannot be had.
     """
-    (source,) = model_sources([name], loading_of(options, task))
+    (source,) = _quantised(model_sources([name], loading_of(options, task)), options.quantize)
     return loaded_for(task, source)
 
 

@@ -74,14 +74,8 @@ def _outlook(
 
 def _facts(model: LanguageModel) -> ModelFacts:
     """What a model says of itself. The context window, for which a server would be asked, is left open."""
-    if _asks_for_window(model):
-        model.context_window = 0
+    model.assume_window(0)
     return facts_of(model)
-
-
-def _asks_for_window(model: LanguageModel) -> bool:
-    """Whether its context window may be looked up by a call, once."""
-    return model.can.remote and not isinstance(getattr(type(model), "context_window", None), property)
 
 
 def _done(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scope: Scope) -> frozenset[str]:
@@ -93,8 +87,7 @@ def _done(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scop
     heads = [line for line in lines(scope.folder / JOURNAL) if is_head(line)]
     found: set[str] = set()
     for window in dict.fromkeys(head["model"]["context_window"] for head in heads):
-        if _asks_for_window(model):
-            model.context_window = window
+        model.assume_window(window)
         head = head_of(plan, task, model, chosen)
         for spec, approach in chosen.items():
             paths = [record_path(scope.folder / head["key"], spec, seed) for seed in range(head["runs"][spec])]

@@ -69,10 +69,11 @@ def _named(options: argparse.Namespace) -> Invocation:
                 task += [f"--{name.replace('_', '-')}", f"{one:g}" if isinstance(one, float) else one]
     running = []
     if options.model:
-        for name in ("model", "embedder", "device", "dtype", "quantize", "labels_by", "max_spend"):
+        for name in ("model", "embedder", "device", "dtype", "labels_by", "max_spend"):
             value = getattr(options, name)
             if value is not None and (name, value) != ("embedder", "embedded"):
                 running += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
+        running += [word for bits in options.quantize for word in ("--quantize", bits)]
         for name in ("trust_remote_code", "reasoning", "offline"):
             running += [f"--{name.replace('_', '-')}"] * getattr(options, name)
     return Invocation(shlex.join(task), shlex.join(running))

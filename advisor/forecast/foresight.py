@@ -107,17 +107,22 @@ class Foreseen:
 _UNKNOWN = Foreseen(None, None, None, None, None, None, None, False, None)
 
 
-def load_of(approach: Approach, task: Outline, lengths: Lengths) -> Load | None:
-    """What an approach says that it takes; unknown where it fails at that, as one that looks into texts does."""
+def load_of(approach: Approach, task: Outline, lengths: Lengths, model: ModelFacts | None = None) -> Load | None:
+    """What an approach says that it takes; unknown where it fails at that, as one that looks into texts does.
+
+    Args:
+        model: the one that is asked; one that reads every prompt in full has nothing of it in common with others.
+    """
     try:
-        return approach.load(task, lengths)
+        load: Load | None = approach.load(task, lengths)
     except Exception:  # noqa: BLE001 - another package's, written for another version or for a task with texts
         return None
+    return load if load is None or model is None or model.reads_once else replace(load, shared=0.0)
 
 
 def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, model: ModelFacts | None) -> Foreseen:
     """Foresee tokens from the approach's stated load, and seconds from the rates probed on this machine."""
-    load = load_of(approach, task, lengths)
+    load = load_of(approach, task, lengths, model)
     if load is None:
         return replace(_UNKNOWN, trained=approach.trains_model)
     each = _seconds(load, rates)

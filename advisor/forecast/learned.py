@@ -27,6 +27,7 @@ from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
 
 COEFFICIENTS = "learned.json"
+LEARNED_WITH = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the model of the comparisons that ship
 EXPECTED = "expected of the reference"
 """The feature that differences are learned with beside those of the task: where little can be reached, approaches
 cannot be far apart."""

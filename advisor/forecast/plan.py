@@ -114,7 +114,7 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
         return PlannedRow(spec, alias, instead="measured already")
     if approach.trains_model and not model.trainable:
         return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
-    load = load_of(approach, task, model.lengths)
+    load = load_of(approach, task, model.lengths, model.facts)
     if load is None:
         return PlannedRow(spec, alias, instead="cannot be told: the approach does not say what it takes")
     row = _Row(approach, load, task, model, scope)

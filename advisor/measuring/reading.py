@@ -26,7 +26,7 @@ from advisor.tasks.faults import short
 JOURNAL = "comparisons.jsonl"
 ANSWERS = "answers.jsonl"
 SAME_MODEL = ("id", "revision", "dtype", "device", "context_window", "embedder")
-ASKED_FOR = ("labels_by", "reasoning")  # of a model, where it is not as usual
+ASKED_FOR = ("labels_by", "reasoning", "engine")  # of a model, where it is not as usual
 _KEY = re.compile("[0-9A-Za-z]{1,64}")  # a folder's name, which leads to no other place
 _MOST_RUNS = 100_000
 _CEILING = ("matrix_flops", "matrix_others")

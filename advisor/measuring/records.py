@@ -232,6 +232,8 @@ class ModelFacts:
         provider: who serves it, where prices of tokens are known by that ("openai", "anthropic").
         labels_by: how labels are told, where the user said so.
         reasoning: whether it may reason before it answers.
+        engine: what computes, with its version, where it is another program that runs for this one.
+        reads_once: whether what prompts have in common is read once for all of them.
     """
 
     id: str
@@ -257,6 +259,8 @@ class ModelFacts:
     provider: str = ""
     labels_by: str | None = None
     reasoning: bool = False
+    engine: str = ""
+    reads_once: bool = True
 
 
 def described_by(model: LanguageModel) -> dict[str, Any]:

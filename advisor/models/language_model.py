@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
@@ -17,10 +17,10 @@ from advisor.models.prompt import Prompt
 
 FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
 LabelsBy = Literal["likelihood", "constraint", "text"]
-"""How the label that a model means is told: by the likelihood of each, by an answer that can be nothing but a label, or
-by the text that it writes."""
+"""How the label that a model means is told, the best way first: by the likelihood of each, by an answer that can be
+nothing but a label, or by the text that it writes."""
 THOUGHT_TOKENS = 4_096
-"""Tokens of a thought at most, where a model thinks before it answers, and no more than half of its window."""
+"""Tokens of a thought at most, where a model thinks before it answers; see `thought_room`."""
 CUT_OFF = "cut off while it reasoned"  # the failure of an answer whose thought did not come to its end
 BYTES_A_TOKEN = 4  # of English, by the usual tokenizers; what texts are measured by where there is none at hand
 _WORD = re.compile(r"\b[A-ZÀ-Þ]?[a-zß-ɏ]+\b")  # such as tokenizers have in few pieces
@@ -243,11 +243,15 @@ class LanguageModel(ABC):
         Raises:
             NotApplicable: the way that the user named is not open.
         """
-        open_ways: dict[LabelsBy, bool] = {"likelihood": self.can.score, "constraint": self.can.choose, "text": True}
-        if self.labels_by is not None and not open_ways[self.labels_by]:
-            raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
-        best: LabelsBy = next(way for way, is_open in open_ways.items() if is_open)
-        return self.labels_by or best
+        ways: tuple[LabelsBy, ...] = (self.labels_by,) if self.labels_by else get_args(LabelsBy)
+        for way in ways:
+            if self._opens(way, tuple(labels)):
+                return way
+        raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
+
+    def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
+        """Whether these labels are told in this way."""
+        return {"likelihood": self.can.score, "constraint": self.can.choose, "text": True}[way]
 
     def keeping_answers(self, path: Path) -> AbstractContextManager[None]:
         """While the block runs, answers that are paid or slow are kept in `path` as they come, and what is there is
@@ -283,6 +287,9 @@ class LanguageModel(ABC):
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what it holds; it is not asked again."""
 
+    def assume_window(self, tokens: int) -> None:  # noqa: B027 - most know it
+        """Take the context window to be this where a server would have to be asked for it, so that nothing is sent."""
+
     def forget(self) -> None:  # noqa: B027 - most have nothing to forget
         """Start cold: drop what earlier calls left behind, and begin to watch memory anew."""
 
@@ -292,6 +299,11 @@ class LanguageModel(ABC):
     def peak_memory_bytes(self) -> int | None:
         """Highest memory since `forget`: of the device, or of the process on a CPU; None where it cannot be told."""
         return None
+
+
+def thought_room(window: int) -> int:
+    """Tokens that a model may think for before it answers: no more than half of what its context window holds."""
+    return min(THOUGHT_TOKENS, window // 2)
 
 
 def vectors_beside(path: Path) -> Path:

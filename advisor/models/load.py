@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import Address
+from advisor.models.hosted.address import SCHEME, Address
 from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.plugins import installed, plugin
 
@@ -27,9 +27,9 @@ Quantize = Literal["4bit", "8bit"]
 SPREAD = "auto"  # the device that stands for all there are
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
+VLLM = "vllm:"  # before names of what lies on this machine too
 TYPED = "typed"  # the field of `Loading` that no record keeps
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
-SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,9 @@ def load_again(
 
 def _whole(name: str) -> str:
     """A path in full, so that it is found from elsewhere; any other name as it is."""
-    path = Path(name)
-    return str(path.absolute()) if name != DEFAULT and path.exists() else name
+    scheme = VLLM if name.startswith(VLLM) else ""
+    path = Path(name.removeprefix(scheme))
+    return f"{scheme}{path.absolute()}" if path.name and name != DEFAULT and path.exists() else name
 
 
 def load_embedder(

@@ -18,6 +18,7 @@ from advisor.models import (
     Decoding,
     Embedder,
     Generation,
+    LabelsBy,
     LanguageModel,
     Prompt,
     Scores,
@@ -139,6 +140,7 @@ class MeteredModel(LanguageModel):
         self.model = model
         self.name, self.revision = model.name, model.revision
         self.context_window, self.can = model.context_window, model.can
+        self.alias, self.labels_by = model.alias, model.labels_by
         self.allowance = allowance
         self.embedder = MeteredEmbedder(model.embedder, allowance)
         self.prefill, self.decode = Tally(), Tally()
@@ -189,6 +191,23 @@ class MeteredModel(LanguageModel):
 
         known = self._known["score", tuple(choices), adaptation and adaptation.key]
         return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
+
+    def choose(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        """Answer each prompt with one of the choices, in the order of `prompts`; raises `OutOfTime`."""
+
+        def ask(batch: Sequence[Prompt]) -> list[Generation]:
+            found, _, seconds = _timed(lambda: self.model.choose(batch, choices, adaptation))
+            self._reading.add(seconds, _characters(batch, choices))
+            return found
+
+        known = self._known["choose", tuple(choices), adaptation and adaptation.key]
+        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
+
+    def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
+        """How the model tells labels; one that is served is tried."""
+        return self.model.tells_labels_by(labels)
 
     def scoring_seconds(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> float:
         """The expected seconds for scoring; zero before anything was scored."""

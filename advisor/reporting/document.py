@@ -142,6 +142,7 @@ def _model(model: ModelFacts) -> dict[str, object]:
         "place": model.place,
         "provider": model.provider or None,
         "reasoning": model.reasoning,
+        "engine": model.engine or None,
         "caveats": model.caveats,
     }
 

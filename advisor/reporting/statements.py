@@ -45,7 +45,8 @@ def sizes(task: TaskFacts) -> str:
 def model(facts: ModelFacts, short: bool = False) -> str:
     """The weights that ran, on one line; `short` gives the beginning of the revision."""
     if facts.place != "process":
-        return f"{facts.id}, served {'on this machine' if facts.place == 'machine' else 'elsewhere'}"
+        by = f" by {facts.engine}, {facts.dtype}" if facts.engine else ""
+        return f"{facts.id}, served {'on this machine' if facts.place == 'machine' else 'elsewhere'}{by}"
     revision = facts.revision[: _REVISION_DIGITS if short else None] or figures.UNKNOWN
     return ", ".join(
         [

@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=[*BENCHMARKS, "table"])
     parser.add_argument("--data", type=Path, help="a folder of task folders; default: the examples")
-    parser.add_argument("--server", default="", help="of another server than llama.cpp: http://...#NAME, for parity")
+    parser.add_argument("--server", default="", help="another than llama.cpp, for parity: http://...#NAME, vllm:NAME")
     parser.add_argument("--name", default="llama.cpp", help="what that server is called in the table")
     parser.add_argument("--task", action="append", help="one of these tasks; may be repeated; default: all")
     parser.add_argument("--test", type=int, default=100)

@@ -26,7 +26,8 @@ class Size:
 
 
 def parity(task: Task, server: str, approaches: Sequence[str], size: Size, out: Path) -> list[dict[str, Any]]:
-    """One row for each approach: the share of equal answers, and quality, throughput and latency on either side.
+    """One row for each approach: equal answers, those that are equal as far as both go, and quality, throughput and
+    latency on either side.
 
     Args:
         server: the name by which the served model is loaded.
@@ -44,9 +45,12 @@ def on_both_sides(comparison: Comparison) -> list[dict[str, Any]]:
         here, there = (f"{spec}@{side}" for side in (HERE, THERE))
         if any(side not in rows or rows[side].status != "ok" for side in (here, there)):
             continue
-        equal = sum(texts[here][id] == texts[there][id] for id in texts[here])
+        pairs = [(text, texts[there][id]) for id, text in texts[here].items()]
+        equal = sum(mine == other for mine, other in pairs)
+        as_far = sum(mine.startswith(other) or other.startswith(mine) for mine, other in pairs)
         sides = {HERE: _side(rows[here]), THERE: _side(rows[there])}
-        found.append({"task": comparison.task.name, "spec": spec, "n": len(texts[here]), "equal": equal, **sides})
+        same = {"n": len(pairs), "equal": equal, "as_far": as_far}
+        found.append({"task": comparison.task.name, "spec": spec, **same, **sides})
     return found
 
 

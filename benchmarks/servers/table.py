@@ -50,7 +50,9 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
         "with its 95 % interval, queries a second in batches here and eight at once there, median latency of one "
         "alone. "
         "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it "
-        "computes as we do, so that what differs is the path to the answer." + _others(found, "parity")
+        "computes as we do, so that what differs is the path to the answer; so does vLLM. In "
+        "brackets: written answers that are the same as far as both go, since the cap of an answer is more generous "
+        "where its tokens are counted elsewhere." + _others(found, "parity")
     )
     columns = "server, task|row|labels by|same|quality here|there|queries/s here|there|p50 ms here|there"
     yield "\n| " + columns.replace("|", " | ") + " |"
@@ -58,7 +60,9 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
     for name, rows in found["parity"].items():
         for row in rows:
             here, there = row["here"], row["there"]
-            cells = [name, f"`{row['spec']}`", there["labels_by"] or "", f"{row['equal']}/{row['n']}"]
+            further = row.get("as_far", 0)
+            same = f"{row['equal']}/{row['n']}" + (f" ({further})" if further > row["equal"] else "")
+            cells = [name, f"`{row['spec']}`", there["labels_by"] or "", same]
             cells += [_quality(here), _quality(there), _figure(here["qps"]), _figure(there["qps"])]
             yield f"| {' | '.join([*cells, _figure(here['p50']), _figure(there['p50'])])} |"
     yield ""

@@ -56,6 +56,12 @@ def whole(options: Options, record: Record) -> None:
     import_module("benchmarks.speed.whole").measure(options, record, (script.B0,))
 
 
+def padded(options: Options, record: Record) -> None:
+    """Rows padded and continued in place, against packed ones."""
+    shape = TINY["tiny"] if options.smoke else SHAPES["Qwen2.5-7B"]
+    import_module("benchmarks.speed.padded").run(options, record, shape)
+
+
 def ceiling(options: Options, record: Record) -> None:
     """Share of the peak rate, shape by shape; each model is freed before the next is made."""
     for name, shape in (TINY if options.smoke else SHAPES).items():
@@ -110,6 +116,7 @@ def _same(mine: Losses, found: Losses) -> Gate:
 
 
 JOBS: dict[str, Callable[[Options, Record], None]] = {
+    "padded": padded,
     "training": training,
     "ceiling": ceiling,
     "together": together,

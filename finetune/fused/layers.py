@@ -92,22 +92,21 @@ class Fused:
         found = Factored.of(self.layer)
         if found is None or args or kwargs or given.dtype != found.a.dtype:
             return Linear.forward(self.layer, given, *args, **kwargs)
-        result: torch.Tensor = _Adapted.apply(given, found.a, found.b, found)  # type: ignore[no-untyped-call]
-        return result
+        rows = given.reshape(-1, given.shape[-1])
+        result: torch.Tensor = _Adapted.apply(rows, found.a, found.b, found)  # type: ignore[no-untyped-call]
+        # Reshaped out here, since a model may write into it, which autograd forbids for a view made in there.
+        return result.view(*given.shape[:-1], len(found.b))
 
 
 class _Adapted(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, given: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Factored) -> torch.Tensor:
-        rows = given.reshape(-1, given.shape[-1])
+    def forward(ctx: Any, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Factored) -> torch.Tensor:
         found, low = layer.forward(rows)
         ctx.save_for_backward(rows, low, a, b)
-        ctx.layer, ctx.shape = layer, given.shape
-        return found.view(*given.shape[:-1], len(b))
+        ctx.layer = layer
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, low, _, b = ctx.saved_tensors
-        coming = gradients[0].reshape(len(rows), len(b))
-        to_rows, to_a, to_b = ctx.layer.backward(coming, rows, low, ctx.needs_input_grad[0])
-        return to_rows.view(ctx.shape) if to_rows is not None else None, to_a, to_b, None
+        rows, low, _, _ = ctx.saved_tensors
+        return *ctx.layer.backward(gradients[0], rows, low, ctx.needs_input_grad[0]), None

@@ -13,7 +13,7 @@ from advisor.approaches import Adapted, ContextBuilder, parse
 from advisor.approaches.workload import TURN, Lengths
 from advisor.forecast.features import features
 from advisor.forecast.foresight import foresee
-from advisor.forecast.learned import expect, knowledge
+from advisor.forecast.learned import LEARNED_WITH, expect, knowledge
 from advisor.forecast.rules import expect_by_rules
 from advisor.measuring.records import ModelFacts
 from advisor.models import Capabilities, LanguageModel
@@ -286,3 +286,28 @@ def test_probes_of_a_busy_machine_are_said_to_be_such(others: float | None, told
     task, counts = desk(60), Counts()
     said = " ".join(estimate(profile(task), probes, counts, task.limits, load_prices()).caveats)
     assert ("Other programs took 40 % of the processor while the model was probed" in said) == told
+
+
+def test_a_model_that_reads_prompts_in_full_takes_longer_by_what_they_have_in_common() -> None:
+    task = desk()
+    lengths = Lengths.of(task, lambda text: len(text.split()))
+    once = ModelFacts("m", "r", None, "folder", "float16", "cpu", "a processor", 10**9, 2048, "e", ())
+
+    def seconds(spec: str, facts: ModelFacts) -> float:
+        found = foresee(parse(spec), Outline.of(task), lengths, RATES, facts).throughput_qps
+        assert found is not None
+        return 1 / found
+
+    in_full = replace(once, reads_once=False)
+    shared = parse("few-shot:k=8").load(Outline.of(task), lengths).shared
+    assert shared > 2 * lengths.stem
+    assert seconds("few-shot:k=8", in_full) - seconds("few-shot:k=8", once) == pytest.approx(shared / RATES.prefill)
+
+
+@pytest.mark.parametrize(("name", "told"), [("counts", True), (LEARNED_WITH, False)])
+def test_that_expectations_are_another_models_is_said_where_one_is_named(name: str, told: bool) -> None:
+    task, model = desk(), Counts()
+    described = model.describe() | {"id": name}
+    model.describe = lambda: described  # type: ignore[method-assign]
+    said = " ".join(estimate(profile(task), None, model, task.limits, load_prices()).caveats)
+    assert ("is not the model that expectations are learned with" in said) is told

@@ -58,8 +58,9 @@ def test_the_most_probable_label_with_its_probability(tickets: Task, model: Any)
 def test_where_a_model_scores_zero_shot_does_it_already(tickets: Task, make_model: Callable[..., Any]) -> None:
     with pytest.raises(NotApplicable, match="zero-shot does this already"):
         parse("decision").fit(tickets, make_model(), 0)
-    with pytest.raises(NotApplicable, match="scripted has no endpoint for decisions"):
-        parse("decision").fit(tickets, make_model(can=Capabilities()), 0)
+    for can in (Capabilities(), Capabilities(score=True, remote=True)):
+        with pytest.raises(NotApplicable, match="scripted has no endpoint for decisions"):
+            parse("decision").fit(tickets, make_model(can=can), 0)
     with pytest.raises(NotApplicable, match="answers no typed questions"):
         make_model().decide([], [])
 

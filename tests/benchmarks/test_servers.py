@@ -25,8 +25,8 @@ def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr("benchmarks.servers.table.PAGE", tmp_path / "servers.md")  # type: ignore[operator]
     side = {"status": "ok", "labels_by": "likelihood", "quality": {"value": 0.5, "low": 0.4, "high": 0.6}}
     side |= {"qps": 2.0, "p50": 310.0, "ttft": 310.0, "requests": 100}
-    rows = [{"task": "t", "spec": "zero-shot", "n": 40, "equal": 39, "here": side, "there": side}]
+    rows = [{"task": "t", "spec": "zero-shot", "n": 40, "equal": 39, "as_far": 40, "here": side, "there": side}]
     plan = {"task": "t", "side": "there", "rows": 1, "tokens": {"foreseen": 100.0, "took": 150.0, "factor": 1.5}}
     text = table({"parity": {"vLLM, t": rows}, "planning": {"t": [plan]}})
-    assert re.search(r"\| vLLM, t \| `zero-shot` \| likelihood \| 39/40 \| 0.500 \[0.40, 0.60\]", text)
+    assert re.search(r"\| vLLM, t \| `zero-shot` \| likelihood \| 39/40 \(40\) \| 0.500 \[0.40, 0.60\]", text)
     assert "100 / 150 (1.50)" in text

@@ -48,6 +48,7 @@ def test_a_server_on_this_machine_is_here(numbers: Task, scripted: ModuleType, t
         ("http://127.0.0.1:8000/v1#e", "machine"),
         ("https://embeddings.example/v1#e", "network"),
         ("openai:text-embedding-3-small", "network"),
+        ("my-gateway:e", "network"),
     ],
 )
 def test_where_an_embedder_is_follows_from_its_name(name: str, place: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from advisor.models import Decoding, Prompt
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
 
-CAP = 12
+CAP, LONG = 12, 60
 
 
 def reference(model: LocalModel, prompt: Prompt, most: int) -> list[int]:
@@ -92,6 +94,47 @@ def test_stop_text_ends_an_answer_and_is_not_part_of_it(llama: LocalModel, promp
     stopped = llama.generate(prompts[2:3], Decoding(CAP, (stop,)))[0]
     assert stopped.text == whole.text.split(stop)[0].strip()
     assert stopped.completion_tokens < whole.completion_tokens
+
+
+@pytest.mark.parametrize("length", [1, 3, 20])
+def test_an_answer_ends_with_the_token_that_makes_a_stop_text_whole(
+    any_model: LocalModel, prompts: list[Prompt], length: int
+) -> None:
+    """Wherever it stands, and however many tokens it is written with."""
+    tokens = reference(any_model, prompts[2], LONG)
+    written = [str(any_model.renderer.tokenizer.decode(tokens[: n + 1])).lstrip() for n in range(len(tokens))]
+    for at in range(0, len(written[-1]) - length, 9):
+        stop = written[-1][at : at + length]
+        answer = any_model.generate(prompts[2:3], Decoding(LONG, (stop,)))[0]
+        assert answer.completion_tokens == next((n for n, text in enumerate(written, 1) if stop in text), len(tokens))
+
+
+def test_to_look_for_a_stop_text_takes_as_long_at_every_token(
+    llama: LocalModel, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thoughts are thousands of tokens long."""
+    seen = _Counting(llama.renderer.tokenizer)
+    monkeypatch.setattr(llama.renderer, "tokenizer", seen)
+    decoded = []
+    for most in (LONG, 2 * LONG):
+        seen.decoded = 0
+        assert llama.generate(prompts[:1], Decoding(most, ("</never>",)))[0].completion_tokens == most
+        decoded.append(seen.decoded)
+    assert decoded[1] < 2.3 * decoded[0]
+
+
+class _Counting:
+    """A tokenizer that counts what it decodes."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self.decoded = tokenizer, 0
+
+    def decode(self, tokens: Any, **settings: Any) -> Any:
+        self.decoded += len(tokens)
+        return self._tokenizer.decode(tokens, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
 
 
 def test_end_token_ends_an_answer_and_is_not_counted(

@@ -106,6 +106,18 @@ class Reader(Rules):
         return [-2.0 * len(text.split()) for text in texts]
 
 
+class Held(Rules):
+    """A model that gives no likelihoods, and can be held to the labels; left to itself it writes something else."""
+
+    can = Capabilities(choose=True)
+
+    def choose(
+        self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
+    ) -> list[Generation]:
+        said = [next((choice for choice in choices if choice in p.input), choices[0]) for p in prompts]
+        return [Generation(text, 20, 1, 0.0, 0.0, 0, 0) for text in said]
+
+
 def sorting(train: int, dev: int = 0) -> Task:
     """Things of three colours; the colour stands in the input."""
 
@@ -156,6 +168,10 @@ def test_a_classification_is_probed_by_model_and_by_cheap_learners() -> None:
     assert reading(found, "perplexity of inputs").value == pytest.approx(np.exp(2))
     assert found.rates.prefill and found.rates.prefill_alone and found.rates.embed
     assert found.rates.decode is None
+
+
+def test_labels_are_told_as_the_model_tells_them_where_it_is_not_probed() -> None:
+    assert reading(probe(sorting(train=60), Held(can=Held.can)), "zero-shot").value == 1.0
 
 
 def test_no_probed_example_is_learned_from_and_test_is_not_read() -> None:

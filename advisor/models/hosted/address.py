@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from advisor.errors import UserError
 
+SCHEME = re.compile(r"([a-z][a-z0-9+._-]*):")
+"""What names a loader, before the colon in a name."""
 WHERE = "http://127.0.0.1:8000/v1#NAME"
 Reach = Literal["machine", "network"]
 
@@ -90,7 +92,7 @@ def place_of(name: str) -> str:
     """Where a model or an embedder is, by its name as records have it: `process`, `machine` or `network`."""
     if "://" in name:
         return Address.of(name).place if urlsplit(name).fragment else "network"
-    return "network" if re.match(r"[a-z][a-z0-9_]+:", name) else "process"
+    return "network" if SCHEME.match(name) else "process"
 
 
 def refuse_if_offline(what: str, name: str, place: str, offline: bool) -> None:

@@ -90,13 +90,8 @@ class AskedModel(LanguageModel):
         self._thinks = False
 
     @property
-    def context_window(self) -> int:  # type: ignore[override]
-        """Tokens that prompt and answer may take together; assumed."""
-        return WINDOW
-
-    @property
     def can(self) -> Capabilities:  # type: ignore[override]
-        """Answers alone."""
+        """Answers alone, for sure. What else a server can is found out by trying: `tells_labels_by`, `decides`."""
         return Capabilities(rows_at_once=BATCH, remote=True)
 
     @property

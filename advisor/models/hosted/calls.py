@@ -72,28 +72,24 @@ class Calls:
         self._breaker = Breaker(patience)
         self._journal: Journal | None = None
 
-    def each(
-        self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False, heard: bool = True
-    ) -> list[R]:
+    def each(self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False) -> list[R]:
         """Do `work` for each item, several at once; results in the order of `items`.
 
         Args:
             work: is given an item and a `Round`, by which it sends; called in threads.
             trial: whether it is only tried what the server takes: nobody waits for the answers, and they are not kept,
                 since what is said beside a request decides them too.
-            heard: whether an item is an answer, which progress is told of.
 
         Raises:
             UserError: a request cannot be answered as it is.
             Interrupted: the server is gone, or what may be spent is spent.
         """
-        now = Round(self, None if trial else self._journal, streamed=len(items) == 1 and not trial)
-        now.trial = trial
+        now = Round(self, None if trial else self._journal, len(items) == 1 and not trial, trial)
 
         def done(_: int) -> None:
             now.tell_clock()
             clock.alarm()
-            if heard and not trial:
+            if not (trial or self.peer.embeds):  # it is an answer
                 progress.answered(1)
 
         with clock.span(EMBEDDING if self.peer.embeds else SPAN):
@@ -125,15 +121,31 @@ class Calls:
             Trouble: there is nothing, and asking again does not help.
             Interrupted: the server is gone.
         """
+        return self.insist(ask, lambda seconds, _: time.sleep(seconds), hasty)
+
+    def insist(self, ask: Callable[[], R], pause: Callable[[float, Trouble], None], hasty: bool) -> R:
+        """What comes when the server is asked, again where that may help.
+
+        Args:
+            pause: waits so many seconds, after this trouble.
+            hasty: as in `Round.send`.
+
+        Raises:
+            Trouble: asking again does not help.
+            Interrupted: the server is gone, or has failed too often.
+        """
         tries = 0
         while True:
             tries += 1
             try:
-                return ask()
+                found = ask()
             except Trouble as trouble:
-                self.failed(trouble, tries, hasty)
-                wait = self.patience.wait(tries, trouble.wait)
-            time.sleep(wait)
+                self._failed(trouble, tries, hasty)
+                failure = trouble
+            else:
+                self._breaker.answered()
+                return found
+            pause(self.patience.wait(tries, failure.wait), failure)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -141,21 +153,11 @@ class Calls:
 
     def answered(self, reply: Reply) -> None:
         """Remember which version answered."""
-        self._breaker.answered()
         if reply.version and len(self.versions) < MOST_VERSIONS:
             self.versions[reply.version] = None
 
-    def failed(self, trouble: Trouble, tries: int, hasty: bool) -> None:
-        """A try failed.
-
-        Args:
-            tries: of the request so far.
-            hasty: as in `Round.send`.
-
-        Raises:
-            Interrupted: the server is gone, or has failed too often.
-            Trouble: sending it again does not help.
-        """
+    def _failed(self, trouble: Trouble, tries: int, hasty: bool) -> None:
+        """The last of so many tries failed; raises where there is to be no other."""
         name = self.peer.name
         if trouble.kind == "spent":
             raise Interrupted(f"{name}: what its account may spend is spent ({trouble.text}); {GOES_ON}")
@@ -194,14 +196,14 @@ class Round:
         trial: whether it is only tried what the server takes, which is counted apart.
     """
 
-    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool) -> None:
+    def __init__(self, calls: Calls, journal: Journal | None, streamed: bool, trial: bool) -> None:
         self.calls = calls
         self.began = time.perf_counter()
         self.stop = threading.Event()
         self._journal = journal
         self._purse = open_purse()
         self.streamed = streamed
-        self.trial = False
+        self.trial = trial
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._reused = 0.0
@@ -244,24 +246,23 @@ class Round:
             clock.credit(ANSWERS, reused)
 
     def _sent(self, call: Call, entry: JournalEntry | None, hasty: bool) -> Reply:
-        began, tries = time.perf_counter(), 0
-        while True:
+        began = time.perf_counter()
+
+        def ask() -> tuple[Reply, float]:
             if self.stop.is_set():
                 raise Interrupted(f"{self.calls.peer.name}: {STOPPED}")
-            tries += 1
-            tried = time.perf_counter()
-            try:
-                reply = self._tried(call, entry)
-                break
-            except Trouble as trouble:
-                self.calls.failed(trouble, tries, hasty)
-                self._count(retried=1)
-                if self.stop.wait(self.calls.patience.wait(tries, trouble.wait)):
-                    raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}") from None
-        waited = tried - began
+            waited = time.perf_counter() - began
+            return self._tried(call, entry), waited
+
+        reply, waited = self.calls.insist(ask, self._pause, hasty)
         self.calls.answered(reply)
         self._count(**self._amounts(reply))
         return _later(reply, waited, self._lap())
+
+    def _pause(self, seconds: float, trouble: Trouble) -> None:
+        self._count(retried=1)
+        if self.stop.wait(seconds):
+            raise Interrupted(f"{self.calls.peer.name}: {trouble.text}; {GOES_ON}")
 
     def _amounts(self, reply: Reply) -> Mapping[str, int]:
         """What an answer counts in the ledger."""

@@ -18,13 +18,13 @@ from advisor.models.hosted.asked import WINDOW, AskedModel
 from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import spoken
 from advisor.models.hosted.keys import Scrubber, key_in, variables_of
-from advisor.models.hosted.manners import SYSTEM, Manners
+from advisor.models.hosted.manners import SYSTEM, TOLD, Manners
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.reading import usage_of
 from advisor.models.hosted.reply import Call, Reply, without_keys
 from advisor.models.hosted.thought import Written
 from advisor.models.hosted.trouble import Trouble, trouble_of
-from advisor.models.language_model import THOUGHT_TOKENS
+from advisor.models.language_model import thought_room
 from advisor.models.load import Loading, last_part
 
 MakeChat = Callable[[Mapping[str, Any]], Any]
@@ -34,11 +34,8 @@ STANDARD = Patience()
 PLACE = "network"
 _CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter", "safety", "refusal", "prohibited_content", "guardrail_intervened")
-TOLD = "told"  # stands among what is sent for what a model is told of reasoning
 UNTOLD = "Advisor does not know how a model of {} is told to reason: --reasoning changes nothing for it."
-REFUSED = "It takes no word on whether to reason before it answers."
 WARM = "While it reasons it takes no temperature, so that its answers may differ from one time to the next."
-_ABOUT_THOUGHT = re.compile(r"think|thought|reasoning|budget", re.IGNORECASE)
 _INSTALL = re.compile(r"pip install (?:-U |--upgrade )?['\"]?([\w.\[\]-]+)")
 
 
@@ -80,8 +77,7 @@ class ChatWire:
         self.manners = Manners()
         self._make = make
         self._scrub = scrub
-        self._thinking = thinking or Thinking()
-        self._refused = False
+        self._told = thinking or Thinking()
         self._made: dict[tuple[int, bool, bool], Any] = {}
         self._lock = threading.Lock()
 
@@ -92,8 +88,12 @@ class ChatWire:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the report must know, in full sentences."""
-        more = (REFUSED,) * self._refused + (WARM,) * self._thinking.warm
-        return (*self.manners.notes, *more)
+        return (*self.manners.notes, *(WARM,) * self._thinking.warm)
+
+    @property
+    def _thinking(self) -> Thinking:
+        """How it is told whether to reason, unless it takes no word on that."""
+        return self._told if self.manners.takes(TOLD) else Thinking()
 
     def answer(self, call: Call, streamed: bool) -> Reply:
         """As in `advisor.models.hosted.reply.Wire`."""
@@ -104,27 +104,19 @@ class ChatWire:
                 return without_keys(self._answer(call, sent, streamed, began), self._scrub.out_of)
             except Exception as error:  # noqa: BLE001 - whatever the provider's package raises
                 trouble = trouble_of(error, self._scrub)
-                if not (self._untold(trouble, sent) or self.manners.learn(trouble, sent)):
+                if not self.manners.learn(trouble, sent):
                     raise trouble from None
         raise Trouble("wrong", "the provider takes the request in no form that is known")
 
     def _sent(self, call: Call) -> dict[str, Any]:
         """The parameters of a request that it may refuse."""
         thinking = self._thinking
-        sent: dict[str, Any] = {SYSTEM: True, TOLD: thinking.told}
+        sent: dict[str, Any] = {SYSTEM: True}
         if not thinking.warm:
             sent["temperature"] = 0
         if call.stop:
             sent["stop"] = list(call.stop)
-        return {name: value for name, value in sent.items() if self.manners.takes(name)}
-
-    def _untold(self, trouble: Trouble, sent: Mapping[str, Any]) -> bool:
-        """Whether it is not told any more whether to reason, after it took no word on that."""
-        if trouble.kind != "wrong" or not sent[TOLD] or not _ABOUT_THOUGHT.search(trouble.text):
-            return False
-        with self._lock:
-            self._thinking, self._refused = Thinking(), True
-        return True
+        return {TOLD: thinking.told, **{name: value for name, value in sent.items() if self.manners.takes(name)}}
 
     def _answer(self, call: Call, sent: Mapping[str, Any], streamed: bool, began: float) -> Reply:
         chat = self._chat(call.most, "temperature" in sent, sent[TOLD])
@@ -188,7 +180,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD) -> ChatMode
     window = (profile.get("max_input_tokens") if isinstance(profile, Mapping) else None) or WINDOW
     peer = Peer(name, model, provider, PLACE, tuple(variables))
     how = THINKING.get(provider)
-    wire = ChatWire(make, scrub, how(loading.reasoning, min(THOUGHT_TOKENS, window // 2)) if how else None)
+    wire = ChatWire(make, scrub, how(loading.reasoning, thought_room(window)) if how else None)
     calls = Calls(peer, wire, loading.concurrency, patience)
     return ChatModel(calls, wire, loading.load_embedder(), loading.reasoning, window)
 

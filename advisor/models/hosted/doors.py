@@ -55,19 +55,15 @@ class Doors:
     Args:
         begins: whether answers may be begun for the model at all; not for those that reason first.
         ways: in which answers may be held to choices, in the order in which they are tried.
-        spare: tokens of thought that an answer may take beside its own.
     """
 
-    def __init__(
-        self, calls: Calls, wire: ServerWire, begins: bool, ways: Sequence[Constraint], spare: int = 0
-    ) -> None:
+    def __init__(self, calls: Calls, wire: ServerWire, begins: bool, ways: Sequence[Constraint]) -> None:
         self._calls = calls
         self._wire = wire
         self._begins = begins
         self._ways = ways
-        self._spare = spare
         self._goes_on: bool | None = None
-        self._tokenizes: bool | None = None
+        self._tokenizes = True  # as far as is known
         self._likelihood: dict[tuple[str, ...], Walk | Told | None] = {}
         self._constraint: list[Constraint | None] = []
         self._decides: dict[tuple[str, ...], bool] = {}
@@ -82,21 +78,6 @@ class Doors:
                 self._goes_on = self._begins and any(map(self._going_on, GOING_ON))
         return self._goes_on
 
-    @property
-    def likely(self) -> bool:
-        """Whether likelihoods of some labels were seen to be told."""
-        return any(self._likelihood.values())
-
-    @property
-    def held(self) -> bool:
-        """Whether answers were seen to be held to choices."""
-        return any(self._constraint)
-
-    @property
-    def decided(self) -> bool:
-        """Whether typed questions were seen to be answered."""
-        return any(self._decides.values())
-
     def likelihood(self, labels: tuple[str, ...]) -> Walk | Told | None:
         """How likelihoods of these labels are told; None where they are not."""
         if labels not in self._likelihood:
@@ -105,11 +86,15 @@ class Doors:
                 self._likelihood[labels] = (None if named else self._told(labels)) or self._walked(labels)
         return self._likelihood[labels]
 
-    def constraint(self) -> Constraint | None:
-        """How answers are held to choices; None where they are not."""
+    def constraint(self, thought: int) -> Constraint | None:
+        """How answers are held to choices; None where they are not.
+
+        Args:
+            thought: tokens that the model may think for before it answers.
+        """
         if not self._constraint:
             with clock.stopped():
-                self._constraint.append(next((way for way in self._ways if self._holds(way)), None))
+                self._constraint.append(next((way for way in self._ways if self._holds(way, thought)), None))
         return self._constraint[0]
 
     def decides(self, labels: tuple[str, ...]) -> bool:
@@ -124,11 +109,11 @@ class Doors:
         """Whether an answer is begun that is held to choices in this way; JSON begins by itself."""
         return way != "schema" and self.goes_on
 
-    def _holds(self, way: Constraint) -> bool:
+    def _holds(self, way: Constraint, thought: int) -> bool:
         """Whether one of two words comes that nobody would answer."""
         begins = self.begins(way)
         tried = Call(Fitted(TRIED).messages(begins), 1, CUE if begins else "", choices=NONSENSE, by=way)
-        reply = self._tried(replace(tried, most=2 * AROUND + self._spare))
+        reply = self._tried(replace(tried, most=2 * AROUND + thought))
         return reply is not None and chosen(reply, NONSENSE) in NONSENSE
 
     def _going_on(self, said: Mapping[str, Any]) -> bool:
@@ -207,7 +192,7 @@ class Doors:
         rows = [row for row in pieces if row]
         if len(rows) < len(labels):
             return None
-        tree = LabelTree.of(labels, rows)
+        tree = LabelTree.of(rows)
         return Walk(tree) if len(tree.starts) <= MOST_NODES else None
 
     def _following(self, messages: Messages, begun: str) -> Sequence[str]:
@@ -239,7 +224,7 @@ class Doors:
         return whole[len(before) :] if whole and before and whole[: len(before)] == before else []
 
     def _tokenized(self, text: str) -> list[tuple[str, int]]:
-        if self._tokenizes is False:
+        if not self._tokenizes:
             return []
         asked = {"content": text, "prompt": text, "with_pieces": True, "add_special_tokens": False}
         try:

@@ -113,7 +113,7 @@ class ServedEmbedder:
         if not parts:
             return {}
         began = clock.now()
-        rows = [row for part in self.calls.each(parts, self._part, heard=False) for row in part]
+        rows = [row for part in self.calls.each(parts, self._part) for row in part]
         each = (clock.now() - began) / len(texts)
         found = {text: _Known(row[0], row[1], each) for text, row in zip(texts, rows, strict=True)}
         self._dimension = len(rows[0][0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from advisor.errors import UserError
 from advisor.models.hosted.reply import A_TURN, Messages
-from advisor.models.language_model import THOUGHT_TOKENS
+from advisor.models.language_model import thought_room
 from advisor.models.prompt import Prompt
 from advisor.models.render import LABEL_SHARE
 
@@ -46,7 +46,7 @@ class PromptRoom:
     @property
     def thought(self) -> int:
         """Tokens that a model may reason for before it answers."""
-        return min(THOUGHT_TOKENS, self.window // 2)
+        return thought_room(self.window)
 
     def fit(self, prompt: Prompt, answer: int) -> Fitted:
         """Drop context from its end until the prompt leaves room for the answer; then cut the input.

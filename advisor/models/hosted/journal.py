@@ -12,7 +12,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,8 @@ class JournalEntry:
         """Its answer is in; nobody waits for the one that was lost any more."""
         if self.again:
             self._add(NOTHING)
-        self._add(ANSWERED, **asdict(reply))
+        # Not as `asdict` has it, which copies each number of a vector.
+        self._add(ANSWERED, **{one.name: getattr(reply, one.name) for one in fields(reply)})
 
     def _add(self, kind: str, **more: Any) -> None:
         self._journal.add({"type": kind, "request": self._digest, **more})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from advisor.cleaning import plain
 from advisor.errors import UserError
@@ -43,6 +43,11 @@ def key_in(variables: Sequence[str]) -> str:
                 raise UserError(f"{name} holds characters that no key has", f"export {name}=... anew, on one line")
             return key
     return ""
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment is handed to a program that needs no key."""
+    return {name: value for name, value in environment.items() if not _SECRET.search(name)}
 
 
 class Scrubber:

@@ -15,19 +15,17 @@ class LabelTree:
     """What each label's tokens follow: the beginnings that labels have in common are asked about once.
 
     Attributes:
-        labels: in their order.
         starts: how an answer was begun where a token is to be told, the empty text first.
         tokens: those that may follow each start.
         steps: of each label, the number of a start and that of the token among those that may follow.
     """
 
-    labels: tuple[str, ...]
     starts: tuple[str, ...]
     tokens: tuple[tuple[str, ...], ...]
     steps: tuple[tuple[tuple[int, int], ...], ...]
 
     @classmethod
-    def of(cls, labels: Sequence[str], pieces: Sequence[Sequence[str]]) -> LabelTree:
+    def of(cls, pieces: Sequence[Sequence[str]]) -> LabelTree:
         """The tree of labels that are written with these tokens.
 
         Where one label begins another, all are closed with the end of an answer, as the engine here does it.
@@ -46,7 +44,7 @@ class LabelTree:
             tuple((number[(start := "".join(row[:at]))], follow[start][token]) for at, token in enumerate(row))
             for row in rows
         )
-        return cls(tuple(labels), tuple(starts), tuple(tuple(follow[start]) for start in starts), steps)
+        return cls(tuple(starts), tuple(tuple(follow[start]) for start in starts), steps)
 
     @property
     def lengths(self) -> tuple[int, ...]:

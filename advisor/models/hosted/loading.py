@@ -59,7 +59,9 @@ def _entered(what: str, name: str, loading: Loading, patience: Patience) -> tupl
     hosted = _scheme(name) == OPENAI
     address = _address(name)
     refuse_if_offline(what, name, address.place, loading.offline)
-    shown = address.model if hosted and address.base == OPENAI_ADDRESS else str(address)
+    # Of an embedder records keep no more than its name, so that this has to say where it is.
+    of_openai = name if what == EMBEDDER else address.model
+    shown = of_openai if hosted and address.base == OPENAI_ADDRESS else str(address)
     own = OPENAI_KEY if hosted or (loading.typed and address.place == "machine") else ""
     own = OLLAMA_KEY if _scheme(name) == OLLAMA else own
     keys = variables_of(loading.alias or last_part(name), own, loading.typed)

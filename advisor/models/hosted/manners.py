@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from advisor.models.hosted.trouble import Trouble
 
 SYSTEM = "system"
+TOLD = "told"  # whatever a model is told of reasoning, in its provider's own parameters
 _REFUSED = re.compile(
     r"unsupported|not supported|not support|unrecognized|unknown|unexpected|not allowed|not permitted|extra inputs|"
     r"invalid|does not accept|deprecated|only the default|must alternate",
     re.IGNORECASE,
 )
 _SYSTEM_ROLE = re.compile(r"system[^.]{0,20}\b(role|message|prompt)|role[^.]{0,20}\bsystem", re.IGNORECASE)
+_THOUGHT = re.compile(r"think|thought|reasoning|budget", re.IGNORECASE)
+_NO_WORD = "It takes no word on whether to reason before it answers."
 LEFT_OUT = {
-    "chat_template_kwargs": "It takes no word on whether to reason before it answers.",
+    TOLD: _NO_WORD,
+    "chat_template_kwargs": _NO_WORD,
     "reasoning_effort": "It takes no word on how long to reason before it answers.",
     "temperature": "It takes no temperature, so that its answers may differ from one time to the next.",
     "seed": "",
@@ -83,6 +87,8 @@ class Manners:
         """The parameter that was refused."""
         if trouble.parameter in LEFT_OUT and trouble.parameter in sent:
             return trouble.parameter
+        if sent.get(TOLD) and _THOUGHT.search(trouble.text):  # which is refused in many words
+            return TOLD
         if not _REFUSED.search(trouble.text):
             return None
         for name in LEFT_OUT:

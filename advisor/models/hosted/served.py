@@ -14,7 +14,7 @@ from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation
 from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.asked import BATCH, WINDOW, AskedModel, Asking, failure_of
+from advisor.models.hosted.asked import WINDOW, AskedModel, Asking, failure_of
 from advisor.models.hosted.calls import Calls, Round
 from advisor.models.hosted.client import ServerWire
 from advisor.models.hosted.doors import AROUND, Doors, Told, Walk, chosen
@@ -22,7 +22,7 @@ from advisor.models.hosted.fitting import Fitted
 from advisor.models.hosted.reply import Call, Constraint, Reply
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.hosted.window import slide
-from advisor.models.language_model import THOUGHT_TOKENS, Capabilities, Decided, Generation, LabelsBy, Scores
+from advisor.models.language_model import Decided, Generation, LabelsBy, Scores, thought_room
 from advisor.models.prompt import Prompt
 
 R = TypeVar("R")
@@ -47,13 +47,7 @@ class ServedModel(AskedModel):
         self._looked = False
         self._ends: tuple[str, ...] = ()
         ways: tuple[Constraint, ...] = ("choice", "grammar", "schema") if own else ("schema",)
-        self._doors = Doors(calls, wire, own and not reasoning, ways, THOUGHT_TOKENS * reasoning)
-
-    @property
-    def can(self) -> Capabilities:  # type: ignore[override]
-        """What it was seen to do so far."""
-        doors = self._doors
-        return Capabilities(doors.likely, doors.held, doors.decided, rows_at_once=BATCH, remote=True)
+        self._doors = Doors(calls, wire, own and not reasoning, ways)
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]
@@ -65,6 +59,10 @@ class ServedModel(AskedModel):
         """
         return window_in(self._served(), self.calls.peer.model) or WINDOW if self._own else WINDOW
 
+    def assume_window(self, tokens: int) -> None:
+        """Take the context window to be this, and do not ask for it."""
+        self.context_window = tokens
+
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report must know."""
@@ -73,18 +71,6 @@ class ServedModel(AskedModel):
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
         return {**super().describe(), "device_name": self._wire.client.address.host}
-
-    def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
-        """How labels are told: as the user said, else the best way that is open; each is tried the first time.
-
-        Raises:
-            NotApplicable: the way that the user named is not open.
-        """
-        ways: tuple[LabelsBy, ...] = (self.labels_by,) if self.labels_by else ("likelihood", "constraint", "text")
-        for way in ways:
-            if self._opens(way, tuple(labels)):
-                return way
-        raise NotApplicable(f"{self.name} cannot tell labels by {self.labels_by}, as --labels-by asks")
 
     def score(
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
@@ -112,7 +98,7 @@ class ServedModel(AskedModel):
             NotApplicable: the server does not hold answers to choices.
         """
         self._as_it_is(adaptation)
-        way = self._doors.constraint()
+        way = self._constraint()
         if way is None:
             raise NotApplicable(f"{self.name} cannot be held to a choice of answers")
         asking = self._asking(self._doors.begins(way))
@@ -136,9 +122,14 @@ class ServedModel(AskedModel):
         return self._each(prompts, lambda prompt, now: _decided(*asking.send(prompt, call, now), now))
 
     def _opens(self, way: LabelsBy, labels: tuple[str, ...]) -> bool:
+        """Whether these labels are told in this way; tried the first time."""
         if way == "likelihood":
             return not self._thinking and self._doors.likelihood(labels) is not None
-        return way == "text" or self._doors.constraint() is not None
+        return way == "text" or self._constraint() is not None
+
+    def _constraint(self) -> Constraint | None:
+        """How answers are held to choices, with room for a thought where there is one."""
+        return self._doors.constraint(thought_room(self.context_window) if self._thinking else 0)
 
     def _begins(self) -> bool:
         return self._doors.goes_on

@@ -22,6 +22,7 @@ from advisor.models.local.device import cpu_flags
 ATTENTION = "advisor_packed"
 FEW = 16  # queries; as many rows as a matrix product needs to be worth its preparation
 KEPT = 256  # masks of blocks, of at most 16 kB
+LOGITS_AT_ONCE = 2**24  # in float32: 64 MB
 BLOCK = 128  # queries at once; larger blocks compute more of what is masked, smaller ones pay more per call
 
 Part = tuple[torch.Tensor, torch.Tensor]
@@ -29,6 +30,10 @@ Part = tuple[torch.Tensor, torch.Tensor]
 
 class NotPassedOn(Exception):
     """The architecture keeps from its attention what it is not asked for, so its rows cannot be packed."""
+
+
+# What architectures raise that are tried for what they were not made for.
+FOREIGN = (NotPassedOn, AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
 
 class Attending(Protocol):
@@ -61,13 +66,16 @@ def attend(
     """What Transformers calls in each layer; shapes (1, heads, packed length, size).
 
     Raises:
-        NotPassedOn: `attending` did not come through.
+        NotPassedOn: `attending` did not come through, or the logits are more than products: capped, or beside sinks.
     """
-    if attending is None:
+    if attending is None or unused.get("softcap") or unused.get("s_aux") is not None:
         raise NotPassedOn
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     layer: int = module.layer_idx  # type: ignore[assignment]
-    return attending.attend(layer, query[0], key[0], value[0], scale)[None], None
+    attended = attending.attend(layer, query[0], key[0], value[0], scale)
+    return attended.contiguous()[
+        None
+    ], None  # as Transformers' own functions hand it back: some models take views of it
 
 
 AttentionInterface.register(ATTENTION, attend)
@@ -113,12 +121,34 @@ def part(
             query, key, value, 0.0, causal, attn_mask=mask, scale=scale
         )
         return result
+    batch, heads, queries, _ = query.shape
+    most = max(1, LOGITS_AT_ONCE // (batch * heads * key.shape[2]))
+    found = []
+    for start in range(0, queries, most):
+        place = slice(start, start + most)
+        hides = mask[:, :, place] if mask is not None else None
+        found.append(_by_logits(query[:, :, place], key, value, scale, hides, start if causal else None))
+    if len(found) == 1:
+        return found[0]
+    attended, totals = zip(*found, strict=True)
+    return torch.cat(attended, dim=2), torch.cat(totals, dim=2)
+
+
+def _by_logits(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    scale: float,
+    mask: torch.Tensor | None,
+    first: int | None,
+) -> Part:
+    """As `part`, by all logits in float32; where `first` is given, query i sees keys up to `first` + i."""
     batch, heads, queries, size = query.shape
     groups = heads // key.shape[1]
     grouped = query.reshape(batch, key.shape[1], groups * queries, size)
     logits = torch.matmul(grouped, key.transpose(2, 3)).float().mul_(scale).view(batch, heads, queries, -1)
-    if causal:
-        hidden = torch.ones(queries, logits.shape[-1], dtype=torch.bool, device=query.device).triu_(1)
+    if first is not None:
+        hidden = torch.ones(queries, logits.shape[-1], dtype=torch.bool, device=query.device).triu_(first + 1)
         logits.masked_fill_(hidden, -math.inf)
     if mask is not None:
         logits += mask

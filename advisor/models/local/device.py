@@ -66,6 +66,11 @@ def devices_of(module: Any) -> list[str]:
     return list(dict.fromkeys(f"cuda:{where}" if isinstance(where, int) else str(where) for where in placed.values()))
 
 
+def gpus() -> int:
+    """How many GPUs of NVIDIA's or AMD's there are."""
+    return torch.cuda.device_count()
+
+
 def emulated(dtype: torch.dtype, device: torch.device) -> str:
     """What a reader must know of a number format that the processor does not multiply; empty where it does.
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
-from advisor.models.local.attention import NotPassedOn, by_products, packed_attention
+from advisor.models.local.attention import FOREIGN, by_products, packed_attention
 from advisor.models.local.batches import ROWS_AT_ONCE, gathered, halving
-from advisor.models.local.kv import may_pack, passing_bytes
+from advisor.models.local.kv import may_pack, passing_bytes, window
 from advisor.models.local.shortage import give_back, not_enough, out_of_memory
 
 TOKENS_AT_ONCE = 8192  # of a batch
@@ -24,7 +24,6 @@ SHORT = 100  # tokens; shorter texts of one length are attended in one call, of 
 APART = 1e-3  # of the cosine of a text's two vectors; a wrong position moves it further, bfloat16 by 1e-4
 LONGEST = 2048  # tokens; of a longer text the logits of all tokens together would take too much memory
 # By what architectures that are not known here show that they do not read so.
-FOREIGN = (NotPassedOn, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 TRIED = ("A short text.", "A second one, which is somewhat longer than the first, so that it has to be padded.")
 
 
@@ -90,7 +89,7 @@ def reads_packed(model: Any) -> bool:
     if model.device.type != "cpu" or module is None or getattr(first, "transformer_task", "") != "feature-extraction":
         return False
     causal = any(getattr(part, "is_causal", False) for part in module.modules())
-    if model.default_prompt_name is not None or causal or not may_pack(module):
+    if model.default_prompt_name is not None or causal or not may_pack(module) or window(module.config):
         return False
     expected = padded(model, TRIED).float()
     try:

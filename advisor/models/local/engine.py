@@ -14,7 +14,6 @@ import torch
 from advisor import progress
 from advisor.errors import UserError
 from advisor.models.adaptation import Adaptation, Attached, Form
-from advisor.models.clock import clock
 from advisor.models.embedder import Embedder
 from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
 from advisor.models.local import threads
@@ -28,7 +27,7 @@ from advisor.models.local.originals import Originals
 from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.reader import Reader
-from advisor.models.local.scoring import ChoiceTree, scored_in_full
+from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.shortage import not_enough
 from advisor.models.local.source import Source
 from advisor.models.local.thinking import thought_first
@@ -52,7 +51,7 @@ class LocalModel(LanguageModel):
 
     Attributes:
         bounds: how much it does at once.
-        reader: reads packed rows through the module.
+        reader: reads rows through the module.
         originals: its own weights, while others stand in their place.
     """
 
@@ -120,7 +119,7 @@ class LocalModel(LanguageModel):
         started = time.perf_counter()
         self.activate(adaptation)
         if self.thinking is not None and adaptation is None:
-            return thought_first(self, self.thinking, prompts, decoding, started)
+            return thought_first(self.continued, self.thinking, prompts, decoding, started)
         return self.continued([self.renderer.encode(p, decoding.max_tokens) for p in prompts], decoding, started)
 
     def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:
@@ -135,7 +134,7 @@ class LocalModel(LanguageModel):
             found = Greedy(self, [rows[i] for i in batch], decoding, started).run()
             answers.update(zip(batch, found, strict=True))
 
-        for batch in batches(rows, decoding.max_tokens, self.bounds):
+        for batch in self._batches(rows, decoding.max_tokens, self.bounds):
             halving(batch, answer, self._too_large(rows, decoding.max_tokens))
         return [answers[i] for i in range(len(rows))]
 
@@ -151,7 +150,7 @@ class LocalModel(LanguageModel):
         scores: dict[int, Scores] = {}
 
         def score(batch: Sequence[int]) -> None:
-            totals = self._score_batch([encoded[i] for i in batch], tree)
+            totals = self.reader.scores([encoded[i] for i in batch], tree, self.head)
             self.check(totals)
             seconds = time.perf_counter() - started
             for i, row in zip(batch, totals.tolist(), strict=True):
@@ -159,7 +158,7 @@ class LocalModel(LanguageModel):
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
             progress.answered(len(batch))
 
-        for batch in batches(encoded, len(tree.tokens), self.bounds):
+        for batch in self._batches(encoded, len(tree.tokens), self.bounds):
             halving(batch, score, self._too_large(encoded, len(tree.tokens)))
         return [scores[i] for i in range(len(prompts))]
 
@@ -175,7 +174,7 @@ class LocalModel(LanguageModel):
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
 
-        for batch in batches(rows, 0, TEXTS):
+        for batch in self._batches(rows, 0, TEXTS):
             halving(batch, read, self._too_large(rows, 0))
         return [found[i] for i in range(len(texts))]
 
@@ -214,6 +213,8 @@ class LocalModel(LanguageModel):
         self.reader.forget()
         self._tree.cache_clear()
         self.renderer.forget()
+        if self.thinking is not None:
+            self.thinking.forget()
         reset_peak_memory(self.device)
 
     def use_threads(self, number: int) -> None:
@@ -247,18 +248,17 @@ class LocalModel(LanguageModel):
             "caveats": list(self.source.caveats),
             "labels_by": self.labels_by,
             "reasoning": self.thinking is not None,
+            "reads_once": self.reader.packs or self.reader.padded.habits is not None,
         }
 
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
         return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
-    def _score_batch(self, rows: Sequence[Encoded], tree: ChoiceTree) -> torch.Tensor:
-        if not self.reader.packs:
-            return scored_in_full(self.module, self.head, rows, tree)
-        with self.reader.packed():
-            hidden, _ = self.reader.read(rows, tree, 0)
-        with clock.span("score"):
-            return tree.totals(hidden, self.head)
+    def _batches(self, rows: Sequence[Encoded], extra: int, bounds: Bounds) -> Iterator[list[int]]:
+        """Numbers of the rows in batches, each of rows that may be read together; `extra` tokens may follow each."""
+        for numbers in self.reader.alike([len(row.ids) for row in rows], extra):
+            for batch in batches([rows[number] for number in numbers], extra, bounds):
+                yield [numbers[place] for place in batch]
 
     @contextmanager
     def own_weights(self) -> Iterator[None]:

@@ -14,10 +14,10 @@ import torch
 from advisor.models.load import Quantize
 from advisor.models.local.quantising import BYTES
 from advisor.models.local.shortage import HINT, address_space, lacking, left, size_in_words
+from advisor.models.local.weights import weights_read
 
 log = logging.getLogger(__name__)
 
-INDEX = "model.safetensors.index.json"
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 LARGE = 1_000_000_000  # bytes of weights from which on what they take is said before the wait
 TIMES_MAPPED = 2  # each file of weights while it is read: once by safetensors, once by torch
@@ -108,11 +108,8 @@ def check_room(what: str, size: int, mapped: int, where: torch.device, hint: str
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files that are read of a model's folder, those that are there."""
-    try:
-        named = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        named = ["model.safetensors"]
-    return [file for name in sorted({str(name) for name in named}) if (file := folder / name).is_file()]
+    there = {file.relative_to(folder).as_posix() for file in folder.rglob("*.safetensors")}
+    return [folder / name for name in weights_read(folder, there) if name in there]
 
 
 def _size(file: Path, itemsize: int, narrow: float | None) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from advisor.errors import UserError
 from advisor.intake import Bound, json_of, read_bytes
@@ -38,7 +40,7 @@ def check_folder(name: str, folder: Path) -> None:
             "move the adapter's files elsewhere; if it is not yet merged, merge it first (PEFT: merge_and_unload)",
         )
     if kind := _other_kind(folder):
-        raise UserError(f"{name}: is {kind}, not a model that writes text", HINT)
+        raise UserError(f"{name}: is {kind}, and only causal language models with attention are asked here", HINT)
     if not any(next(folder.glob(pattern), None) for pattern in TOKENIZERS):
         raise UserError(
             f"{name}: has no tokenizer files",
@@ -126,18 +128,32 @@ def _read(folder: Path) -> Iterator[Path]:
 
 
 def _other_kind(folder: Path) -> str:
-    """What a model is that does not continue text, by its config.json; empty where it may."""
+    """What a model is that cannot be asked here, by its config.json; empty where it may be asked."""
     if not (folder / "config.json").is_file():
         return ""
     config = _json(folder / "config.json")
+    kind = str(config.get("model_type"))
     named = next(iter(config.get("architectures") or ()), "")
     if config.get("is_encoder_decoder"):
-        return f"an encoder-decoder ({named or config.get('model_type')})"
+        return f"an encoder-decoder ({named or kind})"
+    if kind in CONFIG_MAPPING and getattr(CONFIG_MAPPING[kind], "is_encoder_decoder", False):
+        return f"one half of an encoder-decoder ({named or kind})"
     headless = named.endswith(("Model", "ForPreTraining")) and not named.endswith("LMHeadModel")
-    encodes = config.get("model_type") in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    encodes = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if named.endswith("ForMaskedLM") or (encodes and headless):
         return f"an encoder ({named})"
-    return f"a model with another head ({named})" if named.endswith(HEADS) else ""
+    if named.endswith(HEADS):
+        return f"a model with another head ({named})"
+    if kind in CONFIG_MAPPING and _keeps_a_state(CONFIG_MAPPING[kind]):
+        return f"a state-space model ({named or kind})"
+    return ""
+
+
+def _keeps_a_state(config: Any) -> bool:
+    """Whether models of this kind carry a state from token to token and no layer of theirs attends (Mamba, RWKV)."""
+    model: Any = MODEL_FOR_CAUSAL_LM_MAPPING.get(config, None)
+    taken = inspect.signature(model.forward).parameters if model is not None else {}
+    return "past_key_values" not in taken and ("cache_params" in taken or "state" in taken)
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class _Layer:
 def known(module: Any) -> bool:
     """Whether the model's layers are of a kind that is known here, and nothing is hung onto them."""
     config = module.config.get_text_config(decoder=True)
-    return config.model_type in KINDS and not any(hung(part) for part in module.base_model.modules())
+    alone = hasattr(module.base_model, "layers")  # not where what sees images stands around them
+    return alone and config.model_type in KINDS and not any(hung(part) for part in module.base_model.modules())
 
 
 def hung(part: Any) -> bool:

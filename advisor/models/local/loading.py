@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from advisor.errors import UserError
@@ -24,7 +25,7 @@ from advisor.models.local.device import choose_device, choose_dtype, emulated
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
-from advisor.models.local.folder import TOKENIZERS, check_folder
+from advisor.models.local.folder import check_folder
 from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
@@ -144,17 +145,21 @@ def _finite(name: str, module: Any, renderer: Renderer) -> bool:
     """Whether the logits of a prompt are numbers.
 
     Raises:
-        UserError: the library that quantised the weights cannot multiply them here.
+        UserError: it cannot be read: its code and its configuration disagree, or what quantised it does not run here.
     """
     try:
         logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
-    except (AssertionError, RuntimeError, NotImplementedError) as error:
-        if not quantised(module) or out_of_memory(error):
+    except Exception as error:  # whatever code that reads a foreign config.json may raise
+        if out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        hint = "leave --quantize out, take other bits, or another device"
-        what = f"{name}: its quantised weights cannot be multiplied on {module.device}: {reason}"
-        raise UserError(what, hint) from error
+        if quantised(module):
+            hint = "leave --quantize out, take other bits, or another device"
+            what = f"{name}: its quantised weights cannot be multiplied on {module.device}: {reason}"
+            raise UserError(what, hint) from error
+        raise UserError(
+            f"{name}: {type(module).__name__} reads no prompt: {reason}", "compare its config.json"
+        ) from error
     return bool(torch.isfinite(logits).all())
 
 
@@ -176,11 +181,8 @@ def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
 
 
 def _tokenizer(source: Source, folder: Path, trust_remote_code: bool) -> Any:
-    """That of an adapter, where one lies beside it: its template is the one that the adapter was trained with."""
-    adapter = source.adapter
-    own = adapter is not None and any(next(adapter.glob(pattern), None) for pattern in TOKENIZERS)
     with _reading(source.id):
-        return AutoTokenizer.from_pretrained(adapter if own else folder, trust_remote_code=trust_remote_code)
+        return AutoTokenizer.from_pretrained(source.tokenizer or folder, trust_remote_code=trust_remote_code)
 
 
 @contextmanager
@@ -200,7 +202,8 @@ def _reading(name: str) -> Iterator[None]:
 def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) -> Any:
     name = weights.name
     with _reading(name):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+        config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=trust_remote_code)
+        loaded: Any = _loader(config).from_pretrained(
             weights.folder,
             dtype=weights.number_format,
             trust_remote_code=trust_remote_code,
@@ -217,6 +220,13 @@ def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) 
         what = "of the wrong shape" if absent[0] in unfit else "missing"
         raise UserError(f"{name}: {len(absent)} of its weights do not fit its config.json: {absent[0]} is {what}", HINT)
     return module
+
+
+def _loader(config: Any) -> Any:
+    """Transformers' loader for a configuration: models that see and write are listed apart from those that only write,
+    unless these are the same."""
+    sees = type(config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
+    return AutoModelForImageTextToText if sees else AutoModelForCausalLM
 
 
 def _window(config: Any, tokenizer: Any) -> int:

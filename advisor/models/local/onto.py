@@ -60,7 +60,8 @@ def merge(name: str, module: Any, folder: Path) -> Any:
                     _merge_layer(layer)
             return wrapped.merge_and_unload()
     except (ValueError, KeyError, RuntimeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
+        lines = [line.strip() for line in str(error).splitlines()]
+        reason = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise UserError(f"{name}: the adapter in {folder} does not fit the base model: {reason}", _FIT) from error
 
 

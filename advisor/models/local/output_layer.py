@@ -26,6 +26,8 @@ class OutputLayer:
 
     def __init__(self, module: Any) -> None:
         self.module = module
+        if module.base_model is module and isinstance(getattr(module, "model", None), torch.nn.Module):
+            module.base_model_prefix = "model"  # Llama 4 calls by a name that is not there what gives the hidden states
         self.cap = getattr(module.config.get_text_config(decoder=True), "final_logit_softcapping", None)
         self.factor = 1.0
         self.factor = self._measured()

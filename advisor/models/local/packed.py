@@ -20,9 +20,8 @@ from advisor.models.local.batches import gathered
 from advisor.models.local.prefixes import Own, Stretch, families, stretches
 from advisor.models.local.scoring import ChoiceTree
 
-PACKED_ON_CPU = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
-PACKED_ON_GPU = 16_384
-FAMILY_ON_CPU = 4 * PACKED_ON_CPU  # of one with rows that have much in common
+AT_ONCE = 1024  # tokens of one forward pass: enough for the products, few enough for the caches
+FAMILY = 4 * AT_ONCE  # of one with rows that have much in common
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 
@@ -165,14 +164,19 @@ class Rows:
         before, sums = self.prefix.part(layer, query, scale)
         return joined(own, (before.transpose(0, 1), sums.T))
 
-    def drop(self, row: int) -> None:
-        """Give up one row; the last one takes its number."""
-        self.count -= 1
-        if row != self.count:
-            for keys, values in self.layers:
-                keys[row], values[row] = keys[self.count], values[self.count]
-            self.lengths[row] = self.lengths[self.count]
+    def drop(self, rows: Sequence[int]) -> list[int]:
+        """Give up these rows, each of whose numbers the last one takes; returns the others' old numbers, in order."""
+        order = list(range(self.count))
+        for row in sorted(rows, reverse=True):
+            self.count -= 1
+            order[row] = order[self.count]
+            order.pop()
+            if row != self.count:
+                for keys, values in self.layers:
+                    keys[row], values[row] = keys[self.count], values[self.count]
+                self.lengths[row] = self.lengths[self.count]
         self.lengths = self.lengths[: self.count]
+        return order
 
 
 class PackedPass:
@@ -252,28 +256,18 @@ class PackedPass:
         return self._masks[prompt]
 
 
-def chunks(own: Own, nodes: int, device: torch.device) -> Iterator[list[Block]]:
-    """Blocks for one forward pass each; `own` are the rows' own parts, of which like lengths stand together.
-
-    On a GPU the rows of a chunk are padded to one length, whatever some of them have in common: a call for each length
-    or stretch would leave it idle.
-    """
-    if device.type != "cpu":
-        for chunk in gathered([len(row) + nodes for row in own], PACKED_ON_GPU):
-            longest = max(len(own[row]) for row in chunk)
-            # Nodes would see the padding between their prompt and them.
-            yield _blocks(chunk, own, nodes) if nodes else [Block(chunk[0], len(chunk), 0, longest, 0)]
-        return
-    found = list(families(own, nodes, FAMILY_ON_CPU))
+def chunks(own: Own, nodes: int) -> Iterator[list[Block]]:
+    """Blocks for one forward pass each; `own` are the rows' own parts, of which like lengths stand together."""
+    found = list(families(own, nodes, FAMILY))
     together = [stretches(own, family) for family in found if len(family) > 1]
     sizes = [sum(s.stop - s.start + nodes * (len(s.rows) == 1) for s in family) for family in together]
-    for chunk in gathered(sizes, PACKED_ON_CPU):
+    for chunk in gathered(sizes, AT_ONCE):
         blocks: list[Block] = []
         for number in chunk:
             blocks += _family(together[number], nodes, blocks[-1].place.stop if blocks else 0)
         yield blocks
     alone = sorted(family[0] for family in found if len(family) == 1)
-    for chunk in gathered([len(own[row]) + nodes for row in alone], PACKED_ON_CPU):
+    for chunk in gathered([len(own[row]) + nodes for row in alone], AT_ONCE):
         yield _blocks([alone[number] for number in chunk], own, nodes)
 
 

@@ -1,21 +1,25 @@
-"""Reading prompts in packed form: without padding, one behind the other, what they have in common only once."""
+"""Reading prompts: in packed form, without padding, one behind the other, what they have in common only once; else in
+padded rows."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from advisor.models.clock import clock
-from advisor.models.local.attention import NotPassedOn, packed_attention
+from advisor.models.local.attention import FOREIGN, packed_attention
 from advisor.models.local.fused import FusedLayers, known
-from advisor.models.local.kv import may_pack
+from advisor.models.local.kv import may_pack, window
 from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows, chunks
+from advisor.models.local.padded import Beginning, PaddedRows, WholeRows
+from advisor.models.local.padded_reader import PaddedReader
 from advisor.models.local.prefixes import common
-from advisor.models.local.scoring import ChoiceTree
+from advisor.models.local.rope import RopeTurn, afresh, alike
+from advisor.models.local.scoring import ChoiceTree, scored_in_full
 from advisor.models.render import Encoded
 
 SHORTEST_PREFIX = 8
@@ -24,13 +28,16 @@ ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, l
 
 
 class Reader:
-    """Reads packed rows through a model, in inference mode.
+    """Reads rows through a model, in inference mode.
 
     Args:
         module: the Hugging Face model, in evaluation mode, on its device.
 
     Attributes:
-        packs: whether its rows can be read without padding, one behind the other; else they have to be padded.
+        packs: whether its rows can be read without padding, one behind the other, as far as they fit its `window`.
+        window: tokens of the longest row that can; None where there is no bound.
+        launches: whether launching kernels is what takes time, as on a GPU: rows are then padded, and continued in
+            place.
         fused: reads its layers without Transformers around them, where they are of a known kind and packed.
         key: of the adaptation that the module computes with, by which prefixes are kept apart; empty for its own.
     """
@@ -38,13 +45,18 @@ class Reader:
     def __init__(self, module: Any) -> None:
         self.module = module
         self.key = ""
-        self._prefixes: OrderedDict[tuple[str, tuple[int, ...]], Prefix] = OrderedDict()
+        self.window = window(module.config)
+        self.turn = RopeTurn.of(module.config)
+        self.launches = self.device.type != "cpu"
+        self._prefixes: OrderedDict[tuple[str, bool, tuple[int, ...]], Prefix | Beginning] = OrderedDict()
         self.fused: FusedLayers | None = None
         self.packs = may_pack(module) and self._packing_agrees()
         if self.packs and known(module):
             self.fused = FusedLayers(module)
             if not self._packing_agrees():
                 self.fused = None
+        if self.launches or not self.packs:
+            assert self.padded  # tried here, not in the first call, which may be under the clock
 
     @property
     def device(self) -> torch.device:
@@ -54,12 +66,76 @@ class Reader:
         """Drop the prefixes kept from earlier calls."""
         self._prefixes.clear()
 
-    def packed(self) -> AbstractContextManager[None]:
-        """While the block runs, packed rows can be read: fused layers need not be told, a module's attention is."""
-        return nullcontext() if self._fused() else packed_attention(self.module)
-
     def _fused(self) -> FusedLayers | None:
         return self.fused if self.fused is not None and self.fused.holds() else None
+
+    @cached_property
+    def padded(self) -> PaddedReader:
+        """Reads what is not packed."""
+        return PaddedReader(self.module)
+
+    def packs_rows(self, longest: int) -> bool:
+        """Whether rows of at most so many tokens are read in packed form."""
+        return self.packs and not self.launches and (self.window is None or longest <= self.window)
+
+    def alike(self, lengths: Sequence[int], more: int) -> Iterator[list[int]]:
+        """Numbers of the rows that may be read together; up to `more` tokens may follow each.
+
+        Not every model can be padded, and not every one takes rows of any lengths by the same frequencies.
+        """
+        for numbers in alike(self.turn, lengths, more):
+            longest = max((lengths[number] for number in numbers), default=0) + more
+            if self.packs_rows(longest) or self.padded.habits is None or self.padded.habits.pads:
+                yield numbers
+                continue
+            for length in sorted({lengths[number] for number in numbers}):
+                yield [number for number in numbers if lengths[number] == length]
+
+    def scores(
+        self, rows: Sequence[Encoded], tree: ChoiceTree, head: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Log-likelihood of each choice behind each prompt, shape (rows, choices).
+
+        Args:
+            rows: that may be read together, see `alike`.
+            head: from hidden states to logits over the vocabulary.
+        """
+        longest, deepest = max(len(row.ids) for row in rows), max(tree.lengths) - 1
+        across = self._across(longest, deepest)
+        if not across and self.packs_rows(longest + deepest):
+            hidden, _ = self.read(rows, tree, 0)
+        elif across or self.padded.habits is None:
+            return scored_in_full(self.module, head, rows, tree)
+        else:
+            shared = self._shared_padded(rows, len(tree.tokens), deepest)
+            beginning = self._beginning(rows[0].ids[:shared])
+            own = [row.ids[shared:] for row in rows]
+            with clock.span("prefill", tokens=sum(map(len, own)) + len(own) * len(tree.tokens)):
+                hidden = self.padded.nodes(own, beginning, tree)
+        with clock.span("score"):
+            return tree.totals(hidden, head)
+
+    def begin(self, rows: Sequence[Encoded], room: int) -> tuple[torch.Tensor, Rows | PaddedRows | WholeRows]:
+        """Read prompts that `step` continues by up to `room` tokens each.
+
+        Args:
+            rows: that may be read together, see `alike`.
+
+        Returns:
+            The hidden state of each row's last token, shape (rows, size); and the rows.
+        """
+        longest = max(len(row.ids) for row in rows)
+        across = self._across(longest, room)
+        if not across and self.packs_rows(longest + room):
+            hidden, packed = self.read(rows, None, room)
+            return hidden[:, 0], packed
+        turn = self.turn.at if across and self.turn is not None and not self.turn.each else None
+        shared = self._shared_padded(rows, room, room)
+        beginning = self._beginning(rows[0].ids[:shared])
+        own = [row.ids[shared:] for row in rows]
+        with clock.span("prefill", tokens=sum(map(len, own))):
+            padded = self.padded.begin(own, beginning, room, self.launches, turn)
+            return padded.hidden, padded
 
     def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
         """Read the prompts in packed form, what they have in common only once.
@@ -68,13 +144,13 @@ class Reader:
             The hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes,
             size); and the rows, with place for `room` tokens more, which `step` continues.
         """
-        shared = self._shared_prefix(rows)
+        shared = self._shared_prefix(rows, room)
         prefix = self._prefix(rows[0].ids[:shared]) if shared else Prefix()
         own = [row.ids[shared:] for row in rows]
         kept = Rows(prefix, [len(o) for o in own], room, self.device)
         nodes = len(tree.tokens) if tree is not None else 0
         hidden, order = [], []
-        parts = list(chunks(own, nodes, self.device))
+        parts = list(chunks(own, nodes))
         with clock.span("prefill", tokens=sum(block.tokens(own) for blocks in parts for block in blocks)):
             for blocks in parts:
                 clock.alarm()
@@ -87,8 +163,10 @@ class Reader:
             found = found[torch.tensor(order, device=found.device).argsort()]
         return found, kept
 
-    def step(self, rows: Rows, tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, rows: Rows | PaddedRows | WholeRows, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
+        if not isinstance(rows, Rows):
+            return rows.step(tokens)
         positions = rows.begin_step()
         return self._packed(tokens, positions, rows)
 
@@ -104,25 +182,58 @@ class Reader:
         numbers = wanted.to(self.device) if wanted is not None else None
         if fused := self._fused():
             return fused.read(ids, positions, attending, numbers)
-        output = self.module.base_model(
-            input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
-        )
+        with packed_attention(self.module):
+            output = self.module.base_model(
+                input_ids=ids[None], position_ids=positions[None], use_cache=False, attending=attending
+            )
         hidden: torch.Tensor = output.last_hidden_state[0]
         return hidden if numbers is None else hidden[numbers]
 
-    def _shared_prefix(self, rows: Sequence[Encoded]) -> int:
+    def _side(self, longest: int, more: int) -> str:
+        return self.turn.side(longest, more) if self.turn is not None else "short"
+
+    def _across(self, longest: int, more: int) -> bool:
+        """Whether these rows cross the turn, for which frequencies are then made ready."""
+        if self.turn is not None and self.turn.each:
+            afresh(self.module)
+        return self._side(longest, more) == "across"
+
+    def _shared_prefix(self, rows: Sequence[Encoded], more: int) -> int:
+        """How many leading tokens are read once for all rows, which may be read together."""
         shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])
-        return shared if shared >= SHORTEST_PREFIX else 0
+        # What is read by itself has to be on the same side as what it stands before.
+        longest = max(len(row.ids) for row in rows)
+        turned = self._side(longest, more) != "short" and self._side(shared, 0) != "long"
+        return shared if shared >= SHORTEST_PREFIX and not turned else 0
+
+    def _shared_padded(self, rows: Sequence[Encoded], places: int, more: int) -> int:
+        shared = self._shared_prefix(rows, more)
+        return shared if shared and self.padded.takes([row.ids[shared:] for row in rows], shared, places) else 0
+
+    def _beginning(self, ids: tuple[int, ...]) -> Beginning | None:
+        found = self._kept((self.key, False, ids), lambda: self.padded.beginning(ids)) if ids else None
+        assert found is None or isinstance(found, Beginning)
+        return found
 
     def _prefix(self, ids: tuple[int, ...]) -> Prefix:
-        key = self.key, ids
-        if key not in self._prefixes:
+        def read() -> Prefix:
             rows = Rows(Prefix(), [len(ids)], 0, self.device)
             blocks = [Block(0, 1, 0, len(ids), 0)]
             packed = Packed.of(blocks, [ids], 0, None)
-            with clock.span("prefill", tokens=len(ids)):
-                self._packed(packed.ids, packed.positions, PackedPass(blocks, Prefix(), None, rows), packed.ends)
-            self._prefixes[key] = Prefix(len(ids), rows.layers)
+            self._packed(packed.ids, packed.positions, PackedPass(blocks, Prefix(), None, rows), packed.ends)
+            return Prefix(len(ids), rows.layers)
+
+        found = self._kept((self.key, True, ids), read)
+        assert isinstance(found, Prefix)
+        return found
+
+    def _kept(
+        self, key: tuple[str, bool, tuple[int, ...]], read: Callable[[], Prefix | Beginning]
+    ) -> Prefix | Beginning:
+        """What was read of these tokens, now or in one of the last calls."""
+        if key not in self._prefixes:
+            with clock.span("prefill", tokens=len(key[-1])):
+                self._prefixes[key] = read()
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)
         self._prefixes.move_to_end(key)
@@ -135,10 +246,9 @@ class Reader:
         rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
         expected = [self._alone((*row.ids, 19)) for row in rows]
         try:
-            with self.packed():
-                _, read = self.read(rows, None, 1)
-                found = self.step(read, torch.tensor([19, 19], device=self.device))
-        except NotPassedOn:
+            _, read = self.read(rows, None, 1)
+            found = self.step(read, torch.tensor([19, 19], device=self.device))
+        except FOREIGN:
             return False
         finally:
             self._prefixes.clear()

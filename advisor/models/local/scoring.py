@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from advisor.models.clock import clock
 from advisor.models.render import Encoded
 
 LOGITS_AT_ONCE = 1024  # rows of logits in memory: 200 MB of float32 at a vocabulary of 49,152
@@ -67,6 +68,11 @@ class ChoiceTree:
             tuple(len(row) for row in rows),
         )
 
+    def paths(self) -> list[list[int]]:
+        """Numbers of the nodes on the way to each that none follows, in order."""
+        ends = (self.ancestors.sum(0) == 1).nonzero().flatten().tolist()
+        return [self.ancestors[end].nonzero().flatten().tolist() for end in ends]
+
     def totals(self, hidden: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Log-likelihood of each choice, in float32 whatever the model's dtype: bfloat16 is off by 0.1 here.
 
@@ -94,26 +100,25 @@ class ChoiceTree:
 def scored_in_full(
     module: Any, head: Callable[[torch.Tensor], torch.Tensor], rows: Sequence[Encoded], tree: ChoiceTree
 ) -> torch.Tensor:
-    """Log-likelihood of each choice by models that cannot be packed: each choice in a row of its own.
+    """Log-likelihood of each choice, each read behind the whole prompt: where nothing can be read once for all of them.
+
+    Only choices of one length are read together, so that nothing is padded.
 
     Returns:
         Shape (rows, choices).
     """
-    totals = []
-    for row in rows:
-        choices = [tuple(token for _, token in path) for path in tree.steps]
-        whole = [Encoded(row.ids + choice[:-1], 0) for choice in choices]
-        longest = max(len(w.ids) for w in whole)
-        ids = torch.zeros(len(whole), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for i, w in enumerate(whole):
-            ids[i, : len(w.ids)] = torch.tensor(w.ids)
-            mask[i, : len(w.ids)] = 1
-        ids, mask = ids.to(module.device), mask.to(module.device)
-        output = module.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
-        hidden = output.last_hidden_state[:, len(row.ids) - 1 :]
-        for i, choice in enumerate(choices):
-            logits = head(hidden[i, : len(choice)]).float()
-            picked = logits.log_softmax(-1)[torch.arange(len(choice)), torch.tensor(choice)]
-            totals.append(picked.sum())
-    return torch.stack(totals).view(len(rows), -1)
+    choices = [tuple(token for _, token in path) for path in tree.steps]
+    totals = torch.zeros(len(rows), len(choices), device=module.device)
+    for number, row in enumerate(rows):
+        for length in sorted(set(tree.lengths)):
+            clock.alarm()
+            places = [place for place, choice in enumerate(choices) if len(choice) == length]
+            ids = torch.tensor([row.ids + choices[place][:-1] for place in places], device=module.device)
+            with clock.span("prefill", tokens=ids.numel()):
+                hidden = module.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, -length:]
+            with clock.span("score"):
+                logits = head(hidden).float()
+                targets = torch.tensor([choices[place] for place in places], device=module.device)
+                picked = logits.gather(-1, targets[..., None])[..., 0] - logits.logsumexp(-1)
+                totals[number, places] = picked.sum(1)
+    return totals

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
@@ -14,15 +15,17 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
+from advisor.models.local.folder import ADAPTER, TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
+from advisor.models.local.weights import weights_read
 from advisor.models.store import expanded
 
 Origin = Literal["folder", "file", "cache", "hub", "package"]
 GGUF = ".gguf"
 CODE = "*.py"
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
+WEIGHTS = "*.safetensors"
+HUB_FILES = ["*.json", "*.txt", "*.jinja", *(name for name in TOKENIZERS if not name.endswith(".py"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class Source:
     caveats: tuple[str, ...] = ()
     adapter: Path | None = None
 
+    @property
+    def tokenizer(self) -> Path | None:
+        """Folder of the tokenizer, where it is an adapter's own: its template is the one that it was trained with."""
+        own = self.adapter is not None and any(next(self.adapter.glob(pattern), None) for pattern in TOKENIZERS)
+        return self.adapter if own else None
+
 
 def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) -> Source:
     """Resolve `name`: a local path, else the local cache, else the hub, else the package if it carries it.
@@ -68,7 +77,7 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
         if path.is_dir():
             return _from_folder(name, path)
         base, plus, adapter = name.rpartition("+")
-        if plus and adapter_of(expanded(adapter)) is not None:
+        if plus:
             return _with_adapter(name, base, expanded(adapter), packaged, trust_remote_code)
     except OSError as error:
         what = f"{error.filename or name}: cannot be read: {error.strerror}"
@@ -77,7 +86,10 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
         raise UserError(f"{name}: no such model folder or file", "pass a folder with config.json, or a .gguf file")
     if name == "embedded":
         return _from_package(packaged, ())
-    return _from_name(name, packaged, trust_remote_code)
+    source = _from_name(name, packaged, trust_remote_code)
+    if not is_adapter(source.path):
+        return source
+    return _with_adapter(name, _of_adapter(name, source.path), source.path, packaged, trust_remote_code)
 
 
 def is_gguf(path: Path) -> bool:
@@ -102,6 +114,8 @@ def _from_folder(name: str, path: Path) -> Source:
 def _with_adapter(name: str, base: str, folder: Path, packaged: PackagedModel, trusted: bool) -> Source:
     if (adapter_of(expanded(base)) is not None and is_adapter(expanded(base))) or not base:
         raise UserError(f"{name}: an adapter is laid onto whole weights, not onto another", "name the base model first")
+    if adapter_of(folder) is None:
+        raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
     check_adapter(name, folder)
     try:
         found = find(base, packaged, trusted)
@@ -156,19 +170,29 @@ def _from_cache(repository: str, path: Path) -> Source:
 
 def _cached(repository: str, files: list[str]) -> Path | None:
     """Where the local cache holds a model, be it in part."""
+    files = [*files, WEIGHTS]
     try:
         path = Path(huggingface_hub.snapshot_download(repository, local_files_only=True, allow_patterns=files))
     except (LocalEntryNotFoundError, OSError, ValueError):
         return None
-    return path if (path / "config.json").is_file() else None
+    return path if (path / "config.json").is_file() or is_adapter(path) else None
 
 
 def _complete(path: Path, trusted: bool) -> bool:
-    """Whether a cached model has a tokenizer, and its code where that may run."""
+    """Whether a cached model has its weights, a tokenizer, and its code where that may run; an adapter its weights."""
+    if is_adapter(path):
+        return any(path.glob("adapter_model.*"))
     if not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
+        return False
+    present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    if not set(weights_read(path, present)) <= present or not any(map(_holds_weights, present)):
         return False
     needed = trusted and any(b'"auto_map"' in file.read_bytes() for file in path.glob("*config.json"))
     return not needed or any(path.glob(CODE))
+
+
+def _holds_weights(name: str) -> bool:
+    return name.endswith((".safetensors", ".bin", ".pt", ".pth"))
 
 
 def _package_caveat(packaged: PackagedModel) -> tuple[str, ...]:
@@ -187,11 +211,17 @@ def _hint(name: str) -> str:
 
 
 def _download(repository: str, files: list[str]) -> str:
-    """One attempt: the library's own retries would keep a person without network waiting for minutes."""
+    """One attempt: the library's own retries would keep a person without network waiting for minutes.
+
+    Of the weights, what is read: repositories hold them in other forms beside (`original/`, variants, one file and
+    its parts).
+    """
     with _quiet():
-        huggingface_hub.HfApi().model_info(repository, timeout=10)
-        path: str = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
-        return path
+        info = huggingface_hub.HfApi().model_info(repository, timeout=10)
+        path = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
+        weights = weights_read(Path(path), {file.rfilename for file in info.siblings or ()})
+        wanted = [*files, *(map(escape, weights) if weights else [WEIGHTS])]
+        return str(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=10))
 
 
 @contextmanager
@@ -206,6 +236,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _stored_quantisation(path: Path) -> str | None:
+    if is_adapter(path):
+        return None
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
         method = (config.get("quantization_config") or {}).get("quant_method")

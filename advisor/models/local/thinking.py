@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from advisor.models.language_model import CUT_OFF, THOUGHT_TOKENS, Decoding, Generation
+from advisor.models.language_model import CUT_OFF, Decoding, Generation, thought_room
 from advisor.models.prompt import THOUGHT_OVER, Prompt
 from advisor.models.render import Encoded, Renderer
 
 CLOSING = 16  # tokens between a thought and an answer
-
-
-class Continues(Protocol):
-    """What the engine offers to think with; see `LocalModel`."""
-
-    def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]: ...
+Continue = Callable[[Sequence[Encoded], Decoding, float], list[Generation]]
+"""Goes on from each row greedily; see `LocalModel.continued`."""
 
 
 def thought_first(
-    model: Continues, renderer: Renderer, prompts: Sequence[Prompt], decoding: Decoding, started: float
+    go_on: Continue, renderer: Renderer, prompts: Sequence[Prompt], decoding: Decoding, started: float
 ) -> list[Generation]:
     """Answer each prompt behind a thought.
 
@@ -30,12 +25,12 @@ def thought_first(
     Args:
         renderer: for thinking.
     """
-    budget = min(THOUGHT_TOKENS, renderer.window // 2)
+    budget = thought_room(renderer.window)
     rows = [renderer.encode(prompt, budget + CLOSING + decoding.max_tokens) for prompt in prompts]
-    thoughts = model.continued(rows, Decoding(budget, (THOUGHT_OVER,)), started)
+    thoughts = go_on(rows, Decoding(budget, (THOUGHT_OVER,)), started)
     over = [number for number, thought in enumerate(thoughts) if thought.completion_tokens < budget]
     closed = [renderer.thought(rows[number], thoughts[number].text, prompts[number]) for number in over]
-    answers = dict(zip(over, model.continued(closed, decoding, started), strict=True))
+    answers = dict(zip(over, go_on(closed, decoding, started), strict=True))
     return [_behind(thought, answers.get(number)) for number, thought in enumerate(thoughts)]
 
 

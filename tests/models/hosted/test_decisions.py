@@ -46,9 +46,7 @@ def of_decisions(server: Any) -> list[dict[str, Any]]:
 def test_a_question_has_a_probability_for_every_choice(decider: Any, load_served: Load) -> None:
     decider.cached = 3
     model = load_served(decider.name, concurrency=4)
-    assert not model.can.decide
     assert model.decides(LABELS)
-    assert model.can.decide
     clock.drain()
     found = model.decide(about("my parcel", "", "an address"), LABELS)
     assert [one.probabilities for one in found] == [(0.05, 0.05, 0.9), (), (0.05, 0.9, 0.05)]

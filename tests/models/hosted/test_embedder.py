@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import pytest
 
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.comparing import compare
+from advisor.measuring.records import facts_of
 from advisor.models import LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
+from advisor.models.hosted.address import place_of
 from advisor.models.hosted.loading import load_embedder
 from advisor.models.hosted.patience import Patience
 from advisor.models.language_model import vectors_beside
 from advisor.models.load import Loading
-from advisor.tasks import Task
+from advisor.tasks import Limits, Task
+from advisor.verdict.prices import load_prices
 
 QUICK = Patience(request_seconds=2.0, tries=3, first_wait=0.001, longest_wait=0.1, in_a_row=3, gone_seconds=0.0)
 
@@ -167,3 +171,27 @@ def test_its_faults_are_those_of_a_model(server: Any, embedder: Any) -> None:
 def test_it_is_refused_where_no_text_may_leave_the_machine() -> None:
     with pytest.raises(UserError, match=r"embedder https://far.example/v1#e: would send texts to another machine"):
         load_embedder("https://far.example/v1#e", Loading(offline=True))
+
+
+@pytest.fixture
+def openais(monkeypatch: pytest.MonkeyPatch) -> Iterator[LanguageModel]:
+    """A model in this process with an embedder of OpenAI's."""
+    pytest.importorskip("openai")
+    pytest.importorskip("genai_prices")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-for-the-test")
+    model = InProcess(load_embedder("openai:text-embedding-3-small", Loading()))
+    yield model
+    model.embedder.calls.close()
+
+
+def test_an_embedder_of_openai_is_elsewhere_by_its_name(openais: Any, light_task: Task, tmp_path: Path) -> None:
+    assert place_of(openais.embedder.name) == "network"
+    kept = replace(light_task, limits=Limits(local_only=True))
+    with pytest.raises(UserError, match="embedder openai:text-embedding-3-small: would send texts to another machine"):
+        compare(kept, openais, ["head"], out=tmp_path)
+
+
+def test_the_tokens_of_an_embedder_of_openai_are_priced(openais: Any) -> None:
+    tariff = load_prices().tariff(facts_of(openais), {})
+    assert not tariff.embeds_here
+    assert tariff.embedding and tariff.embedding.rates.prompt > 0

@@ -55,11 +55,9 @@ def best(scores: Any, labels: tuple[str, ...] = LABELS) -> list[str]:
 
 def test_a_server_that_silently_leaves_out_what_is_asked_is_read_by_its_text(server: Any, load_served: Load) -> None:
     model = load_served(server.name)
-    assert not model.can.score and not model.can.choose
     assert model.tells_labels_by(LABELS) == "text"
     sent = len(server.requests)
     assert model.tells_labels_by(LABELS) == "text" and len(server.requests) == sent
-    assert not model.can.score and not model.can.choose
     with pytest.raises(NotApplicable, match="gives no likelihoods"):
         model.score(PROMPTS, LABELS)
     with pytest.raises(NotApplicable, match="cannot be held"):
@@ -82,7 +80,7 @@ def test_a_way_that_was_asked_for_is_taken(llama: Any, load_served: Load) -> Non
 def test_labels_are_told_token_by_token(llama: Any, load_served: Load, tokenizes: bool) -> None:
     llama.tokenizes = tokenizes
     model = load_served(llama.name, concurrency=2)
-    assert model.tells_labels_by(LABELS) == "likelihood" and model.can.score
+    assert model.tells_labels_by(LABELS) == "likelihood"
     sent = len(llama.chats)
     clock.drain()
     scores = model.score(PROMPTS, LABELS)
@@ -171,7 +169,7 @@ def test_answers_are_held_to_choices_in_the_way_that_was_seen_to_work(
 ) -> None:
     server.holds, server.goes_on = {way}, goes_on
     model = load_served(server.name)
-    assert model.tells_labels_by(LABELS) == "constraint" and model.can.choose
+    assert model.tells_labels_by(LABELS) == "constraint"
     answers = model.choose(PROMPTS, LABELS)
     assert [(one.text, one.failure) for one in answers] == [("sales", "")] * 3
     server.holds = set()
@@ -183,6 +181,23 @@ def test_a_model_that_reasons_tells_no_likelihoods(llama: Any, load_served: Load
     assert load_served(llama.name, reasoning=True).tells_labels_by(LABELS) == "text"
     llama.holds = {"schema"}
     assert load_served(llama.name, reasoning=True).tells_labels_by(LABELS) == "constraint"
+
+
+@pytest.mark.parametrize(("window", "most"), [(512, 48 + 256), (100_000, 48 + 4096)])
+def test_a_thought_before_a_choice_has_no_more_room_than_the_window(
+    llama: Any, load_served: Load, window: int, most: int
+) -> None:
+    """Also where the door is tried: a server refuses what its window does not hold."""
+    llama.holds, llama.listed = {"schema"}, {"max_model_len": window}
+    llama.fault = lambda number: "400: max_tokens is too large" if _most(llama.requests[-1].body) > window else None
+    model = load_served(llama.name, reasoning=True)
+    assert model.tells_labels_by(LABELS) == "constraint"
+    assert llama.chats[-1]["max_tokens"] == most
+    assert [one.text for one in model.choose(PROMPTS[:1], LABELS)] == ["sales"]
+
+
+def _most(body: dict[str, Any]) -> int:
+    return int(body.get("max_tokens", 0))
 
 
 def test_a_server_that_fails_on_a_trial_has_that_door_shut(llama: Any, load_served: Load) -> None:
@@ -242,7 +257,7 @@ def test_a_failure_ends_what_is_asked_for_other_prompts(llama: Any, load_served:
 
 
 def test_a_tree_asks_about_what_labels_share_once() -> None:
-    tree = LabelTree.of(("ab", "ac", "d"), ((" a", "b"), (" a", "c"), (" d",)))
+    tree = LabelTree.of(((" a", "b"), (" a", "c"), (" d",)))
     assert (tree.starts, tree.tokens, tree.lengths) == (("", " a"), ((" a", " d"), ("b", "c")), (2, 2, 1))
     assert tree.totals([(-1.0, -2.0), (-0.1, -3.0)]) == pytest.approx((-1.1, -4.0, -2.0))
 

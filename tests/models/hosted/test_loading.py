@@ -62,6 +62,12 @@ def test_what_a_record_says_of_a_served_model(server: Any, load_served: Load) ->
     assert json.dumps(load_served(server.name).describe())
 
 
+def test_a_window_that_is_assumed_is_not_asked_for(server: Any, load_served: Load) -> None:
+    model = load_served(server.name)
+    model.assume_window(0)
+    assert facts_of(model).context_window == 0 and server.requests == []
+
+
 def test_openai_is_asked_as_its_models_want_it(server: Any, load_served: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable puts a stand-in in its place, as its own client has it."""
     monkeypatch.setenv("OPENAI_BASE_URL", f"{server.address}/v1")

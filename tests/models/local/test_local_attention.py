@@ -115,7 +115,7 @@ def test_rows_with_passages_in_common_are_read_and_continued_as_the_model_reads_
     own = [(*a, *b, 7, 8), (*d, 7), (*c, 9, 9), (*a, *b, 7, 9, 6), (*a, *c, 5), (*d, 8, 8), (*a, *b, 7, 8)]
     rows = [Encoded((*stem, *row), shared) for row in own]
     following = torch.arange(5, 5 + len(rows))
-    with model.reader.packed():
+    with torch.inference_mode():
         found, read = model.reader.read(rows, None, 2)
         again = model.reader.step(read, following)
     for number, row in enumerate(rows):

@@ -126,6 +126,8 @@ def test_what_is_no_lora_of_this_model_is_refused(llama_folder: Path, adapter: P
     assert "BASE+ADAPTER_FOLDER" in caught.value.hint
     with pytest.raises(UserError, match="an adapter is laid onto whole weights"):
         load(f"{adapter}+{adapter}", llama_folder)
+    with pytest.raises(UserError, match=r"has no adapter_config\.json"):
+        load(f"{llama_folder}+{llama_folder}", llama_folder)
     (adapter / "adapter_model.safetensors").unlink()
     with pytest.raises(UserError, match=r"has no adapter_model\.safetensors"):
         load(f"{llama_folder}+{adapter}", llama_folder)

@@ -114,6 +114,18 @@ def test_a_headless_decoder_with_tied_embeddings_is_no_encoder(folder: Path) -> 
     assert load(folder).context_window == 512
 
 
+def test_a_model_that_fails_at_a_prompt_is_refused_in_a_sentence(folder: Path) -> None:
+    configured(num_key_value_heads=3)(folder)  # which four heads cannot share
+    weights = load_file(folder / "model.safetensors")
+    for name in weights:
+        if "k_proj" in name or "v_proj" in name:
+            weights[name] = torch.zeros(3 * 12, 48)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="LlamaForCausalLM reads no prompt: ") as caught:
+        load(folder)
+    assert "config.json" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "name", ["config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json", "merges.txt", "mine.py"]
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
 import pytest
+from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import filter_repo_objects
 
 from advisor.errors import UserError
@@ -59,6 +61,7 @@ def fill(cache: Path, repository: str) -> Path:
     (model / "refs").mkdir()
     (model / "refs" / "main").write_text(COMMIT)
     (snapshot / "config.json").write_text("{}")
+    (snapshot / "model.safetensors").touch()
     return snapshot
 
 
@@ -162,6 +165,85 @@ def test_every_tokenizer_file_that_a_folder_may_hold_is_fetched_from_the_hub(
     assert found == [*files, *(code if trusted else [])]
 
 
+INDEX = "model.safetensors.index.json"
+PARTS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+NOT_READ = [
+    "original/consolidated.safetensors",
+    "consolidated.safetensors",
+    "model.fp16.safetensors",
+    "pytorch_model.bin",
+    "onnx/model.onnx",
+]
+DENSE = "2_Dense/model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("weights", "described", "read"),
+    [
+        (["model.safetensors"], {}, ["model.safetensors"]),
+        (PARTS, {INDEX: {"weight_map": {"a": PARTS[0], "b": PARTS[1], "c": PARTS[1]}}}, PARTS),
+        (["model.safetensors", *PARTS], {INDEX: {"weight_map": {"a": PARTS[0]}}}, ["model.safetensors"]),
+        (
+            ["model.safetensors", DENSE],
+            {"modules.json": [{"path": ""}, {"path": "2_Dense"}]},
+            ["model.safetensors", DENSE],
+        ),
+    ],
+)
+def test_of_the_weights_on_the_hub_those_are_fetched_that_are_read(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, weights: list[str], described: dict[str, Any], read: list[str]
+) -> None:
+    files = {"config.json": "{}", "tokenizer.json": "{}"} | {name: json.dumps(text) for name, text in described.items()}
+    path = _with_files(cache, monkeypatch, files | dict.fromkeys([*weights, *NOT_READ], "weights"))
+    assert find("owner/model", TINY).origin == "hub"
+    assert sorted(str(f.relative_to(path)) for f in path.rglob("*.safetensors")) == sorted(read)
+    assert not list(path.rglob("*.bin"))
+
+
+def test_weights_of_a_name_of_their_own_are_fetched_too(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _with_files(cache, monkeypatch, {"config.json": "{}", "tokenizer.json": "{}", "own.safetensors": "weights"})
+    find("owner/model", TINY)
+    assert (path / "own.safetensors").is_file()
+
+
+def test_a_cached_model_that_lacks_a_part_of_its_weights_is_fetched(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = json.dumps({"weight_map": {"a": PARTS[0], "b": PARTS[1]}})
+    files = {"config.json": "{}", "tokenizer.json": "{}", INDEX: index, **dict.fromkeys(PARTS, "weights")}
+    path = _with_files(cache, monkeypatch, files)
+    find("owner/model", TINY)
+    assert find("owner/model", TINY).origin == "cache"
+    (path / PARTS[1]).unlink()
+    assert find("owner/model", TINY).origin == "hub"
+    assert (path / PARTS[1]).is_file()
+
+
+def _with_files(cache: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str]) -> Path:
+    """A hub that has every model with these files; where its downloads lie."""
+    model = cache / "models--owner--model"
+    path = model / "snapshots" / COMMIT
+    local = huggingface_hub.snapshot_download
+
+    def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
+        if options.get("local_files_only"):
+            return str(local(repository, allow_patterns=allow_patterns, **options))
+        (model / "refs").mkdir(parents=True, exist_ok=True)
+        (model / "refs" / "main").write_text(COMMIT)
+        for name in filter_repo_objects(files, allow_patterns=allow_patterns):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(files[name])
+        return str(path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: _listing(files))
+    return path
+
+
+def _listing(names: Iterable[str]) -> ModelInfo:
+    return ModelInfo(id="owner/model", siblings=[{"rfilename": name} for name in names])
+
+
 def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
     """A hub that has every model, in this folder; what is asked of it."""
     asked: list[str] = []
@@ -174,7 +256,7 @@ def _hub(monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[str]:
         return str(folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: _listing([]))
     return asked
 
 

@@ -135,6 +135,36 @@ def test_labels_are_told_by_what_is_written(closing: LocalModel) -> None:
     assert closing.tells_labels_by(("red", "green")) == "text"
 
 
+def test_a_model_that_starts_cold_has_no_text_read_for_its_thoughts(
+    closing: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert closing.thinking
+    seen: list[str] = []
+    monkeypatch.setattr(closing.thinking.tokens, "tokenizer", _Noting(closing.thinking.tokens.tokenizer, seen))
+    noted = []
+    for cold in (True, False, True):
+        if cold:
+            closing.forget()
+        seen.clear()
+        closing.generate(ASKED[:1], Decoding(CAP))
+        noted.append(list(seen))
+    assert noted[0] == noted[2] and len(noted[1]) < len(noted[0])
+
+
+class _Noting:
+    """A tokenizer that notes what it is given."""
+
+    def __init__(self, tokenizer: Any, seen: list[str]) -> None:
+        self._tokenizer, self._seen = tokenizer, seen
+
+    def __call__(self, text: str, **settings: Any) -> Any:
+        self._seen.append(text)
+        return self._tokenizer(text, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+
 @pytest.mark.parametrize("template", [QWEN3, ALWAYS], ids=["asked for a thought", "always opens one"])
 def test_a_thought_that_does_not_end_is_a_failure_by_name(
     weights: Callable[..., Path], hashing_embedder: Any, template: str

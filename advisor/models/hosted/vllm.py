@@ -1,0 +1,280 @@
+"""`vllm:NAME`: vLLM in a process of its own on this machine, with weights that are found as those of local models."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from multiprocessing import current_process
+from pathlib import Path
+from typing import Any, TypeVar
+
+from transformers import AutoTokenizer
+
+from advisor.errors import Interrupted, UserError
+from advisor.intake import Bound, json_of, read_bytes
+from advisor.models.clock import clock
+from advisor.models.hosted.address import Address
+from advisor.models.hosted.asked import WINDOW
+from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
+from advisor.models.hosted.client import Account, ServerClient, ServerWire
+from advisor.models.hosted.keys import without_secrets
+from advisor.models.hosted.manners import Manners
+from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.served import ServedModel, window_in
+from advisor.models.hosted.trouble import Trouble
+from advisor.models.load import Loading, last_part
+from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
+from advisor.models.local.folder import ADAPTER, check_folder
+from advisor.models.local.gguf import converted
+from advisor.models.local.packages import SMOLLM2
+from advisor.models.local.source import Source, find, is_gguf
+from advisor.models.store import expanded
+
+T = TypeVar("T")
+R = TypeVar("R")
+STANDARD = Patience()
+START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
+CALLED, HOST = "vLLM", "127.0.0.1"
+PROGRAM, OPTIONS = "ADVISOR_VLLM", "ADVISOR_VLLM_OPTIONS"
+INSTALL = (
+    "python -m venv vllm-env && vllm-env/bin/pip install vllm (it wants an environment of its own), then export "
+    f"{PROGRAM}=$PWD/vllm-env/bin/vllm"
+)
+HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
+LARGEST = Bound(1)
+BASE = "-base"  # behind the name of an adapter, what its base is called
+PLAIN = (
+    "{% for turn in messages %}{% if turn.role == 'user' %}{{ '\\n\\nInput: ' + turn.content }}"
+    "{% if not (loop.last and add_generation_prompt and turn.content.endswith(':')) %}{{ '\\n' }}{% endif %}"
+    "{% else %}{{ turn.content }}{% endif %}{% endfor %}"
+)
+"""How models without a chat template are asked: as `advisor.models.render` does it. Where the answer is not begun for
+the model, its cue ends what the user says."""
+QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+NOT_ITS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_PORT")
+"""Variables that are meant for this process's libraries, or that set what the command line says."""
+
+
+def load(name: str, loading: Loading, patience: Patience = STANDARD, start_seconds: float = START_SECONDS) -> VllmModel:
+    """Load `vllm:NAME`, NAME as that of a local model or the folder of a LoRA adapter. Nothing is started before
+    something is asked.
+
+    Args:
+        patience: how long the server is waited for, once it runs.
+        start_seconds: how long it may take until it does.
+
+    Raises:
+        UserError: the weights cannot be had, or vLLM is not there.
+    """
+    if current_process().daemon:
+        raise UserError(
+            f"{name}: one vLLM answers for all rows, and each worker would start another",
+            "leave --workers out; --concurrency says how many requests are under way at once",
+        )
+    program = _program(name)
+    if loading.quantize is not None:
+        raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
+    source = _found(name, loading.trust_remote_code)
+    where = choose_device(None if loading.device == "auto" else loading.device)
+    dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
+    port, key = free_port(), secrets.token_hex(16)  # others on this machine reach the port too
+    address = Address(f"http://{HOST}:{port}/v1", last_part(source.id))
+    client = ServerClient(name, address, Account(key), patience)
+    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port), *_options()]
+    server = OwnServer(Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
+    wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
+    peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
+    calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
+    facts = {"dtype": dtype, "device_name": device_name(where)}
+    return VllmModel(calls, wire, loading, source, facts)
+
+
+class OwnCalls(Calls):
+    """Calls to a server that is started when it is first asked something, and ended with them."""
+
+    def __init__(self, peer: Peer, wire: ServerWire, at_once: int, patience: Patience, server: OwnServer) -> None:
+        super().__init__(peer, wire, at_once, patience)
+        self._server = server
+
+    def each(self, items: Sequence[T], work: Callable[[T, Round], R], trial: bool = False) -> list[R]:
+        """As every model's; the server is there."""
+        return self._while_it_runs(lambda: super(OwnCalls, self).each(items, work, trial))
+
+    def look(self, ask: Callable[[], R], hasty: bool = False) -> R:
+        """As every model's; the server is there."""
+        return self._while_it_runs(lambda: super(OwnCalls, self).look(ask, hasty))
+
+    def close(self) -> None:
+        """Give back the connections, and end the server."""
+        super().close()
+        self._server.stop()
+
+    def _while_it_runs(self, work: Callable[[], R]) -> R:
+        if not self._server.started:
+            with clock.stopped(), clock.span("load"):
+                self._server.start(self.peer.name)
+        try:
+            return work()
+        except Interrupted:
+            if words := self._server.ended():
+                raise Interrupted(f"{self.peer.name}: {CALLED} has ended: {words}; {GOES_ON}") from None
+            raise
+
+
+class VllmModel(ServedModel):
+    """A model that vLLM serves to this process alone.
+
+    Args:
+        facts: what its record says, beside what is known of its weights.
+    """
+
+    def __init__(
+        self, calls: OwnCalls, wire: ServerWire, loading: Loading, source: Source, facts: Mapping[str, Any]
+    ) -> None:
+        super().__init__(calls, wire, loading.load_embedder(), loading.reasoning, own=True)
+        self.revision = source.revision
+        self._source = source
+        self._facts = facts
+
+    @cached_property
+    def context_window(self) -> int:  # type: ignore[override]
+        """Tokens that prompt and answer may take together, as the server says; what it says of an adapter's base holds
+        for the adapter."""
+        listed, model = self._served(), self.calls.peer.model
+        return window_in(listed, model) or window_in(listed, model + BASE) or WINDOW
+
+    @cached_property
+    def engine(self) -> str:
+        """What computes: vLLM, its version, and how the user has set it."""
+        try:
+            said = self.calls.look(lambda: self._wire.client.look(f"{self._wire.client.address.root}/version"))
+        except Trouble:
+            said = None
+        version = str(said.get("version", "")) if isinstance(said, dict) else ""
+        return " ".join(filter(None, [CALLED, version, *_options()]))
+
+    @property
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What a reader of the report must know."""
+        return (*self._source.caveats, *super().notes)
+
+    def describe(self) -> dict[str, Any]:
+        """What a record says of the model."""
+        source = {"quantisation": self._source.quantisation, "source": self._source.origin}
+        return {**super().describe(), **source, **self._facts, "engine": self.engine}
+
+
+def _program(name: str) -> list[str]:
+    """vLLM's program, or the interpreter that has it.
+
+    Raises:
+        UserError: there is none.
+    """
+    said = os.environ.get(PROGRAM, "").strip()
+    found = shutil.which(expanded(said) if said else "vllm")
+    if found is None:
+        why = f"{PROGRAM} names {said}, which is no program" if said else "vLLM is not on this machine's PATH"
+        raise UserError(f"{name}: {why}", INSTALL)
+    return [found, "-m", "vllm.entrypoints.cli.main"] if Path(found).name.startswith("python") else [found]
+
+
+def _found(name: str, trusted: bool) -> Source:
+    """Where the weights are: in a folder that vLLM reads.
+
+    Raises:
+        UserError: they cannot be had, or are no language model's.
+    """
+    wanted = name.partition(":")[2]
+    if not wanted:
+        raise UserError(
+            f"{name}: names no model", "write it as vllm:NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
+        )
+    source = find(wanted, SMOLLM2, trusted)
+    folder = converted(source.path) if is_gguf(source.path) else source.path
+    check_folder(name, folder)
+    return replace(source, path=folder.absolute())
+
+
+def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
+    """What `vllm serve` is told, but for its port.
+
+    Defaults of the model's maker for sampling are left out, since answers are greedy; the window is the model's, or as
+    long as memory allows.
+    """
+    called = model + BASE if source.adapter else model
+    found = [str(source.path), "--host", HOST, "--served-model-name", called, "--dtype", dtype]
+    found += ["--max-model-len", "auto", "--generation-config", "vllm", "--uvicorn-log-level", "warning"]
+    if source.adapter:
+        found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
+        found += ["--lora-modules", f"{model}={source.adapter.absolute()}"]
+    found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
+    found += _template(source.tokenizer or source.path, loading.trust_remote_code)
+    if source.quantisation is None:
+        found += ["--load-format", "safetensors"]  # never what is pickled
+    if loading.device == "auto" and gpus() > 1:
+        found += ["--tensor-parallel-size", str(gpus())]
+    return found + ["--trust-remote-code"] * loading.trust_remote_code
+
+
+def _template(folder: Path, trusted: bool) -> list[str]:
+    """What a model without a chat template has vLLM told."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, local_files_only=True)
+    if tokenizer.chat_template:
+        return []
+    begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]  # which vLLM leaves to templates
+    return ["--chat-template", "{{ bos_token }}" * begins + PLAIN]
+
+
+def _rank(adapter: Path) -> int:
+    """The least that vLLM makes room for and that an adapter's ranks fit in.
+
+    Raises:
+        UserError: its configuration cannot be read, or its rank is too high.
+    """
+    file = adapter / ADAPTER
+    try:
+        said = json_of(read_bytes(file, LARGEST))
+        ranks = [int(said["r"]), *map(int, (said.get("rank_pattern") or {}).values())]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file}: is not an adapter's configuration: {error!r}", "copy it anew") from None
+    rank = next((one for one in RANKS if one >= max(ranks)), None)
+    if rank is None:
+        raise UserError(
+            f"{file}: r is {max(ranks)}", f"vLLM takes {RANKS[-1]} at most: merge the adapter into its base"
+        )
+    return rank
+
+
+def _environment(key: str, loading: Loading) -> dict[str, str]:
+    """The environment of vLLM's process: this one's, without secrets. The weights are here, so that nothing is fetched;
+    where code comes with them it may name more."""
+    found = {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS}
+    found |= {**QUIET, "VLLM_API_KEY": key}
+    if not loading.trust_remote_code:
+        found["HF_HUB_OFFLINE"] = "1"
+    if choose_device(None).type == "cpu":
+        found.setdefault("VLLM_TARGET_DEVICE", "cpu")
+    kind, _, number = (loading.device or "").partition(":")
+    if kind == "cuda" and number.isdigit():
+        there = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        found["CUDA_VISIBLE_DEVICES"] = there[int(number)] if len(there) > int(number) and there[0] else number
+    return found
+
+
+def _options() -> list[str]:
+    """What the user has vLLM told beside.
+
+    Raises:
+        UserError: it cannot be read as a command line is.
+    """
+    try:
+        return shlex.split(os.environ.get(OPTIONS, ""))
+    except ValueError as error:
+        raise UserError(f"{OPTIONS} cannot be read: {error}", HINT) from None

@@ -1,0 +1,208 @@
+"""Prompts read in padded rows, the choices behind them in one pass or as steps on the cache, as the model allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from advisor.models.clock import clock
+from advisor.models.local.attention import FOREIGN
+from advisor.models.local.kv import window
+from advisor.models.local.padded import (
+    TOKENS_AT_ONCE,
+    Beginning,
+    Habits,
+    Manner,
+    PaddedRows,
+    WholeRows,
+    hiding,
+    laid_out,
+    looks,
+    seen,
+)
+from advisor.models.local.rope import RopeTurn
+from advisor.models.local.scoring import ChoiceTree
+
+ON_CPU = 4096  # tokens of one forward pass that scores
+UNEVEN = 1 / 4  # of the longest row of a pass that another may be shorter by
+FEW = 16  # tokens that it may be shorter by in any case
+ALONG = 16_384  # tokens in the caches of the paths that are taken at once
+TRIED = (
+    Habits(goes_on=True, pads=True, masks=True),
+    Habits(goes_on=True, pads=True, masks=False),
+    Habits(goes_on=False, pads=True, masks=False),
+    Habits(goes_on=False, pads=False, masks=False),
+)
+
+Own = Sequence[tuple[int, ...]]
+
+
+class PaddedReader:
+    """Reads padded rows through a model, in inference mode.
+
+    Args:
+        module: the Hugging Face model, in evaluation mode, on its device.
+
+    Attributes:
+        habits: what its cache allows; None where it allows nothing, and rows are read as a whole.
+    """
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.window = window(module.config)
+        self.turns = RopeTurn.of(module.config) is not None
+        self.habits: Habits | None = None
+        self.habits = self._tried()
+
+    def begin(
+        self, own: Own, beginning: Beginning | None, room: int, in_place: bool, turn: int | None = None
+    ) -> PaddedRows | WholeRows:
+        """Read rows to be continued by up to `room` tokens each, where it can be `in_place`; as in `PaddedRows`."""
+        if self.habits is None:
+            return WholeRows(self.module, own)
+        size = max(map(len, own)) + room + (beginning.length if beginning else 0)
+        place = room if in_place and self.habits.masks and self._fits(size) else None
+        return PaddedRows(self.module, own, beginning, Manner(self._in_pieces, turn, place))
+
+    def beginning(self, ids: tuple[int, ...]) -> Beginning:
+        """Read what several rows begin with."""
+        return Beginning(len(ids), PaddedRows(self.module, [ids], manner=Manner(self._in_pieces)).cache)
+
+    def takes(self, own: Own, shared: int, more: int) -> bool:
+        """Whether so many shared tokens may be read before the rows' own, behind which up to `more` come.
+
+        Between both there may be padding, which a sliding window would count.
+        """
+        return self._goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
+
+    def nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
+        """Hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes, size)."""
+        found: list[torch.Tensor] = []
+        order: list[int] = []
+        most = ON_CPU if self.module.device.type == "cpu" else TOKENS_AT_ONCE
+        for chunk in self._chunks(own, len(tree.tokens), most):
+            clock.alarm()
+            found.append(self._nodes([own[row] for row in chunk], beginning, tree))
+            order += chunk
+        return torch.cat(found)[torch.tensor(order, device=found[0].device).argsort()]
+
+    def _nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
+        first, nodes = beginning.length if beginning else 0, len(tree.tokens)
+        longest = max(map(len, own))
+        masks = self.habits is not None and self.habits.masks and self._fits(first + longest + nodes)
+        wanted = len(own) * (longest + nodes) * (first + longest + nodes)
+        if masks and nodes and wanted <= looks(self.module):
+            return self._at_once(own, beginning, tree)
+        rows = PaddedRows(self.module, own, beginning, Manner(self._in_pieces))
+        if masks and nodes:
+            return torch.cat([rows.hidden[:, None], rows.spread(tree)], dim=1)
+        return self._by_steps(rows, tree)
+
+    def _at_once(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
+        """Prompts and nodes in one pass."""
+        first = beginning.length if beginning else 0
+        device = self.module.device
+        ids, mask = laid_out(own, first)
+        longest = ids.shape[1]
+        ids = torch.cat([ids, tree.tokens.expand(len(own), -1)], dim=1).to(device)
+        ends = mask.sum(1, keepdim=True) + tree.depths
+        positions = torch.cat([(mask.cumsum(1) - 1).clamp(min=0)[:, first:], ends], dim=1).to(device)
+        bias = hiding(seen(mask.to(device), longest, tree), self.module.dtype)
+        cached = {"past_key_values": beginning.of(len(own))} if beginning else {}
+        output = self.module.base_model(
+            input_ids=ids, attention_mask=bias, position_ids=positions, use_cache=bool(cached), **cached
+        )
+        hidden: torch.Tensor = output.last_hidden_state[:, longest - 1 :]
+        return hidden
+
+    def _by_steps(self, rows: PaddedRows, tree: ChoiceTree) -> torch.Tensor:
+        """The nodes behind rows that were read, each path of the tree behind a copy of each row, token by token."""
+        count, nodes = len(rows.lengths), len(tree.tokens)
+        hidden = rows.hidden.new_empty(count, 1 + nodes, rows.hidden.shape[-1])
+        hidden[:, 0] = rows.hidden
+        pairs = [(row, path) for path in tree.paths() for row in range(count)]
+        most = max(count, ALONG // rows.width)
+        for start in range(0, len(pairs), most):
+            clock.alarm()
+            some = pairs[start : start + most]
+            for depth, states in enumerate(rows.along(tree, [row for row, _ in some], [path for _, path in some])):
+                for (row, path), state in zip(some, states, strict=True):
+                    if depth < len(path):
+                        hidden[row, 1 + path[depth]] = state
+        return hidden
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.habits is not None and self.habits.goes_on
+
+    @property
+    def _in_pieces(self) -> bool:
+        """Whether a row may be read so: its beginning is not to have the frequencies of a short one."""
+        return self._goes_on and not self.turns
+
+    def _fits(self, tokens: int) -> bool:
+        """Whether a sliding window hides nothing of so many places; its cache keeps one less than it sees."""
+        return self.window is None or tokens < self.window
+
+    def _chunks(self, own: Own, nodes: int, most: int) -> Iterator[list[int]]:
+        """Numbers of the rows of each forward pass: of about one length, or of exactly one."""
+        assert self.habits is not None
+        chunk: list[int] = []
+        for row in sorted(range(len(own)), key=lambda row: -len(own[row])):
+            longest = len(own[chunk[0]]) if chunk else 0
+            apart = longest - len(own[row])
+            uneven = apart > max(FEW, UNEVEN * longest) if self.habits.pads else apart > 0
+            if chunk and (uneven or (longest + nodes) * (len(chunk) + 1) > most):
+                yield chunk
+                chunk = []
+            chunk.append(row)
+        if chunk:
+            yield chunk
+
+    @torch.inference_mode()
+    def _tried(self) -> Habits | None:
+        """The first of those to be tried by which rows say what each says alone."""
+        start = tuple(range(5, 15))
+        rows = [(15,), (16, 17, 18)]
+        tree = ChoiceTree.of([(19, 20, 21), (22, 21)], 0)
+        expected = []
+        for row in rows:
+            first, second = (self._alone((*start, *row, *path)) for path in ((19, 20), (22,)))
+            expected.append(torch.cat([first[-3:], second[-1:]]))
+        for habits in TRIED:
+            self.habits = habits
+            try:
+                found, stepped = self._read_in_trial(start, rows, tree)
+            except FOREIGN:
+                continue
+            wanted = torch.stack(expected)
+            near = (2e-3 if self.module.dtype == torch.float32 else 0.05) * float(wanted.abs().max())
+            if max(float((found - wanted).abs().max()), float((stepped - wanted[:, 1]).abs().max())) < near:
+                return habits
+        return None
+
+    def _read_in_trial(self, start: tuple[int, ...], rows: Own, tree: ChoiceTree) -> tuple[torch.Tensor, torch.Tensor]:
+        """States as of `nodes`, and those behind one step."""
+        assert self.habits is not None
+        beginning = self.beginning(start) if self._goes_on else None
+        own = rows if beginning else [(*start, *row) for row in rows]
+        found = self.nodes(own, beginning, tree)
+        parts = [own] if self.habits.pads else [[row] for row in own]
+        token = tree.tokens[:1].to(self.module.device)
+        stepped = [
+            self.begin(part, beginning, 1, self.module.device.type != "cpu").step(token.expand(len(part)))
+            for part in parts
+        ]
+        return found, torch.cat(stepped)
+
+    def _alone(self, ids: Sequence[int]) -> torch.Tensor:
+        """Last hidden states of a text as the model itself reads it, shape (tokens, size)."""
+        output = self.module.base_model(input_ids=torch.tensor([ids], device=self.module.device), use_cache=False)
+        hidden: torch.Tensor = output.last_hidden_state[0]
+        return hidden
+
+
+def _even(own: Own) -> bool:
+    return len(set(map(len, own))) == 1

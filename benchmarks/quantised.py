@@ -1,0 +1,96 @@
+"""The embedded model with its weights in four and in eight bits beside bfloat16: quality, memory and time.
+
+    python -m benchmarks.quantised TASK [TASK ...] [--limit 60] [--train-limit 100] [--out runs/quantised]
+
+Each model is measured in a process of its own, by the command that a user types, and joins the comparison of those
+before; so peaks of memory are its own. Writes `benchmarks/results/quantised.md` and `.json`. Needs the extra `qlora`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparisons import RESULTS
+
+SPECS = ("zero-shot", "few-shot", "lora")
+MODELS: Mapping[str, Sequence[str]] = {"bf16": (), "int8": ("int8=8bit",), "nf4": ("nf4=4bit",)}
+
+
+def main() -> None:
+    """Measure what is missing, then write figures and table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tasks", type=Path, nargs="+", metavar="TASK")
+    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--train-limit", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=Path("runs/quantised"))
+    options = parser.parse_args()
+    found = []
+    for task in options.tasks:
+        result: dict[str, Any] = {}
+        for count in range(1, len(MODELS) + 1):
+            result = _compared(task, list(MODELS)[:count], options)
+        found.append({name: result[name] for name in ("task", "models", "approaches")})
+    (RESULTS / "quantised.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / "quantised.md").write_text("\n".join([_HEAD, *_table(found), ""]), encoding="utf-8")
+
+
+def _compared(task: Path, aliases: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    command = [
+        sys.executable,
+        "-m",
+        "advisor",
+        "compare",
+        str(task),
+        "--dtype",
+        "bfloat16",
+        "--device",
+        "cpu",
+        "--json",
+    ]
+    for alias in aliases:
+        command += ["--model", f"{alias}=embedded"]
+        command += [word for bits in MODELS[alias] for word in ("--quantize", bits)]
+    command += [word for spec in SPECS for word in ("--approach", spec)]
+    command += ["--limit", str(options.limit), "--train-limit", str(options.train_limit)]
+    done = subprocess.run([*command, "--out", str(options.out / task.name)], stdout=subprocess.PIPE, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+_HEAD = """# Base weights in four and eight bits
+
+The embedded model (135 M weights) by bitsandbytes, on a CPU, beside bfloat16: `python -m benchmarks.quantised`. Of a
+training the time is that of the fit, of a query the median of queries sent alone. `memory` is the most that the process
+took, libraries included; a model of this size has a fifth of its weights in the embedding, which is not quantised.
+"""
+
+
+def _table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "| task | row | quality | fit, s | query, ms | memory, MB |"
+    yield "|---|---|---|--:|--:|--:|"
+    for one in found:
+        for spec in SPECS:
+            rows = [row for row in one["approaches"] if row["spec"].partition("@")[0] == spec]
+            for row in rows:
+                yield f"| {one['task']['name']} | {row['spec']} | {' | '.join(_cells(row))} |"
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[str]:
+    if row["status"] != "ok":
+        yield from (f"{row['status']}: {row['error']}", "-", "-", "-")
+        return
+    quality = row["quality"]
+    yield f"{quality['value']:.3f} ({quality['low']:.3f} to {quality['high']:.3f})"
+    yield f"{row['fit_seconds']:,.1f}"
+    yield f"{row['latency_ms']['p50']:,.0f}"
+    yield f"{row['peak_memory_bytes'] / 1e6:,.0f}"
+
+
+if __name__ == "__main__":
+    main()

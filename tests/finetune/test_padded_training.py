@@ -1,0 +1,90 @@
+"""Training on rows that are not packed: too long for a window, on either side of a turn, or on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoConfig
+
+from advisor.models.local.engine import LocalModel
+from finetune import adapter
+from finetune.fused.packing import TokenRow
+from finetune.trainer import Schedule, Trainer, parts_of
+from tests.models.local.counted import Counted
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "vocab_size": 400,
+    "initializer_range": 0.2,
+}
+LONG = {
+    "rope_type": "longrope",
+    "short_factor": [1.0] * 4,
+    "long_factor": [3.0] * 4,
+    "original_max_position_embeddings": 64,
+    "rope_theta": 10_000.0,
+}
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a window": ("mistral", {"sliding_window": 32}),
+    "a turn": ("phi3", {"pad_token_id": 0, "rope_parameters": LONG, "original_max_position_embeddings": 64}),
+    "neither": ("llama", {}),
+}
+STEM = tuple(range(20, 40))
+ROWS = [
+    TokenRow((*STEM, 5), 20, (6, 7, 2)),
+    TokenRow((*STEM, *range(50, 120)), 20, (10, 2)),
+    TokenRow((*STEM, 8, 9), 20, (10, 2)),
+    TokenRow((*STEM, *range(40, 90)), 20, (11, 12, 2)),
+]
+
+
+@pytest.mark.parametrize("launches", [False, True], ids=["as it is", "as on a GPU"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_is_that_of_the_rows_alone(
+    kind: str, launches: bool, folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
+) -> None:
+    name, changed = KINDS[kind]
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **SMALL, **changed)))
+    model.reader.launches = launches
+    total = 0.0
+    with torch.inference_mode():
+        for row in ROWS:
+            ids = torch.tensor([[*row.prompt, *row.answer[:-1]]])
+            said = model.module(ids, use_cache=False).logits[0].double().log_softmax(-1)[len(row.prompt) - 1 :]
+            total -= sum(said[place, token].item() for place, token in enumerate(row.answer))
+    with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
+        first = Trainer(model, wrapped, Schedule(1e-3, 1, len(ROWS))).train(ROWS, (), seed=0).losses[0]
+    assert first == pytest.approx(total / sum(len(row.answer) for row in ROWS), abs=1e-3)
+
+
+def test_a_gpu_is_given_the_kernels_of_one_padded_pass(
+    llama: LocalModel, rows_of: Callable[..., list[TokenRow]], lessons: Any
+) -> None:
+    rows = rows_of(llama, lessons)
+    assert llama.reader.padded.habits  # tried when a model is loaded on a GPU
+    with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
+        trainer = Trainer(llama, wrapped, Schedule(1e-3, 1, len(rows)))
+        ids = torch.randint(5, 60, (len(rows), 30))
+        mask = (torch.arange(30) < 30 - torch.arange(len(rows))[:, None]).long()
+        plain = Counted.of(lambda: wrapped(ids, mask, labels=ids, use_cache=False).loss.backward())
+        llama.reader.launches = True
+        try:
+            padded = Counted.of(lambda: trainer.gradients(rows))
+        finally:
+            llama.reader.launches = False
+    assert padded.kernels <= 1.25 * plain.kernels
+
+
+def test_rows_of_like_lengths_are_padded_together() -> None:
+    parts = list(parts_of(ROWS, 150, padded=True))
+    assert [[row.tokens for row in part] for part in parts] == [[24, 24], [73], [92]]
+    assert [len(part) for part in parts_of(ROWS, 150)] == [3, 1]

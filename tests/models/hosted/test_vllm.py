@@ -1,0 +1,322 @@
+"""`vllm:NAME`: a server that is started here. A program stands in for vLLM."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from advisor.errors import Interrupted, UserError
+from advisor.measuring.records import facts_of
+from advisor.models import Context, Decoding, Prompt, Shot
+from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.patience import Patience
+from advisor.models.load import Loading, load_model
+
+STANDIN = Path(__file__).with_name("standin_vllm.py")
+QUICK = Patience(request_seconds=5.0, tries=6, first_wait=0.001, longest_wait=0.1, in_a_row=3, gone_seconds=0.0)
+ASKED = Prompt("Say it again.", "x")
+GONE = 15.0  # seconds in which what is to end has ended
+Load = Callable[..., Any]
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What the stand-in was given. Where a test fails, what it started is ended here."""
+    pytest.importorskip("openai", reason="pip install 'adaptation-advisor[api]'")
+    program, notes = tmp_path / "bin" / "vllm", tmp_path / "notes.json"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{STANDIN}" "$@"\n')
+    program.chmod(0o755)
+    for name, value in {"ADVISOR_VLLM": str(program), "STANDIN_NOTES": str(notes)}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("ADVISOR_VLLM_OPTIONS", "STANDIN_DOES"):
+        monkeypatch.delenv(name, raising=False)
+    yield notes
+    for process in processes(notes):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.fixture
+def load(hashing_embedder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    from advisor.models.hosted import vllm
+
+    monkeypatch.setattr(Loading, "load_embedder", lambda self: hashing_embedder)
+    made = []
+
+    def load(name: Any, start_seconds: float = 30.0, **options: Any) -> Any:
+        options = {"dtype": "float32", "device": "cpu", **options}
+        made.append(vllm.load(f"vllm:{name}", Loading(**options), QUICK, start_seconds))
+        return made[-1]
+
+    yield load
+    for model in made:
+        model.close()
+
+
+@pytest.fixture
+def adapter(tmp_path: Path, llama_folder: Path) -> Path:
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    said = {"peft_type": "LORA", "base_model_name_or_path": str(llama_folder), "r": 12, "rank_pattern": {"q_proj": 20}}
+    (folder / "adapter_config.json").write_text(json.dumps(said))
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def processes(notes: Path) -> list[int]:
+    return list(map(int, json.loads(notes.read_text())["processes"])) if notes.exists() else []
+
+
+def alive(process: int) -> bool:
+    """A process that ended and that nobody has asked for yet counts as gone."""
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip()) and not found.stdout.startswith("Z")
+
+
+def ended(notes: Path) -> bool:
+    """Whether the server and what it started have ended, or do so soon."""
+    until = time.monotonic() + GONE
+    while any(map(alive, processes(notes))) and time.monotonic() < until:
+        time.sleep(0.05)
+    return bool(processes(notes)) and not any(map(alive, processes(notes)))
+
+
+def test_it_runs_while_it_is_asked(notes: Path, load: Load, llama_folder: Path) -> None:
+    model = load(llama_folder, offline=True)
+    assert not notes.exists()  # nothing runs before it is needed
+    one, other = model.generate([ASKED, Prompt("Say it again.", "y")], Decoding(8))
+    assert (one.text, other.text, one.prompt_tokens) == ("said x", "said y", 9)
+    assert model.answered_by == ("vllm-0.32.0-00",)
+    assert all(map(alive, processes(notes)))
+    model.close()
+    assert ended(notes)
+
+
+def test_what_it_is_told(notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --max-model-len '2048'")
+    monkeypatch.setenv("ADVISOR_API_KEY", "sk-that-is-for-others")
+    monkeypatch.setenv("PYTHONPATH", "/of/this/process")
+    load(llama_folder, trust_remote_code=False).generate([ASKED], Decoding(8))
+    said = json.loads(notes.read_text())
+    serve, folder, *options = said["arguments"]
+    assert (serve, folder, options[-3:]) == ("serve", str(llama_folder), ["--enforce-eager", "--max-model-len", "2048"])
+    told = dict(zip(options[:-3:2], options[1:-3:2], strict=True))
+    assert told.pop("--port").isdigit()
+    assert told == {
+        "--host": "127.0.0.1",
+        "--served-model-name": llama_folder.name,
+        "--dtype": "float32",
+        "--max-model-len": "auto",
+        "--generation-config": "vllm",
+        "--uvicorn-log-level": "warning",
+        "--load-format": "safetensors",
+    }
+    environment = said["environment"]
+    assert environment["VLLM_NO_USAGE_STATS"] == environment["DO_NOT_TRACK"] == environment["HF_HUB_OFFLINE"] == "1"
+    assert "PYTHONPATH" not in environment and "sk-that-is-for-others" not in environment.values()
+
+
+def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
+    notes: Path, load: Load, base_llama: Any
+) -> None:
+    load(base_llama.source.path).generate([ASKED], Decoding(8))
+    arguments = json.loads(notes.read_text())["arguments"]
+    template = arguments[arguments.index("--chat-template") + 1]
+    here = base_llama.renderer
+    prompt = Prompt("Sort.", "a cat", ("yes", "no"), Context((Shot("a dog", "yes"), Shot("an oak", "no"))))
+    begun = [*prompt.messages(begun=True), {"role": "assistant", "content": prompt.begun}]
+    for messages, asking in ((begun, False), (prompt.messages(begun=False), True)):
+        text = here.tokenizer.apply_chat_template(
+            messages, chat_template=template, tokenize=False, add_generation_prompt=asking
+        )
+        assert tuple(here.tokenizer(text, add_special_tokens=False)["input_ids"]) == here.encode(prompt, 8).ids
+
+
+def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any]) -> None:
+    facts = facts_of(load(llama_folder))
+    assert (facts.id, facts.source, facts.place) == (f"vllm:{llama_folder}", "folder", "machine")
+    assert (facts.revision, facts.device_name) == (
+        loaded(llama_folder).revision,
+        facts_of(loaded(llama_folder)).device_name,
+    )
+    assert (facts.engine, facts.dtype, facts.context_window) == ("vLLM 0.32.0", "float32", 4096)
+    assert json.loads(notes.read_text())["environment"]["VLLM_API_KEY"] not in repr(facts)
+
+
+def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, llama_folder: Path) -> None:
+    model = load(f"{llama_folder}+{adapter}")
+    assert model.generate([ASKED], Decoding(8))[0].text == "said x"
+    _, folder, *options = json.loads(notes.read_text())["arguments"]
+    assert folder == str(llama_folder) and "--enable-lora" in options
+    at = options.index
+    assert options[at("--max-lora-rank") + 1] == "32"
+    assert options[at("--lora-modules") + 1] == f"tuned={adapter}"
+    facts = facts_of(model)
+    assert (facts.id, facts.context_window) == (f"vllm:{llama_folder}+{adapter}", 4096)
+    before = facts.revision
+    (adapter / "adapter_model.safetensors").write_bytes(b"others")
+    assert before not in (load(f"{llama_folder}+{adapter}").revision, load(llama_folder).revision)
+
+
+def test_an_adapter_brings_its_tokenizer(
+    notes: Path, load: Load, adapter: Path, llama_folder: Path, tokenizer_with: Callable[..., Any]
+) -> None:
+    tokenizer_with().save_pretrained(adapter)
+    load(f"{llama_folder}+{adapter}").generate([ASKED], Decoding(8))
+    arguments = json.loads(notes.read_text())["arguments"]
+    assert arguments[arguments.index("--tokenizer") + 1] == str(adapter)
+
+
+def test_an_adapter_that_cannot_be_taken_is_refused(notes: Path, load: Load, adapter: Path, llama_folder: Path) -> None:
+    config = adapter / "adapter_config.json"
+    said = json.loads(config.read_text())
+    both = f"{llama_folder}+{adapter}"
+    with pytest.raises(UserError, match="this is a LoRA adapter of"):
+        load(adapter)
+    config.write_text(json.dumps({**said, "r": None}))
+    with pytest.raises(UserError, match="is not an adapter's"):
+        load(both)
+    config.write_text(json.dumps({**said, "r": 1024}))
+    with pytest.raises(UserError, match="r is 1024"):
+        load(both)
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    with pytest.raises(UserError, match=r"has no adapter_model\.safetensors"):
+        load(both)
+    assert not notes.exists()
+
+
+def test_one_that_dies_while_it_starts_says_why(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_DOES", "dies")
+    with pytest.raises(UserError) as caught:
+        load(llama_folder).generate([ASKED], Decoding(8))
+    why = caught.value.what.partition("did not start: ")[2]
+    assert why.startswith("ValueError: no room for keys and values; RuntimeError: Engine core initialization failed.")
+    log = Path(caught.value.hint.split("its log is ")[1].partition(";")[0])
+    assert "Using max model len 8192" in log.read_text()
+    log.unlink()
+    log.parent.rmdir()
+    assert ended(notes)
+
+
+def test_one_that_does_not_become_ready_is_given_up(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_DOES", "never")
+    with pytest.raises(UserError, match=r"vLLM was not ready after \d+ s") as caught:
+        load(llama_folder, start_seconds=2.0).generate([ASKED], Decoding(8))
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    assert ended(notes)
+
+
+def test_one_that_ends_while_it_is_asked_interrupts(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN_DOES", "breaks")
+    with pytest.raises(Interrupted, match=r"vLLM has ended: OutOfMemoryError: CUDA out of memory; the same"):
+        load(llama_folder).generate([ASKED], Decoding(8))
+    assert ended(notes)
+
+
+PARENT = """
+import os, sys
+from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+port = free_port()
+command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
+server = OwnServer(Startup("vLLM", command, {**os.environ, "VLLM_API_KEY": "k"}, port, 30.0, ""), Scrubber())
+server.start("m")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, None])
+def test_it_ends_with_the_process_that_asks_it_however_that_ends(notes: Path, how: signal.Signals | None) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdin and parent.stdout
+    try:
+        assert parent.stdout.readline() == "ready\n"
+        assert all(map(alive, processes(notes)))
+        if how:
+            parent.send_signal(how)
+        parent.communicate(timeout=GONE)
+        assert ended(notes)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
+    port = free_port()
+    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
+    environment = {**os.environ, "VLLM_API_KEY": "k"}
+    server = OwnServer(Startup("vLLM", command, environment, port, 30.0, ""), Scrubber())
+    server.start("m")
+    found = subprocess.run(["ps", "-o", "ppid=", "-p", str(processes(notes)[0])], capture_output=True, check=True)
+    os.kill(int(found.stdout), signal.SIGKILL)
+    server.stop()
+    assert ended(notes)
+
+
+@pytest.mark.parametrize("said", ["", "/no/such/vllm"])
+def test_without_vllm_one_line_says_what_to_install(
+    said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM", said)
+    monkeypatch.setenv("PATH", str(notes.parent))
+    with pytest.raises(UserError, match=said or "not on this machine's PATH") as caught:
+        load(llama_folder)
+    assert "pip install vllm" in caught.value.hint and "export ADVISOR_VLLM=" in caught.value.hint
+    assert "\n" not in caught.value.what + caught.value.hint
+
+
+def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, load: Load, tmp_path: Path) -> None:
+    for name, message in {"": "names no model", str(tmp_path): "has no config.json", "./none": "no such model"}.items():
+        with pytest.raises(UserError, match=message):
+            load(name)
+    assert not notes.exists()
+
+
+def test_workers_are_refused(notes: Path, llama_folder: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_refused, args=(theirs, f"vllm:{llama_folder}"), daemon=True)
+    process.start()
+    assert ours.poll(GONE) and "leave --workers out" in ours.recv()
+    process.join(GONE)
+
+
+def _refused(line: Any, name: str) -> None:
+    from advisor.models.hosted import vllm
+
+    try:
+        vllm.load(name, Loading())
+    except UserError as error:
+        line.send(error.hint)
+
+
+def test_it_is_loaded_by_its_name_and_found_from_elsewhere(
+    notes: Path, hashing_embedder: Any, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loading, "load_embedder", lambda self: hashing_embedder)
+    monkeypatch.chdir(llama_folder.parent)
+    model = load_model(f"vllm:{llama_folder.name}", device="cpu", dtype="float32")
+    assert model.loaded_from and model.loaded_from["name"] == f"vllm:{llama_folder}"
+    assert model.alias == llama_folder.name and not notes.exists()
+    model.close()

@@ -1,0 +1,40 @@
+"""Greedy answers are those of Transformers' `generate`, whatever the kind of cache, also by a GPU's formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig
+
+from advisor.models import Decoding, Prompt
+from advisor.models.local.engine import LocalModel
+from tests.models.local.test_local_padded import KINDS, SMALL
+
+TOKENS = 24
+CHOSEN = ["a window that some rows fit", "capped", "states", "a cache of its own", "frequencies for long rows"]
+
+
+@pytest.mark.parametrize("launches", [False, True], ids=["as it is", "as on a GPU"])
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_answers_are_those_of_generate(
+    kind: str,
+    launches: bool,
+    prompts: list[Prompt],
+    folder_of: Callable[..., Path],
+    loaded: Callable[..., LocalModel],
+) -> None:
+    name, changed = KINDS[kind]
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    model.reader.launches = launches
+    ends = sorted(model.renderer.stop_ids)
+    for prompt, answer in zip(prompts, model.generate(prompts, Decoding(TOKENS)), strict=True):
+        ids = torch.tensor([model.renderer.encode(prompt, TOKENS).ids])
+        found = model.module.generate(
+            ids, max_new_tokens=TOKENS, do_sample=False, eos_token_id=ends, pad_token_id=ends[0]
+        )[0, ids.shape[1] :].tolist()
+        kept = found[: next((place for place, token in enumerate(found) if token in ends), len(found))]
+        text = model.renderer.tokenizer.decode(kept, skip_special_tokens=True).strip()
+        assert (answer.text, answer.completion_tokens) == (text, len(kept))
