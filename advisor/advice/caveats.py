@@ -11,6 +11,7 @@ from advisor.forecast.learned import LEARNED_WITH, Knowledge, shipped
 from advisor.forecast.learning import COVERAGE, ENOUGH, assured
 from advisor.forecast.sketch import same_data, sketch
 from advisor.models.contention import BUSY
+from advisor.models.load import weights_in
 from advisor.pilot.readings import Probes
 from advisor.profiling.task_profile import Profile
 from advisor.tasks import Limits, Task
@@ -50,7 +51,7 @@ def caveats(
 
 def of_another_model(model: str | None) -> Iterator[str]:
     """A warning where the named model is not the one that comparisons were measured with."""
-    if model is not None and model != LEARNED_WITH:
+    if model is not None and weights_in(model) != LEARNED_WITH:
         yield (
             f"{model} is not the model that expectations are learned with ({LEARNED_WITH}): only what was probed here "
             "speaks of it, and how approaches without a probe stand to each other may be another with this model."

@@ -14,7 +14,16 @@ from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LabelsBy, LanguageModel
 from advisor.models.languages import language_caveats
-from advisor.models.load import CONCURRENCY, DEFAULT, Loading, ModelSource, Quantize, model_sources, runs_here
+from advisor.models.load import (
+    CONCURRENCY,
+    DEFAULT,
+    Loading,
+    ModelSource,
+    Quantize,
+    checked_bits,
+    model_sources,
+    paid_elsewhere,
+)
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES, SWITCHES
@@ -232,20 +241,21 @@ def _quantised(sources: Sequence[ModelSource], asked: Sequence[str]) -> list[Mod
     """The models, each with the bits that were asked for it, or else for all that run here.
 
     Raises:
-        UserError: so many bits there are not, or no such model runs here.
+        UserError: so many bits there are not, no such model runs here, or a model is asked for in two ways.
     """
-    here = {source.alias for source in sources if runs_here(source.name)}
-    bits: dict[str, Quantize] = {}
+    here = [source.alias for source in sources if not paid_elsewhere(source.name)]  # vLLM's loader says so itself
+    bits: dict[str, Quantize | None] = {}
     for text in asked:
         alias, _, number = text.rpartition("=")
-        known = next((found for found in get_args(Quantize) if found == number), None)
-        if known is None:
-            raise UserError(f"--quantize {text}: {number!r} is no number of bits", " or ".join(get_args(Quantize)))
-        if alias and alias not in here:
-            raise UserError(
-                f"--quantize {text}: no model called {alias!r} runs here", f"--model {alias}=NAME --quantize {text}"
-            )
-        bits |= dict.fromkeys([alias] if alias else here - bits.keys(), known)
+        known = checked_bits(f"--quantize {text}", number)
+        if alias not in ("", *here) or not here:
+            called = f"called {alias!r} " if alias else ""
+            raise UserError(f"--quantize {text}: no model {called}runs here", f"--model {alias or 'ALIAS'}=NAME")
+        if alias in bits:
+            raise UserError(f"--quantize {text}: other bits were asked for before", "one number for each model")
+        bits[alias] = known
+    everyone = bits.pop("", None)
+    bits = {alias: bits.get(alias, everyone) for alias in here}
     return [replace(source, loading=replace(source.loading, quantize=bits.get(source.alias))) for source in sources]
 
 

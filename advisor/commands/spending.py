@@ -15,7 +15,7 @@ from advisor.forecast.plan import Scope
 from advisor.measuring.lineup import Lineup
 from advisor.measuring.progress import Silence
 from advisor.models.hosted.purse import Purse
-from advisor.models.load import VLLM, ModelSource, runs_here
+from advisor.models.load import ModelSource, paid_elsewhere
 from advisor.tasks import Task
 from advisor.verdict import Prices
 from advisor.verdict.words import usd
@@ -51,7 +51,7 @@ def asked_cap(task: Task, models: Sequence[ModelSource], rows: Lineup, prices: P
     Raises:
         UserError: what was typed is no amount, or nobody typed anything.
     """
-    elsewhere = [model for model in models if not (runs_here(model.name) or model.name.startswith(VLLM))]
+    elsewhere = [model for model in models if paid_elsewhere(model.name)]
     if not elsewhere or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     plan = planned_comparison(task, elsewhere, rows, prices, scope, Silence())

@@ -107,7 +107,7 @@ class Foreseen:
 _UNKNOWN = Foreseen(None, None, None, None, None, None, None, False, None)
 
 
-def load_of(approach: Approach, task: Outline, lengths: Lengths, model: ModelFacts | None = None) -> Load | None:
+def load_of(approach: Approach, task: Outline, lengths: Lengths, model: ModelFacts | None) -> Load | None:
     """What an approach says that it takes; unknown where it fails at that, as one that looks into texts does.
 
     Args:

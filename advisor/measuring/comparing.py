@@ -46,9 +46,9 @@ from advisor.measuring.reading import (
 from advisor.measuring.records import Comparison, TaskFacts, described_by
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
-from advisor.models.hosted.address import place_of, refuse_if_offline
+from advisor.models.hosted.address import place_of, refuse_if_offline, runs_here
 from advisor.models.languages import language_caveats
-from advisor.models.load import ModelSource, runs_here
+from advisor.models.load import ModelSource
 from advisor.models.store import current, digest
 from advisor.tasks import Task, data_facts
 from advisor.tasks.words import count_words

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, row_name, spec_of, suggested
 from advisor.errors import UserError
 from advisor.models import LanguageModel
-from advisor.models.load import ModelSource, checked_alias, last_part, runs_here
+from advisor.models.hosted.address import runs_here
+from advisor.models.load import ModelSource, checked_alias, last_part
 from advisor.tasks import Task
 
 Given = str | Approach | ContextBuilder | Tuner

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advisor.models.embedder import Embedder
 from advisor.models.language_model import LanguageModel
-from advisor.models.load import apart_from_alias
+from advisor.models.load import apart_from_alias, weights_in
 from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.tasks import Task
 from advisor.tasks.language import UNKNOWN, guess, main_language, name_of
@@ -27,6 +27,7 @@ def language_caveats(
     """
     reads = embedder or (model.embedder if model else None)
     named = model.name if model else apart_from_alias(next(iter(task.defaults.models), SMOLLM2.id))[1]
+    named = weights_in(named)
     named = SMOLLM2.id if named.lower() in SMOLLM2.aliases else named
     names = {"model": named, "embedder": reads.name if reads else MINILM.id}
     known = {role: _TRAINED_ON[name] for role, name in names.items() if name in _TRAINED_ON}

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict, Unpack
+from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import SCHEME, Address
+from advisor.models.hosted.address import SCHEME, Address, runs_here
 from advisor.models.language_model import LabelsBy, LanguageModel
+from advisor.models.store import expanded
 from advisor.plugins import installed, plugin
 
 DEFAULT = "embedded"
@@ -27,6 +28,7 @@ Quantize = Literal["4bit", "8bit"]
 SPREAD = "auto"  # the device that stands for all there are
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
+ADAPTER = "adapter_config.json"  # PEFT's name
 VLLM = "vllm:"  # before names of what lies on this machine too
 TYPED = "typed"  # the field of `Loading` that no record keeps
 _ALIAS = re.compile(r"([A-Za-z][\w.-]*)=(?=.)")
@@ -178,6 +180,7 @@ def load_model(
         UserError: the model cannot be had, or is not a causal language model.
     """
     loading = Loading(**options)
+    checked_bits("quantize", loading.quantize)
     model = _loaded(MODELS, "model", name, loading)
     if not isinstance(model, LanguageModel):
         raise UserError(
@@ -241,11 +244,50 @@ def load_again(
     )
 
 
+def apart_from_adapter(name: str) -> tuple[str, str]:
+    """`BASE+ADAPTER_FOLDER` as both; the folder is empty where none is given. A folder's name may hold a plus too."""
+    both = [(name[:at], name[at + 1 :]) for at, letter in enumerate(name) if letter == "+"]
+    if not both or expanded(name).exists():
+        return name, ""
+    return next((pair for pair in both if (expanded(pair[1]) / ADAPTER).is_file()), both[-1])
+
+
+def weights_in(name: str) -> str:
+    """Whose weights a model runs, by its name: those by vLLM are named as those that run here."""
+    return name.removeprefix(VLLM)
+
+
+def paid_elsewhere(name: str) -> bool:
+    """Whether a name is that of a model which others may want to be paid for."""
+    return not runs_here(name) and not name.startswith(VLLM)
+
+
+def checked_bits(what: str, bits: str | None) -> Quantize | None:
+    """The number of bits to which weights are rounded, if it is one.
+
+    Args:
+        what: asked for it, for the error.
+
+    Raises:
+        UserError: it is none.
+    """
+    found = next((known for known in get_args(Quantize) if known == bits), None)
+    if bits is not None and found is None:
+        raise UserError(f"{what}: {bits!r} is no number of bits", " or ".join(get_args(Quantize)))
+    return found
+
+
 def _whole(name: str) -> str:
-    """A path in full, so that it is found from elsewhere; any other name as it is."""
-    scheme = VLLM if name.startswith(VLLM) else ""
-    path = Path(name.removeprefix(scheme))
-    return f"{scheme}{path.absolute()}" if path.name and name != DEFAULT and path.exists() else name
+    """A name with its paths in full, so that they are found from elsewhere."""
+    weights = weights_in(name)
+    base, adapter = apart_from_adapter(weights)
+    parts = [_in_full(part) for part in (base, adapter) if part]
+    return name.removesuffix(weights) + "+".join(parts)
+
+
+def _in_full(name: str) -> str:
+    path = expanded(name)
+    return str(path.absolute()) if path.name and name != DEFAULT and path.exists() else name
 
 
 def load_embedder(
@@ -279,12 +321,6 @@ def _loaded(group: str, what: str, name: str, loading: Loading) -> Any:
         raise UserError(
             f"{what} {name}: cannot be loaded: {reason}", "check the name, or update its package"
         ) from error
-
-
-def runs_here(name: str) -> bool:
-    """Whether a name is that of a model which computes in this process; False of what no loader knows."""
-    found = SCHEME.match(name)
-    return found is None or Path(name).exists()
 
 
 def _loader_of(name: str, group: str, what: str) -> str:

@@ -28,7 +28,7 @@ from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
 from advisor.measuring.reading import identity
-from advisor.measuring.records import Comparison, described_by
+from advisor.measuring.records import Comparison, ModelFacts, described_by, facts_of
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime
@@ -130,12 +130,16 @@ class Track:
     def work(self, spec: str, train: int) -> float:
         """The work in equivalent prompt tokens, from the lengths of the texts."""
         outline = self._outline.with_labelled(train)
-        load = load_of(self.approaches[spec], outline, self._lengths)
+        load = load_of(self.approaches[spec], outline, self._lengths, self._facts)
         return Work.of(load).to_fit if load else 0.0
 
     @cached_property
     def _outline(self) -> Outline:
         return Outline.of(self.aside.task)
+
+    @cached_property
+    def _facts(self) -> ModelFacts:
+        return facts_of(self.model)
 
     @cached_property
     def _lengths(self) -> Lengths:

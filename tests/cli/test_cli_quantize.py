@@ -49,9 +49,20 @@ def test_they_are_asked_for_the_models_of_a_task_too(light_task: Task) -> None:
         ("3bit", "'3bit' is no number of bits", "4bit or 8bit"),
         ("c=4bit", "no model called 'c' runs here", "--model c=NAME"),
         ("big=4bit", "no model called 'big' runs here", "--model big=NAME"),
+        ("8bit", "other bits were asked for before", "one number for each model"),
     ],
 )
 def test_what_cannot_be_is_said(asked: str, seen: str, hint: str, light_task: Task) -> None:
     with pytest.raises(UserError, match=seen) as caught:
-        sources_of(parsed(*MODELS, "--quantize", asked), light_task)
+        sources_of(parsed(*MODELS, "--quantize", "4bit", "--quantize", asked), light_task)
     assert hint in caught.value.hint
+
+
+def test_where_nothing_runs_here_no_bits_are_asked_for(light_task: Task) -> None:
+    with pytest.raises(UserError, match="no model runs here"):
+        sources_of(parsed("--model", "http://127.0.0.1:9/v1#m", "--quantize", "4bit"), light_task)
+
+
+def test_a_model_by_vllm_is_told_of_bits_and_says_that_it_takes_none(light_task: Task) -> None:
+    (source,) = sources_of(parsed("--model", "vllm:embedded", "--quantize", "4bit"), light_task)
+    assert source.loading.quantize == "4bit"

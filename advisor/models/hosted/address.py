@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -92,7 +93,12 @@ def place_of(name: str) -> str:
     """Where a model or an embedder is, by its name as records have it: `process`, `machine` or `network`."""
     if "://" in name:
         return Address.of(name).place if urlsplit(name).fragment else "network"
-    return "network" if SCHEME.match(name) else "process"
+    return "process" if runs_here(name) else "network"
+
+
+def runs_here(name: str) -> bool:
+    """Whether a name is that of a model or embedder which computes in this process; False of what no loader knows."""
+    return SCHEME.match(name) is None or Path(name).exists()
 
 
 def refuse_if_offline(what: str, name: str, place: str, offline: bool) -> None:

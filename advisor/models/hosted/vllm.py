@@ -28,9 +28,9 @@ from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel, window_in
 from advisor.models.hosted.trouble import Trouble
-from advisor.models.load import Loading, last_part
+from advisor.models.load import ADAPTER, Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
-from advisor.models.local.folder import ADAPTER, check_folder
+from advisor.models.local.folder import check_folder
 from advisor.models.local.gguf import converted
 from advisor.models.local.packages import SMOLLM2
 from advisor.models.local.source import Source, find, is_gguf

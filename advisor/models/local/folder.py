@@ -13,10 +13,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, 
 
 from advisor.errors import UserError
 from advisor.intake import Bound, json_of, read_bytes
+from advisor.models.load import ADAPTER
 from advisor.models.local.output_layer import HINT
 from advisor.models.local.packages import file_sha256
 
-ADAPTER = "adapter_config.json"  # PEFT's name
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.bpe", "*.spm", "tekken.json", "tokenization*.py")
 HEADS = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForPreTraining", "ForRewardModel")
 # Never read here: pickled weights, other programs' formats, what people and training programs leave beside a model.

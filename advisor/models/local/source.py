@@ -15,7 +15,8 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.local.folder import ADAPTER, TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
+from advisor.models.load import ADAPTER, apart_from_adapter
+from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
 from advisor.models.local.weights import weights_read
@@ -76,8 +77,8 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
             return _with_adapter(name, _of_adapter(name, path), path, packaged, trust_remote_code)
         if path.is_dir():
             return _from_folder(name, path)
-        base, plus, adapter = name.rpartition("+")
-        if plus:
+        base, adapter = apart_from_adapter(name)
+        if adapter:
             return _with_adapter(name, base, expanded(adapter), packaged, trust_remote_code)
     except OSError as error:
         what = f"{error.filename or name}: cannot be read: {error.strerror}"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from advisor.intake import json_of, read_bytes
-from advisor.models.local.folder import ADAPTER, LARGEST
+from advisor.models.load import ADAPTER
+from advisor.models.local.folder import LARGEST
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
-from advisor.models.load import load_model
+from advisor.models.load import load_again, load_model
 from advisor.models.local import shortage
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
@@ -205,3 +205,23 @@ def test_what_large_weights_take_is_said_before_they_are_read(
         check_fits(Weights("large", folder, torch.bfloat16, "4bit"), CPU)
     assert "large in bfloat16 takes about 4.0 GB of memory; " in caplog.messages[0]
     assert "large in 4bit and bfloat16 takes about 1.0 GB of memory; " in caplog.messages[1]
+
+
+def test_an_adapters_folder_may_have_a_plus_in_its_name(
+    llama_folder: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those that a comparison leaves: `few-shot+lora.seed0/weights`."""
+    folder = adapter.rename(tmp_path / "few-shot+lora,rank=4.seed0")
+    both = f"{llama_folder}+{folder}"
+    model = load(both, llama_folder)
+    assert model.describe()["id"] == both
+    monkeypatch.chdir(tmp_path)
+    near = load(f"{llama_folder}+{folder.name}", llama_folder)
+    assert near.loaded_from and near.loaded_from["name"] == both
+    monkeypatch.chdir("/")
+    assert load_again(near.loaded_from).revision == model.revision
+
+
+def test_bits_that_there_are_not_are_named(llama_folder: Path) -> None:
+    with pytest.raises(UserError, match="'3bit' is no number of bits"):
+        load(str(llama_folder), llama_folder, quantize="3bit")
