@@ -11,6 +11,8 @@ import atexit
 import hashlib
 import json
 import os
+import platform
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -56,15 +58,21 @@ def scratch(what: str) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         for folder in home.iterdir():
-            if not _runs(folder.name.rpartition("-")[2]):
+            owner, _, number = folder.name.rpartition("-")
+            if owner.endswith(f"-{_host()}") and not _runs(number):
                 clear(folder)
-        folder = Path(tempfile.mkdtemp(prefix=f"{what}-", suffix=f"-{os.getpid()}", dir=home))
+        folder = Path(tempfile.mkdtemp(prefix=f"{what}-", suffix=f"-{_host()}-{os.getpid()}", dir=home))
     except OSError as error:
         raise UserError(
             f"{home}: cannot be written to: {error.strerror}", "name a folder that can be in ADVISOR_CACHE"
         ) from error
     atexit.register(clear, folder)
     return folder
+
+
+def _host() -> str:
+    """This machine or container, which may share the folder with others."""
+    return re.sub(r"\W", "", platform.node()) or "here"
 
 
 def _runs(pid: str) -> bool:

@@ -111,6 +111,8 @@ class SentenceEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
+        if self.source.adapter is not None:
+            raise UserError(f"{self.source.id}: is an adapter, and embedders are taken whole", "pass a merged folder")
         check_names(self.source.id, Path(self.source.path))
         check_fits(Weights(self.source.id, self.source.path, self._dtype), self._device)
         try:

@@ -33,12 +33,14 @@ class Weights:
         name: of the model.
         number_format: of what is not quantised.
         quantize: to how many bits the matrices of layers are rounded as they are read.
+        codes: whether they are quantised as they lie there.
     """
 
     name: str
     folder: Path
     number_format: torch.dtype
     quantize: Quantize | None = None
+    codes: bool = False
 
     @property
     def size(self) -> int:
@@ -80,7 +82,7 @@ def _hint(weights: Weights, where: torch.device) -> str:
     ways = [HINT]
     if weights.number_format.itemsize == 4 and not weights.quantize:
         ways.append("--dtype bfloat16 takes half")
-    if weights.quantize != "4bit" and where.type != "mps":
+    if weights.quantize != "4bit" and not weights.codes and where.type != "mps":
         smaller = replace(weights, quantize="4bit").size
         ways.append(f"--quantize 4bit takes {size_in_words(smaller)}")
     if where.type == "cuda":

@@ -17,6 +17,7 @@ from advisor.models.load import ADAPTER
 from advisor.models.local.output_layer import HINT
 from advisor.models.local.packages import file_sha256
 
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # PEFT's name
 TOKENIZERS = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken", "*.bpe", "*.spm", "tekken.json", "tokenization*.py")
 HEADS = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForPreTraining", "ForRewardModel")
 # Never read here: pickled weights, other programs' formats, what people and training programs leave beside a model.

@@ -21,7 +21,7 @@ from advisor.models.clock import clock
 from advisor.models.contention import look
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.load import SPREAD, Loading
-from advisor.models.local.device import choose_device, choose_dtype, emulated
+from advisor.models.local.device import choose_device, choose_dtype, emulated, gpus
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
@@ -40,6 +40,7 @@ from advisor.models.store import scratch
 log = logging.getLogger(__name__)
 
 HINT = "pass a causal model with safetensors weights and a tokenizer"
+ENOUGH = 2**50  # bytes, of a device that does not say what is free
 SHARE = 0.8  # of what is free of each device, for the weights of a model that is spread; the rest is for its numbers
 
 
@@ -65,7 +66,13 @@ def load(name: str, loading: Loading) -> LocalModel:
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))
-        bits = checked(name, None if is_gguf(source.path) else source.quantisation, loading.quantize)
+        stored = None if is_gguf(source.path) else source.quantisation
+        bits = checked(name, stored, loading.quantize)
+        if source.adapter is not None and (codes := bits or stored):
+            raise UserError(
+                f"{name}: an adapter is merged into numbers, and the weights of its base are codes ({codes})",
+                "name the base in full precision and no --quantize, or take vllm:NAME, which serves it beside them",
+            )
         if bits is not None:
             before = f"{source.quantisation}, then " if source.quantisation else ""
             source = replace(source, quantisation=before + NAMES[bits], revision=f"{source.revision}-{bits}")
@@ -105,7 +112,8 @@ def _ready(
     source: Source, folder: Path, where: torch.device, loading: Loading, number_format: torch.dtype
 ) -> tuple[Any, Renderer]:
     """The model on its device, in this number format, and its renderer."""
-    weights = Weights(source.id, folder, number_format, loading.quantize)
+    codes = loading.quantize is None and source.quantisation is not None and not is_gguf(source.path)
+    weights = Weights(source.id, folder, number_format, loading.quantize, codes)
     check_fits(weights, where, loading.device == SPREAD)
     tokenizer = _tokenizer(source, folder, loading.trust_remote_code)
     module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
@@ -131,13 +139,13 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
     if loading.quantize:
         quantiser_of_it = quantiser(weights.name, loading.quantize, weights.number_format, where)
         return {"device_map": {"": where}, "quantization_config": quantiser_of_it}
-    if loading.device != SPREAD:
+    if loading.device != SPREAD or where.type == "mps":
         return {"device_map": {"": where}}
-    cpu = torch.device("cpu")
-    gpus = [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
-    free = {device: left(device)[0] for device in (*gpus, cpu)}
-    most = {device.index if device.index is not None else "cpu": int(SHARE * (n or 0)) for device, n in free.items()}
-    return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded")}
+    cards = [torch.device("cuda", number) for number in range(gpus())]
+    free = {device.index: left(device)[0] for device in cards} | {"cpu": left(torch.device("cpu"))[0]}
+    most = {device: ENOUGH if number is None else int(SHARE * number) for device, number in free.items()}
+    beyond = weights.size > sum(most.values())
+    return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded") if beyond else None}
 
 
 @torch.inference_mode()

@@ -13,19 +13,24 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 
 from advisor.errors import UserError
+from advisor.models.load import ADAPTER
+from advisor.models.local.device import devices_of
+from advisor.models.local.folder import ADAPTER_WEIGHTS
 
-WEIGHTS = "adapter_model.safetensors"  # PEFT's name
+_FIT = "name the base model that it was trained on: --model BASE+ADAPTER_FOLDER"
 
 
 def check_adapter(name: str, folder: Path) -> None:
     """See that a folder holds a LoRA adapter that can be merged.
 
     Raises:
-        UserError: it holds another kind of adapter, or pickled weights alone.
+        UserError: it holds no adapter, another kind of adapter, or pickled weights alone.
     """
-    if not (folder / WEIGHTS).is_file():
+    if not (folder / ADAPTER).is_file():
+        raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
+    if not (folder / ADAPTER_WEIGHTS).is_file():
         raise UserError(
-            f"{name}: the adapter in {folder} has no {WEIGHTS}",
+            f"{name}: the adapter in {folder} has no {ADAPTER_WEIGHTS}",
             "save it anew with safetensors (PEFT: save_pretrained); pickled weights are not read",
         )
     try:
@@ -42,11 +47,16 @@ def merge(name: str, module: Any, folder: Path) -> Any:
     """The module with the adapter in its weights: computed in float32 by PEFT's own merge, and rounded once.
 
     Raises:
-        UserError: the adapter is not one of this model.
+        UserError: the adapter is not one of this model, or parts of the weights lie elsewhere.
     """
+    if len(devices_of(module)) > 1:
+        raise UserError(
+            f"{name}: an adapter is not merged into weights that are spread over {', '.join(devices_of(module))}",
+            "merge it first (PEFT: merge_and_unload) and pass that folder, or name one --device",
+        )
     try:
         config = LoraConfig.from_pretrained(str(folder))
-        state = load_file(folder / WEIGHTS)
+        state = load_file(folder / ADAPTER_WEIGHTS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that PEFT asks for; that adapters are merged already
             wrapped = get_peft_model(module, config)
@@ -59,13 +69,10 @@ def merge(name: str, module: Any, folder: Path) -> Any:
                 if isinstance(layer, LoraLayer):
                     _merge_layer(layer)
             return wrapped.merge_and_unload()
-    except (ValueError, KeyError, RuntimeError, TypeError) as error:
+    except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         reason = next((line for line in lines if "size mismatch" in line), lines[0] if lines else type(error).__name__)
         raise UserError(f"{name}: the adapter in {folder} does not fit the base model: {reason}", _FIT) from error
-
-
-_FIT = "name the base model that it was trained on: --model BASE+ADAPTER_FOLDER"
 
 
 def _merge_layer(layer: Any) -> None:
@@ -73,9 +80,9 @@ def _merge_layer(layer: Any) -> None:
     parameter = getattr(layer.get_base_layer(), part)
     own = parameter.data
     parameter.data = own.to(torch.float32, copy=True)
-    for adapted in layer.parameters():
-        if adapted is not parameter:
-            adapted.data = adapted.data.float()
+    for key, own_of_adapter in layer.named_parameters():
+        if "lora_" in key:
+            own_of_adapter.data = own_of_adapter.data.float()
     layer.merge()
     parameter.data = parameter.data.to(own.dtype)
 

@@ -15,7 +15,7 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
-from advisor.models.load import ADAPTER, apart_from_adapter
+from advisor.models.load import apart_from_adapter
 from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
 from advisor.models.local.packages import PackagedModel, file_sha256
@@ -69,28 +69,36 @@ def find(name: str, packaged: PackagedModel, trust_remote_code: bool = False) ->
     Raises:
         UserError: nothing can be had; it says what to install or pass.
     """
+    base, adapter = apart_from_adapter(name)
+    if adapter:
+        check_adapter(name, expanded(adapter))
+        return _with_adapter(name, _found(base, packaged, trust_remote_code), expanded(adapter))
+    found = _found(name, packaged, trust_remote_code)
+    if not is_adapter(found.path):
+        return found
+    check_adapter(name, found.path)
+    base = _of_adapter(name, found.path)
+    try:
+        # Code of a repository that the user did not name runs on nobody's word.
+        return _with_adapter(name, _found(base, packaged, False), found.path)
+    except UserError as error:
+        raise UserError(f"{name}: is a LoRA adapter of {base}: {error.what}", error.hint) from error
+
+
+def _found(name: str, packaged: PackagedModel, trusted: bool) -> Source:
+    """What lies where a name says, be it an adapter."""
     path = expanded(name)
     try:
         if is_gguf(path) or path.is_file():
             return _from_file(path)
-        if path.is_dir() and is_adapter(path):
-            return _with_adapter(name, _of_adapter(name, path), path, packaged, trust_remote_code)
         if path.is_dir():
             return _from_folder(name, path)
-        base, adapter = apart_from_adapter(name)
-        if adapter:
-            return _with_adapter(name, base, expanded(adapter), packaged, trust_remote_code)
     except OSError as error:
         what = f"{error.filename or name}: cannot be read: {error.strerror}"
         raise UserError(what, "pass a folder or file that you may read, or a public name") from error
     if name.startswith((".", "/", "~")):
         raise UserError(f"{name}: no such model folder or file", "pass a folder with config.json, or a .gguf file")
-    if name == "embedded":
-        return _from_package(packaged, ())
-    source = _from_name(name, packaged, trust_remote_code)
-    if not is_adapter(source.path):
-        return source
-    return _with_adapter(name, _of_adapter(name, source.path), source.path, packaged, trust_remote_code)
+    return _from_package(packaged, ()) if name == "embedded" else _from_name(name, packaged, trusted)
 
 
 def is_gguf(path: Path) -> bool:
@@ -107,23 +115,15 @@ def _from_file(path: Path) -> Source:
 
 
 def _from_folder(name: str, path: Path) -> Source:
-    if not (path / "config.json").is_file():
+    if not ((path / "config.json").is_file() or is_adapter(path)):
         raise UserError(f"{path}: has no config.json, so it is not a model folder", "pass the folder that holds it")
     return Source(name, path, "folder", digest_of(path)[:16], _stored_quantisation(path))
 
 
-def _with_adapter(name: str, base: str, folder: Path, packaged: PackagedModel, trusted: bool) -> Source:
-    if (adapter_of(expanded(base)) is not None and is_adapter(expanded(base))) or not base:
+def _with_adapter(name: str, base: Source, folder: Path) -> Source:
+    if is_adapter(base.path):
         raise UserError(f"{name}: an adapter is laid onto whole weights, not onto another", "name the base model first")
-    if adapter_of(folder) is None:
-        raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
-    check_adapter(name, folder)
-    try:
-        found = find(base, packaged, trusted)
-    except UserError as error:
-        raise UserError(f"{name}: is a LoRA adapter of {base}: {error.what}", error.hint) from error
-    revision = revision_of(found.revision, digest_of(folder))
-    return replace(found, id=name, revision=revision, adapter=folder)
+    return replace(base, id=name, revision=revision_of(base.revision, digest_of(folder)), adapter=folder)
 
 
 def _of_adapter(name: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from advisor.intake import json_of, read_bytes
 from advisor.models.load import ADAPTER
-from advisor.models.local.folder import LARGEST
+from advisor.models.local.folder import ADAPTER_WEIGHTS, LARGEST
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
@@ -25,7 +25,7 @@ def weights_read(folder: Path, names: Collection[str]) -> list[str]:
         Their names; none where they are called in another way.
     """
     if ADAPTER in names and "config.json" not in names:
-        return ["adapter_model.safetensors"]
+        return [ADAPTER_WEIGHTS]
     modules = [module.get("path") for module in _json(folder / "modules.json", []) if isinstance(module, dict)]
     return [
         found

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
@@ -80,6 +80,53 @@ def test_an_adapter_behind_a_plus_is_laid_onto_its_base(
     assert model.can.train
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_biases_beside_an_adapter_keep_the_models_number_format(
+    dtype: str, folder_of: Callable[..., Path], prompts: list[Prompt], tmp_path: Path
+) -> None:
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_hidden_layers": 2}
+    base = folder_of("biased", Qwen2Config(vocab_size=400, num_key_value_heads=2, **shape))
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=4)).save_pretrained(tmp_path / "adapter")
+    model = load(f"{base}+{tmp_path / 'adapter'}", base, dtype=dtype)
+    assert {parameter.dtype for parameter in model.module.parameters()} == {model.dtype}
+    torch.testing.assert_close(scores(model, prompts), scores(load(str(base), base, dtype=dtype), prompts))
+
+
+def test_a_public_adapter_stands_on_the_public_model_that_it_names(
+    llama_folder: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both from the local cache of the hub; one that names itself has no base."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    file = adapter / "adapter_config.json"
+    for base, seen in (("owner/base", ""), ("owner/tuned", "onto whole weights")):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"base_model_name_or_path": base}))
+        for repository, folder in (("base", llama_folder), ("tuned", adapter)):
+            home = tmp_path / f"models--owner--{repository}"
+            shutil.copytree(folder, home / "snapshots" / "0a1b", dirs_exist_ok=True)
+            (home / "refs").mkdir(exist_ok=True)
+            (home / "refs" / "main").write_text("0a1b")
+        if seen:
+            with pytest.raises(UserError, match=seen):
+                load("owner/tuned", llama_folder)
+            continue
+        own = load(f"{llama_folder}+{adapter}", llama_folder)
+        found = load("owner/tuned", llama_folder)
+        assert found.describe()["id"] == "owner/tuned"
+        assert found.module.state_dict().keys() == own.module.state_dict().keys()
+        assert all(torch.equal(t, own.module.state_dict()[n]) for n, t in found.module.state_dict().items())
+
+
+def test_an_adapter_is_not_merged_into_codes(llama_folder: Path, adapter: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the weights of its base are codes \(4bit\)"):
+        load(f"{llama_folder}+{adapter}", llama_folder, quantize="4bit")
+    folder = Path(shutil.copytree(llama_folder, tmp_path / "copy"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "fp8"}}))
+    with pytest.raises(UserError, match=r"codes \(fp8\)"):
+        load(f"{folder}+{adapter}", llama_folder)
+
+
 def test_an_adapter_brings_its_tokenizer_and_template(
     llama_folder: Path, adapter: Path, tokenizer_with: Callable[..., object]
 ) -> None:
@@ -124,8 +171,11 @@ def test_what_is_no_lora_of_this_model_is_refused(llama_folder: Path, adapter: P
     with pytest.raises(UserError, match="does not fit the base model") as caught:
         load(f"{llama_folder}+{adapter}", llama_folder)
     assert "BASE+ADAPTER_FOLDER" in caught.value.hint
-    with pytest.raises(UserError, match="an adapter is laid onto whole weights"):
-        load(f"{adapter}+{adapter}", llama_folder)
+    for name in (f"{adapter}+{adapter}", f"{llama_folder}+{adapter}+{adapter}"):
+        with pytest.raises(UserError, match=r"an adapter is laid onto whole weights|no such model folder"):
+            load(name, llama_folder)
+    with pytest.raises(UserError, match="embedders are taken whole"):
+        load(str(llama_folder), Path(f"{llama_folder}+{adapter}")).embedder.embed(["a text"])
     with pytest.raises(UserError, match=r"has no adapter_config\.json"):
         load(f"{llama_folder}+{llama_folder}", llama_folder)
     (adapter / "adapter_model.safetensors").unlink()
@@ -171,6 +221,7 @@ def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], N
 
 def test_weights_that_do_not_fit_into_memory_stay_on_the_disk(
     llama_folder: Path,
+    adapter: Path,
     prompts: list[Prompt],
     little: Callable[[int], None],
     kept: Path,
@@ -191,6 +242,8 @@ def test_weights_that_do_not_fit_into_memory_stay_on_the_disk(
     answers = [[one.text for one in model.generate(prompts, Decoding(5))] for model in (spread, whole)]
     assert answers[0] == answers[1]
     assert spread.revision == whole.revision
+    with pytest.raises(UserError, match="not merged into weights that are spread over cpu, disk"):
+        load(f"{llama_folder}+{adapter}", llama_folder, device="auto")
 
 
 def test_what_large_weights_take_is_said_before_they_are_read(

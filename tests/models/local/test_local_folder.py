@@ -51,7 +51,9 @@ def adapter_alone(folder: Path) -> None:
 
 
 def adapter_of_a_path(folder: Path) -> None:
-    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "/data/base"}))
+    said = {"peft_type": "LORA", "base_model_name_or_path": "/data/base"}
+    (folder / "adapter_config.json").write_text(json.dumps(said))
+    (folder / "adapter_model.safetensors").touch()
     (folder / "config.json").unlink()
 
 
