@@ -41,18 +41,8 @@ def main() -> None:
 
 
 def _compared(task: Path, aliases: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    command = [
-        sys.executable,
-        "-m",
-        "advisor",
-        "compare",
-        str(task),
-        "--dtype",
-        "bfloat16",
-        "--device",
-        "cpu",
-        "--json",
-    ]
+    command = [sys.executable, "-c", "import sys; from advisor.cli import main; sys.exit(main())", "compare", str(task)]
+    command += ["--dtype", "bfloat16", "--device", "cpu", "--json"]
     for alias in aliases:
         command += ["--model", f"{alias}=embedded"]
         command += [word for bits in MODELS[alias] for word in ("--quantize", bits)]
