@@ -9,7 +9,10 @@ from advisor.models.load import EMBEDDERS, LOCAL, MODELS
 from advisor.plugins import installed
 
 NAMES = {
-    MODELS: ("Models (--model)", "embedded, a public name, a folder or a .gguf file: runs in this process"),
+    MODELS: (
+        "Models (--model)",
+        "embedded, a public name, a folder, a .gguf file or BASE+ADAPTER_FOLDER: runs in this process",
+    ),
     EMBEDDERS: ("Embedders (--embedder)", "embedded, a public name or a folder: runs in this process"),
 }
 SERVERS = ("http", "https")

@@ -31,7 +31,7 @@ from advisor.tasks.textfile import BOUNDS, FileBounds
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits) if f.name not in SWITCHES)
-MODEL_NAMES = "embedded, a public name, a folder or a .gguf file; advisor models lists more"
+MODEL_NAMES = "embedded, a public name, a folder, a .gguf file or BASE+ADAPTER_FOLDER; advisor models lists more"
 MOST_MB = 1_000_000
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
