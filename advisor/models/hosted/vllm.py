@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shlex
@@ -213,7 +214,8 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     found += ["--max-model-len", "auto", "--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
-        found += ["--lora-modules", f"{model}={source.adapter.absolute()}"]
+        module = {"name": model, "path": str(source.adapter.absolute())}
+        found += ["--lora-modules", json.dumps(module)]  # as NAME=PATH it would have no comma in it
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
     found += _template(source.tokenizer or source.path, loading.trust_remote_code)
     if source.quantisation is None:

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--port", type=int)
     parser.add_argument("--served-model-name")
-    parser.add_argument("--lora-modules")
+    parser.add_argument("--lora-modules", nargs="*", default=[])
     options, _ = parser.parse_known_args()
     engine = subprocess.Popen([sys.executable, "-c", ENGINE])
     notes = {"arguments": sys.argv[1:], "environment": dict(os.environ), "processes": [os.getpid(), engine.pid]}
@@ -40,8 +40,20 @@ def main() -> None:
     if does == "dies":
         print(DYING, flush=True)
         os._exit(3)  # its engine goes on
-    names = [options.served_model_name, *([options.lora_modules.split("=")[0]] if options.lora_modules else [])]
+    adapters = list(map(adapter, options.lora_modules))
+    if not all(Path(path, "adapter_config.json").is_file() for _, path in adapters):
+        raise SystemExit(f"ValueError: no adapter at {adapters}")
+    names = [options.served_model_name, *(name for name, _ in adapters)]
     ThreadingHTTPServer(("127.0.0.1", options.port), handler(names, does)).serve_forever()
+
+
+def adapter(item: str) -> tuple[str, str]:
+    """Name and folder of an adapter, read as vLLM's `LoRAParserAction` does."""
+    if "=" in item and "," not in item:
+        name, path = item.split("=", 1)
+        return name, path
+    said = json.loads(item)
+    return said["name"], said["path"]
 
 
 def handler(names: list[str], does: str) -> type[BaseHTTPRequestHandler]:

@@ -69,8 +69,8 @@ def load(hashing_embedder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loa
 
 @pytest.fixture
 def adapter(tmp_path: Path, llama_folder: Path) -> Path:
-    folder = tmp_path / "tuned"
-    folder.mkdir()
+    folder = tmp_path / "lora_rank=16,alpha=32.seed0" / "tuned"  # as Advisor's own are called
+    folder.mkdir(parents=True)
     said = {"peft_type": "LORA", "base_model_name_or_path": str(llama_folder), "r": 12, "rank_pattern": {"q_proj": 20}}
     (folder / "adapter_config.json").write_text(json.dumps(said))
     (folder / "adapter_model.safetensors").write_bytes(b"weights")
@@ -164,7 +164,7 @@ def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, ll
     assert folder == str(llama_folder) and "--enable-lora" in options
     at = options.index
     assert options[at("--max-lora-rank") + 1] == "32"
-    assert options[at("--lora-modules") + 1] == f"tuned={adapter}"
+    assert json.loads(options[at("--lora-modules") + 1]) == {"name": "tuned", "path": str(adapter)}
     facts = facts_of(model)
     assert (facts.id, facts.context_window) == (f"vllm:{llama_folder}+{adapter}", 4096)
     before = facts.revision
