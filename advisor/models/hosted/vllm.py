@@ -48,6 +48,7 @@ INSTALL = (
     f"{PROGRAM}=$PWD/vllm-env/bin/vllm"
 )
 HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
+REFUSED = "the server's address, names and key are set by Advisor, and options stand in records"
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 LARGEST = Bound(1)
 BASE = "-base"  # behind the name of an adapter, what its base is called
@@ -59,6 +60,8 @@ PLAIN = (
 """How models without a chat template are asked: as `advisor.models.render` does it. Where the answer is not begun for
 the model, its cue ends what the user says."""
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+OURS = ("api-key", "config", "headless", "hf-token", "host", "lora-modules", "port", "served-model-name", "uds")
+"""Options of vLLM's that are set here, that would hold a secret, or that would set these from a file."""
 NOT_ITS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_PORT")
 """Variables that are meant for this process's libraries, or that set what the command line says."""
 
@@ -159,7 +162,7 @@ class VllmModel(ServedModel):
         except Trouble:
             said = None
         version = str(said.get("version", "")) if isinstance(said, dict) else ""
-        return " ".join(filter(None, [CALLED, version, *_options()]))
+        return self._wire.client.scrub(" ".join(filter(None, [CALLED, version, *_options()])))
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -274,9 +277,18 @@ def _options() -> list[str]:
     """What the user has vLLM told beside.
 
     Raises:
-        UserError: it cannot be read as a command line is.
+        UserError: it cannot be read as a command line is, or sets what is set here.
     """
     try:
-        return shlex.split(os.environ.get(OPTIONS, ""))
+        words = shlex.split(os.environ.get(OPTIONS, ""))
     except ValueError as error:
         raise UserError(f"{OPTIONS} cannot be read: {error}", HINT) from None
+    for name in map(_option, words):
+        if any(ours.startswith(name) for ours in OURS if name):  # a beginning is enough for vLLM
+            raise UserError(f"{OPTIONS} has --{name}, which is not for it: {REFUSED}", HINT)
+    return words
+
+
+def _option(word: str) -> str:
+    """The name of the option that a word sets, without its dashes; empty where it sets none."""
+    return word[2:].partition("=")[0].replace("_", "-") if word.startswith("--") else ""

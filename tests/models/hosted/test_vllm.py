@@ -157,6 +157,29 @@ def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loade
     assert json.loads(notes.read_text())["environment"]["VLLM_API_KEY"] not in repr(facts)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["--api-key {}", "--api-key={}", "--hf-token {}", "--hf_token={}", "--port 80", "--host=0.0.0.0", "--uds /tmp/s"]
+    + ["--served-model-name other", "--lora-modules a=/b", "--api-k {}", "--config /its.yaml"],
+)
+def test_options_that_are_set_here_or_hold_a_secret_are_refused_without_being_shown(
+    said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", f"--enforce-eager {said.format('hf_hidden')}")
+    with pytest.raises(UserError, match=f"{said[:4]}.*, which is not for it") as caught:
+        load(llama_folder)
+    assert "hidden" not in str(caught.value) and not notes.exists()
+
+
+def test_a_secret_in_the_options_stands_in_no_record(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_TOKEN", "tok-987654321")
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --model-loader-extra-config tok-987654321")
+    engine = facts_of(load(llama_folder)).engine
+    assert engine.endswith("--enforce-eager --model-loader-extra-config [key]")
+
+
 def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, llama_folder: Path) -> None:
     model = load(f"{llama_folder}+{adapter}")
     assert model.generate([ASKED], Decoding(8))[0].text == "said x"
