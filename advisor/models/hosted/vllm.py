@@ -7,32 +7,32 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from advisor.errors import Interrupted, UserError
 from advisor.intake import Bound, json_of, read_bytes
 from advisor.models.clock import clock
 from advisor.models.hosted.address import Address
-from advisor.models.hosted.asked import WINDOW
 from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
-from advisor.models.hosted.served import ServedModel, window_in
+from advisor.models.hosted.served import ServedModel
 from advisor.models.hosted.trouble import Trouble
 from advisor.models.load import Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
 from advisor.models.local.folder import ADAPTER, check_folder
 from advisor.models.local.gguf import converted
+from advisor.models.local.loading import window_of
 from advisor.models.local.packages import SMOLLM2
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.store import expanded
@@ -49,6 +49,7 @@ INSTALL = (
 )
 HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
 REFUSED = "the server's address, names and key are set by Advisor, and options stand in records"
+WINDOW = "max-model-len"  # the option
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 LARGEST = Bound(1)
 BASE = "-base"  # behind the name of an adapter, what its base is called
@@ -88,16 +89,32 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     source = _found(name, loading.trust_remote_code)
     where = choose_device(None if loading.device == "auto" else loading.device)
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
+    tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
+    window = _window(source, tokenizer, loading)
     port, key = free_port(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{HOST}:{port}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port), *_options()]
+    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port)]
+    command += [f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
     server = OwnServer(Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    facts = {"dtype": dtype, "device_name": device_name(where)}
-    return VllmModel(calls, wire, loading, source, facts)
+    return VllmModel(calls, wire, loading, source, Setup(window, dtype, device_name(where)))
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a record says of how vLLM runs.
+
+    Attributes:
+        window: tokens that prompt and answer may take together.
+        dtype, device_name: as in `advisor.measuring.records.ModelFacts`.
+    """
+
+    window: int
+    dtype: str
+    device_name: str
 
 
 class OwnCalls(Calls):
@@ -136,23 +153,19 @@ class VllmModel(ServedModel):
     """A model that vLLM serves to this process alone.
 
     Args:
-        facts: what its record says, beside what is known of its weights.
+        setup: how vLLM runs.
     """
 
-    def __init__(
-        self, calls: OwnCalls, wire: ServerWire, loading: Loading, source: Source, facts: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, calls: OwnCalls, wire: ServerWire, loading: Loading, source: Source, setup: Setup) -> None:
         super().__init__(calls, wire, loading.load_embedder(), loading.reasoning, own=True)
         self.revision = source.revision
         self._source = source
-        self._facts = facts
+        self._setup = setup
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]
-        """Tokens that prompt and answer may take together, as the server says; what it says of an adapter's base holds
-        for the adapter."""
-        listed, model = self._served(), self.calls.peer.model
-        return window_in(listed, model) or window_in(listed, model + BASE) or WINDOW
+        """Tokens that prompt and answer may take together: what vLLM is told, so that it need not be asked."""
+        return self._setup.window
 
     @cached_property
     def engine(self) -> str:
@@ -172,7 +185,8 @@ class VllmModel(ServedModel):
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
         source = {"quantisation": self._source.quantisation, "source": self._source.origin}
-        return {**super().describe(), **source, **self._facts, "engine": self.engine}
+        setup = {"dtype": self._setup.dtype, "device_name": self._setup.device_name, "engine": self.engine}
+        return {**super().describe(), **source, **setup}
 
 
 def _program(name: str) -> list[str]:
@@ -207,20 +221,18 @@ def _found(name: str, trusted: bool) -> Source:
 
 
 def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
-    """What `vllm serve` is told, but for its port.
+    """What `vllm serve` is told, but for its port and the window.
 
-    Defaults of the model's maker for sampling are left out, since answers are greedy; the window is the model's, or as
-    long as memory allows.
+    Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
     found = [str(source.path), "--host", HOST, "--served-model-name", called, "--dtype", dtype]
-    found += ["--max-model-len", "auto", "--generation-config", "vllm", "--uvicorn-log-level", "warning"]
+    found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
         module = {"name": model, "path": str(source.adapter.absolute())}
         found += ["--lora-modules", json.dumps(module)]  # as NAME=PATH it would have no comma in it
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
-    found += _template(source.tokenizer or source.path, loading.trust_remote_code)
     if source.quantisation is None:
         found += ["--load-format", "safetensors"]  # never what is pickled
     if loading.device == "auto" and gpus() > 1:
@@ -228,9 +240,30 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 
-def _template(folder: Path, trusted: bool) -> list[str]:
+def _window(source: Source, tokenizer: Any, loading: Loading) -> int:
+    """Tokens that prompt and answer may take together: as the user says, else the model's own, as it is here. What fits
+    vLLM's memory is not asked for, since it is another number from one start to the next.
+
+    Raises:
+        UserError: the user says no number.
+    """
+    words = _options()
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        if (option := _option(word)) and WINDOW.startswith(option):
+            said = word.partition("=")[2] or after
+            if not (said.isdecimal() and int(said)):
+                raise UserError(f"{OPTIONS} has --{WINDOW} {said}, which is not a whole number of tokens", HINT)
+            return int(said)
+    return window_of(_part(AutoConfig, source.path, loading), tokenizer)
+
+
+def _part(kind: Any, folder: Path, loading: Loading) -> Any:
+    """The tokenizer or the configuration in a folder."""
+    return kind.from_pretrained(folder, trust_remote_code=loading.trust_remote_code, local_files_only=True)
+
+
+def _template(tokenizer: Any) -> list[str]:
     """What a model without a chat template has vLLM told."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, local_files_only=True)
     if tokenizer.chat_template:
         return []
     begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]  # which vLLM leaves to templates

@@ -106,21 +106,23 @@ def test_it_runs_while_it_is_asked(notes: Path, load: Load, llama_folder: Path) 
     assert ended(notes)
 
 
-def test_what_it_is_told(notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --max-model-len '2048'")
+def test_what_it_is_told(
+    notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --max-log-len '2048'")
     monkeypatch.setenv("ADVISOR_API_KEY", "sk-that-is-for-others")
     monkeypatch.setenv("PYTHONPATH", "/of/this/process")
     load(llama_folder, trust_remote_code=False).generate([ASKED], Decoding(8))
     said = json.loads(notes.read_text())
     serve, folder, *options = said["arguments"]
-    assert (serve, folder, options[-3:]) == ("serve", str(llama_folder), ["--enforce-eager", "--max-model-len", "2048"])
+    assert (serve, folder, options[-3:]) == ("serve", str(llama_folder), ["--enforce-eager", "--max-log-len", "2048"])
     told = dict(zip(options[:-3:2], options[1:-3:2], strict=True))
     assert told.pop("--port").isdigit()
     assert told == {
         "--host": "127.0.0.1",
         "--served-model-name": llama_folder.name,
         "--dtype": "float32",
-        "--max-model-len": "auto",
+        "--max-model-len": str(loaded(llama_folder).context_window),
         "--generation-config": "vllm",
         "--uvicorn-log-level": "warning",
         "--load-format": "safetensors",
@@ -149,18 +151,20 @@ def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
 def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any]) -> None:
     facts = facts_of(load(llama_folder))
     assert (facts.id, facts.source, facts.place) == (f"vllm:{llama_folder}", "folder", "machine")
-    assert (facts.revision, facts.device_name) == (
-        loaded(llama_folder).revision,
-        facts_of(loaded(llama_folder)).device_name,
+    here = facts_of(loaded(llama_folder))
+    assert (facts.revision, facts.device_name, facts.context_window) == (
+        here.revision,
+        here.device_name,
+        here.context_window,
     )
-    assert (facts.engine, facts.dtype, facts.context_window) == ("vLLM 0.32.0", "float32", 4096)
+    assert (facts.engine, facts.dtype) == ("vLLM 0.32.0", "float32")
     assert json.loads(notes.read_text())["environment"]["VLLM_API_KEY"] not in repr(facts)
 
 
 @pytest.mark.parametrize(
     "said",
-    ["--api-key {}", "--api-key={}", "--hf-token {}", "--hf_token={}", "--port 80", "--host=0.0.0.0", "--uds /tmp/s"]
-    + ["--served-model-name other", "--lora-modules a=/b", "--api-k {}", "--config /its.yaml"],
+    "--api-key {};--api-key={};--hf-token {};--hf_token={};--port 80;--host=0.0.0.0;--uds /tmp/s;"
+    "--served-model-name other;--lora-modules a=/b;--api-k {};--config /its.yaml".split(";"),
 )
 def test_options_that_are_set_here_or_hold_a_secret_are_refused_without_being_shown(
     said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +184,18 @@ def test_a_secret_in_the_options_stands_in_no_record(
     assert engine.endswith("--enforce-eager --model-loader-extra-config [key]")
 
 
+@pytest.mark.parametrize("said", ["--max-model-len 100", "--max_model_len=100"])
+def test_a_window_is_as_the_user_says(
+    said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", said)
+    assert load(llama_folder).context_window == 100 and not notes.exists()
+    for other in ("auto", "-1", "8k", ""):
+        monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", said.replace("100", other))
+        with pytest.raises(UserError, match="not a whole number of tokens"):
+            load(llama_folder)
+
+
 def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, llama_folder: Path) -> None:
     model = load(f"{llama_folder}+{adapter}")
     assert model.generate([ASKED], Decoding(8))[0].text == "said x"
@@ -189,7 +205,7 @@ def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, ll
     assert options[at("--max-lora-rank") + 1] == "32"
     assert json.loads(options[at("--lora-modules") + 1]) == {"name": "tuned", "path": str(adapter)}
     facts = facts_of(model)
-    assert (facts.id, facts.context_window) == (f"vllm:{llama_folder}+{adapter}", 4096)
+    assert facts.id == f"vllm:{llama_folder}+{adapter}"
     before = facts.revision
     (adapter / "adapter_model.safetensors").write_bytes(b"others")
     assert before not in (load(f"{llama_folder}+{adapter}").revision, load(llama_folder).revision)
