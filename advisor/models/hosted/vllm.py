@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +30,6 @@ from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
-from advisor.models.hosted.trouble import Trouble
 from advisor.models.load import Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
 from advisor.models.local.folder import ADAPTER, check_folder
@@ -41,6 +43,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
+VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
 CALLED, HOST = "vLLM", "127.0.0.1"
 PROGRAM, OPTIONS = "ADVISOR_VLLM", "ADVISOR_VLLM_OPTIONS"
 INSTALL = (
@@ -100,7 +103,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    return VllmModel(calls, wire, loading, source, Setup(window, dtype, device_name(where)))
+    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, device_name(where)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,12 @@ class Setup:
     """What a record says of how vLLM runs.
 
     Attributes:
+        program: vLLM's.
         window: tokens that prompt and answer may take together.
         dtype, device_name: as in `advisor.measuring.records.ModelFacts`.
     """
 
+    program: tuple[str, ...]
     window: int
     dtype: str
     device_name: str
@@ -170,12 +175,8 @@ class VllmModel(ServedModel):
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""
-        try:
-            said = self.calls.look(lambda: self._wire.client.look(f"{self._wire.client.address.root}/version"))
-        except Trouble:
-            said = None
-        version = str(said.get("version", "")) if isinstance(said, dict) else ""
-        return self._wire.client.scrub(" ".join(filter(None, [CALLED, version, *_options()])))
+        words = [CALLED, _version(*self._setup.program), *_options()]
+        return self._wire.client.scrub(" ".join(filter(None, words)))
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -201,6 +202,19 @@ def _program(name: str) -> list[str]:
         why = f"{PROGRAM} names {said}, which is no program" if said else "vLLM is not on this machine's PATH"
         raise UserError(f"{name}: {why}", INSTALL)
     return [found, "-m", "vllm.entrypoints.cli.main"] if Path(found).name.startswith("python") else [found]
+
+
+@cache
+def _version(*program: str) -> str:
+    """Which vLLM a program is, as it says without a server; empty where it does not say it."""
+    said = ""
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = [*program, "--version"]
+        environment = _without_ours()
+        done = subprocess.run(asked, env=environment, capture_output=True, timeout=VERSION_SECONDS, check=True)
+        said = done.stdout.decode("utf-8", "replace")
+    found = re.findall(r"^(?:vllm )?v?(\d[\w.+-]*)$", said, re.MULTILINE)
+    return str(found[-1]) if found else ""
 
 
 def _found(name: str, trusted: bool) -> Source:
@@ -293,8 +307,7 @@ def _rank(adapter: Path) -> int:
 def _environment(key: str, loading: Loading) -> dict[str, str]:
     """The environment of vLLM's process: this one's, without secrets. The weights are here, so that nothing is fetched;
     where code comes with them it may name more."""
-    found = {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS}
-    found |= {**QUIET, "VLLM_API_KEY": key}
+    found = _without_ours() | {"VLLM_API_KEY": key}
     if not loading.trust_remote_code:
         found["HF_HUB_OFFLINE"] = "1"
     if choose_device(None).type == "cpu":
@@ -304,6 +317,11 @@ def _environment(key: str, loading: Loading) -> dict[str, str]:
         there = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         found["CUDA_VISIBLE_DEVICES"] = there[int(number)] if len(there) > int(number) and there[0] else number
     return found
+
+
+def _without_ours() -> dict[str, str]:
+    """This process's environment, without secrets and what is for it alone."""
+    return {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS} | QUIET
 
 
 def _options() -> list[str]:

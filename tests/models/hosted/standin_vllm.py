@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+VERSION = "0.32.0+cpu"
 ENGINE = "import time; time.sleep(120)"
 DYING = """\
 (APIServer pid=7) INFO 11-30 06:44:10 [model.py:2152] Using max model len 8192
@@ -27,6 +28,7 @@ DYING = """\
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("serve", choices=["serve"])
     parser.add_argument("folder")
     parser.add_argument("--port", type=int)
@@ -64,8 +66,6 @@ def handler(names: list[str], does: str) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self.path == "/health":
                 return self.say(503 if does == "never" else 200, {})
-            if self.path == "/version":
-                return self.say(200, {"version": "0.32.0"})
             base, *adapters = names  # the window is said of the base alone
             return self.say(200, {"data": [{"id": base, "max_model_len": 4096}, *({"id": one} for one in adapters)]})
 

@@ -17,13 +17,20 @@ from typing import Any
 
 import pytest
 
+from advisor.commands.planning import planned_comparison
 from advisor.errors import Interrupted, UserError
+from advisor.forecast.plan import Scope
+from advisor.measuring.comparing import compare
+from advisor.measuring.lineup import asked, lineup
+from advisor.measuring.progress import Silence
 from advisor.measuring.records import facts_of
 from advisor.models import Context, Decoding, Prompt, Shot
 from advisor.models.hosted.keys import Scrubber
 from advisor.models.hosted.own_server import OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading, load_model
+from advisor.tasks import Task
+from advisor.verdict.prices import load_prices
 
 STANDIN = Path(__file__).with_name("standin_vllm.py")
 QUICK = Patience(request_seconds=5.0, tries=6, first_wait=0.001, longest_wait=0.1, in_a_row=3, gone_seconds=0.0)
@@ -149,7 +156,8 @@ def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
 
 
 def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any]) -> None:
-    facts = facts_of(load(llama_folder))
+    model = load(llama_folder)
+    facts = facts_of(model)
     assert (facts.id, facts.source, facts.place) == (f"vllm:{llama_folder}", "folder", "machine")
     here = facts_of(loaded(llama_folder))
     assert (facts.revision, facts.device_name, facts.context_window) == (
@@ -157,14 +165,45 @@ def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loade
         here.device_name,
         here.context_window,
     )
-    assert (facts.engine, facts.dtype) == ("vLLM 0.32.0", "float32")
+    assert (facts.engine, facts.dtype) == ("vLLM 0.32.0+cpu", "float32")
+    assert not notes.exists()  # to say it, nothing runs
+    model.generate([ASKED], Decoding(8))
+    assert facts_of(model) == facts
     assert json.loads(notes.read_text())["environment"]["VLLM_API_KEY"] not in repr(facts)
+
+
+def test_a_plan_and_a_comparison_that_is_measured_start_nothing(
+    notes: Path, load: Load, llama_folder: Path, light_task: Task, tmp_path: Path
+) -> None:
+    def plan() -> Any:
+        model = load(llama_folder)
+        rows = lineup(asked(["zero-shot"], light_task), [model])
+        return planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+
+    plan()
+    assert not notes.exists()
+    compare(light_task, load(llama_folder), ["zero-shot"], out=tmp_path / "runs", workers=2)
+    assert notes.exists()  # in this process, whatever workers there are to be
+    notes.unlink()
+    again = compare(light_task, load(llama_folder), ["zero-shot"], out=tmp_path / "runs")
+    plan()
+    assert [run.status for run in again.runs] == ["ok"] and not notes.exists()
 
 
 @pytest.mark.parametrize(
     "said",
-    "--api-key {};--api-key={};--hf-token {};--hf_token={};--port 80;--host=0.0.0.0;--uds /tmp/s;"
-    "--served-model-name other;--lora-modules a=/b;--api-k {};--config /its.yaml".split(";"),
+    [
+        *(
+            "--api-key {}",
+            "--api-key={}",
+            "--api-k {}",
+            "--hf-token {}",
+            "--hf_token={}",
+            "--port 80",
+            "--host=0.0.0.0",
+        ),
+        *("--uds /tmp/s", "--served-model-name other", "--lora-modules a=/b", "--config /its.yaml"),
+    ],
 )
 def test_options_that_are_set_here_or_hold_a_secret_are_refused_without_being_shown(
     said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
