@@ -98,13 +98,17 @@ class OwnServer:
                     self._give_up(tidy=not isinstance(error, UserError))  # which names the log
                     raise
 
-    def ended(self) -> str:
-        """With which words it ended by itself; empty while it runs. One that is just ending is waited for."""
+    def ended(self, seconds: float) -> str:
+        """With which words it ended by itself; empty while it runs.
+
+        Args:
+            seconds: that one which is just ending is waited for.
+        """
         with self._lock:
             if self._process is None:
                 return ""
             try:
-                self._process.wait(ENDING)
+                self._process.wait(seconds)
             except subprocess.TimeoutExpired:
                 return ""
             return self._last_words()

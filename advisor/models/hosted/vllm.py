@@ -27,7 +27,7 @@ from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.own_server import ENDING, OwnServer, Startup, free_port
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
 from advisor.models.load import Loading, last_part
@@ -146,12 +146,16 @@ class OwnCalls(Calls):
         if not self._server.started:
             with clock.stopped(), clock.span("load"):
                 self._server.start(self.peer.name)
+        self._see_that_it_runs(0.0)
         try:
             return work()
         except Interrupted:
-            if words := self._server.ended():
-                raise Interrupted(f"{self.peer.name}: {CALLED} has ended: {words}; {GOES_ON}") from None
+            self._see_that_it_runs(ENDING)
             raise
+
+    def _see_that_it_runs(self, seconds: float) -> None:
+        if words := self._server.ended(seconds):
+            raise Interrupted(f"{self.peer.name}: {CALLED} has ended: {words}; {GOES_ON}") from None
 
 
 class VllmModel(ServedModel):

@@ -193,16 +193,8 @@ def test_a_plan_and_a_comparison_that_is_measured_start_nothing(
 @pytest.mark.parametrize(
     "said",
     [
-        *(
-            "--api-key {}",
-            "--api-key={}",
-            "--api-k {}",
-            "--hf-token {}",
-            "--hf_token={}",
-            "--port 80",
-            "--host=0.0.0.0",
-        ),
-        *("--uds /tmp/s", "--served-model-name other", "--lora-modules a=/b", "--config /its.yaml"),
+        *("--api-key {}", "--api-key={}", "--api-k {}", "--hf-token {}", "--hf_token={}", "--port 80"),
+        *("--host=0.0.0.0", "--uds /tmp/s", "--served-model-name other", "--lora-modules a=/b", "--config /its.yaml"),
     ],
 )
 def test_options_that_are_set_here_or_hold_a_secret_are_refused_without_being_shown(
@@ -306,9 +298,15 @@ def test_one_that_ends_while_it_is_asked_interrupts(
     notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN_DOES", "breaks")
+    model, patient = load(llama_folder), Patience(tries=6, first_wait=GONE, in_a_row=6)
     with pytest.raises(Interrupted, match=r"vLLM has ended: OutOfMemoryError: CUDA out of memory; the same"):
-        load(llama_folder).generate([ASKED], Decoding(8))
+        model.generate([ASKED], Decoding(8))
     assert ended(notes)
+    model.calls.patience = patient
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match=r"vLLM has ended: OutOfMemoryError"):  # nobody waits for it again
+        model.generate([ASKED], Decoding(8))
+    assert time.monotonic() - began < GONE / 2
 
 
 PARENT = """
