@@ -284,6 +284,15 @@ def test_one_that_dies_while_it_starts_says_why(
     assert ended(notes)
 
 
+def test_a_program_that_cannot_be_run_says_why(notes: Path, load: Load, llama_folder: Path) -> None:
+    program = Path(os.environ["ADVISOR_VLLM"])
+    program.write_text("#!/of/an/environment/that/is/gone/python\n")
+    said = r"vLLM did not start: .*/vllm cannot be run, or what its first line names: No"
+    with pytest.raises(UserError, match=said) as caught:
+        load(llama_folder).generate([ASKED], Decoding(8))
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+
+
 def test_one_that_does_not_become_ready_is_given_up(
     notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
