@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from multiprocessing import current_process
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,11 +80,6 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     Raises:
         UserError: the weights cannot be had, or vLLM is not there.
     """
-    if current_process().daemon:
-        raise UserError(
-            f"{name}: one vLLM answers for all rows, and each worker would start another",
-            "leave --workers out; --concurrency says how many requests are under way at once",
-        )
     program = _program(name)
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)

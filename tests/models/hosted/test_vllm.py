@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -376,24 +375,6 @@ def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, 
         with pytest.raises(UserError, match=message):
             load(name)
     assert not notes.exists()
-
-
-def test_workers_are_refused(notes: Path, llama_folder: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_refused, args=(theirs, f"vllm:{llama_folder}"), daemon=True)
-    process.start()
-    assert ours.poll(GONE) and "leave --workers out" in ours.recv()
-    process.join(GONE)
-
-
-def _refused(line: Any, name: str) -> None:
-    from advisor.models.hosted import vllm
-
-    try:
-        vllm.load(name, Loading())
-    except UserError as error:
-        line.send(error.hint)
 
 
 def test_it_is_loaded_by_its_name_and_found_from_elsewhere(
