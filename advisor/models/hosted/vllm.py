@@ -26,7 +26,7 @@ from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
-from advisor.models.hosted.own_server import ENDING, OwnServer, Startup, free_port
+from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
 from advisor.models.load import Loading, last_part
@@ -43,7 +43,7 @@ R = TypeVar("R")
 STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
 VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
-CALLED, HOST = "vLLM", "127.0.0.1"
+CALLED = "vLLM"
 PROGRAM, OPTIONS = "ADVISOR_VLLM", "ADVISOR_VLLM_OPTIONS"
 INSTALL = (
     "python -m venv vllm-env && vllm-env/bin/pip install vllm (it wants an environment of its own), then export "
@@ -88,12 +88,14 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
     tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
     window = _window(source, tokenizer, loading)
-    port, key = free_port(), secrets.token_hex(16)  # others on this machine reach the port too
-    address = Address(f"http://{HOST}:{port}/v1", last_part(source.id))
+    port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
+    address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port)]
+    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port.number)]
     command += [f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
-    server = OwnServer(Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
+    environment = _environment(key, loading)
+    startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
+    server = OwnServer(startup, client.scrub)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
@@ -238,7 +240,7 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
-    found = [str(source.path), "--host", HOST, "--served-model-name", called, "--dtype", dtype]
+    found = [str(source.path), "--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
     found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]

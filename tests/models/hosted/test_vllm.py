@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from advisor.measuring.progress import Silence
 from advisor.measuring.records import facts_of
 from advisor.models import Context, Decoding, Prompt, Shot
 from advisor.models.hosted.keys import Scrubber
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading, load_model
 from advisor.tasks import Task
@@ -320,10 +323,11 @@ def test_one_that_ends_while_it_is_asked_interrupts(
 PARENT = """
 import os, sys
 from advisor.models.hosted.keys import Scrubber
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
-port = free_port()
-command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
-server = OwnServer(Startup("vLLM", command, {**os.environ, "VLLM_API_KEY": "k"}, port, 30.0, ""), Scrubber())
+from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
+port = HeldPort()
+command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+environment = {**os.environ, "VLLM_API_KEY": "k"}
+server = OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
 server.start("m")
 print("ready", flush=True)
 sys.stdin.read()
@@ -347,14 +351,49 @@ def test_it_ends_with_the_process_that_asks_it_however_that_ends(notes: Path, ho
 
 
 def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
-    port = free_port()
-    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
-    environment = {**os.environ, "VLLM_API_KEY": "k"}
-    server = OwnServer(Startup("vLLM", command, environment, port, 30.0, ""), Scrubber())
+    server = own_server(HeldPort())
     server.start("m")
     found = subprocess.run(["ps", "-o", "ppid=", "-p", str(processes(notes)[0])], capture_output=True, check=True)
     os.kill(int(found.stdout), signal.SIGKILL)
     server.stop()
+    assert ended(notes)
+
+
+def own_server(port: HeldPort) -> OwnServer:
+    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+    environment = {**os.environ, "VLLM_API_KEY": "k"}
+    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+
+
+def test_its_port_is_nobody_elses_until_it_starts(notes: Path) -> None:
+    port = HeldPort()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port.number))
+    server = own_server(port)
+    server.start("m")
+    server.stop()
+    assert ended(notes)
+
+
+@pytest.mark.parametrize("model", ["other", None])
+def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None) -> None:
+    """Whether it serves another model or wants another key, ours has found no place."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            refused = model is None and self.path != "/health"
+            self.send_response(401 if refused else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": [{"id": model}]}).encode())
+
+    port = HeldPort()
+    port.let_go()
+    with ThreadingHTTPServer(("127.0.0.1", port.number), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        with pytest.raises(UserError, match=r"did not start: .*in use") as caught:
+            own_server(port).start("m")
+        other.shutdown()
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
     assert ended(notes)
 
 
