@@ -43,7 +43,7 @@ R = TypeVar("R")
 STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
 VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
-CALLED = "vLLM"
+CALLED, CPU = "vLLM", "cpu"
 PROGRAM, OPTIONS = "ADVISOR_VLLM", "ADVISOR_VLLM_OPTIONS"
 INSTALL = (
     "python -m venv vllm-env && vllm-env/bin/pip install vllm (it wants an environment of its own), then export "
@@ -78,13 +78,18 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
         start_seconds: how long it may take until it does.
 
     Raises:
-        UserError: the weights cannot be had, or vLLM is not there.
+        UserError: the weights cannot be had, vLLM is not there, or it would not run where it is to.
     """
     program = _program(name)
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
     source = _found(name, loading.trust_remote_code)
     where = choose_device(None if loading.device == "auto" else loading.device)
+    if where.type == "cpu" and gpus() and CPU not in _version(*program):
+        raise UserError(
+            f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
+            f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
+        )
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
     tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
     window = _window(source, tokenizer, loading)

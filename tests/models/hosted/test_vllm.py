@@ -409,6 +409,20 @@ def test_without_vllm_one_line_says_what_to_install(
     assert "\n" not in caught.value.what + caught.value.hint
 
 
+def test_a_processor_beside_a_gpu_takes_a_build_for_processors(
+    notes: Path, load: Load, llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert load(llama_folder).engine == "vLLM 0.32.0+cpu"
+    other = tmp_path / "vllm"
+    other.write_text("#!/bin/sh\necho 0.32.0\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("ADVISOR_VLLM", str(other))
+    with pytest.raises(UserError, match="vLLM takes the GPU unless it is built for processors"):
+        load(llama_folder)
+    assert not notes.exists()
+
+
 def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, load: Load, tmp_path: Path) -> None:
     for name, message in {"": "names no model", str(tmp_path): "has no config.json", "./none": "no such model"}.items():
         with pytest.raises(UserError, match=message):
