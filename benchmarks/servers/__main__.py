@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import advisor
-from advisor.models.contention import Contention, between, look
+from advisor.models.contention import between, look
 from advisor.models.local.packages import SMOLLM2
 from advisor.tasks import Limits, Task, subset
 from advisor.verdict import load_prices
@@ -39,11 +39,14 @@ def main() -> None:
     parser.add_argument("--task", action="append", help="one of these tasks; may be repeated; default: all")
     parser.add_argument("--test", type=int, default=100)
     parser.add_argument("--train", type=int, default=100)
+    parser.add_argument("--shared", action="store_true", help="the machine has other work: no times in the table")
     options = parser.parse_args()
     if options.what != "table":
         before, began = look(), time.perf_counter()
         for name, found in BENCHMARKS[options.what](options):  # kept one by one, as they come
-            _keep(options.what, {name: found}, between(before, look()), time.perf_counter() - began)
+            others = {"cpu_share": between(before, look()).share, "seconds": time.perf_counter() - began}
+            _keep(options.what, name, found, others | {"shared": options.shared})
+            before, began = look(), time.perf_counter()
     print(table(json.loads(RESULTS.read_text())))
 
 
@@ -86,11 +89,11 @@ def _tasks(options: argparse.Namespace) -> Iterator[tuple[str, Task, list[str]]]
         yield folder.name, replace(advisor.load_task(folder), limits=Limits()), specs
 
 
-def _keep(what: str, found: dict[str, Any], others: Contention, seconds: float) -> None:
-    """Add figures to those that are there."""
+def _keep(what: str, name: str, found: Any, others: dict[str, Any]) -> None:
+    """Add figures to those that are there, and what other processes took while they were measured."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    kept.setdefault(what, {}).update(found)
-    kept.setdefault("others", {})[what] = {"cpu_share": others.share, "seconds": seconds}
+    kept.setdefault(what, {})[name] = found
+    kept.setdefault("others", {}).setdefault(what, {})[name] = others
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -21,9 +21,17 @@ def table(found: Mapping[str, Any]) -> str:
     return text
 
 
-def _others(found: Mapping[str, Any], what: str) -> str:
-    share = found.get("others", {}).get(what, {}).get("cpu_share")
-    return "" if share is None else f" Other processes, servers among them, took {100 * share:.0f} % of the processor."
+OTHERS = " *Others* is the share of the processor that other processes took meanwhile, servers among them."
+
+
+def _others(found: Mapping[str, Any], what: str, name: str) -> Mapping[str, Any]:
+    """What else the machine did while an entry was measured; nothing where it is not known."""
+    return found.get("others", {}).get(what, {}).get(name, {})  # type: ignore[no-any-return]
+
+
+def _share(found: Mapping[str, Any], what: str, name: str) -> str:
+    share = _others(found, what, name).get("cpu_share")
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _overhead(found: Mapping[str, Any]) -> Iterator[str]:
@@ -32,12 +40,12 @@ def _overhead(found: Mapping[str, Any]) -> Iterator[str]:
     yield "## What Advisor adds to a call\n"
     yield (
         "400 requests to a server that answers after a fixed time, eight at once, by the `openai` client in eight "
-        "threads and by Advisor with its journal, in turn, seven pairs; medians. The goal is at most 1.05."
-        + _others(found, "overhead")
+        "threads and by Advisor with its journal, in turn, seven pairs; medians. The goal is at most 1.05." + OTHERS
     )
-    yield "\n| answer takes | client, s | Advisor, s | times as long |\n|---|---|---|---|"
-    for one in found["overhead"].values():
-        yield f"| {1000 * one['seconds']:.0f} ms | {one['client']:.2f} | {one['advisor']:.2f} | {one['ratio']:.2f} |"
+    yield "\n| answer takes | client, s | Advisor, s | times as long | others |\n|---|---|---|---|---|"
+    for name, one in found["overhead"].items():
+        cells = [f"{1000 * one['seconds']:.0f} ms", *(f"{one[side]:.2f}" for side in ("client", "advisor", "ratio"))]
+        yield f"| {' | '.join([*cells, _share(found, 'overhead', name)])} |"
     yield ""
 
 
@@ -52,19 +60,22 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
         "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it "
         "computes as we do, so that what differs is the path to the answer; so does vLLM. In "
         "brackets: written answers that are the same as far as both go, since the cap of an answer is more generous "
-        "where its tokens are counted elsewhere." + _others(found, "parity")
+        "where its tokens are counted elsewhere. Times that were measured on a machine with other work are left out."
+        + OTHERS
     )
-    columns = "server, task|row|labels by|same|quality here|there|queries/s here|there|p50 ms here|there"
+    columns = "server, task|row|labels by|same|quality here|there|queries/s here|there|p50 ms here|there|others"
     yield "\n| " + columns.replace("|", " | ") + " |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for name, rows in found["parity"].items():
+        shared = _others(found, "parity", name).get("shared")
         for row in rows:
             here, there = row["here"], row["there"]
             further = row.get("as_far", 0)
             same = f"{row['equal']}/{row['n']}" + (f" ({further})" if further > row["equal"] else "")
             cells = [name, f"`{row['spec']}`", there["labels_by"] or "", same]
-            cells += [_quality(here), _quality(there), _figure(here["qps"]), _figure(there["qps"])]
-            yield f"| {' | '.join([*cells, _figure(here['p50']), _figure(there['p50'])])} |"
+            cells += [_quality(here), _quality(there)]
+            cells += ["" if shared else _figure(side[time]) for time in ("qps", "p50") for side in (here, there)]
+            yield f"| {' | '.join([*cells, _share(found, 'parity', name)])} |"
     yield ""
 
 
@@ -75,14 +86,14 @@ def _planning(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "`--plan` after `zero-shot` was measured, for the other rows of each task together: foreseen / taken (factor). "
         "Tokens here are those of the test answers, there all that the server counted; dollars as if its tokens were "
-        "paid. The goals are 1.5 for tokens and dollars and 3 for seconds." + _others(found, "planning")
+        "paid. The goals are 1.5 for tokens and dollars and 3 for seconds." + OTHERS
     )
-    yield "\n| task | side | rows | calls | tokens | dollars | seconds |\n|---|---|---|---|---|---|---|"
-    for rows in found["planning"].values():
+    yield "\n| task | side | rows | calls | tokens | dollars | seconds | others |\n|---|---|---|---|---|---|---|---|"
+    for name, rows in found["planning"].items():
         for row in rows:
             cells = [row["task"], row["side"], str(row["rows"])]
-            cells += [_pair(row.get(name)) for name in ("calls", "tokens", "usd", "seconds")]
-            yield f"| {' | '.join(cells)} |"
+            cells += [_pair(row.get(figure)) for figure in ("calls", "tokens", "usd", "seconds")]
+            yield f"| {' | '.join([*cells, _share(found, 'planning', name)])} |"
     yield ""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("openai", reason="needs the extra api")
 
+from benchmarks.servers import __main__ as command
 from benchmarks.servers import overhead as benchmark
 from benchmarks.servers.table import table
 
@@ -30,3 +33,21 @@ def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch, tmp_pa
     text = table({"parity": {"vLLM, t": rows}, "planning": {"t": [plan]}})
     assert re.search(r"\| vLLM, t \| `zero-shot` \| likelihood \| 39/40 \(40\) \| 0.500 \[0.40, 0.60\]", text)
     assert "100 / 150 (1.50)" in text
+
+
+def test_every_entry_keeps_what_the_machine_did_beside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.servers.table.PAGE", tmp_path / "servers.md")
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "servers.json")
+    side = {"status": "ok", "labels_by": "", "quality": None, "qps": 2.0, "p50": 310.0}
+    rows = [{"task": "t", "spec": "zero-shot", "n": 40, "equal": 39, "here": side, "there": side}]
+    for name, more in (("one", []), ("other", ["--shared"])):
+        monkeypatch.setitem(command.BENCHMARKS, "parity", lambda options, name=name: iter([(name, rows)]))
+        monkeypatch.setattr("sys.argv", ["servers", "parity", *more])
+        command.main()
+    others = json.loads((tmp_path / "servers.json").read_text())["others"]["parity"]
+    assert [others[name]["shared"] for name in ("one", "other")] == [False, True]
+    text = (tmp_path / "servers.md").read_text()
+    assert "| one | `zero-shot` |  | 39/40 | ok | ok | 2 | 2 | 310 | 310 |" in text
+    assert "| other | `zero-shot` |  | 39/40 | ok | ok |  |  |  |  |" in text

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 GRACE = 10.0  # seconds in which a server that is told to end has ended
+CANNOT_RUN = 127  # the exit status that shells have for it
 LOOK = 0.2  # seconds between looks at the server
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
@@ -31,14 +32,18 @@ def main(log: str, *command: str) -> int:
     started this, if that is gone."""
     parent = os.getppid()
     with Path(log).open("ab") as out:
-        server = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_told_of_death(),
-        )
+        try:
+            server = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_told_of_death(),
+            )
+        except OSError as error:  # the interpreter that its first line names may be gone
+            out.write(f"{command[0]} cannot be run, or what its first line names: {error.strerror}\n".encode())
+            return CANNOT_RUN
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         print(server.pid, flush=True)  # noqa: T201 - to who started this

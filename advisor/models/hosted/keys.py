@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote
 
 from advisor.cleaning import plain
 from advisor.errors import UserError
@@ -15,7 +17,8 @@ TELLING = 6  # characters of a key that are not shown, wherever they stand toget
 ECHO = 8  # the same in answers of models, which hold words of all kinds: and only where letters and digits are mixed
 RANDOM = 16  # characters of which a secret is no word
 LONGEST = 300  # characters of what a server said that are shown
-_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_|$)")
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|(^|_)PAT|_PWD)(_|$)", re.IGNORECASE)
+_IN_ADDRESS = re.compile(r"[\w+.-]+://[^\s/?#@:]*:([^\s/?#]+)@")
 _MASKED = re.compile(r"[^\s\"',;:()]*\*{3,}[^\s\"',;:()]*")
 
 
@@ -46,8 +49,11 @@ def key_in(variables: Sequence[str]) -> str:
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """What of an environment is handed to a program that needs no key."""
-    return {name: value for name, value in environment.items() if not _SECRET.search(name)}
+    """What of an environment is handed to a program that needs no key: without what is called a secret, and without
+    addresses that hold a password."""
+    return {
+        name: value for name, value in environment.items() if not (_SECRET.search(name) or _IN_ADDRESS.search(value))
+    }
 
 
 class Scrubber:
@@ -58,7 +64,7 @@ class Scrubber:
     """
 
     def __init__(self, *keys: str) -> None:
-        named = {value.strip() for name, value in os.environ.items() if _SECRET.search(name)}
+        named = set(_secrets_in(os.environ))
         given = {key for key in keys if len(key) > TELLING}
         secrets = given | {value for value in named if len(value) > TELLING}
         self._pieces = _pieces(secrets)
@@ -77,6 +83,18 @@ class Scrubber:
         for secret in self._never:
             text = text.replace(secret, "[key]")
         return _without(text, self._echoes, lambda part: len(part) >= ECHO and _is_mixed(part))
+
+
+def _secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
+    """Values that are called secrets, and passwords in addresses. The path of a file that holds one is none: its parts
+    stand in many messages."""
+    for name, value in environment.items():
+        value = value.strip()
+        is_file = Path(value).is_absolute() and os.path.exists(value)  # noqa: PTH110 - which takes too long a name
+        if _SECRET.search(name) and not is_file:
+            yield value
+        yield from (unquote(found) for found in _IN_ADDRESS.findall(value))
+        yield from _IN_ADDRESS.findall(value)
 
 
 def _pieces(secrets: Iterable[str]) -> set[str]:

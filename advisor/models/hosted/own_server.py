@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import logging
 import os
 import re
@@ -18,7 +19,7 @@ import urllib.request
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ from advisor.models.hosted import guardian
 from advisor.models.hosted.keys import Scrubber
 
 log = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
 LOOK = 0.25  # seconds between questions whether it is ready
 ENDING = 2.0  # seconds from its last connection to its end
 TELL = 20.0  # seconds between words on how far it is
@@ -35,6 +37,24 @@ LAST = 64 * 1024  # bytes of its log that are read
 SHOWN = 3  # lines of it
 _ERROR = re.compile(r"\b\w*(Error|Exception|error): .+")
 _BEFORE = re.compile(r"^\(\w+[^)]*\) |^(INFO|WARNING|ERROR|CRITICAL) [\d:. -]+|^\[[^]]*\] ")
+
+
+class HeldPort:
+    """A port of this machine that nobody else gets until it is let go.
+
+    Attributes:
+        number: of the port.
+    """
+
+    def __init__(self) -> None:
+        held = socket.socket()
+        self._release = weakref.finalize(self, held.close)
+        held.bind((LOOPBACK, 0))
+        self.number = int(held.getsockname()[1])
+
+    def let_go(self) -> None:
+        """Give it to whoever takes it next."""
+        self._release()
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,9 @@ class Startup:
         called: the program, as messages call it.
         command: the program and its arguments.
         environment: of its process.
-        port: on 127.0.0.1 that it listens on.
+        port: that it listens on.
+        key: that it answers to.
+        model: that it serves, by the name it has there.
         ready_seconds: in which it has to be ready.
         hint: what helps where it does not come up.
     """
@@ -53,7 +75,9 @@ class Startup:
     called: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    port: int
+    port: HeldPort
+    key: str = field(repr=False)
+    model: str
     ready_seconds: float
     hint: str
 
@@ -98,13 +122,17 @@ class OwnServer:
                     self._give_up(tidy=not isinstance(error, UserError))  # which names the log
                     raise
 
-    def ended(self) -> str:
-        """With which words it ended by itself; empty while it runs. One that is just ending is waited for."""
+    def ended(self, seconds: float) -> str:
+        """With which words it ended by itself; empty while it runs.
+
+        Args:
+            seconds: that one which is just ending is waited for.
+        """
         with self._lock:
             if self._process is None:
                 return ""
             try:
-                self._process.wait(ENDING)
+                self._process.wait(seconds)
             except subprocess.TimeoutExpired:
                 return ""
             return self._last_words()
@@ -118,6 +146,7 @@ class OwnServer:
         recipe = self._recipe
         self._log = Path(tempfile.mkdtemp(prefix="advisor-server-")) / "log.txt"
         keeper = [sys.executable, "-I", guardian.__file__, str(self._log)]
+        recipe.port.let_go()
         process = subprocess.Popen(
             [*keeper, *recipe.command],
             env=dict(recipe.environment),
@@ -152,7 +181,7 @@ class OwnServer:
             now = time.monotonic()
             if self._process.poll() is not None:
                 raise UserError(f"{name}: {recipe.called} did not start: {self._last_words()}", self._hint())
-            if _answers(recipe.port):
+            if _answers(recipe):
                 return
             if now - began > recipe.ready_seconds:
                 what = f"{recipe.called} was not ready after {now - began:.0f} s"
@@ -186,21 +215,18 @@ class OwnServer:
         return self._scrub("; ".join(shown)) or "it said nothing"
 
 
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    """Whether a server says that it is ready. No proxy is asked for it, whatever the environment names."""
+def _answers(recipe: Startup) -> bool:
+    """Whether the server says that it is ready, and is ours: it takes the key, and has the model. No proxy is asked for
+    it, whatever the environment names."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with (
-        suppress(OSError, ValueError, http.client.HTTPException),
-        opener.open(f"http://127.0.0.1:{port}/health", timeout=5) as answer,
-    ):
-        return bool(answer.status == 200)
+    root = f"http://{LOOPBACK}:{recipe.port.number}"
+    models = urllib.request.Request(f"{root}/v1/models", headers={"Authorization": f"Bearer {recipe.key}"})
+    with suppress(OSError, ValueError, TypeError, LookupError, http.client.HTTPException):
+        with opener.open(f"{root}/health", timeout=5) as answer:
+            healthy = bool(answer.status == 200)
+        with opener.open(models, timeout=5) as answer:
+            names = [one["id"] for one in json.load(answer)["data"]]
+        return healthy and recipe.model in names
     return False
 
 

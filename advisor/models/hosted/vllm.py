@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
-from multiprocessing import current_process
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from advisor.errors import Interrupted, UserError
 from advisor.intake import Bound, json_of, read_bytes
 from advisor.models.clock import clock
 from advisor.models.hosted.address import Address
-from advisor.models.hosted.asked import WINDOW
 from advisor.models.hosted.calls import GOES_ON, Calls, Peer, Round
 from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
-from advisor.models.hosted.served import ServedModel, window_in
-from advisor.models.hosted.trouble import Trouble
+from advisor.models.hosted.served import ServedModel
 from advisor.models.load import ADAPTER, Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
 from advisor.models.local.folder import check_folder
 from advisor.models.local.gguf import converted
+from advisor.models.local.loading import window_of
 from advisor.models.local.packages import SMOLLM2
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.store import expanded
@@ -40,13 +42,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
-CALLED, HOST = "vLLM", "127.0.0.1"
+VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
+CALLED, CPU = "vLLM", "cpu"
 PROGRAM, OPTIONS = "ADVISOR_VLLM", "ADVISOR_VLLM_OPTIONS"
 INSTALL = (
     "python -m venv vllm-env && vllm-env/bin/pip install vllm (it wants an environment of its own), then export "
     f"{PROGRAM}=$PWD/vllm-env/bin/vllm"
 )
 HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
+REFUSED = "the server's address, names and key are set by Advisor, and options stand in records"
+WINDOW = "max-model-len"  # the option
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 LARGEST = Bound(1)
 BASE = "-base"  # behind the name of an adapter, what its base is called
@@ -58,6 +63,8 @@ PLAIN = (
 """How models without a chat template are asked: as `advisor.models.render` does it. Where the answer is not begun for
 the model, its cue ends what the user says."""
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+OURS = ("api-key", "config", "headless", "hf-token", "host", "lora-modules", "port", "served-model-name", "uds")
+"""Options of vLLM's that are set here, that would hold a secret, or that would set these from a file."""
 NOT_ITS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "VLLM_PORT")
 """Variables that are meant for this process's libraries, or that set what the command line says."""
 
@@ -71,29 +78,49 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
         start_seconds: how long it may take until it does.
 
     Raises:
-        UserError: the weights cannot be had, or vLLM is not there.
+        UserError: the weights cannot be had, vLLM is not there, or it would not run where it is to.
     """
-    if current_process().daemon:
-        raise UserError(
-            f"{name}: one vLLM answers for all rows, and each worker would start another",
-            "leave --workers out; --concurrency says how many requests are under way at once",
-        )
     program = _program(name)
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
     source = _found(name, loading.trust_remote_code)
     where = choose_device(None if loading.device == "auto" else loading.device)
+    if where.type == "cpu" and gpus() and CPU not in _version(*program):
+        raise UserError(
+            f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
+            f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
+        )
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
-    port, key = free_port(), secrets.token_hex(16)  # others on this machine reach the port too
-    address = Address(f"http://{HOST}:{port}/v1", last_part(source.id))
+    tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
+    window = _window(source, tokenizer, loading)
+    port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
+    address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port), *_options()]
-    server = OwnServer(Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT), client.scrub)
+    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port.number)]
+    command += [f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
+    environment = _environment(key, loading)
+    startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
+    server = OwnServer(startup, client.scrub)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    facts = {"dtype": dtype, "device_name": device_name(where)}
-    return VllmModel(calls, wire, loading, source, facts)
+    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, device_name(where)))
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a record says of how vLLM runs.
+
+    Attributes:
+        program: vLLM's.
+        window: tokens that prompt and answer may take together.
+        dtype, device_name: as in `advisor.measuring.records.ModelFacts`.
+    """
+
+    program: tuple[str, ...]
+    window: int
+    dtype: str
+    device_name: str
 
 
 class OwnCalls(Calls):
@@ -120,45 +147,41 @@ class OwnCalls(Calls):
         if not self._server.started:
             with clock.stopped(), clock.span("load"):
                 self._server.start(self.peer.name)
+        self._see_that_it_runs(0.0)
         try:
             return work()
         except Interrupted:
-            if words := self._server.ended():
-                raise Interrupted(f"{self.peer.name}: {CALLED} has ended: {words}; {GOES_ON}") from None
+            self._see_that_it_runs(ENDING)
             raise
+
+    def _see_that_it_runs(self, seconds: float) -> None:
+        if words := self._server.ended(seconds):
+            raise Interrupted(f"{self.peer.name}: {CALLED} has ended: {words}; {GOES_ON}") from None
 
 
 class VllmModel(ServedModel):
     """A model that vLLM serves to this process alone.
 
     Args:
-        facts: what its record says, beside what is known of its weights.
+        setup: how vLLM runs.
     """
 
-    def __init__(
-        self, calls: OwnCalls, wire: ServerWire, loading: Loading, source: Source, facts: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, calls: OwnCalls, wire: ServerWire, loading: Loading, source: Source, setup: Setup) -> None:
         super().__init__(calls, wire, loading.load_embedder(), loading.reasoning, own=True)
         self.revision = source.revision
         self._source = source
-        self._facts = facts
+        self._setup = setup
 
     @cached_property
     def context_window(self) -> int:  # type: ignore[override]
-        """Tokens that prompt and answer may take together, as the server says; what it says of an adapter's base holds
-        for the adapter."""
-        listed, model = self._served(), self.calls.peer.model
-        return window_in(listed, model) or window_in(listed, model + BASE) or WINDOW
+        """Tokens that prompt and answer may take together: what vLLM is told, so that it need not be asked."""
+        return self._setup.window
 
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""
-        try:
-            said = self.calls.look(lambda: self._wire.client.look(f"{self._wire.client.address.root}/version"))
-        except Trouble:
-            said = None
-        version = str(said.get("version", "")) if isinstance(said, dict) else ""
-        return " ".join(filter(None, [CALLED, version, *_options()]))
+        words = [CALLED, _version(*self._setup.program), *_options()]
+        return self._wire.client.scrub(" ".join(filter(None, words)))
 
     @property
     def notes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -168,7 +191,8 @@ class VllmModel(ServedModel):
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
         source = {"quantisation": self._source.quantisation, "source": self._source.origin}
-        return {**super().describe(), **source, **self._facts, "engine": self.engine}
+        setup = {"dtype": self._setup.dtype, "device_name": self._setup.device_name, "engine": self.engine}
+        return {**super().describe(), **source, **setup}
 
 
 def _program(name: str) -> list[str]:
@@ -183,6 +207,19 @@ def _program(name: str) -> list[str]:
         why = f"{PROGRAM} names {said}, which is no program" if said else "vLLM is not on this machine's PATH"
         raise UserError(f"{name}: {why}", INSTALL)
     return [found, "-m", "vllm.entrypoints.cli.main"] if Path(found).name.startswith("python") else [found]
+
+
+@cache
+def _version(*program: str) -> str:
+    """Which vLLM a program is, as it says without a server; empty where it does not say it."""
+    said = ""
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = [*program, "--version"]
+        environment = _without_ours()
+        done = subprocess.run(asked, env=environment, capture_output=True, timeout=VERSION_SECONDS, check=True)
+        said = done.stdout.decode("utf-8", "replace")
+    found = re.findall(r"^(?:vllm )?v?(\d[\w.+-]*)$", said, re.MULTILINE)
+    return str(found[-1]) if found else ""
 
 
 def _found(name: str, trusted: bool) -> Source:
@@ -203,19 +240,18 @@ def _found(name: str, trusted: bool) -> Source:
 
 
 def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
-    """What `vllm serve` is told, but for its port.
+    """What `vllm serve` is told, but for its port and the window.
 
-    Defaults of the model's maker for sampling are left out, since answers are greedy; the window is the model's, or as
-    long as memory allows.
+    Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
-    found = [str(source.path), "--host", HOST, "--served-model-name", called, "--dtype", dtype]
-    found += ["--max-model-len", "auto", "--generation-config", "vllm", "--uvicorn-log-level", "warning"]
+    found = [str(source.path), "--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
+    found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
-        found += ["--lora-modules", f"{model}={source.adapter.absolute()}"]
+        module = {"name": model, "path": str(source.adapter.absolute())}
+        found += ["--lora-modules", json.dumps(module)]  # as NAME=PATH it would have no comma in it
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
-    found += _template(source.tokenizer or source.path, loading.trust_remote_code)
     if source.quantisation is None:
         found += ["--load-format", "safetensors"]  # never what is pickled
     if loading.device == "auto" and gpus() > 1:
@@ -223,9 +259,30 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 
-def _template(folder: Path, trusted: bool) -> list[str]:
+def _window(source: Source, tokenizer: Any, loading: Loading) -> int:
+    """Tokens that prompt and answer may take together: as the user says, else the model's own, as it is here. What fits
+    vLLM's memory is not asked for, since it is another number from one start to the next.
+
+    Raises:
+        UserError: the user says no number.
+    """
+    words = _options()
+    for word, after in zip(words, [*words, ""][1:], strict=True):
+        if (option := _option(word)) and WINDOW.startswith(option):
+            said = word.partition("=")[2] or after
+            if not (said.isdecimal() and int(said)):
+                raise UserError(f"{OPTIONS} has --{WINDOW} {said}, which is not a whole number of tokens", HINT)
+            return int(said)
+    return window_of(_part(AutoConfig, source.path, loading), tokenizer)
+
+
+def _part(kind: Any, folder: Path, loading: Loading) -> Any:
+    """The tokenizer or the configuration in a folder."""
+    return kind.from_pretrained(folder, trust_remote_code=loading.trust_remote_code, local_files_only=True)
+
+
+def _template(tokenizer: Any) -> list[str]:
     """What a model without a chat template has vLLM told."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, local_files_only=True)
     if tokenizer.chat_template:
         return []
     begins = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]  # which vLLM leaves to templates
@@ -255,8 +312,7 @@ def _rank(adapter: Path) -> int:
 def _environment(key: str, loading: Loading) -> dict[str, str]:
     """The environment of vLLM's process: this one's, without secrets. The weights are here, so that nothing is fetched;
     where code comes with them it may name more."""
-    found = {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS}
-    found |= {**QUIET, "VLLM_API_KEY": key}
+    found = _without_ours() | {"VLLM_API_KEY": key}
     if not loading.trust_remote_code:
         found["HF_HUB_OFFLINE"] = "1"
     if choose_device(None).type == "cpu":
@@ -268,13 +324,27 @@ def _environment(key: str, loading: Loading) -> dict[str, str]:
     return found
 
 
+def _without_ours() -> dict[str, str]:
+    """This process's environment, without secrets and what is for it alone."""
+    return {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS} | QUIET
+
+
 def _options() -> list[str]:
     """What the user has vLLM told beside.
 
     Raises:
-        UserError: it cannot be read as a command line is.
+        UserError: it cannot be read as a command line is, or sets what is set here.
     """
     try:
-        return shlex.split(os.environ.get(OPTIONS, ""))
+        words = shlex.split(os.environ.get(OPTIONS, ""))
     except ValueError as error:
         raise UserError(f"{OPTIONS} cannot be read: {error}", HINT) from None
+    for name in map(_option, words):
+        if any(ours.startswith(name) for ours in OURS if name):  # a beginning is enough for vLLM
+            raise UserError(f"{OPTIONS} has --{name}, which is not for it: {REFUSED}", HINT)
+    return words
+
+
+def _option(word: str) -> str:
+    """The name of the option that a word sets, without its dashes; empty where it sets none."""
+    return word[2:].partition("=")[0].replace("_", "-") if word.startswith("--") else ""

@@ -119,7 +119,7 @@ def _ready(
     module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
     if source.adapter is not None:
         module = merge(source.id, module, source.adapter)
-    renderer = Renderer(tokenizer, _window(module.config, tokenizer), _end_ids(module))
+    renderer = Renderer(tokenizer, window_of(module.config, tokenizer), _end_ids(module))
     rows = module.get_input_embeddings().weight.shape[0]
     if renderer.highest_id >= rows:
         raise UserError(
@@ -237,7 +237,8 @@ def _loader(config: Any) -> Any:
     return AutoModelForImageTextToText if sees else AutoModelForCausalLM
 
 
-def _window(config: Any, tokenizer: Any) -> int:
+def window_of(config: Any, tokenizer: Any) -> int:
+    """Tokens that prompt and answer may take together, as a configuration and the tokenizer beside it state them."""
     text = config.get_text_config(decoder=True)
     window = int(getattr(text, "max_position_embeddings", 0) or getattr(text, "n_positions", 0) or 2048)
     stated = int(getattr(tokenizer, "model_max_length", 0) or 0)

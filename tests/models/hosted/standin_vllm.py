@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+VERSION = "0.32.0+cpu"
 ENGINE = "import time; time.sleep(120)"
 DYING = """\
 (APIServer pid=7) INFO 11-30 06:44:10 [model.py:2152] Using max model len 8192
@@ -27,11 +28,12 @@ DYING = """\
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("serve", choices=["serve"])
     parser.add_argument("folder")
     parser.add_argument("--port", type=int)
     parser.add_argument("--served-model-name")
-    parser.add_argument("--lora-modules")
+    parser.add_argument("--lora-modules", nargs="*", default=[])
     options, _ = parser.parse_known_args()
     engine = subprocess.Popen([sys.executable, "-c", ENGINE])
     notes = {"arguments": sys.argv[1:], "environment": dict(os.environ), "processes": [os.getpid(), engine.pid]}
@@ -40,8 +42,20 @@ def main() -> None:
     if does == "dies":
         print(DYING, flush=True)
         os._exit(3)  # its engine goes on
-    names = [options.served_model_name, *([options.lora_modules.split("=")[0]] if options.lora_modules else [])]
+    adapters = list(map(adapter, options.lora_modules))
+    if not all(Path(path, "adapter_config.json").is_file() for _, path in adapters):
+        raise SystemExit(f"ValueError: no adapter at {adapters}")
+    names = [options.served_model_name, *(name for name, _ in adapters)]
     ThreadingHTTPServer(("127.0.0.1", options.port), handler(names, does)).serve_forever()
+
+
+def adapter(item: str) -> tuple[str, str]:
+    """Name and folder of an adapter, read as vLLM's `LoRAParserAction` does."""
+    if "=" in item and "," not in item:
+        name, path = item.split("=", 1)
+        return name, path
+    said = json.loads(item)
+    return said["name"], said["path"]
 
 
 def handler(names: list[str], does: str) -> type[BaseHTTPRequestHandler]:
@@ -52,8 +66,6 @@ def handler(names: list[str], does: str) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if self.path == "/health":
                 return self.say(503 if does == "never" else 200, {})
-            if self.path == "/version":
-                return self.say(200, {"version": "0.32.0"})
             base, *adapters = names  # the window is said of the base alone
             return self.say(200, {"data": [{"id": base, "max_model_len": 4096}, *({"id": one} for one in adapters)]})
 

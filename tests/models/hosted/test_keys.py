@@ -16,7 +16,7 @@ from advisor.commands.options import add_running, sources_of
 from advisor.errors import UserError
 from advisor.measuring.comparing import compare
 from advisor.models import Decoding, Prompt
-from advisor.models.hosted.keys import Scrubber, key_in, variables_of
+from advisor.models.hosted.keys import Scrubber, key_in, variables_of, without_secrets
 from advisor.models.hosted.loading import load_embedder
 from advisor.models.load import Loading, load_again, load_model
 from advisor.tasks import Task
@@ -174,6 +174,23 @@ def test_an_answer_keeps_words_that_are_secrets_elsewhere(monkeypatch: pytest.Mo
     assert scrub.out_of(said) == said
     assert scrub("use postgres 16, internationalization") == "use [key] 16, [key]"
     assert scrub.out_of("it is tok987654321abcdefg") == "it is [key]"
+
+
+def test_what_is_called_a_secret_is_handed_to_no_program() -> None:
+    secrets = ("HF_TOKEN", "my_api_key", "GH_PAT", "DB_PASSWD", "MYSQL_PWD", "GOOGLE_APPLICATION_CREDENTIALS")
+    held = dict.fromkeys(secrets, "x") | {"DATABASE_URL": "postgres://me:pass@db/x", "https_proxy": "http://:p@w:1"}
+    kept = dict.fromkeys(("PATH", "PWD", "OLDPWD", "TOKENIZERS_PARALLELISM", "MAX_TOKENS", "KEYBOARD", "PATTERN"), "x")
+    kept |= {"HTTP_PROXY": "http://proxy:80", "HOST": "me@there", "INDEX_URL": "https://me@there:80/x"}
+    assert without_secrets({**held, **kept}) == kept
+
+
+def test_a_scrubber_knows_passwords_in_addresses_and_no_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:hid%40den42@db/x")
+    monkeypatch.setenv("SOME_KEY_FILE", str(tmp_path))
+    monkeypatch.setenv("LONG_KEY", "/" + 999 * "0a1b2c")
+    scrub = Scrubber(PLANTED)
+    assert scrub("postgres says hid@den42 or hid%40den42") == "postgres says [key] or [key]"
+    assert scrub(f"cannot read {tmp_path}") == f"cannot read {tmp_path}"
 
 
 @pytest.mark.parametrize("part", [PLANTED, PLANTED.upper(), PLANTED[:9], PLANTED[5:15], PLANTED[-16:], PLANTED[:-1]])

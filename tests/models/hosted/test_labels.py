@@ -76,6 +76,13 @@ def test_a_way_that_was_asked_for_is_taken(llama: Any, load_served: Load) -> Non
     assert llama.requests == []
 
 
+def test_what_a_model_can_is_the_same_before_and_after_it_was_tried(llama: Any, load_served: Load) -> None:
+    model = load_served(llama.name)
+    before = model.can
+    assert model.tells_labels_by(LABELS) == "likelihood"
+    assert model.can == before
+
+
 @pytest.mark.parametrize("tokenizes", [True, False])
 def test_labels_are_told_token_by_token(llama: Any, load_served: Load, tokenizes: bool) -> None:
     llama.tokenizes = tokenizes

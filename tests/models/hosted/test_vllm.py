@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from advisor.commands.planning import planned_comparison
 from advisor.errors import Interrupted, UserError
+from advisor.forecast.plan import Scope
+from advisor.measuring.comparing import compare
+from advisor.measuring.lineup import asked, lineup
+from advisor.measuring.progress import Silence
 from advisor.measuring.records import facts_of
 from advisor.models import Context, Decoding, Prompt, Shot
 from advisor.models.hosted.keys import Scrubber
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
+from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading, load_model
+from advisor.tasks import Task
+from advisor.verdict.prices import load_prices
 
 STANDIN = Path(__file__).with_name("standin_vllm.py")
 QUICK = Patience(request_seconds=5.0, tries=6, first_wait=0.001, longest_wait=0.1, in_a_row=3, gone_seconds=0.0)
@@ -69,8 +78,8 @@ def load(hashing_embedder: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loa
 
 @pytest.fixture
 def adapter(tmp_path: Path, llama_folder: Path) -> Path:
-    folder = tmp_path / "tuned"
-    folder.mkdir()
+    folder = tmp_path / "lora_rank=16,alpha=32.seed0" / "tuned"  # as Advisor's own are called
+    folder.mkdir(parents=True)
     said = {"peft_type": "LORA", "base_model_name_or_path": str(llama_folder), "r": 12, "rank_pattern": {"q_proj": 20}}
     (folder / "adapter_config.json").write_text(json.dumps(said))
     (folder / "adapter_model.safetensors").write_bytes(b"weights")
@@ -106,21 +115,23 @@ def test_it_runs_while_it_is_asked(notes: Path, load: Load, llama_folder: Path) 
     assert ended(notes)
 
 
-def test_what_it_is_told(notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --max-model-len '2048'")
+def test_what_it_is_told(
+    notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --max-log-len '2048'")
     monkeypatch.setenv("ADVISOR_API_KEY", "sk-that-is-for-others")
     monkeypatch.setenv("PYTHONPATH", "/of/this/process")
     load(llama_folder, trust_remote_code=False).generate([ASKED], Decoding(8))
     said = json.loads(notes.read_text())
     serve, folder, *options = said["arguments"]
-    assert (serve, folder, options[-3:]) == ("serve", str(llama_folder), ["--enforce-eager", "--max-model-len", "2048"])
+    assert (serve, folder, options[-3:]) == ("serve", str(llama_folder), ["--enforce-eager", "--max-log-len", "2048"])
     told = dict(zip(options[:-3:2], options[1:-3:2], strict=True))
     assert told.pop("--port").isdigit()
     assert told == {
         "--host": "127.0.0.1",
         "--served-model-name": llama_folder.name,
         "--dtype": "float32",
-        "--max-model-len": "auto",
+        "--max-model-len": str(loaded(llama_folder).context_window),
         "--generation-config": "vllm",
         "--uvicorn-log-level": "warning",
         "--load-format": "safetensors",
@@ -147,14 +158,75 @@ def test_a_model_without_a_chat_template_is_asked_in_plain_text_as_it_is_here(
 
 
 def test_what_its_record_says(notes: Path, load: Load, llama_folder: Path, loaded: Callable[..., Any]) -> None:
-    facts = facts_of(load(llama_folder))
+    model = load(llama_folder)
+    facts = facts_of(model)
     assert (facts.id, facts.source, facts.place) == (f"vllm:{llama_folder}", "folder", "machine")
-    assert (facts.revision, facts.device_name) == (
-        loaded(llama_folder).revision,
-        facts_of(loaded(llama_folder)).device_name,
+    here = facts_of(loaded(llama_folder))
+    assert (facts.revision, facts.device_name, facts.context_window) == (
+        here.revision,
+        here.device_name,
+        here.context_window,
     )
-    assert (facts.engine, facts.dtype, facts.context_window) == ("vLLM 0.32.0", "float32", 4096)
+    assert (facts.engine, facts.dtype) == ("vLLM 0.32.0+cpu", "float32")
+    assert not notes.exists()  # to say it, nothing runs
+    model.generate([ASKED], Decoding(8))
+    assert facts_of(model) == facts
     assert json.loads(notes.read_text())["environment"]["VLLM_API_KEY"] not in repr(facts)
+
+
+def test_a_plan_and_a_comparison_that_is_measured_start_nothing(
+    notes: Path, load: Load, llama_folder: Path, light_task: Task, tmp_path: Path
+) -> None:
+    def plan() -> Any:
+        model = load(llama_folder)
+        rows = lineup(asked(["zero-shot"], light_task), [model])
+        return planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+
+    plan()
+    assert not notes.exists()
+    compare(light_task, load(llama_folder), ["zero-shot"], out=tmp_path / "runs", workers=2)
+    assert notes.exists()  # in this process, whatever workers there are to be
+    notes.unlink()
+    again = compare(light_task, load(llama_folder), ["zero-shot"], out=tmp_path / "runs")
+    plan()
+    assert [run.status for run in again.runs] == ["ok"] and not notes.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("--api-key {}", "--api-key={}", "--api-k {}", "--hf-token {}", "--hf_token={}", "--port 80"),
+        *("--host=0.0.0.0", "--uds /tmp/s", "--served-model-name other", "--lora-modules a=/b", "--config /its.yaml"),
+    ],
+)
+def test_options_that_are_set_here_or_hold_a_secret_are_refused_without_being_shown(
+    said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", f"--enforce-eager {said.format('hf_hidden')}")
+    with pytest.raises(UserError, match=f"{said[:4]}.*, which is not for it") as caught:
+        load(llama_folder)
+    assert "hidden" not in str(caught.value) and not notes.exists()
+
+
+def test_a_secret_in_the_options_stands_in_no_record(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_TOKEN", "tok-987654321")
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", "--enforce-eager --model-loader-extra-config tok-987654321")
+    engine = facts_of(load(llama_folder)).engine
+    assert engine.endswith("--enforce-eager --model-loader-extra-config [key]")
+
+
+@pytest.mark.parametrize("said", ["--max-model-len 100", "--max_model_len=100"])
+def test_a_window_is_as_the_user_says(
+    said: str, notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", said)
+    assert load(llama_folder).context_window == 100 and not notes.exists()
+    for other in ("auto", "-1", "8k", ""):
+        monkeypatch.setenv("ADVISOR_VLLM_OPTIONS", said.replace("100", other))
+        with pytest.raises(UserError, match="not a whole number of tokens"):
+            load(llama_folder)
 
 
 def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, llama_folder: Path) -> None:
@@ -164,9 +236,9 @@ def test_an_adapter_is_taken_as_it_is(notes: Path, load: Load, adapter: Path, ll
     assert folder == str(llama_folder) and "--enable-lora" in options
     at = options.index
     assert options[at("--max-lora-rank") + 1] == "32"
-    assert options[at("--lora-modules") + 1] == f"tuned={adapter}"
+    assert json.loads(options[at("--lora-modules") + 1]) == {"name": "tuned", "path": str(adapter)}
     facts = facts_of(model)
-    assert (facts.id, facts.context_window) == (f"vllm:{llama_folder}+{adapter}", 4096)
+    assert facts.id == f"vllm:{llama_folder}+{adapter}"
     before = facts.revision
     (adapter / "adapter_model.safetensors").write_bytes(b"others")
     assert before not in (load(f"{llama_folder}+{adapter}").revision, load(llama_folder).revision)
@@ -214,6 +286,15 @@ def test_one_that_dies_while_it_starts_says_why(
     assert ended(notes)
 
 
+def test_a_program_that_cannot_be_run_says_why(notes: Path, load: Load, llama_folder: Path) -> None:
+    program = Path(os.environ["ADVISOR_VLLM"])
+    program.write_text("#!/of/an/environment/that/is/gone/python\n")
+    said = r"vLLM did not start: .*/vllm cannot be run, or what its first line names: No"
+    with pytest.raises(UserError, match=said) as caught:
+        load(llama_folder).generate([ASKED], Decoding(8))
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+
+
 def test_one_that_does_not_become_ready_is_given_up(
     notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,18 +309,25 @@ def test_one_that_ends_while_it_is_asked_interrupts(
     notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN_DOES", "breaks")
+    model, patient = load(llama_folder), Patience(tries=6, first_wait=GONE, in_a_row=6)
     with pytest.raises(Interrupted, match=r"vLLM has ended: OutOfMemoryError: CUDA out of memory; the same"):
-        load(llama_folder).generate([ASKED], Decoding(8))
+        model.generate([ASKED], Decoding(8))
     assert ended(notes)
+    model.calls.patience = patient
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match=r"vLLM has ended: OutOfMemoryError"):  # nobody waits for it again
+        model.generate([ASKED], Decoding(8))
+    assert time.monotonic() - began < GONE / 2
 
 
 PARENT = """
 import os, sys
 from advisor.models.hosted.keys import Scrubber
-from advisor.models.hosted.own_server import OwnServer, Startup, free_port
-port = free_port()
-command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
-server = OwnServer(Startup("vLLM", command, {**os.environ, "VLLM_API_KEY": "k"}, port, 30.0, ""), Scrubber())
+from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
+port = HeldPort()
+command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+environment = {**os.environ, "VLLM_API_KEY": "k"}
+server = OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
 server.start("m")
 print("ready", flush=True)
 sys.stdin.read()
@@ -263,14 +351,49 @@ def test_it_ends_with_the_process_that_asks_it_however_that_ends(notes: Path, ho
 
 
 def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
-    port = free_port()
-    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port), "--served-model-name", "m"]
-    environment = {**os.environ, "VLLM_API_KEY": "k"}
-    server = OwnServer(Startup("vLLM", command, environment, port, 30.0, ""), Scrubber())
+    server = own_server(HeldPort())
     server.start("m")
     found = subprocess.run(["ps", "-o", "ppid=", "-p", str(processes(notes)[0])], capture_output=True, check=True)
     os.kill(int(found.stdout), signal.SIGKILL)
     server.stop()
+    assert ended(notes)
+
+
+def own_server(port: HeldPort) -> OwnServer:
+    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+    environment = {**os.environ, "VLLM_API_KEY": "k"}
+    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+
+
+def test_its_port_is_nobody_elses_until_it_starts(notes: Path) -> None:
+    port = HeldPort()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port.number))
+    server = own_server(port)
+    server.start("m")
+    server.stop()
+    assert ended(notes)
+
+
+@pytest.mark.parametrize("model", ["other", None])
+def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None) -> None:
+    """Whether it serves another model or wants another key, ours has found no place."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            refused = model is None and self.path != "/health"
+            self.send_response(401 if refused else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": [{"id": model}]}).encode())
+
+    port = HeldPort()
+    port.let_go()
+    with ThreadingHTTPServer(("127.0.0.1", port.number), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        with pytest.raises(UserError, match=r"did not start: .*in use") as caught:
+            own_server(port).start("m")
+        other.shutdown()
+    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
     assert ended(notes)
 
 
@@ -286,29 +409,25 @@ def test_without_vllm_one_line_says_what_to_install(
     assert "\n" not in caught.value.what + caught.value.hint
 
 
+def test_a_processor_beside_a_gpu_takes_a_build_for_processors(
+    notes: Path, load: Load, llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert load(llama_folder).engine == "vLLM 0.32.0+cpu"
+    other = tmp_path / "vllm"
+    other.write_text("#!/bin/sh\necho 0.32.0\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("ADVISOR_VLLM", str(other))
+    with pytest.raises(UserError, match="vLLM takes the GPU unless it is built for processors"):
+        load(llama_folder)
+    assert not notes.exists()
+
+
 def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, load: Load, tmp_path: Path) -> None:
     for name, message in {"": "names no model", str(tmp_path): "has no config.json", "./none": "no such model"}.items():
         with pytest.raises(UserError, match=message):
             load(name)
     assert not notes.exists()
-
-
-def test_workers_are_refused(notes: Path, llama_folder: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_refused, args=(theirs, f"vllm:{llama_folder}"), daemon=True)
-    process.start()
-    assert ours.poll(GONE) and "leave --workers out" in ours.recv()
-    process.join(GONE)
-
-
-def _refused(line: Any, name: str) -> None:
-    from advisor.models.hosted import vllm
-
-    try:
-        vllm.load(name, Loading())
-    except UserError as error:
-        line.send(error.hint)
 
 
 def test_it_is_loaded_by_its_name_and_found_from_elsewhere(
