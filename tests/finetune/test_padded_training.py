@@ -15,6 +15,7 @@ from finetune import adapter
 from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer, parts_of
 from tests.models.local.counted import Counted
+from tests.models.local.readers import OnGPU
 
 SMALL = {
     "hidden_size": 32,
@@ -54,7 +55,8 @@ def test_the_loss_is_that_of_the_rows_alone(
 ) -> None:
     name, changed = KINDS[kind]
     model = loaded(folder_of("model", AutoConfig.for_model(name, **SMALL, **changed)))
-    model.reader.launches = launches
+    if launches:
+        model.reader = OnGPU(model.module)
     total = 0.0
     with torch.inference_mode():
         for row in ROWS:
@@ -66,21 +68,35 @@ def test_the_loss_is_that_of_the_rows_alone(
     assert first == pytest.approx(total / sum(len(row.answer) for row in ROWS), abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["a window", "a turn"])
+def test_how_a_model_reads_long_rows_is_tried_before_it_is_trained(
+    kind: str, folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
+) -> None:
+    """With an adapter that drops some of its input, no row says twice the same."""
+    name, changed = KINDS[kind]
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **SMALL, **changed)))
+    with adapter.inserted(model, adapter.configuration(4, 8, 0.5)) as wrapped:
+        trainer = Trainer(model, wrapped, Schedule(1e-1, 2, 2))
+        trainer.train([ROWS[0], ROWS[2]], (), seed=0)  # short ones; behind them the adapter says something
+        trainer.gradients(ROWS)
+    assert model.reader.padded.habits is not None
+
+
 def test_a_gpu_is_given_the_kernels_of_one_padded_pass(
     llama: LocalModel, rows_of: Callable[..., list[TokenRow]], lessons: Any
 ) -> None:
     rows = rows_of(llama, lessons)
-    assert llama.reader.padded.habits  # tried when a model is loaded on a GPU
+    own, on_gpu = llama.reader, OnGPU(llama.module)
     with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
         trainer = Trainer(llama, wrapped, Schedule(1e-3, 1, len(rows)))
         ids = torch.randint(5, 60, (len(rows), 30))
         mask = (torch.arange(30) < 30 - torch.arange(len(rows))[:, None]).long()
         plain = Counted.of(lambda: wrapped(ids, mask, labels=ids, use_cache=False).loss.backward())
-        llama.reader.launches = True
+        llama.reader = on_gpu
         try:
             padded = Counted.of(lambda: trainer.gradients(rows))
         finally:
-            llama.reader.launches = False
+            llama.reader = own
     assert padded.kernels <= 1.25 * plain.kernels
 
 

@@ -36,8 +36,6 @@ class Reader:
     Attributes:
         packs: whether its rows can be read without padding, one behind the other, as far as they fit its `window`.
         window: tokens of the longest row that can; None where there is no bound.
-        launches: whether launching kernels is what takes time, as on a GPU: rows are then padded, and continued in
-            place.
         fused: reads its layers without Transformers around them, where they are of a known kind and packed.
         key: of the adaptation that the module computes with, by which prefixes are kept apart; empty for its own.
     """
@@ -47,7 +45,6 @@ class Reader:
         self.key = ""
         self.window = window(module.config)
         self.turn = RopeTurn.of(module.config)
-        self.launches = self.device.type != "cpu"
         self._prefixes: OrderedDict[tuple[str, bool, tuple[int, ...]], Prefix | Beginning] = OrderedDict()
         self.fused: FusedLayers | None = None
         self.packs = may_pack(module) and self._packing_agrees()
@@ -55,12 +52,17 @@ class Reader:
             self.fused = FusedLayers(module)
             if not self._packing_agrees():
                 self.fused = None
-        if self.launches or not self.packs:
-            assert self.padded  # tried here, not in the first call, which may be under the clock
+        if self.launches or not self.packs or self.window is not None or self.turn is not None:
+            _ = self.padded  # tried here, not in the first call, which may be under the clock, or train an adapter
 
     @property
     def device(self) -> torch.device:
         return torch.device(self.module.device)
+
+    @cached_property
+    def launches(self) -> bool:
+        """Whether launching kernels is what takes time, as on a GPU: rows are then padded, and continued in place."""
+        return self.device.type != "cpu"
 
     def forget(self) -> None:
         """Drop the prefixes kept from earlier calls."""
