@@ -170,6 +170,7 @@ class LocalModel(LanguageModel):
         found: dict[int, float] = {}
 
         def read(batch: Sequence[int]) -> None:
+            self.reader.turn_afresh()
             totals = likelihoods(self.module, self.head, [rows[i] for i in batch])
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))

@@ -80,6 +80,11 @@ class Reader:
         """Whether rows of at most so many tokens are read in packed form."""
         return self.packs and not self.launches and (self.window is None or longest <= self.window)
 
+    def turn_afresh(self) -> None:
+        """Let frequencies that grow with the longest row so far be those of the rows that are read next."""
+        if self.turn is not None and self.turn.each:
+            afresh(self.module)
+
     def alike(self, lengths: Sequence[int], more: int) -> Iterator[list[int]]:
         """Numbers of the rows that may be read together; up to `more` tokens may follow each.
 
@@ -196,8 +201,7 @@ class Reader:
 
     def _across(self, longest: int, more: int) -> bool:
         """Whether these rows cross the turn, for which frequencies are then made ready."""
-        if self.turn is not None and self.turn.each:
-            afresh(self.module)
+        self.turn_afresh()
         return self._side(longest, more) == "across"
 
     def _shared_prefix(self, rows: Sequence[Encoded], more: int) -> int:
