@@ -142,11 +142,11 @@ def _owner(name: str) -> str:
 
 
 def _unread(name: str, said: dict[str, set[type]]) -> str:
-    """The largest part around a layer through which no text passed."""
+    """The largest part around a layer through which no text passed; the layer itself where one passed through all."""
     steps = _alike(name).split(".")
     around = [".".join(steps[:length]) for length in range(1, len(steps))]
     asked = [f"{place}." for place, kinds in said.items() if kinds]
-    return next(place for place in around if not any(one.startswith(f"{place}.") for one in asked))
+    return next((place for place in around if not any(one.startswith(f"{place}.") for one in asked)), name)
 
 
 def _places(names: tuple[str, ...]) -> str:
