@@ -12,6 +12,7 @@ import torch
 
 from advisor.disk import no_room
 from advisor.errors import UserError
+from advisor.models.local.device import device_of
 from advisor.models.local.shortage import out_of_memory, spare
 from advisor.models.store import cache_folder, scratch
 
@@ -82,7 +83,7 @@ class Originals:
 
     def _choose(self, names: frozenset[str]) -> Place | None:
         size = self.size(names)
-        if spare(size, self._module.device):
+        if spare(size, device_of(self._module)):
             return "memory"
         return "disk" if _free_on_disk() > DISK_LEFT * size else None
 

@@ -12,6 +12,7 @@ import torch
 
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN, packed_attention
+from advisor.models.local.device import device_of
 from advisor.models.local.fused import FusedLayers, known
 from advisor.models.local.kv import may_pack, window
 from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows, chunks
@@ -57,7 +58,7 @@ class Reader:
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.module.device)
+        return device_of(self.module)
 
     @cached_property
     def launches(self) -> bool:
