@@ -15,6 +15,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft
 from peft.tuners.lora import LoraLayer, ParamWrapper
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from advisor.errors import NotApplicable
 from advisor.models import Attached, Merged
@@ -166,6 +167,13 @@ class Layer:
         return not holds_numbers(getattr(self.base, self.part, None))
 
     @property
+    def can_be_rebuilt(self) -> bool:
+        """Whether PEFT tells what the adapter adds to these codes (not of GPTQ's and AWQ's), and they are those of a
+        linear layer, not of experts or a layer whose weight is transposed."""
+        tells = hasattr(self.peft, "get_delta_weight") and not isinstance(self.peft, ParamWrapper)
+        return tells and not isinstance(self.base, Conv1D)
+
+    @property
     def part(self) -> str:
         """Which of its parameters is changed; experts hold several matrices, adapted one by one."""
         return str(getattr(self.peft, "parameter_name", "weight"))
@@ -233,13 +241,8 @@ def rebuilt(model: LocalModel, layers: Sequence[Layer], state: State) -> Rebuilt
     away what was learned.
 
     Args:
-        layers: as `layers_of` finds them.
-
-    Raises:
-        NotApplicable: some of them cannot be rebuilt.
+        layers: as `layers_of` finds them, each of which can be rebuilt.
     """
-    if any(isinstance(layer.peft, ParamWrapper) for layer in layers):
-        raise NotApplicable("the adapter cannot be merged into the codes of experts; serve=attached leaves them alone")
 
     def attach(module: Any) -> Callable[[], None]:
         own: list[tuple[Any, str, Any]] = []

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from advisor.models.local.device import device_of
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
 from advisor.models.local.shortage import left, not_enough
@@ -79,7 +80,7 @@ def kept_bytes(module: Any, longest: int, checkpointing: bool) -> int:
     text = module.config.get_text_config(decoder=True)
     layers, width = int(text.num_hidden_layers), int(module.dtype.itemsize)
     heads = getattr(text, "num_attention_heads", None) or 1
-    attention = heads * longest // 2 * width if module.device.type == "cpu" else 0
+    attention = heads * longest // 2 * width if device_of(module).type == "cpu" else 0
     if checkpointing:
         return passing_bytes(module) + attention + int(layers * text.hidden_size * width)
     return passing_bytes(module, layers) + int(layers * attention)

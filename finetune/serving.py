@@ -17,7 +17,7 @@ def served(asked: Serve, model: LocalModel, config: LoraConfig, state: adapter.S
     """The adapter as the model takes it, and what a reader has to know of that; nothing where it is merged in memory.
 
     Merged it answers at the speed of the base model. The originals are kept beside, in memory, else on disk; where
-    neither has room, the adapter is attached, whatever was asked for.
+    neither has room, or codes cannot be rebuilt, the adapter is attached, whatever was asked for.
     """
     if asked == "attached":
         return adapter.attached(config, state), f"{ATTACHED}."
@@ -25,6 +25,9 @@ def served(asked: Serve, model: LocalModel, config: LoraConfig, state: adapter.S
     if any(layer.of_codes for layer in layers):
         if asked == "auto":
             return adapter.attached(config, state), f"{ATTACHED}, which are quantised."
+        if not all(layer.can_be_rebuilt for layer in layers):
+            reason = "since PEFT cannot add an adapter to codes of this kind"
+            return adapter.attached(config, state), f"{ATTACHED}, {reason}."
         note = (
             "The adapter was merged into the weights that the quantised ones stand for; they were not quantised again."
         )

@@ -15,6 +15,8 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from advisor.models.local.device import device_of
+
 ALL = "all-linear"  # PEFT's name of all linear layers but the output layer
 PROBE = 8  # tokens sent through; an expert that none of them chooses is told by the others of its layer
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
@@ -109,7 +111,7 @@ def _said(module: Any) -> dict[str, set[type]]:
 
     hooks = [part.register_forward_hook(noting(_alike(name))) for name, part in module.named_modules()]
     try:
-        module(input_ids=torch.arange(PROBE, device=module.device)[None] + 5, use_cache=False)
+        module(input_ids=torch.arange(PROBE, device=device_of(module))[None] + 5, use_cache=False)
     finally:
         for hook in hooks:
             hook.remove()
@@ -142,11 +144,11 @@ def _owner(name: str) -> str:
 
 
 def _unread(name: str, said: dict[str, set[type]]) -> str:
-    """The largest part around a layer through which no text passed."""
+    """The largest part around a layer through which no text passed; the layer itself where one passed through all."""
     steps = _alike(name).split(".")
     around = [".".join(steps[:length]) for length in range(1, len(steps))]
     asked = [f"{place}." for place, kinds in said.items() if kinds]
-    return next(place for place in around if not any(one.startswith(f"{place}.") for one in asked))
+    return next((place for place in around if not any(one.startswith(f"{place}.") for one in asked)), name)
 
 
 def _places(names: tuple[str, ...]) -> str:

@@ -48,12 +48,13 @@ def at_once(candidates: Sequence[Candidate], examples: Sequence[TokenRow]) -> in
 
 
 def joinable(candidates: Sequence[Candidate]) -> bool:
-    """Whether rows of any length can be packed, and every adapter is plain LoRA on a linear layer (those of experts are
-    not)."""
+    """Whether rows of any length can be packed, every adapter is plain LoRA on a linear layer (those of experts are
+    not), and memory has room for what all layers compute."""
     layers = [module for module in candidates[0].wrapped.modules() if isinstance(module, LoraLayer)]
     plain = all(type(layer) is Linear and not layer.lora_variant for layer in layers)
     reader = candidates[0].model.reader
-    return plain and reader.packs and reader.window is None and reader.turn is None
+    short = any(candidate.trainer.history.checkpointing for candidate in candidates)
+    return plain and not short and reader.packs and reader.window is None and reader.turn is None
 
 
 class Together:

@@ -285,6 +285,7 @@ class Trainer:
         found = []
         for numbers in reader.alike(lengths, 0):
             part, packs = [rows[n] for n in numbers], reader.packs_rows(max(lengths[n] for n in numbers))
+            reader.turn_afresh()
             with nullcontext() if packs else self._checkpointed():
                 hidden, targets = self._packed(part) if packs else _padded(self.model, part)
             found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))

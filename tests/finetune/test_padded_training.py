@@ -15,6 +15,7 @@ from finetune import adapter
 from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer, parts_of
 from tests.models.local.counted import Counted
+from tests.models.local.readers import OnGPU
 
 SMALL = {
     "hidden_size": 32,
@@ -33,10 +34,12 @@ LONG = {
     "original_max_position_embeddings": 64,
     "rope_theta": 10_000.0,
 }
+GROWING = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10_000.0}
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "a window": ("mistral", {"sliding_window": 32}),
     "a turn": ("phi3", {"pad_token_id": 0, "rope_parameters": LONG, "original_max_position_embeddings": 64}),
     "neither": ("llama", {}),
+    "frequencies that grow": ("llama", {"max_position_embeddings": 64, "rope_parameters": GROWING}),
 }
 STEM = tuple(range(20, 40))
 ROWS = [
@@ -53,11 +56,13 @@ def test_the_loss_is_that_of_the_rows_alone(
     kind: str, launches: bool, folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
 ) -> None:
     name, changed = KINDS[kind]
-    model = loaded(folder_of("model", AutoConfig.for_model(name, **SMALL, **changed)))
-    model.reader.launches = launches
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    if launches:
+        model.reader = OnGPU(model.module)
     total = 0.0
     with torch.inference_mode():
         for row in ROWS:
+            model.reader.turn_afresh()
             ids = torch.tensor([[*row.prompt, *row.answer[:-1]]])
             said = model.module(ids, use_cache=False).logits[0].double().log_softmax(-1)[len(row.prompt) - 1 :]
             total -= sum(said[place, token].item() for place, token in enumerate(row.answer))
@@ -66,21 +71,35 @@ def test_the_loss_is_that_of_the_rows_alone(
     assert first == pytest.approx(total / sum(len(row.answer) for row in ROWS), abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["a window", "a turn"])
+def test_how_a_model_reads_long_rows_is_tried_before_it_is_trained(
+    kind: str, folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
+) -> None:
+    """With an adapter that drops some of its input, no row says twice the same."""
+    name, changed = KINDS[kind]
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    with adapter.inserted(model, adapter.configuration(4, 8, 0.5)) as wrapped:
+        trainer = Trainer(model, wrapped, Schedule(1e-1, 2, 2))
+        trainer.train([ROWS[0], ROWS[2]], (), seed=0)  # short ones; behind them the adapter says something
+        trainer.gradients(ROWS)
+    assert model.reader.padded.habits is not None
+
+
 def test_a_gpu_is_given_the_kernels_of_one_padded_pass(
     llama: LocalModel, rows_of: Callable[..., list[TokenRow]], lessons: Any
 ) -> None:
     rows = rows_of(llama, lessons)
-    assert llama.reader.padded.habits  # tried when a model is loaded on a GPU
+    own, on_gpu = llama.reader, OnGPU(llama.module)
     with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
         trainer = Trainer(llama, wrapped, Schedule(1e-3, 1, len(rows)))
         ids = torch.randint(5, 60, (len(rows), 30))
         mask = (torch.arange(30) < 30 - torch.arange(len(rows))[:, None]).long()
         plain = Counted.of(lambda: wrapped(ids, mask, labels=ids, use_cache=False).loss.backward())
-        llama.reader.launches = True
+        llama.reader = on_gpu
         try:
             padded = Counted.of(lambda: trainer.gradients(rows))
         finally:
-            llama.reader.launches = False
+            llama.reader = own
     assert padded.kernels <= 1.25 * plain.kernels
 
 

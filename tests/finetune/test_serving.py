@@ -169,6 +169,34 @@ def test_a_quantised_base_is_trained_and_served(
     assert_untouched(model, before)
 
 
+def test_where_codes_cannot_be_rebuilt_the_adapter_is_attached(
+    wide_folder: Path, curriculum: TrainingSet, prompts_of: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEFT's layers beside the codes of GPTQ and AWQ do not tell what an adapter adds."""
+    pytest.importorskip("bitsandbytes", reason="the extra qlora is not installed")
+    model = load_model(str(wide_folder), embedder=str(wide_folder), device="cpu", dtype="float32", quantize="4bit")
+    assert isinstance(model, LocalModel)
+    monkeypatch.delattr("peft.tuners.lora.bnb.Linear4bit.get_delta_weight")
+    tuned = replace(LORA, serve="merged").tune(curriculum, model, seed=0)
+    assert isinstance(tuned.adaptation, Attached)
+    assert "codes of this kind" in " ".join(tuned.facts.notes)
+    assert not torch.equal(scores(model, prompts_of, tuned.adaptation), scores(model, prompts_of, None))
+
+
+@pytest.mark.parametrize("where", ["beyond every name" * 20, None], ids=["not to be reached", "no home"])
+def test_a_disk_that_cannot_be_asked_has_no_room(
+    where: str | None, llama: LocalModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / where) if where else "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert Originals(llama.module).place(dict(llama.module.named_parameters())) is None
+
+
 def test_dora_beside_eight_bits_is_refused_and_leaves_the_base(
     wide_folder: Path, curriculum: TrainingSet, bits_of: BitsOf, assert_untouched: Untouched
 ) -> None:

@@ -130,6 +130,15 @@ def test_one_that_breaks_down_does_not_touch_the_others(
     assert_same(sound, alone(exact, PLAIN, rows, rows[:3]), 1e-6)
 
 
+def test_where_one_needs_its_layers_computed_again_none_are_joined(
+    exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
+) -> None:
+    with entered(exact, RECIPES, seed=5) as candidates:
+        assert joinable(candidates)
+        candidates[2].trainer.history.checkpointing = True
+        assert not joinable(candidates)
+
+
 def test_on_a_cpu_each_is_trained_by_itself(
     exact: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
 ) -> None:

@@ -110,7 +110,7 @@ def part(
         query: shape (batch, heads, queries, size).
         key, value: shape (batch, key heads, keys, size); each key head serves as many heads in turn.
         causal: query i sees keys up to i.
-        mask: added to the logits, in the dtype of `query`, shape (batch or 1, 1, queries, keys).
+        mask: added to the logits, in the dtype of `query`, shape (batch or 1, 1, queries or 1, keys).
 
     Returns:
         The attention, shape as `query`, and the log of the sum of the exponentiated logits in float32, shape
@@ -126,7 +126,7 @@ def part(
     found = []
     for start in range(0, queries, most):
         place = slice(start, start + most)
-        hides = mask[:, :, place] if mask is not None else None
+        hides = mask[:, :, place] if mask is not None and mask.shape[2] > 1 else mask
         found.append(_by_logits(query[:, :, place], key, value, scale, hides, start if causal else None))
     if len(found) == 1:
         return found[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from advisor.models.local.device import device_memory
+from advisor.models.local.device import device_memory, device_of
 from advisor.models.local.kv import token_bytes
 from advisor.models.local.shortage import give_back, out_of_memory
 from advisor.models.render import Encoded
@@ -43,8 +43,8 @@ class Bounds:
         Zen 4 cores the 135M model answers 100 prompts of covid_faq in 39 s at once, in 67 s by 32.
         """
         weights = sum(p.numel() for p in module.parameters())
-        memory = device_memory(module.device) or 0
-        if module.device.type == "cpu":
+        memory = device_memory(module) or 0
+        if device_of(module).type == "cpu":
             rows = max(ROWS_AT_ONCE, min(ROWS_ON_CPU, int(WEIGHTS_AT_ONCE / weights)))
             share = SHARE_OF_CPU * memory
         else:

@@ -15,6 +15,7 @@ from transformers.pytorch_utils import Conv1D
 
 from advisor.models.clock import clock
 from advisor.models.contention import between
+from advisor.models.local.device import device_of
 
 SECONDS = 0.4  # spent on all shapes together; of each the fastest product counts
 TOKENS_ON_CPU, TOKENS_ON_GPU = 1024, 8192
@@ -85,12 +86,13 @@ def _shapes(base: Any) -> tuple[Counter[tuple[int, int]], int]:
 
 def _fastest(module: Any, outputs: int, inputs: int, seconds: float) -> tuple[int, float]:
     """Tokens and seconds of the fastest product within `seconds`."""
-    on_cpu = module.device.type == "cpu"
+    device = device_of(module)
+    on_cpu = device.type == "cpu"
     tokens = TOKENS_ON_CPU if on_cpu else TOKENS_ON_GPU
     while on_cpu and tokens > 64 and 2.0 * tokens * outputs * inputs > LARGEST_ON_CPU:
         tokens //= 2
-    numbers = torch.Generator(module.device)  # of its own: what is drawn here changes no approach's draws
-    kind = {"device": module.device, "dtype": module.dtype, "generator": numbers}
+    numbers = torch.Generator(device)  # of its own: what is drawn here changes no approach's draws
+    kind = {"device": device, "dtype": module.dtype, "generator": numbers}
     weight, texts = torch.rand(outputs, inputs, **kind), torch.rand(tokens, inputs, **kind)
     at_once = 1 if on_cpu else AT_ONCE_ON_GPU
     best, ends = math.inf, time.perf_counter() + seconds

@@ -66,6 +66,24 @@ def devices_of(module: Any) -> list[str]:
     return list(dict.fromkeys(f"cuda:{where}" if isinstance(where, int) else str(where) for where in placed.values()))
 
 
+def device_of(module: Any) -> torch.device:
+    """Where a model's tokens go in: where its embedding lies, or is brought to when it computes, as what else does not
+    fit is: to the first GPU that has any of it, else to the CPU."""
+    own = torch.device(module.device)
+    if own.type != "meta":  # what lies elsewhere meanwhile
+        return own
+    return next((place for place in _computing(module) if place.type != "cpu"), torch.device("cpu"))
+
+
+def _computing(module: Any) -> list[torch.device]:
+    """Devices that a model lies on, all but the disk."""
+    return [torch.device(where) for where in devices_of(module) if where not in {"disk", "meta"}]
+
+
+def _gpus_of(module: Any) -> list[torch.device]:
+    return [device for device in _computing(module) if device.type == "cuda"]
+
+
 def gpus() -> int:
     """How many GPUs of NVIDIA's or AMD's there are."""
     return torch.cuda.device_count()
@@ -110,23 +128,25 @@ def device_name(device: torch.device) -> str:
 
 def names_of(module: Any) -> str:
     """The names of what a model computes on: `2 x NVIDIA H200`; what lies on a disk is computed elsewhere."""
-    found = Counter(device_name(torch.device(where)) for where in devices_of(module) if where != "disk")
+    found = Counter(map(device_name, _computing(module)))
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in found.items())
 
 
-def reset_peak_memory(device: torch.device) -> None:
-    """Begin to watch memory anew."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+def reset_peak_memory(module: Any) -> None:
+    """Begin to watch a model's memory anew."""
+    if gpus := _gpus_of(module):
+        for gpu in gpus:
+            torch.cuda.reset_peak_memory_stats(gpu)
         return
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size
 
 
-def peak_memory(device: torch.device) -> int | None:
-    """Highest memory since the reset, in bytes: allocated on a GPU, resident in the process on a CPU."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
+def peak_memory(module: Any) -> int | None:
+    """Highest memory since the reset, in bytes: allocated on a model's GPUs, each at its highest, else resident in the
+    process; None where it cannot be told."""
+    if gpus := _gpus_of(module):
+        return sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus)
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -145,9 +165,9 @@ def usable_memory() -> int | None:
     return min(found, default=None)
 
 
-def device_memory(device: torch.device) -> int | None:
-    """Bytes of the GPU's memory, else of the machine's; None where it cannot be told."""
-    if device.type == "cuda":
-        found = int(torch.cuda.get_device_properties(device).total_memory)
+def device_memory(module: Any) -> int | None:
+    """Bytes of the memory of a model's GPUs, else of the machine's; None where it cannot be told."""
+    if gpus := _gpus_of(module):
+        found = sum(int(torch.cuda.get_device_properties(gpu).total_memory) for gpu in gpus)
         return min(found, limit() or found)
     return usable_memory()

@@ -23,7 +23,6 @@ TEXTS_AT_ONCE = 1024  # that are tokenised together
 SHORT = 100  # tokens; shorter texts of one length are attended in one call, of longer ones each is worth its own
 APART = 1e-3  # of the cosine of a text's two vectors; a wrong position moves it further, bfloat16 by 1e-4
 LONGEST = 2048  # tokens; of a longer text the logits of all tokens together would take too much memory
-# By what architectures that are not known here show that they do not read so.
 TRIED = ("A short text.", "A second one, which is somewhat longer than the first, so that it has to be padded.")
 
 

@@ -19,7 +19,7 @@ from advisor.models.language_model import Capabilities, Decoding, Generation, La
 from advisor.models.local import threads
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.ceiling import ceiling
-from advisor.models.local.device import devices_of, names_of, peak_memory, reset_peak_memory
+from advisor.models.local.device import device_of, devices_of, names_of, peak_memory, reset_peak_memory
 from advisor.models.local.greedy import Greedy
 from advisor.models.local.kv import passing_bytes, token_bytes
 from advisor.models.local.linear import arrange, let_go, prepare_to_learn
@@ -85,7 +85,7 @@ class LocalModel(LanguageModel):
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.module.device)
+        return device_of(self.module)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -170,6 +170,7 @@ class LocalModel(LanguageModel):
         found: dict[int, float] = {}
 
         def read(batch: Sequence[int]) -> None:
+            self.reader.turn_afresh()
             totals = likelihoods(self.module, self.head, [rows[i] for i in batch])
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
@@ -215,15 +216,15 @@ class LocalModel(LanguageModel):
         self.renderer.forget()
         if self.thinking is not None:
             self.thinking.forget()
-        reset_peak_memory(self.device)
+        reset_peak_memory(self.module)
 
     def use_threads(self, number: int) -> None:
         """Compute on so many threads of the processor from now on, unless the user said how many there are to be."""
         threads.use(number)
 
     def peak_memory_bytes(self) -> int | None:
-        """Highest memory since `forget`: allocated on a GPU, resident in the process on a CPU."""
-        return peak_memory(self.device)
+        """Highest memory since `forget`: allocated on the GPUs, resident in the process on a CPU."""
+        return peak_memory(self.module)
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model: the weights that ran, how and where."""

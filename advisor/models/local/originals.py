@@ -12,6 +12,7 @@ import torch
 
 from advisor.disk import no_room
 from advisor.errors import UserError
+from advisor.models.local.device import device_of
 from advisor.models.local.shortage import out_of_memory, spare
 from advisor.models.store import cache_folder, scratch
 
@@ -82,12 +83,9 @@ class Originals:
 
     def _choose(self, names: frozenset[str]) -> Place | None:
         size = self.size(names)
-        if spare(size, self._module.device):
+        if spare(size, device_of(self._module)):
             return "memory"
-        folder: Path = cache_folder()
-        while not folder.exists():
-            folder = folder.parent
-        return "disk" if shutil.disk_usage(folder).free > DISK_LEFT * size else None
+        return "disk" if _free_on_disk() > DISK_LEFT * size else None
 
     def _copied(self, name: str, parameter: torch.Tensor, place: Place | None) -> torch.Tensor | None:
         if place == "memory":
@@ -127,6 +125,17 @@ class Originals:
     def _parameter(self, name: str) -> torch.Tensor:
         found: torch.Tensor = self._module.get_parameter(name)
         return found
+
+
+def _free_on_disk() -> int:
+    """Bytes; none where that cannot be told: the cache folder cannot be reached, or nobody can say where it is."""
+    try:
+        folder: Path = cache_folder()
+        while not folder.exists():
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
+    except (OSError, RuntimeError):
+        return 0
 
 
 def _as_bytes(tensor: torch.Tensor) -> torch.Tensor:

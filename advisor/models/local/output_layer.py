@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from advisor.errors import UserError
+from advisor.models.local.device import device_of
 
 PROBE = 8  # tokens; the last of them is changed to see whether earlier ones notice
 NOISE = 0.05  # of the largest logit: more than bfloat16 rounds, less than another formula changes
@@ -45,7 +46,7 @@ class OutputLayer:
         name = type(self.module).__name__
         if "past_key_values" not in inspect.signature(self.module.base_model.forward).parameters:
             raise UserError(f"{name} keeps no key-value cache, so it cannot be asked here", HINT)
-        ids = torch.arange(PROBE, device=self.module.device)[None] + 5
+        ids = torch.arange(PROBE, device=device_of(self.module))[None] + 5
         other = ids.clone()
         other[0, -1] += 1
         expected = self.module(input_ids=ids, use_cache=False).logits.float()

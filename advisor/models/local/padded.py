@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer, StaticLayer
 
 from advisor.models.clock import clock
+from advisor.models.local.device import device_of
 from advisor.models.local.scoring import ChoiceTree
 
 LARGEST_MASK = 2**26
@@ -97,9 +98,9 @@ class PaddedRows:
         self.width = max(self.lengths)
         self.cache = beginning.of(len(own)) if beginning else None
         ids, mask = laid_out(own, first)
-        self.mask = mask.to(self.module.device)
+        self.mask = mask.to(device_of(self.module))
         positions = (self.mask.cumsum(1) - 1).clamp(min=0)[:, first:]
-        ids = ids.to(self.module.device)
+        ids = ids.to(device_of(self.module))
         most = self._columns(ids.shape[0]) if self.manner.pieces else ids.shape[1]
         for start in range(0, ids.shape[1], most):
             clock.alarm()
@@ -178,8 +179,8 @@ class PaddedRows:
 
     def spread(self, tree: ChoiceTree) -> torch.Tensor:
         """Hidden states of all of the tree's nodes behind each row, shape (rows, nodes, size), in one pass."""
-        nodes = tree.tokens.to(self.module.device)
-        positions = self._positions + 1 + tree.depths.to(self.module.device)
+        nodes = tree.tokens.to(device_of(self.module))
+        positions = self._positions + 1 + tree.depths.to(device_of(self.module))
         bias = hiding(seen(self.mask, 0, tree), self.module.dtype)
         return self._whole(nodes.expand(len(self.lengths), -1), positions, bias)
 
@@ -220,7 +221,7 @@ class WholeRows:
     def _read(self) -> torch.Tensor:
         states = []
         for row in self.rows:
-            ids = torch.tensor([row], device=self.module.device)
+            ids = torch.tensor([row], device=device_of(self.module))
             states.append(self.module.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, -1])
         return torch.cat(states)
 

@@ -9,6 +9,7 @@ import torch
 
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN
+from advisor.models.local.device import device_of
 from advisor.models.local.kv import window
 from advisor.models.local.padded import (
     TOKENS_AT_ONCE,
@@ -81,7 +82,7 @@ class PaddedReader:
         """Hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes, size)."""
         found: list[torch.Tensor] = []
         order: list[int] = []
-        most = ON_CPU if self.module.device.type == "cpu" else TOKENS_AT_ONCE
+        most = ON_CPU if device_of(self.module).type == "cpu" else TOKENS_AT_ONCE
         for chunk in self._chunks(own, len(tree.tokens), most):
             clock.alarm()
             found.append(self._nodes([own[row] for row in chunk], beginning, tree))
@@ -103,7 +104,7 @@ class PaddedReader:
     def _at_once(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
         """Prompts and nodes in one pass."""
         first = beginning.length if beginning else 0
-        device = self.module.device
+        device = device_of(self.module)
         ids, mask = laid_out(own, first)
         longest = ids.shape[1]
         ids = torch.cat([ids, tree.tokens.expand(len(own), -1)], dim=1).to(device)
@@ -190,16 +191,16 @@ class PaddedReader:
         own = rows if beginning else [(*start, *row) for row in rows]
         found = self.nodes(own, beginning, tree)
         parts = [own] if self.habits.pads else [[row] for row in own]
-        token = tree.tokens[:1].to(self.module.device)
+        token = tree.tokens[:1].to(device_of(self.module))
         stepped = [
-            self.begin(part, beginning, 1, self.module.device.type != "cpu").step(token.expand(len(part)))
+            self.begin(part, beginning, 1, device_of(self.module).type != "cpu").step(token.expand(len(part)))
             for part in parts
         ]
         return found, torch.cat(stepped)
 
     def _alone(self, ids: Sequence[int]) -> torch.Tensor:
         """Last hidden states of a text as the model itself reads it, shape (tokens, size)."""
-        output = self.module.base_model(input_ids=torch.tensor([ids], device=self.module.device), use_cache=False)
+        output = self.module.base_model(input_ids=torch.tensor([ids], device=device_of(self.module)), use_cache=False)
         hidden: torch.Tensor = output.last_hidden_state[0]
         return hidden
 

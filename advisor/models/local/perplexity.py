@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from advisor.models.clock import clock
+from advisor.models.local.device import device_of
 from advisor.models.local.scoring import LOGITS_AT_ONCE
 from advisor.models.render import Encoded
 
@@ -20,7 +21,7 @@ def likelihoods(module: Any, head: Callable[[torch.Tensor], torch.Tensor], rows:
         head: from hidden states to logits over the vocabulary.
         rows: tokens of texts; those of the stem are read and not judged, at least one of each row.
     """
-    device = module.device
+    device = device_of(module)
     lengths = [len(row.ids) for row in rows]
     ids = torch.zeros(len(rows), max(lengths), dtype=torch.long)
     mask = torch.zeros_like(ids)

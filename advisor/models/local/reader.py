@@ -12,6 +12,7 @@ import torch
 
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN, packed_attention
+from advisor.models.local.device import device_of
 from advisor.models.local.fused import FusedLayers, known
 from advisor.models.local.kv import may_pack, window
 from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows, chunks
@@ -36,8 +37,6 @@ class Reader:
     Attributes:
         packs: whether its rows can be read without padding, one behind the other, as far as they fit its `window`.
         window: tokens of the longest row that can; None where there is no bound.
-        launches: whether launching kernels is what takes time, as on a GPU: rows are then padded, and continued in
-            place.
         fused: reads its layers without Transformers around them, where they are of a known kind and packed.
         key: of the adaptation that the module computes with, by which prefixes are kept apart; empty for its own.
     """
@@ -47,7 +46,6 @@ class Reader:
         self.key = ""
         self.window = window(module.config)
         self.turn = RopeTurn.of(module.config)
-        self.launches = self.device.type != "cpu"
         self._prefixes: OrderedDict[tuple[str, bool, tuple[int, ...]], Prefix | Beginning] = OrderedDict()
         self.fused: FusedLayers | None = None
         self.packs = may_pack(module) and self._packing_agrees()
@@ -55,12 +53,17 @@ class Reader:
             self.fused = FusedLayers(module)
             if not self._packing_agrees():
                 self.fused = None
-        if self.launches or not self.packs:
-            assert self.padded  # tried here, not in the first call, which may be under the clock
+        if self.launches or not self.packs or self.window is not None or self.turn is not None:
+            _ = self.padded  # tried here, not in the first call, which may be under the clock, or train an adapter
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.module.device)
+        return device_of(self.module)
+
+    @cached_property
+    def launches(self) -> bool:
+        """Whether launching kernels is what takes time, as on a GPU: rows are then padded, and continued in place."""
+        return self.device.type != "cpu"
 
     def forget(self) -> None:
         """Drop the prefixes kept from earlier calls."""
@@ -77,6 +80,11 @@ class Reader:
     def packs_rows(self, longest: int) -> bool:
         """Whether rows of at most so many tokens are read in packed form."""
         return self.packs and not self.launches and (self.window is None or longest <= self.window)
+
+    def turn_afresh(self) -> None:
+        """Let frequencies that grow with the longest row so far be those of the rows that are read next."""
+        if self.turn is not None and self.turn.each:
+            afresh(self.module)
 
     def alike(self, lengths: Sequence[int], more: int) -> Iterator[list[int]]:
         """Numbers of the rows that may be read together; up to `more` tokens may follow each.
@@ -194,8 +202,7 @@ class Reader:
 
     def _across(self, longest: int, more: int) -> bool:
         """Whether these rows cross the turn, for which frequencies are then made ready."""
-        if self.turn is not None and self.turn.each:
-            afresh(self.module)
+        self.turn_afresh()
         return self._side(longest, more) == "across"
 
     def _shared_prefix(self, rows: Sequence[Encoded], more: int) -> int:

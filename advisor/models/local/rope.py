@@ -59,7 +59,8 @@ def afresh(module: Any) -> None:
     """Let frequencies that grow with the longest row so far be those of the next one alone."""
     for part in module.modules():
         if hasattr(part, "max_seq_len_cached") and hasattr(part, "original_max_seq_len"):
-            part.max_seq_len_cached = part.original_max_seq_len
+            for name in [name for name in vars(part) if name.endswith("max_seq_len_cached")]:  # one a kind of layers
+                setattr(part, name, part.original_max_seq_len)
             for name, first in list(part.named_buffers(recurse=False)):
                 if name.endswith("original_inv_freq"):
                     setattr(part, name.replace("original_", ""), first.clone())

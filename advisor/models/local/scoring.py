@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from advisor.models.clock import clock
+from advisor.models.local.device import device_of
 from advisor.models.render import Encoded
 
 LOGITS_AT_ONCE = 1024  # rows of logits in memory: 200 MB of float32 at a vocabulary of 49,152
@@ -108,17 +109,17 @@ def scored_in_full(
         Shape (rows, choices).
     """
     choices = [tuple(token for _, token in path) for path in tree.steps]
-    totals = torch.zeros(len(rows), len(choices), device=module.device)
+    totals = torch.zeros(len(rows), len(choices), device=device_of(module))
     for number, row in enumerate(rows):
         for length in sorted(set(tree.lengths)):
             clock.alarm()
             places = [place for place, choice in enumerate(choices) if len(choice) == length]
-            ids = torch.tensor([row.ids + choices[place][:-1] for place in places], device=module.device)
+            ids = torch.tensor([row.ids + choices[place][:-1] for place in places], device=device_of(module))
             with clock.span("prefill", tokens=ids.numel()):
                 hidden = module.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, -length:]
             with clock.span("score"):
                 logits = head(hidden).float()
-                targets = torch.tensor([choices[place] for place in places], device=module.device)
+                targets = torch.tensor([choices[place] for place in places], device=device_of(module))
                 picked = logits.gather(-1, targets[..., None])[..., 0] - logits.logsumexp(-1)
                 totals[number, places] = picked.sum(1)
     return totals

@@ -11,6 +11,7 @@ from transformers import AutoConfig
 
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
+from tests.models.local.readers import OnGPU
 from tests.models.local.test_local_padded import KINDS, SMALL
 
 TOKENS = 24
@@ -28,7 +29,8 @@ def test_answers_are_those_of_generate(
 ) -> None:
     name, changed = KINDS[kind]
     model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
-    model.reader.launches = launches
+    if launches:
+        model.reader = OnGPU(model.module)
     ends = sorted(model.renderer.stop_ids)
     for prompt, answer in zip(prompts, model.generate(prompts, Decoding(TOKENS)), strict=True):
         ids = torch.tensor([model.renderer.encode(prompt, TOKENS).ids])

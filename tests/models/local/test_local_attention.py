@@ -56,6 +56,16 @@ def test_a_mask_hides_keys_from_each_row(dtype: torch.dtype, queries: int) -> No
     assert (total - logits.logsumexp(-1)).abs().max() < NEAR[dtype]
 
 
+def test_one_mask_for_all_queries_hides_from_those_of_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of values smaller than the keys, for which there is no kernel here, in parts of some queries."""
+    monkeypatch.setattr("advisor.models.local.attention.LOGITS_AT_ONCE", 2 * 6 * 30 * 4)
+    query, key, value = tensors(2, 10, 30, torch.float32)
+    seen = (torch.arange(30) < torch.tensor([30, 11])[:, None])[:, None, None]
+    mask = torch.zeros(2, 1, 1, 30).masked_fill_(~seen, -torch.inf)
+    attended, _ = part(query, key, value[..., :8], SCALE, mask=mask)
+    assert (attended.double() - exact(query, key, value[..., :8], seen)).abs().max() < NEAR[torch.float32]
+
+
 @pytest.fixture(params=[True, False], ids=["flash multiplies itself", "products"])
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on processors of either kind, whatever this one is."""

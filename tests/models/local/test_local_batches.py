@@ -64,12 +64,12 @@ def test_the_larger_the_model_the_fewer_prompts_at_once_on_a_cpu(weights: float,
 
 
 def test_on_a_gpu_half_of_what_the_weights_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.models.local.batches.device_memory", lambda device: 80 * 2**30)
+    monkeypatch.setattr("advisor.models.local.batches.device_memory", lambda module: 80 * 2**30)
     assert Bounds.of(sized(8 * 2**30, "cuda")) == Bounds(rows=512, tokens=32 * 2**20)
 
 
 def test_weights_that_fill_the_gpu_leave_the_usual_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.models.local.batches.device_memory", lambda device: 16 * 2**30)
+    monkeypatch.setattr("advisor.models.local.batches.device_memory", lambda module: 16 * 2**30)
     assert Bounds.of(sized(8 * 2**30, "cuda")).tokens == Bounds().tokens
 
 

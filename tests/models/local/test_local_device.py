@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from advisor.errors import UserError
+from advisor.models import Decoding, Prompt
 from advisor.models.local import device
+from advisor.models.local.engine import LocalModel
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:x", "cuda:99", "", "meta", "CPU0"])
@@ -81,8 +85,53 @@ def test_memory_is_the_machines_or_the_containers_where_that_is_less(
 
 
 def test_the_device_has_a_name_and_memory_is_watched() -> None:
-    cpu = torch.device("cpu")
-    assert device.device_name(cpu).strip()
-    device.reset_peak_memory(cpu)
-    peak = device.peak_memory(cpu)
+    module = SimpleNamespace(device=torch.device("cpu"))
+    assert device.device_name(module.device).strip()
+    device.reset_peak_memory(module)
+    peak = device.peak_memory(module)
     assert peak is None or peak > 10_000_000
+
+
+def test_memory_is_that_of_all_gpus_that_a_model_lies_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, reset = [7, 20, 300], []
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda gpu: sizes[gpu.index])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda gpu: reset.append(gpu.index))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: SimpleNamespace(total_memory=sizes[gpu.index]))
+    spread = {"embed": 0, "first": "cuda:2", "second": 2, "third": "cpu", "head": "disk"}
+    module = SimpleNamespace(device=torch.device("cuda:0"), hf_device_map=spread)
+    device.reset_peak_memory(module)
+    assert reset == [0, 2]
+    assert device.peak_memory(module) == device.device_memory(module) == 307
+    monkeypatch.setenv("ADVISOR_MEMORY_GB", "1e-7")
+    assert device.device_memory(module) == 100
+
+
+@pytest.mark.parametrize(
+    ("own", "spread", "expected"),
+    [
+        ("cuda:1", None, "cuda:1"),
+        ("cpu", {"embed": "cpu", "head": "disk"}, "cpu"),
+        ("meta", {"embed": "disk", "first": "cpu", "head": "disk"}, "cpu"),
+        ("meta", {"embed": "cpu", "first": 1, "head": 2}, "cuda:1"),
+    ],
+)
+def test_tokens_go_where_the_embedding_computes(own: str, spread: dict[str, object] | None, expected: str) -> None:
+    module = SimpleNamespace(device=torch.device(own), hf_device_map=spread)
+    assert device.device_of(module) == torch.device(expected)
+
+
+def test_an_embedding_may_lie_on_the_disk(llama: LocalModel, prompts: list[Prompt], tmp_path: Path) -> None:
+    parts = dict.fromkeys(["model.layers", "model.norm", "model.rotary_emb", "lm_head"], "cpu")
+    place = {"model.embed_tokens": "disk", **parts}
+    module = AutoModelForCausalLM.from_pretrained(
+        llama.source.id, device_map=place, offload_folder=tmp_path, dtype=torch.float32
+    )
+    assert module.device.type == "meta"
+    spread = LocalModel(module.eval(), llama.renderer, llama.source, llama.embedder)
+    assert spread.device.type == "cpu"
+    choices = ["red", "dark blue"]
+    found, wanted = (torch.tensor([s.totals for s in one.score(prompts, choices)]) for one in (spread, llama))
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    answers = [[a.text for a in one.generate(prompts, Decoding(3))] for one in (spread, llama)]
+    assert answers[0] == answers[1]
+    assert spread.log_likelihoods(["the sea"]) == pytest.approx(llama.log_likelihoods(["the sea"]), abs=1e-3)

@@ -18,6 +18,7 @@ from advisor.models.local.rope import afresh
 from advisor.models.local.scoring import ChoiceTree
 from advisor.models.render import Encoded
 from tests.models.local.counted import Counted
+from tests.models.local.readers import OnGPU
 
 SMALL = {
     "hidden_size": 32,
@@ -85,9 +86,8 @@ def module(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(params=["as it is", "not packed", "as on a GPU"])
 def reader(request: pytest.FixtureRequest, module: Any) -> Iterator[Reader]:
-    reader = Reader(module)
+    reader = OnGPU(module) if request.param == "as on a GPU" else Reader(module)
     reader.packs = reader.packs and request.param != "not packed"
-    reader.launches = request.param == "as on a GPU"
     with torch.inference_mode():
         yield reader
 
@@ -160,8 +160,7 @@ def test_rows_go_on_as_the_model_does(reader: Reader) -> None:
 def test_long_rows_are_read_in_pieces_where_that_changes_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a row that begins late, the first pieces are padding alone."""
     module = made(*KINDS[kind])
-    reader = Reader(module)
-    reader.launches = True
+    reader = OnGPU(module)
     rows, head = rows_of((3, 100, 40)), head_of(module)
     monkeypatch.setattr("advisor.models.local.padded.TOKENS_AT_ONCE", 24)
     monkeypatch.setattr("advisor.models.local.padded.LARGEST_MASK", 2000)
@@ -257,8 +256,7 @@ def test_a_gpu_is_given_few_kernels() -> None:
 
 def test_on_a_gpu_rows_go_on_in_place() -> None:
     module = made("qwen2", {})
-    reader = Reader(module)
-    reader.launches = True
+    reader = OnGPU(module)
     with torch.inference_mode():
         _, read = reader.begin(rows_of((3, 9, 5, 7)), 4)
         assert isinstance(read, PaddedRows)
@@ -276,8 +274,7 @@ def test_a_long_row_is_never_attended_all_at_once_on_a_gpu(kind: str, monkeypatc
     module = made(*KINDS[kind])
     if kind != "full attention":
         module.set_attn_implementation("eager")
-    reader = Reader(module)
-    reader.launches = True
+    reader = OnGPU(module)
     most = 2**19
     monkeypatch.setattr("advisor.models.local.padded.LARGEST_MASK", most)
     monkeypatch.setattr("advisor.models.local.padded.LOGITS_AT_ONCE", most)

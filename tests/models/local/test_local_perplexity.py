@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
+from transformers import AutoConfig
 
 from advisor.errors import UserError
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
+from tests.models.local.test_local_padded import GROWING, SMALL
 
 TEXTS = ["the handbook says", "the sea", "  working days\nand more of them, every one of them  ", "größe 日本", "a"]
 
@@ -35,6 +40,18 @@ def test_rows_that_are_read_together_do_not_notice_each_other(
     monkeypatch.setattr("advisor.models.local.perplexity.LOGITS_AT_ONCE", 3)
     assert any_model.log_likelihoods(TEXTS) == pytest.approx(together, abs=1e-3)
     assert any_model.log_likelihoods([]) == []
+
+
+def test_a_text_does_not_notice_a_longer_one_before_it(
+    folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
+) -> None:
+    """Not even where frequencies grow with every token."""
+    changed = {"max_position_embeddings": 16, "rope_parameters": GROWING}
+    model = loaded(folder_of("model", AutoConfig.for_model("llama", **(SMALL | changed))))
+    model.renderer.window = 512
+    long, longer = "the sea and the sky " * 8, "the sea and the sky " * 20
+    (alone,) = model.log_likelihoods([long])
+    assert model.log_likelihoods([longer, long])[1] == pytest.approx(alone, abs=1e-3)
 
 
 def test_a_text_beyond_the_window_is_refused(llama: LocalModel) -> None:
