@@ -21,7 +21,7 @@ from advisor.models.clock import clock
 from advisor.models.contention import look
 from advisor.models.embeddings import CachedEmbedder
 from advisor.models.load import SPREAD, Loading
-from advisor.models.local.device import choose_device, choose_dtype, emulated, gpus
+from advisor.models.local.device import choose_device, choose_dtype, device_of, emulated, gpus
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
@@ -156,14 +156,14 @@ def _finite(name: str, module: Any, renderer: Renderer) -> bool:
         UserError: it cannot be read: its code and its configuration disagree, or what quantised it does not run here.
     """
     try:
-        logits = module(input_ids=torch.tensor([renderer.sample], device=module.device)).logits
+        logits = module(input_ids=torch.tensor([renderer.sample], device=device_of(module))).logits
     except Exception as error:  # whatever code that reads a foreign config.json may raise
         if out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         if quantised(module):
             hint = "leave --quantize out, take other bits, or another device"
-            what = f"{name}: its quantised weights cannot be multiplied on {module.device}: {reason}"
+            what = f"{name}: its quantised weights cannot be multiplied on {device_of(module)}: {reason}"
             raise UserError(what, hint) from error
         raise UserError(
             f"{name}: {type(module).__name__} reads no prompt: {reason}", "compare its config.json"
