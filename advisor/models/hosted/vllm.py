@@ -315,8 +315,6 @@ def _environment(key: str, loading: Loading) -> dict[str, str]:
     found = _without_ours() | {"VLLM_API_KEY": key}
     if not loading.trust_remote_code:
         found["HF_HUB_OFFLINE"] = "1"
-    if choose_device(None).type == "cpu":
-        found.setdefault("VLLM_TARGET_DEVICE", "cpu")
     kind, _, number = (loading.device or "").partition(":")
     if kind == "cuda" and number.isdigit():
         there = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
@@ -326,7 +324,10 @@ def _environment(key: str, loading: Loading) -> dict[str, str]:
 
 def _without_ours() -> dict[str, str]:
     """This process's environment, without secrets and what is for it alone."""
-    return {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS} | QUIET
+    found = {name: value for name, value in without_secrets(os.environ).items() if name not in NOT_ITS} | QUIET
+    if choose_device(None).type == CPU:
+        found.setdefault("VLLM_TARGET_DEVICE", CPU)  # without it not even the version is said
+    return found
 
 
 def _options() -> list[str]:

@@ -27,6 +27,8 @@ DYING = """\
 
 
 def main() -> None:
+    if "VLLM_TARGET_DEVICE" not in os.environ and not Path("/dev/nvidia0").exists():
+        raise SystemExit("RuntimeError: Failed to infer device type")
     parser = argparse.ArgumentParser()
     parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("serve", choices=["serve"])

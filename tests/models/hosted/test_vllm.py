@@ -326,7 +326,7 @@ from advisor.models.hosted.keys import Scrubber
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
 port = HeldPort()
 command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-environment = {**os.environ, "VLLM_API_KEY": "k"}
+environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
 server = OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
 server.start("m")
 print("ready", flush=True)
@@ -361,7 +361,7 @@ def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
 
 def own_server(port: HeldPort) -> OwnServer:
     command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-    environment = {**os.environ, "VLLM_API_KEY": "k"}
+    environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
     return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
 
 
