@@ -169,7 +169,7 @@ class Prices:
         of a core times `hardware["cores"]`. Of a model that runs elsewhere it is the machine that asks; a server on
         this machine is taken to run on what its device is said to be, else on the processor.
         """
-        on_cpu = model.device.startswith("cpu") or model.place != "process"
+        on_cpu = model.device.startswith("cpu") or (model.place != "process" and not model.device.startswith("cuda"))
         names = [] if model.place == "network" else [model.device_name]
         if not on_cpu:
             names.append(str(hardware.get("device_name", "")))

@@ -240,6 +240,23 @@ def test_a_server_on_this_machine_costs_this_machine(tariff: Callable[..., Tarif
     assert found.hour.name == "4 processor cores"
 
 
+@pytest.mark.parametrize("place", ["process", "machine"])
+def test_several_gpus_cost_several(place: str, tariff: Callable[..., Tariff]) -> None:
+    one, two = (
+        tariff(load_prices(), provider="", place=place, device=device, device_name=name).hour
+        for device, name in (("cuda:0", "NVIDIA H100 80GB HBM3"), ("cuda:0, cuda:1", "2 x NVIDIA H100 80GB HBM3"))
+    )
+    assert one is not None and two is not None
+    assert (two.usd, two.name) == (2 * one.usd, f"2 x {one.name}")
+
+
+def test_a_gpu_without_a_price_is_not_paid_as_a_processor(tariff: Callable[..., Tariff]) -> None:
+    for place in ("process", "machine"):
+        found = tariff(load_prices(), provider="", place=place, device="cuda:0", device_name="A card of tomorrow")
+        assert found.hour is None
+        assert "No price is known for A card of tomorrow" in found.unknown
+
+
 def test_what_nobody_sells_has_no_price(tariff: Callable[..., Tariff]) -> None:
     for more, said in (
         ({"id": "unheard-of"}, "No price is known for unheard-of by openai, in genai-prices"),

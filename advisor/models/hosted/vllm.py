@@ -29,7 +29,7 @@ from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
-from advisor.models.load import ADAPTER, Loading, last_part
+from advisor.models.load import ADAPTER, SPREAD, Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
 from advisor.models.local.folder import check_folder
 from advisor.models.local.gguf import converted
@@ -84,7 +84,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
     source = _found(name, loading.trust_remote_code)
-    where = choose_device(None if loading.device == "auto" else loading.device)
+    where = choose_device(loading.device)
     if where.type == "cpu" and gpus() and CPU not in _version(*program):
         raise UserError(
             f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
@@ -104,7 +104,10 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, device_name(where)))
+    cards = gpus() if loading.device == SPREAD else 1
+    devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
+    named = f"{cards} x {device_name(where)}" if cards > 1 else device_name(where)
+    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, devices, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,13 @@ class Setup:
     Attributes:
         program: vLLM's.
         window: tokens that prompt and answer may take together.
-        dtype, device_name: as in `advisor.measuring.records.ModelFacts`.
+        dtype, device, device_name: as in `advisor.measuring.records.ModelFacts`.
     """
 
     program: tuple[str, ...]
     window: int
     dtype: str
+    device: str
     device_name: str
 
 
@@ -191,8 +195,8 @@ class VllmModel(ServedModel):
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
         source = {"quantisation": self._source.quantisation, "source": self._source.origin}
-        setup = {"dtype": self._setup.dtype, "device_name": self._setup.device_name, "engine": self.engine}
-        return {**super().describe(), **source, **setup}
+        setup = {name: getattr(self._setup, name) for name in ("dtype", "device", "device_name")}
+        return {**super().describe(), **source, **setup, "engine": self.engine}
 
 
 def _program(name: str) -> list[str]:
@@ -254,7 +258,7 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
     if source.quantisation is None:
         found += ["--load-format", "safetensors"]  # never what is pickled
-    if loading.device == "auto" and gpus() > 1:
+    if loading.device == SPREAD and gpus() > 1:
         found += ["--tensor-parallel-size", str(gpus())]
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
