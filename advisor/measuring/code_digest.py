@@ -15,7 +15,17 @@ from advisor.models.store import digest
 
 HOST = "advisor"
 ROOMS = ("errors.py", "tasks", "models", "approaches", "measuring")  # later rooms only judge what these recorded
-LIBRARIES = ("torch", "transformers", "peft", "optuna", "sentence-transformers", "faiss-cpu", "bm25s", "scikit-learn")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "optuna",
+    "sentence-transformers",
+    "faiss-cpu",
+    "bm25s",
+    "scikit-learn",
+)
 
 
 def program_of(approach: Approach, model: LanguageModel) -> str:

@@ -16,6 +16,7 @@ PACKAGES = (
     "torch",
     "transformers",
     "peft",
+    "bitsandbytes",
     "optuna",
     "sentence-transformers",
     "faiss-cpu",
