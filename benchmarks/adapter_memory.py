@@ -121,20 +121,20 @@ def child(folder: Path, step: list[str]) -> None:
             "embedded" if name == "embedded" else str(folder / name), device="cpu", dtype="bfloat16"
         )
         assert isinstance(model, LocalModel)
-        loading = _resident()
-        reset_peak_memory(model.device)
+        loading = _resident(model.module)
+        reset_peak_memory(model.module)
         weights = sum(p.nbytes for p in model.module.parameters())
         notes = (
             _adapt(model, folder / f"{name}-adapter")
             if step[0] == "adapt"
             else _do(model, step[1], folder / f"{name}-adapter")
         )
-    print(json.dumps(asdict(Measured(loading, _resident(), weights, time.perf_counter() - began, notes))))
+    print(json.dumps(asdict(Measured(loading, _resident(model.module), weights, time.perf_counter() - began, notes))))
 
 
-def _resident() -> int:
+def _resident(module: torch.nn.Module) -> int:
     """Bytes that were resident at most, since that was last reset."""
-    return peak_memory(torch.device("cpu")) or 0
+    return peak_memory(module) or 0
 
 
 def _make(folder: Path) -> None:

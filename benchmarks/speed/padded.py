@@ -78,10 +78,10 @@ def _long(options: Options, record: Record, shape: dict[str, Any]) -> None:
     for name, launches in (("padded", True), ("packed", False)):
         model.forget()
         model.reader.launches = launches
-        reset_peak_memory(model.device)
+        reset_peak_memory(model.module)
         try:
             model.score([prompt], ["red", "blue"])
-            seen[name] = peak_memory(model.device)
+            seen[name] = peak_memory(model.module)
         except NotEnoughMemory:
             seen[name] = None  # which is what is to be seen
     record.note(long_prompt=seen)
