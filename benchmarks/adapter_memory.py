@@ -114,7 +114,8 @@ def child(folder: Path, step: list[str]) -> None:
     began = time.perf_counter()
     if step == ["make"]:
         _make(folder)
-        loading, weights, notes = 0, 0, ()
+        loading, weights, peak = 0, 0, 0
+        notes: tuple[str, ...] = ()
     else:
         name = step[-1] if step[0] == "adapt" else step[0]
         model = advisor.load_model(
@@ -129,7 +130,8 @@ def child(folder: Path, step: list[str]) -> None:
             if step[0] == "adapt"
             else _do(model, step[1], folder / f"{name}-adapter")
         )
-    print(json.dumps(asdict(Measured(loading, _resident(model.module), weights, time.perf_counter() - began, notes))))
+        peak = _resident(model.module)
+    print(json.dumps(asdict(Measured(loading, peak, weights, time.perf_counter() - began, notes))))
 
 
 def _resident(module: torch.nn.Module) -> int:
