@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from advisor.models.load import EMBEDDERS, LOCAL, MODELS
+from advisor.models.load import EMBEDDERS, LOCAL, LOCAL_NAMES, MODELS
 from advisor.plugins import installed
 
 NAMES = {
     MODELS: (
         "Models (--model)",
-        "embedded, a public name, a folder, a .gguf file or BASE+ADAPTER_FOLDER: runs in this process",
+        f"{LOCAL_NAMES}: runs in this process",
     ),
     EMBEDDERS: ("Embedders (--embedder)", "embedded, a public name or a folder: runs in this process"),
 }

@@ -13,16 +13,17 @@ from typing import Any, get_args
 from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LabelsBy, LanguageModel
+from advisor.models.hosted.address import runs_here
 from advisor.models.languages import language_caveats
 from advisor.models.load import (
     CONCURRENCY,
     DEFAULT,
+    LOCAL_NAMES,
     Loading,
     ModelSource,
     Quantize,
     checked_bits,
     model_sources,
-    paid_elsewhere,
 )
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
 from advisor.tasks.power import MARGIN
@@ -31,7 +32,7 @@ from advisor.tasks.textfile import BOUNDS, FileBounds
 
 log = logging.getLogger(__name__)
 LIMITS = tuple(f.name for f in fields(Limits) if f.name not in SWITCHES)
-MODEL_NAMES = "embedded, a public name, a folder, a .gguf file or BASE+ADAPTER_FOLDER; advisor models lists more"
+MODEL_NAMES = f"{LOCAL_NAMES}; advisor models lists more"
 MOST_MB = 1_000_000
 TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", "name", "kind", "metric", "labels")
 
@@ -230,10 +231,12 @@ def sources_of(options: argparse.Namespace, task: Task) -> list[ModelSource]:
     """
     if options.out:
         there(Path(options.out))  # before the weights are read
-    given = options.model if isinstance(options.model, list) else [options.model] if options.model else []
+    given: Sequence[str] = (
+        options.model if isinstance(options.model, list) else [options.model] if options.model else []
+    )
     loading = loading_of(options, task)
     if not given and task.defaults.models:
-        return _quantised(model_sources(task.defaults.models, replace(loading, typed=False)), options.quantize)
+        given, loading = task.defaults.models, replace(loading, typed=False)
     return _quantised(model_sources(given or [DEFAULT], loading), options.quantize)
 
 
@@ -243,7 +246,7 @@ def _quantised(sources: Sequence[ModelSource], asked: Sequence[str]) -> list[Mod
     Raises:
         UserError: so many bits there are not, no such model runs here, or a model is asked for in two ways.
     """
-    here = [source.alias for source in sources if not paid_elsewhere(source.name)]  # vLLM's loader says so itself
+    here = [source.alias for source in sources if runs_here(source.name)]
     bits: dict[str, Quantize | None] = {}
     for text in asked:
         alias, _, number = text.rpartition("=")

@@ -26,6 +26,7 @@ MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
 CONCURRENCY = 8
 Quantize = Literal["4bit", "8bit"]
 SPREAD = "auto"  # the device that stands for all there are
+LOCAL_NAMES = "embedded, a public name, a folder, a .gguf file or BASE+ADAPTER_FOLDER"
 LOCAL = "local"
 """The loader of names without a scheme: `embedded`, a public name, a folder, a `.gguf` file."""
 ADAPTER = "adapter_config.json"  # PEFT's name
@@ -173,7 +174,8 @@ def load_model(
 
     Args:
         name: `embedded` (SmolLM2-135M-Instruct in Q4_1 from its package), a public name, a local folder, a `.gguf`
-            file, or a scheme that another package brings and what it is to load (`advisor models` lists them).
+            file, one of these with the folder of a LoRA adapter behind a plus, or a scheme that another package brings
+            and what it is to load (`advisor models` lists them).
         options: the fields of `Loading` by name: `embedder`, `device`, `dtype`, `alias`, `labels_by`, ...
 
     Raises:
@@ -253,7 +255,7 @@ def apart_from_adapter(name: str) -> tuple[str, str]:
 
 
 def weights_in(name: str) -> str:
-    """Whose weights a model runs, by its name: those by vLLM are named as those that run here."""
+    """Which weights a model runs, by its name: those by vLLM are named as those that run here."""
     return name.removeprefix(VLLM)
 
 
@@ -280,6 +282,8 @@ def checked_bits(what: str, bits: str | None) -> Quantize | None:
 def _whole(name: str) -> str:
     """A name with its paths in full, so that they are found from elsewhere."""
     weights = weights_in(name)
+    if not runs_here(weights):
+        return name
     base, adapter = apart_from_adapter(weights)
     parts = [_in_full(part) for part in (base, adapter) if part]
     return name.removesuffix(weights) + "+".join(parts)
@@ -287,7 +291,7 @@ def _whole(name: str) -> str:
 
 def _in_full(name: str) -> str:
     path = expanded(name)
-    return str(path.absolute()) if path.name and name != DEFAULT and path.exists() else name
+    return str(path.absolute()) if name != DEFAULT and path.exists() else name
 
 
 def load_embedder(

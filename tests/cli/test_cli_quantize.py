@@ -58,11 +58,7 @@ def test_what_cannot_be_is_said(asked: str, seen: str, hint: str, light_task: Ta
     assert hint in caught.value.hint
 
 
-def test_where_nothing_runs_here_no_bits_are_asked_for(light_task: Task) -> None:
+@pytest.mark.parametrize("name", ["http://127.0.0.1:9/v1#m", "vllm:embedded"])
+def test_where_nothing_runs_here_no_bits_are_asked_for(name: str, light_task: Task) -> None:
     with pytest.raises(UserError, match="no model runs here"):
-        sources_of(parsed("--model", "http://127.0.0.1:9/v1#m", "--quantize", "4bit"), light_task)
-
-
-def test_a_model_by_vllm_is_told_of_bits_and_says_that_it_takes_none(light_task: Task) -> None:
-    (source,) = sources_of(parsed("--model", "vllm:embedded", "--quantize", "4bit"), light_task)
-    assert source.loading.quantize == "4bit"
+        sources_of(parsed("--model", name, "--quantize", "4bit"), light_task)

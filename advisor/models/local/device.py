@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -128,15 +129,20 @@ def device_name(device: torch.device) -> str:
 
 def names_of(module: Any) -> str:
     """The names of what a model computes on: `2 x NVIDIA H200`; what lies on a disk is computed elsewhere."""
-    found = Counter(map(device_name, _computing(module)))
+    return in_words(map(device_name, _computing(module)))
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Names of devices, each once, with how many there are."""
+    found = Counter(names)
     return ", ".join(f"{count} x {name}" if count > 1 else name for name, count in found.items())
 
 
 def reset_peak_memory(module: Any) -> None:
     """Begin to watch a model's memory anew."""
-    if gpus := _gpus_of(module):
-        for gpu in gpus:
-            torch.cuda.reset_peak_memory_stats(gpu)
+    if cards := _gpus_of(module):
+        for card in cards:
+            torch.cuda.reset_peak_memory_stats(card)
         return
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size
@@ -145,8 +151,8 @@ def reset_peak_memory(module: Any) -> None:
 def peak_memory(module: Any) -> int | None:
     """Highest memory since the reset, in bytes: allocated on a model's GPUs, each at its highest, else resident in the
     process; None where it cannot be told."""
-    if gpus := _gpus_of(module):
-        return sum(int(torch.cuda.max_memory_allocated(gpu)) for gpu in gpus)
+    if cards := _gpus_of(module):
+        return sum(int(torch.cuda.max_memory_allocated(card)) for card in cards)
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
@@ -167,7 +173,7 @@ def usable_memory() -> int | None:
 
 def device_memory(module: Any) -> int | None:
     """Bytes of the memory of a model's GPUs, else of the machine's; None where it cannot be told."""
-    if gpus := _gpus_of(module):
-        found = sum(int(torch.cuda.get_device_properties(gpu).total_memory) for gpu in gpus)
+    if cards := _gpus_of(module):
+        found = sum(int(torch.cuda.get_device_properties(card).total_memory) for card in cards)
         return min(found, limit() or found)
     return usable_memory()

@@ -20,7 +20,7 @@ from advisor.models.clock import clock
 from advisor.models.embedder import Vectors
 from advisor.models.local.device import device_name
 from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
-from advisor.models.local.fitting import Weights, check_fits
+from advisor.models.local.fitting import Weights, check_room, in_half
 from advisor.models.local.folder import check_names
 from advisor.models.local.linear import arrange
 from advisor.models.local.packages import file_sha256
@@ -114,7 +114,8 @@ class SentenceEmbedder:
         if self.source.adapter is not None:
             raise UserError(f"{self.source.id}: is an adapter, and embedders are taken whole", "pass a merged folder")
         check_names(self.source.id, Path(self.source.path))
-        check_fits(Weights(self.source.id, self.source.path, self._dtype), self._device)
+        weights = Weights(self.source.id, self.source.path, self._dtype)
+        check_room(weights.called, weights.size, weights.mapped, self._device, lambda: in_half(weights))
         try:
             with clock.span("load"), telling(f"loading {self.source.id}", self._device):
                 model = SentenceTransformer(

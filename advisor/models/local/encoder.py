@@ -16,7 +16,7 @@ from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 from advisor.models.local.attention import FOREIGN, by_products, packed_attention
 from advisor.models.local.batches import ROWS_AT_ONCE, gathered, halving
 from advisor.models.local.kv import may_pack, passing_bytes, window
-from advisor.models.local.shortage import give_back, not_enough, out_of_memory
+from advisor.models.local.shortage import give_back, not_enough, out_of_memory, tell_shortage
 
 TOKENS_AT_ONCE = 8192  # of a batch
 TEXTS_AT_ONCE = 1024  # that are tokenised together
@@ -93,7 +93,8 @@ def reads_packed(model: Any) -> bool:
     expected = padded(model, TRIED).float()
     try:
         found = PackedEncoder(model).encode(TRIED).float()
-    except FOREIGN:
+    except FOREIGN as error:
+        tell_shortage(error)
         return False
     return found.shape == expected.shape and bool((cosine_similarity(found, expected) > 1 - APART).all())
 

@@ -158,7 +158,7 @@ class LocalModel(LanguageModel):
                 scores[i] = Scores(tuple(row), tree.lengths, len(e.ids), seconds, e.dropped, e.cut)
             progress.answered(len(batch))
 
-        for batch in self._batches(encoded, len(tree.tokens), self.bounds):
+        for batch in self._batches(encoded, len(tree.tokens), self.bounds, tree.deepest):
             halving(batch, score, self._too_large(encoded, len(tree.tokens)))
         return [scores[i] for i in range(len(prompts))]
 
@@ -249,15 +249,22 @@ class LocalModel(LanguageModel):
             "caveats": list(self.source.caveats),
             "labels_by": self.labels_by,
             "reasoning": self.thinking is not None,
-            "reads_once": self.reader.packs or self.reader.padded.habits is not None,
+            "reads_once": self.reader.reads_once,
         }
 
     def _tree_of(self, choices: tuple[str, ...]) -> ChoiceTree:
         return ChoiceTree.of([self.renderer.encode_answer(choice) for choice in choices], self.renderer.end_id)
 
-    def _batches(self, rows: Sequence[Encoded], extra: int, bounds: Bounds) -> Iterator[list[int]]:
-        """Numbers of the rows in batches, each of rows that may be read together; `extra` tokens may follow each."""
-        for numbers in self.reader.alike([len(row.ids) for row in rows], extra):
+    def _batches(
+        self, rows: Sequence[Encoded], extra: int, bounds: Bounds, deep: int | None = None
+    ) -> Iterator[list[int]]:
+        """Numbers of the rows in batches, each of rows that may be read together.
+
+        Args:
+            extra: tokens that may follow each.
+            deep: how many of them follow one another; all where None.
+        """
+        for numbers in self.reader.alike([len(row.ids) for row in rows], extra if deep is None else deep):
             for batch in batches([rows[number] for number in numbers], extra, bounds):
                 yield [numbers[place] for place in batch]
 

@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -25,7 +27,7 @@ _FLOATING = ("F64", "F32", "F16", "BF16")  # what is narrower is quantised, and 
 _INTEGERS = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}  # bytes; all others have one
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weights:
     """The weights in a folder as they will run.
 
@@ -42,11 +44,22 @@ class Weights:
     quantize: Quantize | None = None
     codes: bool = False
 
-    @property
+    @cached_property
+    def files(self) -> list[Path]:
+        """The safetensors files that are read of the folder, those that are there."""
+        there = {file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*.safetensors")}
+        return [self.folder / name for name in weights_read(self.folder, there) if name in there]
+
+    @cached_property
     def size(self) -> int:
         """Bytes in memory; 0 where that cannot be told."""
         narrow = BYTES[self.quantize] if self.quantize else None
-        return sum(_size(file, self.number_format.itemsize, narrow) for file in weight_files(self.folder))
+        return sum(_size(file, self.number_format.itemsize, narrow) for file in self.files)
+
+    @property
+    def mapped(self) -> int:
+        """Bytes of addresses that are taken while they are read."""
+        return TIMES_MAPPED * sum(file.stat().st_size for file in self.files)
 
     @property
     def called(self) -> str:
@@ -67,21 +80,22 @@ def check_fits(weights: Weights, where: torch.device, spread: bool = False) -> N
     Raises:
         NotEnoughMemory: they do not.
     """
-    size = weights.size
-    mapped = TIMES_MAPPED * sum(file.stat().st_size for file in weight_files(weights.folder))
-    if size >= LARGE:
+    if weights.size >= LARGE:
         free, whose = left(where)
         there = "" if free is None else f"; {size_in_words(free)} is free {whose}"
-        log.warning("note: %s takes about %s of memory%s", weights.called, size_in_words(size), there)
+        log.warning("note: %s takes about %s of memory%s", weights.called, size_in_words(weights.size), there)
     if not spread:
-        check_room(weights.called, size, mapped, where, _hint(weights, where))
+        check_room(weights.called, weights.size, weights.mapped, where, lambda: _lighter(weights, where))
 
 
-def _hint(weights: Weights, where: torch.device) -> str:
-    """What takes less."""
-    ways = [HINT]
-    if weights.number_format.itemsize == 4 and not weights.quantize:
-        ways.append("--dtype bfloat16 takes half")
+def in_half(weights: Weights) -> str:
+    """What helps where weights do not fit, whatever reads them."""
+    half = weights.number_format.itemsize == 4 and not weights.quantize
+    return f"{HINT}; --dtype bfloat16 takes half" if half else HINT
+
+
+def _lighter(weights: Weights, where: torch.device) -> str:
+    ways = [in_half(weights)]
     if weights.quantize != "4bit" and not weights.codes and where.type != "mps":
         smaller = replace(weights, quantize="4bit").size
         ways.append(f"--quantize 4bit takes {size_in_words(smaller)}")
@@ -90,10 +104,11 @@ def _hint(weights: Weights, where: torch.device) -> str:
     return "; ".join(ways)
 
 
-def check_room(what: str, size: int, mapped: int, where: torch.device, hint: str = HINT) -> None:
+def check_room(what: str, size: int, mapped: int, where: torch.device, hint: Callable[[], str] = lambda: HINT) -> None:
     """See that so many bytes are free.
 
     Args:
+        hint: what helps where they are not.
         mapped: bytes of files that take addresses meanwhile, but no memory that cannot be had back.
 
     Raises:
@@ -102,16 +117,10 @@ def check_room(what: str, size: int, mapped: int, where: torch.device, hint: str
     space = address_space()
     needed = mapped + (size if where.type == "cpu" else 0)
     if space is not None and needed > space:
-        raise lacking(what, needed, torch.device("cpu"), hint)
+        raise lacking(what, needed, torch.device("cpu"), hint())
     free, _ = left(where)
     if free is not None and size > free:
-        raise lacking(what, size, where, hint)
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that are read of a model's folder, those that are there."""
-    there = {file.relative_to(folder).as_posix() for file in folder.rglob("*.safetensors")}
-    return [folder / name for name in weights_read(folder, there) if name in there]
+        raise lacking(what, size, where, hint())
 
 
 def _size(file: Path, itemsize: int, narrow: float | None) -> int:

@@ -18,8 +18,7 @@ from transformers.activations import SiLUActivation
 from advisor.models.local.device import usable_memory
 from advisor.models.local.shortage import spare
 
-SHARE = 0.125  # of the memory that the arranged weights may take, once for each direction; not of what is free now, so
-# that a run which goes on later, or is copied, has the speed of the one before
+SHARE = 0.125  # of all memory, that the arranged weights may take, once for each direction, where so much is free too
 
 
 def arrange(module: nn.Module) -> None:

@@ -30,7 +30,7 @@ from advisor.models.local.gguf import converted
 from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
 from advisor.models.local.packages import MINILM, SMOLLM2
-from advisor.models.local.quantising import NAMES, checked, quantised, quantiser, unpacked
+from advisor.models.local.quantising import NAMES, check_codes, quantised, quantiser, unpacked
 from advisor.models.local.shortage import give_back, left, out_of_memory, telling
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
@@ -40,6 +40,7 @@ from advisor.models.store import scratch
 log = logging.getLogger(__name__)
 
 HINT = "pass a causal model with safetensors weights and a tokenizer"
+SURE = 0.5  # of the room on all devices; what takes less leaves none of its layers over, however they are divided
 ENOUGH = 2**50  # bytes, of a device that does not say what is free
 SHARE = 0.8  # of what is free of each device, for the weights of a model that is spread; the rest is for its numbers
 
@@ -66,16 +67,7 @@ def load(name: str, loading: Loading) -> LocalModel:
         if caveat := emulated(number_format, where):
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))
-        stored = None if is_gguf(source.path) else source.quantisation
-        bits = checked(name, stored, loading.quantize)
-        if source.adapter is not None and (codes := bits or stored):
-            raise UserError(
-                f"{name}: an adapter is merged into numbers, and the weights of its base are codes ({codes})",
-                "name the base in full precision and no --quantize, or take vllm:NAME, which serves it beside them",
-            )
-        if bits is not None:
-            before = f"{source.quantisation}, then " if source.quantisation else ""
-            source = replace(source, quantisation=before + NAMES[bits], revision=f"{source.revision}-{bits}")
+        check_codes(name, source.codes, loading.quantize, source.adapter is not None)
         folder = converted(source.path) if is_gguf(source.path) else source.path
         check_folder(name, folder)
         read = partial(_ready, source, folder, where, loading)
@@ -93,6 +85,9 @@ def load(name: str, loading: Loading) -> LocalModel:
         if loading.reasoning and thinking is None:
             caveats = (*caveats, "The model's chat template knows of no thoughts, so it answered without one.")
         source = replace(source, caveats=(*source.caveats, *caveats))
+        if bits := loading.quantize:
+            before = f"{source.quantisation}, then " if source.quantisation else ""
+            source = replace(source, quantisation=before + NAMES[bits], revision=f"{source.revision}-{bits}")
         return LocalModel(module, renderer, source, loading.load_embedder(), thinking)
 
 
@@ -112,9 +107,8 @@ def _ready(
     source: Source, folder: Path, where: torch.device, loading: Loading, number_format: torch.dtype
 ) -> tuple[Any, Renderer]:
     """The model on its device, in this number format, and its renderer."""
-    codes = loading.quantize is None and source.quantisation is not None and not is_gguf(source.path)
-    weights = Weights(source.id, folder, number_format, loading.quantize, codes)
-    check_fits(weights, where, loading.device == SPREAD)
+    weights = Weights(source.id, folder, number_format, loading.quantize, source.codes is not None)
+    check_fits(weights, where, _spread(where, loading))
     tokenizer = _tokenizer(source, folder, loading.trust_remote_code)
     module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
     if source.adapter is not None:
@@ -131,6 +125,11 @@ def _ready(
     return module.eval().requires_grad_(False), renderer
 
 
+def _spread(where: torch.device, loading: Loading) -> bool:
+    """Whether weights may lie on several devices; quantised ones stay on one."""
+    return loading.device == SPREAD and loading.quantize is None and where.type != "mps"
+
+
 def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str, Any]:
     """Where weights go as they are read, and how they are quantised, as `from_pretrained` takes it.
 
@@ -139,12 +138,12 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
     if loading.quantize:
         quantiser_of_it = quantiser(weights.name, loading.quantize, weights.number_format, where)
         return {"device_map": {"": where}, "quantization_config": quantiser_of_it}
-    if loading.device != SPREAD or where.type == "mps":
+    if not _spread(where, loading):
         return {"device_map": {"": where}}
     cards = [torch.device("cuda", number) for number in range(gpus())]
     free = {device.index: left(device)[0] for device in cards} | {"cpu": left(torch.device("cpu"))[0]}
     most = {device: ENOUGH if number is None else int(SHARE * number) for device, number in free.items()}
-    beyond = weights.size > sum(most.values())
+    beyond = not 0 < weights.size < SURE * sum(most.values())
     return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded") if beyond else None}
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftConfig, get_peft_model, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 
 from advisor.errors import UserError
@@ -26,6 +24,8 @@ def check_adapter(name: str, folder: Path) -> None:
     Raises:
         UserError: it holds no adapter, another kind of adapter, or pickled weights alone.
     """
+    from peft import LoraConfig, PeftConfig  # which takes a second to come, and most models need none of it
+
     if not (folder / ADAPTER).is_file():
         raise UserError(f"{name}: {folder} has no {ADAPTER}, so it is no adapter", "pass the folder that holds it")
     if not (folder / ADAPTER_WEIGHTS).is_file():
@@ -36,7 +36,7 @@ def check_adapter(name: str, folder: Path) -> None:
     try:
         config = PeftConfig.from_pretrained(str(folder))
     except Exception as error:  # whatever a foreign file makes of the reader
-        raise UserError(f"{folder / 'adapter_config.json'}: cannot be read: {error}", "copy it anew") from error
+        raise UserError(f"{folder / ADAPTER}: cannot be read: {error}", "copy it anew") from error
     if not isinstance(config, LoraConfig):
         kind = getattr(config.peft_type, "value", config.peft_type)
         raise UserError(f"{name}: the adapter is of the kind {kind}, not LoRA", "merge it into its base model yourself")
@@ -49,6 +49,9 @@ def merge(name: str, module: Any, folder: Path) -> Any:
     Raises:
         UserError: the adapter is not one of this model, or parts of the weights lie elsewhere.
     """
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from peft.tuners.lora import LoraLayer
+
     if len(devices_of(module)) > 1:
         raise UserError(
             f"{name}: an adapter is not merged into weights that are spread over {', '.join(devices_of(module))}",

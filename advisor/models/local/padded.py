@@ -144,7 +144,8 @@ class PaddedRows:
 
         In place it is done only where half of all are to go: for fewer it costs more than reading them on.
         """
-        kept = [row for row in range(len(self.lengths)) if row not in set(rows)]
+        gone = set(rows)
+        kept = [row for row in range(len(self.lengths)) if row not in gone]
         if self._bias is not None and 2 * len(kept) > len(self.lengths):
             return list(range(len(self.lengths)))
         index = torch.tensor(kept, device=self.mask.device)
@@ -214,16 +215,23 @@ class WholeRows:
 
     def drop(self, rows: Sequence[int]) -> list[int]:
         """As of `PaddedRows`."""
-        kept = [row for row in range(len(self.rows)) if row not in set(rows)]
+        gone = set(rows)
+        kept = [row for row in range(len(self.rows)) if row not in gone]
         self.rows = [self.rows[row] for row in kept]
         return kept
 
     def _read(self) -> torch.Tensor:
         states = []
         for row in self.rows:
-            ids = torch.tensor([row], device=device_of(self.module))
-            states.append(self.module.base_model(input_ids=ids, use_cache=False).last_hidden_state[:, -1])
+            states.append(alone(self.module, row)[-1:])
         return torch.cat(states)
+
+
+def alone(module: Any, ids: Sequence[int]) -> torch.Tensor:
+    """Last hidden states of a text as the model itself reads it, shape (tokens, size)."""
+    output = module.base_model(input_ids=torch.tensor([ids], device=device_of(module)), use_cache=False)
+    hidden: torch.Tensor = output.last_hidden_state[0]
+    return hidden
 
 
 def laid_out(own: Sequence[Sequence[int]], before: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,6 @@ import torch
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN
 from advisor.models.local.device import device_of
-from advisor.models.local.kv import window
 from advisor.models.local.padded import (
     TOKENS_AT_ONCE,
     Beginning,
@@ -18,13 +17,14 @@ from advisor.models.local.padded import (
     Manner,
     PaddedRows,
     WholeRows,
+    alone,
     hiding,
     laid_out,
     looks,
     seen,
 )
-from advisor.models.local.rope import RopeTurn
 from advisor.models.local.scoring import ChoiceTree
+from advisor.models.local.shortage import tell_shortage
 
 ON_CPU = 4096  # tokens of one forward pass that scores
 UNEVEN = 1 / 4  # of the longest row of a pass that another may be shorter by
@@ -45,26 +45,30 @@ class PaddedReader:
 
     Args:
         module: the Hugging Face model, in evaluation mode, on its device.
+        launches: as of `Reader`.
+        window: tokens that a sliding window shows; None where there is none.
+        turns: whether frequencies depend on the length of a row.
 
     Attributes:
         habits: what its cache allows; None where it allows nothing, and rows are read as a whole.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, launches: bool, window: int | None, turns: bool) -> None:
         self.module = module
-        self.window = window(module.config)
-        self.turns = RopeTurn.of(module.config) is not None
+        self.launches = launches
+        self.window = window
+        self.turns = turns
         self.habits: Habits | None = None
         self.habits = self._tried()
 
     def begin(
-        self, own: Own, beginning: Beginning | None, room: int, in_place: bool, turn: int | None = None
+        self, own: Own, beginning: Beginning | None, room: int, turn: int | None = None
     ) -> PaddedRows | WholeRows:
-        """Read rows to be continued by up to `room` tokens each, where it can be `in_place`; as in `PaddedRows`."""
+        """Read rows to be continued by up to `room` tokens each, as in `PaddedRows`."""
         if self.habits is None:
             return WholeRows(self.module, own)
         size = max(map(len, own)) + room + (beginning.length if beginning else 0)
-        place = room if in_place and self.habits.masks and self._fits(size) else None
+        place = room if self.launches and self.habits.masks and self._fits(size) else None
         return PaddedRows(self.module, own, beginning, Manner(self._in_pieces, turn, place))
 
     def beginning(self, ids: tuple[int, ...]) -> Beginning:
@@ -76,13 +80,13 @@ class PaddedReader:
 
         Between both there may be padding, which a sliding window would count.
         """
-        return self._goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
+        return self.goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
 
     def nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
         """Hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes, size)."""
         found: list[torch.Tensor] = []
         order: list[int] = []
-        most = ON_CPU if device_of(self.module).type == "cpu" else TOKENS_AT_ONCE
+        most = TOKENS_AT_ONCE if self.launches else ON_CPU
         for chunk in self._chunks(own, len(tree.tokens), most):
             clock.alarm()
             found.append(self._nodes([own[row] for row in chunk], beginning, tree))
@@ -129,19 +133,20 @@ class PaddedReader:
             clock.alarm()
             some = pairs[start : start + most]
             for depth, states in enumerate(rows.along(tree, [row for row, _ in some], [path for _, path in some])):
-                for (row, path), state in zip(some, states, strict=True):
-                    if depth < len(path):
-                        hidden[row, 1 + path[depth]] = state
+                there = [place for place, (_, path) in enumerate(some) if depth < len(path)]
+                of_rows = [some[place][0] for place in there]
+                hidden[of_rows, [1 + some[place][1][depth] for place in there]] = states[there]
         return hidden
 
     @property
-    def _goes_on(self) -> bool:
+    def goes_on(self) -> bool:
+        """Whether rows stand behind what they have in common, which is read by itself."""
         return self.habits is not None and self.habits.goes_on
 
     @property
     def _in_pieces(self) -> bool:
         """Whether a row may be read so: its beginning is not to have the frequencies of a short one."""
-        return self._goes_on and not self.turns
+        return self.goes_on and not self.turns
 
     def _fits(self, tokens: int) -> bool:
         """Whether a sliding window hides nothing of so many places; its cache keeps one less than it sees."""
@@ -170,13 +175,14 @@ class PaddedReader:
         tree = ChoiceTree.of([(19, 20, 21), (22, 21)], 0)
         expected = []
         for row in rows:
-            first, second = (self._alone((*start, *row, *path)) for path in ((19, 20), (22,)))
+            first, second = (alone(self.module, (*start, *row, *path)) for path in ((19, 20), (22,)))
             expected.append(torch.cat([first[-3:], second[-1:]]))
         for habits in TRIED:
             self.habits = habits
             try:
                 found, stepped = self._read_in_trial(start, rows, tree)
-            except FOREIGN:
+            except FOREIGN as error:
+                tell_shortage(error)
                 continue
             wanted = torch.stack(expected)
             near = (2e-3 if self.module.dtype == torch.float32 else 0.05) * float(wanted.abs().max())
@@ -187,22 +193,13 @@ class PaddedReader:
     def _read_in_trial(self, start: tuple[int, ...], rows: Own, tree: ChoiceTree) -> tuple[torch.Tensor, torch.Tensor]:
         """States as of `nodes`, and those behind one step."""
         assert self.habits is not None
-        beginning = self.beginning(start) if self._goes_on else None
+        beginning = self.beginning(start) if self.goes_on else None
         own = rows if beginning else [(*start, *row) for row in rows]
         found = self.nodes(own, beginning, tree)
         parts = [own] if self.habits.pads else [[row] for row in own]
         token = tree.tokens[:1].to(device_of(self.module))
-        stepped = [
-            self.begin(part, beginning, 1, device_of(self.module).type != "cpu").step(token.expand(len(part)))
-            for part in parts
-        ]
+        stepped = [self.begin(part, beginning, 1).step(token.expand(len(part))) for part in parts]
         return found, torch.cat(stepped)
-
-    def _alone(self, ids: Sequence[int]) -> torch.Tensor:
-        """Last hidden states of a text as the model itself reads it, shape (tokens, size)."""
-        output = self.module.base_model(input_ids=torch.tensor([ids], device=device_of(self.module)), use_cache=False)
-        hidden: torch.Tensor = output.last_hidden_state[0]
-        return hidden
 
 
 def _even(own: Own) -> bool:

@@ -42,18 +42,22 @@ def quantiser(name: str, quantize: Quantize, number_format: torch.dtype, where: 
     )
 
 
-def checked(name: str, stored: str | None, quantize: Quantize | None) -> Quantize | None:
-    """The number of bits asked for, if the weights are not quantised already in a form that stays.
+def check_codes(name: str, codes: str | None, quantize: Quantize | None, adapted: bool) -> None:
+    """See that weights are quantised once, and hold numbers where an adapter is to be merged into them.
 
     Args:
-        stored: how a folder's config.json says that they are (`gptq`); what a GGUF file holds is dequantised.
+        codes: how the weights are quantised as they lie there (`gptq`).
 
     Raises:
-        UserError: they are.
+        UserError: they are not.
     """
-    if quantize is not None and stored is not None:
-        raise UserError(f"{name}: its weights are quantised already ({stored})", "leave --quantize out")
-    return quantize
+    if quantize is not None and codes is not None:
+        raise UserError(f"{name}: its weights are quantised already ({codes})", "leave --quantize out")
+    if adapted and (quantize or codes):
+        raise UserError(
+            f"{name}: an adapter is merged into numbers, and the weights of its base are codes ({quantize or codes})",
+            "name the base in full precision and no --quantize, or take vllm:NAME, which serves it beside them",
+        )
 
 
 def quantised(module: Any) -> bool:

@@ -16,11 +16,12 @@ from advisor.models.local.device import device_of
 from advisor.models.local.fused import FusedLayers, known
 from advisor.models.local.kv import may_pack, window
 from advisor.models.local.packed import Block, Packed, PackedPass, Prefix, Rows, chunks
-from advisor.models.local.padded import Beginning, PaddedRows, WholeRows
+from advisor.models.local.padded import Beginning, PaddedRows, WholeRows, alone
 from advisor.models.local.padded_reader import PaddedReader
 from advisor.models.local.prefixes import common
 from advisor.models.local.rope import RopeTurn, afresh, alike
 from advisor.models.local.scoring import ChoiceTree, scored_in_full
+from advisor.models.local.shortage import tell_shortage
 from advisor.models.render import Encoded
 
 SHORTEST_PREFIX = 8
@@ -75,7 +76,12 @@ class Reader:
     @cached_property
     def padded(self) -> PaddedReader:
         """Reads what is not packed."""
-        return PaddedReader(self.module)
+        return PaddedReader(self.module, self.launches, self.window, self.turn is not None)
+
+    @property
+    def reads_once(self) -> bool:
+        """Whether what prompts have in common is read once for all of them."""
+        return (self.packs and not self.launches) or self.padded.goes_on
 
     def packs_rows(self, longest: int) -> bool:
         """Whether rows of at most so many tokens are read in packed form."""
@@ -108,7 +114,7 @@ class Reader:
             rows: that may be read together, see `alike`.
             head: from hidden states to logits over the vocabulary.
         """
-        longest, deepest = max(len(row.ids) for row in rows), max(tree.lengths) - 1
+        longest, deepest = max(len(row.ids) for row in rows), tree.deepest
         across = self._across(longest, deepest)
         if not across and self.packs_rows(longest + deepest):
             hidden, _ = self.read(rows, tree, 0)
@@ -142,7 +148,7 @@ class Reader:
         beginning = self._beginning(rows[0].ids[:shared])
         own = [row.ids[shared:] for row in rows]
         with clock.span("prefill", tokens=sum(map(len, own))):
-            padded = self.padded.begin(own, beginning, room, self.launches, turn)
+            padded = self.padded.begin(own, beginning, room, turn)
             return padded.hidden, padded
 
     def read(self, rows: Sequence[Encoded], tree: ChoiceTree | None, room: int) -> tuple[torch.Tensor, Rows]:
@@ -251,19 +257,14 @@ class Reader:
         """Whether packed rows say what each says alone: not every architecture passes on what packing needs."""
         start = tuple(range(5, 15))
         rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
-        expected = [self._alone((*row.ids, 19)) for row in rows]
+        expected = [alone(self.module, (*row.ids, 19))[-1] for row in rows]
         try:
             _, read = self.read(rows, None, 1)
             found = self.step(read, torch.tensor([19, 19], device=self.device))
-        except FOREIGN:
+        except FOREIGN as error:
+            tell_shortage(error)
             return False
         finally:
             self._prefixes.clear()
         difference = max(float((f - e).abs().max()) for f, e in zip(found, expected, strict=True))
         return difference < ROUNDING * max(float(e.abs().max()) for e in expected)
-
-    def _alone(self, ids: Sequence[int]) -> torch.Tensor:
-        """Last hidden state of a text as the model itself reads it, shape (size,)."""
-        output = self.module.base_model(input_ids=torch.tensor([ids], device=self.device), use_cache=False)
-        hidden: torch.Tensor = output.last_hidden_state[0, -1]
-        return hidden

@@ -74,6 +74,11 @@ class ChoiceTree:
         ends = (self.ancestors.sum(0) == 1).nonzero().flatten().tolist()
         return [self.ancestors[end].nonzero().flatten().tolist() for end in ends]
 
+    @property
+    def deepest(self) -> int:
+        """How many nodes stand behind one another at most."""
+        return max(self.lengths) - 1
+
     def totals(self, hidden: torch.Tensor, head: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """Log-likelihood of each choice, in float32 whatever the model's dtype: bfloat16 is off by 0.1 here.
 

@@ -57,6 +57,12 @@ def out_of_memory(error: BaseException) -> bool:
     return error.__cause__ is not None and out_of_memory(error.__cause__)
 
 
+def tell_shortage(error: Exception) -> None:
+    """Let a shortage be told for what it is, where whatever else an attempt may raise says that it cannot be done."""
+    if out_of_memory(error):
+        raise error
+
+
 def not_enough(error: BaseException, what: str, device: torch.device, needs: float = 0) -> NotEnoughMemory:
     """What is said of a shortage that nothing fixes here.
 

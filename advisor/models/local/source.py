@@ -51,6 +51,11 @@ class Source:
     adapter: Path | None = None
 
     @property
+    def codes(self) -> str | None:
+        """How the weights are quantised where they stay so; those of a GGUF file are dequantised when it is read."""
+        return None if is_gguf(self.path) else self.quantisation
+
+    @property
     def tokenizer(self) -> Path | None:
         """Folder of the tokenizer, where it is an adapter's own: its template is the one that it was trained with."""
         own = self.adapter is not None and any(next(self.adapter.glob(pattern), None) for pattern in TOKENIZERS)
@@ -180,10 +185,8 @@ def _cached(repository: str, files: list[str]) -> Path | None:
 
 
 def _complete(path: Path, trusted: bool) -> bool:
-    """Whether a cached model has its weights, a tokenizer, and its code where that may run; an adapter its weights."""
-    if is_adapter(path):
-        return any(path.glob("adapter_model.*"))
-    if not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
+    """Whether a cached model has its weights, a tokenizer if it is whole, and its code where that may run."""
+    if not is_adapter(path) and not any(next(path.glob(pattern), None) for pattern in TOKENIZERS):
         return False
     present = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     if not set(weights_read(path, present)) <= present or not any(map(_holds_weights, present)):
