@@ -231,9 +231,7 @@ def sources_of(options: argparse.Namespace, task: Task) -> list[ModelSource]:
     """
     if options.out:
         there(Path(options.out))  # before the weights are read
-    given: Sequence[str] = (
-        options.model if isinstance(options.model, list) else [options.model] if options.model else []
-    )
+    given: Sequence[str] = [options.model] if isinstance(options.model, str) else options.model or []
     loading = loading_of(options, task)
     if not given and task.defaults.models:
         given, loading = task.defaults.models, replace(loading, typed=False)
