@@ -76,6 +76,7 @@ HOMES = {
     "sentence_transformers": ("advisor.models.local.embedder",),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune", "advisor.models.local.onto"),
+    "bitsandbytes": ("advisor.models.local.quantising",),
     "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "bm25s": ("rag.bm25",),

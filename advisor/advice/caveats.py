@@ -91,7 +91,7 @@ def _basis(described: Profile, able: Sequence[Option], known: Knowledge) -> Iter
         own = len(known.cases) - len(shipped().cases)
         yours = f", {own} of them yours and the rest" if own > 0 else ""
         yield (
-            f"What is learned comes from {len(known.cases)} comparisons{yours} with a small model (SmolLM2-135M), on "
+            f"What is learned comes from {len(known.cases)} comparisons{yours} with a small model ({LEARNED_WITH}), on "
             f"{known.tasks} tasks with at most {known.most:,} training examples{beyond}."
         )
         yield from _few(able)

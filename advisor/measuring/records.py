@@ -272,7 +272,11 @@ def described_by(model: LanguageModel) -> dict[str, Any]:
 
 def facts_of(model: LanguageModel) -> ModelFacts:
     """The same as `ModelFacts`."""
-    described = described_by(model)
+    return facts_in(described_by(model))
+
+
+def facts_in(described: Mapping[str, Any]) -> ModelFacts:
+    """What `described_by` says, as `ModelFacts`."""
     return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})
 
 

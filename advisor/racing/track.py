@@ -28,7 +28,7 @@ from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
 from advisor.measuring.reading import identity
-from advisor.measuring.records import Comparison, ModelFacts, described_by, facts_of
+from advisor.measuring.records import Comparison, described_by, facts_in
 from advisor.models import LanguageModel
 from advisor.models.store import digest
 from advisor.pilot.deadline import OutOfTime
@@ -85,7 +85,9 @@ class Track:
         self._place = dict.fromkeys(self.approaches, 0)
         raced = replace(aside.task, test=aside.pool)
         judged_by = (aside.task.metric, release_of(aside.task.metric))  # scores are in the journal
-        self.key = digest(raced.fingerprint, aside.task.fingerprint, identity(described_by(model)), judged_by)[:12]
+        described = described_by(model)
+        self._facts = facts_in(described)
+        self.key = digest(raced.fingerprint, aside.task.fingerprint, identity(described), judged_by)[:12]
         self._legs: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._broken: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for line in self.records():
@@ -136,10 +138,6 @@ class Track:
     @cached_property
     def _outline(self) -> Outline:
         return Outline.of(self.aside.task)
-
-    @cached_property
-    def _facts(self) -> ModelFacts:
-        return facts_of(self.model)
 
     @cached_property
     def _lengths(self) -> Lengths:

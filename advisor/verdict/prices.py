@@ -21,7 +21,7 @@ _BUILT_IN = Path(__file__).with_name("prices.toml")
 OLD_AFTER_DAYS = 183
 """Half a year, after which a price is said to be old."""
 _DAYS_A_MONTH = 30.44
-_SEVERAL = re.compile(r"(\d+) x ")  # as the record has several GPUs of one name
+_CARD = re.compile(r"cuda:\d+")  # as the record has a model's devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,10 @@ class Prices:
         found = [(len(word), d) for d in self.devices for word in d.match if any(_holds(n, word) for n in names)]
         if found:
             device = max(found, key=lambda pair: pair[0])[1]
-            several = _SEVERAL.match(model.device_name)
-            count = int(several[1]) if several else 1
-            name = f"{count} x {device.name}" if several else device.name
+            count = max(1, len(_CARD.findall(model.device)))
+            if count > 1 and model.device_name.count(", ") > model.device.count("cpu"):
+                return None  # cards of several names, each with a price of its own
+            name = f"{count} x {device.name}" if count > 1 else device.name
             return HourlyPrice(name, count * device.usd_per_hour, device.source, device.date or self.date)
         cores = hardware.get("cores")
         if not on_cpu or self.core is None or not isinstance(cores, int | float) or cores <= 0:

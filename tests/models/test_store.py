@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from advisor.errors import UserError
-from advisor.models.store import Store, cache_folder, current, fresh
+from advisor.models.store import Store, cache_folder, current, fresh, scratch
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +35,31 @@ def refuse(file: BinaryIO) -> bytes:
 
 def names(store: Store) -> list[str]:
     return sorted(path.name for path in store.folder.rglob("*") if path.is_file())
+
+
+def test_room_on_disk_is_ones_own_until_the_process_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process that has ended left here is removed; not what one that runs, or another machine, may be using."""
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path))
+    command = [
+        sys.executable,
+        "-c",
+        "import os; from advisor.models.store import scratch; print(scratch('a')); os._exit(0)",
+    ]
+    left = Path(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip())
+    elsewhere = left.with_name(f"a-x-otherhost-{left.name.rpartition('-')[2]}")
+    elsewhere.mkdir()
+    assert left.is_dir()
+    own, another = scratch("b"), scratch("b")
+    assert own != another
+    assert {path.name for path in left.parent.iterdir()} == {elsewhere.name, own.name, another.name}
+
+
+def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot be written to") as caught:
+        scratch("a")
+    assert "ADVISOR_CACHE" in caught.value.hint
 
 
 @pytest.fixture

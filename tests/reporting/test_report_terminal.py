@@ -209,3 +209,13 @@ def test_a_long_label_never_touches_its_figure() -> None:
     block = Details((Detail("short", "said of it", "0.5"), Detail(long, "said too", "0.25")))
     lines = terminal(Report("title", (block,)), width=120, color=False).splitlines()
     assert any(line.lstrip().startswith(f"{long}  0.25") for line in lines)
+
+
+def test_what_computes_elsewhere_on_this_machine_is_named(full: Decision) -> None:
+    """Its revision is among the model's facts; what matters to a reader is the program and its version."""
+    served = replace(full.comparison.model, id="vllm:owner/model", place="machine", engine="vLLM 0.32.0")
+    text = report(replace(full, comparison=replace(full.comparison, model=served)))
+    assert "vllm:owner/model, served on this machine by vLLM 0.32.0, float32" in " ".join(text.split())
+    elsewhere = replace(served, place="network", engine="")
+    text = report(replace(full, comparison=replace(full.comparison, model=elsewhere)))
+    assert "vllm:owner/model, served elsewhere" in " ".join(text.split())

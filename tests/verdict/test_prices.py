@@ -250,6 +250,14 @@ def test_several_gpus_cost_several(place: str, tariff: Callable[..., Tariff]) ->
     assert (two.usd, two.name) == (2 * one.usd, f"2 x {one.name}")
 
 
+def test_gpus_of_several_names_have_no_price_in_common(tariff: Callable[..., Tariff]) -> None:
+    both = {"device": "cuda:0, cuda:1", "device_name": "NVIDIA A100-SXM4-80GB, NVIDIA H100 80GB HBM3"}
+    assert tariff(load_prices(), provider="", place="process", **both).hour is None
+    beside = {"device": "cuda:0, cuda:1, cpu", "device_name": "2 x NVIDIA H100 80GB HBM3, Intel(R) Xeon(R)"}
+    found = tariff(load_prices(), provider="", place="process", **beside).hour
+    assert found is not None and found.name.startswith("2 x ")
+
+
 def test_a_gpu_without_a_price_is_not_paid_as_a_processor(tariff: Callable[..., Tariff]) -> None:
     for place in ("process", "machine"):
         found = tariff(load_prices(), provider="", place=place, device="cuda:0", device_name="A card of tomorrow")
