@@ -278,3 +278,28 @@ def test_an_adapters_folder_may_have_a_plus_in_its_name(
 def test_bits_that_there_are_not_are_named(llama_folder: Path) -> None:
     with pytest.raises(UserError, match="'3bit' is no number of bits"):
         load(str(llama_folder), llama_folder, quantize="3bit")
+
+
+def test_the_folder_one_is_in_is_recorded_by_its_path(llama_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(llama_folder)
+    found = load(".", llama_folder)
+    assert found.loaded_from and found.loaded_from["name"] == str(llama_folder)
+
+
+def test_what_helps_an_embedder_that_does_not_fit_is_not_what_helps_a_model(
+    llama_folder: Path, little: Callable[[int], None]
+) -> None:
+    embedder = load(str(llama_folder), llama_folder).embedder
+    little(Weights("m", llama_folder, torch.float32).size // 2)
+    with pytest.raises(NotEnoughMemory) as caught:
+        embedder.embed(["a text"])
+    assert "--dtype bfloat16" in caught.value.hint
+    assert "--quantize" not in caught.value.hint
+
+
+def test_quantised_weights_stay_on_one_device_and_are_foreseen_there(
+    llama_folder: Path, little: Callable[[int], None]
+) -> None:
+    little(Weights("m", llama_folder, torch.float32, "8bit").size // 2)
+    with pytest.raises(NotEnoughMemory, match="in 8bit and float32 needs about"):
+        load(str(llama_folder), llama_folder, device="auto", quantize="8bit")

@@ -299,3 +299,14 @@ def test_attention_never_holds_all_logits(causal: bool) -> None:
         assert (total[0, :, place] - wanted[..., 0].logsumexp(-1)).abs().max() < 1e-4
         shares = wanted.softmax(1).transpose(1, 2)
         assert (attended[0, :, place] - (shares @ value.repeat_interleave(2, 1)[0, :, :seen])[:, 0]).abs().max() < 1e-4
+
+
+def test_what_is_read_once_is_what_is_said_to_be(reader: Reader) -> None:
+    """By the tokens that are read when a prompt comes again: what both begin with is not among them."""
+    (row,) = rows_of((5,))
+    read = []
+    for _ in range(2):
+        clock.drain()
+        reader.scores([row], TREE, head_of(reader.module))
+        read.append(clock.drain().spans["prefill"].tokens if reader.padded.habits is not None or reader.packs else 0)
+    assert (read[1] < read[0]) == reader.reads_once
