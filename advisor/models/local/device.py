@@ -18,6 +18,7 @@ from advisor.models.local.shortage import limit
 
 CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 NATIVE = {torch.bfloat16: {"avx512_bf16", "amx_bf16", "bf16"}, torch.float16: {"avx512_fp16", "amx_fp16", "asimdhp"}}
+ELSEWHERE = {"disk", "meta"}  # where parts of a model may lie that are brought to a device when it computes
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -64,7 +65,8 @@ def choose_dtype(asked: str | None, device: torch.device) -> torch.dtype:
 def devices_of(module: Any) -> list[str]:
     """Where the parts of a model lie, the first one's first: GPUs (`cuda:0`), `cpu`, `disk`; one in most cases."""
     placed = getattr(module, "hf_device_map", None) or {"": module.device}
-    return list(dict.fromkeys(f"cuda:{where}" if isinstance(where, int) else str(where) for where in placed.values()))
+    found = dict.fromkeys(f"cuda:{where}" if isinstance(where, int) else str(where) for where in placed.values())
+    return list(found) if found.keys() - ELSEWHERE else ["cpu", *found]  # which computes what all lies elsewhere
 
 
 def device_of(module: Any) -> torch.device:
@@ -78,7 +80,7 @@ def device_of(module: Any) -> torch.device:
 
 def _computing(module: Any) -> list[torch.device]:
     """Devices that a model lies on, all but the disk."""
-    return [torch.device(where) for where in devices_of(module) if where not in {"disk", "meta"}]
+    return [torch.device(where) for where in devices_of(module) if where not in ELSEWHERE]
 
 
 def _gpus_of(module: Any) -> list[torch.device]:

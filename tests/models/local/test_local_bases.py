@@ -233,6 +233,11 @@ def test_weights_that_do_not_fit_into_memory_stay_on_the_disk(
     with pytest.raises(NotEnoughMemory, match="in float32 needs about") as caught:
         load(str(llama_folder), llama_folder)
     assert "--quantize 4bit takes" in caught.value.hint
+    little(size // 8)
+    away = load(str(llama_folder), llama_folder, device="auto")  # not even the embedding stays
+    assert away.describe()["device"] == "cpu, disk"
+    assert not away.can.train
+    torch.testing.assert_close(scores(away, prompts), scores(whole, prompts), atol=1e-4, rtol=1e-4)
     little(int(1.1 * size))
     spread = load(str(llama_folder), llama_folder, device="auto")
     assert spread.describe()["device"] == "cpu, disk"
