@@ -181,6 +181,9 @@ class VllmModel(ServedModel):
         """Tokens that prompt and answer may take together: what vLLM is told, so that it need not be asked."""
         return self._setup.window
 
+    def assume_window(self, tokens: int) -> None:
+        """It is known."""
+
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""

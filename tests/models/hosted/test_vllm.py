@@ -179,8 +179,11 @@ def test_a_plan_and_a_comparison_that_is_measured_start_nothing(
 ) -> None:
     def plan() -> Any:
         model = load(llama_folder)
+        window = model.context_window
         rows = lineup(asked(["zero-shot"], light_task), [model])
-        return planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+        found = planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+        assert model.context_window == facts_of(model).context_window == window > 0  # which nobody need be asked for
+        return found
 
     plan()
     assert not notes.exists()
