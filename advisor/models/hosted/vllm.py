@@ -11,12 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-
-from transformers import AutoConfig, AutoTokenizer
 
 from advisor.errors import Interrupted, UserError
 from advisor.intake import Bound, json_of, read_bytes
@@ -31,11 +29,9 @@ from advisor.models.hosted.patience import Patience
 from advisor.models.hosted.served import ServedModel
 from advisor.models.load import ADAPTER, SPREAD, Loading, last_part
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
-from advisor.models.local.folder import check_folder
-from advisor.models.local.gguf import converted
-from advisor.models.local.loading import window_of
+from advisor.models.local.loading import config_of, folder_of, tokenizer_of, window_of
 from advisor.models.local.packages import SMOLLM2
-from advisor.models.local.source import Source, find, is_gguf
+from advisor.models.local.source import WEIGHTS, Source, find
 from advisor.models.store import expanded
 
 T = TypeVar("T")
@@ -51,6 +47,7 @@ INSTALL = (
 )
 HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
 REFUSED = "the server's address, names and key are set by Advisor, and options stand in records"
+SAFETENSORS = "save it anew: model.save_pretrained(FOLDER) writes safetensors"
 WINDOW = "max-model-len"  # the option
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 LARGEST = Bound(1)
@@ -83,7 +80,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     program = _program(name)
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
-    source = _found(name, loading.trust_remote_code)
+    source, folder = _found(name, loading.trust_remote_code)
     where = choose_device(loading.device)
     if where.type == "cpu" and gpus() and CPU not in _version(*program):
         raise UserError(
@@ -91,13 +88,13 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
             f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
         )
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
-    tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
-    window = _window(source, tokenizer, loading)
+    tokenizer = tokenizer_of(source, folder, loading.trust_remote_code)
+    window = _stated_window() or window_of(config_of(source.id, folder, loading.trust_remote_code), tokenizer)
     port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port.number)]
-    command += [f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
+    command = [*program, "serve", str(folder), *_arguments(source, address.model, dtype, loading)]
+    command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
     environment = _environment(key, loading)
     startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
     server = OwnServer(startup, client.scrub)
@@ -229,11 +226,11 @@ def _version(*program: str) -> str:
     return str(found[-1]) if found else ""
 
 
-def _found(name: str, trusted: bool) -> Source:
-    """Where the weights are: in a folder that vLLM reads.
+def _found(name: str, trusted: bool) -> tuple[Source, Path]:
+    """The weights, and the folder in which vLLM reads them.
 
     Raises:
-        UserError: they cannot be had, or are no language model's.
+        UserError: they cannot be had, are no language model's, or are pickled.
     """
     wanted = name.partition(":")[2]
     if not wanted:
@@ -241,34 +238,35 @@ def _found(name: str, trusted: bool) -> Source:
             f"{name}: names no model", "write it as vllm:NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
         )
     source = find(wanted, SMOLLM2, trusted)
-    folder = converted(source.path) if is_gguf(source.path) else source.path
-    check_folder(name, folder)
-    return replace(source, path=folder.absolute())
+    folder = folder_of(name, source)
+    if next(folder.glob(WEIGHTS), None) is None:  # vLLM would unpickle what else is there
+        raise UserError(f"{name}: has no weights in safetensors, and others are not read", SAFETENSORS)
+    return source, folder.absolute()
 
 
 def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
-    """What `vllm serve` is told, but for its port and the window.
+    """What `vllm serve` is told, but for the folder, its port and the window.
 
     Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
-    found = [str(source.path), "--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
+    found = ["--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
     found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
         module = {"name": model, "path": str(source.adapter.absolute())}
         found += ["--lora-modules", json.dumps(module)]  # as NAME=PATH it would have no comma in it
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
-    if source.quantisation is None:
-        found += ["--load-format", "safetensors"]  # never what is pickled
+    if source.codes is None:  # else the format may be their own (bitsandbytes)
+        found += ["--load-format", "safetensors"]
     if loading.device == SPREAD and gpus() > 1:
         found += ["--tensor-parallel-size", str(gpus())]
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 
-def _window(source: Source, tokenizer: Any, loading: Loading) -> int:
-    """Tokens that prompt and answer may take together: as the user says, else the model's own, as it is here. What fits
-    vLLM's memory is not asked for, since it is another number from one start to the next.
+def _stated_window() -> int | None:
+    """Tokens that prompt and answer may take together as the user says; None where it is to be the model's own, as it
+    is here. What fits vLLM's memory is not asked for, since it is another number from one start to the next.
 
     Raises:
         UserError: the user says no number.
@@ -280,12 +278,7 @@ def _window(source: Source, tokenizer: Any, loading: Loading) -> int:
             if not (said.isdecimal() and int(said)):
                 raise UserError(f"{OPTIONS} has --{WINDOW} {said}, which is not a whole number of tokens", HINT)
             return int(said)
-    return window_of(_part(AutoConfig, source.path, loading), tokenizer)
-
-
-def _part(kind: Any, folder: Path, loading: Loading) -> Any:
-    """The tokenizer or the configuration in a folder."""
-    return kind.from_pretrained(folder, trust_remote_code=loading.trust_remote_code, local_files_only=True)
+    return None
 
 
 def _template(tokenizer: Any) -> list[str]:

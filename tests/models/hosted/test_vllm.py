@@ -433,6 +433,40 @@ def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, 
     assert not notes.exists()
 
 
+def test_pickled_weights_are_refused(notes: Path, load: Load, llama_folder: Path, tmp_path: Path) -> None:
+    """Quantised ones too, of which vLLM itself looks for the format."""
+    folder = shutil.copytree(llama_folder, tmp_path / "quantised")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "gptq"}}))
+    load(folder).generate([ASKED], Decoding(8))
+    assert "--load-format" not in json.loads(notes.read_text())["arguments"]
+    notes.unlink()
+    for file in folder.glob("*.safetensors"):
+        file.rename(file.with_suffix(".bin"))
+    with pytest.raises(UserError, match="has no weights in safetensors"):
+        load(folder)
+    assert not notes.exists()
+
+
+def test_a_tokenizer_that_cannot_be_read_is_told_in_a_line(
+    notes: Path, load: Load, llama_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(llama_folder, tmp_path / "broken")
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match=r"^.*/broken: cannot be loaded as a causal language model: ") as caught:
+        load(folder)
+    assert "\n" not in caught.value.what and not notes.exists()
+
+
+def test_a_gguf_file_is_converted_for_it(notes: Path, load: Load) -> None:
+    model = load("embedded")
+    model.generate([ASKED], Decoding(8))
+    _, folder, *options = json.loads(notes.read_text())["arguments"]
+    assert any(Path(folder).glob("*.safetensors"))
+    assert options[options.index("--load-format") + 1] == "safetensors"
+    assert facts_of(model).quantisation == "Q4_1"
+
+
 def test_it_is_loaded_by_its_name_and_found_from_elsewhere(
     notes: Path, hashing_embedder: Any, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
