@@ -82,7 +82,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
     source, folder = _found(name, loading.trust_remote_code)
     where = choose_device(loading.device)
-    if where.type == "cpu" and gpus() and CPU not in _version(*program):
+    if where.type == "cpu" and gpus() and CPU not in _version(program):
         raise UserError(
             f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
             f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
@@ -93,7 +93,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", str(folder), *_arguments(source, address.model, dtype, loading)]
+    command = [program, "serve", str(folder), *_arguments(source, address.model, dtype, loading)]
     command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
     environment = _environment(key, loading)
     startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
@@ -104,7 +104,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     cards = gpus() if loading.device == SPREAD else 1
     devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
     named = f"{cards} x {device_name(where)}" if cards > 1 else device_name(where)
-    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, devices, named))
+    return VllmModel(calls, wire, loading, source, Setup(program, window, dtype, devices, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,12 @@ class Setup:
     """What a record says of how vLLM runs.
 
     Attributes:
-        program: vLLM's.
+        program: path of vLLM's.
         window: tokens that prompt and answer may take together.
         dtype, device, device_name: as in `advisor.measuring.records.ModelFacts`.
     """
 
-    program: tuple[str, ...]
+    program: str
     window: int
     dtype: str
     device: str
@@ -184,7 +184,7 @@ class VllmModel(ServedModel):
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""
-        words = [CALLED, _version(*self._setup.program), *_options()]
+        words = [CALLED, _version(self._setup.program), *_options()]
         return self._wire.client.scrub(" ".join(filter(None, words)))
 
     @property
@@ -199,8 +199,8 @@ class VllmModel(ServedModel):
         return {**super().describe(), **source, **setup, "engine": self.engine}
 
 
-def _program(name: str) -> list[str]:
-    """vLLM's program, or the interpreter that has it.
+def _program(name: str) -> str:
+    """The path of vLLM's program.
 
     Raises:
         UserError: there is none.
@@ -210,15 +210,15 @@ def _program(name: str) -> list[str]:
     if found is None:
         why = f"{PROGRAM} names {said}, which is no program" if said else "vLLM is not on this machine's PATH"
         raise UserError(f"{name}: {why}", INSTALL)
-    return [found, "-m", "vllm.entrypoints.cli.main"] if Path(found).name.startswith("python") else [found]
+    return found
 
 
 @cache
-def _version(*program: str) -> str:
+def _version(program: str) -> str:
     """Which vLLM a program is, as it says without a server; empty where it does not say it."""
     said = ""
     with suppress(OSError, subprocess.SubprocessError):
-        asked = [*program, "--version"]
+        asked = [program, "--version"]
         environment = _without_ours()
         done = subprocess.run(asked, env=environment, capture_output=True, timeout=VERSION_SECONDS, check=True)
         said = done.stdout.decode("utf-8", "replace")
