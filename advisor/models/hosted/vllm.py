@@ -89,12 +89,13 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
         )
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
     tokenizer = tokenizer_of(source, folder, loading.trust_remote_code)
-    window = _stated_window() or window_of(config_of(source.id, folder, loading.trust_remote_code), tokenizer)
+    options = _options()
+    window = _stated_window(options) or window_of(config_of(source.id, folder, loading.trust_remote_code), tokenizer)
     port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
     command = [program, "serve", str(folder), *_arguments(source, address.model, dtype, loading)]
-    command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
+    command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *options]
     environment = _environment(key, loading)
     startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
     server = OwnServer(startup, client.scrub)
@@ -104,7 +105,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     cards = gpus() if loading.device == SPREAD else 1
     devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
     named = f"{cards} x {device_name(where)}" if cards > 1 else device_name(where)
-    return VllmModel(calls, wire, loading, source, Setup(program, window, dtype, devices, named))
+    return VllmModel(calls, wire, loading, source, Setup(program, tuple(options), window, dtype, devices, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,13 @@ class Setup:
 
     Attributes:
         program: path of vLLM's.
+        options: that the user has it told.
         window: tokens that prompt and answer may take together.
         dtype, device, device_name: as in `advisor.measuring.records.ModelFacts`.
     """
 
     program: str
+    options: tuple[str, ...]
     window: int
     dtype: str
     device: str
@@ -184,7 +187,7 @@ class VllmModel(ServedModel):
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""
-        words = [CALLED, _version(self._setup.program), *_options()]
+        words = [CALLED, _version(self._setup.program), *self._setup.options]
         return self._wire.client.scrub(" ".join(filter(None, words)))
 
     @property
@@ -264,15 +267,14 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 
-def _stated_window() -> int | None:
+def _stated_window(options: Sequence[str]) -> int | None:
     """Tokens that prompt and answer may take together as the user says; None where it is to be the model's own, as it
     is here. What fits vLLM's memory is not asked for, since it is another number from one start to the next.
 
     Raises:
         UserError: the user says no number.
     """
-    words = _options()
-    for word, after in zip(words, [*words, ""][1:], strict=True):
+    for word, after in zip(options, [*options, ""][1:], strict=True):
         if (option := _option(word)) and WINDOW.startswith(option):
             said = word.partition("=")[2] or after
             if not (said.isdecimal() and int(said)):
