@@ -25,9 +25,9 @@ from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServer, Startup
-from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.patience import STANDARD, Patience
 from advisor.models.hosted.served import ServedModel
-from advisor.models.load import ADAPTER, SPREAD, Loading, last_part
+from advisor.models.load import ADAPTER, SPREAD, VLLM, Loading, last_part, weights_in
 from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
 from advisor.models.local.loading import config_of, folder_of, tokenizer_of, window_of
 from advisor.models.local.packages import SMOLLM2
@@ -36,7 +36,6 @@ from advisor.models.store import expanded
 
 T = TypeVar("T")
 R = TypeVar("R")
-STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
 VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
 CALLED, CPU = "vLLM", "cpu"
@@ -100,7 +99,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
     server = OwnServer(startup, client.scrub)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
-    peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
+    peer = Peer(VLLM + source.id, address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
     cards = gpus() if loading.device == SPREAD else 1
     devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
@@ -235,10 +234,10 @@ def _found(name: str, trusted: bool) -> tuple[Source, Path]:
     Raises:
         UserError: they cannot be had, are no language model's, or are pickled.
     """
-    wanted = name.partition(":")[2]
+    wanted = weights_in(name)
     if not wanted:
         raise UserError(
-            f"{name}: names no model", "write it as vllm:NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
+            f"{name}: names no model", f"write it as {VLLM}NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
         )
     source = find(wanted, SMOLLM2, trusted)
     folder = folder_of(name, source)
