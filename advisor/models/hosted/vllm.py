@@ -28,8 +28,8 @@ from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServ
 from advisor.models.hosted.patience import STANDARD, Patience
 from advisor.models.hosted.served import ServedModel
 from advisor.models.load import ADAPTER, SPREAD, VLLM, Loading, last_part, weights_in
-from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
-from advisor.models.local.loading import config_of, folder_of, tokenizer_of, window_of
+from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus, in_words
+from advisor.models.local.loading import cards, config_of, folder_of, tokenizer_of, window_of
 from advisor.models.local.packages import SMOLLM2
 from advisor.models.local.source import WEIGHTS, Source, find
 from advisor.models.store import expanded
@@ -86,6 +86,7 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
             f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
             f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
         )
+    over = (loading.device == SPREAD and cards()) or [where]
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
     tokenizer = tokenizer_of(source, folder, loading.trust_remote_code)
     options = _options()
@@ -93,7 +94,8 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [program, "serve", str(folder), *_arguments(source, address.model, dtype, loading)]
+    command = [program, "serve", str(folder), *_arguments(source, address.model, loading), "--dtype", dtype]
+    command += ["--tensor-parallel-size", str(len(over))] * (len(over) > 1)
     command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *options]
     environment = _environment(key, loading)
     startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
@@ -101,10 +103,8 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(VLLM + source.id, address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    cards = gpus() if loading.device == SPREAD else 1
-    devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
-    named = f"{cards} x {device_name(where)}" if cards > 1 else device_name(where)
-    return VllmModel(calls, wire, loading, source, Setup(program, tuple(options), window, dtype, devices, named))
+    setup = Setup(program, tuple(options), window, dtype, ", ".join(map(str, over)), in_words(map(device_name, over)))
+    return VllmModel(calls, wire, loading, source, setup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,9 @@ class VllmModel(ServedModel):
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
-        source = {"quantisation": self._source.quantisation, "source": self._source.origin}
-        setup = {name: getattr(self._setup, name) for name in ("dtype", "device", "device_name")}
-        return {**super().describe(), **source, **setup, "engine": self.engine}
+        found, source, setup = super().describe(), self._source, self._setup
+        found |= {"quantisation": source.quantisation, "source": source.origin, "engine": self.engine}
+        return found | {"dtype": setup.dtype, "device": setup.device, "device_name": setup.device_name}
 
 
 def _program(name: str) -> str:
@@ -246,13 +246,13 @@ def _found(name: str, trusted: bool) -> tuple[Source, Path]:
     return source, folder.absolute()
 
 
-def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
-    """What `vllm serve` is told, but for the folder, its port and the window.
+def _arguments(source: Source, model: str, loading: Loading) -> list[str]:
+    """What `vllm serve` is told of the model.
 
     Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
-    found = ["--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
+    found = ["--host", LOOPBACK, "--served-model-name", called]
     found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
@@ -261,8 +261,6 @@ def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
     if source.codes is None:  # else the format may be their own (bitsandbytes)
         found += ["--load-format", "safetensors"]
-    if loading.device == SPREAD and gpus() > 1:
-        found += ["--tensor-parallel-size", str(gpus())]
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 

@@ -143,6 +143,11 @@ def _spread(where: torch.device, loading: Loading) -> bool:
     return loading.device == SPREAD and loading.quantize is None and where.type != "mps"
 
 
+def cards() -> list[torch.device]:
+    """The GPUs that weights may be spread over."""
+    return [torch.device("cuda", number) for number in range(gpus())]
+
+
 def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str, Any]:
     """Where weights go as they are read, and how they are quantised, as `from_pretrained` takes it.
 
@@ -153,8 +158,7 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
         return {"device_map": {"": where}, "quantization_config": quantiser_of_it}
     if not _spread(where, loading):
         return {"device_map": {"": where}}
-    cards = [torch.device("cuda", number) for number in range(gpus())]
-    free = {device.index: left(device)[0] for device in cards} | {"cpu": left(torch.device("cpu"))[0]}
+    free = {device.index: left(device)[0] for device in cards()} | {"cpu": left(torch.device("cpu"))[0]}
     most = {device: ENOUGH if number is None else int(SHARE * number) for device, number in free.items()}
     beyond = not 0 < weights.size < SURE * sum(most.values())
     return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded") if beyond else None}
