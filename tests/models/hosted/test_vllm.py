@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from advisor.commands.planning import planned_comparison
 from advisor.errors import Interrupted, UserError
@@ -424,6 +425,68 @@ def test_a_processor_beside_a_gpu_takes_a_build_for_processors(
     with pytest.raises(UserError, match="vLLM takes the GPU unless it is built for processors"):
         load(llama_folder)
     assert not notes.exists()
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs, as torch tells of them."""
+    empty = torch.empty
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr("torch.empty", lambda *size, device=None, **others: empty(*size, **others))
+    monkeypatch.setenv("VLLM_TARGET_DEVICE", "cuda")  # what the stand-in looks for
+
+
+def test_a_model_is_spread_over_all_gpus(cards: None, notes: Path, load: Load, llama_folder: Path) -> None:
+    model = load(llama_folder, device="auto")
+    facts = facts_of(model)
+    assert (facts.device, facts.device_name) == ("cuda:0, cuda:1", "2 x NVIDIA H200")
+    model.generate([ASKED], Decoding(8))
+    arguments = json.loads(notes.read_text())["arguments"]
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
+    facts = facts_of(load(llama_folder, device=None))
+    assert (facts.device, facts.device_name) == ("cuda:0", "NVIDIA H200")
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "there", "seen"),
+    [
+        ("cuda:1", None, "1"),
+        ("cuda:1", "", "1"),
+        ("cuda:1", "4,6", "6"),  # of those that this process has
+        ("cuda:0", "GPU-5f,GPU-7a", "GPU-5f"),
+        ("cuda", "4,6", "4,6"),
+        (None, "4,6", "4,6"),
+        ("auto", None, None),
+    ],
+)
+def test_which_gpu_it_sees(
+    asked_for: str | None,
+    there: str | None,
+    seen: str | None,
+    cards: None,
+    notes: Path,
+    load: Load,
+    llama_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if there is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", there)
+    load(llama_folder, device=asked_for).generate([ASKED], Decoding(8))
+    said = json.loads(notes.read_text())
+    assert said["environment"].get("CUDA_VISIBLE_DEVICES") == seen
+    assert ("--tensor-parallel-size" in said["arguments"]) == (asked_for == "auto")
+
+
+def test_code_that_comes_with_the_weights_may_be_fetched(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    load(llama_folder, trust_remote_code=True).generate([ASKED], Decoding(8))
+    said = json.loads(notes.read_text())
+    assert "--trust-remote-code" in said["arguments"] and "HF_HUB_OFFLINE" not in said["environment"]
 
 
 def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, load: Load, tmp_path: Path) -> None:
