@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,11 @@ def ended(notes: Path) -> bool:
     while any(map(alive, processes(notes))) and time.monotonic() < until:
         time.sleep(0.05)
     return bool(processes(notes)) and not any(map(alive, processes(notes)))
+
+
+def log_of(error: UserError) -> Path:
+    """Of a server that did not come up; it stays."""
+    return Path(error.hint.split("its log is ")[1].partition(";")[0])
 
 
 def test_it_runs_while_it_is_asked(notes: Path, load: Load, llama_folder: Path) -> None:
@@ -283,7 +289,7 @@ def test_one_that_dies_while_it_starts_says_why(
         load(llama_folder).generate([ASKED], Decoding(8))
     why = caught.value.what.partition("did not start: ")[2]
     assert why.startswith("ValueError: no room for keys and values; RuntimeError: Engine core initialization failed.")
-    log = Path(caught.value.hint.split("its log is ")[1].partition(";")[0])
+    log = log_of(caught.value)
     assert "Using max model len 8192" in log.read_text()
     log.unlink()
     log.parent.rmdir()
@@ -296,7 +302,7 @@ def test_a_program_that_cannot_be_run_says_why(notes: Path, load: Load, llama_fo
     said = r"vLLM did not start: .*/vllm cannot be run, or what its first line names: No"
     with pytest.raises(UserError, match=said) as caught:
         load(llama_folder).generate([ASKED], Decoding(8))
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
 
 
 def test_one_that_does_not_become_ready_is_given_up(
@@ -305,7 +311,7 @@ def test_one_that_does_not_become_ready_is_given_up(
     monkeypatch.setenv("STANDIN_DOES", "never")
     with pytest.raises(UserError, match=r"vLLM was not ready after \d+ s") as caught:
         load(llama_folder, start_seconds=2.0).generate([ASKED], Decoding(8))
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
     assert ended(notes)
 
 
@@ -324,14 +330,19 @@ def test_one_that_ends_while_it_is_asked_interrupts(
     assert time.monotonic() - began < GONE / 2
 
 
-PARENT = """
+def own_server(port: HeldPort) -> OwnServer:
+    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+    environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
+    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+
+
+PARENT = f"""
+from __future__ import annotations
 import os, sys
 from advisor.models.hosted.keys import Scrubber
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
-port = HeldPort()
-command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
-server = OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+{getsource(own_server)}
+server = own_server(HeldPort())
 server.start("m")
 print("ready", flush=True)
 sys.stdin.read()
@@ -363,12 +374,6 @@ def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
     assert ended(notes)
 
 
-def own_server(port: HeldPort) -> OwnServer:
-    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-    environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
-    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
-
-
 def test_its_port_is_nobody_elses_until_it_starts(notes: Path) -> None:
     port = HeldPort()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -397,7 +402,7 @@ def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None)
         with pytest.raises(UserError, match=r"did not start: .*in use") as caught:
             own_server(port).start("m")
         other.shutdown()
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
     assert ended(notes)
 
 
