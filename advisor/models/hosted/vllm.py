@@ -97,9 +97,8 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     command = [program, "serve", str(folder), *_arguments(source, address.model, loading), "--dtype", dtype]
     command += ["--tensor-parallel-size", str(len(over))] * (len(over) > 1)
     command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *options]
-    environment = _environment(key, loading)
-    startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
-    server = OwnServer(startup, client.scrub)
+    startup = Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT)
+    server = OwnServer(startup, client.scrub, client.is_ready)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
     peer = Peer(VLLM + source.id, address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)

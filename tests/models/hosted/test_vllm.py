@@ -29,7 +29,8 @@ from advisor.measuring.lineup import asked, lineup
 from advisor.measuring.progress import Silence
 from advisor.measuring.records import facts_of
 from advisor.models import Context, Decoding, Prompt, Shot
-from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.address import Address
+from advisor.models.hosted.client import Account, ServerClient
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading, load_model
@@ -333,14 +334,17 @@ def test_one_that_ends_while_it_is_asked_interrupts(
 def own_server(port: HeldPort) -> OwnServer:
     command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
     environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
-    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+    client = ServerClient("m", Address(f"http://127.0.0.1:{port.number}/v1", "m"), Account("k"), Patience())
+    return OwnServer(Startup("vLLM", command, environment, port, 30.0, ""), client.scrub, client.is_ready)
 
 
 PARENT = f"""
 from __future__ import annotations
 import os, sys
-from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.address import Address
+from advisor.models.hosted.client import Account, ServerClient
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
+from advisor.models.hosted.patience import Patience
 {getsource(own_server)}
 server = own_server(HeldPort())
 server.start("m")
@@ -390,8 +394,7 @@ def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None)
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            refused = model is None and self.path != "/health"
-            self.send_response(401 if refused else 200)
+            self.send_response(401 if model is None else 200)
             self.end_headers()
             self.wfile.write(json.dumps({"data": [{"id": model}]}).encode())
 
