@@ -30,6 +30,7 @@ from advisor.pilot.deadline import Allowance
 from advisor.tasks.words import count_words
 
 T = TypeVar("T")
+Told = TypeVar("Told", Scores, Generation)
 SIZES = (32, 16, 8, 4, 2, 1)
 LONGEST_BATCH = 0.06
 """A batch is to take no more than this share of all the time, since only between batches can it be stopped."""
@@ -140,7 +141,7 @@ class MeteredModel(LanguageModel):
         self.model = model
         self.name, self.revision = model.name, model.revision
         self.context_window, self.can = model.context_window, model.can
-        self.alias, self.labels_by = model.alias, model.labels_by
+        self.labels_by = model.labels_by
         self.allowance = allowance
         self.embedder = MeteredEmbedder(model.embedder, allowance)
         self.prefill, self.decode = Tally(), Tally()
@@ -182,28 +183,13 @@ class MeteredModel(LanguageModel):
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
     ) -> list[Scores]:
         """Log-likelihood of every choice after every prompt, in the order of `prompts`; raises `OutOfTime`."""
-
-        def ask(batch: Sequence[Prompt]) -> list[Scores]:
-            found, ledger, seconds = _timed(lambda: self.model.score(batch, choices, adaptation))
-            self._reading.add(seconds, _characters(batch, choices))
-            self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
-            return found
-
-        known = self._known["score", tuple(choices), adaptation and adaptation.key]
-        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
+        return self._of_choices(self.model.score, prompts, choices, adaptation, reads=True)
 
     def choose(
         self, prompts: Sequence[Prompt], choices: Sequence[str], adaptation: Adaptation | None = None
     ) -> list[Generation]:
         """Answer each prompt with one of the choices, in the order of `prompts`; raises `OutOfTime`."""
-
-        def ask(batch: Sequence[Prompt]) -> list[Generation]:
-            found, _, seconds = _timed(lambda: self.model.choose(batch, choices, adaptation))
-            self._reading.add(seconds, _characters(batch, choices))
-            return found
-
-        known = self._known["choose", tuple(choices), adaptation and adaptation.key]
-        return self._answers(prompts, known, ask, lambda batch: self.scoring_seconds(batch, choices))
+        return self._of_choices(self.model.choose, prompts, choices, adaptation, reads=False)
 
     def tells_labels_by(self, labels: Sequence[str]) -> LabelsBy:
         """How the model tells labels; one that is served is tried."""
@@ -259,6 +245,30 @@ class MeteredModel(LanguageModel):
     def training_seconds(self, texts: Sequence[str]) -> float:
         """The approximate time of one training pass over the texts: two to five times reading, plus the start."""
         return 6 * self._reading.of(sum(map(len, texts)))
+
+    def _of_choices(
+        self,
+        ask: Callable[[Sequence[Prompt], Sequence[str], Adaptation | None], list[Told]],
+        prompts: Sequence[Prompt],
+        choices: Sequence[str],
+        adaptation: Adaptation | None,
+        reads: bool,
+    ) -> list[Told]:
+        """What `ask` makes of these choices after every prompt.
+
+        Args:
+            reads: whether the model does nothing but read for it, so that its speed in that is told.
+        """
+
+        def timed(batch: Sequence[Prompt]) -> list[Told]:
+            found, ledger, seconds = _timed(lambda: ask(batch, choices, adaptation))
+            self._reading.add(seconds, _characters(batch, choices))
+            if reads:
+                self._count_read(ledger, sum(one.prompt_tokens for one in found), seconds, len(batch))
+            return found
+
+        known = self._known["score" if reads else "choose", tuple(choices), adaptation and adaptation.key]
+        return self._answers(prompts, known, timed, lambda batch: self.scoring_seconds(batch, choices))
 
     def _answers(
         self,

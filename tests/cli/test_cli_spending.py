@@ -9,6 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from advisor.commands.spending import asked_cap
+from advisor.forecast.plan import Scope
+from advisor.measuring.lineup import asked, lineup
+from advisor.models.load import Loading, ModelSource
+from advisor.tasks import Task
+from advisor.verdict.prices import load_prices
+
 ROOT = Path(__file__).parents[2]
 PRICES = """
 date = "2026-11-30"
@@ -36,6 +45,16 @@ def test_a_cap_is_asked_for_where_much_is_foreseen(tmp_path: Path) -> None:
     assert "no amount was given, so that nothing was sent" in _until(ours, "nothing was sent", 60)
     assert process.wait(30) == 2
     os.close(ours)
+
+
+def test_no_cap_is_asked_for_what_vllm_runs_here(
+    tmp_path: Path, light_task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    models = [ModelSource("vllm:./none", Loading(alias="own"))]  # to plan it would be to load it
+    rows = lineup(asked(["zero-shot"], light_task), models)
+    assert asked_cap(light_task, models, rows, load_prices(None), Scope(tmp_path / "runs")) is None
 
 
 def _until(terminal: int, said: str, seconds: float) -> str:

@@ -141,11 +141,10 @@ class Calls:
                 found = ask()
             except Trouble as trouble:
                 self._failed(trouble, tries, hasty)
-                failure = trouble
-            else:
-                self._breaker.answered()
-                return found
-            pause(self.patience.wait(tries, failure.wait), failure)
+                pause(self.patience.wait(tries, trouble.wait), trouble)
+                continue
+            self._breaker.answered()
+            return found
 
     def close(self) -> None:
         """Give back the connections."""

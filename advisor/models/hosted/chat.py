@@ -19,7 +19,7 @@ from advisor.models.hosted.calls import Calls, Peer
 from advisor.models.hosted.client import spoken
 from advisor.models.hosted.keys import Scrubber, key_in, variables_of
 from advisor.models.hosted.manners import SYSTEM, TOLD, Manners
-from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.patience import STANDARD, Patience
 from advisor.models.hosted.reading import usage_of
 from advisor.models.hosted.reply import Call, Reply, without_keys
 from advisor.models.hosted.thought import Written
@@ -30,7 +30,6 @@ from advisor.models.load import Loading, last_part
 MakeChat = Callable[[Mapping[str, Any]], Any]
 """Makes a LangChain chat model with these parameters."""
 ADJUSTED = 4  # times that a request is sent otherwise, since the provider does not take it as it is
-STANDARD = Patience()
 PLACE = "network"
 _CUT = ("length", "max_tokens")
 _FILTERED = ("content_filter", "safety", "refusal", "prohibited_content", "guardrail_intervened")

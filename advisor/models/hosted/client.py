@@ -102,6 +102,12 @@ class ServerClient:
             soon: Any = {"timeout": self._patience.connect_seconds}
             return self._client.get(path, options=soon, cast_to=self._httpx.Response).json()
 
+    def is_ready(self) -> bool:
+        """Whether the server is there, takes the key, and has the model."""
+        with contextlib.suppress(Trouble, TypeError, LookupError):
+            return self.address.model in [one["id"] for one in self.look("/models")["data"]]
+        return False
+
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The pieces of an answer as they come.
 

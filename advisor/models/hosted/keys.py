@@ -90,11 +90,15 @@ def _secrets_in(environment: Mapping[str, str]) -> Iterator[str]:
     stand in many messages."""
     for name, value in environment.items():
         value = value.strip()
-        is_file = Path(value).is_absolute() and os.path.exists(value)  # noqa: PTH110 - which takes too long a name
-        if _SECRET.search(name) and not is_file:
+        if _SECRET.search(name) and not _is_there(value):
             yield value
-        yield from (unquote(found) for found in _IN_ADDRESS.findall(value))
-        yield from _IN_ADDRESS.findall(value)
+        for found in _IN_ADDRESS.findall(value):
+            yield from (found, unquote(found))
+
+
+def _is_there(value: str) -> bool:
+    """Whether a value is the path of something."""
+    return Path(value).is_absolute() and os.path.exists(value)  # noqa: PTH110 - which takes too long a name
 
 
 def _pieces(secrets: Iterable[str]) -> set[str]:

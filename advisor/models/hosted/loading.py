@@ -12,7 +12,7 @@ from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.embedder import EmbeddingWire, ServedEmbedder
 from advisor.models.hosted.keys import key_in, variables_of
 from advisor.models.hosted.manners import Manners
-from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.patience import STANDARD, Patience
 from advisor.models.hosted.served import ServedModel
 from advisor.models.load import Loading, last_part
 
@@ -23,7 +23,6 @@ OLLAMA_PORT = 11434
 EFFORTS = {OPENAI: ("none", "minimal"), OLLAMA: ("none",)}
 """As little as models can be told to reason, where `reasoning_effort` tells them; what is tried first stands first."""
 
-STANDARD = Patience()
 EMBEDDER = "embedder"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from advisor.models.hosted.trouble import Trouble
 
 SYSTEM = "system"
-TOLD = "told"  # whatever a model is told of reasoning, in its provider's own parameters
+TOLD = "told"  # whatever a model is told of reasoning, in its provider's own parameters: no name of one
 _REFUSED = re.compile(
     r"unsupported|not supported|not support|unrecognized|unknown|unexpected|not allowed|not permitted|extra inputs|"
     r"invalid|does not accept|deprecated|only the default|must alternate",
@@ -93,6 +93,6 @@ class Manners:
             return None
         for name in LEFT_OUT:
             found = _SYSTEM_ROLE if name == SYSTEM else re.compile(rf"(?<!\w){name}\b")
-            if name in sent and found.search(trouble.text):
+            if name != TOLD and name in sent and found.search(trouble.text):
                 return name
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
 import os
 import re
@@ -15,9 +13,8 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,18 +63,14 @@ class Startup:
         command: the program and its arguments.
         environment: of its process.
         port: that it listens on.
-        key: that it answers to.
-        model: that it serves, by the name it has there.
         ready_seconds: in which it has to be ready.
         hint: what helps where it does not come up.
     """
 
     called: str
     command: Sequence[str]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     port: HeldPort
-    key: str = field(repr=False)
-    model: str
     ready_seconds: float
     hint: str
 
@@ -89,11 +82,13 @@ class OwnServer:
 
     Args:
         scrub: takes its key out of what it says.
+        is_ready: whether it can be asked, and is no other server on its port.
     """
 
-    def __init__(self, recipe: Startup, scrub: Scrubber) -> None:
+    def __init__(self, recipe: Startup, scrub: Scrubber, is_ready: Callable[[], bool]) -> None:
         self._recipe = recipe
         self._scrub = scrub
+        self._is_ready = is_ready
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
@@ -181,7 +176,7 @@ class OwnServer:
             now = time.monotonic()
             if self._process.poll() is not None:
                 raise UserError(f"{name}: {recipe.called} did not start: {self._last_words()}", self._hint())
-            if _answers(recipe):
+            if self._is_ready():
                 return
             if now - began > recipe.ready_seconds:
                 what = f"{recipe.called} was not ready after {now - began:.0f} s"
@@ -213,21 +208,6 @@ class OwnServer:
         errors = [found[0] for line in lines if (found := _ERROR.search(line))]
         shown = list(dict.fromkeys([*errors[:1], *(errors or lines)[-SHOWN:]]))
         return self._scrub("; ".join(shown)) or "it said nothing"
-
-
-def _answers(recipe: Startup) -> bool:
-    """Whether the server says that it is ready, and is ours: it takes the key, and has the model. No proxy is asked for
-    it, whatever the environment names."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    root = f"http://{LOOPBACK}:{recipe.port.number}"
-    models = urllib.request.Request(f"{root}/v1/models", headers={"Authorization": f"Bearer {recipe.key}"})
-    with suppress(OSError, ValueError, TypeError, LookupError, http.client.HTTPException):
-        with opener.open(f"{root}/health", timeout=5) as answer:
-            healthy = bool(answer.status == 200)
-        with opener.open(models, timeout=5) as answer:
-            names = [one["id"] for one in json.load(answer)["data"]]
-        return healthy and recipe.model in names
-    return False
 
 
 def _bare(line: str) -> str:

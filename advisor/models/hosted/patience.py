@@ -41,6 +41,9 @@ class Patience:
         return min(self.longest_wait, max(own, asked or 0.0))
 
 
+STANDARD = Patience()
+
+
 class Breaker:
     """Tells when a server is gone: nothing but failures for a while, on whatever request."""
 

@@ -11,12 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-
-from transformers import AutoConfig, AutoTokenizer
 
 from advisor.errors import Interrupted, UserError
 from advisor.intake import Bound, json_of, read_bytes
@@ -27,20 +25,17 @@ from advisor.models.hosted.client import Account, ServerClient, ServerWire
 from advisor.models.hosted.keys import without_secrets
 from advisor.models.hosted.manners import Manners
 from advisor.models.hosted.own_server import ENDING, LOOPBACK, HeldPort, OwnServer, Startup
-from advisor.models.hosted.patience import Patience
+from advisor.models.hosted.patience import STANDARD, Patience
 from advisor.models.hosted.served import ServedModel
-from advisor.models.load import ADAPTER, SPREAD, Loading, last_part
-from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus
-from advisor.models.local.folder import check_folder
-from advisor.models.local.gguf import converted
-from advisor.models.local.loading import window_of
+from advisor.models.load import ADAPTER, SPREAD, VLLM, Loading, last_part, weights_in
+from advisor.models.local.device import choose_device, choose_dtype, device_name, gpus, in_words
+from advisor.models.local.loading import cards, config_of, folder_of, tokenizer_of, window_of
 from advisor.models.local.packages import SMOLLM2
-from advisor.models.local.source import Source, find, is_gguf
+from advisor.models.local.source import WEIGHTS, Source, find
 from advisor.models.store import expanded
 
 T = TypeVar("T")
 R = TypeVar("R")
-STANDARD = Patience()
 START_SECONDS = 1800.0  # for the largest models; how far it is is said meanwhile
 VERSION_SECONDS = 120.0  # in which its program says its version, for which it loads its libraries
 CALLED, CPU = "vLLM", "cpu"
@@ -51,6 +46,7 @@ INSTALL = (
 )
 HINT = f"vLLM's own options go in {OPTIONS}, such as '--max-model-len 8192 --gpu-memory-utilization 0.7'"
 REFUSED = "the server's address, names and key are set by Advisor, and options stand in records"
+SAFETENSORS = "save it anew: model.save_pretrained(FOLDER) writes safetensors"
 WINDOW = "max-model-len"  # the option
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # of adapters, that vLLM makes room for
 LARGEST = Bound(1)
@@ -83,31 +79,31 @@ def load(name: str, loading: Loading, patience: Patience = STANDARD, start_secon
     program = _program(name)
     if loading.quantize is not None:
         raise UserError(f"{name}: --quantize is for models that run in this process", HINT)
-    source = _found(name, loading.trust_remote_code)
+    source, folder = _found(name, loading.trust_remote_code)
     where = choose_device(loading.device)
-    if where.type == "cpu" and gpus() and CPU not in _version(*program):
+    if where.type == "cpu" and gpus() and CPU not in _version(program):
         raise UserError(
             f"{name}: --device cpu was asked for, and vLLM takes the GPU unless it is built for processors",
             f"leave --device out, or name such a build, whose version has +{CPU}, in {PROGRAM}",
         )
+    over = (loading.device == SPREAD and cards()) or [where]
     dtype = str(choose_dtype(loading.dtype, where)).removeprefix("torch.")
-    tokenizer = _part(AutoTokenizer, source.tokenizer or source.path, loading)
-    window = _window(source, tokenizer, loading)
+    tokenizer = tokenizer_of(source, folder, loading.trust_remote_code)
+    options = _options()
+    window = _stated_window(options) or window_of(config_of(source.id, folder, loading.trust_remote_code), tokenizer)
     port, key = HeldPort(), secrets.token_hex(16)  # others on this machine reach the port too
     address = Address(f"http://{LOOPBACK}:{port.number}/v1", last_part(source.id))
     client = ServerClient(name, address, Account(key), patience)
-    command = [*program, "serve", *_arguments(source, address.model, dtype, loading), "--port", str(port.number)]
-    command += [f"--{WINDOW}", str(window), *_template(tokenizer), *_options()]
-    environment = _environment(key, loading)
-    startup = Startup(CALLED, command, environment, port, key, address.model, start_seconds, HINT)
-    server = OwnServer(startup, client.scrub)
+    command = [program, "serve", str(folder), *_arguments(source, address.model, loading), "--dtype", dtype]
+    command += ["--tensor-parallel-size", str(len(over))] * (len(over) > 1)
+    command += ["--port", str(port.number), f"--{WINDOW}", str(window), *_template(tokenizer), *options]
+    startup = Startup(CALLED, command, _environment(key, loading), port, start_seconds, HINT)
+    server = OwnServer(startup, client.scrub, client.is_ready)
     wire = ServerWire(client, Manners(), loading.reasoning, effort=False)
-    peer = Peer(f"vllm:{source.id}", address.model, "", "machine")
+    peer = Peer(VLLM + source.id, address.model, "", "machine")
     calls = OwnCalls(peer, wire, loading.concurrency, patience, server)
-    cards = gpus() if loading.device == SPREAD else 1
-    devices = ", ".join(f"cuda:{number}" for number in range(cards)) if cards > 1 else str(where)
-    named = f"{cards} x {device_name(where)}" if cards > 1 else device_name(where)
-    return VllmModel(calls, wire, loading, source, Setup(tuple(program), window, dtype, devices, named))
+    setup = Setup(program, tuple(options), window, dtype, ", ".join(map(str, over)), in_words(map(device_name, over)))
+    return VllmModel(calls, wire, loading, source, setup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +111,14 @@ class Setup:
     """What a record says of how vLLM runs.
 
     Attributes:
-        program: vLLM's.
+        program: path of vLLM's.
+        options: that the user has it told.
         window: tokens that prompt and answer may take together.
         dtype, device, device_name: as in `advisor.measuring.records.ModelFacts`.
     """
 
-    program: tuple[str, ...]
+    program: str
+    options: tuple[str, ...]
     window: int
     dtype: str
     device: str
@@ -181,10 +179,13 @@ class VllmModel(ServedModel):
         """Tokens that prompt and answer may take together: what vLLM is told, so that it need not be asked."""
         return self._setup.window
 
+    def assume_window(self, tokens: int) -> None:
+        """It is known."""
+
     @cached_property
     def engine(self) -> str:
         """What computes: vLLM, its version, and how the user has set it."""
-        words = [CALLED, _version(*self._setup.program), *_options()]
+        words = [CALLED, _version(self._setup.program), *self._setup.options]
         return self._wire.client.scrub(" ".join(filter(None, words)))
 
     @property
@@ -194,13 +195,13 @@ class VllmModel(ServedModel):
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model."""
-        source = {"quantisation": self._source.quantisation, "source": self._source.origin}
-        setup = {name: getattr(self._setup, name) for name in ("dtype", "device", "device_name")}
-        return {**super().describe(), **source, **setup, "engine": self.engine}
+        found, source, setup = super().describe(), self._source, self._setup
+        found |= {"quantisation": source.quantisation, "source": source.origin, "engine": self.engine}
+        return found | {"dtype": setup.dtype, "device": setup.device, "device_name": setup.device_name}
 
 
-def _program(name: str) -> list[str]:
-    """vLLM's program, or the interpreter that has it.
+def _program(name: str) -> str:
+    """The path of vLLM's program.
 
     Raises:
         UserError: there is none.
@@ -210,15 +211,15 @@ def _program(name: str) -> list[str]:
     if found is None:
         why = f"{PROGRAM} names {said}, which is no program" if said else "vLLM is not on this machine's PATH"
         raise UserError(f"{name}: {why}", INSTALL)
-    return [found, "-m", "vllm.entrypoints.cli.main"] if Path(found).name.startswith("python") else [found]
+    return found
 
 
 @cache
-def _version(*program: str) -> str:
+def _version(program: str) -> str:
     """Which vLLM a program is, as it says without a server; empty where it does not say it."""
     said = ""
     with suppress(OSError, subprocess.SubprocessError):
-        asked = [*program, "--version"]
+        asked = [program, "--version"]
         environment = _without_ours()
         done = subprocess.run(asked, env=environment, capture_output=True, timeout=VERSION_SECONDS, check=True)
         said = done.stdout.decode("utf-8", "replace")
@@ -226,63 +227,56 @@ def _version(*program: str) -> str:
     return str(found[-1]) if found else ""
 
 
-def _found(name: str, trusted: bool) -> Source:
-    """Where the weights are: in a folder that vLLM reads.
+def _found(name: str, trusted: bool) -> tuple[Source, Path]:
+    """The weights, and the folder in which vLLM reads them.
 
     Raises:
-        UserError: they cannot be had, or are no language model's.
+        UserError: they cannot be had, are no language model's, or are pickled.
     """
-    wanted = name.partition(":")[2]
+    wanted = weights_in(name)
     if not wanted:
         raise UserError(
-            f"{name}: names no model", "write it as vllm:NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
+            f"{name}: names no model", f"write it as {VLLM}NAME: a public name, a folder, BASE+ADAPTER_FOLDER"
         )
     source = find(wanted, SMOLLM2, trusted)
-    folder = converted(source.path) if is_gguf(source.path) else source.path
-    check_folder(name, folder)
-    return replace(source, path=folder.absolute())
+    folder = folder_of(name, source)
+    if next(folder.glob(WEIGHTS), None) is None:  # vLLM would unpickle what else is there
+        raise UserError(f"{name}: has no weights in safetensors, and others are not read", SAFETENSORS)
+    return source, folder.absolute()
 
 
-def _arguments(source: Source, model: str, dtype: str, loading: Loading) -> list[str]:
-    """What `vllm serve` is told, but for its port and the window.
+def _arguments(source: Source, model: str, loading: Loading) -> list[str]:
+    """What `vllm serve` is told of the model.
 
     Defaults of the model's maker for sampling are left out, since answers are greedy.
     """
     called = model + BASE if source.adapter else model
-    found = [str(source.path), "--host", LOOPBACK, "--served-model-name", called, "--dtype", dtype]
+    found = ["--host", LOOPBACK, "--served-model-name", called]
     found += ["--generation-config", "vllm", "--uvicorn-log-level", "warning"]
     if source.adapter:
         found += ["--enable-lora", "--max-lora-rank", str(_rank(source.adapter))]
         module = {"name": model, "path": str(source.adapter.absolute())}
         found += ["--lora-modules", json.dumps(module)]  # as NAME=PATH it would have no comma in it
     found += ["--tokenizer", str(source.tokenizer.absolute())] if source.tokenizer else []
-    if source.quantisation is None:
-        found += ["--load-format", "safetensors"]  # never what is pickled
-    if loading.device == SPREAD and gpus() > 1:
-        found += ["--tensor-parallel-size", str(gpus())]
+    if source.codes is None:  # else the format may be their own (bitsandbytes)
+        found += ["--load-format", "safetensors"]
     return found + ["--trust-remote-code"] * loading.trust_remote_code
 
 
-def _window(source: Source, tokenizer: Any, loading: Loading) -> int:
-    """Tokens that prompt and answer may take together: as the user says, else the model's own, as it is here. What fits
-    vLLM's memory is not asked for, since it is another number from one start to the next.
+def _stated_window(options: Sequence[str]) -> int | None:
+    """Tokens that prompt and answer may take together as the user says; None where it is to be the model's own, as it
+    is here. What fits vLLM's memory is not asked for, since it is another number from one start to the next.
 
     Raises:
         UserError: the user says no number.
     """
-    words = _options()
-    for word, after in zip(words, [*words, ""][1:], strict=True):
+    for word, after in zip(options, [*options, ""][1:], strict=True):
         if (option := _option(word)) and WINDOW.startswith(option):
             said = word.partition("=")[2] or after
             if not (said.isdecimal() and int(said)):
                 raise UserError(f"{OPTIONS} has --{WINDOW} {said}, which is not a whole number of tokens", HINT)
             return int(said)
-    return window_of(_part(AutoConfig, source.path, loading), tokenizer)
-
-
-def _part(kind: Any, folder: Path, loading: Loading) -> Any:
-    """The tokenizer or the configuration in a folder."""
-    return kind.from_pretrained(folder, trust_remote_code=loading.trust_remote_code, local_files_only=True)
+    return None
 
 
 def _template(tokenizer: Any) -> list[str]:

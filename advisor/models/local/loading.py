@@ -68,8 +68,7 @@ def load(name: str, loading: Loading) -> LocalModel:
             log.warning("note: %s", caveat)  # before the wait that it explains
             source = replace(source, caveats=(*source.caveats, caveat))
         check_codes(name, source.codes, loading.quantize, source.adapter is not None)
-        folder = converted(source.path) if is_gguf(source.path) else source.path
-        check_folder(name, folder)
+        folder = folder_of(name, source)
         read = partial(_ready, source, folder, where, loading)
         module, renderer = read(number_format)
         choose(began)
@@ -91,6 +90,20 @@ def load(name: str, loading: Loading) -> LocalModel:
         return LocalModel(module, renderer, source, loading.load_embedder(), thinking)
 
 
+def folder_of(name: str, source: Source) -> Path:
+    """The folder of a whole language model, into which a GGUF file is converted first.
+
+    Args:
+        name: of the model, as messages call it.
+
+    Raises:
+        UserError: the file cannot be read, or the folder holds no such model.
+    """
+    folder = converted(source.path) if is_gguf(source.path) else source.path
+    check_folder(name, folder)
+    return folder
+
+
 def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
     """Load a sentence embedder into this process; see `advisor.models.load.load_embedder`.
 
@@ -109,7 +122,7 @@ def _ready(
     """The model on its device, in this number format, and its renderer."""
     weights = Weights(source.id, folder, number_format, loading.quantize, source.codes is not None)
     check_fits(weights, where, _spread(where, loading))
-    tokenizer = _tokenizer(source, folder, loading.trust_remote_code)
+    tokenizer = tokenizer_of(source, folder, loading.trust_remote_code)
     module = unpacked(_read(weights, _placed(weights, where, loading), loading.trust_remote_code))
     if source.adapter is not None:
         module = merge(source.id, module, source.adapter)
@@ -130,6 +143,11 @@ def _spread(where: torch.device, loading: Loading) -> bool:
     return loading.device == SPREAD and loading.quantize is None and where.type != "mps"
 
 
+def cards() -> list[torch.device]:
+    """The GPUs that weights may be spread over."""
+    return [torch.device("cuda", number) for number in range(gpus())]
+
+
 def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str, Any]:
     """Where weights go as they are read, and how they are quantised, as `from_pretrained` takes it.
 
@@ -140,8 +158,7 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
         return {"device_map": {"": where}, "quantization_config": quantiser_of_it}
     if not _spread(where, loading):
         return {"device_map": {"": where}}
-    cards = [torch.device("cuda", number) for number in range(gpus())]
-    free = {device.index: left(device)[0] for device in cards} | {"cpu": left(torch.device("cpu"))[0]}
+    free = {device.index: left(device)[0] for device in cards()} | {"cpu": left(torch.device("cpu"))[0]}
     most = {device: ENOUGH if number is None else int(SHARE * number) for device, number in free.items()}
     beyond = not 0 < weights.size < SURE * sum(most.values())
     return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded") if beyond else None}
@@ -187,7 +204,12 @@ def _out_of_range(name: str, number_format: torch.dtype, asked: bool) -> str:
     return f"The model's scores are not numbers in {called}, whose range they exceed, so it ran in float32."
 
 
-def _tokenizer(source: Source, folder: Path, trust_remote_code: bool) -> Any:
+def tokenizer_of(source: Source, folder: Path, trust_remote_code: bool) -> Any:
+    """The tokenizer of a model, or its adapter's own.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     with _reading(source.id):
         return AutoTokenizer.from_pretrained(source.tokenizer or folder, trust_remote_code=trust_remote_code)
 
@@ -206,10 +228,23 @@ def _reading(name: str) -> Iterator[None]:
         raise UserError(f"{name}: cannot be loaded as a causal language model: {reason}", HINT) from error
 
 
+def config_of(name: str, folder: Path, trust_remote_code: bool) -> Any:
+    """The configuration in a model's folder.
+
+    Args:
+        name: of the model, as messages call it.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with _reading(name):
+        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+
+
 def _read(weights: Weights, placed: Mapping[str, Any], trust_remote_code: bool) -> Any:
     name = weights.name
+    config = config_of(name, weights.folder, trust_remote_code)
     with _reading(name):
-        config = AutoConfig.from_pretrained(weights.folder, trust_remote_code=trust_remote_code)
         loaded: Any = _loader(config).from_pretrained(
             weights.folder,
             dtype=weights.number_format,

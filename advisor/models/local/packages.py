@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from advisor.errors import UserError
+
+LARGE = 2**24  # bytes; smaller files may be rewritten faster than the clock of a file system goes on
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,19 @@ MINILM = PackagedModel(
 
 
 def file_sha256(path: Path) -> str:
-    """Hex digest of a file's contents."""
+    """Hex digest of a file's contents. That of a large one is kept in this process, as long as the file is the same by
+    size and times: a model is read by several that want it."""
+    now = path.stat()
+    if now.st_size < LARGE:
+        return _sha256(path)
+    return _kept_sha256(path.absolute(), (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
+
+
+@cache
+def _kept_sha256(path: Path, _: tuple[int, ...]) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

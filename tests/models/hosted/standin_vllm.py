@@ -66,8 +66,8 @@ def handler(names: list[str], does: str) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
-            if self.path == "/health":
-                return self.say(503 if does == "never" else 200, {})
+            if does == "never":
+                return self.say(503, {})
             base, *adapters = names  # the window is said of the base alone
             return self.say(200, {"data": [{"id": base, "max_model_len": 4096}, *({"id": one} for one in adapters)]})
 

@@ -178,6 +178,13 @@ def test_one_that_takes_no_word_on_reasoning_is_not_told(made: Any) -> None:
     assert any("takes no word on whether to reason" in note for note in model.describe()["caveats"])
 
 
+def test_a_refusal_that_has_the_word_told_names_no_parameter(made: Any) -> None:
+    model, asked = made(provider="google_genai", refuses=NoTemperature("Invalid request: you were told so."))
+    with pytest.raises(UserError, match="you were told so"):
+        model.generate(asked_for("a"), WORDS)
+    assert len(asked) == 1
+
+
 def test_it_gives_answers_alone(made: Any) -> None:
     model, _ = made()
     assert model.tells_labels_by(("a", "b")) == "text"

@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from advisor.commands.planning import planned_comparison
 from advisor.errors import Interrupted, UserError
@@ -27,7 +29,8 @@ from advisor.measuring.lineup import asked, lineup
 from advisor.measuring.progress import Silence
 from advisor.measuring.records import facts_of
 from advisor.models import Context, Decoding, Prompt, Shot
-from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.address import Address
+from advisor.models.hosted.client import Account, ServerClient
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
 from advisor.models.hosted.patience import Patience
 from advisor.models.load import Loading, load_model
@@ -102,6 +105,11 @@ def ended(notes: Path) -> bool:
     while any(map(alive, processes(notes))) and time.monotonic() < until:
         time.sleep(0.05)
     return bool(processes(notes)) and not any(map(alive, processes(notes)))
+
+
+def log_of(error: UserError) -> Path:
+    """Of a server that did not come up; it stays."""
+    return Path(error.hint.split("its log is ")[1].partition(";")[0])
 
 
 def test_it_runs_while_it_is_asked(notes: Path, load: Load, llama_folder: Path) -> None:
@@ -179,8 +187,11 @@ def test_a_plan_and_a_comparison_that_is_measured_start_nothing(
 ) -> None:
     def plan() -> Any:
         model = load(llama_folder)
+        window = model.context_window
         rows = lineup(asked(["zero-shot"], light_task), [model])
-        return planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+        found = planned_comparison(light_task, [model], rows, load_prices(None), Scope(tmp_path / "runs"), Silence())
+        assert model.context_window == facts_of(model).context_window == window > 0  # which nobody need be asked for
+        return found
 
     plan()
     assert not notes.exists()
@@ -279,7 +290,7 @@ def test_one_that_dies_while_it_starts_says_why(
         load(llama_folder).generate([ASKED], Decoding(8))
     why = caught.value.what.partition("did not start: ")[2]
     assert why.startswith("ValueError: no room for keys and values; RuntimeError: Engine core initialization failed.")
-    log = Path(caught.value.hint.split("its log is ")[1].partition(";")[0])
+    log = log_of(caught.value)
     assert "Using max model len 8192" in log.read_text()
     log.unlink()
     log.parent.rmdir()
@@ -292,7 +303,7 @@ def test_a_program_that_cannot_be_run_says_why(notes: Path, load: Load, llama_fo
     said = r"vLLM did not start: .*/vllm cannot be run, or what its first line names: No"
     with pytest.raises(UserError, match=said) as caught:
         load(llama_folder).generate([ASKED], Decoding(8))
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
 
 
 def test_one_that_does_not_become_ready_is_given_up(
@@ -301,7 +312,7 @@ def test_one_that_does_not_become_ready_is_given_up(
     monkeypatch.setenv("STANDIN_DOES", "never")
     with pytest.raises(UserError, match=r"vLLM was not ready after \d+ s") as caught:
         load(llama_folder, start_seconds=2.0).generate([ASKED], Decoding(8))
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
     assert ended(notes)
 
 
@@ -320,14 +331,22 @@ def test_one_that_ends_while_it_is_asked_interrupts(
     assert time.monotonic() - began < GONE / 2
 
 
-PARENT = """
+def own_server(port: HeldPort) -> OwnServer:
+    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
+    environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
+    client = ServerClient("m", Address(f"http://127.0.0.1:{port.number}/v1", "m"), Account("k"), Patience())
+    return OwnServer(Startup("vLLM", command, environment, port, 30.0, ""), client.scrub, client.is_ready)
+
+
+PARENT = f"""
+from __future__ import annotations
 import os, sys
-from advisor.models.hosted.keys import Scrubber
+from advisor.models.hosted.address import Address
+from advisor.models.hosted.client import Account, ServerClient
 from advisor.models.hosted.own_server import HeldPort, OwnServer, Startup
-port = HeldPort()
-command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
-server = OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
+from advisor.models.hosted.patience import Patience
+{getsource(own_server)}
+server = own_server(HeldPort())
 server.start("m")
 print("ready", flush=True)
 sys.stdin.read()
@@ -359,12 +378,6 @@ def test_it_ends_where_its_keeper_was_killed(notes: Path) -> None:
     assert ended(notes)
 
 
-def own_server(port: HeldPort) -> OwnServer:
-    command = [os.environ["ADVISOR_VLLM"], "serve", "folder", "--port", str(port.number), "--served-model-name", "m"]
-    environment = {**os.environ, "VLLM_API_KEY": "k", "VLLM_TARGET_DEVICE": "cpu"}
-    return OwnServer(Startup("vLLM", command, environment, port, "k", "m", 30.0, ""), Scrubber())
-
-
 def test_its_port_is_nobody_elses_until_it_starts(notes: Path) -> None:
     port = HeldPort()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -381,8 +394,7 @@ def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None)
 
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            refused = model is None and self.path != "/health"
-            self.send_response(401 if refused else 200)
+            self.send_response(401 if model is None else 200)
             self.end_headers()
             self.wfile.write(json.dumps({"data": [{"id": model}]}).encode())
 
@@ -393,7 +405,7 @@ def test_another_server_on_its_port_is_not_asked(notes: Path, model: str | None)
         with pytest.raises(UserError, match=r"did not start: .*in use") as caught:
             own_server(port).start("m")
         other.shutdown()
-    shutil.rmtree(Path(caught.value.hint.split("its log is ")[1].partition(";")[0]).parent)
+    shutil.rmtree(log_of(caught.value).parent)
     assert ended(notes)
 
 
@@ -423,11 +435,107 @@ def test_a_processor_beside_a_gpu_takes_a_build_for_processors(
     assert not notes.exists()
 
 
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two GPUs, as torch tells of them."""
+    empty = torch.empty
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "NVIDIA H200")
+    monkeypatch.setattr("torch.empty", lambda *size, device=None, **others: empty(*size, **others))
+    monkeypatch.setenv("VLLM_TARGET_DEVICE", "cuda")  # what the stand-in looks for
+
+
+def test_a_model_is_spread_over_all_gpus(cards: None, notes: Path, load: Load, llama_folder: Path) -> None:
+    model = load(llama_folder, device="auto")
+    facts = facts_of(model)
+    assert (facts.device, facts.device_name) == ("cuda:0, cuda:1", "2 x NVIDIA H200")
+    model.generate([ASKED], Decoding(8))
+    arguments = json.loads(notes.read_text())["arguments"]
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
+    facts = facts_of(load(llama_folder, device=None))
+    assert (facts.device, facts.device_name) == ("cuda:0", "NVIDIA H200")
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "there", "seen"),
+    [
+        ("cuda:1", None, "1"),
+        ("cuda:1", "", "1"),
+        ("cuda:1", "4,6", "6"),  # of those that this process has
+        ("cuda:0", "GPU-5f,GPU-7a", "GPU-5f"),
+        ("cuda", "4,6", "4,6"),
+        (None, "4,6", "4,6"),
+        ("auto", None, None),
+    ],
+)
+def test_which_gpu_it_sees(
+    asked_for: str | None,
+    there: str | None,
+    seen: str | None,
+    cards: None,
+    notes: Path,
+    load: Load,
+    llama_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if there is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", there)
+    load(llama_folder, device=asked_for).generate([ASKED], Decoding(8))
+    said = json.loads(notes.read_text())
+    assert said["environment"].get("CUDA_VISIBLE_DEVICES") == seen
+    assert ("--tensor-parallel-size" in said["arguments"]) == (asked_for == "auto")
+
+
+def test_code_that_comes_with_the_weights_may_be_fetched(
+    notes: Path, load: Load, llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    load(llama_folder, trust_remote_code=True).generate([ASKED], Decoding(8))
+    said = json.loads(notes.read_text())
+    assert "--trust-remote-code" in said["arguments"] and "HF_HUB_OFFLINE" not in said["environment"]
+
+
 def test_what_is_no_language_model_is_refused_before_anything_runs(notes: Path, load: Load, tmp_path: Path) -> None:
     for name, message in {"": "names no model", str(tmp_path): "has no config.json", "./none": "no such model"}.items():
         with pytest.raises(UserError, match=message):
             load(name)
     assert not notes.exists()
+
+
+def test_pickled_weights_are_refused(notes: Path, load: Load, llama_folder: Path, tmp_path: Path) -> None:
+    """Quantised ones too, of which vLLM itself looks for the format."""
+    folder = shutil.copytree(llama_folder, tmp_path / "quantised")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "gptq"}}))
+    load(folder).generate([ASKED], Decoding(8))
+    assert "--load-format" not in json.loads(notes.read_text())["arguments"]
+    notes.unlink()
+    for file in folder.glob("*.safetensors"):
+        file.rename(file.with_suffix(".bin"))
+    with pytest.raises(UserError, match="has no weights in safetensors"):
+        load(folder)
+    assert not notes.exists()
+
+
+def test_a_tokenizer_that_cannot_be_read_is_told_in_a_line(
+    notes: Path, load: Load, llama_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(llama_folder, tmp_path / "broken")
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match=r"^.*/broken: cannot be loaded as a causal language model: ") as caught:
+        load(folder)
+    assert "\n" not in caught.value.what and not notes.exists()
+
+
+def test_a_gguf_file_is_converted_for_it(notes: Path, load: Load) -> None:
+    model = load("embedded")
+    model.generate([ASKED], Decoding(8))
+    _, folder, *options = json.loads(notes.read_text())["arguments"]
+    assert any(Path(folder).glob("*.safetensors"))
+    assert options[options.index("--load-format") + 1] == "safetensors"
+    assert facts_of(model).quantisation == "Q4_1"
 
 
 def test_it_is_loaded_by_its_name_and_found_from_elsewhere(

@@ -15,7 +15,7 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils import filter_repo_objects
 
 from advisor.errors import UserError
-from advisor.models.local.packages import MINILM, PackagedModel
+from advisor.models.local.packages import LARGE, MINILM, PackagedModel, file_sha256
 from advisor.models.local.source import find
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -327,3 +327,15 @@ def test_a_package_without_its_weights_is_refused(package: Path) -> None:
 
 def test_the_embedders_package_holds_the_known_weights() -> None:
     assert (MINILM.locate() / MINILM.weights).is_file()
+
+
+def test_a_large_file_is_read_once_for_its_hash_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, read, digest = tmp_path / "large", list[Any](), hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: read.append(given) or digest(*given))
+    for content in (bytes(LARGE), bytes(LARGE - 1) + b"x"):
+        file.unlink(missing_ok=True)
+        file.write_bytes(content)
+        assert {file_sha256(file) for _ in range(3)} == {hashlib.sha256(content).hexdigest()}
+    assert len(read) == 2
