@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
 from advisor.approaches import TrainingSet
 from advisor.errors import NotApplicable, UserError
@@ -20,9 +21,24 @@ from advisor.models.load import load_model
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.originals import Originals
 from finetune import Lora
+from finetune.settings import Serve
+from finetune.targets import left_out
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=4, batch=4)
 CHOICES = ["red", "green", "dark blue"]
+SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "vocab_size": 400,
+    "initializer_range": 0.2,
+}
+LEAVING_OUT: dict[str, dict[str, Any]] = {
+    "phimoe": SIZES | {"num_local_experts": 4, "num_experts_per_tok": 2},
+}
 Bits = dict[str, torch.Tensor]
 BitsOf = Callable[[LocalModel], Bits]
 Untouched = Callable[[LocalModel, Bits], None]
@@ -93,6 +109,31 @@ def test_where_nothing_has_room_the_adapter_is_attached(
     assert "neither memory nor the disk" in " ".join(tuned.facts.notes)
     torch.testing.assert_close(scores(model, prompts_of, tuned.adaptation), expected, atol=1e-3, rtol=1e-3)
     assert_untouched(model, before)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts
+@pytest.mark.parametrize("kind", LEAVING_OUT)
+@pytest.mark.parametrize("serve", ["attached", "merged"])
+def test_what_is_saved_names_the_layers_that_it_lies_on(
+    serve: Serve,
+    kind: str,
+    folder_of: Callable[..., Path],
+    loaded: Callable[..., LocalModel],
+    curriculum: TrainingSet,
+    prompts_of: list[Prompt],
+    tmp_path: Path,
+) -> None:
+    """And so is laid onto its base by whoever reads PEFT's format, though nothing was asked before it was saved."""
+    base = folder_of("model", AutoConfig.for_model(kind, **LEAVING_OUT[kind]))
+    model = loaded(base)
+    assert left_out(model.module).layers
+    tuned = replace(LORA, serve=serve).tune(curriculum, model, seed=0)
+    folder = _saved(tuned, tmp_path)
+    found = load_model(f"{base}+{folder}", embedder=str(base), device="cpu", dtype="float32")
+    assert isinstance(found, LocalModel)
+    expected = scores(model, prompts_of, tuned.adaptation)
+    torch.testing.assert_close(scores(found, prompts_of, None), expected, atol=1e-3, rtol=1e-3)
+    assert (expected - scores(model, prompts_of, None)).abs().max() > 0.1
 
 
 def test_a_merge_that_fails_half_way_leaves_the_base(
