@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Attached, Decoding, Merged, Prompt
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.folder import ADAPTER_WEIGHTS
 from finetune import Lora, adapter
 from finetune.fused.layers import Fused
 
@@ -145,7 +146,7 @@ def test_facts_count_what_was_learned_and_what_is_kept(
     matrices = {n: p for n, p in llama.module.named_parameters() if n in tuned.adaptation.tensors}
     assert tuned.facts.trainable_parameters == sum(LORA.rank * sum(p.shape) for p in matrices.values())
     tuned.save(tmp_path)
-    stored = (tmp_path / adapter.WEIGHTS_FILE).stat().st_size
+    stored = (tmp_path / ADAPTER_WEIGHTS).stat().st_size
     assert tuned.facts.artifact_bytes == pytest.approx(stored, rel=0.3)
 
 
