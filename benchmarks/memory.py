@@ -1,13 +1,11 @@
 """What happens when memory runs out: the embedded model under a limit of addresses, in five steps.
 
     python -m benchmarks.memory
-    python -m benchmarks.memory adapters
 
 Each step is a process of its own, which starts under a limit of addresses (as `ulimit -v` sets it), loads the model and
 the embedder, and lowers the limit to what it has taken by then and so many megabytes more. It measures three
 approaches: one that reads long prompts, one that trains and one that embeds. Writes `benchmarks/results/memory.md`:
-measured at once, measured in smaller parts, or failed with what was lacking. Needs Linux. What `adapters` measures is
-told in `benchmarks.adapter_memory`.
+measured at once, measured in smaller parts, or failed with what was lacking. Needs Linux.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from pathlib import Path
 
 import advisor
 from advisor.models.local import batches
-from benchmarks import adapter_memory
 from benchmarks.comparisons import RESULTS
 from finetune import trainer
 
@@ -120,11 +117,7 @@ own, may end the process, or refuse beside memory that is free.
 """
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["adapters"]:
-        adapter_memory.main()
-    elif sys.argv[1:2] == ["adapters"]:
-        adapter_memory.child(Path(sys.argv[2]), sys.argv[3:])
-    elif len(sys.argv) > 1:
+    if len(sys.argv) > 1:
         print(json.dumps(_under(int(sys.argv[1]))))
     else:
         main()
