@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
-from advisor.approaches import TrainingSet
+from advisor.approaches import TrainingSet, Tuned
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Attached, Decoding, Merged, Prompt
 from advisor.models.adaptation import Rebuilt
@@ -53,6 +53,15 @@ def scores(model: LocalModel, prompts: Sequence[Prompt], adaptation: Adaptation 
     return torch.tensor([s.totals for s in model.score(prompts, CHOICES, adaptation)])
 
 
+def without_memory(model: LocalModel, tuned: Tuned, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tuned:
+    """Saved, and restored where memory has room for nothing."""
+    model.activate(None)
+    model.originals = Originals(model.module)
+    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
+    return LORA.restore(_saved(tuned, folder), model)
+
+
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_where_memory_has_no_room_the_originals_lie_on_disk(
     dtype: str,
@@ -71,10 +80,7 @@ def test_where_memory_has_no_room_the_originals_lie_on_disk(
     ample = LORA.tune(curriculum, model, seed=0)
     expected = scores(model, prompts_of, ample.adaptation)
     tensors = dict(ample.adaptation.tensors)  # type: ignore[union-attr]
-    model.activate(None)
-    model.originals = Originals(model.module)
-    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
-    short = LORA.restore(_saved(ample, tmp_path), model)
+    short = without_memory(model, ample, monkeypatch, tmp_path)
     assert "lying on disk" in " ".join(short.facts.notes)
     assert not any("disk" in note for note in ample.facts.notes)
     assert short.adaptation.key == ample.adaptation.key
@@ -100,11 +106,8 @@ def test_where_nothing_has_room_the_adapter_is_attached(
     before = bits_of(model)
     ample = LORA.tune(curriculum, model, seed=0)
     expected = scores(model, prompts_of, ample.adaptation)
-    model.activate(None)
-    model.originals = Originals(model.module)
-    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    tuned = LORA.restore(_saved(ample, tmp_path), model)
+    tuned = without_memory(model, ample, monkeypatch, tmp_path)
     assert isinstance(tuned.adaptation, Attached)
     assert "neither memory nor the disk" in " ".join(tuned.facts.notes)
     torch.testing.assert_close(scores(model, prompts_of, tuned.adaptation), expected, atol=1e-3, rtol=1e-3)
@@ -186,8 +189,7 @@ def test_a_quantised_base_is_trained_and_served(
     model = load_model(str(wide_folder), embedder=str(wide_folder), device="cpu", dtype=dtype, quantize=bits)
     assert isinstance(model, LocalModel)
     before, own = bits_of(model), scores(model, prompts_of, None)
-    with torch.no_grad():
-        plain = sum(p.numel() for p in LlamaForCausalLM.from_pretrained(wide_folder).parameters())
+    plain = sum(p.numel() for p in LlamaForCausalLM.from_pretrained(wide_folder).parameters())
     assert model.describe()["parameters"] == plain
     assert model.describe()["dtype"] == dtype
     lora = replace(LORA, dora=dora)
@@ -250,8 +252,8 @@ def test_dora_beside_eight_bits_is_refused_and_leaves_the_base(
     assert_untouched(model, before)
 
 
-def _saved(tuned: object, folder: Path) -> Path:
+def _saved(tuned: Tuned, folder: Path) -> Path:
     folder = folder / "adapter"
     folder.mkdir()
-    tuned.save(folder)  # type: ignore[attr-defined]
+    tuned.save(folder)
     return folder
