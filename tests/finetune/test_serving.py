@@ -23,21 +23,12 @@ from advisor.models.local.originals import Originals
 from finetune import Lora
 from finetune.settings import Serve
 from finetune.targets import left_out
+from tests.models.tiny import GROUPED
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=4, batch=4)
 CHOICES = ["red", "green", "dark blue"]
-SIZES = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "vocab_size": 400,
-    "initializer_range": 0.2,
-}
 LEAVING_OUT: dict[str, dict[str, Any]] = {
-    "phimoe": SIZES | {"num_local_experts": 4, "num_experts_per_tok": 2},
+    "phimoe": GROUPED | {"num_local_experts": 4, "num_experts_per_tok": 2},
 }
 Bits = dict[str, torch.Tensor]
 BitsOf = Callable[[LocalModel], Bits]
