@@ -1,6 +1,6 @@
 """How much memory adapters take beside the weights: each way of serving and training, in a process of its own.
 
-    python -m benchmarks.memory adapters
+    python -m benchmarks.adapter_memory
 
 Three models in bfloat16 on the CPU: a tiny one, whose peak is what Python, torch and the libraries take themselves, the
 embedded one, and a random Llama of a billion weights that is made on the way (2.0 GB in a temporary folder). Each step
@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 import advisor
 from advisor.approaches import TrainingExample, TrainingSet, Tuned
@@ -29,10 +28,9 @@ from advisor.models import Decoding, Prompt
 from advisor.models.local.allocator import LIMIT
 from advisor.models.local.device import peak_memory, reset_peak_memory
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.gguf import converted
-from advisor.models.local.packages import SMOLLM2
-from advisor.models.local.source import find
 from benchmarks.comparisons import RESULTS
+from benchmarks.memory import WORDS
+from benchmarks.speed.material import random_folder
 from finetune import Lora, adapter
 
 FOR_ANSWERS, FOR_TRAINING = 1.3, 1.6  # times the weights, at most
@@ -45,7 +43,6 @@ STEPS = {
 NAMES = {"tiny": "tiny Llama", "embedded": "SmolLM2-135M-Instruct", "billion": "random Llama"}
 AMPLE = 64  # GB; a limit, under which freed memory is given back, but none that is felt
 LABELS = ["red", "blue"]
-WORDS = ["alpha", "beta", "gamma", "delta", "river", "stone", "cloud", "engine", "paper", "window"]
 LONG = 600  # words of a training example
 TUNED = Lora(epochs=1, batch=1)
 
@@ -100,7 +97,7 @@ def _row(model: str, step: str, found: Measured, fixed: int) -> str:
 def _alone(folder: str, *step: str, limit: float | None = None) -> Measured:
     """What a process of its own measured; `limit` is what it is told to keep to, in GB."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", "adapters", folder, *step],
+        [sys.executable, "-m", "benchmarks.adapter_memory", folder, *step],
         env={**os.environ, **({LIMIT: f"{limit:.3f}"} if limit else {})},
         stdout=subprocess.PIPE,
         text=True,
@@ -109,7 +106,7 @@ def _alone(folder: str, *step: str, limit: float | None = None) -> Measured:
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def child(folder: Path, step: list[str]) -> None:
+def _child(folder: Path, step: list[str]) -> None:
     """One step in this process: `make`, `adapt MODEL`, or `MODEL STEP`; prints what was measured."""
     began = time.perf_counter()
     if step == ["make"]:
@@ -141,24 +138,17 @@ def _resident(module: torch.nn.Module) -> int:
 
 def _make(folder: Path) -> None:
     """Random models with the embedded one's tokenizer."""
-    tokenizer = AutoTokenizer.from_pretrained(converted(find("embedded", SMOLLM2).path))
     shapes = {"tiny": (64, 128, 2, 2), "billion": (2048, 8192, 15, 32)}
     for name, (size, inner, layers, heads) in shapes.items():
-        config = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=size,
-            intermediate_size=inner,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=max(1, heads // 4),
-            max_position_embeddings=4096,
-            tie_word_embeddings=True,
-            eos_token_id=tokenizer.eos_token_id,
-            bos_token_id=None,
-        )
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder / name)
-        tokenizer.save_pretrained(folder / name)
+        shape = {
+            "hidden_size": size,
+            "intermediate_size": inner,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": max(1, heads // 4),
+            "max_position_embeddings": 4096,
+        }
+        random_folder(folder / name, shape, torch.bfloat16)
 
 
 def _adapt(model: LocalModel, folder: Path) -> tuple[str, ...]:
@@ -194,9 +184,15 @@ def _do(model: LocalModel, step: str, saved: Path) -> tuple[str, ...]:
 _HEAD = f"""# Memory of adapters
 
 Models in bfloat16 on a CPU, LoRA of rank {TUNED.rank}; each step in a process of its own that is told by `{LIMIT}`
-to keep to its bound; `python -m benchmarks.memory adapters`. *Peak* is what was resident at most once the model was
+to keep to its bound; `python -m benchmarks.adapter_memory`. *Peak* is what was resident at most once the model was
 loaded, *of libraries* what the same step takes with a tiny model, and *times the weights* the rest. While a model is
 loaded, pages of the files that are read count too, which the system has back when it needs them. Eight prompts of 100
 words are scored and two answered; training sees {len(LABELS)} examples of {LONG} words.
 
 """
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _child(Path(sys.argv[1]), sys.argv[2:])
+    else:
+        main()

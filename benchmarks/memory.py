@@ -1,13 +1,11 @@
 """What happens when memory runs out: the embedded model under a limit of addresses, in five steps.
 
     python -m benchmarks.memory
-    python -m benchmarks.memory adapters
 
 Each step is a process of its own, which starts under a limit of addresses (as `ulimit -v` sets it), loads the model and
 the embedder, and lowers the limit to what it has taken by then and so many megabytes more. It measures three
 approaches: one that reads long prompts, one that trains and one that embeds. Writes `benchmarks/results/memory.md`:
-measured at once, measured in smaller parts, or failed with what was lacking. Needs Linux. What `adapters` measures is
-told in `benchmarks.adapter_memory`.
+measured at once, measured after memory ran out on the way, or failed with what was lacking. Needs Linux.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from pathlib import Path
 
 import advisor
 from advisor.models.local import batches
-from benchmarks import adapter_memory
 from benchmarks.comparisons import RESULTS
 from finetune import trainer
 
@@ -58,8 +55,8 @@ def _alone(megabytes: int) -> list[str]:
     return found or [f"died ({done.returncode})"] * len(SPECS)
 
 
-class _Halvings(logging.Handler):
-    """Counts how often a batch was repeated in smaller parts."""
+class _Shortages(logging.Handler):
+    """Counts how often work was repeated from less memory: in smaller parts, or with layers computed again."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -80,16 +77,17 @@ def _under(megabytes: int) -> list[str]:
     taken = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmSize"))
     limit = taken + megabytes * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (limit, AMPLE))
-    halvings = _Halvings()
+    shortages = _Shortages()
     found = []
     for spec in SPECS:
-        halvings.count = 0
+        shortages.count = 0
         with tempfile.TemporaryDirectory() as out:
             (run,) = advisor.compare(_task(), model, [spec], out=Path(out)).runs
         if run.status != "ok":
             found.append(str(run.error).split(" (")[0])
         else:
-            found.append(f"measured, {halvings.count} times in smaller parts" if halvings.count else "measured at once")
+            often = f"measured, memory ran out {shortages.count} times on the way"
+            found.append(often if shortages.count else "measured at once")
     return found
 
 
@@ -120,11 +118,7 @@ own, may end the process, or refuse beside memory that is free.
 """
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["adapters"]:
-        adapter_memory.main()
-    elif sys.argv[1:2] == ["adapters"]:
-        adapter_memory.child(Path(sys.argv[2]), sys.argv[3:])
-    elif len(sys.argv) > 1:
+    if len(sys.argv) > 1:
         print(json.dumps(_under(int(sys.argv[1]))))
     else:
         main()

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.comparisons import RESULTS
 
 SPECS = ("zero-shot", "few-shot", "lora")
-MODELS: Mapping[str, Sequence[str]] = {"bf16": (), "int8": ("int8=8bit",), "nf4": ("nf4=4bit",)}
+MODELS = {"bf16": "", "int8": "8bit", "nf4": "4bit"}  # what `--quantize` is told of each
 
 KEPT = (
     "spec",
@@ -58,7 +58,7 @@ def _compared(task: Path, aliases: Sequence[str], options: argparse.Namespace) -
     command += ["--dtype", "bfloat16", "--device", "cpu", "--json"]
     for alias in aliases:
         command += ["--model", f"{alias}=embedded"]
-        command += [word for bits in MODELS[alias] for word in ("--quantize", bits)]
+        command += ["--quantize", f"{alias}={MODELS[alias]}"] if MODELS[alias] else []
     command += [word for spec in SPECS for word in ("--approach", spec)]
     command += ["--limit", str(options.limit), "--train-limit", str(options.train_limit)]
     done = subprocess.run([*command, "--out", str(options.out / task.name)], stdout=subprocess.PIPE, check=True)

@@ -20,14 +20,15 @@ from transformers.pytorch_utils import Conv1D
 from advisor.errors import NotApplicable
 from advisor.models import Attached, Merged
 from advisor.models.adaptation import Rebuilt
+from advisor.models.local import onto
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.folder import ADAPTER_WEIGHTS
 from advisor.models.local.quantising import dequantised, holds_numbers
 from advisor.models.local.shortage import telling
 from finetune.fused.layers import fused
 from finetune.targets import ALL, left_out
 
 State = dict[str, torch.Tensor]
-WEIGHTS_FILE = "adapter_model.safetensors"  # PEFT's own name, so that its loaders find it
 INSIDE = "base_model.model."  # before the names of a model's modules, where PEFT has it
 FIRST = "default"  # PEFT's name of a model's first adapter
 
@@ -175,23 +176,17 @@ class Layer:
 
     @property
     def part(self) -> str:
-        """Which of its parameters is changed; experts hold several matrices, adapted one by one."""
-        return str(getattr(self.peft, "parameter_name", "weight"))
+        """Which of its parameters is changed."""
+        return onto.part_of(self.peft)
 
     @torch.inference_mode(False)
     @torch.no_grad()
     def merged(self, own: torch.Tensor) -> torch.Tensor:
-        """What its own numbers become with the adapter in them, by PEFT's own merge in float32, rounded once."""
-        parameter = getattr(self.base, self.part)
-        held = parameter.data
-        parameter.data = own.to(torch.float32, copy=True)
+        """What its own numbers become with the adapter in them."""
         try:
-            self.peft.merge(adapter_names=[FIRST])
-            found: torch.Tensor = parameter.data
-            return found.to(held.dtype)
+            return onto.merged(self.peft, own)
         finally:
-            parameter.data = held
-            self.peft.merged_adapters.clear()
+            self.peft.merged_adapters.clear()  # so that it can be asked for again
 
     @torch.inference_mode(False)
     @torch.no_grad()
@@ -310,10 +305,10 @@ def state_of(wrapped: Any, name: str = FIRST, tensors: State | None = None) -> S
 
 def save(folder: Path, config: LoraConfig, state: State) -> None:
     """Write the adapter as PEFT would, for any tool that reads PEFT's format."""
-    save_file(state, folder / WEIGHTS_FILE)
+    save_file(state, folder / ADAPTER_WEIGHTS)
     config.save_pretrained(str(folder))
 
 
 def load(folder: Path) -> tuple[LoraConfig, State]:
     """Read what `save` wrote."""
-    return LoraConfig.from_pretrained(str(folder)), load_file(folder / WEIGHTS_FILE)
+    return LoraConfig.from_pretrained(str(folder)), load_file(folder / ADAPTER_WEIGHTS)

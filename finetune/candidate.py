@@ -29,7 +29,7 @@ class Recipe:
 
     @property
     def config(self) -> LoraConfig:
-        """The configuration for PEFT."""
+        """The configuration for PEFT, which names no layers yet; each time another object."""
         return adapter.configuration(self.rank, self.alpha, self.dropout, self.dora)
 
 
@@ -48,6 +48,12 @@ class Candidate:
         self.trainer = Trainer(model, wrapped, Schedule(recipe.lr, recipe.epochs, recipe.batch))
         self.random = torch.Generator(model.device)
         self.random.set_state(_generator(model.device).get_state())
+
+    @property
+    def config(self) -> LoraConfig:
+        """The configuration as it is in this model: with the layers that the adapter lies on, and those left out."""
+        found: LoraConfig = self.wrapped.peft_config[self.name]
+        return found
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -79,11 +79,11 @@ def kept_bytes(module: Any, longest: int, checkpointing: bool) -> int:
     """
     text = module.config.get_text_config(decoder=True)
     layers, width = int(text.num_hidden_layers), int(module.dtype.itemsize)
-    heads = getattr(text, "num_attention_heads", None) or 1
+    heads = int(getattr(text, "num_attention_heads", None) or 1)
     attention = heads * longest // 2 * width if device_of(module).type == "cpu" else 0
     if checkpointing:
-        return passing_bytes(module) + attention + int(layers * text.hidden_size * width)
-    return passing_bytes(module, layers) + int(layers * attention)
+        return passing_bytes(module) + attention + layers * int(text.hidden_size) * width
+    return passing_bytes(module, layers) + layers * attention
 
 
 def _computed(forward: Callable[..., Any], again: Context, *args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -78,6 +79,7 @@ def left_out(module: Any) -> LeftOut:
 
 def _seen(module: Any) -> LeftOut:
     said = _said(module)
+    read = [f"{place}." for place, kinds in said.items() if kinds]
     config = LoraConfig(target_modules=ALL)
     convert_peft_config_for_transformers(config, module, None)
     found: dict[str, list[str]] = defaultdict(list)
@@ -87,7 +89,7 @@ def _seen(module: Any) -> LeftOut:
         kinds = said[_alike(name)]
         if not kinds and not said[_owner(name)]:
             found["apart"].append(name)
-            found["parts"].append(_unread(name, said))
+            found["parts"].append(_unread(name, read))
         elif not kinds:
             found["raw"].append(name)
         elif not all(issubclass(kind, torch.Tensor) for kind in kinds):
@@ -143,12 +145,15 @@ def _owner(name: str) -> str:
     return _alike(name.rpartition(".")[0])
 
 
-def _unread(name: str, said: dict[str, set[type]]) -> str:
-    """The largest part around a layer through which no text passed; the layer itself where one passed through all."""
+def _unread(name: str, read: Sequence[str]) -> str:
+    """The largest part around a layer through which no text passed; the layer itself where one passed through all.
+
+    Args:
+        read: names of the modules through which it passed, a dot behind each.
+    """
     steps = _alike(name).split(".")
     around = [".".join(steps[:length]) for length in range(1, len(steps))]
-    asked = [f"{place}." for place, kinds in said.items() if kinds]
-    return next((place for place in around if not any(one.startswith(f"{place}.") for one in asked)), name)
+    return next((place for place in around if not any(one.startswith(f"{place}.") for one in read)), name)
 
 
 def _places(names: tuple[str, ...]) -> str:

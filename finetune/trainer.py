@@ -273,9 +273,10 @@ class Trainer:
                 # What the failed pass held is let go only here, where the error is gone.
                 if len(part) == 1:
                     self.history.checkpointing = True
+                    log.info("memory did not suffice; layers are computed again from here on")
                 else:
                     self.at_once = sum(row.tokens for row in part) // 2
-                log.info("memory did not suffice; %d tokens at once from here on", self.at_once)
+                    log.info("memory did not suffice; %d tokens at once from here on", self.at_once)
                 for parameter in self.working:
                     parameter.grad = None
                 give_back()

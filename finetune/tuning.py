@@ -53,9 +53,9 @@ def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: 
         else:
             with winner.active():
                 winner.trainer.train(rows, dev, seed)
-        state = winner.state()
+        config, state = winner.config, winner.state()
     recipe = winner.recipe
-    tuned = Adapter(settings.serve, local, recipe.config, state)
+    tuned = Adapter(settings.serve, local, config, state)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     if left := str(left_out(local.module)):

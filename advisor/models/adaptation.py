@@ -15,9 +15,8 @@ class Merged:
 
     Attributes:
         key: identifies them; two objects with the same key are the same adaptation.
-        tensors: full replacement by parameter name, a tensor of the parameter's own shape and dtype; where the model's
-            weights are quantised, of the shape that they have without. They are asked for one by one, and may be made
-            when they are.
+        tensors: full replacement by parameter name, a tensor of the parameter's own shape and dtype. They are asked for
+            one by one, and may be made when they are.
     """
 
     form: ClassVar[Form] = "merged"

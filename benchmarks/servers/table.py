@@ -21,7 +21,10 @@ def table(found: Mapping[str, Any]) -> str:
     return text
 
 
-OTHERS = " *Others* is the share of the processor that other processes took meanwhile, servers among them."
+OTHERS = (
+    " *Others* is the share of the processor that other processes took meanwhile, servers among them. Times that were "
+    "measured on a machine with other work are left out."
+)
 
 
 def _others(found: Mapping[str, Any], what: str, name: str) -> Mapping[str, Any]:
@@ -34,6 +37,11 @@ def _share(found: Mapping[str, Any], what: str, name: str) -> str:
     return "" if share is None else f"{100 * share:.0f} %"
 
 
+def _timed(found: Mapping[str, Any], what: str, name: str) -> bool:
+    """Whether times are shown: not of a machine that was said to have other work."""
+    return not _others(found, what, name).get("shared")
+
+
 def _overhead(found: Mapping[str, Any]) -> Iterator[str]:
     if "overhead" not in found:
         return
@@ -44,7 +52,9 @@ def _overhead(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "\n| answer takes | client, s | Advisor, s | times as long | others |\n|---|---|---|---|---|"
     for name, one in found["overhead"].items():
-        cells = [f"{1000 * one['seconds']:.0f} ms", *(f"{one[side]:.2f}" for side in ("client", "advisor", "ratio"))]
+        shown = ("client", "advisor", "ratio")
+        times = [f"{one[side]:.2f}" for side in shown] if _timed(found, "overhead", name) else [""] * len(shown)
+        cells = [f"{1000 * one['seconds']:.0f} ms", *times]
         yield f"| {' | '.join([*cells, _share(found, 'overhead', name)])} |"
     yield ""
 
@@ -60,21 +70,20 @@ def _parity(found: Mapping[str, Any]) -> Iterator[str]:
         "llama.cpp with the file as it comes multiplies activations that it has rounded to 8 bits; in float32 it "
         "computes as we do, so that what differs is the path to the answer; so does vLLM. In "
         "brackets: written answers that are the same as far as both go, since the cap of an answer is more generous "
-        "where its tokens are counted elsewhere. Times that were measured on a machine with other work are left out."
-        + OTHERS
+        "where its tokens are counted elsewhere." + OTHERS
     )
     columns = "server, task|row|labels by|same|quality here|there|queries/s here|there|p50 ms here|there|others"
     yield "\n| " + columns.replace("|", " | ") + " |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for name, rows in found["parity"].items():
-        shared = _others(found, "parity", name).get("shared")
+        timed = _timed(found, "parity", name)
         for row in rows:
             here, there = row["here"], row["there"]
             further = row.get("as_far", 0)
             same = f"{row['equal']}/{row['n']}" + (f" ({further})" if further > row["equal"] else "")
             cells = [name, f"`{row['spec']}`", there["labels_by"] or "", same]
             cells += [_quality(here), _quality(there)]
-            cells += ["" if shared else _figure(side[time]) for time in ("qps", "p50") for side in (here, there)]
+            cells += [_figure(side[time]) if timed else "" for time in ("qps", "p50") for side in (here, there)]
             yield f"| {' | '.join([*cells, _share(found, 'parity', name)])} |"
     yield ""
 
@@ -90,9 +99,11 @@ def _planning(found: Mapping[str, Any]) -> Iterator[str]:
     )
     yield "\n| task | side | rows | calls | tokens | dollars | seconds | others |\n|---|---|---|---|---|---|---|---|"
     for name, rows in found["planning"].items():
+        timed = _timed(found, "planning", name)
         for row in rows:
             cells = [row["task"], row["side"], str(row["rows"])]
-            cells += [_pair(row.get(figure)) for figure in ("calls", "tokens", "usd", "seconds")]
+            cells += [_pair(row.get(figure)) for figure in ("calls", "tokens", "usd")]
+            cells.append(_pair(row.get("seconds")) if timed else "")
             yield f"| {' | '.join([*cells, _share(found, 'planning', name)])} |"
     yield ""
 

@@ -35,6 +35,23 @@ def same_losses(mine: Losses, found: Losses) -> Gate:
     return Gate(f"every step's loss within {CLOSE:.0%}", holds, seen)
 
 
+def same_scores(mine: Sequence[Sequence[float]], found: Sequence[Sequence[float]], close: float) -> Gate:
+    """Whether every label of every prompt has the same log-likelihood.
+
+    Args:
+        mine, found: log-likelihoods of the labels, prompt by prompt.
+        close: nats that may lie between two.
+    """
+    apart = max(abs(a - b) for m, f in zip(mine, found, strict=True) for a, b in zip(m, f, strict=True))
+    return Gate(f"log-likelihoods within {close} nats", apart <= close, {"largest_difference": apart})
+
+
+def same_answers(mine: Sequence[object], found: Sequence[object]) -> Gate:
+    """Whether every answer is the same, by all that is told of each."""
+    same = sum(m == f for m, f in zip(mine, found, strict=True))
+    return Gate("identical greedy answers", same == len(mine), {"same": same, "of": len(mine)})
+
+
 def as_near(exact: Callable[[int], Losses]) -> Callable[[Sequence[Losses], Sequence[Losses]], Gate]:
     """A gate for bfloat16, where rounding depends on the order of operations: every step has the same loss, or over all
     pairs Advisor's losses are as close to float32's as the peer's, within noise.

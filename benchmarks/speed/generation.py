@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from transformers import ContinuousBatchingConfig, GenerationConfig
 from advisor.models import Decoding, Generation
 from advisor.models.local.engine import LocalModel
 from advisor.tasks import load_task
-from benchmarks.speed.gates import every
+from benchmarks.speed.gates import every, same_answers
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options
@@ -95,12 +96,10 @@ def continuous(module: Any, ids: Tokens, settings: GenerationConfig, shared: int
 
 def agreement(model: LocalModel, mine: Sequence[Generation], found: Tokens) -> Gate:
     """Whether every answer is the same: its text, and its number of tokens."""
-    same = 0
-    for answer, row in zip(mine, found, strict=True):
+    told = []
+    for row in found:
         ends = [place for place, token in enumerate(row) if token in model.renderer.stop_ids]
         kept = row[: ends[0]] if ends else row
-        text = model.renderer.tokenizer.decode(kept, skip_special_tokens=True).strip()
-        same += (text, len(kept)) == (answer.text, answer.completion_tokens)
-    tokens = sum(answer.completion_tokens for answer in mine)
-    seen = {"same": same, "of": len(mine), "tokens": tokens}
-    return Gate("identical greedy answers", same == len(mine), seen)
+        told.append((model.renderer.tokenizer.decode(kept, skip_special_tokens=True).strip(), len(kept)))
+    gate = same_answers([(answer.text, answer.completion_tokens) for answer in mine], told)
+    return replace(gate, seen={**gate.seen, "tokens": sum(answer.completion_tokens for answer in mine)})

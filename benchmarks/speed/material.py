@@ -38,24 +38,36 @@ def model_folder(options: Options) -> Path:
 def tiny_folder(folder: Path) -> Path:
     """Make a model of two narrow layers with random weights and the default model's tokenizer, if missing."""
     if not (folder / "config.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(_converted())
-        config = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=96,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=2048,
-            tie_word_embeddings=True,
-            initializer_range=0.2,  # wide, so that the likeliest token wins by far more than rounding
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        torch.manual_seed(0)
-        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        shape = {
+            "hidden_size": 64,
+            "intermediate_size": 96,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 2048,
+        }
+        # wide, so that the likeliest token wins by far more than rounding
+        random_folder(folder, shape | {"initializer_range": 0.2}, torch.float32)
     return folder
+
+
+def random_folder(folder: Path, shape: dict[str, Any], dtype: torch.dtype) -> None:
+    """Make a Llama with random weights, its embedding tied to its head, and the default model's tokenizer.
+
+    Args:
+        shape: what LlamaConfig takes.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(_converted())
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **shape,
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def advisor_model(options: Options, dtype: str) -> LocalModel:

@@ -11,7 +11,7 @@ from advisor.models.local.device import peak_memory, reset_peak_memory
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import NotEnoughMemory, give_back
 from advisor.tasks import load_task
-from benchmarks.speed.gates import every
+from benchmarks.speed.gates import every, same_answers, same_scores
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import advisor_model, prompts_with_prefix, random_model, shared_tokens, weights_facts
 from benchmarks.speed.options import Options, Role
@@ -45,12 +45,12 @@ def _short(options: Options, record: Record) -> None:
         prompts = prompts_with_prefix(task, model, count, task.labels)
         record.note(**{case: {"task": task.name, "prompts": len(prompts), "shared": shared_tokens(prompts, model)}})
         job = partial(model.score, prompts, task.labels)
-        _compare(case, model, job, _same_scores, options, record)
+        _compare(case, model, job, _scores_agree, options, record)
     task = load_task(options.task_folder("questions"))
     prompts = prompts_with_prefix(task, model, count)
     cap = Decoding(FEW_TOKENS if options.smoke else TOKENS)
     record.note(answers={"task": task.name, "prompts": len(prompts), "most_tokens": cap.max_tokens})
-    _compare("answers", model, partial(model.generate, prompts, cap), _same_answers, options, record)
+    _compare("answers", model, partial(model.generate, prompts, cap), _answers_agree, options, record)
 
 
 def _compare(
@@ -87,12 +87,9 @@ def _long(options: Options, record: Record, shape: dict[str, Any]) -> None:
     record.note(long_prompt=seen)
 
 
-def _same_scores(mine: Sequence[Scores], found: Sequence[Scores]) -> Gate:
-    pairs = [(a, b) for m, f in zip(mine, found, strict=True) for a, b in zip(m.totals, f.totals, strict=True)]
-    apart = max(abs(a - b) for a, b in pairs)
-    return Gate(f"log-likelihoods within {CLOSE} nats", apart <= CLOSE, {"largest_difference": apart})
+def _scores_agree(mine: Sequence[Scores], found: Sequence[Scores]) -> Gate:
+    return same_scores([scores.totals for scores in mine], [scores.totals for scores in found], CLOSE)
 
 
-def _same_answers(mine: Sequence[Generation], found: Sequence[Generation]) -> Gate:
-    same = sum(m.text == f.text for m, f in zip(mine, found, strict=True))
-    return Gate("identical greedy answers", same == len(mine), {"same": same, "of": len(mine)})
+def _answers_agree(mine: Sequence[Generation], found: Sequence[Generation]) -> Gate:
+    return same_answers([answer.text for answer in mine], [answer.text for answer in found])

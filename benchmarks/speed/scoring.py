@@ -11,7 +11,7 @@ from lm_eval.models.huggingface import HFLM
 from advisor.models import Prompt, Scores
 from advisor.models.local.engine import LocalModel
 from advisor.tasks import load_task
-from benchmarks.speed.gates import every
+from benchmarks.speed.gates import every, same_scores
 from benchmarks.speed.harness import Peer, Side, compare
 from benchmarks.speed.material import ROOM, advisor_model, peer_model, prompts_with_prefix, shared_tokens, weights_facts
 from benchmarks.speed.options import Options, Role
@@ -92,12 +92,12 @@ def agreement(mine: Sequence[Scores], found: Answers, same_tokens: bool) -> Gate
     """
     size = len(mine[0].totals)
     rows = [[value for value, _ in found[i * size : (i + 1) * size]] for i in range(len(mine))]
-    apart = max(abs(a - b) for s, row in zip(mine, rows, strict=True) for a, b in zip(s.totals, row, strict=True))
+    close = same_scores([scores.totals for scores in mine], rows, CLOSE)
     same = sum(_best(s.totals) == _best(row) for s, row in zip(mine, rows, strict=True))
     return Gate(
-        f"same tokens, same best label, log-likelihoods within {CLOSE} nats",
-        same_tokens and same == len(mine) and apart <= CLOSE,
-        {"same_tokens": same_tokens, "same_best": same, "of": len(mine), "largest_difference": apart},
+        f"same tokens, same best label, {close.what}",
+        same_tokens and same == len(mine) and bool(close.holds),
+        {"same_tokens": same_tokens, "same_best": same, "of": len(mine), **close.seen},
     )
 
 

@@ -102,6 +102,7 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, a: torch.Tensor, b: torch.Tensor, layer: Factored) -> torch.Tensor:
         found, low = layer.forward(rows)
+        # Both halves are read through the layer; here autograd sees whether one was written to in between.
         ctx.save_for_backward(rows, low, a, b)
         ctx.layer = layer
         return found

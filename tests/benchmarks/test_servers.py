@@ -51,3 +51,19 @@ def test_every_entry_keeps_what_the_machine_did_beside(
     text = (tmp_path / "servers.md").read_text()
     assert "| one | `zero-shot` |  | 39/40 | ok | ok | 2 | 2 | 310 | 310 |" in text
     assert "| other | `zero-shot` |  | 39/40 | ok | ok |  |  |  |  |" in text
+
+
+def test_of_a_shared_machine_no_times_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("benchmarks.servers.table.PAGE", tmp_path / "servers.md")
+    pair = {"foreseen": 100.0, "took": 150.0, "factor": 1.5}
+    plan = {"task": "t", "side": "there", "rows": 1, "tokens": pair, "seconds": pair}
+    found = {
+        "overhead": {"0.02": {"seconds": 0.02, "client": 1.25, "advisor": 1.5, "ratio": 1.2}},
+        "planning": {"t": [plan]},
+    }
+    others = {"overhead": {"0.02": {"shared": True}}, "planning": {"t": {"shared": True}}}
+    alone, shared = table(found), table(found | {"others": others})
+    assert "| 20 ms | 1.25 | 1.50 | 1.20 |" in alone
+    assert "| 20 ms |  |  |  |" in shared
+    assert "| t | there | 1 |  | 100 / 150 (1.50) |  | 100 / 150 (1.50) |" in alone
+    assert "| t | there | 1 |  | 100 / 150 (1.50) |  |  |" in shared

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.speed.gates import as_near, every, no_worse, same_losses
+from benchmarks.speed.gates import as_near, every, no_worse, same_answers, same_losses, same_scores
 
 EXACT = [4.0, 2.0, 1.0]
 
@@ -41,6 +41,15 @@ def test_rounding_that_fell_out_badly_in_one_pair_is_told_from_a_worse_side() ->
     assert mixed.seen["mean distance to float32"] == pytest.approx(0.04 / 3)
     assert as_near(exact.__getitem__)([off[0], off[1], exact[2]], exact).holds is False
     assert as_near(exact.__getitem__)(exact, [off[0], off[1], exact[2]]).holds is True
+
+
+def test_scores_and_answers_are_the_same_to_the_last() -> None:
+    assert same_scores([(-1.0, -2.0), (-3.0,)], [(-1.0, -2.0005), (-3.0,)], 1e-3).holds is True
+    apart = same_scores([(-1.0, -2.0), (-3.0,)], [(-1.0, -2.0), (-3.5,)], 1e-3)
+    assert (apart.holds, apart.seen) == (False, {"largest_difference": 0.5})
+    assert same_answers(["red", "blue"], ["red", "blue"]).holds is True
+    other = same_answers([("red", 1), ("blue", 1)], [("red", 1), ("blue", 2)])
+    assert (other.holds, other.seen) == (False, {"same": 1, "of": 2})
 
 
 def test_every_pair_has_to_hold() -> None:

@@ -15,10 +15,12 @@ from peft.tuners.lora import LoraLayer
 from transformers import AutoModelForCausalLM
 
 from advisor.approaches import TrainingExample, TrainingSet
-from advisor.models import Attached, Decoding, Merged, Prompt
+from advisor.models import Attached, Decoding, Merged
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.folder import ADAPTER_WEIGHTS
 from finetune import Lora, adapter
 from finetune.fused.layers import Fused
+from tests.models.tiny import log_likelihoods
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=4)
 IDS = torch.tensor([[40, 41, 42, 43, 44, 45, 46, 47]])
@@ -145,7 +147,7 @@ def test_facts_count_what_was_learned_and_what_is_kept(
     matrices = {n: p for n, p in llama.module.named_parameters() if n in tuned.adaptation.tensors}
     assert tuned.facts.trainable_parameters == sum(LORA.rank * sum(p.shape) for p in matrices.values())
     tuned.save(tmp_path)
-    stored = (tmp_path / adapter.WEIGHTS_FILE).stat().st_size
+    stored = (tmp_path / ADAPTER_WEIGHTS).stat().st_size
     assert tuned.facts.artifact_bytes == pytest.approx(stored, rel=0.3)
 
 
@@ -199,17 +201,11 @@ def test_an_adapter_that_stands_in_the_model_is_asked_too(
                 parameter.normal_(std=0.3)
         llama.forget()
         (scores,) = llama.score([prompt], choices)
-        expected = [_log_likelihood(llama, prompt, choice) for choice in choices]
+        answers = [llama.renderer.encode_answer(choice) for choice in choices]
+        expected = log_likelihoods(llama.module, llama.renderer.encode(prompt, max(map(len, answers))).ids, answers)
     llama.forget()
     assert scores.totals == pytest.approx(expected, abs=1e-3)
     assert llama.score([prompt], choices)[0].totals != pytest.approx(expected, abs=1e-2)
-
-
-def _log_likelihood(model: LocalModel, prompt: Prompt, choice: str) -> float:
-    answer = model.renderer.encode_answer(choice)
-    ids = model.renderer.encode(prompt, len(answer)).ids
-    logits = model.module(torch.tensor([[*ids, *answer]]), use_cache=False).logits[0].double().log_softmax(-1)
-    return sum(logits[len(ids) - 1 + at, token].item() for at, token in enumerate(answer))
 
 
 @pytest.mark.parametrize("dora", [False, True])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from advisor.approaches import TrainingExample, TrainingSet
-from advisor.models.local import shortage
+from advisor.models.local import allocator
+from advisor.models.local.allocator import LIMIT
 from advisor.models.local.engine import LocalModel
 from finetune import Lora
 from finetune.candidate import Recipe, entered
@@ -18,6 +20,7 @@ from finetune.checkpointing import kept_bytes
 from finetune.fused.packing import TokenRow
 from finetune.trainer import Trainer
 
+LONGEST = 1000  # tokens of a row that is not read
 RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 
 
@@ -94,19 +97,35 @@ def test_an_example_that_does_not_fit_otherwise_is_trained_on(
     assert "gradient checkpointing" not in " ".join(expected.facts.notes)
 
 
-def test_it_is_foreseen(
-    llama: LocalModel, curriculum: TrainingSet, rows_of: RowsOf, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "mistral"])
+def test_what_is_kept_is_foreseen(
+    name: str, checkpointing: bool, request: pytest.FixtureRequest, curriculum: TrainingSet, rows_of: RowsOf
 ) -> None:
-    """By what is free: there, a CPU may end the process where memory runs out."""
-    rows = rows_of(llama, curriculum.examples)
-    longest = max(row.tokens for row in rows)
-    needed = longest * kept_bytes(llama.module, longest, checkpointing=False)
-    for free, checkpointing, at_once in [
-        (4 * needed, False, 2 * longest),
-        (needed, True, longest),
-    ]:
-        monkeypatch.setattr(shortage, "_of_process", lambda free=free: iter([(free, "here")]))
-        with entered(llama, [Recipe(4, 8, 1e-3, 1, 8, 0.0)], seed=0) as (candidate,):
-            candidate.trainer.begin(rows, [], seed=0)
-            assert candidate.trainer.history.checkpointing == checkpointing
-            assert at_once <= candidate.trainer.at_once < 4 * longest * (1 + 2 * checkpointing)
+    model: LocalModel = request.getfixturevalue(name)
+    longest = max(rows_of(model, curriculum.examples), key=lambda row: row.tokens)
+    foreseen = longest.tokens * kept_bytes(model.module, longest.tokens, checkpointing)
+    _, kept = gradients(model, [longest], checkpointing)
+    assert foreseen / 2.5 < kept < 2.5 * foreseen
+
+
+@pytest.mark.parametrize(("times", "checkpointing", "at_once"), [(4, False, 2), (1, True, 1)])
+def test_a_shortage_is_foreseen(
+    times: int, checkpointing: bool, at_once: int, llama: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what is free: there, a CPU may end the process where memory runs out. Nothing is trained here, so that rows
+    may be as long as is felt beside what the process has."""
+    rows = [TokenRow((5,) * (length - 1), 0, (6,)) for length in (20, LONGEST)]
+    needed = LONGEST * kept_bytes(llama.module, LONGEST, checkpointing=False)
+    with entered(llama, [Recipe(4, 8, 1e-3, 1, 8, 0.0)], seed=0) as (candidate,):
+        monkeypatch.setenv(LIMIT, str((resident() + times * needed) / 1e9))
+        candidate.trainer.begin(rows, [], seed=0)
+    assert candidate.trainer.history.checkpointing == checkpointing
+    assert at_once * LONGEST <= candidate.trainer.at_once < 4 * LONGEST * (1 + 2 * checkpointing)
+
+
+def resident() -> int:
+    """Bytes that this process has and uses, where the system tells."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS")) - allocator.kept()

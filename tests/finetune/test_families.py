@@ -24,21 +24,12 @@ from finetune import Lora, adapter
 from finetune.fused.packing import TokenRow
 from finetune.targets import left_out
 from finetune.trainer import Schedule, Trainer
+from tests.models.tiny import GROUPED, LINEAR, SMALL, TURNING, greedy, log_likelihoods, text_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts
 
 Values = dict[str, Any]
-SMALL: Values = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 512,
-    "vocab_size": 400,
-    "initializer_range": 0.2,
-}
 BARE = {k: SMALL[k] for k in ("hidden_size", "num_hidden_layers", "vocab_size", "initializer_range")}
-GROUPED = SMALL | {"num_key_value_heads": 2}
 HEADS = GROUPED | {"head_dim": 8}
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512, "vocab_size": 400, "initializer_range": 0.2}
 LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8}
@@ -55,13 +46,6 @@ GROUPS = ROUTED | {
 LOCAL = {"num_local_experts": 4, "num_experts_per_tok": 2}
 WINDOW = {"sliding_window": 16}
 TURNS = WINDOW | {"layer_types": ["sliding_attention", "full_attention"]}
-LINEAR = {
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 8,
-    "layer_types": ["linear_attention", "full_attention"],
-}
 MAMBA = {
     "mamba_n_heads": 4,
     "mamba_d_head": 16,
@@ -100,9 +84,6 @@ def rope(kind: str, **values: Any) -> Values:
 
 SECTIONS = rope("default", mrope_section=[1, 1, 2])
 SCALED = {"factor": 8.0, "original_max_position_embeddings": 64}
-LONG = rope("longrope", short_factor=[1.0] * 4, long_factor=[4.0] * 4, **SCALED) | {
-    "original_max_position_embeddings": 64
-}
 
 
 @dataclass(frozen=True)
@@ -203,7 +184,7 @@ RUN = [
     ),
     Family("Phi 1 and 2", "phi", GROUPED),
     Family("Phi 3 and 4", "phi3", GROUPED, named=PAD),
-    Family("Phi 3 and 4 of 128k tokens (LongRoPE)", "phi3", GROUPED | LONG, named=PAD),
+    Family("Phi 3 and 4 of 128k tokens (LongRoPE)", "phi3", GROUPED | TURNING, named=PAD),
     Family("Phi 3 mini of 4k tokens", "phi3", GROUPED | WINDOW, named=PAD),
     Family("Phi 3.5 MoE", "phimoe", GROUPED | LOCAL),
     Family("GPT-2", "gpt2", GPT),
@@ -467,51 +448,23 @@ def model(
     return made
 
 
-@torch.inference_mode()
-def log_likelihoods(model: LocalModel, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
-    """Of each answer by Transformers, rows filled up behind their end, which nothing before it sees."""
-    longest = max(map(len, answers))
-    ids = torch.tensor([[*prompt, *answer, *[0] * (longest - len(answer))] for answer in answers])
-    rows = model.module(ids, use_cache=False).logits[:, len(prompt) - 1 : -1].double().log_softmax(-1)
-    return [
-        sum(step[token].item() for step, token in zip(row, answer, strict=False))
-        for row, answer in zip(rows, answers, strict=True)
-    ]
-
-
-def greedy(model: LocalModel, prompt: Sequence[int], most: int) -> list[int]:
-    """By Transformers' `generate`."""
-    ids = torch.tensor([list(prompt)])
-    stops = list(model.renderer.stop_ids)
-    found = model.module.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=most,
-        do_sample=False,
-        eos_token_id=stops,
-        pad_token_id=stops[0],
-    )
-    return [token for token in found[0, len(prompt) :].tolist() if token not in stops]
-
-
 def test_scores_are_the_models_own(model: LocalModel, prompts: list[Prompt]) -> None:
     tokens = [[*model.renderer.encode_answer(choice), model.renderer.end_id] for choice in CHOICES]
     for prompt, scores in zip(prompts, model.score(prompts, CHOICES), strict=True):
         ids = model.renderer.encode(prompt, 8).ids
-        assert scores.totals == pytest.approx(log_likelihoods(model, ids, tokens), abs=1e-3)
+        assert scores.totals == pytest.approx(log_likelihoods(model.module, ids, tokens), abs=1e-3)
 
 
 def test_answers_are_those_of_generate(model: LocalModel, prompts: list[Prompt]) -> None:
     for prompt, answer in zip(prompts, model.generate(prompts, Decoding(4)), strict=True):
-        expected = greedy(model, model.renderer.encode(prompt, 4).ids, 4)
-        text = model.renderer.tokenizer.decode(expected, skip_special_tokens=True).strip()
-        assert (answer.completion_tokens, answer.text) == (len(expected), text)
+        expected = greedy(model.module, model.renderer.encode(prompt, 4).ids, 4, model.renderer.stop_ids)
+        assert (answer.completion_tokens, answer.text) == (len(expected), text_of(model, expected))
 
 
 def test_the_first_loss_is_the_models_own(model: LocalModel) -> None:
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         first = Trainer(model, wrapped, Schedule(1e-3, 1, len(ROWS))).train(ROWS, (), seed=0).losses[0]
-    total = sum(log_likelihoods(model, row.prompt, [row.answer])[0] for row in ROWS)
+    total = sum(log_likelihoods(model.module, row.prompt, [row.answer])[0] for row in ROWS)
     assert first == pytest.approx(-total / sum(len(row.answer) for row in ROWS), abs=1e-3)
 
 

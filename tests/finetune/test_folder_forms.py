@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,14 @@ from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Lora
+from tests.models.tiny import GROUPED, greedy, log_likelihoods, text_of
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "initializer_range": 0.2,
-}
 Form = Callable[[Path, Callable[..., Any], str], None]
 
 
 def saved(folder: Path, tokenizer: Any, dtype: torch.dtype = torch.float32, size: str = "5GB", **changes: Any) -> None:
     torch.manual_seed(11)
-    config = LlamaConfig(**SIZES | {"vocab_size": 400, "eos_token_id": 0, "bos_token_id": None} | changes)
+    config = LlamaConfig(**GROUPED | {"eos_token_id": 0, "bos_token_id": None} | changes)
     AutoModelForCausalLM.from_config(config, dtype=dtype).save_pretrained(folder, max_shard_size=size)
     tokenizer.save_pretrained(folder)
 
@@ -120,17 +112,12 @@ def test_a_folder_of_any_form_is_scored_asked_and_trained(
     for prompt, found in zip(prompts, scores, strict=False):
         ids = model.renderer.encode(prompt, 8).ids
         tokens = [model.renderer.encode_answer(choice) for choice in ("red", "dark blue")]
-        assert found.totals == pytest.approx([log_likelihood(plain, ids, t) for t in tokens], abs=1e-3)
-    assert all(len(answer.text) < 40 for answer in model.generate(prompts[:2], Decoding(4)))
+        assert found.totals == pytest.approx(log_likelihoods(plain, ids, tokens), abs=1e-3)
+    for prompt, answer in zip(prompts, model.generate(prompts[:2], Decoding(4)), strict=False):
+        expected = greedy(plain, model.renderer.encode(prompt, 4).ids, 4, model.renderer.stop_ids)
+        assert (answer.completion_tokens, answer.text) == (len(expected), text_of(model, expected))
     before = bits_of(model)
     lessons = (TrainingExample(Prompt("Say which.", "the sea"), "blue"),)
     tuned = Lora(rank=4, alpha=8, lr=1e-2, epochs=2, batch=2).tune(TrainingSet(lessons), model, seed=0)
     assert model.score(prompts[:4], ["red", "dark blue"], tuned.adaptation)[0].totals != scores[0].totals
     assert_untouched(model, before)
-
-
-@torch.inference_mode()
-def log_likelihood(module: Any, prompt: Sequence[int], answer: Sequence[int]) -> float:
-    logits = module(torch.tensor([[*prompt, *answer]])).logits[0].double()
-    rows = logits.log_softmax(-1)[len(prompt) - 1 : -1]
-    return sum(row[token].item() for row, token in zip(rows, answer, strict=True))

@@ -16,28 +16,11 @@ from finetune.fused.packing import TokenRow
 from finetune.trainer import Schedule, Trainer, parts_of
 from tests.models.local.counted import Counted
 from tests.models.local.readers import OnGPU
+from tests.models.tiny import GROUPED, GROWING, TURNING, log_likelihoods
 
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "vocab_size": 400,
-    "initializer_range": 0.2,
-}
-LONG = {
-    "rope_type": "longrope",
-    "short_factor": [1.0] * 4,
-    "long_factor": [3.0] * 4,
-    "original_max_position_embeddings": 64,
-    "rope_theta": 10_000.0,
-}
-GROWING = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10_000.0}
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "a window": ("mistral", {"sliding_window": 32}),
-    "a turn": ("phi3", {"pad_token_id": 0, "rope_parameters": LONG, "original_max_position_embeddings": 64}),
+    "a turn": ("phi3", TURNING | {"pad_token_id": 0}),
     "neither": ("llama", {}),
     "frequencies that grow": ("llama", {"max_position_embeddings": 64, "rope_parameters": GROWING}),
 }
@@ -56,16 +39,10 @@ def test_the_loss_is_that_of_the_rows_alone(
     kind: str, launches: bool, folder_of: Callable[..., Path], loaded: Callable[..., LocalModel]
 ) -> None:
     name, changed = KINDS[kind]
-    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(GROUPED | changed))))
     if launches:
         model.reader = OnGPU(model.module)
-    total = 0.0
-    with torch.inference_mode():
-        for row in ROWS:
-            model.reader.turn_afresh()
-            ids = torch.tensor([[*row.prompt, *row.answer[:-1]]])
-            said = model.module(ids, use_cache=False).logits[0].double().log_softmax(-1)[len(row.prompt) - 1 :]
-            total -= sum(said[place, token].item() for place, token in enumerate(row.answer))
+    total = -sum(log_likelihoods(model.module, row.prompt, [row.answer])[0] for row in ROWS)
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         first = Trainer(model, wrapped, Schedule(1e-3, 1, len(ROWS))).train(ROWS, (), seed=0).losses[0]
     assert first == pytest.approx(total / sum(len(row.answer) for row in ROWS), abs=1e-3)
@@ -77,7 +54,7 @@ def test_how_a_model_reads_long_rows_is_tried_before_it_is_trained(
 ) -> None:
     """With an adapter that drops some of its input, no row says twice the same."""
     name, changed = KINDS[kind]
-    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(GROUPED | changed))))
     with adapter.inserted(model, adapter.configuration(4, 8, 0.5)) as wrapped:
         trainer = Trainer(model, wrapped, Schedule(1e-1, 2, 2))
         trainer.train([ROWS[0], ROWS[2]], (), seed=0)  # short ones; behind them the adapter says something

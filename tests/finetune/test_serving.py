@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
-from advisor.approaches import TrainingSet
+from advisor.approaches import TrainingSet, Tuned
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Attached, Decoding, Merged, Prompt
 from advisor.models.adaptation import Rebuilt
@@ -20,9 +21,15 @@ from advisor.models.load import load_model
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.originals import Originals
 from finetune import Lora
+from finetune.settings import Serve
+from finetune.targets import left_out
+from tests.models.tiny import GROUPED
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=4, batch=4)
 CHOICES = ["red", "green", "dark blue"]
+LEAVING_OUT: dict[str, dict[str, Any]] = {
+    "phimoe": GROUPED | {"num_local_experts": 4, "num_experts_per_tok": 2},
+}
 Bits = dict[str, torch.Tensor]
 BitsOf = Callable[[LocalModel], Bits]
 Untouched = Callable[[LocalModel, Bits], None]
@@ -37,6 +44,15 @@ def scores(model: LocalModel, prompts: Sequence[Prompt], adaptation: Adaptation 
     return torch.tensor([s.totals for s in model.score(prompts, CHOICES, adaptation)])
 
 
+def without_memory(model: LocalModel, tuned: Tuned, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tuned:
+    """Saved, and restored where memory has room for nothing."""
+    model.activate(None)
+    model.originals = Originals(model.module)
+    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
+    return LORA.restore(_saved(tuned, folder), model)
+
+
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_where_memory_has_no_room_the_originals_lie_on_disk(
     dtype: str,
@@ -55,10 +71,7 @@ def test_where_memory_has_no_room_the_originals_lie_on_disk(
     ample = LORA.tune(curriculum, model, seed=0)
     expected = scores(model, prompts_of, ample.adaptation)
     tensors = dict(ample.adaptation.tensors)  # type: ignore[union-attr]
-    model.activate(None)
-    model.originals = Originals(model.module)
-    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
-    short = LORA.restore(_saved(ample, tmp_path), model)
+    short = without_memory(model, ample, monkeypatch, tmp_path)
     assert "lying on disk" in " ".join(short.facts.notes)
     assert not any("disk" in note for note in ample.facts.notes)
     assert short.adaptation.key == ample.adaptation.key
@@ -84,15 +97,37 @@ def test_where_nothing_has_room_the_adapter_is_attached(
     before = bits_of(model)
     ample = LORA.tune(curriculum, model, seed=0)
     expected = scores(model, prompts_of, ample.adaptation)
-    model.activate(None)
-    model.originals = Originals(model.module)
-    monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    tuned = LORA.restore(_saved(ample, tmp_path), model)
+    tuned = without_memory(model, ample, monkeypatch, tmp_path)
     assert isinstance(tuned.adaptation, Attached)
     assert "neither memory nor the disk" in " ".join(tuned.facts.notes)
     torch.testing.assert_close(scores(model, prompts_of, tuned.adaptation), expected, atol=1e-3, rtol=1e-3)
     assert_untouched(model, before)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts
+@pytest.mark.parametrize("kind", LEAVING_OUT)
+@pytest.mark.parametrize("serve", ["attached", "merged"])
+def test_what_is_saved_names_the_layers_that_it_lies_on(
+    serve: Serve,
+    kind: str,
+    folder_of: Callable[..., Path],
+    loaded: Callable[..., LocalModel],
+    curriculum: TrainingSet,
+    prompts_of: list[Prompt],
+    tmp_path: Path,
+) -> None:
+    """And so is laid onto its base by whoever reads PEFT's format, though nothing was asked before it was saved."""
+    base = folder_of("model", AutoConfig.for_model(kind, **LEAVING_OUT[kind]))
+    model = loaded(base)
+    assert left_out(model.module).layers
+    tuned = replace(LORA, serve=serve).tune(curriculum, model, seed=0)
+    folder = _saved(tuned, tmp_path)
+    found = load_model(f"{base}+{folder}", embedder=str(base), device="cpu", dtype="float32")
+    assert isinstance(found, LocalModel)
+    expected = scores(model, prompts_of, tuned.adaptation)
+    torch.testing.assert_close(scores(found, prompts_of, None), expected, atol=1e-3, rtol=1e-3)
+    assert (expected - scores(model, prompts_of, None)).abs().max() > 0.1
 
 
 def test_a_merge_that_fails_half_way_leaves_the_base(
@@ -145,8 +180,7 @@ def test_a_quantised_base_is_trained_and_served(
     model = load_model(str(wide_folder), embedder=str(wide_folder), device="cpu", dtype=dtype, quantize=bits)
     assert isinstance(model, LocalModel)
     before, own = bits_of(model), scores(model, prompts_of, None)
-    with torch.no_grad():
-        plain = sum(p.numel() for p in LlamaForCausalLM.from_pretrained(wide_folder).parameters())
+    plain = sum(p.numel() for p in LlamaForCausalLM.from_pretrained(wide_folder).parameters())
     assert model.describe()["parameters"] == plain
     assert model.describe()["dtype"] == dtype
     lora = replace(LORA, dora=dora)
@@ -209,8 +243,8 @@ def test_dora_beside_eight_bits_is_refused_and_leaves_the_base(
     assert_untouched(model, before)
 
 
-def _saved(tuned: object, folder: Path) -> Path:
+def _saved(tuned: Tuned, folder: Path) -> Path:
     folder = folder / "adapter"
     folder.mkdir()
-    tuned.save(folder)  # type: ignore[attr-defined]
+    tuned.save(folder)
     return folder

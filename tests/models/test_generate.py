@@ -5,34 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 
 from advisor.models import Decoding, Prompt
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
+from tests.models.tiny import greedy, text_of
 
 CAP, LONG = 12, 60
 
 
 def reference(model: LocalModel, prompt: Prompt, most: int) -> list[int]:
-    """The tokens Hugging Face generates after the prompt, without the one that ends the answer."""
-    ids = torch.tensor([model.renderer.encode(prompt, most).ids])
-    stops = sorted(model.renderer.stop_ids)
-    with torch.inference_mode():
-        output = model.module.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=most,
-            do_sample=False,
-            eos_token_id=stops,
-            pad_token_id=stops[0],
-        )
-    tokens = output[0, ids.shape[1] :].tolist()
-    return tokens[: next((i for i, token in enumerate(tokens) if token in model.renderer.stop_ids), None)]
-
-
-def text_of(model: LocalModel, tokens: list[int]) -> str:
-    return str(model.renderer.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
+    return greedy(model.module, model.renderer.encode(prompt, most).ids, most, model.renderer.stop_ids)
 
 
 def test_batch_gives_the_tokens_that_each_prompt_gives_alone(any_model: LocalModel, prompts: list[Prompt]) -> None:

@@ -10,6 +10,7 @@ from advisor.models.clock import clock
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.scoring import ChoiceTree
+from tests.models.tiny import log_likelihoods
 
 CHOICES = {
     "one token each": ["a", "b", "c"],
@@ -22,13 +23,7 @@ CHOICES = {
 
 def reference(model: LocalModel, prompt: Prompt, choices: list[list[int]]) -> list[float]:
     ids = model.renderer.encode(prompt, max(map(len, choices))).ids
-    totals = []
-    for choice in choices:
-        with torch.inference_mode():
-            logits = model.module(torch.tensor([[*ids, *choice]])).logits[0].double()
-        rows = logits.log_softmax(-1)[len(ids) - 1 : -1]
-        totals.append(sum(row[token].item() for row, token in zip(rows, choice, strict=True)))
-    return totals
+    return log_likelihoods(model.module, ids, choices)
 
 
 def tokens_of(model: LocalModel, choices: list[str]) -> list[list[int]]:

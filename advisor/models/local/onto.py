@@ -70,7 +70,7 @@ def merge(name: str, module: Any, folder: Path) -> Any:
                 raise ValueError(f"{odd} is {'missing in it' if absent else 'no part of the model'}")
             for layer in wrapped.modules():
                 if isinstance(layer, LoraLayer):
-                    _merge_layer(layer)
+                    _merge_in_place(layer)
             return wrapped.merge_and_unload()
     except (ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
@@ -78,16 +78,35 @@ def merge(name: str, module: Any, folder: Path) -> Any:
         raise UserError(f"{name}: the adapter in {folder} does not fit the base model: {reason}", _FIT) from error
 
 
-def _merge_layer(layer: Any) -> None:
-    part = getattr(layer, "parameter_name", "weight")  # experts hold several matrices, adapted one by one
-    parameter = getattr(layer.get_base_layer(), part)
-    own = parameter.data
-    parameter.data = own.to(torch.float32, copy=True)
+def _merge_in_place(layer: Any) -> None:
     for key, own_of_adapter in layer.named_parameters():
         if "lora_" in key:
             own_of_adapter.data = own_of_adapter.data.float()
-    layer.merge()
-    parameter.data = parameter.data.to(own.dtype)
+    parameter = getattr(layer.get_base_layer(), part_of(layer))
+    parameter.data = merged(layer, parameter.data)
+
+
+def part_of(layer: Any) -> str:
+    """Which parameter PEFT's layer changes of its base layer; experts hold several matrices, adapted one by one."""
+    return str(getattr(layer, "parameter_name", "weight"))
+
+
+def merged(layer: Any, own: torch.Tensor) -> torch.Tensor:
+    """What `own` becomes with an adapter in it, by PEFT's own merge in float32, rounded once.
+
+    Args:
+        layer: PEFT's, with the adapter in float32; PEFT takes it for merged afterwards, its base layer is as it was.
+        own: the numbers of its base layer without the adapter.
+    """
+    parameter = getattr(layer.get_base_layer(), part_of(layer))
+    held = parameter.data
+    parameter.data = own.to(torch.float32, copy=True)
+    try:
+        layer.merge()
+        found: torch.Tensor = parameter.data
+        return found.to(held.dtype)
+    finally:
+        parameter.data = held
 
 
 def revision_of(base: str, digest: str) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from transformers import AutoConfig
 
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
 from tests.models.local.readers import OnGPU
-from tests.models.local.test_local_padded import KINDS, SMALL
+from tests.models.local.test_local_padded import KINDS
+from tests.models.tiny import GROUPED, greedy, text_of
 
 TOKENS = 24
 CHOSEN = ["a window that some rows fit", "capped", "states", "a cache of its own", "frequencies for long rows"]
@@ -28,15 +28,9 @@ def test_answers_are_those_of_generate(
     loaded: Callable[..., LocalModel],
 ) -> None:
     name, changed = KINDS[kind]
-    model = loaded(folder_of("model", AutoConfig.for_model(name, **(SMALL | changed))))
+    model = loaded(folder_of("model", AutoConfig.for_model(name, **(GROUPED | changed))))
     if launches:
         model.reader = OnGPU(model.module)
-    ends = sorted(model.renderer.stop_ids)
     for prompt, answer in zip(prompts, model.generate(prompts, Decoding(TOKENS)), strict=True):
-        ids = torch.tensor([model.renderer.encode(prompt, TOKENS).ids])
-        found = model.module.generate(
-            ids, max_new_tokens=TOKENS, do_sample=False, eos_token_id=ends, pad_token_id=ends[0]
-        )[0, ids.shape[1] :].tolist()
-        kept = found[: next((place for place, token in enumerate(found) if token in ends), len(found))]
-        text = model.renderer.tokenizer.decode(kept, skip_special_tokens=True).strip()
-        assert (answer.text, answer.completion_tokens) == (text, len(kept))
+        expected = greedy(model.module, model.renderer.encode(prompt, TOKENS).ids, TOKENS, model.renderer.stop_ids)
+        assert (answer.text, answer.completion_tokens) == (text_of(model, expected), len(expected))

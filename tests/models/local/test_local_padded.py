@@ -19,39 +19,13 @@ from advisor.models.local.scoring import ChoiceTree
 from advisor.models.render import Encoded
 from tests.models.local.counted import Counted
 from tests.models.local.readers import OnGPU
+from tests.models.tiny import GROUPED, GROWING, LINEAR, TURNING, log_likelihoods
 
-SMALL = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "vocab_size": 400,
-    "initializer_range": 0.2,
-}
 BLOOM = {"hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": 400, "initializer_range": 0.2}
 MPT = {"d_model": 32, "n_layers": 2, "n_heads": 4, "vocab_size": 400, "max_seq_len": 512, "initializer_range": 0.2}
-LINEAR = {
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-    "linear_key_head_dim": 8,
-    "linear_value_head_dim": 8,
-    "layer_types": ["linear_attention", "full_attention"],
-    "head_dim": 8,
-}
 TURNS = ["sliding_attention", "full_attention"]
 MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_n_groups": 1, "attn_layer_indices": [1]}
 EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 8}
-LONG = {
-    "rope_type": "longrope",
-    "short_factor": [1.0] * 4,
-    "long_factor": [3.0] * 4,
-    "original_max_position_embeddings": 64,
-    "rope_theta": 10_000.0,
-}
-GROWING = {"rope_type": "dynamic", "factor": 4.0, "rope_theta": 10_000.0}
-TOP = {"pad_token_id": 0}
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "full attention": ("llama", {}),
@@ -61,11 +35,11 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "sinks": ("gpt_oss", EXPERTS | {"sliding_window": 64, "layer_types": TURNS}),
     "distances by the mask": ("bloom", BLOOM),
     "distances by places": ("mpt", MPT),
-    "states": ("qwen3_5_text", LINEAR),
+    "states": ("qwen3_5_text", LINEAR | {"head_dim": 8}),
     "convolutions": ("lfm2", {"layer_types": ["conv", "full_attention"]}),
     "state spaces": ("bamba", MAMBA),
     "a cache of its own": ("minimax", EXPERTS | {"layer_types": LINEAR["layer_types"], "block_size": 8}),
-    "frequencies for long rows": ("phi3", TOP | {"rope_parameters": LONG, "original_max_position_embeddings": 64}),
+    "frequencies for long rows": ("phi3", TURNING | {"pad_token_id": 0}),
 }
 STEM = tuple(range(50, 62))
 CHOICES = [(30, 31, 32), (30, 33), (34,), (35, 36, 37, 38)]
@@ -75,7 +49,7 @@ LENGTHS = [(3, 9, 5), (51,), (47, 48, 60, 20)]  # of the rows' own parts; some f
 
 def made(kind: str, changed: dict[str, Any]) -> Any:
     torch.manual_seed(11)
-    config = AutoConfig.for_model(kind, **(changed if kind in {"bloom", "mpt"} else SMALL | changed))
+    config = AutoConfig.for_model(kind, **(changed if kind in {"bloom", "mpt"} else GROUPED | changed))
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
 
 
@@ -114,14 +88,6 @@ def head_of(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
     return head
 
 
-def likelihoods(module: Any, row: Sequence[int]) -> list[float]:
-    found = []
-    for choice in CHOICES:
-        said = logits(module, (*row, *choice[:-1])).double().log_softmax(-1)[len(row) - 1 :]
-        found.append(sum(said[place, token].item() for place, token in enumerate(choice)))
-    return found
-
-
 def test_scores_are_those_of_the_model(reader: Reader) -> None:
     head = head_of(reader.module)
     for lengths in LENGTHS:
@@ -130,7 +96,7 @@ def test_scores_are_those_of_the_model(reader: Reader) -> None:
         for numbers in reader.alike([len(row.ids) for row in rows], len(TREE.tokens)):
             totals = reader.scores([rows[n] for n in numbers], TREE, head)
             for number, found in zip(numbers, totals.tolist(), strict=True):
-                assert found == pytest.approx(likelihoods(reader.module, rows[number].ids), abs=1e-3)
+                assert found == pytest.approx(log_likelihoods(reader.module, rows[number].ids, CHOICES), abs=1e-3)
             seen += numbers
         assert sorted(seen) == list(range(len(rows)))
 
@@ -173,7 +139,7 @@ def test_long_rows_are_read_in_pieces_where_that_changes_nothing(kind: str, monk
             for place, row in enumerate(own):
                 said = logits(module, (*row.ids, 30))
                 assert (head(torch.stack([hidden[place], stepped[place]])) - said[-2:]).abs().max() < 1e-3
-                assert totals[place].tolist() == pytest.approx(likelihoods(module, row.ids), abs=1e-3)
+                assert totals[place].tolist() == pytest.approx(log_likelihoods(module, row.ids, CHOICES), abs=1e-3)
 
 
 def test_no_model_here_reads_its_rows_anew(module: Any) -> None:
@@ -223,7 +189,7 @@ def test_frequencies_may_grow_with_every_token() -> None:
         for numbers in reader.alike([len(row.ids) for row in rows], 4):
             totals = reader.scores([rows[n] for n in numbers], TREE, module.lm_head)
             for number, found in zip(numbers, totals.tolist(), strict=True):
-                assert found == pytest.approx(likelihoods(module, rows[number].ids), abs=1e-3)
+                assert found == pytest.approx(log_likelihoods(module, rows[number].ids, CHOICES), abs=1e-3)
 
 
 def kernels(layers: int) -> dict[str, Counted]:

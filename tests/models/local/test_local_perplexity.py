@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from advisor.errors import UserError
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
-from tests.models.local.test_local_padded import GROWING, SMALL
+from tests.models.tiny import GROUPED, GROWING
 
 TEXTS = ["the handbook says", "the sea", "  working days\nand more of them, every one of them  ", "größe 日本", "a"]
 
@@ -47,7 +47,7 @@ def test_a_text_does_not_notice_a_longer_one_before_it(
 ) -> None:
     """Not even where frequencies grow with every token."""
     changed = {"max_position_embeddings": 16, "rope_parameters": GROWING}
-    model = loaded(folder_of("model", AutoConfig.for_model("llama", **(SMALL | changed))))
+    model = loaded(folder_of("model", AutoConfig.for_model("llama", **(GROUPED | changed))))
     model.renderer.window = 512
     long, longer = "the sea and the sky " * 8, "the sea and the sky " * 20
     (alone,) = model.log_likelihoods([long])
