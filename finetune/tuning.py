@@ -13,6 +13,7 @@ from peft import LoraConfig
 from advisor.approaches import Facts, TrainingExample, TrainingSet, Tuned
 from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Context, LanguageModel
+from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
@@ -111,6 +112,9 @@ def _epochs(settings: Settings, rows: Sequence[TokenRow]) -> int:
 
 def _local(model: LanguageModel) -> LocalModel:
     if not model.can.train:
+        if isinstance(model, LocalModel):
+            lying = ", ".join(devices_of(model.module))
+            raise NotApplicable(f"the weights of {model.name} are spread over {lying}, and are trained on one device")
         raise NotApplicable(f"the weights of {model.name} are not here to be trained")
     return cast("LocalModel", model)  # what can be trained is a module of this engine
 

@@ -13,13 +13,15 @@ import torch
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
-from advisor.errors import UserError
+from advisor.approaches import TrainingSet
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.load import load_again, load_model
 from advisor.models.local import shortage
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.fitting import Weights, check_fits
 from advisor.models.local.shortage import NotEnoughMemory
+from finetune import Lora
 
 CPU = torch.device("cpu")
 CHOICES = ["red", "dark blue", "dark green"]
@@ -237,6 +239,8 @@ def test_weights_that_do_not_fit_into_memory_stay_on_the_disk(
     away = load(str(llama_folder), llama_folder, device="auto")  # not even the embedding stays
     assert away.describe()["device"] == "cpu, disk"
     assert not away.can.train
+    with pytest.raises(NotApplicable, match="spread over cpu, disk, and are trained on one device"):
+        Lora().tune(TrainingSet(()), away, seed=0)
     torch.testing.assert_close(scores(away, prompts), scores(whole, prompts), atol=1e-4, rtol=1e-4)
     little(int(1.1 * size))
     spread = load(str(llama_folder), llama_folder, device="auto")
