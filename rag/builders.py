@@ -40,6 +40,11 @@ class Retrieving(ContextBuilder):
         """The searcher."""
         return (searcher(self.searched_by),)
 
+    def refined(self, index: PassageIndex, model: LanguageModel) -> PassageIndex:
+        """The index with what is done before and after its searcher, as the parameters ask; from the inside outwards:
+        what finds, what scores anew, what leaves out."""
+        return index
+
     def load(self, task: Outline) -> ContextLoad:
         """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
         texts = task.documents if task.documents else task.examples
@@ -114,14 +119,14 @@ class Rag(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index; the same for every seed."""
-        index = self.index_of(task, model)
+        index = self.refined(self.index_of(task, model), model)
         if task.documents:
             return self._of_documents(index)
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        index = PassageIndex.restore(folder, model.embedder)
+        index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
         return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
 

@@ -204,7 +204,7 @@ def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
         "estimated": usage.estimated,
         "failure": prediction.failure,
     }
-    passages = {"passages": [asdict(p) for p in prediction.passages]} if texts and prediction.passages else {}
+    passages = {"passages": [_passage_line(p) for p in prediction.passages]} if texts and prediction.passages else {}
     return (
         passages
         | {name: value for name, value in elsewhere.items() if value}
@@ -226,3 +226,9 @@ def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
 def _prediction(line: dict[str, Any]) -> PredictionRecord:
     evidence, passages = line.get("evidence", ()), line.get("passages", ())
     return PredictionRecord(**{**line, "evidence": tuple(evidence), "passages": tuple(Passage(**p) for p in passages)})
+
+
+def _passage_line(passage: Passage) -> dict[str, Any]:
+    """A passage as it is recorded: what is not known of it is left out."""
+    unknown = {"where": "", "score": None}
+    return {key: value for key, value in asdict(passage).items() if key not in unknown or value != unknown[key]}

@@ -91,12 +91,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of the user's corpus; `title` may be empty, `place` is where it was read."""
+    """One document of the user's corpus.
+
+    Attributes:
+        title: may be empty.
+        text: headings inside it are lines of Markdown (`## ...`), where the format that it came in has some.
+        place: where it was read.
+        pages: where in `text` each page begins, in characters, the first one at 0; empty where there are none. Neither
+            place nor pages are part of the fingerprint.
+    """
 
     id: str
     title: str
     text: str
     place: Place | None = field(default=None, compare=False, repr=False)
+    pages: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
