@@ -1,0 +1,109 @@
+"""What a format is to an import: how it is recognised, and what it gives, row by row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from advisor.tasks.task import Kind, Place
+
+Part = Literal["examples", "preferences", "documents"]
+"""Which file of the task folder a record goes to."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of a source, where it cannot be known; empty where nothing was said.
+
+    Attributes:
+        inputs: columns joined to the input. `target`: the column of the answer. `group`, `time`: columns to split by.
+        format: the name of the format, in place of what is recognised.
+    """
+
+    inputs: tuple[str, ...] = ()
+    target: str = ""
+    group: str = ""
+    time: str = ""
+    kind: Kind | None = None
+    instruction: str = ""
+    format: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is imported: a file, a folder, or a name such as `hf:squad`.
+
+    Attributes:
+        name: as the user typed it.
+        path: the file or folder; None where the name is none.
+        split: which split all of it is; empty where the source tells, or where it is to be split.
+    """
+
+    name: str
+    path: Path | None = None
+    split: str = ""
+    asked: Asked = field(default_factory=Asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the task folder that is to be.
+
+    Attributes:
+        values: as the file of its part holds them (`input`, `target`, `targets`, `evidence`, `group`, `id`; `input`,
+            `chosen`, `rejected`; `id`, `title`, `text`). Of examples also `time`, by which they may be split.
+        split: train, dev or test where the source says so; empty where it is to be split.
+    """
+
+    part: Part
+    values: dict[str, object]
+    place: Place
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that gives no record; `why` has the same words for the same reason, so that they are counted together."""
+
+    why: str
+    place: Place
+
+
+class Format(ABC):
+    """One format, opened on one source. Nothing is held in memory that grows with the rows.
+
+    Class attributes:
+        name: as `--format` names it.
+        called: as people call it.
+        examples_of: file endings or layouts, for the list of formats.
+
+    Attributes:
+        kind, instruction: what the source itself tells of them, else None and empty.
+        notes: what was understood and how it is read, in sentences; complete once all is read.
+    """
+
+    name: ClassVar[str]
+    called: ClassVar[str]
+    examples_of: ClassVar[str] = ""
+
+    kind: Kind | None = None
+    instruction: str = ""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, source: Source) -> Self | None:
+        """The format opened on a source that is one; None for all others. Reads the first rows at most."""
+
+    @abstractmethod
+    def read(self) -> Iterator[Record | Dropped]:
+        """All rows, in order.
+
+        Raises:
+            Faults: the file cannot be read as a whole, or so many rows are wrong that the source is not what it seems.
+        """
