@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from advisor.models import Passage
 from advisor.models.clock import clock
-from advisor.tasks import UNANSWERABLE, Example, Task
+from advisor.tasks import UNANSWERABLE, Document, Example, Task
 from advisor.tasks.forms import answer_form
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.ranking import ndcg, recall, reciprocal_rank
@@ -104,12 +105,16 @@ def questions_of(task: Task, seed: int = 0, most: int = MOST) -> Questions:
     weak = not named
     pool = examples if weak else named
     chosen = random.Random(seed).sample(pool, min(len(pool), 2 * most if weak else most))
-    texts = {document.id: _words(f"{document.title} {document.text}") for document in task.documents}
     if weak:
-        found = [question for e in chosen if (question := _guessed(e, texts))][:most]
-    else:
-        found = [Question(e.input, e.evidence, _standing(e, [texts.get(d, "") for d in e.evidence])) for e in chosen]
-    return Questions(tuple(found), weak, split)
+        texts = _texts(task.documents)
+        return Questions(tuple([q for e in chosen if (q := _guessed(e, texts))][:most]), weak, split)
+    return Questions(tuple(questions_in(chosen, task.documents)), weak, split)
+
+
+def questions_in(examples: Sequence[Example], documents: Sequence[Document]) -> list[Question]:
+    """Examples that name their evidence, as questions."""
+    texts = _texts(documents)
+    return [Question(e.input, e.evidence, _standing(e, [texts.get(d, "") for d in e.evidence])) for e in examples]
 
 
 def found_by(index: PassageIndex, questions: Sequence[Question], k: int) -> Found:
@@ -123,15 +128,14 @@ def found_by(index: PassageIndex, questions: Sequence[Question], k: int) -> Foun
         recall=tuple(recall(found, q.evidence) for found, q in pairs),
         reciprocal_rank=tuple(reciprocal_rank(found, q.evidence) for found, q in pairs),
         ndcg=tuple(ndcg(found, q.evidence, k) for found, q in pairs),
-        answered=tuple(
-            _answered(question, [_words(f"{p.title} {p.text}") for p in row if p.source in question.evidence])
-            for question, row in zip(questions, rows, strict=True)
-        ),
+        answered=tuple(answered(question, row) for question, row in zip(questions, rows, strict=True)),
         seconds=seconds,
     )
 
 
-def _answered(question: Question, right: Sequence[str]) -> float:
+def answered(question: Question, shown: Sequence[Passage]) -> float:
+    """Whether what is shown holds the answer, as `Found.answered` has it: 1 or 0."""
+    right = [_words(f"{passage.title} {passage.text}") for passage in shown if passage.source in question.evidence]
     if not question.answers:
         return float(bool(right))
     return float(any(answer in text for answer in question.answers for text in right))
@@ -156,7 +160,10 @@ def _standing(example: Example, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(words for words in found if words.strip() and any(words in text for text in texts))
 
 
+def _texts(documents: Sequence[Document]) -> dict[str, str]:
+    return {document.id: _words(f"{document.title} {document.text}") for document in documents}
+
+
 def _words(text: str) -> str:
     """Words alone, in one Unicode form and without regard to case, between blanks: ` in oslo `."""
     return f" {squeezed(text)} "
-

@@ -1,4 +1,7 @@
-"""How well a ranking finds what is relevant: recall, reciprocal rank and nDCG, for one question each."""
+"""How well a ranking of documents holds what is sought: recall, reciprocal rank and nDCG, each from 0 to 1.
+
+A ranking names a document once, at its best place; the evidence is a set of at least one document.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,24 @@ import math
 from collections.abc import Collection, Sequence
 
 
-def recall(found: Sequence[str], relevant: Collection[str]) -> float:
-    """Share of the relevant documents among those found; a document counts once.
-
-    Args:
-        found: ids, best first.
-        relevant: ids, at least one.
-    """
-    return len(set(relevant).intersection(found)) / len(set(relevant))
+def ranked(found: Sequence[str]) -> list[str]:
+    """Documents of passages, best first, each at the place of its first passage."""
+    return list(dict.fromkeys(found))
 
 
-def reciprocal_rank(found: Sequence[str], relevant: Collection[str]) -> float:
-    """1 / rank of the first relevant document, where each document counts at its first place; 0 if none was found."""
-    distinct = dict.fromkeys(found)
-    return next((1 / rank for rank, one in enumerate(distinct, 1) if one in relevant), 0.0)
+def recall(found: Sequence[str], evidence: Collection[str]) -> float:
+    """The share of the evidence that was found."""
+    return len(set(evidence).intersection(found)) / len(set(evidence))
 
 
-def ndcg(found: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Normalised discounted cumulative gain of the first `k` distinct documents, from 0 to 1.
+def reciprocal_rank(found: Sequence[str], evidence: Collection[str]) -> float:
+    """One over the rank of the first document of the evidence, from 1; 0 where none was found."""
+    return next((1 / rank for rank, one in enumerate(ranked(found), 1) if one in evidence), 0.0)
 
-    All relevant documents are worth 1 and the discount is 1 / log2(rank + 1) (Järvelin and Kekäläinen 2002); the ideal
-    ranking has as many relevant ones on top as there are, `k` at most.
-    """
-    distinct = list(dict.fromkeys(found))[:k]
-    gained = sum(1 / math.log2(rank + 1) for rank, one in enumerate(distinct, 1) if one in relevant)
-    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(len(set(relevant)), k) + 1))
-    return gained / ideal if ideal else 0.0
+
+def ndcg(found: Sequence[str], evidence: Collection[str], k: int) -> float:
+    """Normalised discounted cumulative gain at `k` of documents that are either right or not (Järvelin & Kekäläinen
+    2002): each right one counts 1 / log2(rank + 1), and the best ranking of `k` has 1."""
+    gains = [1 / math.log2(rank + 1) for rank, one in enumerate(ranked(found)[:k], 1) if one in evidence]
+    best = sum(1 / math.log2(rank + 1) for rank in range(1, min(len(set(evidence)), k) + 1))
+    return sum(gains) / best if best else 0.0
