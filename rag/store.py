@@ -202,16 +202,24 @@ class FaissStore(VectorStore):
         """
         vector = self._embedding.embed_query(query)
         found = self.similarity_search_by_vector(vector, fetch_k, **kwargs)
-        vectors = [self._vector(document.id or "").tolist() for document in found]
+        vectors = self.vectors([document.id or "" for document in found]).tolist()
         order = maximal_marginal_relevance(np.asarray(vector), vectors, lambda_mult=lambda_mult, k=k)
         return [found[place] for place in order]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: min(1.0, max(0.0, cosine))
 
-    def _vector(self, key: str) -> Vectors:
-        assert self._index is not None
-        return np.asarray(self._index.reconstruct(self._numbers[key]), dtype=np.float32)
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The unit vectors of the documents with these ids, shape (ids, dimension).
+
+        Raises:
+            KeyError: an id is unknown.
+        """
+        found = np.zeros((len(ids), self.dimension), dtype=np.float32)
+        for row, number in enumerate([self._numbers[key] for key in ids]):
+            assert self._index is not None
+            found[row] = self._index.reconstruct(number)
+        return found
 
     def _only(self, among: Collection[str] | None, without: Collection[str]) -> faiss.SearchParameters | None:
         if among is not None:
