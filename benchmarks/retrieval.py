@@ -2,9 +2,9 @@
 
     python -m benchmarks.retrieval --data FOLDER_OF_TASKS [--task NAME ...] [--setting SPEC ...] [--questions 150]
 
-Each task's first questions with evidence are searched for, those of train to choose by and those of test to judge. What is
-done is not done again (`--out`); the figures go to `benchmarks/results/retrieval.json`, the table to `retrieval.md`, no text
-of any task.
+Each task's first questions with evidence are searched for, those of train to choose by and those of test to judge.
+What is done is not done again (`--out`); the figures go to `benchmarks/results/retrieval.json`, the table to
+`retrieval.md`, no text of any task.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from advisor.models.clock import clock
 from advisor.tasks import Task
 from advisor.tasks.ranking import ndcg, recall, reciprocal_rank
 from benchmarks.comparisons import RESULTS
-from rag.questions import Question, answered, questions_in
+from rag.questions import Sought, answered, questions_in
 from rag.sources import PassageSource
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TASKS = ("covid_faq", "squad2_dev", "tatqa", "doc2dial", "medquad", "pubmedqa", "rgb_counterfactual", "handbook-qa")
-OLD = "rag:retriever=dense"
+OLD, EVEN = "rag:retriever=dense", "rag:retriever=hybrid"
 SETTINGS = (
     OLD,
     "rag:retriever=bm25",
@@ -50,7 +50,7 @@ SETTINGS = (
     "rag:retriever=hybrid,context=none",
     "rag:retriever=hybrid,diversity=0.3",
 )
-ASKED = {  # what asks the language model for each question takes longer: fewer questions, beside the same of its plain row
+ASKED = {  # what asks the language model for each question takes longer: fewer questions, held against the same ones
     "rag:retriever=hybrid,rerank=llm,fetch=10": 50,
     "rag:retriever=hybrid,query=rewrite": 50,
     "rag:retriever=hybrid,query=multi": 50,
@@ -112,7 +112,7 @@ def measured(task: Task, model: LanguageModel, spec: str, most: int) -> dict[str
     return found | {"index_seconds": indexed, "index_cpu_seconds": cpu, "notes": list(source.facts.notes)}
 
 
-def judged(questions: Sequence[Question], rows: Sequence[Sequence[Passage]], k: int) -> dict[str, list[float]]:
+def judged(questions: Sequence[Sought], rows: Sequence[Sequence[Passage]], k: int) -> dict[str, list[float]]:
     """One figure a question."""
     figures: dict[str, list[float]] = {}
     for question, row in zip(questions, rows, strict=True):
@@ -164,16 +164,19 @@ def _head(by: Mapping[tuple[str, str], Figures], tasks: Sequence[str]) -> Iterat
     yield (
         "`python -m benchmarks.retrieval --data FOLDER`: the first test questions with evidence ("
         + ", ".join(f"{name} {sizes[name]}" for name in tasks if name in sizes)
-        + f"), embedded by all-MiniLM-L6-v2. `recall@k`: share of the documents that hold the answer among those of the first "
-        f"k passages; `MRR`, `nDCG` of the first {DEPTH}; `answered`: share of questions for which a right passage among those "
-        "shown (k of the setting) holds an acceptable answer word for word, or, where no answer stands in the documents so, "
-        "for which a right document is shown; `words`: shown, by white space. "
+        + "), embedded by all-MiniLM-L6-v2. `recall@k`: share of the documents that hold the answer among those of "
+        f"the first k passages; `MRR`, `nDCG` of the first {DEPTH}; `answered`: share of questions for which a right "
+        "passage among those shown (k of the setting) holds an acceptable answer word for word, or, where no answer "
+        "stands in the documents so, for which a right document is shown; `words`: shown, by white space. "
         f"Brackets: {LEVEL} % intervals, bootstrapped over questions; differences are paired.\n"
     )
 
 
 def _overview(by: Mapping[tuple[str, str], Figures], tasks: Sequence[str], settings: Sequence[str]) -> Iterator[str]:
-    yield f"## Answered, by task\n\nThe first row is what `rag` was before there was a choice; the default is `{_default()}`.\n"
+    yield (
+        "## Answered, by task\n\nThe first row is what `rag` was before there was a choice. "
+        f"Brackets: the difference to `{EVEN}`, of it to the first row.\n"
+    )
     yield "| setting | " + " | ".join(tasks) + " | mean | train mean |"
     yield "|---|" + "---|" * (len(tasks) + 2)
     for spec in settings:
@@ -181,10 +184,6 @@ def _overview(by: Mapping[tuple[str, str], Figures], tasks: Sequence[str], setti
         means = [_mean_over(by, tasks, spec, split) for split in ("test", "train")]
         yield f"| `{spec}` | " + " | ".join([*cells, *means]) + " |"
     yield ""
-
-
-def _default() -> str:
-    return "rag:" + ",".join(f"{k}={v}" for k, v in (("retriever", parse("rag").builder.retriever),))  # type: ignore[attr-defined]
 
 
 def _mean_over(by: Mapping[tuple[str, str], Figures], tasks: Sequence[str], spec: str, split: str) -> str:
@@ -201,7 +200,7 @@ def _difference(by: Mapping[tuple[str, str], Figures], task: str, spec: str) -> 
     if (task, spec) not in by:
         return "-"
     own = np.asarray(by[task, spec]["test"]["answered"])
-    base = by.get((task, OLD if spec == "rag:retriever=hybrid" else "rag:retriever=hybrid"))
+    base = by.get((task, OLD if spec == EVEN else EVEN))
     if spec == OLD or base is None:
         return f"{own.mean():.3f}"
     other = np.asarray(base["test"]["answered"])[: len(own)]

@@ -25,7 +25,16 @@ from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
 from rag.refining import AtLeast, Distinct, Diverse
 from rag.registry import searcher
-from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
+from rag.search import searched
+from rag.sources import (
+    DocumentSource,
+    ExampleSource,
+    OracleSource,
+    PassageSource,
+    by_input,
+    chosen_settings,
+    saved_by_input,
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,8 @@ class Rag(Retrieving):
         weight: of vectors in it, from 0 to 1; `learned` from training questions with evidence.
         fetch: passages, or `k` where that is more, among which those shown are chosen, where something chooses.
         diversity: how much passages are to differ (`rag.refining.Diverse`); from 0, for the best, to below 1.
+        search: settings that are tried, this one among them; which is taken is chosen on dev or training questions
+            (`rag.search`). 0 for no search.
         least: score below which a passage is not shown, so that there may be none. It means what the scores mean, of
             `dense` cosines, of `bm25` sums over shared words, of `hybrid` shares of the best possible for that text.
     """
@@ -131,12 +142,17 @@ class Rag(Retrieving):
     fetch: int = 20
     diversity: float = 0.0
     least: float | None = None
+    search: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.share(self.name, "miss", self.miss)
         self.fusing.check(self.retriever)
         checks.share(self.name, "diversity", self.diversity, below=True)
+        if self.search < 0 or self.search == 1:
+            raise UserError(
+                f"rag: search={self.search} leaves nothing to choose", "try at least 2 settings, e.g. rag:search=8"
+            )
         if self.fetch < 1:
             raise UserError(f"rag: fetch={self.fetch} finds nothing", "choose fetch of at least 1, e.g. rag:fetch=20")
 
@@ -159,6 +175,10 @@ class Rag(Retrieving):
             found = AtLeast(found, self.least)
         return replace(index, searcher=found)
 
+    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex:
+        """The index as it is searched: with what is learned of it, and refined."""
+        return self.refined(self.fusing.of(index, task.train), model)
+
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
         return "" if task.documents or task.train else "there are neither documents nor labelled examples"
@@ -173,13 +193,22 @@ class Rag(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index; the same for every seed."""
-        index = self.refined(self.fusing.of(self.index_of(task, model), task.train), model)
+        if self.search and task.documents:
+            settings, index, facts = searched(self, task, model, seed)
+            source = replace(self, search=0, **settings)._of_documents(index)
+            return source.chosen(settings, facts)
+        index = self.found_in(self.index_of(task, model), task, model)
         if task.documents:
             return self._of_documents(index)
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
-        """Bring the index back; of passages no vector is computed again."""
+        """Bring the index back, with what a search chose; of passages no vector is computed again."""
+        settings = chosen_settings(folder)
+        if settings is not None:
+            chosen = replace(self, search=0, **settings)
+            index = chosen.refined(PassageIndex.restore(folder, model.embedder), model)
+            return chosen._of_documents(index).chosen(settings)
         index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
         return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
@@ -196,7 +225,7 @@ class Rag(Retrieving):
             retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
         )
 
-    def _of_documents(self, index: PassageIndex) -> ContextSource:
+    def _of_documents(self, index: PassageIndex) -> PassageSource:
         return DocumentSource(index, self.k, self.miss, _size(index))
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:

@@ -11,20 +11,17 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Protocol
 
 from advisor.approaches import Facts
 from advisor.approaches.selection import PromptCandidate, held_out, select
 from advisor.models import Context, LanguageModel
 from advisor.tasks import Example, Task
-from rag.headings import has_headings
+from rag.headings import headings
 from rag.hybrid import Fusion, Hybrid
 from rag.index import PassageIndex
 from rag.questions import Found, Questions, found_by, questions_of
-from rag.sources import PassageSource
-
-if TYPE_CHECKING:
-    from rag.builders import Rag
+from rag.sources import DocumentSource
 
 READ = 2  # settings that the model reads, beside what was asked for
 HALF = 0.5  # of the settings tried: ways of finding; the others are ways of cutting
@@ -39,6 +36,32 @@ METHODS: tuple[dict[str, Any], ...] = (
 """Ways of finding passages, in the order in which they are tried."""
 
 Settings = Mapping[str, Any]
+
+
+class Searchable(Protocol):
+    """What is asked of `rag.builders.Rag`: a dataclass with these parameters, that indexes and refines."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def overlap(self) -> int: ...
+    @property
+    def parent(self) -> int: ...
+    @property
+    def retriever(self) -> str: ...
+    @property
+    def search(self) -> int: ...
+    @property
+    def cot(self) -> bool: ...
+
+    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
+    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +87,7 @@ class Tried:
         return fmean(self.found.answered), fmean(self.found.ndcg)
 
 
-def searched(rag: Rag, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
+def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
 
     Args:
@@ -89,9 +112,9 @@ def searched(rag: Rag, task: Task, model: LanguageModel, seed: int) -> tuple[Set
     return chosen.settings, chosen.index, Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)})
 
 
-def _tried(rag: Rag, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
+def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
     """What was asked for first."""
-    cut = _Cut(rag, task, model)
+    cut = _Indexed(rag, task, model)
     own = cut.tried({}, questions)
     yield own
     best = own
@@ -102,13 +125,13 @@ def _tried(rag: Rag, task: Task, model: LanguageModel, questions: Questions, see
         best = max(best, one, key=lambda found: found.rank)
     left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
     for change in _cuttings(rag, task, seed)[:left]:
-        yield _Cut(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
+        yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
 
 
-class _Cut:
+class _Indexed:
     """One way of cutting documents, indexed once for all ways of finding."""
 
-    def __init__(self, rag: Rag, task: Task, model: LanguageModel) -> None:
+    def __init__(self, rag: Searchable, task: Task, model: LanguageModel) -> None:
         self.rag = rag
         self.task = task
         self.model = model
@@ -119,7 +142,7 @@ class _Cut:
         index = self._index(replace(self.rag, **settings))
         return Tried(settings, index, found_by(index, questions.all, self.rag.k))
 
-    def _index(self, rag: Rag) -> PassageIndex:
+    def _index(self, rag: Searchable) -> PassageIndex:
         hybrid = self.both.searcher
         assert isinstance(hybrid, Hybrid) and self.both.embedder is not None
         if rag.retriever == "dense":
@@ -135,7 +158,7 @@ class _Cut:
         return rag.found_in(index, self.task, self.model)
 
 
-def _cuttings(rag: Rag, task: Task, seed: int) -> list[Settings]:
+def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
     """Other ways of cutting that show no more words than what was asked for."""
     words = rag.k * (rag.parent or rag.chunk)
     half, wide = max(rag.chunk // 2, 20), rag.chunk * 3 // 2
@@ -145,7 +168,7 @@ def _cuttings(rag: Rag, task: Task, seed: int) -> list[Settings]:
         {"chunk": half, "overlap": min(rag.overlap, half // 4), "parent": rag.chunk},
         {"split": "sentences"},
     ]
-    if any(has_headings(document.text) for document in task.documents):
+    if any(headings(document.text) for document in task.documents):
         found.append({"split": "headings"})
     found = [one for one in found if any(getattr(rag, name) != value for name, value in one.items())]
     random.Random(seed).shuffle(found)
@@ -153,7 +176,7 @@ def _cuttings(rag: Rag, task: Task, seed: int) -> list[Settings]:
 
 
 def _read(
-    own: Tried, better: Sequence[Tried], rag: Rag, task: Task, model: LanguageModel, seed: int
+    own: Tried, better: Sequence[Tried], rag: Searchable, task: Task, model: LanguageModel, seed: int
 ) -> tuple[Tried, tuple[str, ...]]:
     """The one by which the model answers best."""
     examples = held_out(task, seed, ())
@@ -168,11 +191,11 @@ class _Beside:
     """What a setting shows beside examples."""
 
     index: PassageIndex
-    rag: Rag
+    rag: Searchable
     settings: Settings
 
     def __call__(self, examples: Sequence[Example]) -> list[Context]:
-        source = PassageSource(self.index, replace(self.rag, **self.settings).k)
+        source = DocumentSource(self.index, replace(self.rag, **self.settings).k, miss=0.0)
         return source.contexts([example.query for example in examples])
 
 
