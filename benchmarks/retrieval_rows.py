@@ -1,6 +1,6 @@
-"""What the settings of retrieval are worth in answers: rows with the old and the new default, tuned and not, side by side.
+"""What settings of retrieval are worth in answers: the old and the new default, tuned and not, side by side.
 
-    python -m benchmarks.retrieval_rows --data FOLDER_OF_TASKS [--limit 100] [--train-limit 200] [--out runs/retrieval-rows]
+    python -m benchmarks.retrieval_rows --data FOLDER_OF_TASKS [--limit 100] [--train-limit 200] [--out FOLDER]
 
 Each task is a comparison without latency, which goes on where it stopped. The table goes to
 `benchmarks/results/retrieval-rows.md`.
@@ -61,7 +61,8 @@ def table(comparison: Comparison) -> Iterator[str]:
     task = comparison.task
     contrasts = Contrasts(samples(task.metric, comparison.answers, complete_runs(comparison)))
     yield f"## {task.name}\n"
-    yield f"{words.metric(task.metric)}; {task.train} training, {task.test} test examples, {task.documents} documents.\n"
+    sizes = f"{task.train} training, {task.test} test examples, {task.documents} documents"
+    yield f"{words.metric(task.metric)}; {sizes}.\n"
     yield f"| row | quality | to `{NEW}` | recall at k | tokens in | fit, s |"
     yield "|---|--:|--:|--:|--:|--:|"
     for row in measured(comparison):
