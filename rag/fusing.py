@@ -19,7 +19,6 @@ from rag.registry import searcher
 from rag.searcher import Floats
 
 Weight = float | Literal["learned"]
-LEARNED = "learned"
 LEAST = 30  # questions with evidence from which a weight is learned
 MOST = 500  # questions that are tried
 TRIED = np.linspace(0, 1, 11, dtype=np.float32)
