@@ -95,10 +95,11 @@ def reciprocal_ranks(hybrid: Hybrid, fuse: Fuse, examples: Sequence[Example]) ->
     found = np.zeros((len(TRIED), len(examples)), dtype=np.float32)
     parts = hybrid.parts([example.input for example in examples], fuse)
     for at, (example, (dense, words)) in enumerate(zip(examples, parts, strict=True)):
-        right = hybrid.places_of(example.evidence)
+        right = np.array(sorted(hybrid.places_of(example.evidence)))
         for row, weight in enumerate(TRIED):
             fused = weight * dense + (1 - weight) * words
-            rank = 1 + int((fused > fused[right].max()).sum())
+            best = right[int(fused[right].argmax())]
+            rank = 1 + int((fused > fused[best]).sum() + (fused[:best] == fused[best]).sum())
             found[row, at] = 1 / rank if rank <= DEPTH else 0.0
     return found
 
