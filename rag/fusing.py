@@ -20,7 +20,7 @@ from rag.searcher import Floats
 
 Weight = float | Literal["learned"]
 LEAST = 30  # questions with evidence from which a weight is learned
-MOST = 500  # questions that are tried
+MOST = 300  # questions that are tried
 TRIED = np.linspace(0, 1, 11, dtype=np.float32)
 DEPTH = 10  # a right passage further down counts nothing
 

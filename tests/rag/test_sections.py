@@ -194,7 +194,8 @@ def test_the_model_says_where_passages_stand(manual: Task, embedder: Any, parent
     assert len(model.asked) == count
     assert model.asked[0].input.startswith("Document:\nManual\nrefunds0 filler")
     assert any(
-        f"each of {count} passages" in note and f"{100 * count:,} tokens read" in note for note in source.facts.notes
+        f"on {count} of {count} passages" in note and f"{100 * count:,} tokens read" in note
+        for note in source.facts.notes
     )
     source.save(tmp_path)
     model.asked.clear()
