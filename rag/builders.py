@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -219,7 +219,17 @@ class Rag(Retrieving):
         Args:
             retriever: whatever it was built over; the task's documents are not given to it.
             name: what records call it, beside its class.
+
+        Raises:
+            UserError: a parameter was set that says how this package's index is searched.
         """
+        kept = {"k", "miss", "chunk", "cot", "retriever"}
+        lost = [f.name for f in fields(self) if f.name not in kept and getattr(self, f.name) != f.default]
+        if lost:
+            raise UserError(
+                f"with_retriever: {', '.join(lost)} would say nothing, since passages come from {name}",
+                "leave it out, and set up the retriever itself so",
+            )
         kind = type(retriever).__name__
         return RetrieverRag(
             retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot

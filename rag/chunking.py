@@ -150,7 +150,11 @@ def section_chunks(
         texts = [[s.text] if far > MOST else found for s, found, far in zip(sections, texts, beyond, strict=True)]
         fitting = iter(_fitting([(o, t) for o, found in zip(cut, texts, strict=True) for t in found], pieces, shares))
         texts = [[part for _ in found for part in next(fitting)] for found in texts]
-    return [list(one.chunks(found)) for one, found in zip(cut, texts, strict=True)]
+    places = {id(section.document): Places(section.document) for section in sections}
+    return [
+        list(one.chunks(found, places[id(section.document)]))
+        for one, found, section in zip(cut, texts, sections, strict=True)
+    ]
 
 
 def numbered(sections: Iterable[Sequence[Chunk]]) -> Iterator[Chunk]:
@@ -187,9 +191,9 @@ class _Cut:
         source, title = self.section.document.id, self.section.title
         return Chunk(source, source, title, text, f"{title}\n{text}" if self.titled else text, where)
 
-    def chunks(self, texts: Iterable[str]) -> Iterator[Chunk]:
+    def chunks(self, texts: Iterable[str], places: Places) -> Iterator[Chunk]:
         """Stretches of it in their order, which say where they stand."""
-        places, start = Places(self.section.document), -1
+        start = -1
         for text in texts:
             start = max(self.section.text.find(text, start + 1), 0)
             begins = self.section.start + start

@@ -69,7 +69,12 @@ class Cutting:
         each = sum(-(-words // self.shown) for words in long) / max(len(documents.words), 1)
         told = round(found.words + min(each, 1) * found.words / self.shown * summaries.WORDS)
         written = len(documents) * each
-        return replace(found, words=told, tried=found.tried + written, tried_written=found.tried_written + written * 40)
+        return replace(
+            found,
+            words=told,
+            tried=found.tried + written,
+            tried_written=found.tried_written + written * summaries.TOKENS,
+        )
 
     def of(self, documents: Sequence[Document], room: Room) -> Cut:
         """The chunks of documents, each of which fits what reads it."""

@@ -19,9 +19,8 @@ from rag.registry import searcher
 from rag.searcher import Floats
 
 Weight = float | Literal["learned"]
-LEARNED = "learned"
 LEAST = 30  # questions with evidence from which a weight is learned
-MOST = 500  # questions that are tried
+MOST = 300  # questions that are tried
 TRIED = np.linspace(0, 1, 11, dtype=np.float32)
 DEPTH = 10  # a right passage further down counts nothing
 
@@ -96,10 +95,11 @@ def reciprocal_ranks(hybrid: Hybrid, fuse: Fuse, examples: Sequence[Example]) ->
     found = np.zeros((len(TRIED), len(examples)), dtype=np.float32)
     parts = hybrid.parts([example.input for example in examples], fuse)
     for at, (example, (dense, words)) in enumerate(zip(examples, parts, strict=True)):
-        right = hybrid.places_of(example.evidence)
+        right = np.array(sorted(hybrid.places_of(example.evidence)))
         for row, weight in enumerate(TRIED):
             fused = weight * dense + (1 - weight) * words
-            rank = 1 + int((fused > fused[right].max()).sum())
+            best = right[int(fused[right].argmax())]
+            rank = 1 + int((fused > fused[best]).sum() + (fused[:best] == fused[best]).sum())
             found[row, at] = 1 / rank if rank <= DEPTH else 0.0
     return found
 

@@ -53,7 +53,7 @@ class Places:
 
     def of(self, start: int, end: int) -> str:
         """The pages and the path of headings of a stretch, in characters of the document's text; empty without both."""
-        return ", ".join(filter(None, (self._pages(start, end), BETWEEN.join(self._path(start)))))
+        return ", ".join(filter(None, (self._pages(start, end), BETWEEN.join(self._path(start, end)))))
 
     def _pages(self, start: int, end: int) -> str:
         pages = self._document.pages
@@ -62,8 +62,14 @@ class Places:
         first, last = (max(bisect_right(pages, at), 1) for at in (start, max(start, end - 1)))
         return f"page {first}" if first == last else f"pages {first}-{last}"
 
-    def _path(self, start: int) -> Sequence[str]:
+    def _path(self, start: int, end: int) -> Sequence[str]:
+        """Of the first words that are no heading."""
         number = bisect_right(self._starts, start)
+        while number < len(self._starts) and self._starts[number] < end:
+            above = self._headings[number - 1].end if number else start
+            if self._document.text[max(above, start) : self._starts[number]].strip():
+                break
+            number += 1
         return self._headings[number - 1].path if number else ()
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
@@ -15,11 +16,11 @@ from rag.searcher import Floats
 from rag.sentences import sentences
 
 BESIDE = 3  # sentences on each side of a place that are compared
-SMALLEST = 0.25  # of the most words in a stretch: how many are to stand on both sides of a cut, where that can be
+SMALLEST = 0.25  # of the most words in a stretch: how many it has at least, where more follow
 
 
 def semantic_sections(documents: Sequence[Document], size: int, embedder: Embedder) -> list[Section]:
-    """Each document cut until no stretch has more than `size` words, first where it differs most from what follows.
+    """Each document in stretches of at most `size` words, of which each ends where what follows differs most from it.
 
     How much it differs at a place is told by the cosine of the mean vectors of up to three sentences on both sides, as
     TextTiling compares blocks (Hearst 1997); the vectors are those of a sentence embedder (Kamradt 2023, "5 Levels of
@@ -57,15 +58,10 @@ def _differences(vectors: Vectors) -> Floats:
 def _cuts(words: Sequence[int], differ: Floats, size: int) -> list[int]:
     """Before which sentences is cut, with the first and the one behind the last."""
     until = [0, *accumulate(words)]
-    found, open_ = {0, len(words)}, [(0, len(words))]
-    while open_:
-        first, last = open_.pop()
-        if until[last] - until[first] <= size or last - first < 2:
-            continue
-        inner = range(first + 1, last)
-        least = SMALLEST * size
-        roomy = [at for at in inner if min(until[at] - until[first], until[last] - until[at]) >= least]
-        at = max(roomy or inner, key=lambda place: (differ[place], -place))
-        found.add(at)
-        open_ += [(first, at), (at, last)]
-    return sorted(found)
+    found = [0]
+    while until[-1] - until[found[-1]] > size:
+        first = found[-1]
+        last = max(bisect_right(until, until[first] + size) - 1, first + 1)
+        places = range(max(bisect_left(until, until[first] + SMALLEST * size), first + 1), last + 1)
+        found.append(max(places or [last], key=lambda place: (differ[place] if place < len(differ) else 0.0, place)))
+    return [*found, len(words)] if found[-1] < len(words) else found

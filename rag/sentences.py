@@ -15,6 +15,7 @@ _SHORT = (
 _NUMBERED = "art cap ch eq fig figs kap no nos nr núm p pp s sec sect tab tel vol"
 _BEFORE_NUMBERS = frozenset(_NUMBERED.split())
 _ABBREVIATED = frozenset(_SHORT.split())
+_OF_DATES = regex.compile("(?:Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Jahrhundert)")
 _CLOSING = r"[\p{Pe}\p{Pf}\"'”’»*_]*"
 # A mark of scripts that put no space behind it; a mark with a space behind it; a line that begins something of its own.
 _END = regex.compile(
@@ -29,9 +30,9 @@ _LAST = regex.compile(r"[\p{L}\p{M}\p{N}.]+$")
 def sentences(text: str) -> list[str]:
     """The sentences of a text with the space behind them, so that together they are the text, to the letter.
 
-    A full stop ends none behind a known abbreviation, a single letter or a number before a small letter; nor does
-    anything where the next word begins with a small letter. Headings, items of lists and rows of tables count as
-    sentences.
+    A full stop ends none behind a known abbreviation, a single letter, the number of an item of a list or a German
+    date's; nor does anything where the next word begins with a small letter. Headings, items of lists and rows of
+    tables count as sentences.
     """
     found, start = [], 0
     for end in _END.finditer(text):
@@ -62,9 +63,7 @@ def pack(parts: Sequence[str], size: int, overlap: int, length: Callable[[str], 
 
 def _ends(text: str, end: regex.Match[str]) -> bool:
     mark, following = end.group(), text[end.end() : end.end() + 1]
-    if "\n" in mark.strip(" ") and mark.count("\n") > 1:
-        return True
-    if mark[0] not in ".!?…":
+    if mark.count("\n") > 1 or mark[0] not in ".!?…":
         return True
     if following.islower():
         return False
@@ -74,4 +73,7 @@ def _ends(text: str, end: regex.Match[str]) -> bool:
     word = before.group().casefold() if before else ""
     if word in _BEFORE_NUMBERS and following.isdigit():
         return False
+    if word.isdigit() and len(word) <= 2:
+        starts_line = not text[text.rfind("\n", 0, end.start()) + 1 : end.start() - len(word)].strip()
+        return not (starts_line or _OF_DATES.match(text, end.end()))
     return word not in _ABBREVIATED and not (len(word) == 1 and word.isalpha())

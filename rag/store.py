@@ -163,11 +163,11 @@ class FaissStore(VectorStore):
         Returns:
             Shape (queries, documents), in the order of `documents`.
         """
-        found = np.zeros((len(vectors), len(self)), dtype=np.float32)
-        if self._index is not None and found.size:
-            scores, numbers = self._index.search(_unit(vectors), len(self))
-            places = np.searchsorted(np.fromiter(self._documents, dtype=np.int64), numbers)
-            np.put_along_axis(found, places, scores.round(DIGITS), axis=1)
+        if self._index is None or not len(self):
+            return np.zeros((len(vectors), len(self)), dtype=np.float32)
+        flat: Any = faiss.downcast_index(self._index.index)  # its rows lie in the order of adding, as the documents do
+        stored = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+        found: Vectors = (_unit(vectors) @ stored.T).round(DIGITS)
         return found
 
     def similarity_search_with_score_by_vector(

@@ -10,10 +10,8 @@ from advisor.tasks import Document
 from advisor.tasks.words import first_words
 from rag.chunking import Chunk, Shares
 
-ASKED = (
-    "You are given the beginning of a document and a passage from it. Write one short sentence that says what the "
-    "passage is about and where in the document it belongs, so that a search finds the passage."
-)
+WRITER = "You write one short sentence about a passage of a document."
+WISH = "Write one short sentence that says what the passage is about and to which part of the document it belongs."
 BEGINNING = 200  # words of a document that are shown to the model
 WORDS = 30  # of a sentence at most
 TOKENS = 64  # that may be written for it
@@ -35,14 +33,14 @@ def summarised(
     """
     parts = [at for at, chunk in enumerate(chunks) if chunk.text.strip() != documents[chunk.source].text.strip()]
     prompts = [_prompt(chunks[at], documents[chunks[at].source]) for at in parts]
-    answers = model.generate(prompts, Decoding(TOKENS, stop=("\n",))) if prompts else []
+    answers = model.generate(prompts, Decoding(TOKENS, stop=("\n\n",))) if prompts else []
     found = [""] * len(chunks)
     for at, answer in zip(parts, answers, strict=True):
         found[at] = first_words(" ".join(answer.text.split()), WORDS)
-    read, written = (sum(getattr(a, f"{what}_tokens") for a in answers) for what in ("prompt", "completion"))
+    read, written = (sum(getattr(answer, f"{what}_tokens") for answer in answers) for what in ("prompt", "completion"))
     note = (
-        f"The model wrote a sentence on each of {len(parts):,} passages before the first query: {read:,} tokens read "
-        f"and {written:,} written."
+        f"The model wrote a sentence on {sum(map(bool, found)):,} of {len(parts):,} passages before the first query: "
+        f"{read:,} tokens read and {written:,} written."
     )
     return found, (note,) if parts else ()
 
@@ -61,4 +59,4 @@ def _prompt(chunk: Chunk, document: Document) -> Prompt:
     beginning = first_words(document.text, BEGINNING)
     told = f"{document.title}\n{beginning}" if document.title else beginning
     where = f" ({chunk.where})" if chunk.where else ""
-    return Prompt(ASKED, f"Document:\n{told}\n\nPassage{where}:\n{chunk.text}")
+    return Prompt(WRITER, f"Document:\n{told}\n\nPassage{where}:\n{chunk.text}\n\n{WISH}")
