@@ -35,6 +35,7 @@ def test_parameters_are_what_the_record_stores() -> None:
         "fetch": 20,
         "diversity": 0.0,
         "least": None,
+        "search": 0,
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]
     assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]
