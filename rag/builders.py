@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,12 +15,26 @@ from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
-from rag.chunking import document_chunks, example_chunks
+from rag import checks
+from rag.chunking import example_chunks
+from rag.cutting import Cutting, Header, Split
+from rag.fusing import Fusing, Weight
+from rag.hybrid import EVEN, Fuse
 from rag.index import DENSE, PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
+from rag.refining import AtLeast, Distinct, Diverse
 from rag.registry import searcher
-from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
+from rag.search import searched
+from rag.sources import (
+    DocumentSource,
+    ExampleSource,
+    OracleSource,
+    PassageSource,
+    by_input,
+    chosen_settings,
+    saved_by_input,
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +44,24 @@ class Retrieving(ContextBuilder):
     k: int = 3
     chunk: int = 160
     overlap: int = 30
+    split: Split = "words"
+    parent: int = 0
+    context: Header = "title"
+
+    def __post_init__(self) -> None:
+        checks.passages(self.name, self.k, self.chunk, self.overlap)
+        searcher(self.searched_by)
+        self.cutting.check(self.name)
 
     @property
     @abstractmethod
     def searched_by(self) -> str:
         """The name of its searcher."""
+
+    @property
+    def cutting(self) -> Cutting:
+        """How documents are cut."""
+        return Cutting(self.chunk, self.overlap, self.split, self.parent, self.context)
 
     def relies_on(self) -> tuple[type, ...]:
         """The searcher."""
@@ -43,22 +70,24 @@ class Retrieving(ContextBuilder):
     def refined(self, index: PassageIndex, model: LanguageModel) -> PassageIndex:
         """The index with what is done before and after its searcher, as the parameters ask; from the inside outwards:
         what finds, what scores anew, what leaves out."""
-        return index
+        return replace(index, searcher=Distinct(index.searcher)) if self.parent else index
 
     def load(self, task: Outline) -> ContextLoad:
-        """Passages are as long as documents are, up to `chunk` words; only vectors need all of them embedded."""
+        """Passages are as long as documents are, up to what is shown of one; only vectors need all of them embedded."""
         texts = task.documents if task.documents else task.examples
-        indexed = texts.total if searcher(self.searched_by).embeds else 0.0
-        return ContextLoad(words=round(min(self.k, len(texts)) * texts.mean(self.chunk)), indexed=indexed)
+        embeds = searcher(self.searched_by).embeds
+        shown = round(min(self.k, len(texts)) * texts.mean(self.cutting.shown))
+        return self.cutting.load(task.documents, ContextLoad(words=shown, indexed=texts.total if embeds else 0.0))
 
     def index_of(self, task: Task, model: LanguageModel) -> PassageIndex:
         """Chunk and index the documents, or the training examples where there are none; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
             room = Room(model, self.k, task.instruction, searcher(self.searched_by).embeds)
-            documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
-            chunks = documents if task.documents else example_chunks(task.train)
-            return PassageIndex.over(chunks, model.embedder, began, self.searched_by)
+            cut = self.cutting.of(task.documents, room)
+            chunks = cut.chunks if task.documents else example_chunks(task.train)
+            index = PassageIndex.over(chunks, model.embedder, began, self.searched_by)
+            return replace(index, facts=replace(index.facts, notes=(*index.facts.notes, *cut.notes)))
 
 
 @dataclass(frozen=True)
@@ -79,9 +108,24 @@ class Rag(Retrieving):
         chunk: most words in a passage; shorter documents stay whole. What the embedder does not read in one, or no
             prompt has room for, is cut further.
         overlap: most words that a passage repeats from the one before it.
+        split: where a document may be cut: between paragraphs, lines, sentences and at last `words`; `sentences` cuts
+            none that is not longer than a passage; `headings` keeps sections apart; `semantic` cuts where neighbouring
+            sentences differ most, by the embedder.
+        parent: most words of what is shown around a passage that was found; 0 where the passage itself is. Then `chunk`
+            is what is searched.
+        context: what is embedded with a passage: the `title`, with split=headings also those of its sections; `none`;
+            `summary` also a sentence by the model that says where it stands in its document, which is shown as well.
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
         retriever: by what passages are found: `dense` (vectors), `bm25` (words, without an embedder), `hybrid` (both),
             or what another package registers in the entry point group `advisor.searchers`.
+        fuse: how `hybrid` adds both, by `scores` or by `ranks` (`rag.hybrid.Fusion`).
+        weight: of vectors in it, from 0 to 1; `learned` from training questions with evidence.
+        fetch: passages, or `k` where that is more, among which those shown are chosen, where something chooses.
+        diversity: how much passages are to differ (`rag.refining.Diverse`); from 0, for the best, to below 1.
+        search: settings that are tried, this one among them; which is taken is chosen on dev or training questions
+            (`rag.search`). 0 for no search.
+        least: score below which a passage is not shown, so that there may be none. It means what the scores mean, of
+            `dense` cosines, of `bm25` sums over shared words, of `hybrid` shares of the best possible for that text.
     """
 
     name: ClassVar[str] = "rag"
@@ -93,17 +137,47 @@ class Rag(Retrieving):
 
     miss: float = 0.2
     retriever: str = DENSE
+    fuse: Fuse = "scores"
+    weight: Weight = EVEN
+    fetch: int = 20
+    diversity: float = 0.0
+    least: float | None = None
+    search: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.name, self.k, self.chunk, self.overlap)
-        searcher(self.retriever)
-        if not 0 <= self.miss <= 1:
-            raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
+        super().__post_init__()
+        checks.share(self.name, "miss", self.miss)
+        self.fusing.check(self.retriever)
+        checks.share(self.name, "diversity", self.diversity, below=True)
+        if self.search < 0 or self.search == 1:
+            raise UserError(
+                f"rag: search={self.search} leaves nothing to choose", "try at least 2 settings, e.g. rag:search=8"
+            )
+        if self.fetch < 1:
+            raise UserError(f"rag: fetch={self.fetch} finds nothing", "choose fetch of at least 1, e.g. rag:fetch=20")
 
     @property
     def searched_by(self) -> str:
         """The name of its searcher."""
         return self.retriever
+
+    @property
+    def fusing(self) -> Fusing:
+        """How it adds what several searchers find."""
+        return Fusing(self.name, self.fuse, self.weight)
+
+    def refined(self, index: PassageIndex, model: LanguageModel) -> PassageIndex:
+        """Passages of several chunks once, then those that differ, then those that score enough."""
+        found = super().refined(index, model).searcher
+        if self.diversity:
+            found = Diverse(found, self.diversity, self.fetch)
+        if self.least is not None:
+            found = AtLeast(found, self.least)
+        return replace(index, searcher=found)
+
+    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex:
+        """The index as it is searched: with what is learned of it, and refined."""
+        return self.refined(self.fusing.of(index, task.train), model)
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
@@ -119,13 +193,22 @@ class Rag(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index; the same for every seed."""
-        index = self.refined(self.index_of(task, model), model)
+        if self.search and task.documents:
+            settings, index, facts = searched(self, task, model, seed)
+            source = replace(self, search=0, **settings)._of_documents(index)
+            return source.chosen(settings, facts)
+        index = self.found_in(self.index_of(task, model), task, model)
         if task.documents:
             return self._of_documents(index)
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
-        """Bring the index back; of passages no vector is computed again."""
+        """Bring the index back, with what a search chose; of passages no vector is computed again."""
+        settings = chosen_settings(folder)
+        if settings is not None:
+            chosen = replace(self, search=0, **settings)
+            index = chosen.refined(PassageIndex.restore(folder, model.embedder), model)
+            return chosen._of_documents(index).chosen(settings)
         index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
         return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
@@ -136,13 +219,23 @@ class Rag(Retrieving):
         Args:
             retriever: whatever it was built over; the task's documents are not given to it.
             name: what records call it, beside its class.
+
+        Raises:
+            UserError: a parameter was set that says how this package's index is searched.
         """
+        kept = {"k", "miss", "chunk", "cot", "retriever"}
+        lost = [f.name for f in fields(self) if f.name not in kept and getattr(self, f.name) != f.default]
+        if lost:
+            raise UserError(
+                f"with_retriever: {', '.join(lost)} would say nothing, since passages come from {name}",
+                "leave it out, and set up the retriever itself so",
+            )
         kind = type(retriever).__name__
         return RetrieverRag(
             retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
         )
 
-    def _of_documents(self, index: PassageIndex) -> ContextSource:
+    def _of_documents(self, index: PassageIndex) -> PassageSource:
         return DocumentSource(index, self.k, self.miss, _size(index))
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
@@ -162,7 +255,7 @@ class Oracle(Retrieving):
 
     Attributes:
         k: most passages shown; the best of each document that holds the answer come first.
-        chunk, overlap, retriever: as in `Rag`.
+        chunk, overlap, split, parent, context, retriever: as in `Rag`.
     """
 
     name: ClassVar[str] = "oracle"
@@ -174,10 +267,6 @@ class Oracle(Retrieving):
     probed_as: ClassVar[str] = "oracle"
 
     retriever: str = DENSE
-
-    def __post_init__(self) -> None:
-        _check(self.name, self.k, self.chunk, self.overlap)
-        searcher(self.retriever)
 
     @property
     def searched_by(self) -> str:
@@ -192,24 +281,14 @@ class Oracle(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index all documents; the same for every seed."""
-        index = self.index_of(task, model)
+        index = self.refined(self.index_of(task, model), model)
         return OracleSource(index, self.k, _size(index))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        index = PassageIndex.restore(folder, model.embedder)
+        index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         return OracleSource(index, self.k, _size(index))
 
 
 def _size(index: PassageIndex) -> str:
     return f"{len(index.sources):,} documents in {len(index.searcher.chunks):,} chunks."
-
-
-def _check(name: str, k: int, chunk: int, overlap: int) -> None:
-    if k < 1:
-        raise UserError(f"{name}: k={k} shows no passage", f"choose k of at least 1, e.g. {name}:k=3")
-    if chunk < 1 or not 0 <= overlap < chunk:
-        raise UserError(
-            f"{name}: passages of chunk={chunk} words cannot overlap by overlap={overlap}",
-            f"choose an overlap from 0 to below chunk, e.g. {name}:chunk=160,overlap=30",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -45,12 +46,16 @@ class Dense(Scorer):
         within: Sequence[Sources] | None = None,
         without: Sequence[Sources] | None = None,
     ) -> list[list[Passage]]:
-        """The most similar passages; all texts are embedded in one call."""
+        """The most similar passages, scored by their cosine similarity; all texts are embedded in one call."""
         vectors = self.embedder.embed(texts)
         if within is None and not any(without or ()):
             return self._nearest(vectors, k)
         limits = limits_of(texts, within, without)
         return [self._nearest(vectors[at : at + 1], k, *one)[0] for at, one in enumerate(limits)]
+
+    def vectors_of(self, places: Sequence[int]) -> Vectors:
+        """The vectors of the chunks at these places, of length 1."""
+        return self.store.vectors([self.chunks[place].id for place in places])
 
     @property
     def size_bytes(self) -> int:
@@ -72,7 +77,7 @@ class Dense(Scorer):
     ) -> list[list[Passage]]:
         among = None if within is None else self._ids(within)
         found = self.store.nearest(vectors, k, among, self._ids(without))
-        return [[chunk_of(document).passage for document, _ in row] for row in found]
+        return [[replace(chunk_of(document).passage, score=score) for document, score in row] for row in found]
 
     def _ids(self, sources: Sources) -> list[str]:
         return [self.chunks[place].id for place in self.places_of(sources)]

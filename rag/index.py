@@ -89,6 +89,7 @@ class PassageIndex:
             "revision": self.embedder and self.embedder.revision,
             "index_seconds": self.facts.index_seconds,
             "notes": self.facts.notes,
+            **({"resolved": self.facts.resolved} if self.facts.resolved else {}),
             **({} if self.retriever == DENSE else {"retriever": self.retriever}),
         }
         (folder / FACTS_FILE).write_text(json.dumps(kept) + "\n", encoding="utf-8")
@@ -118,7 +119,8 @@ class PassageIndex:
             seen = f"its vectors are from {made[0]} ({made[1]})"
             raise UserError(f"{path}: {seen}, the embedder is {embedder.name} ({embedder.revision})", again)
         built = kind.restore(folder, embedder)
-        return cls._of(retriever, built, embedder, Facts(seconds, built.size_bytes, notes=tuple(kept.get("notes", ()))))
+        notes, resolved = tuple(kept.get("notes", ())), kept.get("resolved", {})
+        return cls._of(retriever, built, embedder, Facts(seconds, built.size_bytes, notes=notes, resolved=resolved))
 
     @classmethod
     def _of(cls, retriever: str, built: Searcher, embedder: Embedder, facts: Facts) -> PassageIndex:

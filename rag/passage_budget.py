@@ -33,7 +33,11 @@ class Room:
         shown = [self._of_prompt(chunk, most) for chunk in chunks]
         if not self.embeds:
             return shown
-        return list(map(max, shown, shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])))
+        return list(map(max, shown, self.read(chunks)))
+
+    def read(self, chunks: Sequence[Chunk]) -> list[float]:
+        """How much each chunk takes of what the embedder reads."""
+        return shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])
 
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
         shown = Passage(chunk.source, chunk.title, chunk.text).shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from advisor.models import Embedder, Passage
+from advisor.models import Embedder, Passage, Vectors
 from rag.chunking import Chunk
 from rag.documents import read_documents, write_documents
 
@@ -50,10 +51,16 @@ class Searcher(ABC):
     ) -> list[list[Passage]]:
         """Find at most `k` passages for each text, best first; of equally good ones the first chunk comes first.
 
+        Each has its score, where the searcher has some.
+
         Args:
             within: for each text, the only sources to look at; their passages are found however little they fit.
             without: for each text, the sources to leave out.
         """
+
+    def vectors_of(self, places: Sequence[int]) -> Vectors | None:
+        """The vectors of the chunks at these places, shape (places, dimension); None for searchers without vectors."""
+        return None
 
     @property
     def size_bytes(self) -> int:
@@ -71,7 +78,7 @@ class Searcher(ABC):
         Raises:
             UserError: a file is missing or damaged.
         """
-        return cls([chunk_of(document) for _, document in read_documents(folder)[1]], embedder)
+        return cls(saved_chunks(folder), embedder)
 
 
 class Scorer(Searcher):
@@ -106,9 +113,18 @@ class Scorer(Searcher):
             found = np.zeros(len(scores), dtype=bool)
             found[self.places_of(within)] = True
         found[self.places_of(without)] = False
-        places = np.flatnonzero(found)
-        order = np.argsort(-scores[places], kind="stable")[:k]
-        return [self.chunks[at].passage for at in places[order]]
+        return [replace(self.chunks[at].passage, score=float(scores[at])) for at in _first(scores, found, k)]
+
+
+def _first(scores: Floats, found: NDArray[np.bool_], k: int) -> NDArray[np.intp]:
+    """Where the `k` highest scores of those found are, of equal ones the first; no more is sorted than has to be."""
+    places = np.flatnonzero(found)
+    if 0 < k < len(places):
+        least = np.partition(scores[places], len(places) - k)[len(places) - k]
+        places = places[scores[places] >= least]
+    order = np.argsort(-scores[places], kind="stable")[: max(k, 0)]
+    chosen: NDArray[np.intp] = places[order]
+    return chosen
 
 
 def limits_of(
@@ -119,9 +135,20 @@ def limits_of(
     return list(zip(only, without or [()] * len(texts), strict=True))
 
 
+def saved_chunks(folder: Path) -> list[Chunk]:
+    """The chunks that `Searcher.save` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    return [chunk_of(document) for _, document in read_documents(folder)[1]]
+
+
 def document_of(chunk: Chunk) -> Document:
     """A chunk as LangChain and files keep it."""
     metadata = {"source": chunk.source, "title": chunk.title}
+    if chunk.where:
+        metadata["where"] = chunk.where
     if chunk.embedded != _usual(chunk.title, chunk.text):
         metadata["embedded"] = chunk.embedded
     return Document(chunk.text, id=chunk.id, metadata=metadata)
@@ -131,7 +158,7 @@ def chunk_of(document: Document) -> Chunk:
     """The chunk that `document_of` was given."""
     kept, text = document.metadata, document.page_content
     embedded = kept.get("embedded", _usual(kept["title"], text))
-    return Chunk(document.id or "", kept["source"], kept["title"], text, embedded)
+    return Chunk(document.id or "", kept["source"], kept["title"], text, embedded, kept.get("where", ""))
 
 
 def _usual(title: str, text: str) -> str:

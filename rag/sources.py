@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Self
 
-from advisor.approaches import ContextSource
+from advisor.approaches import ContextSource, Facts
 from advisor.models import Context, Passage
 from advisor.tasks import Example, GroundedQuery, Query
 from advisor.tasks.minhash import normalised
@@ -15,6 +16,7 @@ from rag.index import PassageIndex
 from rag.raft import training_passages
 
 BY_INPUT = "examples.json"
+CHOSEN = "chosen.json"
 
 
 class PassageSource(ContextSource):
@@ -29,15 +31,32 @@ class PassageSource(ContextSource):
         self.index = index
         self.k = k
         self.embedder = index.embedder
+        self._settings: dict[str, Any] | None = None
         self.facts = replace(index.facts, notes=(note, *index.facts.notes)) if note else index.facts
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages that fit each query's input best, best first."""
         return [_context(found) for found in self.index.search([query.input for query in queries], self.k)]
 
+    def chosen(self, settings: Mapping[str, Any], facts: Facts | None = None) -> Self:
+        """The same, with the parameters that a search chose; they are kept, and `chosen_settings` tells them.
+
+        Args:
+            facts: what is to be said of the search.
+        """
+        self._settings = dict(settings)
+        facts = facts or Facts()
+        resolved = {**self.facts.resolved}
+        for name, values in facts.resolved.items():
+            resolved[name] = {**resolved.get(name, {}), **values}
+        self.facts = replace(self.facts, notes=(*self.facts.notes, *facts.notes), resolved=resolved)
+        return self
+
     def save(self, folder: Path) -> None:
-        """The index; nothing else was learned."""
+        """The index, and what a search chose; nothing else was learned."""
         self.index.save(folder)
+        if self._settings is not None:
+            (folder / CHOSEN).write_text(json.dumps(self._settings) + "\n", encoding="utf-8")
 
 
 class DocumentSource(PassageSource):
@@ -106,6 +125,13 @@ def by_input(examples: Sequence[Example]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for example in examples:
         found.setdefault(normalised(example.input), []).append(example.id)
+    return found
+
+
+def chosen_settings(folder: Path) -> dict[str, Any] | None:
+    """The parameters that a search chose for the source that was saved there; None where there was no search."""
+    path = folder / CHOSEN
+    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return found
 
 

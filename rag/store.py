@@ -163,11 +163,11 @@ class FaissStore(VectorStore):
         Returns:
             Shape (queries, documents), in the order of `documents`.
         """
-        found = np.zeros((len(vectors), len(self)), dtype=np.float32)
-        if self._index is not None and found.size:
-            scores, numbers = self._index.search(_unit(vectors), len(self))
-            places = np.searchsorted(np.fromiter(self._documents, dtype=np.int64), numbers)
-            np.put_along_axis(found, places, scores.round(DIGITS), axis=1)
+        if self._index is None or not len(self):
+            return np.zeros((len(vectors), len(self)), dtype=np.float32)
+        flat: Any = faiss.downcast_index(self._index.index)  # its rows lie in the order of adding, as the documents do
+        stored = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+        found: Vectors = (_unit(vectors) @ stored.T).round(DIGITS)
         return found
 
     def similarity_search_with_score_by_vector(
@@ -202,16 +202,24 @@ class FaissStore(VectorStore):
         """
         vector = self._embedding.embed_query(query)
         found = self.similarity_search_by_vector(vector, fetch_k, **kwargs)
-        vectors = [self._vector(document.id or "").tolist() for document in found]
+        vectors = self.vectors([document.id or "" for document in found]).tolist()
         order = maximal_marginal_relevance(np.asarray(vector), vectors, lambda_mult=lambda_mult, k=k)
         return [found[place] for place in order]
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: min(1.0, max(0.0, cosine))
 
-    def _vector(self, key: str) -> Vectors:
-        assert self._index is not None
-        return np.asarray(self._index.reconstruct(self._numbers[key]), dtype=np.float32)
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The unit vectors of the documents with these ids, shape (ids, dimension).
+
+        Raises:
+            KeyError: an id is unknown.
+        """
+        found = np.zeros((len(ids), self.dimension), dtype=np.float32)
+        for row, number in enumerate([self._numbers[key] for key in ids]):
+            assert self._index is not None
+            found[row] = self._index.reconstruct(number)
+        return found
 
     def _only(self, among: Collection[str] | None, without: Collection[str]) -> faiss.SearchParameters | None:
         if among is not None:

@@ -80,6 +80,7 @@ HOMES = {
     "optuna": ("finetune.search",),
     "faiss": ("rag.store",),
     "bm25s": ("rag.bm25",),
+    "Stemmer": ("rag.bm25",),
     "langchain": ("rag", "advisor.models.hosted.chat"),
     "langchain_core": ("rag",),
     "openai": ("advisor.models.hosted.client",),
@@ -91,7 +92,7 @@ HOMES = {
     "presidio_analyzer": ("advisor.tasks.personal",),
     "sklearn": ("advisor.approaches", "advisor.profiling"),
 }
-IN_ONE_FILE = ("sentence_transformers", "faiss", "bm25s")
+IN_ONE_FILE = ("sentence_transformers", "faiss", "bm25s", "Stemmer")
 HEAVY = (
     "torch",
     "transformers",

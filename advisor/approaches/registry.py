@@ -261,9 +261,13 @@ def _required(kind: type[Part]) -> list[str]:
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:
+    accepted = _type_name(hint)
     if get_origin(hint) in (types.UnionType, typing.Union):
         if text.lower() == "none":
             return None
+        words = [word for a in get_args(hint) if get_origin(a) is Literal for word in get_args(a)]
+        if text in words:
+            return text
         hint = next(a for a in get_args(hint) if a is not type(None))
     if get_origin(hint) is Literal:
         if text not in get_args(hint):
@@ -279,7 +283,7 @@ def _convert(text: str, hint: Any, where: str) -> Any:
             raise ValueError
         return value
     except ValueError:
-        raise UserError(f"{where} is {text!r}, not {_type_name(hint)}", "a number, for example 8") from None
+        raise UserError(f"{where} is {text!r}, not {accepted}", "a number, for example 8") from None
 
 
 def _is_plain(hint: Any) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import NormalDist, fmean, stdev
 
 from advisor.approaches.answering import decoding_for, trial_examples
 from advisor.approaches.asking import Asker
-from advisor.models import Context, LanguageModel
+from advisor.models import Context, LanguageModel, Prompt
 from advisor.tasks import Example, Kind, Outline, Task
 from advisor.tasks.forms import answer_form, answer_tokens
 
@@ -36,17 +36,25 @@ class PromptCandidate:
     """What may stand in the prompt.
 
     Attributes:
+        context: the same beside every query.
         called: in words, for the report.
+        following: tells what stands beside given examples in its place, where that follows the query.
         scores: what its answers were worth so far, from 0 to 1, in the order of the examples.
     """
 
     context: Context
     called: str
+    following: Callable[[Sequence[Example]], Sequence[Context]] | None = None
     scores: list[float] = field(default_factory=list)
 
     @property
     def mean(self) -> float:
         return fmean(self.scores)
+
+    def prompts(self, asker: Asker, examples: Sequence[Example]) -> list[Prompt]:
+        """The prompts of examples with it."""
+        contexts = self.following(examples) if self.following else [self.context] * len(examples)
+        return [asker.prompt(example.input, context) for example, context in zip(examples, contexts, strict=True)]
 
 
 def held_out(task: Task, seed: int, shown: Sequence[str]) -> list[Example]:
@@ -86,13 +94,12 @@ def select(
         return first, (f"Nothing was searched, since {why}: what stands is {first.called}.",)
     asker = Asker(task.brief, model, decoding_for(task, model), cot=cot)
     if task.kind == "classification":
-        asked = [asker.prompt(example.input, first.context) for example in examples]
-        asker.choose_reading(asked, [example.target for example in examples], bool(task.dev))
+        asker.choose_reading(first.prompts(asker, examples), [example.target for example in examples], bool(task.dev))
     running, answers = list(candidates), 0
     for end in _rungs(len(examples)):
         for one in running:
             new = examples[len(one.scores) : end]
-            one.scores += _worth(asker, one.context, new)
+            one.scores += _worth(asker, one, new)
             answers += len(new)
         ranked = sorted(running, key=lambda one: -one.mean)[: _staying(len(running))]
         running = [one for one in running if one is first or one in ranked]
@@ -120,8 +127,8 @@ def _staying(candidates: int) -> int:
     return max(2, math.ceil(candidates / 2))
 
 
-def _worth(asker: Asker, context: Context, examples: Sequence[Example]) -> list[float]:
-    answers = asker.answers([asker.prompt(example.input, context) for example in examples])
+def _worth(asker: Asker, one: PromptCandidate, examples: Sequence[Example]) -> list[float]:
+    answers = asker.answers(one.prompts(asker, examples))
     kind = asker.task.kind
     return [max(likeness(kind, a.text, one) for one in e.answers) for a, e in zip(answers, examples, strict=True)]
 

@@ -24,6 +24,7 @@ LIBRARIES = (
     "sentence-transformers",
     "faiss-cpu",
     "bm25s",
+    "PyStemmer",
     "scikit-learn",
 )
 

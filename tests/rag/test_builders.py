@@ -25,10 +25,20 @@ def test_parameters_are_what_the_record_stores() -> None:
         "k": 3,
         "chunk": 160,
         "overlap": 30,
+        "split": "words",
+        "parent": 0,
+        "context": "title",
         "miss": 0.2,
         "retriever": "dense",
+        "fuse": "scores",
+        "weight": 0.5,
+        "fetch": 20,
+        "diversity": 0.0,
+        "least": None,
+        "search": 0,
     }
-    assert [field.name for field in fields(Oracle)] == ["cot", "k", "chunk", "overlap", "retriever"]
+    cut = ["k", "chunk", "overlap", "split", "parent", "context"]
+    assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
 
 

@@ -53,13 +53,17 @@ def test_equal_scores_come_in_the_order_of_adding_however_many_are_asked_for(emb
     assert [score for _, score in alone[0]] == pytest.approx([1.0] * 3)
 
 
-def test_similarities_to_all_documents_come_in_their_order(store: FaissStore, embedder: Embedder) -> None:
+def test_similarities_to_all_documents_come_in_their_order(
+    store: FaissStore, embedder: Embedder, tmp_path: Path
+) -> None:
     store.delete(["b"])
     store.add_texts(["red car"], ids=["e"])
-    found = store.similarities(embedder.embed(["red car", "pear"]))
-    assert [document.id for document in store.documents] == ["a", "c", "d", "e"]
-    assert found[0] == pytest.approx([0.5, 0, 0.5, 1])
-    assert found[1] == pytest.approx([0, 0.5**0.5, 0, 0])
+    store.save_local(tmp_path)
+    for one in (store, FaissStore.load_local(tmp_path, EmbedderEmbeddings(embedder))):
+        found = one.similarities(embedder.embed(["red car", "pear"]))
+        assert [document.id for document in one.documents] == ["a", "c", "d", "e"]
+        assert found[0] == pytest.approx([0.5, 0, 0.5, 1])
+        assert found[1] == pytest.approx([0, 0.5**0.5, 0, 0])
 
 
 def test_filter_and_more_asked_than_there_is(store: FaissStore) -> None:

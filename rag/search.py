@@ -1,0 +1,208 @@
+"""`rag:search=N`: settings of retrieval tried on questions whose documents are known, the best few read by the model.
+
+One thing is changed at a time: first how passages are found, then, with what found best, how documents are cut. No
+language model is asked for that. The best few then answer held-out examples beside what was asked for, which stays
+unless another does better by more than chance (`advisor.approaches.selection`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any, ClassVar, Protocol
+
+from advisor.approaches import Facts
+from advisor.approaches.selection import PromptCandidate, held_out, select
+from advisor.models import Context, LanguageModel
+from advisor.tasks import Example, Task
+from rag.headings import headings
+from rag.hybrid import Fusion, Hybrid
+from rag.index import PassageIndex
+from rag.questions import Found, Questions, found_by, questions_of
+from rag.sources import DocumentSource
+
+READ = 2  # settings that the model reads, beside what was asked for
+HALF = 0.5  # of the settings tried: ways of finding; the others are ways of cutting
+METHODS: tuple[dict[str, Any], ...] = (
+    {"retriever": "hybrid", "fuse": "scores", "weight": 0.5},
+    {"retriever": "bm25", "fuse": "scores", "weight": 0.5},
+    {"retriever": "dense", "fuse": "scores", "weight": 0.5},
+    {"retriever": "hybrid", "fuse": "scores", "weight": 0.3},
+    {"retriever": "hybrid", "fuse": "scores", "weight": 0.7},
+    {"retriever": "hybrid", "fuse": "ranks", "weight": 0.5},
+)
+"""Ways of finding passages, in the order in which they are tried."""
+
+Settings = Mapping[str, Any]
+
+
+class Searchable(Protocol):
+    """What is asked of `rag.builders.Rag`: a dataclass with these parameters, that indexes and refines."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def chunk(self) -> int: ...
+    @property
+    def overlap(self) -> int: ...
+    @property
+    def parent(self) -> int: ...
+    @property
+    def retriever(self) -> str: ...
+    @property
+    def search(self) -> int: ...
+    @property
+    def cot(self) -> bool: ...
+
+    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
+    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A setting, and what it finds.
+
+    Attributes:
+        settings: parameters that it changes; none is what was asked for.
+    """
+
+    settings: Settings
+    index: PassageIndex
+    found: Found
+
+    @property
+    def called(self) -> str:
+        """In words, for the report."""
+        return ",".join(f"{name}={value}" for name, value in self.settings.items()) or "as asked"
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Better is larger: the share of questions whose answer is shown, then nDCG."""
+        return fmean(self.found.answered), fmean(self.found.ndcg)
+
+
+def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
+    """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
+
+    Args:
+        rag: what was asked for; it stays where there are too few questions, or nothing does better.
+        task: with documents, without its test split.
+    """
+    questions = questions_of(task, seed)
+    if not questions.enough:
+        index = rag.found_in(rag.index_of(task, model), task, model)
+        note = f"Nothing was searched, since there are too few questions to judge by: {questions.described}."
+        return {}, index, Facts(notes=(note,))
+    tried = list(_tried(rag, task, model, questions, seed))
+    own, others = tried[0], sorted(tried[1:], key=lambda one: one.rank, reverse=True)
+    better = [one for one in others if one.rank > own.rank][:READ]
+    notes = [_note(tried, questions)]
+    chosen = own
+    if better:
+        chosen, said = _read(own, better, rag, task, model, seed)
+        notes += said
+    else:
+        notes.append("None of them found more than what was asked for, which stands.")
+    return chosen.settings, chosen.index, Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)})
+
+
+def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
+    """What was asked for first."""
+    cut = _Indexed(rag, task, model)
+    own = cut.tried({}, questions)
+    yield own
+    best = own
+    methods = [one for one in METHODS if any(getattr(rag, name) != value for name, value in one.items())]
+    for method in methods[: max(1, round((rag.search - 1) * HALF))]:
+        one = cut.tried(method, questions)
+        yield one
+        best = max(best, one, key=lambda found: found.rank)
+    left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
+    for change in _cuttings(rag, task, seed)[:left]:
+        yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
+
+
+class _Indexed:
+    """One way of cutting documents, indexed once for all ways of finding."""
+
+    def __init__(self, rag: Searchable, task: Task, model: LanguageModel) -> None:
+        self.rag = rag
+        self.task = task
+        self.model = model
+        self.both = replace(rag, retriever="hybrid", fuse="scores", weight=0.5).index_of(task, model)
+
+    def tried(self, settings: Settings, questions: Questions) -> Tried:
+        """What a setting finds, without a language model."""
+        index = self._index(replace(self.rag, **settings))
+        return Tried(settings, index, found_by(index, questions.all, self.rag.k))
+
+    def _index(self, rag: Searchable) -> PassageIndex:
+        hybrid = self.both.searcher
+        assert isinstance(hybrid, Hybrid) and self.both.embedder is not None
+        if rag.retriever == "dense":
+            index = replace(self.both, retriever="dense", searcher=hybrid.dense)
+        elif rag.retriever == "bm25":
+            index = replace(self.both, retriever="bm25", searcher=hybrid.words, embedder=None)
+        elif rag.retriever == "hybrid":
+            found = Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words)
+            found.fusion = Fusion()
+            index = replace(self.both, searcher=found)
+        else:
+            index = rag.index_of(self.task, self.model)
+        return rag.found_in(index, self.task, self.model)
+
+
+def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
+    """Other ways of cutting that show no more words than what was asked for."""
+    words = rag.k * (rag.parent or rag.chunk)
+    half, wide = max(rag.chunk // 2, 20), rag.chunk * 3 // 2
+    found: list[Settings] = [
+        {"chunk": half, "overlap": min(rag.overlap, half // 4), "k": max(1, words // half), "parent": 0},
+        {"chunk": wide, "k": max(1, words // wide), "parent": 0},
+        {"chunk": half, "overlap": min(rag.overlap, half // 4), "parent": rag.chunk},
+        {"split": "sentences"},
+    ]
+    if any(headings(document.text) for document in task.documents):
+        found.append({"split": "headings"})
+    found = [one for one in found if any(getattr(rag, name) != value for name, value in one.items())]
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def _read(
+    own: Tried, better: Sequence[Tried], rag: Searchable, task: Task, model: LanguageModel, seed: int
+) -> tuple[Tried, tuple[str, ...]]:
+    """The one by which the model answers best."""
+    examples = held_out(task, seed, ())
+    tried = [own, *better]
+    candidates = [PromptCandidate(Context(), one.called, _Beside(one.index, rag, one.settings)) for one in tried]
+    chosen, notes = select(candidates, task, model, examples, rag.cot)
+    return tried[candidates.index(chosen)], notes
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a setting shows beside examples."""
+
+    index: PassageIndex
+    rag: Searchable
+    settings: Settings
+
+    def __call__(self, examples: Sequence[Example]) -> list[Context]:
+        source = DocumentSource(self.index, replace(self.rag, **self.settings).k, miss=0.0)
+        return source.contexts([example.query for example in examples])
+
+
+def _note(tried: Sequence[Tried], questions: Questions) -> str:
+    each = "; ".join(
+        f"{one.called}: answers shown {fmean(one.found.answered):.2f}, recall {fmean(one.found.recall):.2f}, "
+        f"MRR {fmean(one.found.reciprocal_rank):.2f}, nDCG {fmean(one.found.ndcg):.2f}"
+        for one in tried
+    )
+    return f"{len(tried)} settings were tried on {questions.described}, without a language model: {each}."
