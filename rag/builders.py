@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +19,9 @@ from rag.chunking import document_chunks, example_chunks
 from rag.index import DENSE, PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
+from rag.queries import QueryForm, transformed, with_rewriting
 from rag.registry import searcher
+from rag.reranking import NONE, check_reranking, reranked, with_reranking
 from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
 
 
@@ -82,6 +84,11 @@ class Rag(Retrieving):
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
         retriever: by what passages are found: `dense` (vectors), `bm25` (words, without an embedder), `hybrid` (both),
             or what another package registers in the entry point group `advisor.searchers`.
+        rerank: what orders candidates anew: the name or folder of a reranker, `llm` for the comparison's own model, or
+            `none` (`rag.reranking`).
+        fetch: candidates that are given to it.
+        query: how the comparison's own model puts queries into other words before they are searched for: `hyde`,
+            `rewrite`, `multi`, `decompose`, or not at all, `plain` (`rag.queries`).
     """
 
     name: ClassVar[str] = "rag"
@@ -93,17 +100,32 @@ class Rag(Retrieving):
 
     miss: float = 0.2
     retriever: str = DENSE
+    rerank: str = NONE
+    fetch: int = 20
+    query: QueryForm = "plain"
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
         searcher(self.retriever)
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
+        check_reranking(self.rerank, self.fetch)
 
     @property
     def searched_by(self) -> str:
         """The name of its searcher."""
         return self.retriever
+
+    def refined(self, index: PassageIndex, model: LanguageModel) -> PassageIndex:
+        """What is found is put in order anew, and what is searched for is put into other words."""
+        found = reranked(super().refined(index, model).searcher, self.rerank, self.fetch, model)
+        return replace(index, searcher=transformed(found, self.query, model))
+
+    def load(self, task: Outline) -> ContextLoad:
+        """The passages, and what the model is asked to find them."""
+        texts = task.documents if task.documents else task.examples
+        asked = with_reranking(super().load(task), self.rerank, min(self.fetch, len(texts)), texts.mean(self.chunk))
+        return with_rewriting(asked, self.query)
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import ContextSource
-from advisor.models import Context, Passage
+from advisor.approaches import ContextSource, Facts
+from advisor.models import Context, Passage, Spent
 from advisor.tasks import Example, GroundedQuery, Query
 from advisor.tasks.minhash import normalised
 from rag.index import PassageIndex
 from rag.raft import training_passages
+from rag.refining import Refinement
+from rag.spending import NOTHING, counting
 
 BY_INPUT = "examples.json"
 
@@ -29,11 +31,22 @@ class PassageSource(ContextSource):
         self.index = index
         self.k = k
         self.embedder = index.embedder
-        self.facts = replace(index.facts, notes=(note, *index.facts.notes)) if note else index.facts
+        self._note = note
+
+    @property
+    def facts(self) -> Facts:  # type: ignore[override]
+        """Those of the index, with the notes of what stands around its searcher; that may learn more as it is asked."""
+        searcher = self.index.searcher
+        around = searcher.notes if isinstance(searcher, Refinement) else ()
+        first = (self._note,) if self._note else ()
+        return replace(self.index.facts, notes=(*first, *self.index.facts.notes, *around))
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages that fit each query's input best, best first."""
-        return [_context(found) for found in self.index.search([query.input for query in queries], self.k)]
+        texts = [query.input for query in queries]
+        with counting() as ledger:
+            found = self.index.search(texts, self.k)
+        return [_context(*one) for one in zip(found, ledger.each(texts), strict=True)]
 
     def save(self, folder: Path) -> None:
         """The index; nothing else was learned."""
@@ -123,5 +136,5 @@ def _first_of_each(passages: Sequence[Passage]) -> list[Passage]:
     return [passages[place] for place in order]
 
 
-def _context(passages: Sequence[Passage]) -> Context:
-    return Context(passages=tuple(passages), fixed=False)
+def _context(passages: Sequence[Passage], spent: Spent = NOTHING) -> Context:
+    return Context(passages=tuple(passages), fixed=False, spent=spent)
