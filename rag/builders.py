@@ -124,7 +124,8 @@ class Rag(Retrieving):
     def load(self, task: Outline) -> ContextLoad:
         """The passages, and what the model is asked to find them."""
         texts = task.documents if task.documents else task.examples
-        asked = with_reranking(super().load(task), self.rerank, min(self.fetch, len(texts)), texts.mean(self.chunk))
+        fetched = min(self.fetch, max(len(texts), round(texts.total / self.chunk)))
+        asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.chunk))
         return with_rewriting(asked, self.query)
 
     def unsuited(self, task: TaskShape) -> str:

@@ -17,6 +17,11 @@ TRIED_AGAIN = 1.5
 """Times that prompts whose context follows the query are read, since each context is tried with an input that says
 nothing as well: a CPU reads the context once for both, a GPU twice."""
 STEP, MOST_AT_ONCE = 8, 4_096  # rows and tokens of a training step at most
+OF_WINDOW = 0.75
+"""Of the context window beside the instruction: what all that is shown may take together; the rest is the input's and
+the answer's."""
+TRAINED_TOKENS = 2_048
+"""Of what is shown where as much is shown as fits: what a training row has of it, since each step reads all of it."""
 _SAMPLE = 200  # texts whose tokens are counted
 
 
