@@ -16,7 +16,7 @@ from advisor.models import Spent
 NOTHING = Spent()
 
 
-class Ledger:
+class SearchLedger:
     """What was spent on each text."""
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Ledger:
         return [_share(self._booked.get(text, NOTHING), times[text]) for text in texts]
 
 
-_open: ContextVar[Ledger | None] = ContextVar("open", default=None)
+_open: ContextVar[SearchLedger | None] = ContextVar("open", default=None)
 
 
 @contextmanager
-def counting() -> Iterator[Ledger]:
+def counting() -> Iterator[SearchLedger]:
     """While the block runs, what is spent is booked here, and nowhere around it."""
-    ledger = Ledger()
+    ledger = SearchLedger()
     token = _open.set(ledger)
     try:
         yield ledger
