@@ -187,8 +187,6 @@ def test_the_stem_is_what_prompts_to_other_inputs_begin_with(
         assert encoded.stem >= len(renderer(template).tokenizer(TASK)["input_ids"])
 
 
-@pytest.mark.parametrize("text", ["a", "A", ":", "user", "Answer:"])
-@pytest.mark.parametrize("template", ["", None])
 @pytest.mark.parametrize("template", ["", None], ids=["chat", "base"])
 def test_passages_that_are_the_same_for_every_query_are_part_of_the_stem(renderer: Build, template: str | None) -> None:
     built = renderer(template)
@@ -201,6 +199,8 @@ def test_passages_that_are_the_same_for_every_query_are_part_of_the_stem(rendere
     assert PASSAGES[0].text not in str(built.tokenizer.decode(own.ids[: own.stem]))
 
 
+@pytest.mark.parametrize("text", ["a", "A", ":", "user", "Answer:"])
+@pytest.mark.parametrize("template", ["", None])
 def test_the_stem_ends_before_an_input_that_looks_like_the_frame(
     renderer: Build, template: str | None, text: str
 ) -> None:
