@@ -8,6 +8,7 @@ from rag.embeddings import EmbedderEmbeddings
 from rag.hybrid import Hybrid
 from rag.index import PassageIndex
 from rag.langchain_retriever import RetrieverRag
+from rag.long_context import LongContext
 from rag.searcher import Scorer, Searcher, Sources
 from rag.store import FaissStore
 
@@ -18,6 +19,7 @@ __all__ = [
     "EmbedderEmbeddings",
     "FaissStore",
     "Hybrid",
+    "LongContext",
     "Oracle",
     "PassageIndex",
     "Rag",

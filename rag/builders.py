@@ -23,8 +23,10 @@ from rag.hybrid import EVEN, Fuse
 from rag.index import DENSE, PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
+from rag.queries import QueryForm, transformed, with_rewriting
 from rag.refining import AtLeast, Distinct, Diverse
 from rag.registry import searcher
+from rag.reranking import NONE, check_reranking, reranked, with_reranking
 from rag.search import searched
 from rag.sources import (
     DocumentSource,
@@ -126,6 +128,10 @@ class Rag(Retrieving):
             (`rag.search`). 0 for no search.
         least: score below which a passage is not shown, so that there may be none. It means what the scores mean, of
             `dense` cosines, of `bm25` sums over shared words, of `hybrid` shares of the best possible for that text.
+        rerank: what orders candidates anew: the name or folder of a reranker, `llm` for the comparison's own model, or
+            `none` (`rag.reranking`).
+        query: how the comparison's own model puts queries into other words before they are searched for: `hyde`,
+            `rewrite`, `multi`, `decompose`, or not at all, `plain` (`rag.queries`).
     """
 
     name: ClassVar[str] = "rag"
@@ -139,9 +145,11 @@ class Rag(Retrieving):
     retriever: str = DENSE
     fuse: Fuse = "scores"
     weight: Weight = EVEN
+    rerank: str = NONE
     fetch: int = 20
     diversity: float = 0.0
     least: float | None = None
+    query: QueryForm = "plain"
     search: int = 0
 
     def __post_init__(self) -> None:
@@ -153,8 +161,7 @@ class Rag(Retrieving):
             raise UserError(
                 f"rag: search={self.search} leaves nothing to choose", "try at least 2 settings, e.g. rag:search=8"
             )
-        if self.fetch < 1:
-            raise UserError(f"rag: fetch={self.fetch} finds nothing", "choose fetch of at least 1, e.g. rag:fetch=20")
+        check_reranking(self.rerank, self.fetch)
 
     @property
     def searched_by(self) -> str:
@@ -167,17 +174,25 @@ class Rag(Retrieving):
         return Fusing(self.name, self.fuse, self.weight)
 
     def refined(self, index: PassageIndex, model: LanguageModel) -> PassageIndex:
-        """Passages of several chunks once, then those that differ, then those that score enough."""
-        found = super().refined(index, model).searcher
+        """Passages of several chunks once, in a new order, those that differ, those that score enough; all of that for
+        each of the queries that one is put into."""
+        found = reranked(super().refined(index, model).searcher, self.rerank, self.fetch, model)
         if self.diversity:
             found = Diverse(found, self.diversity, self.fetch)
         if self.least is not None:
             found = AtLeast(found, self.least)
-        return replace(index, searcher=found)
+        return replace(index, searcher=transformed(found, self.query, model))
 
     def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex:
         """The index as it is searched: with what is learned of it, and refined."""
         return self.refined(self.fusing.of(index, task.train), model)
+
+    def load(self, task: Outline) -> ContextLoad:
+        """The passages, and what the model is asked to find them."""
+        texts = task.documents if task.documents else task.examples
+        fetched = min(self.fetch, max(len(texts), round(texts.total / self.chunk)))
+        asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.chunk))
+        return with_rewriting(asked, self.query)
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from advisor.approaches.workload import OF_WINDOW
 from advisor.models import LanguageModel, Passage, shares_of
 from rag.chunking import Chunk
 
-OF_WINDOW = 0.75
-"""Of the context window beside the instruction: what all passages may take together; the rest is the input's and the
-answer's."""
 LEAST = 16  # tokens of a passage, however small the window is
 
 

@@ -38,6 +38,11 @@ class Refinement(Searcher):
         return self.inner.vectors_of(places)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the report should know of it, in full sentences; what is inside comes first."""
+        return self.inner.notes if isinstance(self.inner, Refinement) else ()
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of the inner searcher; a refinement keeps nothing."""
         return self.inner.size_bytes

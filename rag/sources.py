@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from advisor.approaches import ContextSource, Facts
-from advisor.models import Context, Passage
+from advisor.models import Context, Passage, Spent
 from advisor.tasks import Example, GroundedQuery, Query
 from advisor.tasks.minhash import normalised
 from rag.index import PassageIndex
 from rag.raft import training_passages
+from rag.refining import Refinement
+from rag.spending import NOTHING, counting
 
 BY_INPUT = "examples.json"
 CHOSEN = "chosen.json"
@@ -32,11 +34,27 @@ class PassageSource(ContextSource):
         self.k = k
         self.embedder = index.embedder
         self._settings: dict[str, Any] | None = None
-        self.facts = replace(index.facts, notes=(note, *index.facts.notes)) if note else index.facts
+        self._search = Facts()
+        self._note = note
+
+    @property
+    def facts(self) -> Facts:  # type: ignore[override]
+        """Those of the index, with the notes of what stands around its searcher; that may learn more as it is asked."""
+        searcher = self.index.searcher
+        around = searcher.notes if isinstance(searcher, Refinement) else ()
+        first = (self._note,) if self._note else ()
+        notes = (*first, *self.index.facts.notes, *around, *self._search.notes)
+        resolved = {name: dict(values) for name, values in self.index.facts.resolved.items()}
+        for name, values in self._search.resolved.items():
+            resolved[name] = {**resolved.get(name, {}), **values}
+        return replace(self.index.facts, notes=notes, resolved=resolved)
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages that fit each query's input best, best first."""
-        return [_context(found) for found in self.index.search([query.input for query in queries], self.k)]
+        texts = [query.input for query in queries]
+        with counting() as ledger:
+            found = self.index.search(texts, self.k)
+        return [_context(*one) for one in zip(found, ledger.each(texts), strict=True)]
 
     def chosen(self, settings: Mapping[str, Any], facts: Facts | None = None) -> Self:
         """The same, with the parameters that a search chose; they are kept, and `chosen_settings` tells them.
@@ -45,11 +63,7 @@ class PassageSource(ContextSource):
             facts: what is to be said of the search.
         """
         self._settings = dict(settings)
-        facts = facts or Facts()
-        resolved = {**self.facts.resolved}
-        for name, values in facts.resolved.items():
-            resolved[name] = {**resolved.get(name, {}), **values}
-        self.facts = replace(self.facts, notes=(*self.facts.notes, *facts.notes), resolved=resolved)
+        self._search = facts or Facts()
         return self
 
     def save(self, folder: Path) -> None:
@@ -149,5 +163,5 @@ def _first_of_each(passages: Sequence[Passage]) -> list[Passage]:
     return [passages[place] for place in order]
 
 
-def _context(passages: Sequence[Passage]) -> Context:
-    return Context(passages=tuple(passages), fixed=False)
+def _context(passages: Sequence[Passage], spent: Spent = NOTHING) -> Context:
+    return Context(passages=tuple(passages), fixed=False, spent=spent)

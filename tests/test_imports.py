@@ -73,7 +73,7 @@ HOMES = {
     "transformers": ("advisor.models", "finetune"),
     "huggingface_hub": ("advisor.models",),
     "gguf": ("advisor.models",),
-    "sentence_transformers": ("advisor.models.local.embedder",),
+    "sentence_transformers": ("advisor.models.local.embedder", "advisor.models.local.reranker"),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune", "advisor.models.local.onto"),
     "bitsandbytes": ("advisor.models.local.quantising",),
@@ -92,7 +92,7 @@ HOMES = {
     "presidio_analyzer": ("advisor.tasks.personal",),
     "sklearn": ("advisor.approaches", "advisor.profiling"),
 }
-IN_ONE_FILE = ("sentence_transformers", "faiss", "bm25s", "Stemmer")
+IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
 HEAVY = (
     "torch",
     "transformers",

@@ -26,6 +26,7 @@ from advisor.approaches.contract import (
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
+    STEM,
     STEP,
     TAIL,
     TRIED_AGAIN,
@@ -115,14 +116,16 @@ class Adapted(Approach):
         if beside is None:
             return None
         load = self._of_a_query(task, lengths, beside)
-        own, shared = _row(load, lengths)
+        rows, words = len(task.train), lengths.a_word
+        own, shared = _row(load, lengths, None if beside.trained is None else beside.trained * words)
+        asked = rows * beside.asked_written * words if self.tuner else 0.0  # for the contexts of training rows
         return replace(
-            load,
+            _asking(load, lengths, beside),
             tried=self._tried(task) + beside.tried,
-            tried_written=beside.tried_written,
+            tried_written=beside.tried_written + asked,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,
-            trained_on=self.tuner.reads(len(task.train), own, shared) if self.tuner else 0.0,
+            trained_on=self.tuner.reads(rows, own, shared) if self.tuner else 0.0,
             step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
             trains=self.trains_model,
         )
@@ -133,13 +136,17 @@ class Adapted(Approach):
         scored = task.kind == "classification"
         rambling = 1.0 if self.trains_model or beside.examples else RAMBLING
         reasoned, calls = (USUAL_REASONING, 2) if self.builder.cot else (0, 1)
+        follows = self.follows_query and not beside.alike
         return Load(
             prompt=calls * (lengths.stem + context + lengths.input + TAIL) + reasoned,
-            shared=calls * (lengths.stem + (0.0 if self.follows_query else context)),
+            shared=calls * (lengths.stem + (0.0 if follows else context)),
             scored=lengths.labels if scored else 0,
             written=reasoned + (0.0 if scored else rambling * lengths.answer),
             embedded=lengths.input / lengths.a_word if beside.embedded or beside.indexed else 0.0,
             calls=calls,
+            most=beside.most,
+            alike=beside.alike,
+            stem=calls * lengths.stem,
         )
 
     def _tried(self, task: Outline) -> float:
@@ -240,14 +247,38 @@ class AdaptedPredictor(Predictor):
         return cut_by(embedder, inputs) if embedder else [False] * len(inputs)
 
 
-def _row(load: Load, lengths: Lengths) -> tuple[float, int]:
-    """Tokens of a training row that are its own, and those that all rows have in common."""
-    return load.prompt - load.shared + lengths.answer + 1, round(load.shared)
+def _row(load: Load, lengths: Lengths, most: float | None) -> tuple[float, int]:
+    """Tokens of a training row that are its own, and those that all rows have in common.
+
+    Args:
+        most: tokens of context in a training row, where that is limited.
+    """
+    answer = lengths.answer + 1
+    if most is None:
+        return load.prompt - load.shared + answer, round(load.shared)
+    bare = load.stem / load.calls + lengths.input + TAIL
+    context = min(most, load.prompt / load.calls - bare)
+    return lengths.input + TAIL + context + answer, round(load.stem / load.calls)
+
+
+def _asking(load: Load, lengths: Lengths, beside: ContextLoad) -> Load:
+    """The load with the calls by which the model finds what stands beside a query."""
+    prompt = beside.asked * (STEM + lengths.input + TAIL) + beside.asked_read * lengths.a_word
+    written = beside.asked_written * lengths.a_word
+    return replace(
+        load,
+        prompt=load.prompt + prompt,
+        written=load.written + written,
+        calls=load.calls + beside.asked,
+        asked=beside.asked,
+        asked_prompt=prompt,
+        asked_written=written,
+    )
 
 
 def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:
     """The answer to a query with what stood beside it, which an embedder may have found by the query's beginning."""
-    usage = replace(answer.usage, shown=context.size - answer.usage.dropped, unread=unread)
+    usage = replace(answer.usage.with_spent(context.spent), shown=context.size - answer.usage.dropped, unread=unread)
     evidence = tuple(passage.source for passage in context.passages)
     return replace(answer, id=query.id, evidence=evidence, usage=usage, passages=context.passages)
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
-from advisor.models import Adaptation, Context, Embedder, LabelsBy, LanguageModel, Passage, Prompt
+from advisor.models import Adaptation, Context, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -46,6 +46,17 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+
+    def with_spent(self, spent: Spent) -> Usage:
+        """The same with what it took to find what stood beside the query."""
+        return replace(
+            self,
+            prompt_tokens=self.prompt_tokens + spent.prompt_tokens,
+            completion_tokens=self.completion_tokens + spent.completion_tokens,
+            cached_tokens=self.cached_tokens + spent.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + spent.reasoning_tokens,
+            estimated=self.estimated or spent.estimated,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +207,8 @@ class ContextSource(ABC):
 
     @abstractmethod
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
-        """What stands beside each query."""
+        """What stands beside each query. Where the language model is asked for it, each context says what that took
+        (`Context.spent`), and the query is charged with it."""
 
     @abstractmethod
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -135,22 +136,29 @@ def _other(task: Task, first: Sequence[Example], number: int, seed: int) -> tupl
 def draw(task: Task, k: int, seed: int) -> tuple[Example, ...]:
     """`k` training examples by seed; for classification as many of each label as possible, in mixed order."""
     rng = random.Random(seed)
+    drawn = list(islice(in_turn(task, rng), k))
+    if task.kind == "classification":
+        rng.shuffle(drawn)
+    return tuple(drawn)
+
+
+def in_turn(task: Task, rng: random.Random) -> Iterator[Example]:
+    """All training examples in an order by chance; for classification one of each label in turn, as long as there are
+    any, so that any number of the first is as balanced as may be."""
     pool = list(task.train)
     rng.shuffle(pool)
     if task.kind != "classification":
-        return tuple(pool[:k])
+        yield from pool
+        return
     by_label: dict[str, list[Example]] = defaultdict(list)
     for example in pool:
         by_label[example.target].append(example)
     queues = list(by_label.values())
     rng.shuffle(queues)
-    drawn: list[Example] = []
-    while len(drawn) < min(k, len(pool)):
+    while queues:
         for queue in queues:
-            if queue and len(drawn) < k:
-                drawn.append(queue.pop())
-    rng.shuffle(drawn)
-    return tuple(drawn)
+            yield queue.pop()
+        queues = [queue for queue in queues if queue]
 
 
 class FixedShots(ContextSource):

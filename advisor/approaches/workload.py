@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.tasks import Task
 from advisor.tasks.words import count_words
@@ -17,6 +17,11 @@ TRIED_AGAIN = 1.5
 """Times that prompts whose context follows the query are read, since each context is tried with an input that says
 nothing as well: a CPU reads the context once for both, a GPU twice."""
 STEP, MOST_AT_ONCE = 8, 4_096  # rows and tokens of a training step at most
+OF_WINDOW = 0.75
+"""Of the context window beside the instruction: what all that is shown may take together; the rest is the input's and
+the answer's."""
+TRAINED_TOKENS = 2_048
+"""Of what is shown where as much is shown as fits: what a training row has of it, since each step reads all of it."""
 _SAMPLE = 200  # texts whose tokens are counted
 
 
@@ -85,6 +90,11 @@ class ContextLoad:
         indexed: words that are embedded before the first query, and again when the documents change.
         tried: queries that are answered to choose it.
         tried_written: tokens that are generated to choose it, besides those answers.
+        asked: calls of the language model by which it is found for a query, each of which reads the query.
+        asked_read, asked_written: words that these calls read beside the query, and words that they write.
+        most: share of the context window that prompts take at most, since what is shown is cut to that.
+        alike: whether it is the same for all queries as long as it is not cut, though a builder's may follow the query.
+        trained: words of passages and examples that are shown in training at most; None where there is no limit.
     """
 
     examples: int = 0
@@ -93,6 +103,25 @@ class ContextLoad:
     indexed: float = 0.0
     tried: float = 0.0
     tried_written: float = 0.0
+    asked: int = 0
+    asked_read: float = 0.0
+    asked_written: float = 0.0
+    most: float = 1.0
+    alike: bool = False
+    trained: float | None = None
+
+    def asking(self, calls: int, read: float, written: float) -> ContextLoad:
+        """The same with further calls of the model.
+
+        Args:
+            read, written: words, in all of them together; the query itself is not counted.
+        """
+        return replace(
+            self,
+            asked=self.asked + calls,
+            asked_read=self.asked_read + read,
+            asked_written=self.asked_written + written,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +142,10 @@ class Load:
         step: tokens of a training step.
         trains: whether parameters are trained, so that it is fitted anew when the documents change.
         calls: of the language model for a query, where it runs; however many it takes to compare labels, that is one.
+        asked: of these, the calls by which it is found what stands beside the query.
+        asked_prompt, asked_written: of `prompt` and `written`, what these take.
+        most, alike: as in `ContextLoad`.
+        stem: of `shared`, what does not stand in the context.
     """
 
     prompt: float = 0.0
@@ -128,11 +161,31 @@ class Load:
     step: float = 0.0
     trains: bool = False
     calls: int = 1
+    asked: int = 0
+    asked_prompt: float = 0.0
+    asked_written: float = 0.0
+    most: float = 1.0
+    alike: bool = False
+    stem: float = 0.0
 
     @property
     def read(self) -> float:
         """Tokens that are read for a query alone."""
         return self.prompt - self.shared + self.scored
+
+    def within(self, window: int) -> Load:
+        """The same with a model of this context window, to which prompts are cut.
+
+        Args:
+            window: in tokens; 0 where it is not known.
+        """
+        answering = self.calls - self.asked
+        most = answering * self.most * window
+        over = self.prompt - self.asked_prompt - most
+        if not window or over <= 0:
+            return self
+        shared = self.stem if self.alike else max(self.stem, self.shared - over)
+        return replace(self, prompt=self.prompt - over, shared=min(shared, self.prompt - over))
 
 
 def _fixed(instruction: int, labels: Sequence[int]) -> tuple[int, int]:

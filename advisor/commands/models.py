@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-from advisor.models.load import EMBEDDERS, LOCAL, LOCAL_NAMES, MODELS
+from advisor.models.load import EMBEDDERS, LOCAL, LOCAL_NAMES, MODELS, RERANKERS
 from advisor.plugins import installed
 
 NAMES = {
@@ -14,6 +14,7 @@ NAMES = {
         f"{LOCAL_NAMES}: runs in this process",
     ),
     EMBEDDERS: ("Embedders (--embedder)", "embedded, a public name or a folder: runs in this process"),
+    RERANKERS: ("Rerankers (rag:rerank=)", "a public name or a folder: runs in this process"),
 }
 SERVERS = ("http", "https")
 WIDTH = 96
@@ -24,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what loads models and embedders, with the package that brings it; returns the exit code."""
+    """Print what loads models, embedders and rerankers, with the package that brings it; returns the exit code."""
     for group, (heading, local) in NAMES.items():
         print(heading)
         print(f"    {local}")

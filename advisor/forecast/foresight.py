@@ -111,13 +111,17 @@ def load_of(approach: Approach, task: Outline, lengths: Lengths, model: ModelFac
     """What an approach says that it takes; unknown where it fails at that, as one that looks into texts does.
 
     Args:
-        model: the one that is asked; one that reads every prompt in full has nothing of it in common with others.
+        model: the one that is asked, to whose context window prompts are cut; one that reads every prompt in full has
+            nothing of it in common with others.
     """
     try:
         load: Load | None = approach.load(task, lengths)
     except Exception:  # noqa: BLE001 - another package's, written for another version or for a task with texts
         return None
-    return load if load is None or model is None or model.reads_once else replace(load, shared=0.0)
+    if load is None or model is None:
+        return load
+    load = load.within(model.context_window or 0)
+    return load if model.reads_once else replace(load, shared=0.0)
 
 
 def foresee(approach: Approach, task: Outline, lengths: Lengths, rates: Rates, model: ModelFacts | None) -> Foreseen:

@@ -137,13 +137,14 @@ class _Row:
         self.labelled = task.kind == "classification" and isinstance(approach, Adapted)
         self.likely = self.labelled and told_by(model.facts) == "likelihood"
         self.answering = calls_a_prompt(model, task) if self.labelled else float(bool(load.prompt))
-        self.before = load.calls - 1 if load.prompt else 0  # calls that come before the answer, such as to reason
+        self.before = load.calls - 1 if load.prompt else 0  # calls that come before the answer
+        self.reasons = self.before > load.asked  # else they only find what stands beside the query
         self.calls = self.before + self.answering
 
     def fit(self) -> Planned:
         """Indexing, training, and what the model is asked to find out how labels are best compared, or what to show."""
         tries = self._examples_to_try if self.likely else 0
-        biased = not self.approach.trains_model and not self.before  # else no bias of labels is told by asking blank
+        biased = not self.approach.trains_model and not self.reasons  # else no bias of labels is told by asking blank
         blanks = (tries if self.approach.follows_query else BLANKS) if tries and biased else 0
         searched = max(0.0, self.load.tried - self._label_tries())
         written = Planned(tokens=PaidTokens(completion=self.load.tried_written, requests=0.0))
@@ -161,7 +162,7 @@ class _Row:
         asked = self._asked(n)
         if not self.here:
             # Whether each is asked blank too is chosen while fitting.
-            if self.likely and self.approach.follows_query and not self.before:
+            if self.likely and self.approach.follows_query and not self.reasons:
                 asked = _between(asked, asked + self._blank(n))
             return self._priced(asked, self._seconds(asked.calls), 0.0)
         qps = self.foreseen.throughput_qps
@@ -195,7 +196,7 @@ class _Row:
         """Of what the approach says that it tries, what finds out how labels are compared."""
         if not self.labelled:
             return 0.0
-        once = not self.approach.follows_query or self.approach.trains_model or self.before
+        once = not self.approach.follows_query or self.approach.trains_model or self.reasons
         again = 1.0 if once else TRIED_AGAIN
         return again * self._examples_to_try
 
@@ -203,19 +204,24 @@ class _Row:
         """Calls and tokens of so many prompts."""
         calls = prompts * self.calls
         thought = _thought(self.model) * calls
-        return Planned(calls, PaidTokens(calls * self._prompt, 0.0, prompts * self._written, thought, calls))
+        return Planned(calls, PaidTokens(prompts * self._read, 0.0, prompts * self._written, thought, calls))
 
     def _blank(self, prompts: float) -> Planned:
-        """The same of prompts with an input that says nothing."""
-        whole = self._asked(prompts)
-        shorter = whole.tokens.prompt - whole.calls * self.model.lengths.input
-        return replace(whole, tokens=replace(whole.tokens, prompt=max(0.0, shorter)))
+        """The same of prompts with an input that says nothing, for which nothing is looked up anew."""
+        calls, tokens = prompts * (self.calls - self.load.asked), self._asked(prompts).tokens
+        read = max(0.0, calls * (self._prompt - self.model.lengths.input))
+        written = max(0.0, tokens.completion - prompts * self.load.asked_written)
+        return Planned(calls, replace(tokens, prompt=read, completion=written, requests=calls))
 
     @property
     def _prompt(self) -> float:
-        """Tokens that are read in a call."""
-        each, window = self.load.prompt / self.load.calls, self.model.facts.context_window
-        return min(each, window) if window else each
+        """Tokens that are read in a call for the answer."""
+        return (self.load.prompt - self.load.asked_prompt) / (self.load.calls - self.load.asked)
+
+    @property
+    def _read(self) -> float:
+        """Tokens that are read for a query."""
+        return self.load.asked_prompt + (self.calls - self.load.asked) * self._prompt
 
     @property
     def _written(self) -> float:
@@ -261,8 +267,9 @@ class _Row:
         What prompts have in common is taken to be read once. Of a model elsewhere it is what is written, since reading
         hardly takes time there.
         """
-        read = max(0.0, self._prompt - self.load.shared / self.load.calls)
-        own = self._work(self.calls * read, self._written + self.calls * _thought(self.model))
+        shared = self.load.shared / (self.load.calls - self.load.asked)
+        read = max(0.0, self._read - (self.calls - self.load.asked) * shared)
+        own = self._work(read, self._written + self.calls * _thought(self.model))
         uncached = (row.prompt_tokens or 0.0) - row.cached_tokens
         other = self._work(uncached, (row.completion_tokens or 0.0) + row.reasoning_tokens)
         return own / other

@@ -69,6 +69,14 @@ _RULES: dict[str, _Rule] = {
         lambda f: f.up(0.1 * min(1.0, f.task.train / 8) + 0.15 * f.learned),
         "similar examples in the prompt help more than fixed ones (Liu et al. 2022)",
     ),
+    "many-shot": (
+        lambda f: f.up(0.1 * min(1.0, f.task.train / 8) + 0.12 * f.learned),
+        "hundreds of examples in the prompt help more than a few (Agarwal et al. 2024)",
+    ),
+    "long-context": (
+        lambda f: f.up(0.2 if f.grounded else 0.02),
+        "with the documents themselves in a long prompt models answer about as well as with passages (Li et al. 2024)",
+    ),
     "rag": (
         lambda f: f.up(0.2 if f.grounded else 0.02),
         "facts come from documents rather than from weights (Lewis et al. 2020; Ovadia et al. 2024)",

@@ -4,7 +4,8 @@ from advisor.models.adaptation import Adaptation, Attached, Merged
 from advisor.models.embedder import Embedder, Vectors, cut_by, note_of_cut, shares_of, window_of
 from advisor.models.language_model import Capabilities, Decided, Decoding, Generation, LabelsBy, LanguageModel, Scores
 from advisor.models.local.allocator import keep_memory
-from advisor.models.prompt import Context, Passage, Prompt, Shot
+from advisor.models.prompt import Context, Passage, Prompt, Shot, Spent
+from advisor.models.reranker import Reranker
 
 __all__ = [
     "Adaptation",
@@ -20,8 +21,10 @@ __all__ = [
     "Merged",
     "Passage",
     "Prompt",
+    "Reranker",
     "Scores",
     "Shot",
+    "Spent",
     "Vectors",
     "cut_by",
     "note_of_cut",

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
 from advisor.models.embedder import Embedder, KeepsVectors
-from advisor.models.prompt import Prompt
+from advisor.models.prompt import Prompt, Spent
 
 FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
 LabelsBy = Literal["likelihood", "constraint", "text"]
@@ -98,6 +98,12 @@ class Generation:
     estimated: bool = False
     failure: str = ""
 
+    @property
+    def spent(self) -> Spent:
+        """What it takes of a query whose context it finds."""
+        read, written = self.prompt_tokens, self.completion_tokens
+        return Spent(1, read, written, self.cached_tokens, self.reasoning_tokens, self.estimated)
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -121,6 +127,11 @@ class Scores:
     completion_tokens: int = 0
     cached_tokens: int = 0
     estimated: bool = False
+
+    @property
+    def spent(self) -> Spent:
+        """As that of a `Generation`."""
+        return Spent(1, self.prompt_tokens, self.completion_tokens, self.cached_tokens, 0, self.estimated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Loading: from a name to a language model that is ready to be asked.
 
 The scheme before a colon names the loader, which is an entry point of the group `advisor.models`; a name without one is
-a local model's. Embedders are found in the same way, in the group `advisor.embedders`.
+a local model's. Embedders and rerankers are found in the same way, in the groups `advisor.embedders` and
+`advisor.rerankers`.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
 from advisor.models.hosted.address import SCHEME, Address, runs_here
 from advisor.models.language_model import LabelsBy, LanguageModel
+from advisor.models.reranker import Reranker
 from advisor.models.store import expanded
 from advisor.plugins import installed, plugin
 
 DEFAULT = "embedded"
-MODELS, EMBEDDERS = "advisor.models", "advisor.embedders"
+MODELS, EMBEDDERS, RERANKERS = "advisor.models", "advisor.embedders", "advisor.rerankers"
 CONCURRENCY = 8
 Quantize = Literal["4bit", "8bit"]
 SPREAD = "auto"  # the device that stands for all there are
@@ -166,6 +168,14 @@ class EmbedderLoader(Protocol):
         ...
 
 
+class RerankerLoader(Protocol):
+    """The same for rerankers, in the group `advisor.rerankers`."""
+
+    def __call__(self, name: str, loading: Loading) -> Reranker:
+        """Raises `UserError` where the reranker cannot be had."""
+        ...
+
+
 def load_model(
     name: str = DEFAULT,
     **options: Unpack[LoadingOptions],
@@ -306,6 +316,22 @@ def load_embedder(
         UserError: it cannot be had.
     """
     found: Embedder = _loaded(EMBEDDERS, "embedder", name, Loading(name, device, dtype, offline=offline))
+    return found
+
+
+def load_reranker(name: str, beside: LanguageModel) -> Reranker:
+    """Load a reranker: a public name or a folder, or whatever another package loads by its scheme.
+
+    Args:
+        beside: the model in whose comparison it ranks, whose device, number format and word on staying offline are its
+            own.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    given = beside.loaded_from or {}
+    options = {key: given[key] for key in ("device", "dtype", "offline") if given.get(key) is not None}
+    found: Reranker = _loaded(RERANKERS, "reranker", name, Loading(**options))
     return found
 
 

@@ -44,19 +44,49 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What the language model read and wrote to find what stands beside a query. Facts, never money.
+
+    Attributes:
+        calls: of the model; one for each prompt.
+        prompt_tokens, completion_tokens: read and written in them.
+        cached_tokens, reasoning_tokens, estimated: as in `advisor.models.Generation`.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What stands beside the query. Both tuples are ordered best first: what does not fit the context window
     is dropped from the end.
 
     Attributes:
-        fixed: whether the shots are the same for every query, so that their computation can be shared.
+        fixed: whether shots and passages are the same for every query, so that their computation can be shared.
         instruction: takes the place of the task's; empty where the task's own stands.
+        spent: what the language model read and wrote to find it; part of what the query takes.
     """
 
     shots: tuple[Shot, ...] = ()
     passages: tuple[Passage, ...] = ()
     fixed: bool = True
     instruction: str = ""
+    spent: Spent = field(default=Spent(), compare=False)
 
     @property
     def size(self) -> int:
@@ -93,11 +123,14 @@ class Prompt:
     @property
     def asked(self) -> str:
         """The query's own part: passages, if any, then the input, then that it is to be thought about, if it is."""
-        own = self.input if self.reasoning is None else f"{self.input}\n{THINK}"
+        return self.documents + (self.input if self.reasoning is None else f"{self.input}\n{THINK}")
+
+    @property
+    def documents(self) -> str:
+        """The passages as they stand before the input; empty without any."""
         if not self.context.passages:
-            return own
-        texts = [passage.shown for passage in self.context.passages]
-        return "\n\n".join(["Documents:", *texts, f"Query: {own}"])
+            return ""
+        return "\n\n".join(["Documents:", *(passage.shown for passage in self.context.passages), "Query: "])
 
     @property
     def cue(self) -> str:

@@ -202,6 +202,8 @@ class Renderer:
         if not prompt.context.fixed and prompt.context.shots:
             first = self.tokens.guarded(prompt.context.shots[-1].input)
             end_of_stem = max(whole.find(first, len(self._task(prompt))), 0) if first else 0
+        elif prompt.context.fixed and prompt.context.passages and end_of_stem > 0:
+            end_of_stem += len(self.tokens.guarded(prompt.documents))
         return whole, max(end_of_stem, 0)
 
     def _task(self, prompt: Prompt) -> str:

@@ -49,7 +49,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, lora"),
+    ("", "'' is unknown", "installed are decision, few-shot, head, long-context, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
@@ -118,7 +118,8 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
     assert found[:4] == ["majority", "decision", "head", "nearest"]
-    assert found[4:10] == ["zero-shot", "few-shot", "prompt-search", "rag", "oracle", "lora"]
+    assert found[4:8] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[8:12] == ["long-context", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,8 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("head", False, False, False),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
+        ("many-shot", False, True, True),
+        ("long-context", False, False, True),
         ("rag", False, False, True),
         ("oracle", True, False, True),
         ("lora", False, True, True),
@@ -181,6 +184,7 @@ def test_a_head_is_not_suggested_where_train_has_one_label(tickets: Task) -> Non
 def test_all_stands_for_everything_that_applies(tickets: Task, desk: Task) -> None:
     found = [spec_of(a) for a in named(["all"], desk)]
     more = {"few-shot+lora", "few-shot:select=nearest+lora", "oracle+lora", "prompt-search", "prompt-search+lora"}
+    more |= {"many-shot", "many-shot+lora", "long-context", "long-context+lora"}
     assert set(found) == {*specs(desk), *more}
     assert len(found) == len(set(found))
     assert "head" not in found  # the task has no labels

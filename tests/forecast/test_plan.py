@@ -107,6 +107,31 @@ def test_reasoning_is_a_call_of_its_own_and_is_written(paid: Callable[..., Model
     )
 
 
+def test_what_is_asked_to_find_passages_is_paid_too(paid: Callable[..., ModelOutlook]) -> None:
+    look = paid(ASKING)
+    plain, judged, written = (
+        row_of(ASKING, look, f"rag:retriever=bm25{more}").test for more in ("", ",rerank=llm,fetch=5", ",query=rewrite")
+    )
+    assert (plain.calls, judged.calls, written.calls) == (100, 600, 200)
+    assert judged.tokens.prompt - plain.tokens.prompt > 500 * (20 + look.lengths.input)  # each a passage and the query
+    assert written.tokens.completion - plain.tokens.completion > 100 * 10
+    assert plain.usd and judged.usd and judged.usd > 2 * plain.usd
+    sorting = paid(SORTING)
+    plain, judged = (row_of(SORTING, sorting, f"rag:retriever=bm25{more}").fit for more in ("", ",rerank=llm,fetch=5"))
+    # Labels are tried out behind 48 contexts, and behind each with an input that says nothing, for which none is found.
+    assert (plain.calls, judged.calls) == (2 * 48, (1 + 5 + 1) * 48)
+
+
+def test_what_is_shown_is_cut_to_the_window(paid: Callable[..., ModelOutlook]) -> None:
+    look = paid(ASKING, context_window=400)
+    each = {spec: row_of(ASKING, look, spec).test.tokens.prompt / 100 for spec in ("many-shot", "long-context")}
+    assert each["many-shot"] == pytest.approx(300)
+    assert each["long-context"] == pytest.approx(200 + look.lengths.stem + look.lengths.input + TAIL, rel=0.1)
+    assert row_of(ASKING, paid(ASKING, context_window=4_000), "many-shot").test.tokens.prompt / 100 == pytest.approx(
+        3_000
+    )
+
+
 def test_reasoning_is_asked_for_once_where_a_label_is_told_by_several_calls(
     model: Callable[..., ModelOutlook],
 ) -> None:

@@ -187,6 +187,18 @@ def test_the_stem_is_what_prompts_to_other_inputs_begin_with(
         assert encoded.stem >= len(renderer(template).tokenizer(TASK)["input_ids"])
 
 
+@pytest.mark.parametrize("template", ["", None], ids=["chat", "base"])
+def test_passages_that_are_the_same_for_every_query_are_part_of_the_stem(renderer: Build, template: str | None) -> None:
+    built = renderer(template)
+    own, common = (
+        built.encode(Prompt(TASK, "the sea", (), Context(passages=PASSAGES, fixed=f)), 8) for f in (False, True)
+    )
+    assert own.ids == common.ids
+    held = str(built.tokenizer.decode(common.ids[: common.stem]))
+    assert PASSAGES[-1].text in held and "the sea" not in held
+    assert PASSAGES[0].text not in str(built.tokenizer.decode(own.ids[: own.stem]))
+
+
 @pytest.mark.parametrize("text", ["a", "A", ":", "user", "Answer:"])
 @pytest.mark.parametrize("template", ["", None])
 def test_the_stem_ends_before_an_input_that_looks_like_the_frame(

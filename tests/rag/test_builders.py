@@ -35,6 +35,8 @@ def test_parameters_are_what_the_record_stores() -> None:
         "fetch": 20,
         "diversity": 0.0,
         "least": None,
+        "rerank": "none",
+        "query": "plain",
         "search": 0,
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]

@@ -1,4 +1,4 @@
-"""Sentence embedders: texts to unit vectors. The one home of sentence-transformers."""
+"""Sentence embedders: texts to unit vectors. Beside rerankers the one home of sentence-transformers."""
 
 from __future__ import annotations
 

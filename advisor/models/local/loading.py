@@ -20,7 +20,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.contention import look
 from advisor.models.embeddings import CachedEmbedder
-from advisor.models.load import SPREAD, Loading
+from advisor.models.load import DEFAULT, SPREAD, Loading
 from advisor.models.local.device import choose_device, choose_dtype, device_of, emulated, gpus
 from advisor.models.local.embedder import SentenceEmbedder
 from advisor.models.local.engine import LocalModel
@@ -31,6 +31,7 @@ from advisor.models.local.gpu import others_on
 from advisor.models.local.onto import merge
 from advisor.models.local.packages import MINILM, SMOLLM2
 from advisor.models.local.quantising import NAMES, check_codes, quantised, quantiser, unpacked
+from advisor.models.local.reranker import LocalReranker
 from advisor.models.local.shortage import give_back, left, out_of_memory, telling
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
@@ -114,6 +115,19 @@ def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
     where = choose_device(loading.device)
     embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(loading.dtype, where))
     return CachedEmbedder(embedder, embedder.recipe)
+
+
+def load_local_reranker(name: str, loading: Loading) -> LocalReranker:
+    """Load a reranker into this process; see `advisor.models.load.load_reranker`.
+
+    Raises:
+        UserError: the weights cannot be had, or are not those of a reranker.
+    """
+    transformers_logging.disable_progress_bar()
+    if name == DEFAULT:
+        raise UserError("reranker 'embedded': no reranker comes with Advisor", "pass a public name or a folder")
+    where = choose_device(loading.device)
+    return LocalReranker(find(name, MINILM), where, choose_dtype(loading.dtype, where))
 
 
 def _ready(
