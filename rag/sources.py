@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from advisor.approaches import ContextSource
-from advisor.models import Context, Passage
-from advisor.tasks import Example, GroundedQuery, Query
+from advisor.models import Context, LanguageModel, Passage
+from advisor.tasks import Document, Example, GroundedQuery, Query
 from advisor.tasks.minhash import normalised
 from rag.index import PassageIndex
 from rag.raft import training_passages
 
 BY_INPUT = "examples.json"
+Renew = Callable[[Sequence[Document], LanguageModel], ContextSource]
+"""Makes the same source over other documents."""
 
 
 class PassageSource(ContextSource):
@@ -23,10 +25,12 @@ class PassageSource(ContextSource):
     Args:
         k: most passages shown.
         note: what the index is of, for the report; none where empty.
+        renew: how it is made over other documents; None where it holds none.
     """
 
-    def __init__(self, index: PassageIndex, k: int, note: str = "") -> None:
+    def __init__(self, index: PassageIndex, k: int, note: str = "", renew: Renew | None = None) -> None:
         self.index = index
+        self.renew = renew
         self.k = k
         self.embedder = index.embedder
         self.facts = replace(index.facts, notes=(note, *index.facts.notes)) if note else index.facts
@@ -34,6 +38,10 @@ class PassageSource(ContextSource):
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages that fit each query's input best, best first."""
         return [_context(found) for found in self.index.search([query.input for query in queries], self.k)]
+
+    def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+        """The same over other documents."""
+        return self.renew(documents, model) if self.renew else self
 
     def save(self, folder: Path) -> None:
         """The index; nothing else was learned."""
@@ -43,8 +51,8 @@ class PassageSource(ContextSource):
 class DocumentSource(PassageSource):
     """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`."""
 
-    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "") -> None:
-        super().__init__(index, k, note)
+    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "", renew: Renew | None = None) -> None:
+        super().__init__(index, k, note, renew)
         self.miss = miss
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
