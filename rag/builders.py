@@ -61,9 +61,9 @@ class Retrieving(ContextBuilder):
             return PassageIndex.over(chunks, model.embedder, began, self.searched_by)
 
     def index_after(self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel) -> PassageIndex:
-        """The index of other documents."""
+        """The index of other documents, refined as this one is."""
         changed = Task(task.name, task.kind, task.instruction, task.metric, task.labels, documents=tuple(documents))
-        return self.index_of(changed, model)
+        return self.refined(self.index_of(changed, model), model)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Rag(Retrieving):
 
     def _of_documents(self, index: PassageIndex, task: TaskBrief) -> ContextSource:
         def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-            return self._of_documents(self.refined(self.index_after(documents, task, model), model), task)
+            return self._of_documents(self.index_after(documents, task, model), task)
 
         return DocumentSource(index, self.k, self.miss, _size(index), renew)
 
