@@ -137,12 +137,13 @@ def _asked_after(task: Task, test: Sequence[Entry], known: Sequence[Entry]) -> I
             found.append(([example.place or Place("test_after", number), seen[key].place], example.input))
     if found:
         total = len(task.test_after)
+        what = counted(len(found), total, "test inputs of after the change")
         yield Finding(
             code="test-after-input-in-train",
             severity="high" if len(found) >= _FEW * total else "medium",
             count=len(found),
             total=total,
-            what=f"{counted(len(found), total, 'test inputs of after the change')} also in train or dev, word for word.",
+            what=f"{what} also in train or dev, word for word.",
             meaning="What has seen them answers by memory: quality after the change looks other than it would be.",
             hint="Take these lines out of train, or out of test_after.jsonl.",
             sights=sights(found),

@@ -3,8 +3,8 @@ need new ones.
 
 A question whose documents are the same keeps its answer. Where one of its documents has another text, it keeps it if an
 acceptable answer still stands in one of them word for word; else only a person knows the new answer, and the question
-is left out until somebody wrote it. Where all of its documents are gone, a question of a qa task is unanswerable, unless
-its answer stands in another document, which is for a person too.
+is left out until somebody wrote it. Where all of its documents are gone, a question of a qa task is unanswerable,
+unless its answer stands in another document, which is for a person too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from advisor.disk import write_whole
 from advisor.errors import UserError
@@ -31,12 +32,27 @@ DOCUMENTS_AFTER, TEST_AFTER, OPEN = "documents_after.jsonl", "test_after.jsonl",
 _NAMED = 5
 
 
+Fate = Literal["kept", "standing", "given", "gone", "open"]
+_SAID: Mapping[Fate, str] = {
+    "kept": "keep their answers",
+    "standing": "keep their answers, which still stand in their changed documents; look at these",
+    "given": "have a given answer",
+    "gone": f'have lost their documents and are "{UNANSWERABLE}" now',
+    "open": f"are left out, since nobody knows their answers; write them in {OPEN}, and give it with --test-after",
+}
+
+
 @dataclass(frozen=True, slots=True)
-class OpenQuestion:
-    """A test question whose answer after the change is not known; `why` says what was seen."""
+class ChangedQuestion:
+    """A test question after the change: with the answer that is right then, but where that is open.
+
+    Attributes:
+        why: what was seen, where it is open.
+    """
 
     example: Example
-    why: str
+    fate: Fate
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,44 +61,34 @@ class ChangedTask:
 
     Attributes:
         documents: what changed among them.
-        given: questions whose answers a person gave, new ones among them.
-        kept: questions that keep their answers.
-        unanswerable: questions whose documents are gone.
-        open: questions that are left out.
-        unfounded: questions that name no documents; taken to keep their answers.
+        questions: what became of each test question.
+        new: questions that were given and not asked before.
     """
 
     task: Task
     documents: DocumentChanges
-    given: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    unanswerable: tuple[str, ...] = ()
-    open: tuple[OpenQuestion, ...] = ()
-    unfounded: int = 0
+    questions: tuple[ChangedQuestion, ...]
+    new: tuple[Example, ...] = ()
+
+    def of(self, fate: Fate) -> list[str]:
+        """The ids of the questions that it happened to."""
+        return [question.example.id for question in self.questions if question.fate == fate]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was understood, in sentences."""
         found = self.documents
-        counts = f"{len(found.changed):,} changed, {len(found.added):,} new, {len(found.removed):,} gone, {found.same:,} as before"
-        said = [f"documents after the change: {counts}"]
-        said.append(f"test questions that keep their answers: {len(self.kept):,}")
-        if self.unfounded:
-            said.append(f"{self.unfounded:,} of them name no documents, and are taken to keep their answers")
-        if self.given:
-            said.append(f"test questions with a given answer: {len(self.given):,}")
-        if self.unanswerable:
-            named = listed([*self.unanswerable[:_NAMED]])
-            said.append(
-                f'test questions whose documents are gone, now "{UNANSWERABLE}": {len(self.unanswerable):,} ({named})'
-            )
-        if self.open:
-            named = listed([one.example.id for one in self.open[:_NAMED]])
-            said.append(
-                f"test questions left out, since their answer after the change is not known: {len(self.open):,} ({named}); "
-                f"write their answers in {OPEN} and give it with --test-after"
-            )
-        return tuple(said)
+        parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
+        counts = [*(f"{len(ids):,} {how}" for ids, how in parts if ids), f"{found.same:,} as before"]
+        said = [f"documents after the change: {', '.join(counts)}"]
+        for fate, what in _SAID.items():
+            if ids := self.of(fate):
+                named = "" if fate == "kept" else f" ({listed(ids[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
+                said.append(f"{len(ids):,} test questions {what}{named}")
+        unfounded = sum(q.fate == "kept" and not q.example.evidence for q in self.questions)
+        if unfounded:
+            said.append(f"{unfounded:,} test questions name no documents, and are taken to keep their answers")
+        return (*said, f"{len(self.new):,} questions are new") if self.new else tuple(said)
 
 
 def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Example] = ()) -> ChangedTask:
@@ -98,35 +104,19 @@ def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Exam
     if not task.documents:
         raise UserError(f"{task.name}: has no documents that could change", "give those from before the change too")
     sorting = _Sorting(task, documents)
-    by_id = {example.id: example for example in given}
-    by_input = {example.input: example for example in given}
-    kept, answered, gone, asked = [], [], [], []
-    after: list[Example] = []
-    for example in task.test:
-        answer = by_id.get(example.id) or by_input.get(example.input)
-        answer = answer if answer is not None and answer.input == example.input else None
-        found = replace(answer, id=example.id) if answer else sorting.after(example)
-        if isinstance(found, OpenQuestion):
-            asked.append(found)
-            continue
-        after.append(found)
-        (answered if answer else gone if found.target != example.target else kept).append(example.id)
+    answers = {example.input: example for example in given}
+    found = {example.id: sorting.after(example, answers.get(example.input)) for example in task.test}
     known = {example.input for example in task.test}
-    taken = {example.id for example in task.test}
-    new = [e if e.id not in taken else replace(e, id=f"after/{e.id}") for e in given if e.input not in known]
-    after += new
+    new = [e if e.id not in found else replace(e, id=f"after/{e.id}") for e in given if e.input not in known]
+    after = (*(one.example for one in found.values() if one.fate != "open"), *new)
     if not after:
-        raise UserError(
-            f"{task.name}: no test question keeps its answer by this change", "give new ones: --test-after FILE"
-        )
+        what = f"{task.name}: no test question keeps its answer by this change"
+        raise UserError(what, "give new ones: --test-after FILE")
     return ChangedTask(
-        task=replace(task, documents_after=tuple(documents), test_after=tuple(after)),
-        documents=sorting.changes,
-        given=(*answered, *(example.id for example in new)),
-        kept=tuple(kept),
-        unanswerable=tuple(gone),
-        open=tuple(asked),
-        unfounded=sum(not example.evidence for example in task.test if example.id in set(kept)),
+        replace(task, documents_after=tuple(documents), test_after=after),
+        sorting.changes,
+        tuple(found.values()),
+        tuple(new),
     )
 
 
@@ -145,23 +135,28 @@ class _Sorting:
             d.id: added[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in added
         }
 
-    def after(self, example: Example) -> Example | OpenQuestion:
-        """The question as it is right after the change."""
+    def after(self, example: Example, given: Example | None) -> ChangedQuestion:
+        """The question as it is after the change.
+
+        Args:
+            given: the same with the answer that a person gave.
+        """
+        if given is not None:
+            return ChangedQuestion(replace(given, id=example.id, group=example.group), "given")
         evidence = tuple(self._renamed.get(name, name) for name in example.evidence)
-        if all(name in self._same or name in self._renamed.values() for name in evidence):
-            return replace(example, evidence=evidence)
         there = tuple(name for name in evidence if name in self._after)
-        if example.target == UNANSWERABLE and self._qa:
-            return replace(example, evidence=there)
+        here = replace(example, evidence=there)
+        if all(name in self._same or name in self._renamed.values() for name in evidence):
+            return ChangedQuestion(here, "kept")
         if there:
             if self._stands_in(example, there):
-                return replace(example, evidence=there)
-            return OpenQuestion(example, f"its answer does not stand in {listed(there)} any more")
+                return ChangedQuestion(here, "standing")
+            return ChangedQuestion(here, "open", f"its answer does not stand in {listed(there)} any more")
         elsewhere = [name for name in self._after if self._stands_in(example, [name])] if self._qa else []
         if elsewhere or not self._qa:
             where = f", and its answer stands in {listed(elsewhere[:_NAMED])}" if elsewhere else ""
-            return OpenQuestion(example, f"its documents are gone{where}")
-        return replace(example, target=UNANSWERABLE, targets=(), evidence=())
+            return ChangedQuestion(here, "open", f"its documents are gone{where}")
+        return ChangedQuestion(replace(here, target=UNANSWERABLE, targets=()), "gone")
 
     def _stands_in(self, example: Example, names: Sequence[str]) -> bool:
         answers = [words for answer in example.answers if (words := squeezed(answer))]
@@ -192,8 +187,9 @@ def import_change(folder: Path, documents_after: Path, test_after: Path | None =
     write_whole(folder / DOCUMENTS_AFTER, _lines(map(_document_line, changed.task.documents_after)))
     write_whole(folder / TEST_AFTER, _lines(map(_example_line, changed.task.test_after)))
     (folder / OPEN).unlink(missing_ok=True)
-    if changed.open:
-        write_whole(folder / OPEN, _lines(map(_open_line, changed.open)))
+    left = [question for question in changed.questions if question.fate == "open"]
+    if left:
+        write_whole(folder / OPEN, _lines(map(_open_line, left)))
     return changed
 
 
@@ -220,6 +216,6 @@ def _example_line(example: Example) -> dict[str, object]:
     return {**row, **several, "evidence": list(example.evidence), **group}
 
 
-def _open_line(question: OpenQuestion) -> dict[str, object]:
+def _open_line(question: ChangedQuestion) -> dict[str, object]:
     example = question.example
     return {"id": example.id, "input": example.input, "target": "", "was": example.target, "why": question.why}
