@@ -186,3 +186,55 @@ def test_questions_are_told_by_what_they_ask_where_their_numbers_moved(numbers, 
 def test_a_change_that_cannot_be_measured_is_refused(changing, model, reader, tmp_path, part, said):
     with pytest.raises(UserError, match=said):
         compare(replace(changing, **part), model, [reader], out=tmp_path)
+
+
+def test_documents_are_indexed_again_and_what_shows_none_is_asked_what_is_new(changing, make_model, tmp_path):
+    calls: list[tuple[str, list[str], int]] = []
+    compare(changing.before_change(), make_model(), ["rag:k=1", "oracle", "few-shot:k=2"], out=tmp_path)
+    model = make_model(told=lambda *call: calls.append(call))
+    found = compare(changing, model, ["rag:k=1", "oracle", "few-shot:k=2"], out=tmp_path)
+    after = {run.spec: run.after[changing.fingerprint_after] for run in found.runs}
+    assert {spec: each.index_seconds is not None for spec, each in after.items()} == {
+        "rag:k=1": True,
+        "oracle": True,
+        "few-shot:k=2": False,
+    }
+    shown = {passage.text for p in after["rag:k=1"].predictions for passage in p.passages}
+    assert shown == {"new"}
+    assert {passage.text for p in found.runs[0].predictions for passage in p.passages} == {"old"}
+    asked = [len(prompts) for what, prompts, _ in calls if what == "generate"]
+    assert sum(asked) == 71 + 71 + 1
+
+
+def test_another_folder_takes_over_what_was_measured_after_the_change(changing, scripted, kept, tmp_path):
+    calls: list[Any] = []
+
+    class Hosted(scripted.ScriptedModel):
+        __module__ = "advisor.models.scripted"
+
+    model = Hosted(told=lambda *call: calls.append(call))
+    compare(changing.before_change(), model, ["few-shot:k=2"], out=tmp_path / "a")
+    first = compare(changing, model, ["few-shot:k=2"], out=tmp_path / "b")
+    assert first.runs[0].measured
+    assert first.runs[0].after[changing.fingerprint_after].ended
+    calls.clear()
+    second = compare(changing, model, ["few-shot:k=2"], out=tmp_path / "c")
+    assert second.runs[0].after == first.runs[0].after
+    assert not calls
+
+
+def test_without_texts_passages_of_after_the_change_are_not_recorded_either(changing, model, tmp_path):
+    found = compare(changing, model, ["rag:k=1"], out=tmp_path, texts=False)
+    after = found.runs[0].after[changing.fingerprint_after]
+    assert after.ended
+    assert not any(p.passages for p in after.predictions)
+    assert "what is new" not in "".join(path.read_text() for path in tmp_path.rglob("*.jsonl"))
+
+
+def test_models_that_are_compared_are_each_measured_after_the_change(changing, make_model, tmp_path):
+    models = [make_model(), make_model()]
+    models[0].alias, models[1].alias = "small", "large"
+    found = compare(changing, models, ["rag:k=1", "nearest"], out=tmp_path)
+    assert {run.spec for run in found.runs} == {"rag:k=1@small", "rag:k=1@large", "nearest"}
+    assert all(run.after[changing.fingerprint_after].ended for run in found.runs)
+    assert len(found.change.answers) == 71
