@@ -46,8 +46,9 @@ class _Source:
 
 
 def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
-    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents, and what is known of
-    a change: documents_after and test_after.jsonl.
+    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
+
+    Of a change it may hold documents_after and test_after.jsonl.
 
     Args:
         path: the folder.

@@ -60,10 +60,8 @@ def decide(
     later = after_the_change(comparison, measured(comparison), margin)
     rows: Sequence[Row] = later.rows
     tariffs = _tariffs(comparison, rows, prices, today)
-    contrasts = Contrasts(
-        samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
-        frozenset(row.spec for row in rows if row.control),
-    )
+    judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
+    contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
@@ -77,6 +75,8 @@ def decide(
     )
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *later.cautions, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
+    more = (*between.sentences, *later.sentences, *doubts)
+    flips = (*wording.flips_when(points), *later.flips(choice.chosen))
     return Decision(
         comparison=comparison,
         limits=limits,
@@ -84,14 +84,7 @@ def decide(
         rows=tuple(rows),
         diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
         break_even=points,
-        recommendation=_recommended(
-            choice,
-            wording,
-            reasons=(*between.sentences, *later.sentences, *doubts),
-            cautions=cautions,
-            flips=(*wording.flips_when(points), *later.flips(choice.chosen)),
-            sure=not doubts,
-        ),
+        recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
     )
 
@@ -110,8 +103,7 @@ def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today:
 def _recommended(
     choice: Choice,
     wording: Wording,
-    *,
-    reasons: Sequence[str],
+    more: Sequence[str],
     cautions: Sequence[str],
     flips: Sequence[str],
     sure: bool,
@@ -119,7 +111,7 @@ def _recommended(
     """The recommendation in words.
 
     Args:
-        reasons: those besides those of the choice alone.
+        more: reasons besides those of the choice alone.
         sure: whether nothing keeps it provisional but the choice itself.
     """
     return Recommendation(
@@ -127,7 +119,7 @@ def _recommended(
         decided=choice.chosen is not None and not choice.alternatives and sure,
         alternatives=choice.alternatives,
         settling=choice.settling,
-        reasons=(*wording.reasons(), *reasons),
+        reasons=(*wording.reasons(), *more),
         against=wording.against(),
         caveats=tuple(cautions),
         flips_when=tuple(flips),
