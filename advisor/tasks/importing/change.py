@@ -34,11 +34,11 @@ _NAMED = 5
 
 Fate = Literal["kept", "standing", "given", "gone", "open"]
 _SAID: Mapping[Fate, str] = {
-    "kept": "keep their answers",
-    "standing": "keep their answers, which still stand in their changed documents; look at these",
-    "given": "have a given answer",
-    "gone": f'have lost their documents and are "{UNANSWERABLE}" now',
-    "open": f"are left out, since nobody knows their answers; write them in {OPEN}, and give it with --test-after",
+    "kept": "that keep their answers",
+    "standing": "whose answers still stand in their changed documents; look at these",
+    "given": "with a given answer",
+    "gone": f'that lost their documents, and are "{UNANSWERABLE}" now',
+    "open": f"left out, since nobody knows their answers; write them in {OPEN}, and give it with --test-after",
 }
 
 
@@ -83,12 +83,12 @@ class ChangedTask:
         said = [f"documents after the change: {', '.join(counts)}"]
         for fate, what in _SAID.items():
             if ids := self.of(fate):
-                named = "" if fate == "kept" else f" ({listed(ids[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
-                said.append(f"{len(ids):,} test questions {what}{named}")
+                named = "" if fate == "kept" else f" ({', '.join(ids[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
+                said.append(f"test questions {what}: {len(ids):,}{named}")
         unfounded = sum(q.fate == "kept" and not q.example.evidence for q in self.questions)
         if unfounded:
-            said.append(f"{unfounded:,} test questions name no documents, and are taken to keep their answers")
-        return (*said, f"{len(self.new):,} questions are new") if self.new else tuple(said)
+            said.append(f"test questions that name no documents, and are taken to keep their answers: {unfounded:,}")
+        return (*said, f"questions that are new: {len(self.new):,}") if self.new else tuple(said)
 
 
 def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Example] = ()) -> ChangedTask:
