@@ -11,8 +11,9 @@ import pytest
 
 from advisor.approaches import Approach, Prediction, Predictor
 from advisor.errors import Interrupted, UserError
+from advisor.measuring.attempt import read_run
 from advisor.measuring.comparing import compare
-from advisor.measuring.lines import lines
+from advisor.measuring.lines import append, lines
 from advisor.measuring.reading import read_comparison, record_path
 from advisor.models import LanguageModel
 from advisor.tasks import Document, Query, Task
@@ -238,3 +239,17 @@ def test_models_that_are_compared_are_each_measured_after_the_change(changing, m
     assert {run.spec for run in found.runs} == {"rag:k=1@small", "rag:k=1@large", "nearest"}
     assert all(run.after[changing.fingerprint_after].ended for run in found.runs)
     assert len(found.change.answers) == 71
+
+
+def test_calls_of_after_the_change_are_no_part_of_what_a_query_costs(changing, model, reader, tmp_path):
+    compare(changing, model, [reader], out=tmp_path)
+    path = record_path(next(tmp_path.glob("*/answers.jsonl")).parent, "reader", 0)
+    answer = {"id": "q0", "text": "new", "evidence": []}
+    calls = {"requests": 5, "retried": 1}
+    append(path, {"type": "after", "change": "other", "predictions": [answer], "calls": calls})
+    append(path, {"type": "interrupted", "step": "after", "error": "the server is gone", "calls": calls})
+    run = read_run(path)
+    assert run.status == "ok"
+    assert run.calls == {"after": {"requests": 5, "retried": 2}}  # what was kept counts when it is taken up again
+    assert run.after["other"].predictions[0].text == "new"
+    assert run.after[changing.fingerprint_after].ended
