@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +14,7 @@ from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
 from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.tasks import Outline, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Outline, Task, TaskBrief, TaskShape
 from rag import checks
 from rag.chunking import example_chunks
 from rag.cutting import Cutting, Header, Split
@@ -90,6 +90,11 @@ class Retrieving(ContextBuilder):
             chunks = cut.chunks if task.documents else example_chunks(task.train)
             index = PassageIndex.over(chunks, model.embedder, began, self.searched_by)
             return replace(index, facts=replace(index.facts, notes=(*index.facts.notes, *cut.notes)))
+
+    def index_after(self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel) -> PassageIndex:
+        """The index of other documents, refined as this one is."""
+        changed = Task(task.name, task.kind, task.instruction, task.metric, task.labels, documents=tuple(documents))
+        return self.refined(self.index_of(changed, model), model)
 
 
 @dataclass(frozen=True)
@@ -210,11 +215,11 @@ class Rag(Retrieving):
         """Chunk and index; the same for every seed."""
         if self.search and task.documents:
             settings, index, facts = searched(self, task, model, seed)
-            source = replace(self, search=0, **settings)._of_documents(index)
+            source = replace(self, search=0, **settings)._of_documents(index, task.brief)
             return source.chosen(settings, facts)
         index = self.found_in(self.index_of(task, model), task, model)
         if task.documents:
-            return self._of_documents(index)
+            return self._of_documents(index, task.brief)
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
@@ -223,10 +228,10 @@ class Rag(Retrieving):
         if settings is not None:
             chosen = replace(self, search=0, **settings)
             index = chosen.refined(PassageIndex.restore(folder, model.embedder), model)
-            return chosen._of_documents(index).chosen(settings)
+            return chosen._of_documents(index, task).chosen(settings)
         index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
-        return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
+        return self._of_documents(index, task) if same_input is None else self._of_examples(index, same_input)
 
     def with_retriever(self, retriever: BaseRetriever, name: str) -> RetrieverRag:
         """The same with any LangChain retriever in place of this package's index.
@@ -250,8 +255,11 @@ class Rag(Retrieving):
             retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
         )
 
-    def _of_documents(self, index: PassageIndex) -> PassageSource:
-        return DocumentSource(index, self.k, self.miss, _size(index))
+    def _of_documents(self, index: PassageIndex, task: TaskBrief) -> PassageSource:
+        def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+            return self._of_documents(self.index_after(documents, task, model), task)
+
+        return DocumentSource(index, self.k, self.miss, _size(index), renew)
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
         count = len(index.searcher.chunks)
@@ -296,13 +304,17 @@ class Oracle(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index all documents; the same for every seed."""
-        index = self.refined(self.index_of(task, model), model)
-        return OracleSource(index, self.k, _size(index))
+        return self._of_documents(self.refined(self.index_of(task, model), model), task.brief)
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        index = self.refined(PassageIndex.restore(folder, model.embedder), model)
-        return OracleSource(index, self.k, _size(index))
+        return self._of_documents(self.refined(PassageIndex.restore(folder, model.embedder), model), task)
+
+    def _of_documents(self, index: PassageIndex, task: TaskBrief) -> ContextSource:
+        def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+            return self._of_documents(self.index_after(documents, task, model), task)
+
+        return OracleSource(index, self.k, _size(index), renew)
 
 
 def _size(index: PassageIndex) -> str:

@@ -16,10 +16,11 @@ from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, LanguageModel, Passage
 from advisor.models.clock import clock
-from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 from rag.chunking import Chunk, document_chunks
 from rag.index import PassageIndex
 from rag.registry import searcher
+from rag.sources import Renew
 
 ROOM = "room.json"
 WHOLE = sys.maxsize  # words of a document that is not cut for its length in words
@@ -77,6 +78,11 @@ class LongContext(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Count the documents' tokens, and index them where not all fit; the same for every seed."""
+        return self._over(task.documents, task.brief, model, [example.input for example in task.train[:SAMPLE]])
+
+    def _over(
+        self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel, asked: Sequence[str] = ()
+    ) -> LongSource:
         began = clock.now()
         room = int(OF_WINDOW * (model.context_window - model.count_tokens(task.instruction)))
         most = min(self.budget or room, room)
@@ -84,18 +90,21 @@ class LongContext(ContextBuilder):
             raise NotApplicable(f"{model.name} has no room for a document beside the instruction")
         with clock.span("index"):
             sizes = TokenSizes(model)
-            chunks = list(document_chunks(task.documents, WHOLE, 0, lambda some: [sizes.of(c) / most for c in some]))
+            chunks = list(document_chunks(documents, WHOLE, 0, lambda some: [sizes.of(c) / most for c in some]))
             tokens = sum(map(sizes.of, chunks))
             ordered = PassageIndex.over(chunks, model.embedder, began, self.retriever if tokens > most else BM25)
-        source = LongSource(ordered, most, sizes)
-        note = source.note([example.input for example in task.train[:SAMPLE]])
+        note = LongSource(ordered, most, sizes).note(asked)
         facts = replace(ordered.facts, notes=(note, *ordered.facts.notes))
-        return LongSource(replace(ordered, facts=facts), most, sizes)
+        return LongSource(replace(ordered, facts=facts), most, sizes, self._renewing(task))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring documents and index back."""
         most = json.loads((folder / ROOM).read_text(encoding="utf-8"))["tokens"]
-        return LongSource(PassageIndex.restore(folder, model.embedder), most, TokenSizes(model))
+        index = PassageIndex.restore(folder, model.embedder)
+        return LongSource(index, most, TokenSizes(model), self._renewing(task))
+
+    def _renewing(self, task: TaskBrief) -> Renew:
+        return lambda documents, model: self._over(documents, task, model)
 
 
 class TokenSizes:
@@ -121,10 +130,12 @@ class LongSource(ContextSource):
 
     Args:
         most: tokens that they may take.
+        renew: how it is made over other documents.
     """
 
-    def __init__(self, index: PassageIndex, most: int, sizes: TokenSizes) -> None:
+    def __init__(self, index: PassageIndex, most: int, sizes: TokenSizes, renew: Renew | None = None) -> None:
         self.index = index
+        self.renew = renew
         self.most = most
         self.embedder = index.embedder
         self.facts = index.facts
@@ -156,6 +167,10 @@ class LongSource(ContextSource):
             _context(self._with_right(row, best.get(at), random.Random(f"{seed}:{examples[at].id}")))
             for at, row in enumerate(rows)
         ]
+
+    def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+        """The same over other documents."""
+        return self.renew(documents, model) if self.renew else self
 
     def save(self, folder: Path) -> None:
         """The index, and how much room there is."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from advisor.approaches import ContextSource, Facts
-from advisor.models import Context, Passage, Spent
-from advisor.tasks import Example, GroundedQuery, Query
+from advisor.models import Context, LanguageModel, Passage, Spent
+from advisor.tasks import Document, Example, GroundedQuery, Query
 from advisor.tasks.minhash import normalised
 from rag.index import PassageIndex
 from rag.raft import training_passages
@@ -19,6 +19,8 @@ from rag.spending import NOTHING, counting
 
 BY_INPUT = "examples.json"
 CHOSEN = "chosen.json"
+Renew = Callable[[Sequence[Document], LanguageModel], ContextSource]
+"""Makes the same source over other documents."""
 
 
 class PassageSource(ContextSource):
@@ -27,10 +29,12 @@ class PassageSource(ContextSource):
     Args:
         k: most passages shown.
         note: what the index is of, for the report; none where empty.
+        renew: how it is made over other documents; None where it holds none.
     """
 
-    def __init__(self, index: PassageIndex, k: int, note: str = "") -> None:
+    def __init__(self, index: PassageIndex, k: int, note: str = "", renew: Renew | None = None) -> None:
         self.index = index
+        self.renew = renew
         self.k = k
         self.embedder = index.embedder
         self._settings: dict[str, Any] | None = None
@@ -66,6 +70,10 @@ class PassageSource(ContextSource):
         self._search = facts or Facts()
         return self
 
+    def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+        """The same over other documents."""
+        return self.renew(documents, model) if self.renew else self
+
     def save(self, folder: Path) -> None:
         """The index, and what a search chose; nothing else was learned."""
         self.index.save(folder)
@@ -76,8 +84,8 @@ class PassageSource(ContextSource):
 class DocumentSource(PassageSource):
     """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`."""
 
-    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "") -> None:
-        super().__init__(index, k, note)
+    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "", renew: Renew | None = None) -> None:
+        super().__init__(index, k, note, renew)
         self.miss = miss
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:

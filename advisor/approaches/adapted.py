@@ -38,7 +38,7 @@ from advisor.approaches.workload import (
 from advisor.errors import UserError
 from advisor.models import Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 SAVED = "predictor.json"
 
@@ -226,6 +226,11 @@ class AdaptedPredictor(Predictor):
         answers = self.asker.answers(prompts, clock.now() - started)
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
+
+    def after(self, documents: Sequence[Document]) -> Predictor:
+        """The same weights and the same reading of labels, with the context of these documents."""
+        source = self.source.reindexed(documents, self.asker.model)
+        return self if source is self.source else AdaptedPredictor(source, self.tuned, self.asker, self.notes)
 
     def save(self, folder: Path) -> None:
         """Write context, weights, where answers end and how labels are read."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
-from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
 """What stands in a prompt beside the query; "other" for what is none of these, or where there is no prompt."""
@@ -113,6 +113,13 @@ class Predictor(ABC):
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write what `Approach.restore` needs into the existing, empty `folder`. No pickles."""
+
+    def after(self, documents: Sequence[Document]) -> Predictor:
+        """What answers once the documents are these, without learning anything anew: itself, unless it keeps documents.
+
+        What was saved stays as it is, and so does this one.
+        """
+        return self
 
     def close(self) -> None:  # noqa: B027 - most have nothing to give back
         """Give back what it holds."""
@@ -214,6 +221,11 @@ class ContextSource(ABC):
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
         """The same for training examples: never shows an example its own answer, and prepares the tuner for
         what inference will bring (for retrieval: the right passage is sometimes missing)."""
+
+    def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+        """The same over other documents; itself where it keeps none. This one stays as it is, and so does what it has
+        learned."""
+        return self
 
     @abstractmethod
     def save(self, folder: Path) -> None:

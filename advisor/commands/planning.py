@@ -68,6 +68,7 @@ def _outlook(
         tariff=prices.tariff(facts, hardware(facts.device_name)),
         earlier=_earlier(task, facts, scope.folder),
         done=_done(task, model, chosen, scope),
+        done_after=_done(task, model, chosen, scope, change=task),
         rows_at_once=model.can.rows_at_once,
     )
 
@@ -78,10 +79,15 @@ def _facts(model: LanguageModel) -> ModelFacts:
     return facts_of(model)
 
 
-def _done(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scope: Scope) -> frozenset[str]:
+def _done(
+    task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scope: Scope, change: Task | None = None
+) -> frozenset[str]:
     """Specs of the approaches that the same command has measured to their end, with the program of now.
 
     A window that would have to be asked for is taken to be one of those that are recorded.
+
+    Args:
+        change: the task where they have to have been measured after its change too.
     """
     plan = Plan(scope.folder, scope.seeds, scope.latency_examples, texts=scope.texts)
     heads = [line for line in lines(scope.folder / JOURNAL) if is_head(line)]
@@ -91,7 +97,8 @@ def _done(task: Task, model: LanguageModel, chosen: Mapping[str, Approach], scop
         head = head_of(plan, task, model, chosen)
         for spec, approach in chosen.items():
             paths = [record_path(scope.folder / head["key"], spec, seed) for seed in range(head["runs"][spec])]
-            if all(is_done(assignment_of(approach, model, head, path, seed)) for seed, path in enumerate(paths)):
+            runs = [assignment_of(approach, model, head, path, seed) for seed, path in enumerate(paths)]
+            if all(is_done(assignment, change) for assignment in runs):
                 found.add(spec)
     return frozenset(found)
 

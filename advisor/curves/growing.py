@@ -110,9 +110,8 @@ def grow(
         for (size, draw), part in parts.items():
             seeds = sizes.draws if size == len(task.train) else 1
             shown.enter(f" with {size:,} examples" + (f", draw {draw + 1}" if draw else ""))
-            carry_out(
-                Plan(sizes.folder / _name(size, draw), seeds, 0, texts=sizes.texts), part, model, approaches, shown
-            )
+            plan = Plan(sizes.folder / _name(size, draw), seeds, 0, texts=sizes.texts)
+            carry_out(plan, part.before_change(), model, approaches, shown)
         return read_growth(sizes.folder)
 
 

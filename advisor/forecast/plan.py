@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advisor.approaches import Adapted, Approach, Lengths, Load, spec_of
 from advisor.approaches.answering import TRIAL_EXAMPLES
 from advisor.approaches.workload import TRIED_AGAIN
 from advisor.forecast.foresight import WRITING_SHARE, foresee, load_of
-from advisor.forecast.planned import Planned, PlannedRow, WorkPlan, both
+from advisor.forecast.planned import ChangeScope, Planned, PlannedRow, WorkPlan, both
 from advisor.measuring import latency, timing
 from advisor.measuring.records import ModelFacts
 from advisor.models.hosted.labels import MOST_NODES
@@ -48,6 +48,7 @@ class ModelOutlook:
         tariff: what its work is paid by.
         earlier: rows of this model and task that are recorded, which tell how fast it answers.
         done: specs of the approaches that are recorded with all their seeds, so that nothing of them is measured again.
+        done_after: of these, the ones that were measured after the change of the task too.
         rows_at_once: prompts of a batch.
     """
 
@@ -60,6 +61,7 @@ class ModelOutlook:
     earlier: tuple[Row, ...] = ()
     done: frozenset[str] = frozenset()
     rows_at_once: int = 32
+    done_after: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Scope:
         latency_examples: requests that are sent alone without a limit, where there are so many test examples.
         p95_seconds: the limit of latency, which asks for more where it is not plainly broken; None without one.
         texts: whether inputs and shown passages would stand in the records.
+        change: what is measured after a change.
     """
 
     folder: Path = Path()
@@ -80,11 +83,12 @@ class Scope:
     latency_examples: int = latency.REQUESTS
     p95_seconds: float | None = None
     texts: bool = True
+    change: ChangeScope = field(default_factory=ChangeScope)
 
 
 def plan(task: Task, asked: Sequence[tuple[ModelOutlook, Sequence[Approach]]], scope: Scope | None = None) -> WorkPlan:
     """What the approaches take on each of the models; what leaves the model aside is measured once, with the first."""
-    scope, outline = scope or Scope(), Outline.of(task)
+    scope, outline = replace(scope or Scope(), change=ChangeScope.of(task)), Outline.of(task)
     rows: list[PlannedRow] = []
     seen: set[str] = set()
     for model, approaches in asked:
@@ -110,7 +114,7 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
     """What one approach takes with one model."""
     alias = model.alias if approach.uses_model else ""
     spec = spec_of(approach)
-    if spec in model.done:
+    if spec in model.done and (spec in model.done_after or not scope.change.questions):
         return PlannedRow(spec, alias, instead="measured already")
     if approach.trains_model and not model.trainable:
         return PlannedRow(spec, alias, instead="skipped: the model cannot be trained here")
@@ -119,7 +123,11 @@ def planned(approach: Approach, task: Outline, model: ModelOutlook, scope: Scope
         return PlannedRow(spec, alias, instead="cannot be told: the approach does not say what it takes")
     row = _Row(approach, load, task, model, scope)
     seeds = _seeds(approach, scope)
-    return PlannedRow(spec, alias, row.fit().times(seeds), row.test().times(seeds), row.alone().times(seeds))
+    after = row.after().times(seeds)
+    if spec in model.done:
+        return PlannedRow(spec, alias, after=after)
+    fit, test, alone = (step.times(seeds) for step in (row.fit(), row.test(), row.alone()))
+    return PlannedRow(spec, alias, fit, test, alone, after=after)
 
 
 def _seeds(approach: Approach, scope: Scope) -> int:
@@ -158,18 +166,32 @@ class _Row:
 
     def test(self) -> Planned:
         """The answers to the test set, and in this process those that are timed again."""
-        n = len(self.task.test)
-        asked = self._asked(n)
+        n, qps = len(self.task.test), self.foreseen.throughput_qps
+        again = min(n, timing.REPEATS * self.model.rows_at_once) / qps if self.here and qps else 0.0
+        return self._answers(n, min(again, timing.REPEAT_SECONDS), 0.0)
+
+    def after(self) -> Planned:
+        """The answers to the questions of after a change: where other documents are shown then all of them, else those
+        that are new, since the others are answered as before."""
+        change, index = self.scope.change, self.foreseen.index_seconds
+        if self.approach.shows != "documents" or not change.words:
+            return self._answers(change.new, 0.0, 0.0)
+        return self._answers(change.questions, 0.0, (index or 0.0) * change.words / max(1.0, self.task.documents.total))
+
+    def _answers(self, n: int, again: float, index: float) -> Planned:
+        """The answers to so many queries.
+
+        Args:
+            again, index: seconds of timing some of them again, and of indexing documents.
+        """
+        asked, qps = self._asked(n), self.foreseen.throughput_qps
         if not self.here:
             # Whether each is asked blank too is chosen while fitting.
             if self.likely and self.approach.follows_query and not self.reasons:
                 asked = _between(asked, asked + self._blank(n))
-            return self._priced(asked, self._seconds(asked.calls), 0.0)
-        qps = self.foreseen.throughput_qps
-        if qps is None:
-            return self._priced(asked, None, 0.0)
-        again = min(n, timing.REPEATS * self.model.rows_at_once) / qps
-        return self._priced(asked, n / qps + min(again, timing.REPEAT_SECONDS), 0.0)
+            return self._priced(asked, self._seconds(asked.calls), index)
+        seconds = 0.0 if not n else None if qps is None else n / qps + again
+        return self._priced(asked, seconds, index)
 
     def alone(self) -> Planned:
         """The requests that are sent one at a time, warm-up included."""

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from advisor.tasks import Task
+from advisor.tasks.words import count_words
 from advisor.verdict.token_prices import PaidTokens
 
 UNASKED_USD = 1.0
@@ -49,6 +51,7 @@ class PlannedRow:
     Attributes:
         model: the model's alias; empty where no model runs.
         fit, test, alone: fitting and indexing; the answers to the test set; the requests that are sent one at a time.
+        after: indexing changed documents, and the answers to the questions of after the change.
         instead: why there is nothing to do, or nothing can be told; empty else.
     """
 
@@ -58,11 +61,33 @@ class PlannedRow:
     test: Planned = field(default_factory=Planned)
     alone: Planned = field(default_factory=Planned)
     instead: str = ""
+    after: Planned = field(default_factory=Planned)
 
     @property
     def total(self) -> Planned:
-        """All three steps."""
-        return self.fit + self.test + self.alone
+        """All steps."""
+        return self.fit + self.test + self.alone + self.after
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeScope:
+    """How much is measured after a change.
+
+    Attributes:
+        questions, new: that are asked then, and those of them that are not asked before.
+        words: of the changed documents; 0 where they stay the same.
+    """
+
+    questions: int = 0
+    new: int = 0
+    words: int = 0
+
+    @classmethod
+    def of(cls, task: Task) -> ChangeScope:
+        """That of a task."""
+        before = {example.input for example in task.test}
+        new = sum(example.input not in before for example in task.test_after)
+        return cls(len(task.test_after), new, sum(count_words(document.text) for document in task.documents_after))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.approaches import Approach
+from advisor.models.language_model import vectors_beside
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,8 @@ class Assignment:
     def answers(self) -> Path:
         """Where a model that is asked over a connection keeps its answers until the run is finished."""
         return self.path.with_suffix(".asked.jsonl")
+
+    def drop_answers(self) -> None:
+        """Take away what was kept of the model's answers: all of it stands in the record."""
+        for kept in (self.answers, vectors_beside(self.answers)):
+            kept.unlink(missing_ok=True)

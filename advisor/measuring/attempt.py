@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from advisor.approaches import Prediction
 from advisor.measuring.lines import Damaged, count, every_line
-from advisor.measuring.records import LatencyRecord, PredictionRecord, Run, Status
+from advisor.measuring.records import AfterChange, LatencyRecord, PredictionRecord, Run, Status
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention
 
-FIT, PREDICT, LATENCY = "fit", "predict", "latency"
+FIT, PREDICT, LATENCY, AFTER = "fit", "predict", "latency", "after"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 """What is timed, by the type of the line that says so."""
 ANEW = ("repeated", "again")
@@ -77,6 +77,7 @@ class _Attempt:
         if before is not None and before.head.get("program") == head.get("program") and before.status in _UNFINISHED:
             sent = sum((_sent_again(amounts) for amounts in before.calls.values()), Counter[str]())
             self.calls |= {FIT: sent} if sent else {}
+        self.after: dict[str, AfterChange] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -89,7 +90,8 @@ class _Attempt:
             self.others.setdefault(STEPS[kind], Contention()).add(own.others)
         if own.calls and kind not in ANEW:
             step = self._step(kind, line)
-            self.calls.setdefault(step, Counter()).update(own.calls)
+            kept = kind == "interrupted" and step == AFTER  # what was answered counts when it is taken up again
+            self.calls.setdefault(step, Counter()).update(_sent_again(own.calls) if kept else own.calls)
             if kind == "interrupted" and step == PREDICT:
                 self.broken = Counter(own.calls) - _sent_again(own.calls)
         match kind:
@@ -117,11 +119,13 @@ class _Attempt:
                 self.facts.update(line)
             case "again":
                 self._again(line, own.others)
+            case "after":
+                self._after(line)
 
     def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
         last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
-        return STEPS.get(kind) or line.get("step", last)
+        return AFTER if kind == AFTER else STEPS.get(kind) or line.get("step", last)
 
     def _take_back(self) -> None:
         """What was interrupted is asked for again, and its answers that were kept count with the others then."""
@@ -141,6 +145,19 @@ class _Attempt:
             self.facts["differing"] = line["differing"]
         else:
             self.latencies = [LatencyRecord(**latency) for latency in line["latencies"]]
+
+    def _after(self, line: dict[str, Any]) -> None:
+        """A part of what was answered after a change."""
+        found = self.after.get(line["change"], AfterChange())
+        known = {prediction.id: prediction for prediction in self.predictions}
+        same = [replace(known[then], id=now) for now, then in line.get("same", {}).items()]
+        more = [*same, *(_prediction(p) for p in line.get("predictions", ()))]
+        self.after[line["change"]] = AfterChange(
+            (*found.predictions, *more),
+            line.get("index_seconds", found.index_seconds),
+            line.get("ended", found.ended),
+            line.get("error", ""),
+        )
 
     def read(self) -> Run:
         """The run, as far as it came."""
@@ -179,6 +196,7 @@ class _Attempt:
             answered_by=tuple(facts.get("answered_by", ())),
             model_notes=tuple(facts.get("model_notes", ())),
             calls={step: dict(amounts) for step, amounts in self.calls.items()},
+            after=self.after,
         )
 
 

@@ -42,6 +42,7 @@ from advisor.measuring.reading import (
     read_comparison,
     record_path,
     write_answers,
+    write_change,
 )
 from advisor.measuring.records import Comparison, TaskFacts, described_by
 from advisor.models import LanguageModel
@@ -249,7 +250,8 @@ def _measure(
     keep_threads(model, [folder])
     with executor.sharing(model):
         head = {**head_of(plan, task, model, chosen), **more}
-        head["answers"] = write_answers(folder / head["key"] / ANSWERS, task, plan.texts)
+        head["answers"] = write_answers(folder / head["key"] / ANSWERS, task.test, plan.texts)
+        head |= write_change(folder / head["key"], task, plan.texts)
         loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
         rows = _rows(plan, model, chosen, head)

@@ -11,6 +11,8 @@ A line is one JSON object with a `type`:
 - `latency`: one request sent alone;
 - `interrupted`: it could not go on (a server was gone), says why and in which step; what follows goes on from there;
 - `finished`, `failed` or `skipped`: ends the attempt;
+- `after`: of a finished attempt, by `change`, what it answered after the documents had changed: that it begins, with
+  the seconds of indexing, a batch, answers that stay the `same`, that it `ended`, or an `error`;
 - `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
 
 All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because

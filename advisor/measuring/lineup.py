@@ -127,10 +127,15 @@ def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Appro
 
 
 def check_test(task: Task) -> None:
-    """Whether there is something to measure on.
+    """Whether there is something to measure on, also after the documents have changed.
 
     Raises:
-        UserError: there are no test examples.
+        UserError: there are no test examples, or none for after a change.
     """
     if not task.test:
         raise UserError(f"{task.name}: has no test examples", "add test.jsonl, or pass --split 0.3")
+    if task.documents_after and not task.test_after:
+        hint = "give test_after too: the test questions with the answers that are right after the change"
+        raise UserError(f"{task.name}: the documents change, but nothing says which answers are right then", hint)
+    if task.documents_after and not task.documents:
+        raise UserError(f"{task.name}: has documents_after and no documents", "give the documents that change too")

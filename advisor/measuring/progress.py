@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
+
+from advisor.progress import listening
 
 
 class Progress(Protocol):
@@ -12,7 +16,7 @@ class Progress(Protocol):
         """An approach starts; `index` counts from 1."""
 
     def step(self, name: str, total: int | None) -> None:
-        """A step of it starts: `fit`, `train`, `predict` or `latency`, with the number of examples if known."""
+        """A step of it starts, such as `fit`, `predict` or `after the change`, with the number of examples if known."""
 
     def advance(self, n: int = 1) -> None:
         """`n` more examples of the step are done."""
@@ -77,3 +81,12 @@ class Answering:
         more = min(prompts, self.left)
         self.left -= more
         self.progress.advance(more)
+
+
+@contextmanager
+def answering(progress: Progress, examples: int) -> Iterator[None]:
+    """Count a batch as done: as the model answers it, the rest at the end."""
+    listener = Answering(progress, examples)
+    with listening(listener):
+        yield
+    progress.advance(listener.left)

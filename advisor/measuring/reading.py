@@ -16,11 +16,11 @@ from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
 from advisor.measuring.lines import Damaged, append, count, counted, every_line, lines
-from advisor.measuring.records import Answer, Comparison, Member, ModelFacts, Run, TaskFacts
+from advisor.measuring.records import Answer, ChangeFacts, Comparison, Member, ModelFacts, Run, TaskFacts
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.load import last_part
 from advisor.models.store import digest
-from advisor.tasks import Task
+from advisor.tasks import Example, Task
 from advisor.tasks.faults import short
 
 JOURNAL = "comparisons.jsonl"
@@ -128,7 +128,28 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         key=first.key,
         members=members,
         several=bool(group),
+        change=_change(folder, max(heads, key=lambda each: str(each.get("time", "")))),
     )
+
+
+def _change(folder: Path, head: Mapping[str, Any]) -> ChangeFacts | None:
+    """What a head says of a change."""
+    said = head.get("after")
+    if said is None:
+        return None
+    path = folder / head["key"] / answers_after(said["change"])
+    return ChangeFacts(said["change"], read_answers(path, said["questions"], said["answers"]), said["documents"])
+
+
+def answers_after(change: str) -> str:
+    """The file of the answers that are right after a change.
+
+    Raises:
+        ValueError: no fingerprint of a change.
+    """
+    if not _KEY.fullmatch(change):
+        raise ValueError(f"change {change!r}")
+    return f"answers-after-{change}.jsonl"
 
 
 def _member(folder: Path, head: Mapping[str, Any], runs: Sequence[Run]) -> Member:
@@ -261,18 +282,37 @@ def is_head(line: Mapping[str, Any]) -> bool:
     return line["type"] == "comparison" and known and all(isinstance(line.get(name), str) for name in ("key", "time"))
 
 
-def write_answers(path: Path, task: Task, texts: bool) -> str:
+def write_change(place: Path, task: Task, texts: bool) -> dict[str, Any]:
+    """The questions of after a change, written beside the others; returns what the head says of them."""
+    if not task.test_after:
+        return {}
+    path = place / answers_after(task.fingerprint_after)
+    said = {"change": task.fingerprint_after, "questions": len(task.test_after), "documents": len(task.documents_after)}
+    return {"after": {**said, "answers": write_answers(path, task.test_after, texts, task.test)}}
+
+
+def _asked_before(examples: Sequence[Example], earlier: Sequence[Example]) -> dict[str, str]:
+    """Which earlier example asks the same, by the ids of both: that of the same id, else another one."""
+    whole = {(example.id, example.input) for example in earlier}
+    of_input = {example.input: example.id for example in reversed(earlier)}
+    return {e.id: e.id if (e.id, e.input) in whole else of_input.get(e.input, "") for e in examples}
+
+
+def write_answers(path: Path, examples: Sequence[Example], texts: bool, earlier: Sequence[Example] = ()) -> str:
     """The test examples, which the records need to be judged without the task folder; returns their digest.
 
     Args:
         texts: whether their inputs are written too.
+        earlier: of questions of after a change: those of before it.
 
     A file that is not what the task says, as a power cut or a failing disk leaves it, is written anew.
     """
-    rows: list[dict[str, Any]] = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in task.test]
-    for row, example in zip(rows, task.test, strict=True):
+    before = _asked_before(examples, earlier)
+    rows: list[dict[str, Any]] = [{"id": e.id, "targets": e.answers, "evidence": e.evidence} for e in examples]
+    for row, example in zip(rows, examples, strict=True):
         row |= {"input": example.input} if texts else {}
         row |= {"group": example.group} if example.group else {}
+        row |= {"before": before[example.id]} if before[example.id] else {}
     text = "".join(json.dumps(row) + "\n" for row in rows)
     try:
         there = path.read_text(encoding="utf-8")
@@ -304,8 +344,8 @@ def read_answers(path: Path, number: int, known: str | None) -> dict[str, Answer
     return found
 
 
-def _answer(id: str, targets: list[str], evidence: list[str], input: str = "", group: str = "") -> Answer:
-    return Answer(tuple(targets), tuple(evidence), input, group)
+def _answer(targets: list[str], evidence: list[str], id: str = "", **more: str) -> Answer:
+    return Answer(tuple(targets), tuple(evidence), **more)
 
 
 def run_place(comparison: Comparison, run: Run) -> Path:

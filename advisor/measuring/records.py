@@ -83,6 +83,22 @@ class LatencyRecord:
 
 
 @dataclass(frozen=True)
+class AfterChange:
+    """What a run answered after the documents, or the rules behind the answers, had changed; nothing was fitted anew.
+
+    Attributes:
+        predictions: to the questions of after the change; incomplete unless it `ended`.
+        index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
+        error: why it could not be measured; empty where it could, or is not done yet.
+    """
+
+    predictions: tuple[PredictionRecord, ...] = ()
+    index_seconds: float | None = None
+    ended: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Run:
     """One approach x task x model x seed, as recorded.
 
@@ -125,6 +141,7 @@ class Run:
         model: alias of the model that ran; empty where none does, or the record was read on its own.
         key: of the records: the folder in the run folder in which its own lies; likewise.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
+        after: what was measured after changes, by `Task.fingerprint_after`.
     """
 
     spec: str
@@ -163,6 +180,7 @@ class Run:
     model: str = ""
     key: str = ""
     damaged: str = ""
+    after: Mapping[str, AfterChange] = field(default_factory=dict)
 
     @property
     def tuned(self) -> bool:
@@ -177,12 +195,29 @@ class Answer:
     Attributes:
         input: what was asked; empty where texts were left out, or an earlier version wrote the record.
         group: the slice that it belongs to.
+        before: of a question of after a change: the id of the test example that asks the same; empty where none does.
     """
 
     targets: tuple[str, ...]
     evidence: tuple[str, ...] = ()
     input: str = ""
     group: str = ""
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFacts:
+    """What is known of a change of the documents, or of the rules behind the answers.
+
+    Attributes:
+        key: `Task.fingerprint_after`.
+        answers: to the questions of after the change, by their ids, in order.
+        documents: how many there are then; 0 where they stay the same.
+    """
+
+    key: str
+    answers: Mapping[str, Answer]
+    documents: int = 0
 
 
 @dataclass(frozen=True)
@@ -317,6 +352,7 @@ class Comparison:
         texts: whether inputs and shown passages stand in the records.
         members: the models that were loaded, or of which there are records; empty where it was made otherwise.
         several: whether it is one of several models, whose aliases stand in the names of its rows.
+        change: what is known of a change; None where nothing is.
     """
 
     folder: str
@@ -336,6 +372,7 @@ class Comparison:
     key: str = ""
     members: tuple[Member, ...] = ()
     several: bool = False
+    change: ChangeFacts | None = None
 
     @property
     def models(self) -> tuple[Member, ...]:

@@ -64,7 +64,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
             archive.extractall(work)
         rows: list[dict[str, Any]] = [json.loads(row) for row in (work / RECORD).read_bytes().splitlines()]
         measured = str(rows[0]["started"])
-        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again"):
+        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again", "after"):
             raise ValueError("the record is not that of one finished run")
         clear(folder)
         place_whole(work / PREDICTOR, folder)

@@ -6,7 +6,6 @@ import json
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,21 +14,21 @@ from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
-from advisor.measuring.attempt import FIT, LATENCY, PREDICT, prediction_line, read_run
+from advisor.measuring.attempt import AFTER, FIT, LATENCY, PREDICT, prediction_line, read_run
+from advisor.measuring.batches import OTHER, batches, check
+from advisor.measuring.change import ChangeMeasurement, lacks_change
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
-from advisor.measuring.progress import Answering, Fitting, Progress
+from advisor.measuring.progress import Fitting, Progress, answering
 from advisor.measuring.records import LatencyRecord, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.models.language_model import vectors_beside
 from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.progress import listening
 from advisor.tasks import Example, Query, Task
 
 BRIEF = "task.json"
-OTHER = "other"  # what an approach does outside the spans of the rooms that it calls
 
 
 def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
@@ -46,7 +45,7 @@ def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Prog
 def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
     before = _standing(assignment)
     if before is not None and before.status == "ok":
-        return _sent_more(assignment, task, model, progress, before) or "already done"
+        return _completed(assignment, task, model, progress, before) or "already done"
     if (reason := given_up(before)) and not wants_fresh():
         return _failed(assignment, reason, given_up=True)
     if reason := assignment.approach.unsuited(task):
@@ -56,7 +55,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         return f"skipped: {reason}"
     if not _goes_on(before) and (measured := run_cache.take(assignment.key, assignment.path)):
         copied = read_run(assignment.path)
-        more = _sent_more(assignment, task, model, progress, copied) if copied else ""
+        more = _completed(assignment, task, model, progress, copied) if copied else ""
         return more or f"reused, measured on {measured[:10]}"
     measurement = Measurement(assignment, task, model, progress)
     try:
@@ -67,9 +66,7 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
         append(assignment.path, {"type": "skipped", "error": str(error), **counted(clock.drain())})
         return f"skipped: {error}"
     except Interrupted as error:
-        line = {"type": "interrupted", "step": measurement.doing, "error": str(error)}
-        append(assignment.path, line | counted(clock.drain()))
-        return f"interrupted: {error}"
+        return _interrupted(assignment, measurement.doing, error)
     except UserError as error:
         return _failed(assignment, error.what + (f" (try: {error.hint})" if error.hint else ""))
     except Exception as error:
@@ -80,22 +77,31 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
     return "ok"
 
 
-def _sent_more(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
-    """Send the requests that a finished run lacks under the limit of now; the outcome in words, empty if none was.
+def _completed(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
+    """Do what a finished run lacks: requests under the limit of now, answers of after a change. The outcome in words,
+    empty if there was nothing to do.
 
     Whatever stands in the way leaves the run as it was, which is finished.
     """
     measurement = Measurement(assignment, task, model, progress)
-    if not measurement.lacks_requests(before):
+    if not measurement.lacks_requests(before) and not measurement.lacks_change(before):
         return ""
     try:
-        measurement.send_more(before)
+        measurement.complete(before)
     except UserError:
         raise
+    except Interrupted as error:
+        return _interrupted(assignment, measurement.doing, error)
     except Exception:  # noqa: BLE001 - the report says that the limit could not be judged
         return ""
     run_cache.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
+
+
+def _interrupted(assignment: Assignment, step: str, error: Interrupted) -> str:
+    line = {"type": "interrupted", "step": step, "error": str(error)}
+    append(assignment.path, line | counted(clock.drain()))
+    return f"interrupted: {error}"
 
 
 def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
@@ -103,10 +109,14 @@ def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
     return f"failed: {reason}"
 
 
-def is_done(assignment: Assignment) -> bool:
-    """Whether the run is recorded to its end, so that it is not measured again."""
+def is_done(assignment: Assignment, task: Task | None = None) -> bool:
+    """Whether the run is recorded to its end, so that it is not measured again.
+
+    Args:
+        task: whose change it has to have been measured after too; none where only the run itself is asked for.
+    """
     before = _standing(assignment)
-    return before is not None and before.status == "ok"
+    return before is not None and before.status == "ok" and not (task and lacks_change(before, task))
 
 
 def _standing(assignment: Assignment) -> Run | None:
@@ -135,7 +145,7 @@ def _goes_on(before: Run | None) -> bool:
 
 
 class Measurement:
-    """One run: its steps, each recorded as soon as it is done; `doing` is the one (of `STEPS`) that is going on."""
+    """One run: its steps, each recorded as soon as it is done; `doing` is the one that is going on."""
 
     def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
         self.assignment = assignment
@@ -146,7 +156,7 @@ class Measurement:
         self.doing = FIT
 
     def go(self, before: Run | None) -> None:
-        """Fit or restore, predict what is missing, measure latency."""
+        """Fit or restore, predict what is missing, measure latency; then all that is asked after a change."""
         self.model.forget()
         clock.drain()  # what others took until now is not of this run
         predictor: Predictor | None = None
@@ -159,9 +169,13 @@ class Measurement:
                 self._predict(predictor, {p.id for p in done.predictions})
             self._repeat(predictor)
             self._time_alone(predictor, done.latencies)
+            self._finish()
+            self._ask_after(predictor)
         finally:
             if predictor is not None:
                 predictor.close()
+
+    def _finish(self) -> None:
         model, asked = self.model, self.approach.uses_model
         facts = {
             "peak_memory_bytes": model.peak_memory_bytes(),
@@ -169,25 +183,37 @@ class Measurement:
             "model_notes": model.notes if asked else (),  # as far as they are known behind the last answer
         }
         append(self.assignment.path, {"type": "finished", **facts, **counted(clock.drain())})
-        for kept in (self.assignment.answers, vectors_beside(self.assignment.answers)):
-            kept.unlink(missing_ok=True)
+        self.assignment.drop_answers()
 
     def lacks_requests(self, before: Run) -> bool:
         """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
         return bool(self._further(before.latencies)) and self.assignment.folder.exists()
 
-    def send_more(self, before: Run) -> None:
-        """Go on with the requests of a finished run."""
+    def lacks_change(self, before: Run) -> bool:
+        """Whether a finished run lacks answers of after a change, and can give them."""
+        return lacks_change(before, self.task) and self.assignment.folder.exists()
+
+    def complete(self, before: Run) -> None:
+        """Do what a finished run lacks."""
         self.model.forget()
         clock.drain()
         predictor = self.restored()
         if predictor is None:
             return
         try:
-            self._time_alone(predictor, before.latencies)
+            if self.lacks_requests(before):
+                self._time_alone(predictor, before.latencies)
+                append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
+            self._ask_after(predictor)
         finally:
             predictor.close()
-        append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
+
+    def _ask_after(self, predictor: Predictor) -> None:
+        """Measure after the change, where one is known."""
+        run = read_run(self.assignment.path) if self.task.test_after else None
+        if run is not None and self.lacks_change(run):
+            self.doing = AFTER
+            ChangeMeasurement(self.assignment, self.task, self.model, self.progress).go(predictor, run)
 
     def _fit(self, before: Run | None) -> Predictor:
         _open(self.assignment, before)
@@ -236,14 +262,14 @@ class Measurement:
         Batches are the same whatever was done before, so that an answer cannot depend on an interruption.
         """
         self.progress.step("predict", len(self.task.test))
-        for batch in _batches(self.queries(), self.assignment.batch):
-            with self._telling(len(batch)):
+        for batch in batches(self.queries(), self.assignment.batch):
+            with answering(self.progress, len(batch)):
                 if batch[0].id not in done:
                     started = clock.now()
                     with clock.span(OTHER):
                         predictions = predictor.predict(batch)
                     seconds = clock.now() - started
-                    _check(predictions, batch)
+                    check(predictions, batch)
                     yield predictions, seconds
 
     def _repeat(self, predictor: Predictor) -> None:
@@ -252,22 +278,14 @@ class Measurement:
             return
         run = read_run(self.assignment.path)
         timings = {key: list(seconds) for key, seconds in run.timings.items()} if run else {}
-        batches = {batch[0].id: batch for batch in _batches(self.queries(), self.assignment.batch)}
+        found = {batch[0].id: batch for batch in batches(self.queries(), self.assignment.batch)}
         while (key := timing.to_repeat(timings)) is not None:
             started = clock.now()
             with fresh(), clock.span(OTHER):  # what a store holds would take the same time to the last digit
-                predictor.predict(batches[key])
+                predictor.predict(found[key])
             timings[key].append(clock.now() - started)
             line = {"type": "repeated", "id": key, "seconds": timings[key][-1]}
             append(self.assignment.path, line | counted(clock.drain()))
-
-    @contextmanager
-    def _telling(self, examples: int) -> Iterator[None]:
-        """Count a batch as done: as the model answers it, the rest at the end."""
-        answering = Answering(self.progress, examples)
-        with listening(answering):
-            yield
-        self.progress.advance(answering.left)
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
         self.doing = LATENCY
@@ -373,22 +391,3 @@ def _keep(predictor: Predictor, task: Task, folder: Path) -> None:
 def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:
     """Examples that were not asked yet, under ids that no test example has."""
     return [Query(f"{split}/{e.id}", e.input) for e in examples]
-
-
-def _batches(queries: Sequence[Query], size: int) -> list[list[Query]]:
-    """Queries of similar length together, longest first."""
-    order = sorted(queries, key=lambda q: (-len(q.input), q.id))
-    return [order[i : i + size] for i in range(0, len(order), size)]
-
-
-def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
-    """Whether a predictor kept to its contract: an approach of another package may not."""
-    if [p.id for p in predictions] != [q.id for q in batch]:
-        raise ValueError(
-            f"predict was given {len(batch)} queries and returned {len(predictions)} predictions, "
-            "which are not one for each query in their order, by its id"
-        )
-    for prediction in predictions:
-        kind = type(prediction.text)
-        if kind is not str:
-            raise TypeError(f"the prediction for {prediction.id!r} has a text of type {kind.__name__}, not str")

@@ -82,7 +82,11 @@ def _head(decision: Decision) -> Details:
     task, model = comparison.task, comparison.model
     first, *rest = [*head(task), *_models(comparison)] if comparison.several else head(task, model)
     fingerprint = Detail("fingerprint", f"fingerprint {task.fingerprint}", follows=True)
-    more = [("embedder", model.embedder), ("limits", "; ".join(statements.limits(decision.limits)))]
+    more = [
+        ("embedder", model.embedder),
+        ("change", statements.change(comparison)),
+        ("limits", "; ".join(statements.limits(decision.limits))),
+    ]
     return Details((first, fingerprint, *rest, *(Detail(label, text) for label, text in more if text)), LABELS)
 
 

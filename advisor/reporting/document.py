@@ -15,7 +15,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
-from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Versus
+from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
 SCHEMA = 1
@@ -188,6 +188,20 @@ def _approach(row: Row) -> dict[str, object]:
         "unanswered": row.failures,
         "answered_by": row.answered_by,
         "calls": row.calls,
+        **({"after": _after(row.after)} if row.after else {}),
+    }
+
+
+def _after(after: Staleness) -> dict[str, object]:
+    """What a change of the documents did to an approach that was not fitted anew."""
+    difference = after.difference and {**dataclasses.asdict(after.difference), "n": after.paired}
+    return {
+        "quality": {**dataclasses.asdict(after.quality), "n": after.n},
+        "index_seconds": after.index_seconds,
+        "difference": difference,
+        "loses": after.loses,
+        "outcome": after.outcome,
+        "documents": after.documents,
     }
 
 

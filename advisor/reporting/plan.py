@@ -58,7 +58,7 @@ def _row(row: PlannedRow) -> dict[str, object]:
     named: dict[str, object] = {"spec": row.spec, "model": row.model or None, "instead": row.instead or None}
     if row.instead:
         return named
-    return {**named, **{step: _planned(getattr(row, step)) for step in ("fit", "test", "alone", "total")}}
+    return {**named, **{step: _planned(getattr(row, step)) for step in ("fit", "test", "alone", "after", "total")}}
 
 
 def _planned(step: Planned) -> dict[str, object]:

@@ -27,9 +27,11 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.characters import shorten
 from advisor.reporting.document import SCHEMA, clean
+from advisor.tasks import Task
 from advisor.tasks.description import Spread
 from advisor.tasks.findings import Finding, Severity, Sight
 from advisor.tasks.language import UNKNOWN
+from advisor.tasks.versions import changes_between
 from advisor.verdict import words
 
 _LABELS = 12
@@ -74,9 +76,22 @@ def _head(profile: Profile) -> Iterator[Detail]:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
     yield Detail("task", f"{task.kind}, measured by {task.metric}")
     yield Detail("", words.listed(sizes))
+    if task.test_after:
+        yield Detail("", _change(task))
     yield from (Detail("", caveat, tone="warning") for caveat in profile.language_caveats)
     yield from (Detail("", caveat) for caveat in task.caveats)
     yield Detail("language", _languages(profile))
+
+
+def _change(task: Task) -> str:
+    """The sizes of what is known of a change."""
+    questions = words.many(len(task.test_after), "test example")
+    if not task.documents_after:
+        return f"after a change: {questions}, the documents stay"
+    found = changes_between(task.documents, task.documents_after)
+    parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
+    each = [f"{len(ids):,} {how}" for ids, how in parts if ids] or ["none changed"]
+    return f"after a change: {questions}, {words.many(len(task.documents_after), 'document')} ({words.listed(each)})"
 
 
 def _languages(profile: Profile) -> str:
@@ -236,6 +251,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
             "caveats": (*profile.language_caveats, *task.caveats),
         },
         "description": dataclasses.asdict(profile.description),
+        "change": {"test": len(task.test_after), "documents": len(task.documents_after)} if task.changes else None,
         "tokens": tokens,
         "label_check": labels and {key: getattr(labels, key) for key in ("embedder", "judged", "accuracy", "capable")},
         "findings": [_finding(finding) for finding in profile.findings],

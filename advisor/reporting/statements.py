@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from advisor.cleaning import plain
 from advisor.measuring.attempt import LATENCY, PREDICT
-from advisor.measuring.records import Member, ModelFacts, TaskFacts
+from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.reporting import figures
 from advisor.tasks import Limits
 from advisor.verdict import words
@@ -40,6 +40,16 @@ def sizes(task: TaskFacts) -> str:
     if task.documents:
         text += f"; {figures.count(task.documents)} documents ({figures.count(task.document_words)} words)"
     return text
+
+
+def change(comparison: Comparison) -> str:
+    """What is known of a change; empty where nothing is."""
+    found = comparison.change
+    if found is None:
+        return ""
+    questions = words.many(len(found.answers), "question")
+    kept = "the documents stay" if not found.documents else words.many(found.documents, "document")
+    return f"{questions} after it; {kept}"
 
 
 def model(facts: ModelFacts, short: bool = False) -> str:

@@ -89,6 +89,11 @@ def _results(decision: Decision) -> Iterator[Column]:
     yield Column(("to the", "best "), cells(lambda r: _difference(r, decision)), on="screen")
     yield Column(("difference to the best",), cells(lambda r: _interval(r, decision)), on="page")
     yield Column(("", "p"), cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else ""), rank=4)
+    if any(row.after for row in decision.rows):
+        after = cells(lambda r: figures.quality(r.after.quality) if r.after else figures.UNKNOWN)
+        yield Column(("after", "change"), after, "after the change", rank=6, left=True)
+        yield Column(("by the", "change"), cells(_by_the_change), on="screen", rank=2)
+        yield Column(("difference by the change",), cells(lambda r: _by_the_change(r, whole=True)), on="page")
     wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
     yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1)
     per_1k = cells(lambda r: figures.marked(figures.money(r.cost.per_1k_queries), r.cost_is_busy))
@@ -123,6 +128,8 @@ def _legend(decision: Decision) -> Iterator[Sign]:
     yield from (Sign(meaning, "screen") for sign, meaning in _SIGNS.items() if sign in signs)
     if any(row.versus_best and row.versus_best.shown for row in decision.rows):
         yield Sign(f"* difference shown (p < {LEVEL:g}, corrected for all pairs)", "screen")
+    if any(row.after and row.after.difference and row.after.difference.high < 0 for row in decision.rows):
+        yield Sign(f"* by the change: a loss shown (p < {LEVEL:g}, for the one row alone)", "screen")
     if busy := statements.busy(decision):
         yield Sign(busy)
 
@@ -144,6 +151,16 @@ def _interval(row: Row, decision: Decision) -> str:
         return _difference(row, decision)
     low, high = (figures.decimals(end, 2, signed=True) for end in (versus.low, versus.high))
     return f"{figures.decimals(versus.difference, signed=True)} [{low}, {high}]"
+
+
+def _by_the_change(row: Row, whole: bool = False) -> str:
+    """What the change did to quality: with its interval, or with a star where a loss is shown."""
+    found = row.after.difference if row.after else None
+    if found is None:
+        return figures.UNKNOWN
+    shown = figures.decimals(found.value, signed=True)
+    low, high = (figures.decimals(end, 2, signed=True) for end in (found.low, found.high))
+    return f"{shown} [{low}, {high}]" if whole else shown + ("*" if found.high < 0 else " ")
 
 
 def _latency(row: Row, compact: bool = False) -> str:

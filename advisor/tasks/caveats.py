@@ -18,6 +18,7 @@ _TOLD = frozenset(
         "test-input-inside-train-input",
         "test-example-in-instruction",
         "test-group-in-train",
+        "test-after-input-in-train",
         "contradictory-answers",
         "label-not-in-train",
         "labels-alike",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from advisor.tasks.findings import Finding, counted, sights
 from advisor.tasks.material import LONG_ANSWER, Entry, Material
-from advisor.tasks.minhash import squeezed
+from advisor.tasks.minhash import normalised, squeezed
 from advisor.tasks.occurrences import Occurrences, holds
-from advisor.tasks.task import Task
+from advisor.tasks.task import Place, Task
 from advisor.tasks.words import count_words
 
 _LONG_INPUT = 8  # words from which an input is not part of another text by chance
@@ -27,6 +27,7 @@ def leaks(material: Material) -> Iterator[Finding]:
         yield from _answers(test, known, inputs)
     yield from _instructed(task, test)
     yield from _grouped(test, known)
+    yield from _asked_after(task, test, known)
 
 
 def longer_inputs(entry: Entry, known: Sequence[Entry], inputs: Occurrences) -> list[Entry]:
@@ -121,5 +122,29 @@ def _grouped(test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]
             what=f"{counted(len(found), len(test), 'test examples')} of a group that train or dev has too.",
             meaning="What is learned of a group in train helps in test as it would not with new groups.",
             hint="Keep each group in one file, or split train by --group.",
+            sights=sights(found),
+        )
+
+
+def _asked_after(task: Task, test: Sequence[Entry], known: Sequence[Entry]) -> Iterator[Finding]:
+    """Questions of after a change that are new, but for train or dev."""
+    seen = {entry.key: entry for entry in reversed(known)}
+    before = {entry.key for entry in test}
+    found = []
+    for number, example in enumerate(task.test_after, 1):
+        key = normalised(example.input)
+        if key in seen and key not in before:
+            found.append(([example.place or Place("test_after", number), seen[key].place], example.input))
+    if found:
+        total = len(task.test_after)
+        what = counted(len(found), total, "test inputs of after the change")
+        yield Finding(
+            code="test-after-input-in-train",
+            severity="high" if len(found) >= _FEW * total else "medium",
+            count=len(found),
+            total=total,
+            what=f"{what} also in train or dev, word for word.",
+            meaning="What has seen them answers by memory: quality after the change looks other than it would be.",
+            hint="Take these lines out of train, or out of test_after.jsonl.",
             sights=sights(found),
         )

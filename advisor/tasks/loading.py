@@ -41,10 +41,14 @@ class _Source:
     origin: str
     bounds: FileBounds
     home: Path | None = None
+    documents_after: Path | None = None
+    test_after: Path | None = None
 
 
 def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
     """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
+
+    Of a change it may hold documents_after and test_after.jsonl.
 
     Args:
         path: the folder.
@@ -75,13 +79,16 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
         train=train,
         test=test,
         dev=_present(folder / "dev.jsonl"),
-        documents=_folder_documents(folder, log),
+        documents=_folder_documents(folder, "documents", log),
         rows=lambda file, log: _read_lines(file, log, bounds),
         rules=ExampleRules(settings.kind, settings.labels),
         origin=str(folder),
         bounds=bounds,
         home=folder,
+        documents_after=_folder_documents(folder, "documents_after", log),
+        test_after=_present(folder / "test_after.jsonl"),
     )
+    _check_change(source, folder, log)
     _note_links(source, log)
     return _load(source, split, seed, log)
 
@@ -127,18 +134,16 @@ def load_table(source: TableSource, *, split: float | None = None, seed: int = 0
 
 def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Task:
     """Read documents and examples, raise all faults logged so far, and build the task."""
-    before = len(log)
-    found = source.documents
-    documents = read_documents(found, log, source.bounds, source.home) if found else ()
-    if documents and len(log) == before:
-        source = replace(source, rules=_knowing(source.rules, documents))
-    train = _examples(source.train, source, log, split is not None)
-    dev, test = (_examples(file, source, log) for file in (source.dev, source.test))
+    documents, knowing = _documents(source.documents, source, log)
+    documents_after, knowing_after = _documents(source.documents_after, source, log)
+    train = _examples(source.train, knowing, log, split is not None)
+    dev, test = (_examples(file, knowing, log) for file in (source.dev, source.test))
+    test_after = _examples(source.test_after, knowing_after if source.documents_after else knowing, log)
     log.raise_if_any()
     settings = source.settings
     assert settings.kind  # else a fault was raised
     if settings.kind == "classification":
-        train, dev, test = _in_one_form(train, dev, test, settings.labels, log)
+        train, dev, test, test_after = _in_one_form((train, dev, test, test_after), settings.labels, log)
     labels = settings.labels
     if settings.kind == "classification" and not labels:
         labels = default_labels(train)
@@ -156,6 +161,8 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         defaults=settings.defaults,
         caveats=(*settings.caveats, *log.notes),
         origin=source.origin,
+        documents_after=documents_after,
+        test_after=test_after,
     )
     if not settings.metric:
         task = _judged_as_code(task)
@@ -166,6 +173,27 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     return task
 
 
+def _documents(path: Path | None, source: _Source, log: FaultLog) -> tuple[tuple[Document, ...], _Source]:
+    """The documents at a path, and the source with rules that know their ids; as it was where there are none."""
+    before = len(log)
+    documents = read_documents(path, log, source.bounds, source.home) if path else ()
+    if not documents or len(log) > before:
+        return documents, source
+    return documents, replace(source, rules=_knowing(source.rules, documents))
+
+
+def _check_change(source: _Source, folder: Path, log: FaultLog) -> None:
+    """Log what a change lacks: without new answers nothing of it can be measured."""
+    if source.documents_after is None:
+        return
+    if source.test_after is None:
+        what = f"no such file, but there is {source.documents_after.name}"
+        hint = "write the test questions with the answers that are right after the change, also those that stay right"
+        log.add(folder / "test_after.jsonl", None, what, hint)
+    if source.documents is None:
+        log.add(source.documents_after, None, "there are no documents that change into these", "add documents/")
+
+
 def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules:
     """The rules with the documents' ids added; ids that are line numbers are never suggested."""
     numbered = {d.id for d in documents if d.place and d.id == str(d.place.line)}
@@ -174,7 +202,8 @@ def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules
 
 def _note_links(source: _Source, log: FaultLog) -> None:
     """Log which tables of a folder are links to elsewhere; folders of documents are checked when they are read."""
-    for path in (source.train, source.dev, source.test, source.documents):
+    changed = (source.documents_after, source.test_after)
+    for path in (source.train, source.dev, source.test, source.documents, *changed):
         if path and source.home and not path.is_dir() and link_out(path, os.path.realpath(source.home)):
             log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")
 
@@ -199,14 +228,9 @@ def _examples(path: Path | None, source: _Source, log: FaultLog, is_split: bool 
 
 
 def _in_one_form(
-    train: tuple[Example, ...],
-    dev: tuple[Example, ...],
-    test: tuple[Example, ...],
-    labels: tuple[str, ...],
-    log: FaultLog,
+    splits: tuple[tuple[Example, ...], ...], labels: tuple[str, ...], log: FaultLog
 ) -> tuple[tuple[Example, ...], ...]:
     """The splits with every label in one spelling, and a remark where a label had two."""
-    splits = (train, dev, test)
     forms = one_form((answer for split in splits for e in split for answer in (e.target, *e.targets)), labels)
     if not forms:
         return splits
@@ -268,10 +292,10 @@ def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _folder_documents(folder: Path, log: FaultLog) -> Path | None:
-    file, below = _present(folder / "documents.jsonl"), _present(folder / "documents")
+def _folder_documents(folder: Path, name: str, log: FaultLog) -> Path | None:
+    file, below = _present(folder / f"{name}.jsonl"), _present(folder / name)
     if file and below:
-        log.add(folder, None, "there are both documents.jsonl and documents/", "move one of them away")
+        log.add(folder, None, f"there are both {name}.jsonl and {name}/", "move one of them away")
     return file or below
 
 
@@ -289,10 +313,10 @@ def _judged_as_code(task: Task) -> Task:
 
 def _without_evidence(task: Task) -> Task:
     """The task without evidence that names missing documents, with a caveat if there was some."""
-    splits = (task.train, task.dev, task.test)
+    splits = (task.train, task.dev, task.test, task.test_after)
     named = sum(bool(example.evidence) for split in splits for example in split)
     if not named:
         return task
-    train, dev, test = (tuple(replace(example, evidence=()) for example in split) for split in splits)
+    train, dev, test, after = (tuple(replace(example, evidence=()) for example in split) for split in splits)
     caveat = f"there are no documents, so the evidence that examples name ({named}) is left out"
-    return replace(task, train=train, dev=dev, test=test, caveats=(*task.caveats, caveat))
+    return replace(task, train=train, dev=dev, test=test, test_after=after, caveats=(*task.caveats, caveat))

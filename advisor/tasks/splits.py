@@ -36,10 +36,12 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
         if value is not None and value < 1:
             raise UserError(f"{option} is {value}", f"give a number above 0, or leave {option} out for all")
     stratified = task.kind == "classification"
-    train, test = task.train, task.test
+    train, test, after = task.train, task.test, task.test_after
     notes = []
     if limit is not None and limit < len(test):
         test = _first(test, limit, sampled(test, f"test:{seed}", stratified))
+        asked = {example.input for example in test}
+        after = tuple(e for e in after if e.input in asked) or _first(after, limit, range(len(after)))
         notes.append(f"measured on {limit} of {len(task.test)} test examples (--limit, seed {seed})")
     if train_limit is not None and train_limit < len(train):
         train = _first(train, train_limit, sampled(train, f"train:{seed}", stratified, one_each=True))
@@ -47,7 +49,7 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
         notes.append(f"fitted on {sizes} (--train-limit, seed {seed})")
     if not notes:
         return task
-    return replace(task, train=train, test=test, caveats=(*task.caveats, *notes))
+    return replace(task, train=train, test=test, test_after=after, caveats=(*task.caveats, *notes))
 
 
 def check_split(split: float | None) -> None:

@@ -166,6 +166,9 @@ class Task:
         caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
             repeated among the report's caveats.
         origin: where it was read from, for messages only; not part of the fingerprint.
+        documents_after: all documents as they are after a change; empty where they stay the same.
+        test_after: questions with the answers that are right after the change; empty where none is known. With
+            `documents_after` they are needed; alone they say that the rules behind the answers change.
     """
 
     name: str
@@ -181,23 +184,38 @@ class Task:
     defaults: Defaults = field(default_factory=Defaults)
     caveats: tuple[str, ...] = ()
     origin: str = ""
+    documents_after: tuple[Document, ...] = ()
+    test_after: tuple[Example, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
 
         The metric and the limits are left out on purpose: they are applied to records afterwards and never
-        make a run stale.
+        make a run stale. So is what is known of a change: it decides what is measured after it, and nothing before.
         """
         digest = hashlib.sha256()
         head = [self.kind, self.instruction, list(self.labels)]
         digest.update(json.dumps(head, ensure_ascii=False).encode())
         for split in (self.train, self.dev, self.test):
-            digest.update(b"\x00split")
-            _update(digest, ([e.id, e.input, e.target, e.targets, e.evidence] for e in split))
-        digest.update(b"\x00documents")
-        _update(digest, ([d.id, d.title, d.text] for d in self.documents))
+            _add_split(digest, split)
+        _add_documents(digest, self.documents)
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def fingerprint_after(self) -> str:
+        """The same over what is known of a change; empty where nothing is."""
+        if not self.changes:
+            return ""
+        digest = hashlib.sha256()
+        _add_split(digest, self.test_after)
+        _add_documents(digest, self.documents_after)
+        return digest.hexdigest()[:16]
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is known of a change of the documents, or of the rules behind the answers."""
+        return bool(self.test_after or self.documents_after)
 
     @property
     def has_evidence(self) -> bool:
@@ -216,7 +234,21 @@ class Task:
 
     def for_fitting(self) -> Task:
         """The task without its test split: all that an approach may learn from."""
-        return replace(self, test=())
+        return replace(self, test=(), documents_after=(), test_after=())
+
+    def before_change(self) -> Task:
+        """The task without what is known of a change."""
+        return replace(self, documents_after=(), test_after=())
+
+
+def _add_split(digest: hashlib._Hash, examples: Iterable[Example]) -> None:
+    digest.update(b"\x00split")
+    _update(digest, ([e.id, e.input, e.target, e.targets, e.evidence] for e in examples))
+
+
+def _add_documents(digest: hashlib._Hash, documents: Iterable[Document]) -> None:
+    digest.update(b"\x00documents")
+    _update(digest, ([d.id, d.title, d.text] for d in documents))
 
 
 def _update(digest: hashlib._Hash, rows: Iterable[object]) -> None:

@@ -3,9 +3,10 @@
 By the hour, queries are priced as batched use at the measured throughput, without idle time unless the limits say how
 busy the hardware is; beside that stands what machines cost that are kept on. By the token, they cost what was read and
 written for one of them on average; what was sent again after a fault is not in it. Over the horizon come the first
-fitting, the queries, and upkeep: as many times as the documents change in that span, an approach that was trained is
-fitted and indexed anew, one that only uses documents is indexed anew, and any other pays
-nothing. Whether the documents or the rules behind the labels change makes no difference here.
+fitting, the queries, and upkeep, as many times as the documents change in that span: what uses documents indexes them
+anew, and what has learned is fitted anew where a change was measured to cost it quality, or, without a measurement,
+where it was trained. Any other pays nothing. Whether the documents or the rules behind the labels change makes no
+difference here.
 """
 
 from __future__ import annotations
@@ -106,22 +107,24 @@ class Quantities:
         fit_seconds: seconds of one fit on a training set, without indexing documents.
         index_seconds: chunking, embedding and indexing documents; None without documents in use.
         throughput_qps: queries a second in batches.
-        trained: whether parameters are trained, so that it is fitted anew when the documents change.
+        fitted_anew: whether it is when the documents change.
         timing_error: relative error of its times; None where nothing was timed again.
         query: tokens of a query, where they may be paid.
         fit: tokens of all that a model was asked while it was fitted, likewise.
         embedded, embedded_to_fit: tokens that an embedder elsewhere was given for a query, and while it was fitted.
+        indexed_anew: seconds of indexing documents that have changed; None where that is as long as it was at first.
     """
 
     fit_seconds: float | None = None
     index_seconds: float | None = None
     throughput_qps: float | None = None
-    trained: bool = False
+    fitted_anew: bool = False
     timing_error: float | None = None
     query: PaidTokens | None = None
     fit: PaidTokens | None = None
     embedded: float = 0.0
     embedded_to_fit: float = 0.0
+    indexed_anew: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,17 @@ def is_trained(row: Row) -> bool:
     return (row.trainable_parameters or 0) > 0
 
 
+def is_fitted_anew(row: Row) -> bool:
+    """Whether it is when the documents change: where a change was measured to cost it quality, else what is trained.
+
+    Fitting anew helps what has learned from examples, or shows them.
+    """
+    after = row.after
+    if after is None or after.difference is None:
+        return is_trained(row)
+    return after.loses and (is_trained(row) or row.shows in ("examples", "other"))
+
+
 def known_cost(spent: Cost) -> float | None:
     """The cost that is certain: over the horizon, or fitting alone where the traffic is unknown."""
     return spent.fit if spent.over_horizon is None else spent.over_horizon
@@ -224,12 +238,13 @@ def quantities(row: Row) -> Quantities:
         row.fit_seconds,
         row.index_seconds,
         row.throughput_qps,
-        is_trained(row),
+        is_fitted_anew(row),
         row.timing_error,
         _tokens_of_a_query(row) if known else None,
         PaidTokens.of(row.calls.get(FIT, {})) if known else None,
         row.calls.get(PREDICT, {}).get(EMBEDDED, 0.0) / max(row.n, 1),
         row.calls.get(FIT, {}).get(EMBEDDED, 0.0),
+        row.after.index_seconds if row.after else None,
     )
 
 
@@ -257,15 +272,18 @@ def expenses(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | No
     to_fit, each = (
         tariff.embedding.usd(PaidTokens(prompt=tokens)) for tokens in (taken.embedded_to_fit, taken.embedded)
     )
-    again = to_fit if taken.index_seconds is not None or taken.trained else 0.0
+    again = to_fit if taken.index_seconds is not None or taken.fitted_anew else 0.0
     return replace(found, fit=found.fit + to_fit, per_query=found.per_query + each, upkeep=found.upkeep + again)
 
 
 def _of_model(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | None:
     """The costs but for those of an embedder that is paid."""
-    index = (taken.index_seconds or 0.0) * _a_second(tariff.here)
+    index, again = (
+        (seconds or 0.0) * _a_second(tariff.here)
+        for seconds in (taken.index_seconds, taken.index_seconds if taken.indexed_anew is None else taken.indexed_anew)
+    )
     if tariff.tokens is not None:
-        return _by_tokens(taken, tariff.tokens, index)
+        return _by_tokens(taken, tariff.tokens, index, again)
     if tariff.hour is None or taken.fit_seconds is None or not taken.throughput_qps:
         return None
     fit = taken.fit_seconds * _a_second(tariff.hour)
@@ -273,25 +291,26 @@ def _of_model(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | N
     return Expenses(
         fit=fit + index,
         per_query=tariff.hour.usd / an_hour,
-        upkeep=fit + index if taken.trained else index,
+        upkeep=fit + again if taken.fitted_anew else again,
         per_hour=tariff.hour.usd,
         queries_per_hour=an_hour,
         error=taken.timing_error,
     )
 
 
-def _by_tokens(taken: Quantities, price: TokenPrice, index: float) -> Expenses | None:
-    """Expenses where tokens are paid; documents are indexed here, and nothing else is done again for them.
+def _by_tokens(taken: Quantities, price: TokenPrice, index: float, again: float) -> Expenses | None:
+    """Expenses where tokens are paid; documents are indexed here.
 
     Args:
-        index: the cost of indexing.
+        index, again: the cost of indexing, at first and when documents have changed.
     """
     if taken.query is None or taken.fit is None:
         return None
+    fit = price.usd(taken.fit)
     return Expenses(
-        fit=price.usd(taken.fit) + index,
+        fit=fit + index,
         per_query=price.usd(taken.query),
-        upkeep=index,
+        upkeep=fit + again if taken.fitted_anew else again,
         error=0.0,
         in_batches=price.batch.usd(taken.query) if price.batch else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
@@ -93,6 +94,35 @@ class LatencySummary:
     p95_high: float | None = None
 
 
+Outcome = Literal["kept", "lost", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Staleness:
+    """What a change did to an approach that was not fitted anew; what keeps documents has indexed the changed ones.
+
+    Attributes:
+        quality: over all questions of after the change.
+        n: how many these are.
+        documents: whether documents changed; else the rules behind the answers did.
+        index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
+        difference: quality after minus before, over the questions that are asked both times, with the 95 % interval of
+            these very trainings; None where there is none.
+        paired: how many these are.
+        loses: whether the measured loss is larger than the margin of non-inferiority.
+        outcome: whether it is shown to lose less than the margin, else whether it is shown to lose; open where neither.
+    """
+
+    quality: Interval
+    n: int
+    documents: bool
+    index_seconds: float | None = None
+    difference: Interval | None = None
+    paired: int = 0
+    loses: bool = False
+    outcome: Outcome = "open"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One approach, all seeds together.
@@ -130,6 +160,7 @@ class Row:
         labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
         failures: how many queries of one seed got no answer, the most of all seeds, by why.
         answered_by: versions that answered, where whoever served the model said which.
+        after: what a change did to it; None where none was measured.
     """
 
     spec: str
@@ -180,6 +211,7 @@ class Row:
     labels_by: str | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
     answered_by: tuple[str, ...] = ()
+    after: Staleness | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

@@ -16,7 +16,7 @@ from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
-from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row, Versus
+from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.limits import open_limits, rests_on_open_limits
@@ -25,6 +25,7 @@ from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
+from advisor.verdict.staleness import after_the_change
 from advisor.verdict.statistics import Contrasts
 from advisor.verdict.two_axes import across_models
 
@@ -56,12 +57,11 @@ def decide(
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
     prices = prices or load_prices()
-    rows = measured(comparison)
+    later = after_the_change(comparison, measured(comparison), margin)
+    rows: Sequence[Row] = later.rows
     tariffs = _tariffs(comparison, rows, prices, today)
-    contrasts = Contrasts(
-        samples(comparison.task.metric, comparison.answers, complete_runs(comparison)),
-        frozenset(row.spec for row in rows if row.control),
-    )
+    judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
+    contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
     rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
     rows = [_admitted(row, limits) for row in rows]
@@ -73,8 +73,10 @@ def decide(
         *(provisional_because(comparison) if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *_old(tariffs, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *later.cautions, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
+    more = (*between.sentences, *later.sentences, *doubts)
+    flips = (*wording.flips_when(points), *later.flips(choice.chosen))
     return Decision(
         comparison=comparison,
         limits=limits,
@@ -82,7 +84,7 @@ def decide(
         rows=tuple(rows),
         diagnosis=(*diagnose(rows, contrasts, comparison.task, margin), *between.items),
         break_even=points,
-        recommendation=_recommended(choice, wording, (*between.sentences, *doubts), cautions, points, not doubts),
+        recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
     )
 
@@ -103,7 +105,7 @@ def _recommended(
     wording: Wording,
     more: Sequence[str],
     cautions: Sequence[str],
-    points: Sequence[BreakEven],
+    flips: Sequence[str],
     sure: bool,
 ) -> Recommendation:
     """The recommendation in words.
@@ -120,7 +122,7 @@ def _recommended(
         reasons=(*wording.reasons(), *more),
         against=wording.against(),
         caveats=tuple(cautions),
-        flips_when=wording.flips_when(points),
+        flips_when=tuple(flips),
         quality=choice.quality,
     )
 

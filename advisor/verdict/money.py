@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.tasks import Limits
-from advisor.verdict import costs, words
+from advisor.verdict import costs, staleness, words
 from advisor.verdict.decision import Row
 from advisor.verdict.prices import HourlyPrice, Tariff
 from advisor.verdict.token_prices import TokenPrice
@@ -29,6 +29,7 @@ def money(rows: Sequence[Row], limits: Limits, tariffs: Mapping[str, Tariff]) ->
             yield "Costs over the horizon are unknown without queries_per_day."
         elif limits.horizon_days is None:
             yield f"Costs are added up over {costs.DEFAULT_HORIZON_DAYS:g} days, since no horizon_days was given."
+    yield from staleness.upkeep(rows, limits)
     unchecked = [row.spec for row in rows if row.eligible and row.cost.over_horizon is None]
     if limits.budget_usd is not None and unchecked:
         yield f"The budget could not be checked in full for {words.listed(unchecked)}."

@@ -65,7 +65,8 @@ def _rounds(first: Sample, second: Sample) -> list[tuple[Confusion, Confusion]]:
 
 
 def _p_of_macro_f1(rounds: Sequence[tuple[Confusion, Confusion]], swaps: Swaps) -> float:
-    differing = np.flatnonzero(np.any([a.predicted != b.predicted for a, b in rounds], axis=0))
+    unlike = [(a.predicted != b.predicted) | (a.true != b.true) for a, b in rounds]
+    differing = np.flatnonzero(np.any(unlike, axis=0))
     exact = differing.size <= EXACT_UP_TO
     swaps = _all_swaps(differing.size) if exact else swaps[:, differing]
     observed = float(np.mean([(a.macro_f1() - b.macro_f1())[0] for a, b in rounds]))

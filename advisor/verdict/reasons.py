@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
-from advisor.verdict import costs, words
+from advisor.verdict import costs, staleness, words
 from advisor.verdict.break_even import DAYS, UTILISATION
 from advisor.verdict.choice import Choice, excess, figures
 from advisor.verdict.costs import known_cost
@@ -70,9 +70,7 @@ class Wording:
         if best is not None and best is not chosen:
             found.append(f"{best.spec} measured better: {self._alone(best.spec, chosen.spec)}.")
         found += self._cheapest(chosen) + self._fastest(chosen)
-        if costs.is_trained(chosen):
-            found.append(f"{chosen.spec} has to be trained again when the documents or the rules change.")
-        return tuple(found)
+        return (*found, *staleness.against(chosen))
 
     def flips_when(self, points: Sequence[BreakEven]) -> tuple[str, ...]:
         """Conditions under which another approach would be better, each beginning with the condition."""

@@ -97,12 +97,18 @@ class Sample:
         return pseudo
 
 
-def samples(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> list[Sample]:
-    """Build one sample for each approach, in order of appearance, from complete runs, one for each seed."""
+def samples(
+    metric: str, answers: Mapping[str, Answer], runs: Sequence[Run], more_labels: Iterable[str] = ()
+) -> list[Sample]:
+    """Build one sample for each approach, in order of appearance, from complete runs, one for each seed.
+
+    Args:
+        more_labels: those of macro F1 that only samples hold which these are compared with.
+    """
     ids = list(answers)
     targets = [answers[i].targets for i in ids]
     texts = [_texts(run, ids) for run in runs]
-    labels = _labels(texts, targets) if metric == "macro_f1" else ()
+    labels = tuple(sorted({*labels_of(metric, answers, runs), *more_labels}))
     found = []
     for spec in dict.fromkeys(run.spec for run in runs):
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
@@ -125,5 +131,9 @@ def _unanswered(run: Run, ids: Iterable[str]) -> list[bool]:
     return [by_id[i] for i in ids]
 
 
-def _labels(texts: Iterable[Sequence[str]], targets: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    return tuple(sorted({label for t in texts for label in metrics.label_set(t, targets)}))
+def labels_of(metric: str, answers: Mapping[str, Answer], runs: Sequence[Run]) -> set[str]:
+    """The labels that are right or were given, where the metric is macro F1; none for others."""
+    if metric != "macro_f1":
+        return set()
+    targets = [answer.targets for answer in answers.values()]
+    return {label for run in runs for label in metrics.label_set(_texts(run, answers), targets)}

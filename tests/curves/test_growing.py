@@ -189,3 +189,10 @@ def test_a_folder_holds_one_kind_and_serves_one_at_a_time(numbers: Task, model: 
     assert (curve / "curves.jsonl").read_bytes() == before
     assert sorted(read_growth(curve).comparisons) == [2, 4]
     assert [run.spec for run in read_comparison(comparison).runs] == ["nearest"]
+
+
+def test_sizes_are_not_measured_after_a_change(numbers: Task, model: Any, tmp_path: Path) -> None:
+    found = grown(Sizes(tmp_path, (2,)), replace(numbers, test_after=numbers.test), model, ["nearest"])
+    (comparison,) = found.comparisons[2]
+    assert comparison.change is None
+    assert not comparison.runs[0].after

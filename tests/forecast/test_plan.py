@@ -237,3 +237,20 @@ def test_several_models_share_what_leaves_models_aside(
     assert found.paid == {"large"}
     assert found.paid_usd == pytest.approx(found.rows[1].total.usd)
     assert len(found.prices) == 2
+
+
+def test_after_a_change_only_what_may_be_answered_otherwise_is_asked(paid: Callable[..., ModelOutlook]) -> None:
+    new = tuple(Example(f"new{i}", f"something else {i}", "it is here") for i in range(7))
+    documents = tuple(Document(d.id, d.title, f"{d.text} {d.text}") for d in ASKING.documents)
+    task = replace(ASKING, documents_after=documents, test_after=(*ASKING.test, *new))
+    look = paid(task)
+    assert row_of(ASKING, look, "rag").after.calls == 0
+    assert row_of(task, look, "rag").after.calls == 107
+    bare = row_of(task, look, "few-shot:k=1")
+    assert bare.after.calls == 7
+    assert bare.total.calls == bare.fit.calls + bare.test.calls + bare.alone.calls + 7
+    done = replace(look, done=frozenset({"rag"}))
+    assert row_of(task, done, "rag").total.calls == 107
+    assert row_of(task, replace(done, done_after=frozenset({"rag"})), "rag").instead == "measured already"
+    rules = replace(ASKING, test_after=ASKING.test)
+    assert row_of(rules, look, "rag").total.calls == row_of(ASKING, look, "rag").total.calls

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ class Heard(Silence):
 
 def test_two_processes_record_what_one_does(light_task: Task, named: LocalModel, tmp_path: Path) -> None:
     heard = Heard()
+    light_task = replace(light_task, test_after=light_task.test, documents_after=light_task.documents[:1])
     alone = advisor.compare(light_task, named, SPECS, out=tmp_path / "one", seeds=2)
     shared = advisor.compare(light_task, named, SPECS, out=tmp_path / "two", seeds=2, workers=2, progress=heard)
     assert recorded(tmp_path / "one") == recorded(tmp_path / "two")

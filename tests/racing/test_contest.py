@@ -418,3 +418,12 @@ def test_a_race_leaves_texts_out_where_it_is_told_to(numbers: Task, model: Any, 
     assert records
     for path in (*records, *tmp_path.rglob("answers.jsonl")):
         assert not any(example.input in path.read_text(encoding="utf-8") for example in numbers.test), path
+
+
+def test_finalists_alone_are_measured_after_a_change(numbers: Task, model: Any, tmp_path: Path) -> None:
+    new = Example("new", "please say 99", "99")
+    changing = replace(numbers, test_after=(*numbers.test, new))
+    comparison = advisor.race(changing, model, FIELD, TERMS, out=tmp_path)
+    assert len(comparison.runs[0].after[changing.fingerprint_after].predictions) == 41
+    assert [share for share, asked in Guess.asked if asked == "new"] == [95]
+    assert all(line["type"] != "after" for path in (tmp_path / "race").rglob("*.jsonl") for line in lines(path))

@@ -1,0 +1,221 @@
+"""What is known of a change, from two versions of the documents: which test questions keep their answers, and which
+need new ones.
+
+A question whose documents are the same keeps its answer. Where one of its documents has another text, it keeps it if an
+acceptable answer still stands in one of them word for word; else only a person knows the new answer, and the question
+is left out until somebody wrote it. Where all of its documents are gone, a question of a qa task is unanswerable,
+unless its answer stands in another document, which is for a person too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from advisor.disk import write_whole
+from advisor.errors import UserError
+from advisor.tasks.columns import of_lines
+from advisor.tasks.documents import read_documents
+from advisor.tasks.examples import LINE, ExampleRules, examples_from
+from advisor.tasks.faults import FaultLog, listed
+from advisor.tasks.jsonfile import read_json
+from advisor.tasks.loading import load_task
+from advisor.tasks.minhash import squeezed
+from advisor.tasks.occurrences import holds
+from advisor.tasks.task import UNANSWERABLE, Document, Example, Task
+from advisor.tasks.versions import DocumentChanges, changes_between
+
+DOCUMENTS_AFTER, TEST_AFTER, OPEN = "documents_after.jsonl", "test_after.jsonl", "test_after_open.jsonl"
+_NAMED = 5
+
+
+Fate = Literal["kept", "standing", "given", "gone", "open"]
+_SAID: Mapping[Fate, str] = {
+    "kept": "that keep their answers",
+    "standing": "whose answers still stand in their changed documents; look at these",
+    "given": "with a given answer",
+    "gone": f'that lost their documents, and are "{UNANSWERABLE}" now',
+    "open": f"left out, since nobody knows their answers; write them in {OPEN}, and give it with --test-after",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedQuestion:
+    """A test question after the change: with the answer that is right then, but where that is open.
+
+    Attributes:
+        why: what was seen, where it is open.
+    """
+
+    example: Example
+    fate: Fate
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ChangedTask:
+    """A task with what is known of a change.
+
+    Attributes:
+        documents: what changed among them.
+        questions: what became of each test question.
+        new: questions that were given and not asked before.
+    """
+
+    task: Task
+    documents: DocumentChanges
+    questions: tuple[ChangedQuestion, ...]
+    new: tuple[Example, ...] = ()
+
+    def of(self, fate: Fate) -> list[str]:
+        """The ids of the questions that it happened to."""
+        return [question.example.id for question in self.questions if question.fate == fate]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was understood, in sentences."""
+        found = self.documents
+        parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
+        counts = [*(f"{len(ids):,} {how}" for ids, how in parts if ids), f"{found.same:,} as before"]
+        said = [f"documents after the change: {', '.join(counts)}"]
+        for fate, what in _SAID.items():
+            if ids := self.of(fate):
+                named = "" if fate == "kept" else f" ({', '.join(ids[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
+                said.append(f"test questions {what}: {len(ids):,}{named}")
+        unfounded = sum(q.fate == "kept" and not q.example.evidence for q in self.questions)
+        if unfounded:
+            said.append(f"test questions that name no documents, and are taken to keep their answers: {unfounded:,}")
+        return (*said, f"questions that are new: {len(self.new):,}") if self.new else tuple(said)
+
+
+def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Example] = ()) -> ChangedTask:
+    """A task with what is known of a change of its documents.
+
+    Args:
+        documents: all of them, as they are after the change.
+        given: test questions, known ones or new ones, with the answers that are right after the change.
+
+    Raises:
+        UserError: the task has no documents, or no question is left whose answer is known.
+    """
+    if not task.documents:
+        raise UserError(f"{task.name}: has no documents that could change", "give those from before the change too")
+    sorting = _Sorting(task, documents)
+    answers = {example.input: example for example in given}
+    found = {example.id: sorting.after(example, answers.get(example.input)) for example in task.test}
+    known = {example.input for example in task.test}
+    new = [e if e.id not in found else replace(e, id=f"after/{e.id}") for e in given if e.input not in known]
+    after = (*(one.example for one in found.values() if one.fate != "open"), *new)
+    if not after:
+        what = f"{task.name}: no test question keeps its answer by this change"
+        raise UserError(what, "give new ones: --test-after FILE")
+    return ChangedTask(
+        replace(task, documents_after=tuple(documents), test_after=after),
+        sorting.changes,
+        tuple(found.values()),
+        tuple(new),
+    )
+
+
+class _Sorting:
+    """Tells questions apart by what became of their documents."""
+
+    def __init__(self, task: Task, documents: Sequence[Document]) -> None:
+        self._qa = task.kind == "qa"
+        self._after = {document.id: document for document in documents}
+        self._words: dict[str, str] = {}
+        self.changes = changes_between(task.documents, documents)
+        self._same = {d.id for d in task.documents}.difference(self.changes.changed, self.changes.removed)
+        added = {(d.title, d.text): d.id for d in documents if d.id in set(self.changes.added)}
+        gone = set(self.changes.removed)
+        self._renamed = {
+            d.id: added[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in added
+        }
+
+    def after(self, example: Example, given: Example | None) -> ChangedQuestion:
+        """The question as it is after the change.
+
+        Args:
+            given: the same with the answer that a person gave.
+        """
+        if given is not None:
+            return ChangedQuestion(replace(given, id=example.id, group=example.group), "given")
+        evidence = tuple(self._renamed.get(name, name) for name in example.evidence)
+        there = tuple(name for name in evidence if name in self._after)
+        here = replace(example, evidence=there)
+        if all(name in self._same or name in self._renamed.values() for name in evidence):
+            return ChangedQuestion(here, "kept")
+        if there:
+            if self._stands_in(example, there):
+                return ChangedQuestion(here, "standing")
+            return ChangedQuestion(here, "open", f"its answer does not stand in {listed(there)} any more")
+        elsewhere = [name for name in self._after if self._stands_in(example, [name])] if self._qa else []
+        if elsewhere or not self._qa:
+            where = f", and its answer stands in {listed(elsewhere[:_NAMED])}" if elsewhere else ""
+            return ChangedQuestion(here, "open", f"its documents are gone{where}")
+        return ChangedQuestion(replace(here, target=UNANSWERABLE, targets=()), "gone")
+
+    def _stands_in(self, example: Example, names: Sequence[str]) -> bool:
+        answers = [words for answer in example.answers if (words := squeezed(answer))]
+        return any(holds(self._text(name), answers) for name in names)
+
+    def _text(self, name: str) -> str:
+        if name not in self._words:
+            document = self._after[name]
+            self._words[name] = squeezed(f"{document.title}\n{document.text}")
+        return self._words[name]
+
+
+def import_change(folder: Path, documents_after: Path, test_after: Path | None = None) -> ChangedTask:
+    """Write what is known of a change into a task folder: its documents and questions, and those that are open.
+
+    Args:
+        documents_after: a file or folder with all documents as they are after the change.
+        test_after: questions with the answers that are right then, one a line.
+
+    Raises:
+        UserError: mistakes in what is read, all of them, or nothing that could be measured.
+    """
+    task, log = load_task(folder).before_change(), FaultLog()
+    documents = read_documents(documents_after, log)
+    given = _given(test_after, task, documents, log) if test_after else ()
+    log.raise_if_any()
+    changed = changed_task(task, documents, given)
+    write_whole(folder / DOCUMENTS_AFTER, _lines(map(_document_line, changed.task.documents_after)))
+    write_whole(folder / TEST_AFTER, _lines(map(_example_line, changed.task.test_after)))
+    (folder / OPEN).unlink(missing_ok=True)
+    left = [question for question in changed.questions if question.fate == "open"]
+    if left:
+        write_whole(folder / OPEN, _lines(map(_open_line, left)))
+    return changed
+
+
+def _given(path: Path, task: Task, documents: Sequence[Document], log: FaultLog) -> tuple[Example, ...]:
+    rows = read_json(path, log, LINE) or []
+    written = [row for row in rows if row.values.get("target") not in (None, "")]  # of open ones some may be left
+    columns = of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values)), log)
+    known = frozenset(document.id for document in documents)
+    return examples_from(written, path, ExampleRules(task.kind, task.labels, known, columns=columns), log)
+
+
+def _lines(rows: Iterator[Mapping[str, object]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _document_line(document: Document) -> dict[str, object]:
+    return {"id": document.id, "title": document.title, "text": document.text}
+
+
+def _example_line(example: Example) -> dict[str, object]:
+    several = {"targets": list(example.targets)} if example.targets else {}
+    group = {"group": example.group} if example.group else {}
+    row = {"id": example.id, "input": example.input, "target": example.target}
+    return {**row, **several, "evidence": list(example.evidence), **group}
+
+
+def _open_line(question: ChangedQuestion) -> dict[str, object]:
+    example = question.example
+    return {"id": example.id, "input": example.input, "target": "", "was": example.target, "why": question.why}

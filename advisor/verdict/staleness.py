@@ -1,0 +1,220 @@
+"""What a change of the documents, or of the rules behind the answers, costs each approach when nothing is fitted anew.
+
+Quality after the change is judged as quality is. What an approach lost is the paired difference over the questions that
+are asked before and after, each against the answers that are right then, with the interval of these very trainings:
+what other seeds would have given is no part of it, since the same weights answered both times. An approach is shown to
+keep its quality where it is shown to lose less than the margin of non-inferiority, and to have lost some where the
+interval lies below zero; else that stays open. Costs go by the loss as it was measured: what lost more than the margin
+is fitted anew when the documents change, and what lost less is not, which is said where it is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from advisor.measuring.records import Answer, ChangeFacts, Comparison, Run
+from advisor.tasks import Limits
+from advisor.tasks.power import LEVEL
+from advisor.verdict import costs, words
+from advisor.verdict.decision import Outcome, Row, Staleness
+from advisor.verdict.paired import pivot
+from advisor.verdict.permutation import p_values
+from advisor.verdict.rows import complete_runs
+from advisor.verdict.sample import labels_of, samples
+from advisor.verdict.statistics import Contrasts
+
+
+@dataclass(frozen=True)
+class AfterTheChange:
+    """A comparison judged after the change.
+
+    Attributes:
+        rows: those of the comparison, each with what the change did to it, where that was measured.
+        contrasts: of all approaches after the change; None where no change is known.
+        sentences: what was lost, as a reason; empty where nothing was measured.
+        cautions: what was not measured, and what a loss is of.
+    """
+
+    rows: tuple[Row, ...]
+    contrasts: Contrasts | None = None
+    sentences: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    def flips(self, chosen: Row | None) -> tuple[str, ...]:
+        """Approaches that are better than the chosen one once the change has come and nothing was fitted anew."""
+        known = self.contrasts.samples if self.contrasts else {}
+        if self.contrasts is None or chosen is None or chosen.spec not in known:
+            return ()
+        found = []
+        for row in self.rows:
+            if row.control or row.spec == chosen.spec or row.spec not in known:
+                continue
+            contrast = self.contrasts.between(row.spec, chosen.spec)
+            if contrast.beats and row.after:
+                shown = f"+{words.interval(contrast.alone)}, {words.probability(contrast.p_alone)}"
+                found.append(
+                    f"{_what(row.after).capitalize()} change and nothing is fitted anew: then {row.spec} is better "
+                    f"than {chosen.spec}, difference {shown}."
+                )
+        return tuple(found)
+
+
+def after_the_change(comparison: Comparison, rows: Sequence[Row], margin: float) -> AfterTheChange:
+    """Judge what was measured after the change.
+
+    Args:
+        rows: those of the comparison, without costs.
+        margin: the margin of non-inferiority, in units of the metric.
+    """
+    change = comparison.change
+    if change is None:
+        return AfterTheChange(tuple(rows))
+    complete = complete_runs(comparison)
+    before = {(run.spec, run.seed): run for run in complete}
+    after = [replace(run, predictions=run.after[change.key].predictions) for run in complete if _answered(run, change)]
+    controls = frozenset(row.spec for row in rows if row.control)
+    contrasts = Contrasts(samples(comparison.task.metric, change.answers, after), controls)
+    judge = _Judge(comparison, change, contrasts, margin)
+    found = []
+    for row in rows:
+        own = [run for run in after if run.spec == row.spec]
+        stale = judge.staleness(own, [before[run.spec, run.seed] for run in own]) if own else None
+        found.append(replace(row, after=stale))
+    return AfterTheChange(
+        tuple(found),
+        contrasts,
+        tuple(_what_was_lost(found)),
+        (*_of_how_many(comparison, change), *_unmeasured(comparison, found, change)),
+    )
+
+
+class _Judge:
+    """Judges one approach after the other."""
+
+    def __init__(self, comparison: Comparison, change: ChangeFacts, contrasts: Contrasts, margin: float) -> None:
+        self._metric, self._change = comparison.task.metric, change
+        self._contrasts, self._margin = contrasts, margin
+        self._then, self._now = _asked_twice(comparison, change)
+
+    def staleness(self, after: Sequence[Run], before: Sequence[Run]) -> Staleness:
+        """The seeds of an approach after the change, and the same before it."""
+        seconds = [run.after[self._change.key].index_seconds for run in after]
+        known = [each for each in seconds if each is not None]
+        found = Staleness(
+            quality=self._contrasts.intervals[after[0].spec],
+            n=len(self._change.answers),
+            documents=bool(self._change.documents),
+            index_seconds=sum(known) / len(known) if known else None,
+        )
+        if not self._now:
+            return found
+        labels = {*labels_of(self._metric, self._then, before), *labels_of(self._metric, self._now, after)}
+        (then,) = samples(self._metric, self._then, before, labels)
+        (now,) = samples(self._metric, self._now, after, labels)
+        then, now = replace(then, tuned=False), replace(now, tuned=False)
+        difference = pivot(now, then, p_values([(now, then)])[0]).interval(LEVEL)
+        kept, lost = difference.low > -self._margin, difference.high < 0
+        outcome: Outcome = "kept" if kept else "lost" if lost else "open"
+        loses = difference.value < -self._margin
+        return replace(found, difference=difference, paired=len(self._now), loses=loses, outcome=outcome)
+
+
+def _asked_twice(comparison: Comparison, change: ChangeFacts) -> tuple[dict[str, Answer], dict[str, Answer]]:
+    """The questions that are asked before and after, in one order, with the answers that are right then and now."""
+    of: dict[str, str] = {}
+    for now, answer in change.answers.items():
+        if answer.before in comparison.answers:
+            of.setdefault(answer.before, now)
+    then = {before: comparison.answers[before] for before in of}
+    return then, {now: change.answers[now] for now in of.values()}
+
+
+def _answered(run: Run, change: ChangeFacts) -> bool:
+    found = run.after.get(change.key)
+    return found is not None and found.ended and change.answers.keys() <= {p.id for p in found.predictions}
+
+
+def _what_was_lost(rows: Sequence[Row]) -> Iterator[str]:
+    judged = [(row, row.after) for row in rows if row.after and row.after.difference and not row.control]
+    if judged:
+        each = [f"{_signed(after)} for {row.spec}" for row, after in judged]
+        yield f"When {_what(judged[0][1])} changed and nothing was fitted anew, quality changed by {'; '.join(each)}."
+
+
+def _of_how_many(comparison: Comparison, change: ChangeFacts) -> Iterator[str]:
+    """A loss is one over all questions, and so depends on how many of them the change is about."""
+    then, now = _asked_twice(comparison, change)
+    if now:
+        other = sum(set(a.targets) != set(b.targets) for a, b in zip(then.values(), now.values(), strict=True))
+        new = len(change.answers) - len(now)
+        yield (
+            f"Of the {words.many(len(now), 'question')} asked before and after the change, {other:,} "
+            f"{'has' if other == 1 else 'have'} another answer after it"
+            + (f", and {new:,} more are asked after it alone" if new else "")
+            + ": what approaches lost by it is over all of them, and is more where more changes."
+        )
+    else:
+        yield "No question is asked both before and after the change, so what approaches lost by it is not known."
+
+
+def _unmeasured(comparison: Comparison, rows: Sequence[Row], change: ChangeFacts) -> Iterator[str]:
+    for row in rows:
+        if row.after is None and row.status == "ok":
+            runs = (run for run in comparison.runs if run.spec == row.spec)
+            why = next((known.error for run in runs if (known := run.after.get(change.key)) and known.error), "")
+            yield f"{row.spec} was not measured after the change: {why or 'the same command goes on with it'}."
+
+
+def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
+    """What costs take approaches to need at each change of the documents, and by what."""
+    if limits.documents_change_every_days is None:
+        return
+    known = [row for row in rows if not row.control and row.cost.fit is not None]
+    ways: Mapping[str, list[str]] = {
+        "fitted anew, as the loss asks for that was measured": [],
+        "not fitted anew, since no loss beyond the margin was measured": [],
+        "not fitted anew either, though such a loss is not excluded": [],
+        "fitted anew, which is assumed": [],
+        "indexed anew, in the time that this was measured to take": [],
+    }
+    measured, kept, spared, assumed, indexed = ways.values()
+    for row in known:
+        after, anew = row.after, costs.is_fitted_anew(row)
+        if after is not None and after.index_seconds is not None:
+            indexed.append(row.spec)
+        if anew:
+            (assumed if after is None or after.difference is None else measured).append(row.spec)
+        elif after is not None and costs.is_trained(row):
+            (kept if after.outcome == "kept" else spared).append(row.spec)
+    said = [f"{words.listed(specs)} {'is' if len(specs) == 1 else 'are'} {how}" for how, specs in ways.items() if specs]
+    if said:
+        more = "" if any(row.after for row in known) else " (test_after.jsonl has it measured)"
+        yield f"In the costs of a change of the documents, {'; '.join(said)}{more}."
+
+
+def against(chosen: Row) -> list[str]:
+    """What a change means for the chosen approach, where that speaks against it."""
+    after, anew = chosen.after, costs.is_fitted_anew(chosen)
+    if after is None or after.difference is None:
+        return [f"{chosen.spec} has to be trained again when the documents or the rules change."] if anew else []
+    shown = f"{_signed(after)} over {words.many(after.paired, 'question')}"
+    what = _what(after)
+    if after.outcome == "lost":
+        then = ", and has to be fitted anew then" if anew else ""
+        return [f"{chosen.spec} lost quality when {what} changed{then}: {shown}."]
+    if after.outcome == "open" and costs.is_trained(chosen):
+        return [
+            f"{chosen.spec} is not shown to keep its quality when {what} change and it is not trained again: {shown}."
+        ]
+    return []
+
+
+def _what(after: Staleness) -> str:
+    return "the documents" if after.documents else "the rules behind the answers"
+
+
+def _signed(after: Staleness) -> str:
+    found = after.difference
+    assert found is not None
+    return ("+" if found.value > 0 else "") + words.interval(found)

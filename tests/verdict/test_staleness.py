@@ -1,0 +1,174 @@
+"""What a change of the documents costs, at 3.60 USD an hour: a tenth of a cent a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from advisor.measuring.records import AfterChange, Answer, ChangeFacts, Comparison, PredictionRecord, Run
+from advisor.tasks import Limits
+from advisor.verdict import Decision, decide
+from advisor.verdict.decision import Row
+from advisor.verdict.price_file import DevicePrice
+from advisor.verdict.prices import Prices
+
+PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
+N = 200
+OFTEN = Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=10)
+
+
+def row(decision: Decision, spec: str) -> Row:
+    return next(r for r in decision.rows if r.spec == spec)
+
+
+def after(texts: Sequence[str], **facts: Any) -> dict[str, AfterChange]:
+    answers = tuple(PredictionRecord(f"q{i}", text) for i, text in enumerate(texts))
+    return {"c": AfterChange(answers, **{"ended": True, **facts})}
+
+
+def wrong(number: int) -> list[str]:
+    return ["no"] * number + ["yes"] * (N - number)
+
+
+@pytest.fixture
+def changed(run: Callable[..., Run], comparison: Callable[..., Comparison]) -> Callable[..., Comparison]:
+    """Right answers before the change; after it wrong ones to so many questions."""
+
+    def make(documents: int = 3, **stale: Any) -> Comparison:
+        default = {"rag": 2, "lora": 40, "rag+lora": 1}
+        known = {spec: value for spec, value in (default | stale).items() if value is not None}
+        runs = [
+            run(
+                spec,
+                ["yes"] * N if spec != "rag" else ["no"] * 2 + ["yes"] * (N - 2),
+                fit_seconds=1000.0 if "lora" in spec else 0.0,
+                index_seconds=100.0 if "rag" in spec else None,
+                shows="documents" if "rag" in spec else "nothing",
+                after=after(wrong(known[spec]), index_seconds=20.0 if "rag" in spec else None) if spec in known else {},
+            )
+            for spec in default
+        ]
+        whole = comparison(runs)
+        answers = {key: replace(answer, before=key) for key, answer in whole.answers.items()}
+        return replace(whole, change=ChangeFacts("c", answers, documents))
+
+    return make
+
+
+def test_what_was_lost_is_told_with_its_interval(changed):
+    decision = decide(changed(), prices=PRICES)
+    lora, rag = row(decision, "lora").after, row(decision, "rag").after
+    assert lora.quality.value == pytest.approx(0.8)
+    assert lora.quality.low < 0.8 < lora.quality.high
+    assert lora.difference.value == pytest.approx(-0.2)
+    assert lora.difference.high < 0
+    assert (lora.outcome, lora.paired, lora.n) == ("lost", N, N)
+    assert (rag.outcome, rag.difference.value) == ("kept", 0.0)
+    said = " ".join(decision.recommendation.reasons)
+    assert "When the documents changed and nothing was fitted anew" in said
+    assert "-0.200" in said
+    assert "0 have another answer" in " ".join(decision.recommendation.caveats)
+
+
+def test_what_keeps_its_quality_is_not_fitted_anew(changed):
+    decision, assumed = (
+        decide(changed(), OFTEN, prices=PRICES),
+        decide(replace(changed(), change=None), OFTEN, prices=PRICES),
+    )
+    changes = 10
+    assert row(assumed, "rag+lora").cost.fixed == pytest.approx(1.1 + changes * 1.1)
+    assert row(decision, "rag+lora").cost.fixed == pytest.approx(1.1 + changes * 0.02)
+    assert row(decision, "lora").cost.fixed == row(assumed, "lora").cost.fixed == pytest.approx(1.0 + changes * 1.0)
+    assert row(decision, "rag").cost.fixed == pytest.approx(0.1 + changes * 0.02)
+    said = next(s for s in decision.recommendation.caveats if s.startswith("In the costs of a change"))
+    assert "lora is fitted anew, as the loss asks for that was measured" in said
+    assert "rag+lora is not fitted anew either, though such a loss is not excluded" in said
+    assert "rag+lora and rag are indexed anew, in the time" in said
+    said = next(s for s in assumed.recommendation.caveats if s.startswith("In the costs of a change"))
+    assert "lora and rag+lora are fitted anew, which is assumed" in said
+
+
+def test_break_even_goes_by_what_was_measured(changed):
+    def days(decision: Decision) -> set[tuple[str, str]]:
+        return {(p.below, p.above) for p in decision.break_even if p.variable.startswith("days")}
+
+    spared = changed(lora=0)
+    limits = replace(OFTEN, queries_per_day=100_000)
+    assert days(decide(replace(spared, change=None), limits, prices=PRICES)) != days(
+        decide(spared, limits, prices=PRICES)
+    )
+
+
+@pytest.mark.parametrize(("few", "fitted"), [(range(36, 46), 11.0), (range(N - 8, N), 1.0)])
+def test_what_few_questions_leave_open_goes_by_what_was_measured(changed, few, fitted):
+    whole = changed()
+    some = {key: answer for key, answer in whole.change.answers.items() if int(key[1:]) in few}
+    decision = decide(replace(whole, change=replace(whole.change, answers=some)), OFTEN, prices=PRICES)
+    assert row(decision, "lora").after.outcome == "open"
+    assert row(decision, "lora").cost.fixed == pytest.approx(fitted)
+
+
+def test_staleness_flips_the_choice(changed):
+    decision = decide(changed(rag=0, lora=60, **{"rag+lora": 60}), prices=PRICES)
+    chosen = decision.recommendation.approach
+    flips = " ".join(decision.recommendation.flips_when)
+    assert chosen != "rag"
+    assert f"The documents change and nothing is fitted anew: then rag is better than {chosen}" in flips
+
+
+def test_the_chosen_one_is_told_to_be_stale(changed):
+    decision = decide(changed(rag=60, **{"rag+lora": 60}), prices=PRICES)
+    chosen = decision.recommendation.approach
+    assert f"{chosen} lost quality when the documents changed" in " ".join(decision.recommendation.against)
+    rules = decide(changed(documents=0, rag=60, **{"rag+lora": 60}), prices=PRICES)
+    assert "when the rules behind the answers changed" in " ".join(rules.recommendation.against)
+
+
+def test_examples_that_are_shown_have_to_be_chosen_anew_where_they_cost_quality(run, comparison):
+    shots = run("few-shot", ["yes"] * N, fit_seconds=50.0, shows="examples", after=after(wrong(60)))
+    bare = run("zero-shot", ["yes"] * N, fit_seconds=50.0, shows="nothing", after=after(wrong(60)))
+    whole = comparison([shots, bare])
+    change = ChangeFacts("c", {key: replace(a, before=key) for key, a in whole.answers.items()}, 3)
+    decision = decide(replace(whole, change=change), OFTEN, prices=PRICES)
+    assert row(decision, "few-shot").cost.fixed == pytest.approx(0.05 + 10 * 0.05)
+    assert row(decision, "zero-shot").cost.fixed == pytest.approx(0.05)
+
+
+def test_what_was_not_measured_is_named(changed):
+    whole = changed(lora=None)
+    runs = [replace(r, after=after([], ended=False, error="out of luck")) if r.spec == "rag" else r for r in whole.runs]
+    decision = decide(replace(whole, runs=tuple(runs)), prices=PRICES)
+    said = " ".join(decision.recommendation.caveats)
+    assert "lora was not measured after the change: the same command goes on with it." in said
+    assert "rag was not measured after the change: out of luck." in said
+    assert row(decision, "lora").after is None
+
+
+def test_new_questions_alone_tell_no_loss(changed):
+    whole = changed()
+    answers = {key: replace(answer, before="") for key, answer in whole.change.answers.items()}
+    decision = decide(replace(whole, change=replace(whole.change, answers=answers)), prices=PRICES)
+    assert row(decision, "lora").after.quality.value == pytest.approx(0.8)
+    assert row(decision, "lora").after.difference is None
+    assert "No question is asked both before and after" in " ".join(decision.recommendation.caveats)
+
+
+def test_macro_f1_is_lost_as_it_is_measured(run, comparison):
+    """Every answer stays the same, and half of the right ones are others afterwards."""
+    targets = ["yes", "no"] * (N // 2)
+    whole = comparison(
+        [run("lora", targets, after=after(targets)), run("rag", targets, after=after(targets))], "macro_f1", targets
+    )
+    now = {
+        key: Answer(("maybe",) if i % 4 == 1 else a.targets, before=key)
+        for i, (key, a) in enumerate(whole.answers.items())
+    }
+    decision = decide(replace(whole, change=ChangeFacts("c", now, 1)), prices=PRICES)
+    found = row(decision, "lora").after
+    assert found.quality.value < 0.7
+    assert found.difference.value == pytest.approx(found.quality.value - 1.0)
+    assert found.outcome == "lost"
+    assert "50 have another answer" in " ".join(decision.recommendation.caveats)
