@@ -40,7 +40,7 @@ _CONVERTED = {
     ".xls": "soffice --convert-to xlsx FILE.xls",
 }
 _SNIFFED = 1 << 16  # bytes that tell whether a file without ending holds text
-_COMPARED = 2_000  # documents that are compared with each other for being nearly the same
+_COMPARED, _HELD = 2_000, 4_000_000  # documents that are compared for being nearly the same, and their characters
 
 Load = Callable[[], bytes | None]
 
@@ -122,20 +122,23 @@ class Collector:
         return lambda: read_data(path, self._log, bound)
 
     def _archive(self, path: Path, prefix: str) -> Iterator[Document]:
-        if path.stat().st_size > self._bounds.table.bytes:
+        if not path.is_file() or path.stat().st_size > self._bounds.table.bytes:
             read_data(path, self._log, self._bounds.table)  # which says so
             return
         before = len(self._log)
         archive = Archive(path, self._log)
         names = archive.names()
-        good = [name for name in names if _is_known(name)]
-        self._unread += [f"{path.name}/{name}" for name in names if name not in set(good)]
+        good = [name for name in names if _is_known(name) or not PurePosixPath(name).suffix]
+        self._unread += [f"{path.name}/{name}" for name in sorted(set(names) - set(good))]
         if not good and len(self._log) == before:
             only = f", only {_kinds(names)}" if names else ""
             self._log.add(path, None, f"the archive holds no text file{only}", "pack the documents" + _extra(names))
         root = _root_of(names)
         identities = _identities(name[len(root) :] for name in good)
         for name, data in archive.files(good, self._bounds.document):
+            if not PurePosixPath(name).suffix and not _is_text(data[:_SNIFFED]):
+                self._unread.append(f"{path.name}/{name}")
+                continue
             short_name = name[len(root) :]
             leaf = _Leaf(short_name, path / name, f"{path.name}/{name}", lambda data=data: data)  # type: ignore[misc]
             yield from self._documents(leaf, prefix + identities[short_name])
@@ -234,6 +237,8 @@ class Doubles:
         self._first: dict[bytes, str] = {}
         self._same: list[str] = []
         self._texts: list[tuple[str, str]] = []
+        self._held = 0
+        self._is_cut = False
 
     def see(self, document: Document) -> None:
         """Take note of a document."""
@@ -241,9 +246,11 @@ class Doubles:
         rest = document.text[LONGEST:]
         digest = hashlib.blake2b(f"{text}\0{rest}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
         first = self._first.setdefault(digest, document.id)
+        self._is_cut = len(self._texts) >= _COMPARED or self._held >= _HELD
         if first != document.id:
             self._same.append(f"{document.id} ({first})")
-        elif len(self._texts) < _COMPARED and text:
+        elif len(self._texts) < _COMPARED and self._held < _HELD and text:
+            self._held += len(text)
             self._texts.append((document.id, text))
 
     def notes(self) -> Iterator[str]:
@@ -253,7 +260,7 @@ class Doubles:
         near = near_pairs(list(dict.fromkeys(text for _, text in self._texts)), lambda first, second: True)
         if near:
             pairs = [f"{self._texts[pair.second][0]} ({self._texts[pair.first][0]})" for pair in near]
-            among = f" among the first {_COMPARED:,}" if len(self._texts) == _COMPARED else ""
+            among = f" among the first {len(self._texts):,}" if self._is_cut else ""
             count = _documents(len({pair.second for pair in near}))
             yield f"{count} nearly the same text as another{among}: {listed(pairs, 5)}"
 
@@ -311,9 +318,16 @@ def _root_of(names: Iterable[str]) -> str:
 def _holds_text(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            start = file.read(_SNIFFED)
+            return _is_text(file.read(_SNIFFED))
+    except OSError:
+        return False
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether the beginning of a file is text."""
+    try:
         return b"\0" not in start and not is_blank(codecs.getincrementaldecoder("utf-8")().decode(start))
-    except (OSError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return False
 
 

@@ -111,7 +111,7 @@ def _kreuzberg(data: bytes, ending: str, **wanted: Any) -> Any:
     )
     try:
         return kreuzberg.extract_bytes_sync(data, KINDS[ending], config=config)
-    except kreuzberg.KreuzbergError as error:
+    except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
         raise _refused(str(error), ending) from None
 
 

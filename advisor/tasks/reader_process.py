@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Timer
@@ -39,7 +40,12 @@ def library_for(ending: str) -> str:
     if ending not in KINDS:
         return ""
     libraries = ("kreuzberg", "pypdfium2") if ending == ".pdf" else ("kreuzberg",)
-    return next((name for name in libraries if find_spec(name)), "")
+    return next((name for name in libraries if _is_there(name)), "")
+
+
+@cache
+def _is_there(name: str) -> bool:
+    return find_spec(name) is not None
 
 
 class ReaderProcess:

@@ -229,6 +229,8 @@ def test_an_archive_is_read_as_its_folder_would_be(tmp_path, ending, kind):
         "book/sub/c.html": b"<h1>C</h1>c",
         "book/inner.zip": b"PK",
         "book/x.png": b"\0",
+        "book/README": b"Read me.",
+        "book/bin": b"\0\1",
     }
     archive = tmp_path / f"docs.{ending}"
     archive.write_bytes(packed(kind, files))
@@ -237,14 +239,21 @@ def test_an_archive_is_read_as_its_folder_would_be(tmp_path, ending, kind):
         Document("b.pdf", "b", "Pages of text."),
         Document("b", "B", "Text."),
         Document("sub/c", "C", "# C\nc"),
+        Document("README", "README", "Read me."),
     ]
     assert str(documents[2].place) == f"docs.{ending}/book/sub/c.html"
     (note,) = log.notes
-    assert note == f"2 files of docs.{ending} are not read: 1 .zip, 1 .png; unpack: docs.{ending}/book/inner.zip"
+    assert note.startswith(f"3 files of docs.{ending} are not read: 1 .zip, 1 .png, 1 without ending; ")
+    assert note.endswith(f"unpack: docs.{ending}/book/inner.zip")
     outer = tmp_path / "outer"
     outer.mkdir()
     (outer / archive.name).write_bytes(archive.read_bytes())
-    assert [document.id for document in imported(outer)[0]] == ["docs/b.pdf", "docs/b", "docs/sub/c"]
+    assert [document.id for document in imported(outer)[0]] == [
+        "docs/b.pdf",
+        "docs/b",
+        "docs/sub/c",
+        "docs/README",
+    ]
 
 
 def test_what_is_odd_in_an_archive_is_named_and_never_followed(tmp_path):
