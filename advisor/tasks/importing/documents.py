@@ -14,8 +14,11 @@ from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.documents import document_line, import_documents
 from advisor.tasks.faults import Fault, FaultLog
 from advisor.tasks.importing.contract import Dropped, Format, Record, Source
+from advisor.tasks.jsonfile import JSON_ENDINGS
 from advisor.tasks.task import Place
 
+_TABLES = (*DELIMITED, *JSON_ENDINGS, ".parquet", ".arrow", ".xlsx")
+_SPLITS = ("train", "test", "dev", "valid", "validation", "corpus", "queries")
 _LOOKED = 10_000  # files by which a folder is told
 
 
@@ -32,13 +35,13 @@ class DocumentFiles(Format):
 
     @classmethod
     def recognise(cls, source: Source) -> Self | None:
-        """A folder with files that are read as documents, an archive, or such a file; tables only if it is said."""
+        """A folder of more documents than tables and without splits, an archive, or a file; tables if it is said."""
         path = source.path
         if path is None or source.asked.format not in ("", cls.name):
             return None
         told = source.asked.format == cls.name
         if path.is_dir():
-            return cls(path) if told or any(map(_is_document, islice(_files(path), _LOOKED))) else None
+            return cls(path) if told or _holds_documents(path) else None
         return cls(path) if _is_document(path) or (told and is_collected(path)) else None
 
     def read(self) -> Iterator[Record | Dropped]:
@@ -63,6 +66,17 @@ class DocumentFiles(Format):
 def _is_document(path: Path) -> bool:
     ending = path.suffix.lower()
     return bool(archive_ending(path.name)) or (ending not in DELIMITED and is_collected(path))
+
+
+def _holds_documents(folder: Path) -> bool:
+    documents = tables = 0
+    for path in islice(_files(folder), _LOOKED):
+        is_table = path.suffix.lower() in _TABLES
+        if is_table and path.stem.lower() in _SPLITS:
+            return False
+        tables += is_table
+        documents += not is_table and _is_document(path)
+    return documents > tables
 
 
 def _files(folder: Path) -> Iterator[Path]:
