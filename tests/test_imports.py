@@ -90,6 +90,8 @@ HOMES = {
     "genai_prices": ("advisor.verdict.token_prices",),
     "phonenumbers": ("advisor.tasks.personal",),
     "presidio_analyzer": ("advisor.tasks.personal",),
+    "kreuzberg": ("advisor.tasks.office",),
+    "pypdfium2": ("advisor.tasks.office",),
     "sklearn": ("advisor.approaches", "advisor.profiling"),
 }
 IN_ONE_FILE = ("faiss", "bm25s", "Stemmer")
@@ -106,6 +108,7 @@ HEAVY = (
     "py3langid",
     "genai_prices",
     "phonenumbers",
+    "kreuzberg",
     "optuna",
     "openai",
 )

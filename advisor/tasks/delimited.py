@@ -181,3 +181,18 @@ def _cell(name: str, text: str, is_list: bool) -> object:
         return parse_json(text)
     except ValueError as error:
         raise ValueError(f'the cell "{name}" is not a valid JSON list: {error}') from None
+
+
+def records_in(text: str, ending: str, expected: Sequence[str]) -> tuple[list[Record], tuple[int, str] | None]:
+    """The header and the rows of a text in its likeliest dialect, and the line and kind of an error in quoting.
+
+    Args:
+        text: the whole table.
+        ending: of the file's name.
+        expected: columns that may be there, to tell separators apart.
+    """
+    told = _TOLD.match(text)
+    first = bool(told)
+    reading = _read(text[told.end() :] if told else text, ending, expected, told[1] if told else None)
+    fault = (reading.fault[0] + first, reading.fault[1]) if reading.fault else None
+    return [(line + first, cells) for line, cells in reading.records], fault

@@ -75,6 +75,11 @@ class FaultLog:
             hint = hint() if len(self._faults) < SHOWN else ""
         self._faults.append(Fault(str(file), line, short(what, _LONGEST), short(hint, _LONGEST_HINT)))
 
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was logged so far."""
+        return tuple(self._faults)
+
     def note(self, what: str) -> None:
         """Log a remark that becomes a caveat of the task; repeated remarks are logged once."""
         self.notes[what] = None

@@ -13,6 +13,8 @@ _BLOCKS = frozenset(
         *("table", "td", "th", "tr", "ul"),
     )
 )
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+_IN_HEADINGS = frozenset(("br", "div", "header"))  # other blocks end one that was not closed
 _UNSEEN = frozenset(("script", "style", "template", "noscript", "svg", "title"))
 _RAW = ("script", "style")  # whose text is no HTML
 _BEGINS = re.compile(r"<[/!?A-Za-z]")
@@ -45,19 +47,51 @@ def _heading(line: str) -> str:
 
 
 def from_rst(text: str, otherwise: str) -> tuple[str, str]:
-    """Title and text of reStructuredText: the first section's title, else `otherwise`, and the text without it."""
+    """Title and text of reStructuredText: the first section's title, else `otherwise`, and the text without it.
+
+    The titles of other sections become headings of Markdown, as deep as their adornment says.
+    """
     lines = text.split("\n")
     for number in range(1, len(lines)):
-        title, below = lines[number - 1].strip(), lines[number]
-        if title and _ADORNMENT.fullmatch(below) and len(below.rstrip()) >= len(title) and title[0].isalnum():
-            above = number >= 2 and lines[number - 2].rstrip() == below.rstrip()
-            return title, "\n".join(lines[: number - 1 - above] + lines[number + 1 :])
+        if _is_section(lines, number):
+            above = _overlined(lines, number)
+            first = (lines[number].strip()[0], above)
+            return lines[number - 1].strip(), "\n".join(
+                [*lines[: number - 1 - above], *_headed(lines[number + 1 :], first)]
+            )
     return otherwise, text
+
+
+def _is_section(lines: list[str], number: int) -> bool:
+    """Whether a line is the adornment below a section's title."""
+    title, below = lines[number - 1].strip(), lines[number]
+    return bool(title and _ADORNMENT.fullmatch(below) and len(below.rstrip()) >= len(title) and title[0].isalnum())
+
+
+def _overlined(lines: list[str], number: int) -> bool:
+    return number >= 2 and lines[number - 2].rstrip() == lines[number].rstrip()
+
+
+def _headed(lines: list[str], first: tuple[str, bool]) -> Iterator[str]:
+    """Yield the lines with each section's title as a heading; `first` is the adornment of the document's title."""
+    styles = [first]
+    kept: list[str] = []
+    for number, line in enumerate(lines):
+        over = _overlined(lines, number)
+        before = number - 2 - over
+        # A section begins after a blank line, which tells it from the rows of a table.
+        if number and _is_section(lines, number) and (before < 0 or not lines[before].strip()):
+            style = (line.strip()[0], over)
+            styles += [style] if style not in styles else []
+            kept[len(kept) - 1 - over :] = [f"{'#' * min(6, 1 + styles.index(style))} {lines[number - 1].strip()}"]
+        else:
+            kept.append(line)
+    yield from kept
 
 
 def from_html(text: str, otherwise: str) -> tuple[str, str]:
     """Title and text of HTML: `<title>`, else the first `<h1>`, else `otherwise`; and the visible text, one line a
-    block.
+    block, with headings as those of Markdown.
     """
     page = _Page()
     for kind, part in _parts(text):
@@ -111,6 +145,8 @@ class _Page:
 
     def __init__(self) -> None:
         self._blocks: list[list[str]] = [[]]
+        self._levels: dict[int, int] = {}
+        self._level = 0
         self._hidden = 0
         self._as_is = 0
         self._caught: dict[str, list[str]] = {}
@@ -125,8 +161,8 @@ class _Page:
     @property
     def text(self) -> str:
         """The visible text."""
-        blocks = map("".join, self._blocks)
-        return "\n".join(block.rstrip() for block in blocks if block.strip())
+        blocks = ((self._levels.get(at, 0), "".join(parts).rstrip()) for at, parts in enumerate(self._blocks))
+        return "\n".join(f"{'#' * level} {block}" if level else block for level, block in blocks if block.strip())
 
     def opens(self, tag: str) -> None:
         """Handle an opening tag."""
@@ -135,7 +171,7 @@ class _Page:
         self._hidden += tag in _UNSEEN
         self._as_is += tag == "pre"
         if tag in _BLOCKS:
-            self._blocks.append([])
+            self._begins_block(int(tag[1]) if tag in _HEADINGS else self._level if tag in _IN_HEADINGS else 0)
 
     def closes(self, tag: str) -> None:
         """Handle a closing tag."""
@@ -144,7 +180,13 @@ class _Page:
         if tag == self._catching:
             self._catching = ""
         if tag in _BLOCKS:
-            self._blocks.append([])
+            self._begins_block(0 if tag in _HEADINGS else self._level)
+
+    def _begins_block(self, level: int) -> None:
+        self._level = level
+        if level:
+            self._levels[len(self._blocks)] = level
+        self._blocks.append([])
 
     def data(self, data: str) -> None:
         """Handle text."""

@@ -45,7 +45,7 @@ class TableSource:
         group: the column whose rows of one value stand on one side of a split; `group` by default, where it is there.
         metric: the metric; by kind if None.
         labels: the labels of a classification; those in train if None.
-        documents: a .jsonl file, or a folder of text files.
+        documents: a .jsonl file, or a folder, an archive or a file of documents.
         name: the task's name; by default the train file's stem, or its folder's name if that is `train`.
     """
 

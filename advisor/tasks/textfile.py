@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ _WIDE = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+_SNIFFED = 4096  # bytes
+_DECLARED = re.compile(rb"""<(?:meta|\?xml)[^>]*(?:charset|encoding)=["']?([\w-]{3,20})""", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+_BEYOND = 0.2  # share of signs beyond ASCII in a text of Western Europe
 PARTS = ("task.toml", "train.jsonl", "dev.jsonl", "test.jsonl", "documents.jsonl", "documents")
 _DOCUMENT, _TABLE = Bound(50, "--max-document-mb"), Bound(500, "--max-table-mb")
 
@@ -32,17 +37,25 @@ BOUNDS = FileBounds()
 
 def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
     """Read a UTF-8 file without its byte order mark; None after a fault was logged."""
+    data = read_data(path, log, bound)
+    return None if data is None else text_of(path, data, log)
+
+
+def read_data(path: Path, log: FaultLog, bound: Bound) -> bytes | None:
+    """Read a file's bytes; None after a fault was logged."""
     try:
-        data = read_bytes(path, bound)
+        return read_bytes(path, bound)
     except NotRead as error:
         log.add(path, None, error.seen, error.hint)
-        return None
     except FileNotFoundError:
         log.add(path, None, "no such file", lambda: near_path(path) or "check the path")
-        return None
     except OSError as error:
         log.add(path, None, f"cannot be read: {error.strerror}", "check that it is a file you may read")
-        return None
+    return None
+
+
+def text_of(path: Path, data: bytes, log: FaultLog) -> str | None:
+    """The text of a file's bytes in UTF-8, without the byte order mark; None after a fault was logged."""
     for mark, name in _WIDE:
         if data.startswith(mark):
             log.add(path, 1, f"the file is {name}, not UTF-8", _convert(path, name))
@@ -52,6 +65,33 @@ def read_text(path: Path, log: FaultLog, bound: Bound = BY_HAND) -> str | None:
     except UnicodeDecodeError:
         _log_undecodable(path, data, log)
         return None
+
+
+def guessed_text(data: bytes) -> tuple[str, str] | None:
+    """The text of bytes that are not UTF-8, and the name of their encoding; None where nothing can be told.
+
+    By a byte order mark, by zero bytes at every second place, by what HTML says of itself, and else Windows-1252, where
+    that gives a text of mostly plain letters.
+    """
+    wide = next((name for mark, name in _WIDE if data.startswith(mark)), "")
+    zeros = [data[:_SNIFFED][at::2].count(0) for at in (0, 1)]
+    if not wide and max(zeros) > 0.3 * len(data[:_SNIFFED]) / 2 and min(zeros) < 0.1 * max(zeros):
+        wide = "UTF-16-LE" if zeros[1] > zeros[0] else "UTF-16-BE"
+    told = _DECLARED.search(data[:_SNIFFED])
+    for name in filter(None, (wide, told[1].decode() if told else "", "" if wide else "Windows-1252")):
+        try:
+            text = data.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if name == wide or told or _is_plain(text):
+            return text.removeprefix("\ufeff"), name
+    return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text may be in a language of Western Europe: few signs beyond ASCII, no control characters."""
+    beyond = sum(not sign.isascii() for sign in text)
+    return beyond <= _BEYOND * len(text) and not _CONTROL.search(text)
 
 
 def near_path(path: Path) -> str:

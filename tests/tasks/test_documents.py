@@ -86,10 +86,10 @@ def test_text_in_every_form_is_read_whatever_the_case_of_its_ending(write):
     task = load_task(folder)
     assert task.documents == (
         Document("a", "Löhne", "Jeden Monat."),
-        Document("b", "Urlaub", "Dreißig Tage.\n\nMehr\n----\nNie."),
-        Document("c", "営業 & 時間", "ignored\n朝九時から 夕方まで。\na\n  b\none\ntwo"),
+        Document("b", "Urlaub", "Dreißig Tage.\n\n## Mehr\nNie."),
+        Document("c", "営業 & 時間", "# ignored\n朝九時から 夕方まで。\na\n  b\none\ntwo"),
         Document("d", "d", "Plain."),
-        Document("e", "Intro", "Intro\nx"),
+        Document("e", "Intro", "# Intro\nx"),
         Document("notes", "notes", "Без окончания."),
     )
     assert task.caveats == ()
@@ -100,16 +100,16 @@ def test_files_that_are_not_read_are_counted_by_kind_and_named(write, report):
     pages = folder / "documents"
     pages.mkdir()
     (pages / "a.txt").write_text("x")
-    for name in ("one.pdf", "two.PDF", "three.docx", "four.png"):
+    for name in ("one.tex", "two.TEX", "three.doc", "four.png"):
         (pages / name).write_bytes(b"\0")
     (pages / "binary").write_bytes(b"\0\1")
     (caveat,) = load_task(folder).caveats
     assert caveat == (
-        "5 files of documents are not read: 2 .pdf, 1 without ending, 1 .png, 1 .docx; convert: pdftotext FILE.pdf, "
-        "pandoc FILE.docx -t plain -o FILE.txt"
+        "5 files of documents are not read: 2 .tex, 1 without ending, 1 .png, 1 .doc; convert: "
+        "pandoc FILE.tex -t plain -o FILE.txt, soffice --convert-to docx FILE.doc"
     )
     (pages / "a.txt").unlink()
-    assert "the folder holds no text file, only 2 .pdf, 1 without ending" in report(folder)
+    assert "the folder holds no text file, only 2 .tex, 1 without ending" in report(folder)
 
 
 def test_a_second_file_of_the_same_name_keeps_its_ending_in_its_id(write):
@@ -130,3 +130,30 @@ def test_line_numbers_are_no_names_to_suggest(write, report):
 
 def test_an_empty_file_of_documents(write, report):
     assert report(write(documents_jsonl="\n")).startswith("error: documents.jsonl: the file holds no documents\n")
+
+
+def test_pages_are_read_back(write):
+    rows = [{"id": "a", "title": "A", "text": "one\n\ntwo", "pages": [0, 5]}, {"id": "b", "text": "x", "pages": []}]
+    task = load_task(write(documents_jsonl=rows))
+    assert [document.pages for document in task.documents] == [(0, 5), ()]
+    bare = [{key: value for key, value in row.items() if key != "pages"} for row in rows]
+    assert load_task(write(documents_jsonl=bare)).fingerprint == task.fingerprint
+
+
+@pytest.mark.parametrize("pages", [[1], [0, 9], [0, 3, 2], ["0"], 0, [True]])
+def test_pages_that_are_none(write, report, pages):
+    text = report(write(documents_jsonl=[{"id": "a", "text": "one two", "pages": pages}]))
+    assert text.startswith('error: documents.jsonl:1: "pages" is not a list of the places in "text"')
+
+
+def test_headings_of_html_and_restructured_text_are_those_of_markdown(write):
+    folder = write()
+    pages = folder / "documents"
+    pages.mkdir()
+    (pages / "a.html").write_text(
+        "<title>T</title><h1>One <b>x</b></h1><p>a<h2><div>Two</div></h2>b<h3>Open<p>c</h3>d<h2></h2>"
+    )
+    (pages / "b.rst").write_text("T\n===\n\nA\n---\na\n\nB\n~~~\nb\n\nC\n---\n\n::\n\n  x\n  ---\n\nrow\nD\n---\n")
+    one, two = load_task(folder).documents
+    assert one.text == "# One x\na\n## Two\nb\n### Open\nc\nd"
+    assert two.text == "## A\na\n\n### B\nb\n\n## C\n\n::\n\n  x\n  ---\n\nrow\nD\n---"
