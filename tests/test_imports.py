@@ -84,6 +84,7 @@ HOMES = {
     "langchain_core": ("rag",),
     "openai": ("advisor.models.hosted.client",),
     "langchain_text_splitters": ("rag",),
+    "datasets": ("advisor.tasks.importing.hub",),
     "rich": ("advisor.reporting", "advisor.cli"),
     "py3langid": ("advisor.tasks.language",),
     "genai_prices": ("advisor.verdict.token_prices",),
@@ -107,6 +108,7 @@ HEAVY = (
     "phonenumbers",
     "optuna",
     "openai",
+    "datasets",
 )
 
 

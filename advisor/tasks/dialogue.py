@@ -11,17 +11,29 @@ _SPEAKERS = {
     "assistant": ("assistant", "gpt", "chatgpt", "model", "bot", "ai"),
     "user": ("user", "human"),
     "system": ("system", "developer"),
+    "tool": ("tool", "function", "observation", "function_call", "tool_call", "tool_response"),
 }
 _ROLES = {name: role for role, names in _SPEAKERS.items() for name in names}
 _WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
+_CALLS = ("tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a conversation; the role is `user`, `assistant`, `system` or whatever else the file calls it."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: `user`, `assistant`, `system`, `tool` or whatever else the file calls it.
+        calls: whether it calls tools; of a turn that does nothing else the text is empty.
+        learnt: whether it is to be learnt from; OpenAI's `weight: 0` says that it is not.
+        more: whether it holds parts that are no text, such as images.
+    """
 
     role: str
     text: str
+    calls: bool = False
+    learnt: bool = True
+    more: bool = False
 
 
 def turns(value: object) -> tuple[Turn, ...] | None:
@@ -58,14 +70,17 @@ def _turn(item: object) -> Turn | None:
         return None
     who = next((item[key] for key in _WHO if isinstance(item.get(key), str)), None)
     what = next((key for key in _WHAT if key in item), None)
-    if who is None or what is None:
+    calls = any(item.get(key) for key in _CALLS)
+    if who is None or (what is None and not calls):
         return None
-    return Turn(_ROLES.get(who.casefold(), who), _text(item[what]))
+    text, more = _text(item[what] if what else None)
+    return Turn(_ROLES.get(who.casefold(), who), text, calls, item.get("weight") not in (0, "0"), more)
 
 
-def _text(content: object) -> str:
-    """The text of a turn; of content given in parts, the text parts."""
+def _text(content: object) -> tuple[str, bool]:
+    """The text of a turn, and whether it holds anything else; of content given in parts, the text parts."""
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
-        return "\n".join(part for part in parts if isinstance(part, str)).strip()
-    return content.strip() if isinstance(content, str) else ""
+        texts = [part for part in parts if isinstance(part, str)]
+        return "\n".join(texts).strip(), len(texts) < len(parts)
+    return (content.strip(), False) if isinstance(content, str) else ("", content is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from advisor.tasks import dialogue
 from advisor.tasks.answers import acceptable, listed_in_a_cell
 from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
+from advisor.tasks.conll import compact
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
@@ -157,7 +157,7 @@ class _Reader:
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
         if kind == "extraction" and isinstance(value, dict | list):
-            return (_compact(value),)
+            return (compact(value),)
         if kind == "qa" and self._delimited and isinstance(value, str):
             value = listed_in_a_cell(value) or value
         if isinstance(value, str) and not is_blank(value):
@@ -255,7 +255,7 @@ class _Reader:
             if isinstance(item, str) and not is_blank(item):
                 found.append(self._answer(row, "targets", item))
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
-                found.append(_compact(item))
+                found.append(compact(item))
             else:
                 hint = 'write the acceptable answers as texts: "targets": ["...", "..."]'
                 self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
@@ -291,7 +291,3 @@ class _Reader:
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
 
         self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
-
-
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
