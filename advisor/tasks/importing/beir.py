@@ -79,6 +79,7 @@ class Beir(RowFormat):
         self._documents: set[int] = set()
         self._used: set[str] = set()
         self._answers: tuple[str, ...] = ()
+        self._key = ""
 
     @classmethod
     def recognise(cls, source: Source) -> Self | None:
@@ -112,6 +113,7 @@ class Beir(RowFormat):
             keys |= dict.fromkeys(key for key in found if key not in ("_id", "id", "text"))
             if any(found.get(key) not in (None, "", []) for key in wanted):
                 self._answers = wanted
+                self._key = next(key for key in wanted if found.get(key) not in (None, "", []))
                 return
         what = "the queries have no answers, so that only retrieval could be measured"
         if self.asked.target:
@@ -149,7 +151,7 @@ class Beir(RowFormat):
             )
             self.instruction = "Answer with the title of the document that answers the question."
         else:
-            self.notes.append(f'the target is "{self._answers[0]}" of the query; what qrels name is the evidence')
+            self.notes.append(f'the target is "{self._key}" of the query; what qrels name is the evidence')
             self.instruction = "Answer the question in a few words."
         if len(self._files) == 1:
             self.notes.append(f"there is one file of judgements, qrels/{self._files[0][0].name}: it is to be split")

@@ -239,6 +239,8 @@ def _saved(path: Path) -> Mapping[str, Any]:
         import datasets
     try:
         found = datasets.load_from_disk(str(path))
+    except IndexError:  # a table that was saved without rows
+        raise UserError(f"{path}: the data set holds no rows", "save one that does") from None
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).split("\n", 1)[0].rstrip(".")
         raise UserError(f"{path}: is no data set that was saved: {reason}", "write it with save_to_disk") from None

@@ -54,7 +54,7 @@ class Unread:
 Read = SourceRow | Unread
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """Rows that can be gone through again and again."""
 
     def __iter__(self) -> Iterator[Read]: ...
@@ -93,7 +93,7 @@ def split_of(name: str) -> str:
     return next((split for word in words for split, names in _SPLITS.items() if word in names), "")
 
 
-def first_rows(rows: Rows, count: int = 20) -> list[SourceRow]:
+def first_rows(rows: RowSource, count: int = 20) -> list[SourceRow]:
     """The first readable rows; fewer where the file is shorter or cannot be read on."""
     found = []
     try:
@@ -147,7 +147,8 @@ def opened(path: Path) -> IO[bytes]:
     """
     file: IO[bytes] = path.open("rb")
     if path.name.lower().endswith(".gz"):
-        file = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
+        file.close()
+        file = gzip.GzipFile(path)  # type: ignore[assignment]
     begin = file.read(4)
     for name, marks in (
         ("UTF-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
@@ -187,8 +188,9 @@ def _parsed(path: Path, number: int, line: str) -> Read:
     try:
         value = parse_json(line)
     except ValueError as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else ""
         ended = isinstance(error, json.JSONDecodeError) and error.pos >= len(line.rstrip()) - 1
-        cut = ended or str(getattr(error, "msg", "")).startswith("Unterminated")
+        cut = (ended and reason != "Extra data") or reason.startswith("Unterminated")
         what = "the line ends before its JSON does" if cut else "the line is not valid JSON"
         hint = "the file may have been cut off: fetch it again" if cut else json_hint(line, LINE)
         if "surrogate" in str(error):

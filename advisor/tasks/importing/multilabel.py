@@ -11,12 +11,13 @@ from advisor.tasks.conll import compact
 from advisor.tasks.faults import listed
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.importing.contract import Asked, Record
-from advisor.tasks.importing.lines import Rows, SourceRow, first_rows
+from advisor.tasks.importing.lines import RowSource, SourceRow, first_rows
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.values import plain
 
 _LOOKED_AT = 100  # rows by which the layout is told
+_SHARE = 0.9  # of values that are 0 or 1, from which a column stands for a label
 _COLUMNS = ("labels", "label", "tags", "categories", "topics", "genres", "emotions", "intents", "classes", "keywords")
 _SIGNS = (";", "|", ",")
 _TRUTH = {"0": False, "1": True, "false": False, "true": True, "0.0": False, "1.0": True}
@@ -24,7 +25,7 @@ _LONGEST_LABEL = 60  # characters
 
 
 @dataclass(frozen=True)
-class Layout:
+class LabelLayout:
     """Where the labels of a row stand.
 
     Attributes:
@@ -47,8 +48,7 @@ class Layout:
         if not self.column:
             return [name for name in self.truths if _truth(values, name)]
         value = values.get(self.column)
-        if isinstance(value, str):
-            value = listed_in_a_cell(value) or ([] if value.strip() == "[]" else value)
+        value = _unpacked(value)
         if isinstance(value, str) and self.sign:
             value = value.split(self.sign)
         if value is None:
@@ -67,10 +67,10 @@ class MultiLabel(RowFormat):
     called = "set with several labels a row"
     examples_of = '{"text": "...", "labels": ["a", "b"]}; a cell a;b; or one column of 0 and 1 for each label'
 
-    def __init__(self, rows: Rows, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
         super().__init__(rows, asked, name)
         first = [row.values for row in first_rows(rows, _LOOKED_AT)]
-        self._layout = _layout(first, asked) or Layout(())
+        self._layout = _layout(first, asked) or LabelLayout(())
         self._known: set[str] = set()
 
     @classmethod
@@ -122,7 +122,7 @@ class MultiLabel(RowFormat):
             self.instruction = f"Answer with the one label that applies, among: {names}."
 
 
-def _layout(first: Sequence[Mapping[str, object]], asked: Asked) -> Layout | None:
+def _layout(first: Sequence[Mapping[str, object]], asked: Asked) -> LabelLayout | None:
     """Where text and labels stand, by the first rows; None where they do not look like it."""
     names = list(dict.fromkeys(name for row in first for name in row))
     told = bool(asked.format)
@@ -135,20 +135,29 @@ def _layout(first: Sequence[Mapping[str, object]], asked: Asked) -> Layout | Non
     sign = "" if is_list else _joined_by([value for value in values if isinstance(value, str)])
     if column and (is_list or sign or told):
         inputs = asked.inputs or _text_column(first, names, {column})
-        return Layout(inputs, column, sign) if inputs else None
+        return LabelLayout(inputs, column, sign) if inputs else None
+    answers = {"target", *ALIASES["target"]}
     if asked.target:
         return None
     truths = tuple(name for name in names if _is_truths([row.get(name) for row in first]) and name not in asked.inputs)
+    if not told and any(name.casefold() in answers and name not in truths for name in names):
+        return None  # the columns of 0 and 1 say something else of the rows
     inputs = asked.inputs or _text_column(first, names, set(truths))
-    return Layout(inputs, truths=truths) if len(truths) > 1 and inputs and (len(first) > 1 or told) else None
+    return LabelLayout(inputs, truths=truths) if len(truths) > 1 and inputs and (len(first) > 1 or told) else None
 
 
 def _is_labels(value: object) -> bool:
     """Whether a value is a list of short texts; an empty one may be."""
-    if isinstance(value, str):
-        value = listed_in_a_cell(value)
+    value = _unpacked(value)
     items = value if isinstance(value, list) else None
     return items is not None and all(isinstance(item, str | int) and len(str(item)) <= _LONGEST_LABEL for item in items)
+
+
+def _unpacked(value: object) -> object:
+    """The list that a cell holds as text; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    return [] if value.strip() == "[]" else listed_in_a_cell(value) or value
 
 
 def _joined_by(cells: Sequence[str]) -> str:
@@ -162,8 +171,8 @@ def _joined_by(cells: Sequence[str]) -> str:
 
 
 def _is_truths(values: Sequence[object]) -> bool:
-    found = {str(plain(value)).casefold() for value in values}
-    return bool(found) and found <= set(_TRUTH)
+    good = sum(str(plain(value)).strip().casefold() in _TRUTH for value in values)
+    return good > 0 and good >= _SHARE * len(values)
 
 
 def _truth(values: Mapping[str, object], name: str) -> bool:

@@ -11,7 +11,7 @@ from advisor.tasks.columns import Columns
 from advisor.tasks.faults import Fault, FaultLog, Faults
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Asked, Dropped, Format, Record, Source
-from advisor.tasks.importing.lines import Rows, SourceRow, Unread, data_files, first_rows
+from advisor.tasks.importing.lines import RowSource, SourceRow, Unread, data_files, first_rows
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import Place
 from advisor.tasks.values import plain
@@ -40,7 +40,7 @@ class RowFormat(Format):
     endings: ClassVar[tuple[str, ...]] = ()
     """Of the files that it reads; empty for all that hold rows."""
 
-    def __init__(self, rows: Rows, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
         super().__init__()
         self.asked = asked
         self._rows = rows

@@ -8,7 +8,7 @@ from typing import Self
 
 from advisor.tasks.answers import acceptable
 from advisor.tasks.importing.contract import Asked, Record, Source
-from advisor.tasks.importing.lines import DataFiles, Rows, SourceRow
+from advisor.tasks.importing.lines import DataFiles, RowSource, SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import UNANSWERABLE, Kind
@@ -25,7 +25,7 @@ class Squad(RowFormat):
     examples_of = '{"question": "...", "context": "...", "answers": {"text": ["..."]}}, or data > paragraphs > qas'
     kind: Kind | None = "qa"
 
-    def __init__(self, rows: Rows, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
         super().__init__(rows, asked, name)
         self._passages: dict[bytes, str] = {}
         self._unanswerable = 0

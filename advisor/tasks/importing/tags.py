@@ -10,7 +10,7 @@ from typing import Self
 from advisor.tasks.conll import CONLL_ENDINGS, OUTSIDE, TOKEN_HINT, compact, entities, is_tag, loose, sentences
 from advisor.tasks.faults import Faults, listed
 from advisor.tasks.importing.contract import Asked, Record, Source
-from advisor.tasks.importing.lines import DataFiles, Read, Rows, SourceRow, Unread, data_files, numbered_lines
+from advisor.tasks.importing.lines import DataFiles, Read, RowSource, SourceRow, Unread, data_files, numbered_lines
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import Kind, Place
@@ -29,7 +29,7 @@ class TaggedRows(RowFormat):
     examples_of = '{"tokens": ["in", "Oslo"], "ner_tags": ["O", "B-city"]}'
     kind: Kind | None = "extraction"
 
-    def __init__(self, rows: Rows, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
         super().__init__(rows, asked, name)
         self._types: set[str] = set()
 
