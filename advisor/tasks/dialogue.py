@@ -15,7 +15,6 @@ _SPEAKERS = {
 }
 _ROLES = {name: role for role, names in _SPEAKERS.items() for name in names}
 _WHO, _WHAT = ("role", "from", "speaker"), ("content", "value", "text")
-_CALLS = ("tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,14 @@ def turns(value: object) -> tuple[Turn, ...] | None:
     return tuple(known) if len(known) == len(found) else None
 
 
+def system_text(value: object) -> str:
+    """The system's text of a conversation, without a look at its other turns; empty without one."""
+    if not isinstance(value, list):
+        return "\n\n".join(turn.text for turn in turns(value) or () if turn.role == "system")
+    found = [_turn(item) for item in value if isinstance(item, dict) and _is_system(item)]
+    return "\n\n".join(turn.text for turn in found if turn and turn.text)
+
+
 def exchange(conversation: Sequence[Turn]) -> tuple[str, str] | None:
     """Split a conversation into the text before the assistant's last turn, and that turn; None without one."""
     last = max((at for at, turn in enumerate(conversation) if turn.role == "assistant"), default=None)
@@ -65,22 +72,34 @@ def transcript(conversation: Sequence[Turn]) -> str:
     return "\n\n".join([*system, "\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in said)]).strip()
 
 
+def _is_system(item: dict[str, object]) -> bool:
+    return any(_ROLES.get(str(item.get(key)).casefold()) == "system" for key in _WHO if key in item)
+
+
 def _turn(item: object) -> Turn | None:
     if not isinstance(item, dict):
         return None
-    who = next((item[key] for key in _WHO if isinstance(item.get(key), str)), None)
+    for key in _WHO:
+        if isinstance(who := item.get(key), str):
+            break
+    else:
+        return None
     what = next((key for key in _WHAT if key in item), None)
-    calls = any(item.get(key) for key in _CALLS)
-    if who is None or (what is None and not calls):
+    calls = bool(item.get("tool_calls") or item.get("function_call"))
+    if what is None and not calls:
         return None
     text, more = _text(item[what] if what else None)
-    return Turn(_ROLES.get(who.casefold(), who), text, calls, item.get("weight") not in (0, "0"), more)
+    return Turn(
+        _ROLES.get(who) or _ROLES.get(who.casefold(), who), text, calls, item.get("weight") not in (0, "0"), more
+    )
 
 
 def _text(content: object) -> tuple[str, bool]:
     """The text of a turn, and whether it holds anything else; of content given in parts, the text parts."""
+    if isinstance(content, str):
+        return content.strip(), False
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         texts = [part for part in parts if isinstance(part, str)]
         return "\n".join(texts).strip(), len(texts) < len(parts)
-    return (content.strip(), False) if isinstance(content, str) else ("", content is not None)
+    return "", content is not None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
-from advisor.tasks.dialogue import Turn, transcript, turns
+from advisor.tasks.dialogue import Turn, system_text, transcript, turns
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Record
 from advisor.tasks.importing.lines import SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
 from advisor.tasks.jsonfile import type_name
 
-ROLES = ("system", "user", "assistant", "tool")
+ROLES = frozenset(("system", "user", "assistant", "tool"))
 
 
 class _Chat(RowFormat):
@@ -33,8 +32,7 @@ class _Chat(RowFormat):
         """A system text that is the same in all conversations is the task's instruction."""
         same: str | None = None
         for row in self.peeked():
-            conversation = turns(self.raw(row.values)) or ()
-            system = "\n\n".join(_system(row.values, conversation))
+            system = "\n\n".join([*_own_system(row.values), *filter(None, (system_text(self.raw(row.values)),))])
             if not system or (same is not None and system != same):
                 return
             same = system
@@ -77,7 +75,7 @@ class _Chat(RowFormat):
             if isinstance(value, list):
                 raise NoRecord("a turn is no object with a role and a text", hint)
             raise NoRecord(f"the conversation is {type_name(value)}, not a list of turns", hint)
-        if any(turn.role not in ROLES for turn in conversation):
+        if not {turn.role for turn in conversation} <= ROLES:
             raise NoRecord("a role is none of system, user, assistant and tool", f"rename it: {self.turn}")
         if any(turn.more and turn.role in ("user", "system") for turn in conversation):
             raise NoRecord(
@@ -115,7 +113,7 @@ class _Chat(RowFormat):
         """The turns with words, without those of tools."""
         if any(turn.role == "tool" or turn.calls for turn in history):
             self.tell("calls of tools are left out, and what tools gave", row.place)
-        kept = [replace(turn, calls=False) for turn in history if turn.role != "tool" and turn.text]
+        kept = [turn for turn in history if turn.role != "tool" and turn.text]
         if any(first.role == second.role == "user" for first, second in pairwise(kept)):
             self.tell("two turns of the user follow each other", row.place)
         return kept
@@ -169,6 +167,10 @@ def _in_turns(values: Mapping[str, object]) -> bool:
 
 def _system(values: Mapping[str, object], conversation: Sequence[Turn]) -> list[str]:
     """The system texts of a conversation."""
+    return _own_system(values) + [turn.text for turn in conversation if turn.role == "system" and turn.text]
+
+
+def _own_system(values: Mapping[str, object]) -> list[str]:
+    """The system text that stands in a column of its own."""
     column = values.get("system")
-    own = [column.strip()] if isinstance(column, str) and column.strip() else []
-    return own + [turn.text for turn in conversation if turn.role == "system" and turn.text]
+    return [column.strip()] if isinstance(column, str) and column.strip() else []
