@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.intake import Bound
+from advisor.tasks.examples import compact
 from advisor.tasks.faults import FaultLog, quoted
 from advisor.tasks.jsonfile import FileRow
 from advisor.tasks.textfile import BOUNDS, read_text
@@ -118,8 +118,3 @@ def loose(tags: Sequence[str]) -> bool:
             return True
         before = tag
     return False
-
-
-def compact(value: object) -> str:
-    """A value as JSON text in the form of targets."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

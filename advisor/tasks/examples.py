@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 from advisor.tasks import dialogue
 from advisor.tasks.answers import acceptable, listed_in_a_cell
 from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
-from advisor.tasks.conll import compact
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
@@ -291,3 +291,8 @@ class _Reader:
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
 
         self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
+
+
+def compact(value: object) -> str:
+    """A JSON value as text, without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

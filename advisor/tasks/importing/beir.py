@@ -25,11 +25,13 @@ class _Judgements:
 
     Attributes:
         bad: lines that are no judgement.
+        documents: all that are relevant for any query.
         places: of each query's first judgement.
     """
 
     def __init__(self, files: Sequence[tuple[Path, str]]) -> None:
         self.bad: list[Unread] = []
+        self.documents: set[str] = set()
         self.places: dict[str, Place] = {}
         self._relevant: dict[str, dict[str, list[tuple[float, str]]]] = {}
         for path, split in files:
@@ -56,6 +58,7 @@ class _Judgements:
         self.places.setdefault(cells[0], place)
         if float(cells[2]) > 0:
             by_split = self._relevant.setdefault(cells[0], {})
+            self.documents.add(cells[1])
             by_split.setdefault(split, []).append((float(cells[2]), cells[1]))
 
 
@@ -63,7 +66,7 @@ class Beir(RowFormat):
     """A corpus, queries and judgements; the answers from the queries' metadata, or the titles of what is relevant."""
 
     name = "beir"
-    called = "BEIR folder"
+    called = "a BEIR folder"
     examples_of = "corpus.jsonl, queries.jsonl, qrels/test.tsv"
     kind: Kind | None = "qa"
 
@@ -76,7 +79,6 @@ class Beir(RowFormat):
         self._queries = queries
         self.judged = _Judgements([])
         self._titles: dict[str, str] = {}
-        self._documents: set[int] = set()
         self._used: set[str] = set()
         self._answers: tuple[str, ...] = ()
         self._key = ""
@@ -133,13 +135,10 @@ class Beir(RowFormat):
         if row.place.file == self._queries.name:
             yield self._example(row, identity)
             return
-        if hash(identity) in self._documents:
-            raise NoRecord("the document's id is that of an earlier one", "give each document an id of its own")
         text = text_of(row.values, "text", "write the document's text, or leave it out")
-        self._documents.add(hash(identity))
         title = plain(row.values.get("title"))
         title = title if isinstance(title, str) else ""
-        if self.asked.target == TITLE and title:
+        if self.asked.target == TITLE and title and identity in self.judged.documents:
             self._titles[identity] = title
         yield Record("documents", {"id": identity, "title": title, "text": text}, row.place)
 
@@ -167,15 +166,10 @@ class Beir(RowFormat):
         split = next(split for split in (*_SPLITS, *judged) if split in judged)
         if len(judged) > 1:
             self.tell("a query is judged in several splits: it goes to the first of test, dev, train", row.place)
-        evidence = [name for name in judged[split] if hash(name) in self._documents]
-        if len(evidence) < len(judged[split]):
-            self.tell("evidence names a document that is not in the corpus, and is left out", row.place)
-        if not evidence:
-            raise NoRecord("the query's evidence names no document of the corpus", "mend qrels, or add the document")
         values = {**_flat(row.values), "id": query}
         text = text_of(values, "text", "write the question")
-        answers = self._targets(values, evidence)
-        return self.example(SourceRow(values, row.place, split), text, answers, evidence=evidence)
+        answers = self._targets(values, judged[split])
+        return self.example(SourceRow(values, row.place, split), text, answers, evidence=judged[split])
 
     def _targets(self, values: Mapping[str, object], evidence: Sequence[str]) -> list[str]:
         if self.asked.target == TITLE:

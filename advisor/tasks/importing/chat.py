@@ -123,7 +123,7 @@ class OpenAIChat(_Chat):
     """OpenAI's fine-tuning files: `messages`; and `prompt` with `completion` as lists of turns."""
 
     name = "openai"
-    called = "OpenAI chat file"
+    called = "an OpenAI chat file"
     turn = '{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
     examples_of = turn
 
@@ -145,7 +145,7 @@ class ShareGPT(_Chat):
     """ShareGPT's files: `conversations`, with `from` and `value`; `system` may stand in a column of its own."""
 
     name = "sharegpt"
-    called = "ShareGPT file"
+    called = "a ShareGPT file"
     turn = '{"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}'
     examples_of = turn
     _KEYS = ("conversations", "conversation")

@@ -32,7 +32,7 @@ class Hub(Format):
     """
 
     name = "hub"
-    called = "data set of the hub"
+    called = "a data set of the hub"
     examples_of = "hf:squad, hf:glue/sst2, hf:org/name/config:train, or a folder of save_to_disk"
 
     def __init__(self, inner: RowFormat, rows: _HubRows) -> None:
@@ -81,7 +81,7 @@ class ColumnRows(RowFormat):
     """Rows read by columns: those named, else the one of labels and the texts, else those with the usual names."""
 
     name = "columns"
-    called = "set read by its columns"
+    called = "a set read by its columns"
 
     def __init__(self, rows: _HubRows, asked: Asked, name: str) -> None:
         super().__init__(rows, asked, name)

@@ -75,7 +75,8 @@ class DataFiles:
 def data_files(source: Source, endings: tuple[str, ...] = ()) -> DataFiles | None:
     """The files of a source that may hold rows; None where there are none.
 
-    A file is itself, with the split that the user told. In a folder each file's name tells its split, where it does.
+    A file is itself, with the split that the user told. In a folder the names of files tell their splits; where one
+    tells it, those that do not are not read.
     """
     endings = endings or tuple(READERS)
     path = source.path
@@ -84,7 +85,9 @@ def data_files(source: Source, endings: tuple[str, ...] = ()) -> DataFiles | Non
     if not path.is_dir():
         return DataFiles(((path, source.split),)) if _ending(path) in endings and path.is_file() else None
     inside = sorted(file for file in path.iterdir() if _ending(file) in endings and file.is_file())
-    return DataFiles(tuple((file, source.split or split_of(file.name)) for file in inside)) if inside else None
+    named = [(file, split) for file in inside if (split := split_of(file.name))]
+    files = named or [(file, "") for file in inside]
+    return DataFiles(tuple((file, source.split or split) for file, split in files)) if files else None
 
 
 def split_of(name: str) -> str:
@@ -248,6 +251,14 @@ def _is_lines(file: IO[bytes]) -> bool:
 
 
 def _delimited(path: Path) -> Iterator[Read]:
+    try:
+        yield from _cells(path)
+    except csv.Error as error:
+        hint = 'put cells with line breaks or quotes in double quotes, and double the quotes in them: "5"" pipe"'
+        raise fault(path, None, f"not a valid table: {error}", hint) from None
+
+
+def _cells(path: Path) -> Iterator[Read]:
     """Delimited text with a header; the separator is the sign that the header holds most often."""
     bad: list[Unread] = []
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.tasks.answers import listed_in_a_cell
 from advisor.tasks.columns import ALIASES
-from advisor.tasks.conll import compact
+from advisor.tasks.examples import compact
 from advisor.tasks.faults import listed
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.importing.contract import Asked, Record
@@ -64,7 +64,7 @@ class MultiLabel(RowFormat):
     """Texts with several labels: the target is a JSON object `{"labels": [...]}`; with one label each, the label."""
 
     name = "multilabel"
-    called = "set with several labels a row"
+    called = "a set with several labels a row"
     examples_of = '{"text": "...", "labels": ["a", "b"]}; a cell a;b; or one column of 0 and 1 for each label'
 
     def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
@@ -131,19 +131,26 @@ def _layout(first: Sequence[Mapping[str, object]], asked: Asked) -> LabelLayout 
     if asked.target and not column:
         return None
     values = [row.get(column) for row in first] if column else []
+    if not told and not asked.target and _has_answers(names, (column,)):
+        return None
     is_list = sum(_is_labels(value) for value in values) > len(values) / 2
     sign = "" if is_list else _joined_by([value for value in values if isinstance(value, str)])
     if column and (is_list or sign or told):
         inputs = asked.inputs or _text_column(first, names, {column})
         return LabelLayout(inputs, column, sign) if inputs else None
-    answers = {"target", *ALIASES["target"]}
     if asked.target:
         return None
     truths = tuple(name for name in names if _is_truths([row.get(name) for row in first]) and name not in asked.inputs)
-    if not told and any(name.casefold() in answers and name not in truths for name in names):
-        return None  # the columns of 0 and 1 say something else of the rows
+    if not told and _has_answers(names, truths):
+        return None
     inputs = asked.inputs or _text_column(first, names, set(truths))
     return LabelLayout(inputs, truths=truths) if len(truths) > 1 and inputs and (len(first) > 1 or told) else None
+
+
+def _has_answers(names: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether a column with the name of an answer stands beside the labels, which then say something else of rows."""
+    answers = {"target", *ALIASES["target"]}
+    return any(name.casefold() in answers and name not in labels for name in names)
 
 
 def _is_labels(value: object) -> bool:

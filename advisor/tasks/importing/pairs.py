@@ -23,7 +23,7 @@ class Alpaca(RowFormat):
     """Alpaca's files: instruction, input, output; `system` and `history` as LLaMA-Factory writes them."""
 
     name = "alpaca"
-    called = "Alpaca file"
+    called = "an Alpaca file"
     examples_of = '{"instruction": "...", "input": "...", "output": "..."}'
 
     @classmethod
@@ -77,7 +77,7 @@ class PromptCompletion(RowFormat):
     """Prompts and completions, as OpenAI's older fine-tuning files have them."""
 
     name = "completion"
-    called = "file of prompts and completions"
+    called = "a file of prompts and completions"
     examples_of = '{"prompt": "...", "completion": "..."}'
     _ENDS: ClassVar = {"prompt": _END_OF_PROMPT, "completion": _END_OF_COMPLETION}
 

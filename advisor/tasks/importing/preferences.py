@@ -22,7 +22,7 @@ class Preferences(RowFormat):
     """Chosen and rejected answers: texts, lists of turns, whole transcripts, or answers with scores."""
 
     name = "preferences"
-    called = "preference set"
+    called = "a preference set"
     examples_of = '{"prompt": "...", "chosen": "...", "rejected": "..."}'
 
     @classmethod

@@ -46,7 +46,6 @@ class RowFormat(Format):
         self._rows = rows
         self._name = name
         self._log = FaultLog()
-        self._ids: set[tuple[str, int]] = set()
         self._told: dict[str, tuple[int, Place]] = {}
 
     @classmethod
@@ -64,7 +63,7 @@ class RowFormat(Format):
             return cls(rows, asked, str(source.path))
         if not asked.format:
             return None
-        what = f"is no {cls.called}: its first rows hold none of it"
+        what = f"is not {cls.called}: its first rows hold none of it"
         raise Faults([Fault(str(source.path), None, what, f"leave --format out, or write it so: {cls.examples_of}")])
 
     @classmethod
@@ -132,15 +131,10 @@ class RowFormat(Format):
         values |= {key: value for key, value in more.items() if value}
         return Record("examples", values | self._marks(row), row.place, row.split)
 
-    def _identity(self, row: SourceRow) -> dict[str, object]:
+    @staticmethod
+    def _identity(row: SourceRow) -> dict[str, object]:
         identity = plain(row.values.get("id"))
-        if not isinstance(identity, str) or is_blank(identity):
-            return {}
-        key = (row.split, hash(identity))
-        if key in self._ids:
-            raise NoRecord("its id is that of an earlier row", "give each row an id of its own, or leave ids out")
-        self._ids.add(key)
-        return {"id": identity}
+        return {"id": identity} if isinstance(identity, str) and not is_blank(identity) else {}
 
     def _marks(self, row: SourceRow) -> dict[str, object]:
         """Group and time, where there are columns of them."""

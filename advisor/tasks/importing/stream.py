@@ -85,7 +85,8 @@ class JsonStream:
                 _, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
                 if not self._goes_on(error):
-                    raise
+                    self._move(min(error.pos, len(self._text)))
+                    raise ValueError(error.msg) from None
             except RecursionError:
                 raise ValueError("nested too deeply") from None
             if end and (end < len(self._text) or self._ended):  # a number may go on behind what was read

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from advisor.tasks.conll import CONLL_ENDINGS, OUTSIDE, TOKEN_HINT, compact, entities, is_tag, loose, sentences
+from advisor.tasks.conll import CONLL_ENDINGS, OUTSIDE, TOKEN_HINT, entities, is_tag, loose, sentences
+from advisor.tasks.examples import compact
 from advisor.tasks.faults import Faults, listed
+from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Asked, Record, Source
 from advisor.tasks.importing.lines import DataFiles, Read, RowSource, SourceRow, Unread, data_files, numbered_lines
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
@@ -25,7 +27,7 @@ class TaggedRows(RowFormat):
     """Rows with lists of tokens and of their tags: what is tagged becomes a JSON object of texts by type."""
 
     name = "tags"
-    called = "set of tagged tokens"
+    called = "a set of tagged tokens"
     examples_of = '{"tokens": ["in", "Oslo"], "ner_tags": ["O", "B-city"]}'
     kind: Kind | None = "extraction"
 
@@ -46,7 +48,7 @@ class TaggedRows(RowFormat):
         tags = [names.get(tag, tag) for tag in tags]
         if len(tokens) != len(tags):
             raise NoRecord(f'"tokens" and "{key}" have not the same length', "give each token one tag")
-        if not tokens:
+        if is_blank("".join(tokens)):
             raise NoRecord("the sentence has no tokens", "leave the row out")
         if any(tag.lstrip("-").isdigit() for tag in tags):
             raise NoRecord(
@@ -76,7 +78,7 @@ class Conll(TaggedRows):
     """Text files with one token a line, its tag last, and an empty line after each sentence."""
 
     name = "conll"
-    called = "CoNLL or BIO file"
+    called = "a CoNLL or BIO file"
     examples_of = ".conll, .bio, .iob, .txt: Oslo B-city"
     endings = (*CONLL_ENDINGS, ".txt")
 

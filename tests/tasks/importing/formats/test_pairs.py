@@ -187,7 +187,7 @@ def test_faults_of_preferences(file: File, bring: Bring, seen: str) -> None:
 
 def test_a_format_that_is_asked_for_and_not_there_is_a_fault(file: File, bring: Bring) -> None:
     path = file("a.jsonl", [{"text": "a", "label": "b"}])
-    with pytest.raises(Faults, match="is no preference set: its first rows hold none of it"):
+    with pytest.raises(Faults, match="is not a preference set: its first rows hold none of it"):
         bring(path, format="preferences")
 
 

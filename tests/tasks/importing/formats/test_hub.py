@@ -16,7 +16,7 @@ from advisor.errors import UserError
 datasets = pytest.importorskip("datasets")
 
 Bring = Callable[..., Any]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

@@ -31,14 +31,15 @@ ONE, TWO = asked("a", "shelf 1", "on shelf 1", "shelf 1", is_impossible=False), 
 def test_nested_squad(file: File, bring: Bring) -> None:
     found = bring(file("s.json", squad(ONE, TWO)))
     assert (found.format.name, found.format.kind) == ("squad", "qa")
-    assert found.documents == [{"id": "p1", "title": "The Store", "text": "Box 1 is on shelf 1."}]
+    ((passage,),) = (found.documents,)
+    assert (passage["title"], passage["text"]) == ("The Store", "Box 1 is on shelf 1.")
     assert found.examples == [
         {
             "id": "a",
             "input": "a?",
             "target": "shelf 1",
             "targets": ["shelf 1", "on shelf 1"],
-            "evidence": ["p1"],
+            "evidence": [passage["id"]],
         },
         {"id": "b", "input": "b?", "target": "unanswerable"},
     ]
@@ -60,7 +61,7 @@ def test_flat_squad(file: File, bring: Bring) -> None:
     rows = [row | {"answers": {"text": ["red"], "answer_start": [6]}}, row | {"id": "b", "answers": {"text": []}}]
     found = bring(file("s.jsonl", rows))
     assert found.pairs == [("Which?", "red"), ("Which?", "unanswerable")]
-    assert [example.get("evidence") for example in found.examples] == [["p1"], None]
+    assert [example.get("evidence") for example in found.examples] == [[found.documents[0]["id"]], None]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,6 @@ def test_flat_squad(file: File, bring: Bring) -> None:
         (asked("c", "x", is_impossible="perhaps"), '"is_impossible" is neither true nor false'),
         (asked("c", "x") | {"question": None}, '"question" is null'),
         (asked("c", {"a": 1}), '"answers" is an object, no list of texts'),
-        (asked("a", "shelf 1"), "its id is that of an earlier row"),
     ],
 )
 def test_faults_of_squad(file: File, bring: Bring, question: dict[str, object], seen: str) -> None:
@@ -136,7 +136,12 @@ def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bri
     assert "--target KEY (there are: topic, metadata)" in caught.value.hint
     assert "--target title" in caught.value.hint
     assert bring(folder, target="topic").pairs == [("Which?", "colour")]
+    with (folder / "qrels" / "test.tsv").open("a") as more:
+        more.write("q2\td9\t1\n")
+    with (folder / "queries.jsonl").open("a") as more:
+        more.write('{"_id": "q2", "text": "And?"}\n')
     titled = bring(folder, target="title")
+    assert "no relevant document has a title" in titled.dropped["queries.jsonl:2"]
     assert titled.pairs == [("Which?", "Blue")]
     assert titled.splits == [""]
     assert "it is to be split" in titled.notes
@@ -151,29 +156,24 @@ def test_faults_of_beir(file: File, bring: Bring) -> None:
         QUERY | {"_id": "q3"},
         QUERY | {"_id": "q4", "metadata": {}},
         {"text": "no id"},
-        QUERY,
         QUERY | {"_id": "q5", "text": None},
     ]
     qrels = HEAD + "q1\td1\t1\nq1\td9\t1\nq2\td9\t1\nq4\td1\t1\nq5\td1\t1\nq6\td1\t1\nbroken\nq7\td1\tmuch\n"
     folder = beir(file, queries, qrels)
     with (folder / "corpus.jsonl").open("a") as corpus:
-        corpus.write(json.dumps({"_id": "d1", "text": "again"}) + "\n" + json.dumps({"_id": "d3", "text": ""}) + "\n")
+        corpus.write(json.dumps({"_id": "d3", "text": ""}) + "\n")
     found = bring(folder)
-    assert found.pairs == [("Which?", "red")]
+    assert [example["evidence"] for example in found.examples] == [["d1", "d9"], ["d9"]]
     dropped = {place: why.split(" (")[0] for place, why in found.dropped.items()}
     assert dropped == {
-        "corpus.jsonl:3": "the document's id is that of an earlier one",
-        "corpus.jsonl:4": '"text" is empty',
+        "corpus.jsonl:3": '"text" is empty',
         "qrels/test.tsv:8": "the line is no judgement",
         "qrels/test.tsv:9": "the line is no judgement",
-        "queries.jsonl:2": "the query's evidence names no document of the corpus",
         "queries.jsonl:3": "no document is judged relevant for the query",
         "queries.jsonl:4": '"answer" is missing',
         "queries.jsonl:5": '"_id" is missing',
-        "queries.jsonl:6": "its id is that of an earlier row",
-        "queries.jsonl:7": '"text" is null',
+        "queries.jsonl:6": '"text" is null',
     }
-    assert "evidence names a document that is not in the corpus, and is left out (3 rows" in found.notes
     assert "1 queries in qrels are not in queries.jsonl (first qrels/test.tsv:7)" in found.notes
 
 
