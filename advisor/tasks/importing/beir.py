@@ -156,7 +156,9 @@ class Beir(RowFormat):
             self.notes.append(f"there is one file of judgements, qrels/{self._files[0][0].name}: it is to be split")
         lost = [place for query, place in self.judged.places.items() if query not in self._used]
         if lost:
-            self.notes.append(f"{len(lost):,} queries in qrels are not in {self._queries.name} (first {lost[0]})")
+            self.notes.append(
+                f"qrels name queries that are not in {self._queries.name} ({len(lost):,}, first {lost[0]})"
+            )
 
     def _example(self, row: SourceRow, query: str) -> Record:
         judged = self.judged.of(query)

@@ -130,7 +130,7 @@ class OpenAIChat(_Chat):
     @classmethod
     def fits_row(cls, values: Mapping[str, object]) -> bool:
         """Whether a row holds messages."""
-        return ("messages" in values and not {"chosen", "rejected"} & set(values)) or _in_turns(values)
+        return (_are_turns(values.get("messages")) and not {"chosen", "rejected"} & set(values)) or _in_turns(values)
 
     @classmethod
     def raw(cls, values: Mapping[str, object]) -> object:
@@ -153,12 +153,17 @@ class ShareGPT(_Chat):
     @classmethod
     def fits_row(cls, values: Mapping[str, object]) -> bool:
         """Whether a row holds conversations."""
-        return any(isinstance(values.get(key), list | str) for key in cls._KEYS) and "chosen" not in values
+        return any(_are_turns(values.get(key)) for key in cls._KEYS) and "chosen" not in values
 
     @classmethod
     def raw(cls, values: Mapping[str, object]) -> object:
         """The list of turns."""
         return next((values[key] for key in cls._KEYS if key in values), None)
+
+
+def _are_turns(value: object) -> bool:
+    """Whether a value is a list of turns, or its JSON text."""
+    return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("[{"))
 
 
 def _in_turns(values: Mapping[str, object]) -> bool:

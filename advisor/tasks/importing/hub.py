@@ -38,6 +38,7 @@ class Hub(Format):
     def __init__(self, inner: RowFormat, rows: _HubRows) -> None:
         super().__init__()
         self._inner, self._rows = inner, rows
+        self.columns: dict[str, str] = {}
         self.kind, self.instruction = inner.kind, inner.instruction
 
     @classmethod
@@ -74,6 +75,7 @@ class Hub(Format):
             self.kind, self.instruction = self._inner.kind, self._inner.instruction
             yield found
         self.kind, self.instruction = self._inner.kind, self._inner.instruction
+        self.columns = self._inner.columns
         self.notes += [*self._rows.notes, *self._inner.notes]
 
 
@@ -115,6 +117,7 @@ class ColumnRows(RowFormat):
 
     def finish(self) -> None:
         """Say which columns are read."""
+        self.columns = {"input": ", ".join(self._inputs), "target": self._target}
         self.notes.append(f"input: {listed(self._inputs)}; target: {self._target}")
 
 

@@ -109,6 +109,8 @@ class MultiLabel(RowFormat):
 
     def finish(self) -> None:
         """Say what the task is."""
+        layout = self._layout
+        self.columns = {"input": ", ".join(layout.inputs), "target": layout.column or ", ".join(layout.truths)}
         names = listed(sorted(self._known), 100)
         if self.kind == "extraction":
             self.notes.append(

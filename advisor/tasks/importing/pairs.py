@@ -56,6 +56,7 @@ class Alpaca(RowFormat):
 
     def finish(self) -> None:
         """Say how rows are read."""
+        self.columns = {"input": "input" if self.instruction else "instruction, input", "target": "output"}
         if self.instruction and self.asked.instruction:
             self.notes.append("the instruction, the same in all rows, is left out for the one given")
         elif self.instruction:
@@ -117,6 +118,7 @@ class PromptCompletion(RowFormat):
 
     def finish(self) -> None:
         """Say which separators were taken away."""
+        self.columns = {"input": "prompt", "target": "completion"}
         for key, cut in self._cut.items():
             if cut.strip():
                 self.notes.append(f"{cut!r}, with which every {key} ends, is taken away")

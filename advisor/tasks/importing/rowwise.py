@@ -43,6 +43,7 @@ class RowFormat(Format):
     def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
         super().__init__()
         self.asked = asked
+        self.columns: dict[str, str] = {}
         self._rows = rows
         self._name = name
         self._log = FaultLog()

@@ -69,9 +69,11 @@ class Squad(RowFormat):
 
     def finish(self) -> None:
         """Say what became of passages and of questions without an answer."""
-        self.notes.append(f"{len(self._passages):,} different passages are the documents; each question names its own")
+        self.notes.append(
+            f"the passages are the documents ({len(self._passages):,} different ones); each question names its own"
+        )
         if self._unanswerable:
-            self.notes.append(f'{self._unanswerable:,} questions without an answer have the target "{UNANSWERABLE}"')
+            self.notes.append(f'questions without an answer ({self._unanswerable:,}) have the target "{UNANSWERABLE}"')
         self.instruction = "Answer the question with a short phrase."
         if self._unanswerable:
             self.instruction += f" If it cannot be answered, answer: {UNANSWERABLE}."

@@ -37,9 +37,10 @@ class Imported:
 
 
 def opened(path: Path | None, name: str = "", split: str = "", **asked: Any) -> Format | None:
-    """The first format that recognises a source."""
+    """The first format that recognises a source; tables, which come last, are another file's matter."""
     source = Source(name or str(path), path, split, Asked(**asked))
-    return next((found for kind in FORMATS if (found := kind.recognise(source))), None)
+    kinds = (kind for kind in FORMATS if kind.name != "table")
+    return next((found for kind in kinds if (found := kind.recognise(source))), None)
 
 
 @pytest.fixture

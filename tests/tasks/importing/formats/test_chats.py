@@ -193,6 +193,11 @@ def test_sharegpt(file: File, bring: Bring) -> None:
     assert "no turn of the assistant" in found.dropped["s.json:2"]
 
 
+def test_a_column_of_names_is_no_conversation(file: File, bring: Bring) -> None:
+    with pytest.raises(AssertionError, match="no format recognises it"):
+        bring(file("t.csv", "text,label,conversation\na,b,c1\n"))
+
+
 def test_turns_in_prompt_and_completion(file: File, bring: Bring) -> None:
     found = bring(file("t.jsonl", [{"prompt": [SYSTEM, USER], "completion": [BOT]}]))
     assert (found.format.instruction, found.pairs) == ("S", [("U", "A")])

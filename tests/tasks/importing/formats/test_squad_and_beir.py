@@ -44,7 +44,7 @@ def test_nested_squad(file: File, bring: Bring) -> None:
         {"id": "b", "input": "b?", "target": "unanswerable"},
     ]
     assert "If it cannot be answered, answer: unanswerable." in found.format.instruction
-    assert "1 questions without an answer" in found.notes
+    assert "questions without an answer (1)" in found.notes
 
 
 def test_a_folder_of_squad_has_its_splits_and_its_passages_once(file: File, bring: Bring) -> None:
@@ -174,7 +174,7 @@ def test_faults_of_beir(file: File, bring: Bring) -> None:
         "queries.jsonl:5": '"_id" is missing',
         "queries.jsonl:6": '"text" is null',
     }
-    assert "1 queries in qrels are not in queries.jsonl (first qrels/test.tsv:7)" in found.notes
+    assert "qrels name queries that are not in queries.jsonl (1, first qrels/test.tsv:7)" in found.notes
 
 
 def test_a_folder_that_is_nearly_beirs(file: File, bring: Bring) -> None:
