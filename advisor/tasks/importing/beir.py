@@ -112,7 +112,7 @@ class Beir(RowFormat):
         keys: dict[str, None] = {}
         for row in rows_of(self._queries):
             found = _flat(row.values) if isinstance(row, SourceRow) else {}
-            keys |= dict.fromkeys(key for key in found if key not in ("_id", "id", "text"))
+            keys |= dict.fromkeys(key for key in found if key not in ("_id", "id", "text", "metadata"))
             if any(found.get(key) not in (None, "", []) for key in wanted):
                 self._answers = wanted
                 self._key = next(key for key in wanted if found.get(key) not in (None, "", []))

@@ -71,7 +71,7 @@ class MultiLabel(RowFormat):
         super().__init__(rows, asked, name)
         first = [row.values for row in first_rows(rows, _LOOKED_AT)]
         self._layout = _layout(first, asked) or LabelLayout(())
-        self._known: set[str] = set()
+        self._known: set[str] = set(self._layout.truths)
 
     @classmethod
     def fits(cls, first: Sequence[Mapping[str, object]], asked: Asked) -> bool:

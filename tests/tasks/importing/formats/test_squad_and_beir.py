@@ -133,7 +133,7 @@ def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bri
     with pytest.raises(Faults) as caught:
         bring(folder)
     assert "have no answers, so that only retrieval could be measured" in caught.value.what
-    assert "--target KEY (there are: topic, metadata)" in caught.value.hint
+    assert "--target KEY (there are: topic)" in caught.value.hint
     assert "--target title" in caught.value.hint
     assert bring(folder, target="topic").pairs == [("Which?", "colour")]
     with (folder / "qrels" / "test.tsv").open("a") as more:
