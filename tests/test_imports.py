@@ -85,6 +85,7 @@ HOMES = {
     "langchain_core": ("rag",),
     "openai": ("advisor.models.hosted.client",),
     "langchain_text_splitters": ("rag",),
+    "datasets": ("advisor.tasks.importing.hub",),
     "rich": ("advisor.reporting", "advisor.cli"),
     "py3langid": ("advisor.tasks.language",),
     "genai_prices": ("advisor.verdict.token_prices",),
@@ -111,6 +112,7 @@ HEAVY = (
     "kreuzberg",
     "optuna",
     "openai",
+    "datasets",
 )
 
 

@@ -1,26 +1,43 @@
-"""Reading named entities in CoNLL format: one token a line with its tag last, an empty line after each sentence."""
+"""Named entities in CoNLL format: one token a line with its tag last, an empty line after each sentence."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.intake import Bound
+from advisor.tasks.examples import compact
 from advisor.tasks.faults import FaultLog, quoted
 from advisor.tasks.jsonfile import FileRow
 from advisor.tasks.textfile import BOUNDS, read_text
 
 CONLL_ENDINGS = (".conll", ".bio", ".iob")
+OUTSIDE = "O"
+TOKEN_HINT = 'write "Oslo B-city", or "in O"'
+_TAG = re.compile(r"O|[BIESLU]-\S+")
 
-Token = tuple[str, str]
+
+@dataclass(slots=True)
+class Sentence:
+    """The tokens of one sentence with their tags.
+
+    Attributes:
+        line: of the first token, from 1.
+        bad: lines in it that are no token with a tag, each with its number.
+    """
+
+    line: int
+    tokens: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    bad: list[tuple[int, str]] = field(default_factory=list)
 
 
 def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[FileRow] | None:
-    """Read one row per sentence: `input` is the tokens joined by spaces, `target` the entities as a JSON list.
+    """Read one row per sentence: `input` is the tokens joined by spaces, `target` the entities as in `entities`.
 
-    Tags are `O`, or `B-`, `I-` (and `E-`, `S-`, `L-`, `U-`) before the type; columns between token and tag are not
-    read. An entity is `{"text": ..., "type": ...}`. The row's line is that of the sentence's first token.
+    The row's line is that of the sentence's first token.
 
     Args:
         path: the file.
@@ -34,37 +51,70 @@ def read_conll(path: Path, log: FaultLog, bound: Bound = BOUNDS.table) -> list[F
     if text is None:
         return None
     rows = []
-    for line, tokens in _sentences(path, text, log):
-        target = json.dumps(_entities(tokens), ensure_ascii=False, separators=(",", ":"))
-        rows.append(FileRow(line, {"input": " ".join(token for token, _ in tokens), "target": target}))
+    for sentence in sentences(enumerate(text.split("\n"), 1)):
+        for number, line in sentence.bad:
+            log.add(path, number, f"{quoted(line)} is no token with a tag", TOKEN_HINT)
+        if sentence.tokens:
+            target = compact(entities(sentence.tokens, sentence.tags))
+            rows.append(FileRow(sentence.line, {"input": " ".join(sentence.tokens), "target": target}))
     return rows
 
 
-def _sentences(path: Path, text: str, log: FaultLog) -> Iterator[tuple[int, list[Token]]]:
-    tokens: list[Token] = []
-    begin = 1
-    for number, line in enumerate([*text.split("\n"), ""], 1):
+def sentences(lines: Iterable[tuple[int, str]]) -> Iterator[Sentence]:
+    """The sentences of numbered lines. Columns between token and tag are not read."""
+    found: Sentence | None = None
+    for number, line in lines:
         cells = line.split("\t") if "\t" in line else line.split()
         if not line.strip() or cells[0] == "-DOCSTART-":
-            if tokens:
-                yield begin, tokens
-            tokens, begin = [], number + 1
-        elif len(cells) < 2 or not (cells[-1].strip() == "O" or "-" in cells[-1]):
-            log.add(path, number, f"{quoted(line)} is no token with a tag", 'write "Oslo B-city", or "in O"')
+            if found:
+                yield found
+            found = None
+            continue
+        found = found or Sentence(number)
+        if len(cells) < 2 or not is_tag(cells[-1].strip()):
+            found.bad.append((number, line))
         else:
-            tokens.append((cells[0].strip(), cells[-1].strip()))
+            found.tokens.append(cells[0].strip())
+            found.tags.append(cells[-1].strip())
+    if found:
+        yield found
 
 
-def _entities(tokens: Sequence[Token]) -> list[dict[str, str]]:
+def is_tag(tag: str) -> bool:
+    """Whether a tag is `O`, or `B-`, `I-`, `E-`, `S-`, `L-` or `U-` before a type."""
+    return _TAG.fullmatch(tag) is not None
+
+
+def entities(tokens: Sequence[str], tags: Sequence[str]) -> dict[str, list[str]]:
+    """The entities of a sentence: by each type that occurs the texts, in order, tokens joined by spaces.
+
+    An `I-` that goes on with nothing begins an entity.
+    """
     found: list[tuple[list[str], str]] = []
     inside = ""
-    for token, tag in tokens:
+    for token, tag in zip(tokens, tags, strict=True):
         mark, _, kind = tag.partition("-")
-        if tag == "O":
+        if tag == OUTSIDE:
             inside = ""
-        elif mark in ("I", "E", "L") and inside == kind:
+            continue
+        if mark in ("I", "E", "L") and inside == kind:
             found[-1][0].append(token)
         else:
             found.append(([token], kind))
-        inside = "" if tag == "O" or mark in ("E", "L", "S", "U") else kind
-    return [{"text": " ".join(words), "type": kind} for words, kind in found]
+        inside = "" if mark in ("E", "L", "S", "U") else kind
+    texts: dict[str, list[str]] = {}
+    for words, kind in found:
+        texts.setdefault(kind, []).append(" ".join(words))
+    return texts
+
+
+def loose(tags: Sequence[str]) -> bool:
+    """Whether a tag `I-`, `E-` or `L-` goes on with no entity of its type."""
+    before = OUTSIDE
+    for tag in tags:
+        mark, _, kind = tag.partition("-")
+        goes_on = before != OUTSIDE and before[2:] == kind and before[:1] in ("B", "I")
+        if mark in ("I", "E", "L") and not goes_on:
+            return True
+        before = tag
+    return False

@@ -157,7 +157,7 @@ class _Reader:
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
         if kind == "extraction" and isinstance(value, dict | list):
-            return (_compact(value),)
+            return (compact(value),)
         if kind == "qa" and self._delimited and isinstance(value, str):
             value = listed_in_a_cell(value) or value
         if isinstance(value, str) and not is_blank(value):
@@ -255,7 +255,7 @@ class _Reader:
             if isinstance(item, str) and not is_blank(item):
                 found.append(self._answer(row, "targets", item))
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
-                found.append(_compact(item))
+                found.append(compact(item))
             else:
                 hint = 'write the acceptable answers as texts: "targets": ["...", "..."]'
                 self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
@@ -293,5 +293,6 @@ class _Reader:
         self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
 
 
-def _compact(value: object) -> str:
+def compact(value: object) -> str:
+    """A JSON value as text, without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

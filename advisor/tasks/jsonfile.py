@@ -114,8 +114,8 @@ def _records(value: object, whole: bool) -> list[dict[str, object]] | None:
     if not isinstance(value, dict):
         return None
     data = value.get("data")
-    if _is_nested_squad(data):
-        return list(_questions(data))
+    if isinstance(data, list) and _is_nested_squad(data):
+        return [question for article in data for question in squad_questions(article)]
     lists = list(_lists_in(value).values())
     return lists[0] if whole and len(lists) == 1 else None
 
@@ -129,22 +129,23 @@ def _list(value: object) -> list[dict[str, object]] | None:
     return value if isinstance(value, list) and value and all(isinstance(item, dict) for item in value) else None
 
 
-def _is_nested_squad(data: object) -> bool:
-    return isinstance(data, list) and any(isinstance(item, dict) and "paragraphs" in item for item in data)
+def _is_nested_squad(data: list[object]) -> bool:
+    return any(isinstance(item, dict) and "paragraphs" in item for item in data)
 
 
-def _questions(data: object) -> Iterator[dict[str, object]]:
-    """Yield the questions of SQuAD's nesting (data, paragraphs, qas), each with its passage."""
-    for article in _objects(data):
-        for paragraph in _objects(article.get("paragraphs")):
+def squad_questions(article: object) -> Iterator[dict[str, object]]:
+    """Yield the questions of one article in SQuAD's nesting (paragraphs, qas), each with its passage."""
+    for entry in _objects([article]):
+        for paragraph in _objects(entry.get("paragraphs")):
             for asked in _objects(paragraph.get("qas")):
                 answers = [answer.get("text") for answer in _objects(asked.get("answers"))]
                 yield {
                     "id": asked.get("id"),
-                    "title": article.get("title"),
+                    "title": entry.get("title"),
                     "context": paragraph.get("context"),
                     "question": asked.get("question"),
                     "answers": {"text": answers},
+                    "is_impossible": asked.get("is_impossible"),
                 }
 
 
@@ -178,7 +179,7 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
         value = parse_json(line)
     except json.JSONDecodeError as error:
         what = f"not valid JSON: {error.msg} at column {error.colno}"
-        log.add(path, number, what, _json_hint(line, example))
+        log.add(path, number, what, json_hint(line, example))
     except ValueError as error:
         log.add(path, number, f"not valid JSON: {error}", f"every line is one JSON object, e.g. {example}")
     else:
@@ -189,7 +190,8 @@ def _object(path: Path, number: int, line: str, log: FaultLog, example: str) -> 
     return None
 
 
-def _json_hint(line: str, example: str) -> str:
+def json_hint(line: str, example: str) -> str:
+    """What is likely to mend a line that is no JSON object."""
     if line.rstrip().endswith(","):
         return "take away the comma at the end of the line; lines of JSON are not joined by commas"
     if line.lstrip().startswith("{'"):
