@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advisor.tasks import dialogue
 from advisor.tasks.answers import acceptable, listed_in_a_cell
-from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
+from advisor.tasks.columns import ALIASES, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
@@ -112,25 +112,14 @@ class _Reader:
         return identity
 
     def _input(self, row: FileRow) -> str:
-        parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
+        parts = {key: text_in(row.values.get(key)) for key in self._columns.inputs}
         found = {key: text for key, text in parts.items() if text and not is_blank(text)}
         bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
         if bad or not found:
             key = bad or self._columns.input
             self._bad(row, key, "input", row.values.get(key), "write what the model is given, or take the line away")
             return ""
-        if len(self._columns.inputs) == 1:
-            return next(iter(found.values()))
-        if self._columns.inputs == ALPACA:
-            return "\n\n".join(found.values())
-        return "\n".join(f"{key}: {text}" for key, text in found.items())
-
-    def _part(self, value: object) -> str | None:
-        """The text of an input cell; a conversation becomes its transcript."""
-        if isinstance(value, str):
-            return value
-        conversation = dialogue.turns(value)
-        return dialogue.transcript(conversation) if conversation else None
+        return self._columns.joined(found)
 
     def _turns(self, row: FileRow) -> tuple[str, tuple[str, ...]]:
         """Input and answer of a conversation: the text before the assistant's last turn, and that turn."""
@@ -157,7 +146,7 @@ class _Reader:
         key, kind = self._columns.target, self._rules.kind
         value = row.values.get(key)
         if kind == "extraction" and isinstance(value, dict | list):
-            return (_compact(value),)
+            return (compact(value),)
         if kind == "qa" and self._delimited and isinstance(value, str):
             value = listed_in_a_cell(value) or value
         if isinstance(value, str) and not is_blank(value):
@@ -255,7 +244,7 @@ class _Reader:
             if isinstance(item, str) and not is_blank(item):
                 found.append(self._answer(row, "targets", item))
             elif isinstance(item, dict | list) and self._rules.kind == "extraction":
-                found.append(_compact(item))
+                found.append(compact(item))
             else:
                 hint = 'write the acceptable answers as texts: "targets": ["...", "..."]'
                 self._add(row, f'"targets" holds {quoted(item)}, not a text with an answer', hint)
@@ -293,5 +282,14 @@ class _Reader:
         self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
 
 
-def _compact(value: object) -> str:
+def text_in(value: object) -> str | None:
+    """The text of an input cell; a conversation becomes its transcript, and other values None."""
+    if isinstance(value, str):
+        return value
+    conversation = dialogue.turns(value)
+    return dialogue.transcript(conversation) if conversation else None
+
+
+def compact(value: object) -> str:
+    """A JSON value as text, without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
