@@ -70,7 +70,7 @@ class Columns:
         return self.inputs == (self.target,)
 
     def joined(self, found: Mapping[str, str]) -> str:
-        """The input of the texts of its columns: those that are there, in order, each with its name if there are more."""
+        """The input, of the texts that its columns hold: each with its name, where there are several columns."""
         if len(self.inputs) == 1:
             return next(iter(found.values()))
         if self.inputs == ALPACA:

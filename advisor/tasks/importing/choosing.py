@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from advisor.tasks.columns import ALIASES, FEWEST_GROUPS, OPTIONAL, Columns, of_table
-from advisor.tasks.faults import FaultLog, listed, short
+from advisor.tasks.faults import FaultLog, listed, quoted, short
 from advisor.tasks.importing.contract import Asked, Unclear
 from advisor.tasks.importing.headers import looks_like_data
 from advisor.tasks.values import plain
@@ -82,7 +82,7 @@ def choose(asked: Asked, names: Sequence[str], sample: Sequence[Row], path: Path
     left = [name for name in names if name and name not in used and name != split]
     notes = [note for note in log.notes if " is not read" not in note or "belongs to the input" in note]
     if left:
-        notes.append(f"columns that are not read: {listed([f'"{short(name)}"' for name in left], 12)}")
+        notes.append(f"columns that are not read: {listed(map(quoted, left), 12)}")
     return Chosen(found, asked.time, split, tuple(guess.said), tuple(notes))
 
 
@@ -128,7 +128,7 @@ class _Guess:
         return of_table(Columns((), ""), self._names, self._path, log) is not None
 
     def _no_header(self) -> None:
-        first = listed([f'"{short(name, 30)}"' for name in self._names], 4)
+        first = listed([quoted(name, 30) for name in self._names], 4)
         log = FaultLog()
         what = f"the first row looks like data, not like names of columns: {first}"
         hint = "write a line of names above it (question,answer), or say --no-header --input 1 --target 2"

@@ -120,7 +120,8 @@ def assign(marks: Marks, rule: SplitRule, *, stratified: bool, asked: bool) -> A
         dev_rows = _newest(later, times, dev * len(free))[0] if dev else set()
         said += [f"the newest {dev:.0%} before them are dev"] if dev else []
     else:
-        named = [str(label) if stratified else "" for label in marks.labels]
+        names: dict[int, str] = {}
+        named = [names.setdefault(label, str(label)) if stratified else "" for label in marks.labels]
         chosen = _sampled(clusters, marks, named, (test, len(free), f"test:{rule.seed}")) if test else set()
         rest = [cluster for cluster in clusters if cluster[0] not in chosen]
         dev_rows = _sampled(rest, marks, named, (dev, len(free), f"dev:{rule.seed}")) if dev else set()

@@ -93,6 +93,8 @@ class Table(Format):
     def _record(self, row: FileRow) -> Record | Dropped:
         place = Place(self._stream.where, row.line)
         columns, values = self.chosen.columns, row.values
+        text: str | None
+        answer: object
         if columns.in_turns:
             text, answer = _exchange(values.get(columns.target))
         else:

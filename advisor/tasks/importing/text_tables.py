@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -20,6 +21,7 @@ from advisor.tasks.task import Place
 _HEAD = 1 << 18  # characters by which the dialect of a table is told
 _CELL = 1 << 24  # characters of a cell; beyond, a quote was left open
 _AT_ONCE = 1 << 20  # characters of a JSON list that are read at once
+_BETWEEN = re.compile(r"[\s,]*")
 _OBJECT = 1 << 26  # characters of one object of a list
 _LINE = '{"input": "...", "target": "..."}'
 
@@ -125,9 +127,7 @@ class JsonRows(RowStream):
 
     def _items(self, file: TextIO) -> Iterator[FileRow | Dropped]:
         """The objects of one list, read piece by piece; the line is the number of the object."""
-        number = 0
-        for text in self._values(file):
-            number += 1
+        for number, text in enumerate(self._values(file), 1):
             try:
                 value = parse_json(text)
             except ValueError as error:
@@ -140,28 +140,28 @@ class JsonRows(RowStream):
     def _values(self, file: TextIO) -> Iterator[str]:
         """The text of each value of the list."""
         decode = json.JSONDecoder().raw_decode
-        text = file.read(_AT_ONCE).lstrip().removeprefix("[")
+        text = file.read(_AT_ONCE).lstrip()
+        at, number = 1, 0  # behind the bracket
         more = file.read(_AT_ONCE)
-        number = 0
         while True:
-            text = text.lstrip().removeprefix(",").lstrip() if number else text.lstrip()
-            if text.startswith("]"):
+            at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+            if text.startswith("]", at):
                 return
             try:
-                _, end = decode(text)
-                done = bool(more) and end == len(text) and text[end - 1 : end] not in '}]"'
+                _, end = decode(text, at)
+                whole = end < len(text) or not more  # a number may go on
             except (ValueError, RecursionError) as error:
-                done = True
-                if not more or len(text) > _OBJECT:
+                whole = False
+                if not more or len(text) - at > _OBJECT:
                     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                     hint = f"write one list of objects: [{_LINE}, ...]"
                     self.refuse(number + 1, f"not valid JSON: {reason}, in this entry of the list", hint)
-            if done:  # it may go on
-                text, more = text + more, file.read(max(_AT_ONCE, len(text)))
-                continue
-            number += 1
-            yield text[:end]
-            text = text[end:]
+            if whole:
+                number += 1
+                yield text[at:end]
+                at = end
+            else:
+                text, at, more = text[at:] + more, 0, file.read(max(_AT_ONCE, len(text) - at))
 
     def _whole(self) -> Iterator[FileRow | Dropped]:
         """The rows of an object that holds a list, which is read at once."""

@@ -17,7 +17,8 @@ _SLASHED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?:,?[ T]+(.+))?
 _YEAR_FIRST = re.compile(r"(\d{4})[/.](\d{1,2})[/.](\d{1,2})(?:[ T]+(.+))?")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WORDED = re.compile(
-    r"(?:[A-Za-z]+,? )?(?:(\d{1,2})\.? ([A-Za-z]{3,9})\.?,?|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?) (\d{4})(?:,? (.+))?"
+    r"(?:[A-Za-z]+,? )?(?:(\d{1,2})\.? ([A-Za-z]{3,9})\.?,?|([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,?)"
+    r" (\d{4})(?:,? (.+))?"
 )
 _EXCEL = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
 _DAY = 86_400.0
@@ -42,16 +43,14 @@ class Times:
         return len(self._kinds)
 
     def add(self, value: object) -> bool:
-        """Take the time of the next row; False where it cannot be read."""
-        kind, first, second = self._read(str(value).strip()) if value not in (None, "") else (_NOTHING, nan, nan)
+        """Take the time of the next row; False, and nothing is taken, where it cannot be read."""
+        kind, first, second = self._read(str(value).strip()) if value is not None else (_NOTHING, nan, nan)
+        if kind == _NOTHING:
+            return False
         self._kinds.append(kind)
         self._first.append(first)
         self._second.append(second)
-        return kind != _NOTHING
-
-    def skip(self) -> None:
-        """The next row has no time and needs none."""
-        self.add(None)
+        return True
 
     @property
     def undecided(self) -> bool:
@@ -160,7 +159,7 @@ def _scale(counts: list[float], dated: bool) -> tuple[Callable[[float], float], 
             return (lambda value: value * unit), [f"its numbers are read as {name} since 1970"]  # noqa: B023
     if all(_is_compact(value) for value in counts):
         return _compact, ["its numbers are read as dates, such as 20240131"]
-    if 20_000 <= low and high <= 80_000:
+    if low >= 20_000 and high <= 80_000:
         return _excel, ["its numbers are read as Excel's days since 1900"]
     if dated:  # a few cells of a column of dates that Excel shows as numbers
         return (lambda value: _excel(value) if 20_000 <= value <= 80_000 else nan), [

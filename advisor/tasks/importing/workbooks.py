@@ -69,7 +69,7 @@ class SheetRows(RowStream):
             if asked.sheet in titles:
                 return asked.sheet
             raise Unclear(f"{self.path}: there is no sheet {asked.sheet!r}", "sheet", "--sheet", tuple(titles))
-        full = []
+        full: list[str] = []
         for sheet in self._book.worksheets:
             sheet.reset_dimensions()
             if any(filled(row) for row in islice(sheet.iter_rows(values_only=True), _LOOKED_AT)):
