@@ -12,10 +12,10 @@ from advisor.intake import there
 from advisor.tasks.faults import listed, suggestion
 from advisor.tasks.importing.choosing import SPLITS
 from advisor.tasks.importing.contract import Format, Source
-from advisor.tasks.importing.tables import ENDINGS, Table
+from advisor.tasks.importing.tables import ENDINGS, TableFormat
 from advisor.tasks.textfile import near_path
 
-FORMATS: tuple[type[Format], ...] = (Table,)
+FORMATS: tuple[type[Format], ...] = (TableFormat,)
 """In the order in which a source is tried: the most specific first, tables last."""
 _WORD = re.compile(r"[^\W_]+")
 

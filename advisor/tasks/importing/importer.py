@@ -13,12 +13,12 @@ from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
 from advisor.tasks.importing.formats import Opened, opened
-from advisor.tasks.importing.kinds import Answers
+from advisor.tasks.importing.kinds import AnswerForms
 from advisor.tasks.importing.result import Imported, ImportRequest, Shown
 from advisor.tasks.importing.settling import Unfit, settled
 from advisor.tasks.importing.splitting import DEV, PARTS, TEST, Assigned, Marks, SplitRule, assign, digest
 from advisor.tasks.importing.spool import Spool, spool_file
-from advisor.tasks.importing.tallies import Reason, Reasons
+from advisor.tasks.importing.tallies import RowReason, RowTally
 from advisor.tasks.importing.times import Times
 from advisor.tasks.importing.writing import FolderWriter, check_out, folder_writer, toml_table
 from advisor.tasks.loading import load_task
@@ -85,9 +85,9 @@ class _Import:
         self._sources = sources
         self._folder = folder
         self._spool = spool
-        self._answers = Answers()
+        self._answers = AnswerForms()
         self._marks = Marks(Times(request.asked.dates) if request.asked.time else None)
-        self._dropped, self._changed = Reasons(), Reasons()
+        self._dropped, self._changed = RowTally(), RowTally()
         self._documents: set[int] = set()
         self._ids: dict[str, set[int]] = {part: set() for part in PARTS}
         self._again: dict[int, int] = {}  # rows of one id, by it
@@ -296,7 +296,7 @@ def _documents_of(request: ImportRequest) -> Path | None:
     return next((path for path in beside if path.exists()), None)
 
 
-def said(reason: Reason) -> str:
+def said(reason: RowReason) -> str:
     """A reason with its count and the first places, on one line."""
     rows = "1 row" if reason.count == 1 else f"{reason.count:,} rows"
     more = ", ..." if reason.count > len(reason.places) else ""

@@ -29,7 +29,7 @@ _SHARE = 0.9
 _KEYS = 12
 
 
-class Answers:
+class AnswerForms:
     """What the answers of all rows look like; of them only labels are kept, while they are few."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from advisor.intake import there
 from advisor.tasks.importing.contract import Asked, Source
 from advisor.tasks.importing.splitting import SplitRule
-from advisor.tasks.importing.tallies import Reason
+from advisor.tasks.importing.tallies import RowReason
 from advisor.tasks.task import Kind
 
 _AT_ONCE = 1 << 20  # bytes
@@ -102,8 +102,8 @@ class Imported:
     counts: Mapping[str, int]
     labels: int
     notes: tuple[str, ...]
-    dropped: tuple[Reason, ...]
-    changed: tuple[Reason, ...]
+    dropped: tuple[RowReason, ...]
+    changed: tuple[RowReason, ...]
     examples: tuple[Shown, ...]
     sha256: str
     key: str

@@ -36,7 +36,7 @@ _ELSEWHERE = {
 _CHECKED_FROM, _MOST_WRONG = 20, 0.5
 
 
-class Table(Format):
+class TableFormat(Format):
     """One table: CSV and its dialects, JSON, Excel, Parquet or Arrow."""
 
     name: ClassVar[str] = "table"

@@ -11,7 +11,7 @@ _REASONS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class RowReason:
     """Why rows were left out or changed.
 
     Attributes:
@@ -24,7 +24,7 @@ class Reason:
     places: tuple[str, ...]
 
 
-class Reasons:
+class RowTally:
     """Counts by reason; beyond fifty reasons, all further ones are one."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Reasons:
         """All rows that were counted."""
         return sum(self._counts.values())
 
-    def found(self) -> tuple[Reason, ...]:
+    def found(self) -> tuple[RowReason, ...]:
         """The reasons, most frequent first."""
         order = sorted(self._counts, key=lambda why: -self._counts[why])
-        return tuple(Reason(why, self._counts[why], tuple(self._places[why])) for why in order)
+        return tuple(RowReason(why, self._counts[why], tuple(self._places[why])) for why in order)
