@@ -18,6 +18,7 @@ from advisor.tasks.textfile import BOUNDS, read_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 DELIMITED = (".csv", ".tsv")
+_TITLES = 20  # lines above a table
 _LONGEST_CELL = 2**31 - 1
 _TOLD = re.compile(r'"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)  # Excel's line that names the separator
 _PADDED_QUOTE = re.compile(r' +".*"\s*', re.DOTALL)
@@ -127,10 +128,23 @@ def dialect_of(text: str, ending: str, expected: Sequence[str], whole: bool) -> 
         whole: whether it is all of the table; else a cell may be cut.
     """
     told = _TOLD.match(text)
-    body = text[told.end() :] if told else text
+    body = text[told.end() :] if told else _below_titles(text)
     if not whole:  # in a cell that is cut a quote stays open
         body += '"' * (body.count('"') % 2)
     return replace(_read(body, ending, expected, told[1] if told else None).dialect, told=bool(told))
+
+
+def _below_titles(text: str) -> str:
+    """The text from its first line with a separator on; all of it where there is none among the first lines."""
+    rest = text
+    for _ in range(_TITLES):
+        line, end, rest_of_it = rest.partition("\n")
+        if any(separator in line for separator in SEPARATORS):
+            return rest
+        if not end:
+            break
+        rest = rest_of_it
+    return text
 
 
 def records_of(lines: Iterable[str], dialect: Dialect, longest: int = _LONGEST_CELL) -> Iterator[Record]:
