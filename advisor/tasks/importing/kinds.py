@@ -44,7 +44,7 @@ class AnswerForms:
         if isinstance(answer, dict):
             if "text" not in answer:
                 self._json += 1
-                self._keys.update(answer)
+                self._keys.update(answer.keys())
             return
         if isinstance(answer, list):
             objects = bool(answer) and all(isinstance(item, dict) and "text" not in item for item in answer)

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from math import isnan
 
 from advisor.errors import UserError
 from advisor.tasks.importing.times import Times, shown
@@ -115,7 +114,7 @@ def assign(marks: Marks, rule: SplitRule, *, stratified: bool, asked: bool) -> A
     if rule.by_time and test:
         times, how = _times_of(marks)
         chosen, span = _newest(clusters, times, test * len(free))
-        said.append(f"the newest {test:.0%} are the test, from {span} on" + (f"; {how}" if how else ""))
+        said.append(f"the newest {test:.0%} are the test, from {span}" + (f"; {how}" if how else ""))
         later = [cluster for cluster in clusters if cluster[0] not in chosen]
         dev_rows = _newest(later, times, dev * len(free))[0] if dev else set()
         said += [f"the newest {dev:.0%} before them are dev"] if dev else []
@@ -191,24 +190,24 @@ def _sampled(
 
 
 def _newest(clusters: Sequence[tuple[int, ...]], times: array[float], wanted: float) -> tuple[set[int], str]:
-    """The rows of the newest clusters, by the oldest row of each, so that no test row is older than the cut; rows of
-    one time are on one side. Also the time of the cut."""
-    oldest: defaultdict[float, list[tuple[int, ...]]] = defaultdict(list)
-    for cluster in clusters:
-        known = [times[at] for at in cluster if not isnan(times[at])]
-        if known:
-            oldest[min(known)].append(cluster)
-    moments = sorted(oldest, reverse=True)
-    if len(moments) < 2:
+    """The rows of the clusters that are newer than all others, as a whole; and from when on, in words.
+
+    The cut is where as many rows as are wanted are newer, rows of one time on one side. A cluster that began before it
+    stays behind it, so that there may be fewer.
+    """
+    moments = Counter(times[at] for cluster in clusters for at in cluster)
+    newest = sorted(moments, reverse=True)
+    if len(newest) < 2:
         raise UserError("all rows are of one time", "split by share (leave --time out), or name another column")
-    chosen: set[int] = set()
-    cut = moments[0]
-    for moment in moments[:-1]:
-        more = sum(map(len, oldest[moment]))
-        if chosen and abs(len(chosen) + more - wanted) > abs(len(chosen) - wanted):
+    cut, rows = newest[0], moments[newest[0]]
+    for moment in newest[1:-1]:
+        if abs(rows + moments[moment] - wanted) > abs(rows - wanted):
             break
-        chosen.update(at for cluster in oldest[moment] for at in cluster)
-        cut = moment
-        if len(chosen) >= wanted:
-            break
-    return chosen, shown(cut)
+        cut, rows = moment, rows + moments[moment]
+    chosen = {at for cluster in clusters if min(times[at] for at in cluster) >= cut for at in cluster}
+    if not chosen:
+        what = f"every row from {shown(cut)} on belongs to a group, or has an input, that is older too"
+        raise UserError(what, "leave --time or --group out")
+    behind = rows - len(chosen)
+    late = f" ({behind:,} later rows belong to what began before and stay in train)" if behind else ""
+    return chosen, f"{shown(cut)} on{late}"

@@ -162,7 +162,7 @@ def _scale(counts: list[float], dated: bool) -> tuple[Callable[[float], float], 
     if low >= 20_000 and high <= 80_000:
         return _excel, ["its numbers are read as Excel's days since 1900"]
     if dated:  # a few cells of a column of dates that Excel shows as numbers
-        return (lambda value: _excel(value) if 20_000 <= value <= 80_000 else nan), [
+        return (lambda value: _excel(value) if 20_000 <= value <= 80_000 else -inf), [
             "numbers among the dates are read as Excel's days since 1900"
         ]
     if all(_YEARS[0] <= value <= _YEARS[1] and value == int(value) for value in counts):
