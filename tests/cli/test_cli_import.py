@@ -100,7 +100,6 @@ def test_a_source_is_compared_directly_and_gone_on_with(advisor: Advisor, table:
     assert "was imported to runs/tickets/task before" in again.err
     fingerprints = [json.loads(said.out)["task"]["fingerprint"] for said in (first, again)]
     assert fingerprints[0] == fingerprints[1]
-    assert [run["status"] for run in json.loads(again.out)["runs"]] == ["ok", "ok"]
     assert "fit:" in first.err
     assert "fit:" not in again.err
 

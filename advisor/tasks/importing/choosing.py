@@ -28,7 +28,7 @@ Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenColumns:
     """The columns of one table.
 
     Attributes:
@@ -55,7 +55,7 @@ class Chosen:
         return {role: name for role, name in found.items() if name}
 
 
-def choose(asked: Asked, names: Sequence[str], sample: Sequence[Row], path: Path) -> Chosen:
+def choose(asked: Asked, names: Sequence[str], sample: Sequence[Row], path: Path) -> ChosenColumns:
     """Choose the columns of a table.
 
     Args:
@@ -83,7 +83,7 @@ def choose(asked: Asked, names: Sequence[str], sample: Sequence[Row], path: Path
     notes = [note for note in log.notes if " is not read" not in note or "belongs to the input" in note]
     if left:
         notes.append(f"columns that are not read: {listed(map(quoted, left), 12)}")
-    return Chosen(found, asked.time, split, tuple(guess.said), tuple(notes))
+    return ChosenColumns(found, asked.time, split, tuple(guess.said), tuple(notes))
 
 
 def _check_time(name: str, names: Sequence[str], path: Path, log: FaultLog) -> None:

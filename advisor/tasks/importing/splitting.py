@@ -160,12 +160,17 @@ def _clusters(marks: Marks, free: Iterable[int]) -> tuple[list[tuple[int, ...]],
     members: defaultdict[int, list[int]] = defaultdict(list)
     for at in free:
         members[find(marks.inputs[at]) if root else marks.inputs[at]].append(at)
-    found = [tuple(cluster) for cluster in members.values()]
-    counts = Counter(marks.inputs[at] for at in free)
-    equal = sum(count for count in counts.values() if count > 1)
+    found = [tuple(members.pop(key)) for key in list(members)]
+    equal = sum(_equal(cluster, marks) for cluster in found if len(cluster) > 1)
     parts = [f"{len(of_group):,} groups"] * bool(of_group)
     parts += [f"{equal:,} rows whose input another row has too"] * bool(equal)
     return found, " and ".join(parts)
+
+
+def _equal(cluster: Sequence[int], marks: Marks) -> int:
+    """How many rows of a cluster have an input that another one has too."""
+    counts = Counter(marks.inputs[at] for at in cluster)
+    return sum(count for count in counts.values() if count > 1)
 
 
 def _sampled(
@@ -173,8 +178,8 @@ def _sampled(
 ) -> set[int]:
     """A seeded share of the rows in whole clusters, each class in proportion; each class keeps a row."""
     share, total, salt = wanted
-    ranks = {cluster: digest(str(min(marks.inputs[at] for at in cluster)), salt.encode()[:16]) for cluster in clusters}
-    ordered = sorted(clusters, key=ranks.__getitem__)
+    salted = salt.encode()[:16]
+    ordered = sorted(clusters, key=lambda one: digest(str(min(marks.inputs[at] for at in one)), salted))
     positions = [at for cluster in ordered for at in cluster]
     order = [positions[at] for at in fair_order([classes[at] for at in positions])]
     kept = {classes[at]: at for at in order}

@@ -13,7 +13,7 @@ from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.examples import text_in
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.binary_tables import ArrowRows
-from advisor.tasks.importing.choosing import SPLITS, Chosen, choose
+from advisor.tasks.importing.choosing import SPLITS, ChosenColumns, choose
 from advisor.tasks.importing.contract import Dropped, Format, Record, Source
 from advisor.tasks.importing.streams import SAMPLED, RowStream, check_file
 from advisor.tasks.importing.text_tables import DelimitedRows, JsonRows
@@ -49,7 +49,7 @@ class TableFormat(Format):
         sample = [row.values for row in islice(stream.rows(), SAMPLED) if isinstance(row, FileRow)]
         if not stream.names and not sample:
             self._nothing()
-        self.chosen: Chosen = choose(source.asked, stream.names, sample, Path(source.name))
+        self.chosen: ChosenColumns = choose(source.asked, stream.names, sample, Path(source.name))
         self.notes = [*stream.notes, *self.chosen.guessed, *self.chosen.notes]
         self.columns = self.chosen.named
 
