@@ -57,6 +57,14 @@ def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log:
     return tuple(example for example in map(reader.example, rows) if example is not None)
 
 
+def text_in(value: object) -> str | None:
+    """The text of an input cell; a conversation becomes its transcript, and other values None."""
+    if isinstance(value, str):
+        return value
+    conversation = dialogue.turns(value)
+    return dialogue.transcript(conversation) if conversation else None
+
+
 class _Reader:
     """Reads the rows of one file and remembers the ids seen."""
 
@@ -280,14 +288,6 @@ class _Reader:
             return f'the {len(known)} documents have no ids but their line numbers: give each its "id"'
 
         self._log.add(self._file, row.line, f"the evidence {quoted(name)} is not the id of a document", hint)
-
-
-def text_in(value: object) -> str | None:
-    """The text of an input cell; a conversation becomes its transcript, and other values None."""
-    if isinstance(value, str):
-        return value
-    conversation = dialogue.turns(value)
-    return dialogue.transcript(conversation) if conversation else None
 
 
 def compact(value: object) -> str:

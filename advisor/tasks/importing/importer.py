@@ -12,8 +12,8 @@ from advisor.tasks.documents import read_documents
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
-from advisor.tasks.importing.formats import Opened, opened
 from advisor.tasks.importing.kinds import AnswerForms
+from advisor.tasks.importing.opening import Opened, opened
 from advisor.tasks.importing.result import Imported, ImportRequest, Shown
 from advisor.tasks.importing.settling import Unfit, settled
 from advisor.tasks.importing.splitting import DEV, PARTS, TEST, Assigned, Marks, SplitRule, assign, digest
