@@ -48,8 +48,8 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
         request.rule.check()
     sources = [found for source in request.sources for found in opened(source)]
     _check_settings(request)
-    with spool_file() as file, folder_writer(out) as folder:
-        found = _Import(request, sources, folder, Spool(file)).run(out)
+    with spool_file() as file, spool_file() as pairs, folder_writer(out) as folder:
+        found = _Import(request, sources, folder, (Spool(file), Spool(pairs))).run(out)
     if sum(found.counts.values()) <= LOADED:
         found = replace(found, caveats=load_task(out).caveats)
     return found
@@ -80,11 +80,13 @@ def task_name(request: ImportRequest) -> str:
 class _Import:
     """One import: what the first pass learned, and what the second one writes."""
 
-    def __init__(self, request: ImportRequest, sources: list[Opened], folder: FolderWriter, spool: Spool) -> None:
+    def __init__(
+        self, request: ImportRequest, sources: list[Opened], folder: FolderWriter, spools: tuple[Spool, Spool]
+    ) -> None:
         self._request = request
         self._sources = sources
         self._folder = folder
-        self._spool = spool
+        self._examples, self._preferences = spools
         self._answers = AnswerForms()
         self._marks = Marks(Times(request.asked.dates) if request.asked.time else None)
         self._dropped, self._changed = RowTally(), RowTally()
@@ -99,6 +101,8 @@ class _Import:
         for record in self._records():
             self._take(record)
         self._take_documents()
+        if not self._marks:
+            self._take_preferred()
         if not self._marks:
             self._refuse("no example is left")
         kind, instruction = self._understood()
@@ -160,7 +164,7 @@ class _Import:
         if record.part == "documents":
             self._take_document(record)
         elif record.part == "preferences":
-            self._spool.put(record)
+            self._preferences.put(record)
         else:
             text, target = plain(record.values.get("input")), plain(record.values.get("target"))
             if not isinstance(text, str) or is_blank(text):
@@ -171,7 +175,7 @@ class _Import:
                 self._dropped.add(f'the time in "{self._request.asked.time}" cannot be read', record.place)
             else:
                 self._answers.see(text, target)
-                self._spool.put(record)
+                self._examples.put(record)
 
     def _take_document(self, record: Record) -> None:
         values = record.values
@@ -200,6 +204,19 @@ class _Import:
             row: dict[str, object] = {"id": document.id, "title": document.title, "text": document.text}
             self._take_document(Record("documents", row, place))
 
+    def _take_preferred(self) -> None:
+        """Where a source holds preferences alone, the answers preferred are the examples."""
+        seen: set[int] = set()
+        for record in self._preferences.records():
+            values = record.values
+            key = digest(f"{values.get('input')}\0{values.get('chosen')}")
+            if key not in seen:
+                seen.add(key)
+                kept = {name: value for name, value in values.items() if name not in ("chosen", "rejected")}
+                self._take(Record("examples", {**kept, "target": values.get("chosen")}, record.place, record.split))
+        if seen:
+            self._notes["the answers that are preferred are the examples"] = None
+
     def _understood(self) -> tuple[Kind, str]:
         """The kind and the instruction: as asked, as the format says, or guessed."""
         asked, has_documents = self._request.asked, bool(self._documents)
@@ -219,10 +236,9 @@ class _Import:
         """Write all rows of the second pass; yields five of them as they will be used."""
         rows, at, shown = len(self._marks), 0, 0
         kept = {self._marks.inputs[row] for row, side in enumerate(split.sides) if side in (DEV, TEST)}
-        for record in self._spool.records():
-            if record.part == "preferences":
-                self._write_preference(record, kept)
-                continue
+        for record in self._preferences.records():
+            self._write_preference(record, kept)
+        for record in self._examples.records():
             part = PARTS[split.sides[at]]
             found = self._row(record, part, kind)
             at += 1

@@ -16,7 +16,6 @@ Rows = list[dict[str, object]]
     [
         (("question", "answer"), ("question", "answer")),
         (("Text", "Label"), ("Text", "Label")),
-        (("prompt", "completion"), ("prompt", "completion")),
         (("review", "sentiment"), ("review", "sentiment")),
         (("Frage", "Antwort"), ("Frage", "Antwort")),
         (("input", "target"), ("input", "target")),
