@@ -44,9 +44,8 @@ class ImportRequest:
     def sources(self) -> list[Source]:
         """The sources of examples, the main one first."""
         given = [(self.source, ""), (self.test, "test"), (self.dev, "dev")]
-        return [
-            Source(name, None if _is_name(name) else Path(name), split, self.asked) for name, split in given if name
-        ]
+        paths = {name: None if _is_name(name) else Path(name) for name, _ in given}
+        return [Source(name, paths[name], split, self.asked) for name, split in given if name]
 
     def digests(self) -> tuple[str, str]:
         """A digest of the source's bytes, empty where it is none, and one of all that decides what the import gives."""
