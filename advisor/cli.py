@@ -1,4 +1,4 @@
-"""The command line: `advisor profile | recommend | ask | compare | curve | report | answer | approaches | ...`.
+"""The command line: `advisor import | profile | recommend | ask | compare | curve | report | answer | ...`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach, a server that is gone
 or an internal error.
@@ -94,13 +94,21 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name, help_, more in _COMMANDS:
         command = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}. {more}")
         if name == asked:
+            name = _MODULES.get(name, name)
             module = import_module(f"advisor.commands.{name}")
             module.add_options(command)
             command.set_defaults(command=module.run)
     return parser
 
 
+_MODULES = {"import": "importing"}  # where a command's own name is no module's
+
 _COMMANDS: tuple[tuple[str, str, str], ...] = (
+    (
+        "import",
+        "turn files as people have them into a task folder",
+        "Tables, chats and data sets are recognised; what was understood, and what was left out, is shown.",
+    ),
     (
         "profile",
         "describe a task, and what may spoil a comparison on it",

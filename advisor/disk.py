@@ -113,6 +113,11 @@ def write_whole(path: Path, text: str) -> None:
 def place_whole(work: Path, folder: Path) -> None:
     """Rename a finished work folder to its final name, with checksums, after all of it is synced to disk."""
     seal(work)
+    settle(work, folder)
+
+
+def settle(work: Path, folder: Path) -> None:
+    """Rename a finished work folder to its final name, after all of it is synced to disk."""
     for path in sorted(work.rglob("*")):
         sync(path)
     sync(work)

@@ -11,14 +11,9 @@ from pathlib import Path
 from advisor.advice.interview import Answers, Output
 from advisor.errors import UserError
 from advisor.intake import there
+from advisor.tasks.importing.kinds import FROM_DOCUMENTS, INSTRUCTIONS
 
 NAME = "my-task"
-_INSTRUCTIONS: dict[Output, str] = {
-    "label": "Name the label that fits the text. Answer with the label only.",
-    "short": "Answer the question in a few words.",
-    "text": "Write the answer to the request.",
-    "fields": "Read the fields out of the text. Answer with a JSON object.",
-}
 _TARGETS: dict[Output, str] = {
     "label": "billing",
     "short": "two years",
@@ -67,9 +62,9 @@ def check_place(folder: Path) -> None:
 
 
 def _settings(answers: Answers, name: str) -> Iterator[str]:
-    instruction = _INSTRUCTIONS[answers.output]
+    instruction = INSTRUCTIONS[answers.kind]
     if answers.documents and answers.output == "short":
-        instruction = "Answer the question from the documents in a few words."
+        instruction = FROM_DOCUMENTS
     yield "[task]"
     yield f"name = {json.dumps(name, ensure_ascii=False)}"
     yield f'kind = "{answers.kind}"'

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from advisor.commands.importing import imported_on_the_way, is_source, labels_of
 from advisor.errors import UserError
 from advisor.intake import Bound, there
 from advisor.models import LabelsBy, LanguageModel
@@ -26,6 +27,9 @@ from advisor.models.load import (
     model_sources,
 )
 from advisor.tasks import KINDS, Limits, TableSource, Task, load_table, load_task
+from advisor.tasks.importing.contract import ImportChoices
+from advisor.tasks.importing.result import ImportRequest
+from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.power import MARGIN
 from advisor.tasks.settings import SHARES, SWITCHES
 from advisor.tasks.textfile import BOUNDS, FileBounds
@@ -39,8 +43,8 @@ TABLE = ("test", "dev", "input", "target", "group", "instruction", "documents", 
 
 def add_task(parser: argparse.ArgumentParser) -> None:
     """What says which task: a folder or tables."""
-    parser.add_argument("task", nargs="?", metavar="TASK", help="a task folder; or pass a table with --train")
-    table = parser.add_argument_group("a task from tables (CSV, TSV, JSONL, JSON, Parquet, CoNLL) instead of a folder")
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task folder, or what advisor import takes")
+    table = parser.add_argument_group("of what is imported; or, with --train, a task from tables without a folder")
     for name, text in (
         ("train", "file of training examples"),
         ("test", "file of test examples (or --split)"),
@@ -164,6 +168,9 @@ def task_of(options: argparse.Namespace) -> Task:
     if options.task and options.train:
         raise UserError("both a task folder and --train were given", "pass one of them")
     if options.task:
+        if is_source(options.task):
+            folder = imported_on_the_way(_request(options), getattr(options, "out", None))
+            return load_task(folder, bounds=_bounds_of(options))
         given = [name for name in TABLE if getattr(options, name)]
         if given:
             raise UserError(f"--{given[0]} goes with --train, not with a task folder", "leave it out")
@@ -171,6 +178,28 @@ def task_of(options: argparse.Namespace) -> Task:
     if options.train:
         return load_table(_table(options), split=options.split, bounds=_bounds_of(options))
     raise UserError("no task was given", "name a folder such as examples/handbook-qa, or --train data.csv ...")
+
+
+def _request(options: argparse.Namespace) -> ImportRequest:
+    """What is imported in place of a task folder."""
+    asked = ImportChoices(
+        inputs=tuple(options.input or ()),
+        target=options.target or "",
+        group=options.group or "",
+        kind=options.kind,
+        instruction=options.instruction or "",
+    )
+    return ImportRequest(
+        options.task,
+        asked,
+        test=options.test or "",
+        dev=options.dev or "",
+        documents=options.documents or "",
+        rule=None if options.split is None else SplitRule(options.split),
+        name=options.name or "",
+        metric=options.metric or "",
+        labels=labels_of(options.labels),
+    )
 
 
 def _bounds() -> Mapping[str, Bound]:
@@ -193,7 +222,6 @@ def _table(options: argparse.Namespace) -> TableSource:
             f"--train needs --{', --'.join(missing)} too",
             '--input question --target answer --kind qa --instruction "Answer the question."',
         )
-    labels = tuple(label.strip() for label in options.labels.split(",")) if options.labels else None
     return TableSource(
         options.train,
         input=tuple(options.input or ()),
@@ -204,7 +232,7 @@ def _table(options: argparse.Namespace) -> TableSource:
         dev=options.dev,
         group=options.group,
         metric=options.metric,
-        labels=labels,
+        labels=labels_of(options.labels) or None,
         documents=options.documents,
         name=options.name,
     )

@@ -30,11 +30,13 @@ from advisor.reporting.curves import curves_document, curves_report
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
 from advisor.reporting.estimate import estimate_document, estimate_report
+from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.markdown import markdown
 from advisor.reporting.plan import plan_document, plan_report
 from advisor.reporting.profile import profile_document, profile_report
 from advisor.reporting.terminal import terminal
 from advisor.tasks.faults import short
+from advisor.tasks.importing.result import Imported
 from advisor.verdict.curves import Curves
 from advisor.verdict.decision import Decision
 
@@ -42,7 +44,7 @@ GROUP = "advisor.reports"
 WIDTH = 100
 _WIDEST = 160
 
-Subject = Decision | Curves | Estimate | Profile | WorkPlan
+Subject = Decision | Curves | Estimate | Profile | WorkPlan | Imported
 
 
 class Format(Protocol):
@@ -74,7 +76,7 @@ def report(
     color: bool | None = None,
     encoding: str = "utf-8",
 ) -> str:
-    """Render the report of a decision, curves, an estimate, a profile or a plan; the same input gives the same text.
+    """Render the report of any subject; the same input gives the same text.
 
     Args:
         format: terminal, markdown, json, or one that another package brings.
@@ -160,6 +162,8 @@ def _blocks(subject: Subject) -> Report:
             return profile_report(subject)
         case WorkPlan():
             return plan_report(subject)
+        case Imported():
+            return import_report(subject)
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
@@ -174,3 +178,5 @@ def _facts(subject: Subject) -> dict[str, Any]:
             return profile_document(subject)
         case WorkPlan():
             return plan_document(subject)
+        case Imported():
+            return import_document(subject)

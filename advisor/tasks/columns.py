@@ -18,11 +18,14 @@ ALPACA = ("instruction", "input")
 ALIASES = {
     "input": (
         *("question", "text", "query", "prompt", "sentence", "message", "utterance", "instruction", "problem"),
-        *("user_input", "source"),
+        *("user_input", "source", "review", "tweet", "comment", "email", "body", "content", "post", "headline"),
+        *("request", "frage"),
     ),
     "target": (
         *("answer", "label", "output", "response", "completion", "summary", "category", "class", "answers"),
         *("chosen", "labels", "intent", "topic", "gold", "reference", "ground_truth", "generation_gt"),
+        *("sentiment", "tag", "reply", "translation", "sql", "emotion", "department", "rating", "stars", "is_spam"),
+        *("antwort", "kategorie"),
     ),
 }
 FEWEST_GROUPS = 5
@@ -65,6 +68,14 @@ class Columns:
     def in_turns(self) -> bool:
         """Whether input and target stand in one conversation."""
         return self.inputs == (self.target,)
+
+    def joined(self, found: Mapping[str, str]) -> str:
+        """The input, of the texts that its columns hold: each with its name, where there are several columns."""
+        if len(self.inputs) == 1:
+            return next(iter(found.values()))
+        if self.inputs == ALPACA:
+            return "\n\n".join(found.values())
+        return "\n".join(f"{key}: {text}" for key, text in found.items())
 
     def wanted(self, seen: Sequence[str]) -> tuple[str, ...]:
         """The columns to read among those that are present."""

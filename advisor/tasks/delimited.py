@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from advisor.tasks.textfile import BOUNDS, read_text
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 DELIMITED = (".csv", ".tsv")
+_TITLES = 20  # lines above a table
 _LONGEST_CELL = 2**31 - 1
 _TOLD = re.compile(r'"?sep=(.)"?[ \t]*\r?\n', re.IGNORECASE)  # Excel's line that names the separator
 _PADDED_QUOTE = re.compile(r' +".*"\s*', re.DOTALL)
@@ -27,10 +28,31 @@ Record = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
+class Dialect:
+    """How cells are told apart.
+
+    Attributes:
+        spaces: whether those before a quote belong to the separator.
+        quotes: whether cells may be quoted.
+        told: whether the first line names the separator and nothing else.
+    """
+
+    separator: str
+    spaces: bool = False
+    quotes: bool = True
+    told: bool = False
+
+    @property
+    def named(self) -> str:
+        """The separator in words."""
+        return SEPARATORS.get(self.separator, repr(self.separator))
+
+
+@dataclass(frozen=True)
 class _Reading:
     """A text read in one dialect; `fault` is the place and kind of an error in quoting."""
 
-    separator: str
+    dialect: Dialect
     records: list[Record]
     fault: tuple[int, str] | None = None
 
@@ -70,7 +92,7 @@ def read_delimited(
     reading = _read(text[told.end() :] if told else text, path.suffix.lower(), expected, told[1] if told else None)
     if reading.fault:
         line, what = reading.fault
-        log.add(path, line - 1 + first, f"not a valid table: {what}", _quoting(text, reading.separator))
+        log.add(path, line - 1 + first, f"not a valid table: {what}", quoting(text, reading.dialect))
         return None
     if not reading.records:
         log.add(path, None, "the file is empty", "begin it with a line of column names")
@@ -86,14 +108,85 @@ def read_delimited(
         at = line - 1 + first
         if len(cells) != len(header):
             what = f"the row has {len(cells)} cells, the header {len(header)}"
-            named = SEPARATORS.get(reading.separator, repr(reading.separator))
-            log.add(path, at, what, f"cells are separated by {named}: put those that contain one in double quotes")
+            hint = f"cells are separated by {reading.dialect.named}: put those that contain one in double quotes"
+            log.add(path, at, what, hint)
             continue
         try:
             rows.append(FileRow(at, {name: _cell(name, cells[n], name in lists) for n, name in wanted.items()}))
         except ValueError as error:
             log.add(path, at, str(error), 'write several values as a JSON list: ["...", "..."]')
     return columns, rows
+
+
+def dialect_of(text: str, ending: str, expected: Sequence[str], whole: bool) -> Dialect:
+    """The dialect of a table, by its beginning.
+
+    Args:
+        text: the beginning, of whole lines.
+        ending: of the file's name.
+        expected: columns that should be there.
+        whole: whether it is all of the table; else a cell may be cut.
+    """
+    told = _TOLD.match(text)
+    body = text[told.end() :] if told else _below_titles(text)
+    if not whole:  # in a cell that is cut a quote stays open
+        body += '"' * (body.count('"') % 2)
+    return replace(_read(body, ending, expected, told[1] if told else None).dialect, told=bool(told))
+
+
+def _below_titles(text: str) -> str:
+    """The text from its first line with a separator on; all of it where there is none among the first lines."""
+    rest = text
+    for _ in range(_TITLES):
+        line, end, rest_of_it = rest.partition("\n")
+        if any(separator in line for separator in SEPARATORS):
+            return rest
+        if not end:
+            break
+        rest = rest_of_it
+    return text
+
+
+def records_of(lines: Iterable[str], dialect: Dialect, longest: int = _LONGEST_CELL) -> Iterator[Record]:
+    """Yield the cells of each record with the 1-based line on which it begins; empty records are left out.
+
+    Args:
+        lines: with their ends.
+        longest: characters of a cell.
+
+    Raises:
+        BadQuoting: an error in quoting, or a cell that is longer.
+    """
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
+    reader = csv.reader(
+        lines,
+        delimiter=dialect.separator,
+        skipinitialspace=dialect.spaces,
+        strict=dialect.quotes,
+        quoting=quoting,
+    )
+    line = 1
+    while True:
+        before = csv.field_size_limit(longest)  # it is one for all readers
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise BadQuoting(line, str(error)) from None
+        finally:
+            csv.field_size_limit(before)
+        if cells is None:
+            return
+        if any(cells):
+            yield line, cells
+        line = reader.line_num + 1
+
+
+class BadQuoting(ValueError):
+    """An error in quoting, in the record that begins on a line."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(what)
+        self.line = line
 
 
 def _read(text: str, ending: str, expected: Sequence[str], told: str | None) -> _Reading:
@@ -129,22 +222,13 @@ def _tabbed(text: str) -> _Reading:
 
 
 def _parse(text: str, separator: str, *, spaces: bool, quotes: bool = True) -> _Reading:
-    longest = csv.field_size_limit(_LONGEST_CELL)
-    lines = io.StringIO(text, newline="")
+    dialect = Dialect(separator, spaces, quotes)
     records: list[Record] = []
-    line = 1
     try:
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        reader = csv.reader(lines, delimiter=separator, skipinitialspace=spaces, strict=quotes, quoting=quoting)
-        for cells in reader:
-            if any(cells):
-                records.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        return _Reading(separator, records, (line, str(error)))
-    finally:
-        csv.field_size_limit(longest)
-    return _Reading(separator, records)
+        records.extend(records_of(io.StringIO(text, newline=""), dialect))
+    except BadQuoting as error:
+        return _Reading(dialect, records, (error.line, str(error)))
+    return _Reading(dialect, records)
 
 
 def _outside_quotes(text: str) -> str:
@@ -161,12 +245,11 @@ def _outside_quotes(text: str) -> str:
     return "".join(found)
 
 
-def _quoting(text: str, separator: str) -> str:
+def quoting(text: str, dialect: Dialect) -> str:
     """The hint for a record with an error in quoting."""
     if '\\"' in text:
         return 'quotes inside a cell are doubled, not written \\": "5"" pipe"'
-    named = SEPARATORS.get(separator, repr(separator))
-    return f'put cells with {named} or quotes in double quotes, and double the quotes in them: "5"" pipe"'
+    return f'put cells with {dialect.named} or quotes in double quotes, and double the quotes in them: "5"" pipe"'
 
 
 def _cell(name: str, text: str, is_list: bool) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advisor.tasks import dialogue
 from advisor.tasks.answers import acceptable, listed_in_a_cell
-from advisor.tasks.columns import ALIASES, ALPACA, OPTIONAL, Columns
+from advisor.tasks.columns import ALIASES, OPTIONAL, Columns
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.faults import FaultLog, nearest, quoted, suggestion
 from advisor.tasks.forms import code_points, is_blank, look, unicode_form
@@ -55,6 +55,14 @@ def examples_from(rows: Sequence[FileRow], path: Path, rules: ExampleRules, log:
     """
     reader = _Reader(str(path), rules, log)
     return tuple(example for example in map(reader.example, rows) if example is not None)
+
+
+def text_in(value: object) -> str | None:
+    """The text of an input cell; a conversation becomes its transcript, and other values None."""
+    if isinstance(value, str):
+        return value
+    conversation = dialogue.turns(value)
+    return dialogue.transcript(conversation) if conversation else None
 
 
 class _Reader:
@@ -112,25 +120,14 @@ class _Reader:
         return identity
 
     def _input(self, row: FileRow) -> str:
-        parts = {key: self._part(row.values.get(key)) for key in self._columns.inputs}
+        parts = {key: text_in(row.values.get(key)) for key in self._columns.inputs}
         found = {key: text for key, text in parts.items() if text and not is_blank(text)}
         bad = next((key for key, part in parts.items() if part is None and row.values.get(key) is not None), None)
         if bad or not found:
             key = bad or self._columns.input
             self._bad(row, key, "input", row.values.get(key), "write what the model is given, or take the line away")
             return ""
-        if len(self._columns.inputs) == 1:
-            return next(iter(found.values()))
-        if self._columns.inputs == ALPACA:
-            return "\n\n".join(found.values())
-        return "\n".join(f"{key}: {text}" for key, text in found.items())
-
-    def _part(self, value: object) -> str | None:
-        """The text of an input cell; a conversation becomes its transcript."""
-        if isinstance(value, str):
-            return value
-        conversation = dialogue.turns(value)
-        return dialogue.transcript(conversation) if conversation else None
+        return self._columns.joined(found)
 
     def _turns(self, row: FileRow) -> tuple[str, tuple[str, ...]]:
         """Input and answer of a conversation: the text before the assistant's last turn, and that turn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ class _Checker:
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
-        caveats = self._stray_tables(content)
+        caveats = (*self._stray_tables(content), *_imported(content))
         if task is None:
             loose = [key for key in _TASK_KEYS if key in content]
             hint = f"add [task] with {listed(_REQUIRED)}"
@@ -260,6 +260,13 @@ class _Checker:
             return tuple(given)
         self._add("compare", key, f'"{key}" is not a list of texts', f"write {sample}")
         return ()
+
+
+def _imported(content: Mapping[str, object]) -> Iterator[str]:
+    """What an import left to say, if the folder is one's."""
+    table = content.get("import")
+    said = table.get("caveats") if isinstance(table, dict) else None
+    return (text for text in said if isinstance(text, str)) if isinstance(said, list) else iter(())
 
 
 def line_of(text: str, table: str, key: str) -> int | None:

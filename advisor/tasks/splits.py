@@ -87,7 +87,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
         raise UserError(what, "add examples" + "; each label keeps one for training" * stratified)
     found = kin(task)
     classes = [example.target if stratified else "" for example in examples]
-    chosen = _whole_clusters(found.clusters, order, Counter(classes[at] for at in spare[:size]), classes)
+    chosen = whole_clusters(found.clusters, order, Counter(classes[at] for at in spare[:size]), classes)
     if not chosen:
         what = f"{train}: nothing can be set aside without parting what belongs together"
         why = f"{found.groups} groups" if found.groups else f"{found.examples} examples with nearly equal inputs"
@@ -99,7 +99,7 @@ def split_test(task: Task, split: float, seed: int, train: Path) -> Task:
     return replace(task, train=rest, test=test, caveats=(*task.caveats, caveat))
 
 
-def _whole_clusters(
+def whole_clusters(
     clusters: Sequence[tuple[int, ...]], order: Sequence[int], wanted: Counter[str], classes: Sequence[str]
 ) -> set[int]:
     """Choose whole clusters, in the order of their first members, so that each class comes near its wanted number and
@@ -141,23 +141,28 @@ def _first(examples: tuple[Example, ...], size: int, order: Sequence[int]) -> tu
 def sampled(examples: Sequence[Example], salt: str, stratified: bool, one_each: bool = False) -> list[int]:
     """A seeded order of positions in which every prefix is a fair sample.
 
-    Random by a digest of salt and id, so the same on every machine. Stratified, the r-th example of a
-    label with n of them (r from 0) stands at (r + 0.5) / n, which is Webster's method of rounding: every
-    beginning holds each label in proportion. With `one_each`, the first of every label come before all
-    others, those of frequent labels first.
+    Random by a digest of salt and id, so the same on every machine; stratified, in the order of `fair_order` by label.
     """
     ranks = [hashlib.sha256(f"{salt}:{example.id}".encode()).digest() for example in examples]
     by_rank = sorted(range(len(examples)), key=ranks.__getitem__)
     if not stratified:
         return by_rank
-    sizes = Counter(example.target for example in examples)
+    return [by_rank[at] for at in fair_order([examples[at].target for at in by_rank], one_each)]
+
+
+def fair_order(classes: Sequence[str], one_each: bool = False) -> list[int]:
+    """An order of positions in which every prefix holds each class in proportion; those of one class keep theirs.
+
+    The r-th of a class with n of them (r from 0) stands at (r + 0.5) / n, which is Webster's method of rounding. With
+    `one_each`, the first of every class come before all others, those of frequent classes first.
+    """
+    sizes = Counter(classes)
     taken: defaultdict[str, int] = defaultdict(int)
-    places: dict[int, tuple[bool, float]] = {}
-    for at in by_rank:
-        label = examples[at].target
-        places[at] = (one_each and taken[label] > 0, (taken[label] + 0.5) / sizes[label])
-        taken[label] += 1
-    return sorted(by_rank, key=places.__getitem__)
+    places: list[tuple[bool, float]] = []
+    for name in classes:
+        places.append((one_each and taken[name] > 0, (taken[name] + 0.5) / sizes[name]))
+        taken[name] += 1
+    return sorted(range(len(classes)), key=places.__getitem__)
 
 
 def scarce(train: int, labels: int) -> bool:

@@ -17,7 +17,7 @@ Advisor = Callable[..., Any]
 MISTAKES = [
     ("compare", "no task was given"),
     ("compare {tmp}/nowhere", "no such folder"),
-    ("compare {tmp}", "no task.toml"),
+    ("compare {tmp}", "which column is the input"),
     ("compare {task} --train {tmp}/data.csv", "both a task folder and --train"),
     ("compare {task} --kind qa", "--kind goes with --train"),
     ("compare {task} --metric exact_match", "--metric goes with --train"),

@@ -8,7 +8,7 @@ from typing import Self
 
 from advisor.tasks.answers import acceptable
 from advisor.tasks.faults import Fault, Faults, listed
-from advisor.tasks.importing.contract import Record, Source
+from advisor.tasks.importing.contract import ImportSource, Record
 from advisor.tasks.importing.lines import Read, SourceRow, Unread, numbered_lines, rows_of, split_of
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.task import Kind, Place
@@ -70,7 +70,7 @@ class Beir(RowFormat):
     examples_of = "corpus.jsonl, queries.jsonl, qrels/test.tsv"
     kind: Kind | None = "qa"
 
-    def __init__(self, source: Source, corpus: Path, queries: Path) -> None:
+    def __init__(self, source: ImportSource, corpus: Path, queries: Path) -> None:
         tables = sorted((corpus.parent / "qrels").glob("*.tsv"))
         alone = "" if len(tables) == 1 else None
         files = [(path, source.split or (split_of(path.name) if alone is None else alone)) for path in tables]
@@ -84,7 +84,7 @@ class Beir(RowFormat):
         self._key = ""
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The format opened on a folder with a corpus, queries and qrels.
 
         Raises:

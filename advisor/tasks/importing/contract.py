@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+from advisor.errors import UserError
+from advisor.tasks.faults import listed
 from advisor.tasks.task import Kind, Place
 
 Part = Literal["examples", "preferences", "documents"]
@@ -15,12 +17,14 @@ Part = Literal["examples", "preferences", "documents"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ImportChoices:
     """What the user says of a source, where it cannot be known; empty where nothing was said.
 
     Attributes:
         inputs: columns joined to the input. `target`: the column of the answer. `group`, `time`: columns to split by.
         format: the name of the format, in place of what is recognised.
+        sheet: of a workbook. `encoding`: of a text file, in Python's names. `dates`: of dates such as 03/04/2024.
+        header: whether the table begins with the names of its columns.
     """
 
     inputs: tuple[str, ...] = ()
@@ -30,10 +34,31 @@ class Asked:
     kind: Kind | None = None
     instruction: str = ""
     format: str = ""
+    sheet: str = ""
+    encoding: str = ""
+    dates: Literal["", "day-first", "month-first"] = ""
+    header: bool = True
+
+
+class Unclear(UserError):
+    """What only the user can say; it is asked for on a terminal, and is a mistake with its flag elsewhere.
+
+    Attributes:
+        field: of `ImportChoices`, which the answer fills.
+        flag: the option that fills it too.
+        choices: the answers that there are; empty where there are many.
+    """
+
+    def __init__(self, what: str, field: str, flag: str, choices: tuple[str, ...] = ()) -> None:
+        known = f" (there are: {listed(choices, 20)})" if choices else ""
+        super().__init__(what, f"say it with {flag}{known}")
+        self.field = field
+        self.flag = flag
+        self.choices = choices
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """What is imported: a file, a folder, or a name such as `hf:squad`.
 
     Attributes:
@@ -45,7 +70,7 @@ class Source:
     name: str
     path: Path | None = None
     split: str = ""
-    asked: Asked = field(default_factory=Asked)
+    asked: ImportChoices = field(default_factory=ImportChoices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +97,7 @@ class Dropped:
     place: Place
 
 
-class Format(ABC):
+class SourceFormat(ABC):
     """One format, opened on one source. Nothing is held in memory that grows with the rows.
 
     Class attributes:
@@ -82,6 +107,7 @@ class Format(ABC):
 
     Attributes:
         kind, instruction: what the source itself tells of them, else None and empty.
+        columns: where input, target, group and time are read, by what they are; empty where the format says it all.
         notes: what was understood and how it is read, in sentences; complete once all is read.
     """
 
@@ -94,10 +120,11 @@ class Format(ABC):
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.columns: dict[str, str] = {}
 
     @classmethod
     @abstractmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The format opened on a source that is one; None for all others. Reads the first rows at most."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from advisor.tasks.collecting import is_collected
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.documents import document_line, import_documents
 from advisor.tasks.faults import Fault, FaultLog
-from advisor.tasks.importing.contract import Dropped, Format, Record, Source
+from advisor.tasks.importing.contract import Dropped, ImportSource, Record, SourceFormat
 from advisor.tasks.jsonfile import JSON_ENDINGS
 from advisor.tasks.task import Place
 
@@ -22,7 +22,7 @@ _SPLITS = ("train", "test", "dev", "valid", "validation", "corpus", "queries")
 _LOOKED = 10_000  # files by which a folder is told
 
 
-class DocumentFiles(Format):
+class DocumentFiles(SourceFormat):
     """Documents alone; those that cannot be read are dropped, each with its reason."""
 
     name = "documents"
@@ -34,7 +34,7 @@ class DocumentFiles(Format):
         self._path = path
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """A folder of more documents than tables and without splits, an archive, or a file; tables if it is said."""
         path = source.path
         if path is None or source.asked.format not in ("", cls.name):

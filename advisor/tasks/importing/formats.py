@@ -1,11 +1,12 @@
-"""All formats that can be imported, in the order in which they are tried."""
+"""All formats that can be imported, in the order in which they are tried: the most specific first, tables last."""
 
 from __future__ import annotations
 
 from advisor.tasks.importing.beir import Beir
-from advisor.tasks.importing.contract import Format
+from advisor.tasks.importing.contract import SourceFormat
 from advisor.tasks.importing.hub import Hub
 from advisor.tasks.importing.row_formats import ROW_FORMATS
+from advisor.tasks.importing.tables import TableFormat
 from advisor.tasks.importing.tags import Conll
 
-FORMATS: tuple[type[Format], ...] = (Hub, Beir, Conll, *ROW_FORMATS)
+FORMATS: tuple[type[SourceFormat], ...] = (Hub, Beir, Conll, *ROW_FORMATS, TableFormat)

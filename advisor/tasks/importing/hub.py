@@ -12,7 +12,7 @@ from advisor.errors import UserError
 from advisor.extras import needed
 from advisor.tasks.columns import ALIASES
 from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.importing.contract import Asked, Dropped, Format, Record, Source
+from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
 from advisor.tasks.importing.lines import Read, SourceRow, first_rows, split_of
 from advisor.tasks.importing.row_formats import ROW_FORMATS
 from advisor.tasks.importing.rowwise import RowFormat, text_of
@@ -25,7 +25,7 @@ _SAVED = ("dataset_dict.json", "state.json")
 _HINT = "check the name on the hub; without a network it must be in the cache: load it once where there is one"
 
 
-class Hub(Format):
+class Hub(SourceFormat):
     """A data set of the hub, `hf:NAME[/CONFIG][:SPLIT]`, or a folder that `save_to_disk` wrote.
 
     Its rows are read as the format that they are of: SQuAD on the hub is SQuAD. Others are read by their columns.
@@ -42,7 +42,7 @@ class Hub(Format):
         self.kind, self.instruction = inner.kind, inner.instruction
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The data set opened.
 
         Raises:
@@ -85,7 +85,7 @@ class ColumnRows(RowFormat):
     name = "columns"
     called = "a set read by its columns"
 
-    def __init__(self, rows: _HubRows, asked: Asked, name: str) -> None:
+    def __init__(self, rows: _HubRows, asked: ImportChoices, name: str) -> None:
         super().__init__(rows, asked, name)
         seen = rows.columns
         target = asked.target or (rows.labels[0] if len(rows.labels) == 1 else "") or _usual("target", seen, ())
@@ -150,7 +150,7 @@ class _HubRows:
                     yield SourceRow(values, Place(f"{self.name}:{called}", number), split)
 
     @classmethod
-    def of(cls, splits: Mapping[str, Any], source: Source) -> _HubRows:
+    def of(cls, splits: Mapping[str, Any], source: ImportSource) -> _HubRows:
         """The rows of the splits whose names tell what they are for; of all where none tells, or one is alone."""
         notes: list[str] = []
         told = {name: source.split or split_of(name) for name in splits}
@@ -191,7 +191,7 @@ def _without_test(told: dict[str, str], splits: Mapping[str, Any], labels: Seque
         notes.append("the dev set is the test set, since there is no other")
 
 
-def _by_name(source: Source) -> _HubRows:
+def _by_name(source: ImportSource) -> _HubRows:
     name, _, split = source.name.removeprefix(PREFIX).partition(":")
     with needed(f"{source.name}: reading the hub", "hub"):
         pass
@@ -206,7 +206,7 @@ def _by_name(source: Source) -> _HubRows:
     return _HubRows.of({split: found[split]}, source)
 
 
-def _loaded(name: str, source: Source) -> Mapping[str, Any]:
+def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     """The splits of a data set by name; of two parts the second may be a configuration."""
     import datasets
 

@@ -17,7 +17,7 @@ from advisor.extras import needed
 from advisor.intake import odd_kind
 from advisor.tasks.delimited import SEPARATORS
 from advisor.tasks.faults import Fault, Faults
-from advisor.tasks.importing.contract import Source
+from advisor.tasks.importing.contract import ImportSource
 from advisor.tasks.importing.stream import CutOff, JsonStream
 from advisor.tasks.jsonfile import CONVERSATIONS, json_hint, parse_json, squad_questions, type_name
 from advisor.tasks.task import Place
@@ -72,7 +72,7 @@ class DataFiles:
                 yield row if isinstance(row, Unread) else SourceRow(row.values, row.place, split)
 
 
-def data_files(source: Source, endings: tuple[str, ...] = ()) -> DataFiles | None:
+def data_files(source: ImportSource, endings: tuple[str, ...] = ()) -> DataFiles | None:
     """The files of a source that may hold rows; None where there are none.
 
     A file is itself, with the split that the user told. In a folder the names of files tell their splits; where one

@@ -10,7 +10,7 @@ from advisor.tasks.columns import ALIASES
 from advisor.tasks.examples import compact
 from advisor.tasks.faults import listed
 from advisor.tasks.forms import unicode_form
-from advisor.tasks.importing.contract import Asked, Record
+from advisor.tasks.importing.contract import ImportChoices, Record
 from advisor.tasks.importing.lines import RowSource, SourceRow, first_rows
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
@@ -67,14 +67,14 @@ class MultiLabel(RowFormat):
     called = "a set with several labels a row"
     examples_of = '{"text": "...", "labels": ["a", "b"]}; a cell a;b; or one column of 0 and 1 for each label'
 
-    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__(rows, asked, name)
         first = [row.values for row in first_rows(rows, _LOOKED_AT)]
         self._layout = _layout(first, asked) or LabelLayout(())
         self._known: set[str] = set(self._layout.truths)
 
     @classmethod
-    def fits(cls, first: Sequence[Mapping[str, object]], asked: Asked) -> bool:
+    def fits(cls, first: Sequence[Mapping[str, object]], asked: ImportChoices) -> bool:
         """Whether rows have a text and labels."""
         return _layout(first, asked) is not None
 
@@ -124,7 +124,7 @@ class MultiLabel(RowFormat):
             self.instruction = f"Answer with the one label that applies, among: {names}."
 
 
-def _layout(first: Sequence[Mapping[str, object]], asked: Asked) -> LabelLayout | None:
+def _layout(first: Sequence[Mapping[str, object]], asked: ImportChoices) -> LabelLayout | None:
     """Where text and labels stand, by the first rows; None where they do not look like it."""
     names = list(dict.fromkeys(name for row in first for name in row))
     told = bool(asked.format)

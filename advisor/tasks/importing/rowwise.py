@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from advisor.tasks.columns import Columns
 from advisor.tasks.faults import Fault, FaultLog, Faults
 from advisor.tasks.forms import is_blank
-from advisor.tasks.importing.contract import Asked, Dropped, Format, Record, Source
+from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
 from advisor.tasks.importing.lines import RowSource, SourceRow, Unread, data_files, first_rows
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import Place
@@ -28,7 +28,7 @@ class NoRecord(Exception):
         self.hint = hint
 
 
-class RowFormat(Format):
+class RowFormat(SourceFormat):
     """A format whose rows are objects, from files or from anywhere else.
 
     Args:
@@ -40,7 +40,7 @@ class RowFormat(Format):
     endings: ClassVar[tuple[str, ...]] = ()
     """Of the files that it reads; empty for all that hold rows."""
 
-    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__()
         self.asked = asked
         self.columns: dict[str, str] = {}
@@ -50,7 +50,7 @@ class RowFormat(Format):
         self._told: dict[str, tuple[int, Place]] = {}
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The format opened on a file or folder whose first rows are of it.
 
         Raises:
@@ -68,7 +68,7 @@ class RowFormat(Format):
         raise Faults([Fault(str(source.path), None, what, f"leave --format out, or write it so: {cls.examples_of}")])
 
     @classmethod
-    def fits(cls, first: Sequence[Mapping[str, object]], asked: Asked) -> bool:
+    def fits(cls, first: Sequence[Mapping[str, object]], asked: ImportChoices) -> bool:
         """Whether rows are of this format: most of the first ones are."""
         if not asked.format and (asked.inputs or asked.target):
             return False

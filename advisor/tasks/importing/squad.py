@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Self
 
 from advisor.tasks.answers import acceptable
-from advisor.tasks.importing.contract import Asked, Record, Source
+from advisor.tasks.importing.contract import ImportChoices, ImportSource, Record
 from advisor.tasks.importing.lines import DataFiles, RowSource, SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
@@ -25,13 +25,13 @@ class Squad(RowFormat):
     examples_of = '{"question": "...", "context": "...", "answers": {"text": ["..."]}}, or data > paragraphs > qas'
     kind: Kind | None = "qa"
 
-    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__(rows, asked, name)
         self._passages: set[int] = set()
         self._unanswerable = 0
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The format opened; without a test file, SQuAD's dev file is the test set, as its own test set is secret."""
         found = super().recognise(source)
         if found and isinstance(found._rows, DataFiles) and not source.split:

@@ -11,7 +11,7 @@ from advisor.tasks.conll import CONLL_ENDINGS, OUTSIDE, TOKEN_HINT, entities, is
 from advisor.tasks.examples import compact
 from advisor.tasks.faults import Faults, listed
 from advisor.tasks.forms import is_blank
-from advisor.tasks.importing.contract import Asked, Record, Source
+from advisor.tasks.importing.contract import ImportChoices, ImportSource, Record
 from advisor.tasks.importing.lines import DataFiles, Read, RowSource, SourceRow, Unread, data_files, numbered_lines
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
 from advisor.tasks.jsonfile import type_name
@@ -31,7 +31,7 @@ class TaggedRows(RowFormat):
     examples_of = '{"tokens": ["in", "Oslo"], "ner_tags": ["O", "B-city"]}'
     kind: Kind | None = "extraction"
 
-    def __init__(self, rows: RowSource, asked: Asked, name: str) -> None:
+    def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__(rows, asked, name)
         self._types: set[str] = set()
 
@@ -83,7 +83,7 @@ class Conll(TaggedRows):
     endings = (*CONLL_ENDINGS, ".txt")
 
     @classmethod
-    def recognise(cls, source: Source) -> Self | None:
+    def recognise(cls, source: ImportSource) -> Self | None:
         """The format opened on files whose first lines are tokens with tags."""
         asked = source.asked
         if source.path is None or asked.format not in ("", cls.name):

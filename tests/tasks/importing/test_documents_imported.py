@@ -7,7 +7,7 @@ import json
 import pytest
 
 from advisor.tasks import Faults
-from advisor.tasks.importing.contract import Asked, Dropped, Record, Source
+from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record
 from advisor.tasks.importing.documents import DocumentFiles
 from tests.tasks import made
 
@@ -18,7 +18,7 @@ def test_a_folder_of_documents(tmp_path):
     (source / "a.md").write_text("# A\n\nText.")
     (source / "b.txt").write_text(" ")
     (source / "c.png").write_bytes(b"\0")
-    found = DocumentFiles.recognise(Source("book", source))
+    found = DocumentFiles.recognise(ImportSource("book", source))
     assert found
     record, dropped = found.read()
     assert isinstance(record, Record) and isinstance(dropped, Dropped)
@@ -35,7 +35,7 @@ def test_a_folder_of_documents(tmp_path):
 def test_pages_go_along(tmp_path):
     pytest.importorskip("kreuzberg", reason="the extra documents is not installed")
     (tmp_path / "a.pdf").write_bytes(made.pdf([["One."], ["Two."]]))
-    found = DocumentFiles.recognise(Source("a.pdf", tmp_path / "a.pdf"))
+    found = DocumentFiles.recognise(ImportSource("a.pdf", tmp_path / "a.pdf"))
     assert found
     (record,) = found.read()
     assert isinstance(record, Record)
@@ -44,7 +44,7 @@ def test_pages_go_along(tmp_path):
 
 def test_nothing_that_can_be_read(tmp_path):
     (tmp_path / "a.txt").write_text(" ")
-    found = DocumentFiles.recognise(Source("a.txt", tmp_path / "a.txt"))
+    found = DocumentFiles.recognise(ImportSource("a.txt", tmp_path / "a.txt"))
     assert found
     with pytest.raises(Faults, match="the document is empty"):
         list(found.read())
@@ -52,7 +52,7 @@ def test_nothing_that_can_be_read(tmp_path):
 
 def test_what_is_recognised(tmp_path):
     def known(name: str, **asked: str) -> bool:
-        return DocumentFiles.recognise(Source(name, tmp_path / name, asked=Asked(**asked))) is not None  # type: ignore[arg-type]
+        return DocumentFiles.recognise(ImportSource(name, tmp_path / name, asked=ImportChoices(**asked))) is not None  # type: ignore[arg-type]
 
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "train.jsonl").write_text(json.dumps({"input": "x", "target": "y"}))
@@ -72,4 +72,4 @@ def test_what_is_recognised(tmp_path):
     assert not known("a.md", format="squad")
     assert not known("a.jsonl")
     assert known("a.md") and known("a.zip") and known("a.tar.gz")
-    assert DocumentFiles.recognise(Source("hf:squad")) is None
+    assert DocumentFiles.recognise(ImportSource("hf:squad")) is None

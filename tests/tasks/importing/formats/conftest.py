@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from advisor.tasks.importing.contract import Asked, Dropped, Format, Record, Source
+from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
 from advisor.tasks.importing.formats import FORMATS
 from advisor.tasks.task import Place
 
@@ -19,7 +19,7 @@ from advisor.tasks.task import Place
 class Imported:
     """What one source gave."""
 
-    format: Format
+    format: SourceFormat
     examples: list[dict[str, object]] = field(default_factory=list)
     documents: list[dict[str, object]] = field(default_factory=list)
     preferences: list[dict[str, object]] = field(default_factory=list)
@@ -36,9 +36,9 @@ class Imported:
         return "\n".join(self.format.notes)
 
 
-def opened(path: Path | None, name: str = "", split: str = "", **asked: Any) -> Format | None:
+def opened(path: Path | None, name: str = "", split: str = "", **asked: Any) -> SourceFormat | None:
     """The first format that recognises a source; tables, which come last, are another file's matter."""
-    source = Source(name or str(path), path, split, Asked(**asked))
+    source = ImportSource(name or str(path), path, split, ImportChoices(**asked))
     kinds = (kind for kind in FORMATS if kind.name != "table")
     return next((found for kind in kinds if (found := kind.recognise(source))), None)
 

@@ -115,7 +115,7 @@ CACHED = """
 from datasets import *
 from datasets.arrow_writer import ArrowWriter
 from advisor.errors import UserError
-from advisor.tasks.importing.contract import Source
+from advisor.tasks.importing.contract import ImportSource
 from advisor.tasks.importing.hub import Hub
 import sys
 from pathlib import Path
@@ -129,10 +129,10 @@ splits = SplitDict({"train": SplitInfo("train", num_examples=1, dataset_name="my
 info = DatasetInfo(features=features, dataset_name="my_set", config_name="plain", version="0.0.0", splits=splits)
 info.write_to_directory(str(folder))
 for name in ("hf:my_set", "hf:my_set/plain:train"):
-    found = Hub.recognise(Source(name))
+    found = Hub.recognise(ImportSource(name))
     print([(record.values["input"], record.values["target"], str(record.place)) for record in found.read()])
 try:
-    Hub.recognise(Source("hf:none_such"))
+    Hub.recognise(ImportSource("hf:none_such"))
 except UserError as error:
     print(error)
 """

@@ -1,0 +1,125 @@
+"""`advisor import`, and importing on the way to another command."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from advisor.cli import main
+from advisor.tasks import load_task
+
+from .conftest import ASKED, LABELLED, Advisor
+
+
+class Terminal(io.StringIO):
+    """Standard input or error of a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A CSV of labelled tickets, in the folder of now."""
+    monkeypatch.chdir(tmp_path)
+    both = {label: [*LABELLED[label], *ASKED[label]] for label in LABELLED}
+    lines = [f'"{text}",{label}' for label, texts in both.items() for text in texts]
+    path = tmp_path / "tickets.csv"
+    path.write_text("\n".join(["text,label", *lines, '"",card', "x\x1b[2Jy,card"]) + "\n")
+    return path
+
+
+def test_what_was_understood_is_shown(advisor: Advisor, table: Path) -> None:
+    said = advisor("import", "tickets.csv", "--out", "task")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Imported tickets.csv to task\n")
+    for line in (
+        'columns      input: "text", target: "label"',
+        "kind         classification",
+        "rows         18 train, 4 test, 3 labels",
+        "1 row: the input is empty (tickets.csv:23)",
+        "advisor compare task",
+    ):
+        assert line in said.out
+    assert "\x1b" not in said.out
+    assert max(map(len, said.out.splitlines())) <= 100
+    assert len(load_task("task").test) == 4
+
+
+def test_as_json(advisor: Advisor, table: Path) -> None:
+    found = json.loads(advisor("import", table, "--out", "task", "--json", "--split", 0.5, "--name", "mine").out)
+    assert (found["name"], found["kind"], found["labels"]) == ("mine", "classification", 3)
+    assert found["dropped"] == [{"why": "the input is empty", "rows": 1, "first": ["tickets.csv:23"]}]
+    assert len(found["examples"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "hint"),
+    [
+        ("ticket.csv --out t", "ticket.csv: no such file or folder", "did you mean tickets.csv?"),
+        ("tickets.csv --out t --target lable", 'there is no column "lable"', 'did you mean "label"?'),
+        ("tickets.csv --out t --split 2", "--split is 2", "above 0 and below 1"),
+        ("tickets.csv --out t --metric acuracy --kind classification", 'unknown metric "acuracy"', "accuracy"),
+        ("tickets.csv --out t --format cvs", "there is no format 'cvs'", "table"),
+        ("tickets.csv --out tickets.csv", "tickets.csv: is a file", "--out"),
+        ("two.csv --out t", "two.csv: which column is the input?", "say it with --input (there are: a, b, c)"),
+    ],
+)
+def test_mistakes(advisor: Advisor, table: Path, words: str, what: str, hint: str) -> None:
+    Path("two.csv").write_text("a,b,c\nx y,y z,z x\nx z,z y,y x\n")
+    said = advisor("import", *words.split())
+    assert said.code == 2
+    assert what in said.err
+    assert hint in said.err
+    assert not Path("t").exists()
+
+
+def test_a_person_is_asked(advisor: Advisor, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f"why {n} so,since {n} is,as {n} was\n" for n in range(9))
+    Path("three.csv").write_text(f"a,b,c\n{rows}")
+    monkeypatch.setattr(sys, "stdin", Terminal("1\nc\n"))
+    monkeypatch.setattr(sys, "stderr", asking := Terminal())
+    assert main(["import", "three.csv", "--out", "t"]) == 0
+    assert "which column is the input?\n  1  a\n  2  b\n  3  c\n" in asking.getvalue()
+    assert "--target c says so next time" in asking.getvalue()
+    settings = Path("t/task.toml").read_text()
+    assert 'input = "a"' in settings
+    assert 'target = "c"' in settings
+
+
+def test_a_source_is_compared_directly_and_gone_on_with(advisor: Advisor, table: Path, model: list[str]) -> None:
+    command = ["compare", "tickets.csv", "--approach", "majority", "--approach", "nearest", *model]
+    first = advisor(*command, "--json")
+    assert first.code == 0, first.err
+    assert "tickets.csv was imported to runs/tickets/task as classification: 18 train, 4 test" in first.err
+    again = advisor(*command, "--json")
+    assert "was imported to runs/tickets/task before" in again.err
+    fingerprints = [json.loads(said.out)["task"]["fingerprint"] for said in (first, again)]
+    assert fingerprints[0] == fingerprints[1]
+    assert "fit:" in first.err
+    assert "fit:" not in again.err
+
+
+def test_another_source_or_split_is_imported_anew(advisor: Advisor, table: Path) -> None:
+    advisor("profile", "tickets.csv")
+    before = load_task("runs/tickets/task").fingerprint
+    assert "was imported" in advisor("profile", "tickets.csv", "--split", "0.5").err
+    assert load_task("runs/tickets/task").fingerprint != before
+    table.write_text(table.read_text().replace("stolen", "taken"))
+    assert " before" not in advisor("profile", "tickets.csv").err
+    assert any(
+        "taken" in one.input for one in load_task("runs/tickets/task").train + load_task("runs/tickets/task").test
+    )
+
+
+def test_a_folder_that_no_import_made_is_left_alone(advisor: Advisor, table: Path) -> None:
+    own = Path("runs/tickets/task/task.toml")
+    own.parent.mkdir(parents=True)
+    own.write_text('[task]\nname = "x"\n')
+    said = advisor("profile", "tickets.csv")
+    assert "no import made it" in said.err
+    assert own.read_text() == '[task]\nname = "x"\n'

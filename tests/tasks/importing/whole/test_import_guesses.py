@@ -1,0 +1,100 @@
+"""What an import guesses: columns, the kind of task, the instruction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .conftest import Import
+
+Rows = list[dict[str, object]]
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (("question", "answer"), ("question", "answer")),
+        (("Text", "Label"), ("Text", "Label")),
+        (("review", "sentiment"), ("review", "sentiment")),
+        (("Frage", "Antwort"), ("Frage", "Antwort")),
+        (("input", "target"), ("input", "target")),
+        (("v2", "v1"), ("v2", "v1")),
+    ],
+)
+def test_names_and_values_tell_the_columns(
+    import_file: Import, names: tuple[str, str], columns: tuple[str, str]
+) -> None:
+    rows: Rows = [{"id": str(n), names[0]: f"some text {n} of words", names[1]: "ab"[n % 2]} for n in range(20)]
+    done = import_file("t.csv", rows)
+    assert (done.said.columns["input"], done.said.columns["target"]) == columns
+    assert done.task.train[0].id in {"0", "1", "2", "3"}
+
+
+def test_unread_columns_are_named(import_file: Import) -> None:
+    rows: Rows = [{"text": f"t{n}", "label": "ab"[n % 2], "length": n, "context": "c"} for n in range(12)]
+    done = import_file("t.csv", rows)
+    assert 'columns that are not read: "length", "context"' in done.said.notes
+    assert any('the column "context" is not read; if it belongs to the input' in note for note in done.said.notes)
+
+
+KINDS: list[tuple[str, Rows]] = [
+    ("classification", [{"text": f"text {n}", "label": "abc"[n % 3]} for n in range(30)]),
+    ("classification", [{"text": f"text {n}", "label": n % 2} for n in range(30)]),
+    ("extraction", [{"text": f"text {n}", "output": {"name": f"n{n}", "age": n}} for n in range(30)]),
+    ("extraction", [{"text": f"text {n}", "output": f'{{"name": "n{n}"}}'} for n in range(30)]),
+    ("qa", [{"question": f"How many are {n}?", "answer": str(n)} for n in range(30)]),
+    ("qa", [{"question": f"How many are {n}?", "answers": [str(n), f"{n}.0"]} for n in range(30)]),
+    ("generation", [{"prompt": f"Write of {n}.", "completion": f"{n} was a number. " * 9} for n in range(30)]),
+]
+
+
+@pytest.mark.parametrize(("kind", "rows"), KINDS)
+def test_the_answers_tell_the_kind(import_file: Import, kind: str, rows: Rows) -> None:
+    done = import_file("t.jsonl", rows)
+    assert done.said.kind == kind
+    assert any(note.startswith(f"the kind is {kind}, since") for note in done.said.notes)
+
+
+def test_fields_of_an_extraction_are_named_to_the_model(import_file: Import) -> None:
+    assert "name, age" in import_file("t.jsonl", KINDS[2][1]).task.instruction
+
+
+def test_several_answers_all_count(import_file: Import) -> None:
+    done = import_file("t.jsonl", KINDS[5][1])
+    assert done.task.train[0].targets[1].endswith(".0")
+    cells = [{"question": f"Where is {n}?", "answer": f'["shelf {n}", "s{n}"]'} for n in range(12)]
+    assert len(import_file("t.csv", cells, kind="qa").task.train[0].targets) == 2
+
+
+def test_what_is_said_is_not_guessed(import_file: Import) -> None:
+    told: dict[str, Any] = {"kind": "generation", "instruction": "Do.", "inputs": ("label",), "target": "text"}
+    done = import_file("t.jsonl", KINDS[0][1], name="mine", metric="chrf", **told)
+    assert (done.task.name, done.task.kind, done.task.instruction, done.task.metric) == (
+        *("mine", "generation", "Do."),
+        "chrf",
+    )
+    assert not done.said.notes
+
+
+def test_conversations_are_read(import_file: Import) -> None:
+    turns = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Here."}]
+    rows: Rows = [{"messages": [{**turns[0], "content": f"Where is {n}?"}, turns[1]]} for n in range(9)]
+    done = import_file("t.jsonl", [*rows, {"messages": turns[:1]}], format="table")
+    assert done.pairs[0] == ("Where is 0?", "Here.")
+    assert len(done.said.dropped) == 1
+
+
+def test_lines_of_alpaca_are_joined(import_file: Import) -> None:
+    rows: Rows = [
+        {"instruction": f"Add {n}", "input": "to 1" if n % 2 else "", "output": f"{n} more"} for n in range(9)
+    ]
+    assert import_file("t.jsonl", rows, format="table").pairs[:2] == [("Add 0", "0 more"), ("Add 1\n\nto 1", "1 more")]
+
+
+def test_a_format_may_be_named(import_file: Import) -> None:
+    assert (
+        len(import_file("t.log", "text|label\n" + "".join(f"t{n}|x{n}\n" for n in range(9)), format="table").pairs) == 9
+    )
+    with pytest.raises(Exception, match="there is no format 'tabel'"):
+        import_file("t.csv", KINDS[0][1], format="tabel")
