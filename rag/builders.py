@@ -15,6 +15,8 @@ from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
+from rag.abstaining import Abstain, check_abstain
+from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import document_chunks, example_chunks
 from rag.index import DENSE, PassageIndex
 from rag.langchain_retriever import RetrieverRag
@@ -82,9 +84,15 @@ class Rag(Retrieving):
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
         retriever: by what passages are found: `dense` (vectors), `bm25` (words, without an embedder), `hybrid` (both),
             or what another package registers in the entry point group `advisor.searchers`.
+        abstain: when the answer is "unanswerable" whatever the model says: where the best passage's score is below a
+            threshold (`score`; the model is not asked then), or where its answer is not likelier than that by enough
+            (`probability`); both thresholds are chosen on train or dev. `trained`: a tuner teaches it, by that answer
+            behind the training contexts without the right passage.
+        cite: whether answers name the passages that hold them.
     """
 
     name: ClassVar[str] = "rag"
+    defining: ClassVar[tuple[str, ...]] = ("cot", "abstain", "cite")
     shows: ClassVar[Shows] = "documents"
     follows_query: ClassVar[bool] = True
     learns: ClassVar[bool] = False
@@ -93,10 +101,13 @@ class Rag(Retrieving):
 
     miss: float = 0.2
     retriever: str = DENSE
+    abstain: Abstain = "none"
+    cite: bool = False
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
         searcher(self.retriever)
+        check_abstain(self.abstain, self.cot)
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
@@ -107,7 +118,14 @@ class Rag(Retrieving):
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
-        return "" if task.documents or task.train else "there are neither documents nor labelled examples"
+        if not task.documents and not task.train:
+            return "there are neither documents nor labelled examples"
+        return unsuited(task, self.abstain, self.cite)
+
+    @property
+    def taught(self) -> str:  # type: ignore[override]
+        """The parameter that means nothing without a tuner."""
+        return "abstain=trained" if self.abstain == "trained" else ""
 
     def suggested(self, task: TaskShape) -> bool:
         """It runs unasked with documents; over labelled examples only when it is asked for."""
@@ -121,14 +139,16 @@ class Rag(Retrieving):
         """Chunk and index; the same for every seed."""
         index = self.refined(self.index_of(task, model), model)
         if task.documents:
-            return self._of_documents(index)
+            return self._of_documents(index, self._rules(task.instruction))
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
         index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
-        return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
+        if same_input is not None:
+            return self._of_examples(index, same_input)
+        return self._of_documents(index, self._rules(task.instruction).restored(folder))
 
     def with_retriever(self, retriever: BaseRetriever, name: str) -> RetrieverRag:
         """The same with any LangChain retriever in place of this package's index.
@@ -139,11 +159,22 @@ class Rag(Retrieving):
         """
         kind = type(retriever).__name__
         return RetrieverRag(
-            retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
+            retriever,
+            retriever=name,
+            kind=kind,
+            k=self.k,
+            miss=self.miss,
+            chunk=self.chunk,
+            abstain=self.abstain,
+            cite=self.cite,
+            cot=self.cot,
         )
 
-    def _of_documents(self, index: PassageIndex) -> ContextSource:
-        return DocumentSource(index, self.k, self.miss, _size(index))
+    def _rules(self, instruction: str) -> AnswerRules:
+        return AnswerRules(instruction, self.k, self.abstain, self.cite)
+
+    def _of_documents(self, index: PassageIndex, rules: AnswerRules) -> ContextSource:
+        return DocumentSource(index, rules, self.miss, _size(index))
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
         count = len(index.searcher.chunks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -72,7 +73,7 @@ class Dense(Scorer):
     ) -> list[list[Passage]]:
         among = None if within is None else self._ids(within)
         found = self.store.nearest(vectors, k, among, self._ids(without))
-        return [[chunk_of(document).passage for document, _ in row] for row in found]
+        return [[replace(chunk_of(document).passage, score=float(score)) for document, score in row] for row in found]
 
     def _ids(self, sources: Sources) -> list[str]:
         return [self.chunks[place].id for place in self.places_of(sources)]

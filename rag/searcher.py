@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -108,7 +109,7 @@ class Scorer(Searcher):
         found[self.places_of(without)] = False
         places = np.flatnonzero(found)
         order = np.argsort(-scores[places], kind="stable")[:k]
-        return [self.chunks[at].passage for at in places[order]]
+        return [replace(self.chunks[at].passage, score=float(scores[at])) for at in places[order]]
 
 
 def limits_of(

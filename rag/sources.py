@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.approaches import ContextSource
-from advisor.models import Context, Passage
-from advisor.tasks import Example, GroundedQuery, Query
+from advisor.approaches import Asks, ContextSource, Prediction
+from advisor.models import Context, Decoding, LanguageModel, Passage
+from advisor.tasks import Example, GroundedQuery, Query, Task
 from advisor.tasks.minhash import normalised
+from rag.answer_rules import AnswerRules
 from rag.index import PassageIndex
 from rag.raft import training_passages
 
@@ -41,18 +42,56 @@ class PassageSource(ContextSource):
 
 
 class DocumentSource(PassageSource):
-    """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`."""
+    """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`, and the rules say how queries are
+    answered from them."""
 
-    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "") -> None:
-        super().__init__(index, k, note)
+    def __init__(self, index: PassageIndex, rules: AnswerRules, miss: float, note: str = "") -> None:
+        super().__init__(index, rules.k, note)
+        self.rules = rules
         self.miss = miss
+        self._tell()
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """The `k` passages that fit each query's input best, best first, as the rules show them."""
+        return [self.rules.shown(context) for context in super().contexts(queries)]
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
         """What inference would bring, with the right passage in 1 - `miss` of those whose evidence is known.
 
         Examples without evidence, unanswerable ones among them, get what inference would bring.
         """
-        return [_context(shown) for shown in training_passages(self.index, examples, self.k, self.miss, seed)]
+        found = training_passages(self.index, examples, self.k, self.miss, seed)
+        return [self.rules.shown(_context(passages)) for passages in found]
+
+    def to_learn(self, examples: Sequence[Example], contexts: Sequence[Context]) -> list[str]:
+        """The answer with its sources, or that there is none, as the rules have it."""
+        return [self.rules.to_learn(self.index, e, c) for e, c in zip(examples, contexts, strict=True)]
+
+    def decoding(self, usual: Decoding, model: LanguageModel) -> Decoding:
+        """Where an answer ends, with room for its sources."""
+        return self.rules.decoding(usual, model)
+
+    def settle(self, task: Task, asks: Asks, seed: int) -> None:
+        """Choose when no answer is given."""
+        self.rules.settle(task, self.index, asks, seed)
+        self._tell()
+
+    def answers(
+        self, asks: Asks, queries: Sequence[Query], contexts: Sequence[Context], called: float
+    ) -> list[Prediction]:
+        """Answers with their sources apart, or none, as the rules have it."""
+        return self.rules.answers(asks, queries, contexts, called)
+
+    def save(self, folder: Path) -> None:
+        """The index, and what the rules chose."""
+        super().save(folder)
+        self.rules.save(folder)
+
+    def _tell(self) -> None:
+        """Say what the rules chose."""
+        notes = (*self.facts.notes, *(note for note in self.rules.notes if note not in self.facts.notes))
+        resolved = {**self.facts.resolved, "rag": {**self.facts.resolved.get("rag", {}), **self.rules.resolved}}
+        self.facts = replace(self.facts, notes=notes, resolved=resolved if self.rules.resolved else self.facts.resolved)
 
 
 class ExampleSource(PassageSource):

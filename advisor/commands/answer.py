@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -100,8 +100,29 @@ def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
 
 def _print(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
     for prediction in predictor.predict(queries):
-        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else cleaned(prediction.text)
+        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
         put(sys.stdout, text + "\n")
+
+
+def _shown(prediction: Prediction) -> str:
+    """The answer, with a line for each passage that it names."""
+    return "\n".join(cleaned(line) for line in [prediction.text, *map(_source, _cited(prediction))])
+
+
+def _source(cited: Mapping[str, Any]) -> str:
+    """`[2] handbook: Holidays (page 4)`."""
+    title = f": {cited['title']}" if cited["title"] else ""
+    where = f" ({cited['where']})" if cited["where"] else ""
+    return f"  [{cited['number']}] {cited['source']}{title}{where}"
+
+
+def _cited(prediction: Prediction) -> list[dict[str, Any]]:
+    """The passages that the answer names: number, document, title and place in it."""
+    found = []
+    for citation in prediction.citations or ():
+        passage = prediction.passages[citation.number - 1]
+        found.append({**asdict(citation), "title": passage.title, "where": passage.where})
+    return found
 
 
 def _line(prediction: Prediction) -> dict[str, Any]:
@@ -111,4 +132,5 @@ def _line(prediction: Prediction) -> dict[str, Any]:
         "evidence": list(prediction.evidence),
         "confidence": prediction.confidence,
         "passages": [asdict(passage) for passage in prediction.passages],
+        **({} if prediction.citations is None else {"citations": _cited(prediction)}),
     }

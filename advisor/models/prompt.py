@@ -51,12 +51,14 @@ class Context:
     Attributes:
         fixed: whether the shots are the same for every query, so that their computation can be shared.
         instruction: takes the place of the task's; empty where the task's own stands.
+        numbered: whether passages are numbered from 1, so that an answer can name them.
     """
 
     shots: tuple[Shot, ...] = ()
     passages: tuple[Passage, ...] = ()
     fixed: bool = True
     instruction: str = ""
+    numbered: bool = False
 
     @property
     def size(self) -> int:
@@ -97,6 +99,8 @@ class Prompt:
         if not self.context.passages:
             return own
         texts = [passage.shown for passage in self.context.passages]
+        if self.context.numbered:
+            texts = [f"[{number}] {text}" for number, text in enumerate(texts, start=1)]
         return "\n\n".join(["Documents:", *texts, f"Query: {own}"])
 
     @property

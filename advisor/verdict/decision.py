@@ -94,6 +94,62 @@ class LatencySummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How well a row finds the documents that hold the answers, over the test questions whose evidence is known.
+
+    Attributes:
+        recall_at_k: share of a question's evidence among the documents retrieved for it.
+        recall_shown: the same among the passages that reached the prompt.
+        mrr: one over the rank of the first document of the evidence, 0 where none was found.
+        ndcg_at_k: `advisor.tasks.ranking.ndcg`, k being the passages retrieved for a query.
+    """
+
+    recall_at_k: Interval
+    recall_shown: Interval
+    mrr: Interval
+    ndcg_at_k: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Citations:
+    """How well answers name their sources.
+
+    Attributes:
+        precision: share of the documents that an answer names which are evidence, over the questions with known
+            evidence whose answer names any.
+        recall: share of a question's evidence that its answer names, over those with known evidence.
+        without: share of the answers that name no passage, "unanswerable" ones aside.
+        impossible: share of the answers that name a number which no passage had.
+    """
+
+    precision: Interval | None
+    recall: Interval | None
+    without: float
+    impossible: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """How well a row tells which questions cannot be answered, by the answer "unanswerable".
+
+    Attributes:
+        unanswerable: test questions that cannot be answered.
+        share: of all questions that it does not answer.
+        precision: share of those that cannot be answered; None where it answers everything.
+        recall: share of the unanswerable ones that it does not answer.
+        f1: of these two.
+        quality_answerable: the task's metric over the questions that can be answered; None where there are none.
+    """
+
+    unanswerable: int
+    share: Interval | None
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+    quality_answerable: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One approach, all seeds together.
 
@@ -104,11 +160,11 @@ class Row:
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
         group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
         prompt_tokens, completion_tokens: means per query.
-        recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
-            first of it, over the examples whose evidence is known; None without retrieval and for controls.
+        retrieval: how well it finds the evidence; None without retrieval and for controls.
+        citations: how well its answers name the evidence; None where they are not asked to.
+        abstention: how well it tells what cannot be answered; None where the test set has no such question.
         dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
         cut: test examples whose own input was cut for lack of room.
-        recall_shown: recall among the passages that reached the prompt.
         bare: test examples with context of which nothing reached the prompt.
         unread: test examples of whose input an embedder read only the beginning.
         seeds: the number of complete runs behind the figures.
@@ -153,13 +209,13 @@ class Row:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
-    recall_at_k: float | None = None
-    mrr: float | None = None
+    retrieval: Retrieval | None = None
+    citations: Citations | None = None
+    abstention: Abstention | None = None
     cost: Cost = Cost()
     dropped: int = 0
     cut: int = 0
     notes: tuple[str, ...] = ()
-    recall_shown: float | None = None
     bare: int = 0
     unread: int = 0
     seeds: int = 1

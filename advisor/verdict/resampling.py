@@ -48,6 +48,13 @@ def wilson(mean: float, n: int) -> Interval:
     return rounded(mean, max(0.0, centre - half), min(1.0, centre + half))
 
 
+def mean_interval(values: Floats) -> Interval:
+    """The mean of values from 0 to 1, shape (examples,), with its 95 % interval, without resampling: Wilson's where all
+    are 0 or 1, else a t interval with the pseudo-examples of the bootstrap."""
+    sample = Sample("", values[None, :])
+    return wilson(sample.quality, sample.n) if np.isin(values, (0.0, 1.0)).all() else _over_seeds(sample)
+
+
 class Bootstrap:
     """One set of bootstrap resamples of the test examples, shared by all approaches.
 

@@ -27,6 +27,8 @@ def test_parameters_are_what_the_record_stores() -> None:
         "overlap": 30,
         "miss": 0.2,
         "retriever": "dense",
+        "abstain": "none",
+        "cite": False,
     }
     assert [field.name for field in fields(Oracle)] == ["cot", "k", "chunk", "overlap", "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
