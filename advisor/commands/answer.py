@@ -67,9 +67,9 @@ def _answer(options: argparse.Namespace, predictor: Predictor, model: LanguageMo
     """Answer the query, or each line of standard input."""
     if query is None:
         for batch in _batches(sys.stdin, model.can.rows_at_once):
-            _print(predictor, batch, as_json=True)
+            put_answers(predictor, batch, as_json=True)
     else:
-        _print(predictor, [Query("1", query)], as_json=options.json)
+        put_answers(predictor, [Query("1", query)], as_json=options.json)
 
 
 def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:
@@ -98,7 +98,8 @@ def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
         raise UserError(f"standard input: is no UTF-8 text ({error.reason})", "convert it: iconv -t UTF-8") from error
 
 
-def _print(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
+def put_answers(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
+    """Print the answer to each query with the passages that it names, as text or as a JSON object on a line."""
     for prediction in predictor.predict(queries):
         text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
         put(sys.stdout, text + "\n")

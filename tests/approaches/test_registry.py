@@ -97,7 +97,8 @@ def test_a_wrong_spec_is_a_user_error_that_says_what_fixes_it(spec: str, what: s
 
 def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:
     found = configuration(parse("rag:k=5+lora:rank=4"))
-    assert found["rag"] == {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense", "cot": False}
+    shown = {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense"}
+    assert found["rag"] == {**shown, "abstain": "none", "cite": False, "cot": False}
     assert found["lora"]["rank"] == 4
     assert set(found) == {"rag", "lora"}
     assert configuration(parse("majority")) == {"majority": {}}
