@@ -12,7 +12,7 @@ from advisor.approaches import Asks, Prediction
 from advisor.approaches.selection import likeness
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, Prompt, Scores
-from advisor.tasks import UNANSWERABLE, Example, Kind, Task
+from advisor.tasks import UNANSWERABLE, Example, Kind, Outline, Task
 from advisor.tasks.forms import answer_tokens
 from rag.index import PassageIndex
 
@@ -101,6 +101,11 @@ def trials(task: Task, index: PassageIndex, seed: int) -> Trials:
         'or names the documents that hold its answer ("evidence")',
         "add some, or leave abstain out",
     )
+
+
+def tried(kind: Abstain, task: Outline) -> float:
+    """Queries that are answered to choose a threshold; what costs are foreseen by."""
+    return min(MOST, len(task.dev) or len(task.train)) if kind in ("score", "probability") else 0.0
 
 
 def best_score(context: Context) -> float:

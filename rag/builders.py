@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
-from rag.abstaining import Abstain, check_abstain
+from rag.abstaining import Abstain, check_abstain, tried
 from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import document_chunks, example_chunks
 from rag.index import DENSE, PassageIndex
@@ -134,6 +134,10 @@ class Rag(Retrieving):
     def suggested_tuned(self, task: TaskShape) -> bool:
         """Wherever it runs by itself: trained to read passages of which some are wrong."""
         return self.suggested(task)
+
+    def load(self, task: Outline) -> ContextLoad:
+        """The passages, and the answers by which it is found out when to give none."""
+        return replace(super().load(task), tried=tried(self.abstain, task))
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Chunk and index; the same for every seed."""

@@ -10,7 +10,7 @@ import pytest
 from advisor.approaches import parse, untrained
 from advisor.errors import UserError
 from advisor.models import Context, Decoding, LanguageModel, Passage
-from advisor.tasks import Example, Task
+from advisor.tasks import Example, Outline, Task
 from rag import Rag
 from rag.abstaining import Trials, best_score, chosen, trials
 from rag.index import PassageIndex
@@ -124,6 +124,13 @@ def test_what_cannot_stand_together_says_so() -> None:
         parse("rag:abstain=sometimes")
     assert untrained(parse("rag:abstain=trained+lora")) is None
     assert untrained(parse("rag:cite=true+lora")) == parse("rag:cite=true")
+
+
+def test_what_is_tried_is_foreseen(desk: Task) -> None:
+    outline = Outline.of(desk)
+    kinds = ("none", "score", "probability", "trained")
+    assert [Rag(abstain=kind).load(outline).tried for kind in kinds] == [0, 8, 8, 0]
+    assert Rag(abstain="score").load(outline).words == Rag().load(outline).words
 
 
 def test_where_it_suits(desk: Task, labelled: Task) -> None:
