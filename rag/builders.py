@@ -16,6 +16,8 @@ from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Document, Outline, Task, TaskBrief, TaskShape
 from rag import checks
+from rag.abstaining import Abstain, check_abstain, tried
+from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import example_chunks
 from rag.cutting import Cutting, Header, Split
 from rag.fusing import Fusing, Weight
@@ -137,9 +139,15 @@ class Rag(Retrieving):
             `none` (`rag.reranking`).
         query: how the comparison's own model puts queries into other words before they are searched for: `hyde`,
             `rewrite`, `multi`, `decompose`, or not at all, `plain` (`rag.queries`).
+        abstain: when the answer is "unanswerable" whatever the model says: where the best passage's score is below a
+            threshold (`score`; the model is not asked then), or where its answer is not likelier than that by enough
+            (`probability`); both thresholds are chosen on train or dev. `trained`: a tuner teaches it, by that answer
+            behind the training contexts without the right passage.
+        cite: whether answers name the passages that hold them.
     """
 
     name: ClassVar[str] = "rag"
+    defining: ClassVar[tuple[str, ...]] = ("cot", "abstain", "cite")
     shows: ClassVar[Shows] = "documents"
     follows_query: ClassVar[bool] = True
     learns: ClassVar[bool] = False
@@ -156,6 +164,8 @@ class Rag(Retrieving):
     least: float | None = None
     query: QueryForm = "plain"
     search: int = 0
+    abstain: Abstain = "none"
+    cite: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,6 +177,7 @@ class Rag(Retrieving):
                 f"rag: search={self.search} leaves nothing to choose", "try at least 2 settings, e.g. rag:search=8"
             )
         check_reranking(self.rerank, self.fetch)
+        check_abstain(self.abstain, self.cot)
 
     @property
     def searched_by(self) -> str:
@@ -193,15 +204,23 @@ class Rag(Retrieving):
         return self.refined(self.fusing.of(index, task.train), model)
 
     def load(self, task: Outline) -> ContextLoad:
-        """The passages, and what the model is asked to find them."""
+        """The passages, what the model is asked to find them, and answers to find out when to give none."""
         texts = task.documents if task.documents else task.examples
         fetched = min(self.fetch, max(len(texts), round(texts.total / self.chunk)))
         asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.chunk))
+        asked = replace(asked, tried=asked.tried + tried(self.abstain, task))
         return with_rewriting(asked, self.query)
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
-        return "" if task.documents or task.train else "there are neither documents nor labelled examples"
+        if not task.documents and not task.train:
+            return "there are neither documents nor labelled examples"
+        return unsuited(task, self.abstain, self.cite)
+
+    @property
+    def taught(self) -> str:  # type: ignore[override]
+        """The parameter that means nothing without a tuner."""
+        return "abstain=trained" if self.abstain == "trained" else ""
 
     def suggested(self, task: TaskShape) -> bool:
         """It runs unasked with documents; over labelled examples only when it is asked for."""
@@ -215,11 +234,12 @@ class Rag(Retrieving):
         """Chunk and index; the same for every seed."""
         if self.search and task.documents:
             settings, index, facts = searched(self, task, model, seed)
-            source = replace(self, search=0, **settings)._of_documents(index, task.brief)
+            chosen = replace(self, search=0, **settings)
+            source = chosen._of_documents(index, task.brief, chosen._rules(task.instruction))
             return source.chosen(settings, facts)
         index = self.found_in(self.index_of(task, model), task, model)
         if task.documents:
-            return self._of_documents(index, task.brief)
+            return self._of_documents(index, task.brief, self._rules(task.instruction))
         return self._of_examples(index, by_input(task.train))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
@@ -228,10 +248,13 @@ class Rag(Retrieving):
         if settings is not None:
             chosen = replace(self, search=0, **settings)
             index = chosen.refined(PassageIndex.restore(folder, model.embedder), model)
-            return chosen._of_documents(index, task).chosen(settings)
+            rules = chosen._rules(task.instruction).restored(folder)
+            return chosen._of_documents(index, task, rules).chosen(settings)
         index = self.refined(PassageIndex.restore(folder, model.embedder), model)
         same_input = saved_by_input(folder)
-        return self._of_documents(index, task) if same_input is None else self._of_examples(index, same_input)
+        if same_input is not None:
+            return self._of_examples(index, same_input)
+        return self._of_documents(index, task, self._rules(task.instruction).restored(folder))
 
     def with_retriever(self, retriever: BaseRetriever, name: str) -> RetrieverRag:
         """The same with any LangChain retriever in place of this package's index.
@@ -243,7 +266,7 @@ class Rag(Retrieving):
         Raises:
             UserError: a parameter was set that says how this package's index is searched.
         """
-        kept = {"k", "miss", "chunk", "cot", "retriever"}
+        kept = {"k", "miss", "chunk", "abstain", "cite", "cot", "retriever"}
         lost = [f.name for f in fields(self) if f.name not in kept and getattr(self, f.name) != f.default]
         if lost:
             raise UserError(
@@ -252,14 +275,25 @@ class Rag(Retrieving):
             )
         kind = type(retriever).__name__
         return RetrieverRag(
-            retriever, retriever=name, kind=kind, k=self.k, miss=self.miss, chunk=self.chunk, cot=self.cot
+            retriever,
+            retriever=name,
+            kind=kind,
+            k=self.k,
+            miss=self.miss,
+            chunk=self.chunk,
+            abstain=self.abstain,
+            cite=self.cite,
+            cot=self.cot,
         )
 
-    def _of_documents(self, index: PassageIndex, task: TaskBrief) -> PassageSource:
-        def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-            return self._of_documents(self.index_after(documents, task, model), task)
+    def _rules(self, instruction: str) -> AnswerRules:
+        return AnswerRules(instruction, self.k, self.abstain, self.cite)
 
-        return DocumentSource(index, self.k, self.miss, _size(index), renew)
+    def _of_documents(self, index: PassageIndex, task: TaskBrief, rules: AnswerRules) -> PassageSource:
+        def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
+            return self._of_documents(self.index_after(documents, task, model), task, rules)
+
+        return DocumentSource(index, rules, self.miss, _size(index), renew)
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
         count = len(index.searcher.chunks)

@@ -16,7 +16,9 @@ from advisor.approaches import ContextBuilder, ContextSource, Facts, Shows
 from advisor.errors import UserError
 from advisor.models import Embedder, LanguageModel, Passage
 from advisor.tasks import Document as TaskDocument
-from advisor.tasks import Task, TaskBrief
+from advisor.tasks import Task, TaskBrief, TaskShape
+from rag.abstaining import Abstain
+from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
@@ -42,6 +44,7 @@ class RetrieverRag(ContextBuilder):
         k: most passages shown, of those that it returns.
         miss: share of training contexts without the right passage, as in `Rag`.
         chunk: words of the right passage where training puts one in that was not retrieved.
+        abstain, cite: as in `Rag`.
     """
 
     name: ClassVar[str] = "rag"
@@ -55,6 +58,17 @@ class RetrieverRag(ContextBuilder):
     k: int = 3
     miss: float = 0.2
     chunk: int = 160
+    abstain: Abstain = "none"
+    cite: bool = False
+
+    @property
+    def taught(self) -> str:  # type: ignore[override]
+        """The parameter that means nothing without a tuner."""
+        return "abstain=trained" if self.abstain == "trained" else ""
+
+    def unsuited(self, task: TaskShape) -> str:
+        """Why answers cannot be given by the rules that are asked for; empty where they can."""
+        return unsuited(task, self.abstain, self.cite)
 
     def __post_init__(self, held: BaseRetriever) -> None:
         if not isinstance(held, BaseRetriever):
@@ -71,15 +85,19 @@ class RetrieverRag(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Nothing is indexed: the retriever comes ready."""
-        return self._source(task.brief, model, {document.id: document for document in task.documents})
+        documents = {document.id: document for document in task.documents}
+        return self._source(task.brief, model, documents, self._rules(task.instruction))
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """This object still holds the retriever; which documents there are was kept."""
         known: list[str] = json.loads((folder / DOCUMENTS).read_text(encoding="utf-8"))
-        return self._source(task, model, dict.fromkeys(known))
+        return self._source(task, model, dict.fromkeys(known), self._rules(task.instruction).restored(folder))
+
+    def _rules(self, instruction: str) -> AnswerRules:
+        return AnswerRules(instruction, self.k, self.abstain, self.cite)
 
     def _source(
-        self, task: TaskBrief, model: LanguageModel, documents: Mapping[str, TaskDocument | None]
+        self, task: TaskBrief, model: LanguageModel, documents: Mapping[str, TaskDocument | None], rules: AnswerRules
     ) -> ContextSource:
         whose = f"{self.retriever} ({self.kind})"
         note = f"Passages come from {whose}, given from Python; what its index takes is not counted."
@@ -87,7 +105,7 @@ class RetrieverRag(ContextBuilder):
         own = Own(documents, model.embedder, room, self.chunk)
         held = Held(vars(self)["_held"], own)
         index = PassageIndex(self.retriever, held, None, frozenset(documents), Facts(notes=(note,)))
-        return DocumentSource(index, self.k, self.miss)
+        return DocumentSource(index, rules, self.miss)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from advisor.approaches import Facts
 from advisor.approaches.selection import PromptCandidate, held_out, select
 from advisor.models import Context, LanguageModel
 from advisor.tasks import Example, Task
+from rag.answer_rules import AnswerRules
 from rag.headings import headings
 from rag.hybrid import Fusion, Hybrid
 from rag.index import PassageIndex
@@ -195,7 +196,7 @@ class _Beside:
     settings: Settings
 
     def __call__(self, examples: Sequence[Example]) -> list[Context]:
-        source = DocumentSource(self.index, replace(self.rag, **self.settings).k, miss=0.0)
+        source = DocumentSource(self.index, AnswerRules("", replace(self.rag, **self.settings).k), miss=0.0)
         return source.contexts([example.query for example in examples])
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from advisor.approaches import ContextSource, Facts
-from advisor.models import Context, LanguageModel, Passage, Spent
-from advisor.tasks import Document, Example, GroundedQuery, Query
+from advisor.approaches import Asks, ContextSource, Facts, Prediction
+from advisor.models import Context, Decoding, LanguageModel, Passage, Spent
+from advisor.tasks import Document, Example, GroundedQuery, Query, Task
 from advisor.tasks.minhash import normalised
+from rag.answer_rules import AnswerRules
 from rag.index import PassageIndex
 from rag.raft import training_passages
 from rag.refining import Refinement
@@ -82,18 +83,57 @@ class PassageSource(ContextSource):
 
 
 class DocumentSource(PassageSource):
-    """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`."""
+    """Passages of documents, for training as RAFT has it; `miss` is as in `Rag`, and the rules say how queries are
+    answered from them."""
 
-    def __init__(self, index: PassageIndex, k: int, miss: float, note: str = "", renew: Renew | None = None) -> None:
-        super().__init__(index, k, note, renew)
+    def __init__(
+        self, index: PassageIndex, rules: AnswerRules, miss: float, note: str = "", renew: Renew | None = None
+    ) -> None:
+        super().__init__(index, rules.k, note, renew)
+        self.rules = rules
         self.miss = miss
+
+    @property
+    def facts(self) -> Facts:  # type: ignore[override]
+        """Those of the index, with what the rules chose."""
+        found, chose = super().facts, self.rules.resolved
+        resolved = {**found.resolved, "rag": {**found.resolved.get("rag", {}), **chose}} if chose else found.resolved
+        return replace(found, notes=(*found.notes, *self.rules.notes), resolved=resolved)
+
+    def contexts(self, queries: Sequence[Query]) -> list[Context]:
+        """The `k` passages that fit each query's input best, best first, as the rules show them."""
+        return [self.rules.shown(context) for context in super().contexts(queries)]
 
     def training_contexts(self, examples: Sequence[Example], seed: int) -> list[Context]:
         """What inference would bring, with the right passage in 1 - `miss` of those whose evidence is known.
 
         Examples without evidence, unanswerable ones among them, get what inference would bring.
         """
-        return [_context(shown) for shown in training_passages(self.index, examples, self.k, self.miss, seed)]
+        found = training_passages(self.index, examples, self.k, self.miss, seed)
+        return [self.rules.shown(_context(passages)) for passages in found]
+
+    def to_learn(self, examples: Sequence[Example], contexts: Sequence[Context]) -> list[str]:
+        """The answer with its sources, or that there is none, as the rules have it."""
+        return [self.rules.to_learn(self.index, e, c) for e, c in zip(examples, contexts, strict=True)]
+
+    def decoding(self, usual: Decoding, model: LanguageModel) -> Decoding:
+        """Where an answer ends, with room for its sources."""
+        return self.rules.decoding(usual, model)
+
+    def settle(self, task: Task, asks: Asks, seed: int) -> None:
+        """Choose when no answer is given."""
+        self.rules.settle(task, self.index, asks, seed)
+
+    def answers(
+        self, asks: Asks, queries: Sequence[Query], contexts: Sequence[Context], called: float
+    ) -> list[Prediction]:
+        """Answers with their sources apart, or none, as the rules have it."""
+        return self.rules.answers(asks, queries, contexts, called)
+
+    def save(self, folder: Path) -> None:
+        """The index, and what the rules chose."""
+        super().save(folder)
+        self.rules.save(folder)
 
 
 class ExampleSource(PassageSource):

@@ -3,6 +3,8 @@
 from advisor.approaches.adapted import Adapted, untrained
 from advisor.approaches.contract import (
     Approach,
+    Asks,
+    Citation,
     ContextBuilder,
     ContextSource,
     Facts,
@@ -41,6 +43,8 @@ __all__ = [
     "ALL",
     "Adapted",
     "Approach",
+    "Asks",
+    "Citation",
     "ContextBuilder",
     "ContextLoad",
     "ContextSource",

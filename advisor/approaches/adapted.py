@@ -59,6 +59,9 @@ class Adapted(Approach):
                 "learn from",
                 f"{self.builder.name}:cot=true alone, or {self.name} without cot",
             )
+        if self.builder.taught and self.tuner is None:
+            spec = f"{self.builder.name}:{self.builder.taught}"
+            raise UserError(f"{spec} is learned, and there is no tuner to learn it", f"{spec}+lora")
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -162,12 +165,14 @@ class Adapted(Approach):
         tuned = None
         if self.tuner is not None:
             tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
-        predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding_for(task, model)))
+        decoding = source.decoding(decoding_for(task, model), model)
+        predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
         elif predictor.asker.reasoning is not None:
             most = predictor.asker.reasoning.max_tokens
             predictor.notes += (f"The model reasoned before it answered, in up to {most} tokens.",)
+        source.settle(task, predictor.asker, seed)
         if tuned is not None and source.embedder is not None:
             inputs = [example.input for example in task.train]
             predictor.notes += note_of_cut(source.embedder, inputs, "training inputs")
@@ -189,7 +194,9 @@ class Adapted(Approach):
 
 def untrained(approach: Approach) -> Approach | None:
     """The same context with the base weights, of what trains weights; None for all else."""
-    return Adapted(approach.builder) if isinstance(approach, Adapted) and approach.tuner is not None else None
+    if not isinstance(approach, Adapted) or approach.tuner is None or approach.builder.taught:
+        return None
+    return Adapted(approach.builder)
 
 
 class AdaptedPredictor(Predictor):
@@ -222,8 +229,7 @@ class AdaptedPredictor(Predictor):
         """One prediction per query, in order."""
         started = clock.now()
         contexts = self.source.contexts(queries)
-        prompts = [self.asker.prompt(q.input, c) for q, c in zip(queries, contexts, strict=True)]
-        answers = self.asker.answers(prompts, clock.now() - started)
+        answers = self.source.answers(self.asker, queries, contexts, clock.now() - started)
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
@@ -283,7 +289,8 @@ def _asking(load: Load, lengths: Lengths, beside: ContextLoad) -> Load:
 
 def _answered(query: Query, context: Context, answer: Prediction, unread: bool) -> Prediction:
     """The answer to a query with what stood beside it, which an embedder may have found by the query's beginning."""
-    usage = replace(answer.usage.with_spent(context.spent), shown=context.size - answer.usage.dropped, unread=unread)
+    shown = context.size - answer.usage.dropped if answer.usage.shown is None else answer.usage.shown
+    usage = replace(answer.usage.with_spent(context.spent), shown=shown, unread=unread)
     evidence = tuple(passage.source for passage in context.passages)
     return replace(answer, id=query.id, evidence=evidence, usage=usage, passages=context.passages)
 
@@ -300,9 +307,10 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple
 def _training_set(task: Task, source: ContextSource, seed: int) -> TrainingSet:
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
+        answers = source.to_learn(examples, contexts)
         return tuple(
-            TrainingExample(prompt_of(task.brief, e.input, c), e.target)
-            for e, c in zip(examples, contexts, strict=True)
+            TrainingExample(prompt_of(task.brief, e.input, c), answer)
+            for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
     return TrainingSet(rendered(task.train), rendered(task.dev))

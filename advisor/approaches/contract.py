@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
-from advisor.models import Adaptation, Context, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
+from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -60,6 +60,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that an answer names as its source.
+
+    Attributes:
+        number: of the passage among those that were shown, from 1; it is `passages[number - 1]` of the prediction.
+        source: the document's id.
+    """
+
+    number: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """An answer to one query.
 
@@ -68,6 +81,8 @@ class Prediction:
         passages: the pieces of documents that were retrieved, best first; the last `usage.dropped` did not fit.
         confidence: probability of the answer among the labels; None where there is none.
         failure: why there is no answer, in a few words; empty where there is one.
+        citations: the passages that the answer names, which `text` does not show; None where it was not asked to.
+        miscited: numbers that it named and no passage had.
     """
 
     id: str
@@ -77,6 +92,8 @@ class Prediction:
     usage: Usage = Usage()
     passages: tuple[Passage, ...] = ()
     failure: str = ""
+    citations: tuple[Citation, ...] | None = None
+    miscited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +218,19 @@ class Approach(Part):
         """
 
 
+class Asks(Protocol):
+    """Asks the model about the task, with tuned weights where there are some."""
+
+    model: LanguageModel
+    adaptation: Adaptation | None
+
+    def prompt(self, text: str, context: Context) -> Prompt:
+        """A query of the task, with what stands beside it."""
+
+    def answers(self, prompts: Sequence[Prompt], called: float = 0.0) -> list[Prediction]:
+        """One answer a prompt, in order; ids are left out. `called`: seconds that went by before."""
+
+
 class ContextSource(ABC):
     """A fitted context builder.
 
@@ -227,6 +257,27 @@ class ContextSource(ABC):
         learned."""
         return self
 
+    def to_learn(self, examples: Sequence[Example], contexts: Sequence[Context]) -> list[str]:
+        """The answer that is learned behind each training context."""
+        return [example.target for example in examples]
+
+    def decoding(self, usual: Decoding, model: LanguageModel) -> Decoding:
+        """Where an answer ends, if it holds more than the task's answers do."""
+        return usual
+
+    def settle(self, task: Task, asks: Asks, seed: int) -> None:  # noqa: B027 - most have nothing left to choose
+        """Choose what only the model's answers can tell, on examples of train or dev; the weights are tuned by now."""
+
+    def answers(
+        self, asks: Asks, queries: Sequence[Query], contexts: Sequence[Context], called: float
+    ) -> list[Prediction]:
+        """The answer to each query with what stands beside it; ids and contexts are left out.
+
+        Args:
+            called: seconds that went by before.
+        """
+        return asks.answers([asks.prompt(q.input, c) for q, c in zip(queries, contexts, strict=True)], called)
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write what `ContextBuilder.restore` needs into `folder`. No pickles."""
@@ -246,6 +297,7 @@ class ContextBuilder(Part):
     defining: ClassVar[tuple[str, ...]] = ("cot",)
     control: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
+    taught: ClassVar[str] = ""  # the parameter that means nothing without a tuner
     shows: ClassVar[Shows] = "examples"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True

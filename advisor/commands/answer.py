@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -67,9 +67,9 @@ def _answer(options: argparse.Namespace, predictor: Predictor, model: LanguageMo
     """Answer the query, or each line of standard input."""
     if query is None:
         for batch in _batches(sys.stdin, model.can.rows_at_once):
-            _print(predictor, batch, as_json=True)
+            put_answers(predictor, batch, as_json=True)
     else:
-        _print(predictor, [Query("1", query)], as_json=options.json)
+        put_answers(predictor, [Query("1", query)], as_json=options.json)
 
 
 def _meant(asked: list[str], comparison: Comparison) -> tuple[str | None, str | None]:
@@ -98,10 +98,32 @@ def _batches(lines: TextIO, size: int) -> Iterator[list[Query]]:
         raise UserError(f"standard input: is no UTF-8 text ({error.reason})", "convert it: iconv -t UTF-8") from error
 
 
-def _print(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
+def put_answers(predictor: Predictor, queries: list[Query], as_json: bool) -> None:
+    """Print the answer to each query with the passages that it names, as text or as a JSON object on a line."""
     for prediction in predictor.predict(queries):
-        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else cleaned(prediction.text)
+        text = escaped(json.dumps(_line(prediction), ensure_ascii=False)) if as_json else _shown(prediction)
         put(sys.stdout, text + "\n")
+
+
+def _shown(prediction: Prediction) -> str:
+    """The answer, with a line for each passage that it names."""
+    return "\n".join(cleaned(line) for line in [prediction.text, *map(_source, _cited(prediction))])
+
+
+def _source(cited: Mapping[str, Any]) -> str:
+    """`[2] handbook: Holidays (page 4)`."""
+    title = f": {cited['title']}" if cited["title"] else ""
+    where = f" ({cited['where']})" if cited["where"] else ""
+    return f"  [{cited['number']}] {cited['source']}{title}{where}"
+
+
+def _cited(prediction: Prediction) -> list[dict[str, Any]]:
+    """The passages that the answer names: number, document, title and place in it."""
+    found = []
+    for citation in prediction.citations or ():
+        passage = prediction.passages[citation.number - 1]
+        found.append({**asdict(citation), "title": passage.title, "where": passage.where})
+    return found
 
 
 def _line(prediction: Prediction) -> dict[str, Any]:
@@ -111,4 +133,5 @@ def _line(prediction: Prediction) -> dict[str, Any]:
         "evidence": list(prediction.evidence),
         "confidence": prediction.confidence,
         "passages": [asdict(passage) for passage in prediction.passages],
+        **({} if prediction.citations is None else {"citations": _cited(prediction)}),
     }

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from advisor.approaches import Prediction
+from advisor.approaches import Citation, Prediction
 from advisor.measuring.lines import Damaged, count, every_line
 from advisor.measuring.records import AfterChange, LatencyRecord, PredictionRecord, Run, Status
 from advisor.models import Passage
@@ -221,10 +221,13 @@ def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
         "reasoning_tokens": usage.reasoning_tokens,
         "estimated": usage.estimated,
         "failure": prediction.failure,
+        "miscited": prediction.miscited,
     }
+    cited = prediction.citations
     passages = {"passages": [_passage_line(p) for p in prediction.passages]} if texts and prediction.passages else {}
     return (
         passages
+        | ({} if cited is None else {"citations": [asdict(one) for one in cited]})
         | {name: value for name, value in elsewhere.items() if value}
         | {
             "id": prediction.id,
@@ -242,8 +245,13 @@ def prediction_line(prediction: Prediction, texts: bool) -> dict[str, object]:
 
 
 def _prediction(line: dict[str, Any]) -> PredictionRecord:
-    evidence, passages = line.get("evidence", ()), line.get("passages", ())
-    return PredictionRecord(**{**line, "evidence": tuple(evidence), "passages": tuple(Passage(**p) for p in passages)})
+    evidence, passages, cited = line.get("evidence", ()), line.get("passages", ()), line.get("citations")
+    read = {
+        "evidence": tuple(evidence),
+        "passages": tuple(Passage(**p) for p in passages),
+        "citations": None if cited is None else tuple(Citation(**one) for one in cited),
+    }
+    return PredictionRecord(**{**line, **read})
 
 
 def _passage_line(passage: Passage) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from advisor.approaches import Citation
 from advisor.models import LanguageModel, Passage
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
@@ -31,6 +32,7 @@ class PredictionRecord:
         passages: the pieces of documents that were retrieved, best first; empty where texts were left out.
         cached_tokens, reasoning_tokens, estimated: as in `advisor.models.Generation`.
         failure: why there is no answer; empty where there is one.
+        citations, miscited: as in `advisor.approaches.Prediction`; None where the answer was not to name its sources.
     """
 
     id: str
@@ -48,6 +50,8 @@ class PredictionRecord:
     reasoning_tokens: int = 0
     estimated: bool = False
     failure: str = ""
+    citations: tuple[Citation, ...] | None = None
+    miscited: int = 0
 
     @property
     def answer(self) -> str:
@@ -57,7 +61,7 @@ class PredictionRecord:
     @property
     def evidence_shown(self) -> tuple[str, ...]:
         """Ids of the retrieved documents that reached the prompt; passages are dropped first, the last one first."""
-        return self.evidence[: max(len(self.evidence) - self.dropped, 0)]
+        return () if self.shown == 0 else self.evidence[: max(len(self.evidence) - self.dropped, 0)]
 
     @property
     def bare(self) -> bool:

@@ -80,6 +80,7 @@ class Context:
         fixed: whether shots and passages are the same for every query, so that their computation can be shared.
         instruction: takes the place of the task's; empty where the task's own stands.
         spent: what the language model read and wrote to find it; part of what the query takes.
+        numbered: whether passages are numbered from 1, so that an answer can name them.
     """
 
     shots: tuple[Shot, ...] = ()
@@ -87,6 +88,7 @@ class Context:
     fixed: bool = True
     instruction: str = ""
     spent: Spent = field(default=Spent(), compare=False)
+    numbered: bool = False
 
     @property
     def size(self) -> int:
@@ -130,7 +132,10 @@ class Prompt:
         """The passages as they stand before the input; empty without any."""
         if not self.context.passages:
             return ""
-        return "\n\n".join(["Documents:", *(passage.shown for passage in self.context.passages), "Query: "])
+        texts = [passage.shown for passage in self.context.passages]
+        if self.context.numbered:
+            texts = [f"[{number}] {text}" for number, text in enumerate(texts, start=1)]
+        return "\n\n".join(["Documents:", *texts, "Query: "])
 
     @property
     def cue(self) -> str:

@@ -42,6 +42,7 @@ def decision_report(decision: Decision) -> Report:
             Only("screen", (_head(decision), Gap())),
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
+            *section("Unanswerable questions", tables.abstention(decision)),
             *section("Diagnosis", _diagnosis(decision)),
             *_costs(decision),
             _conclusion(decision),

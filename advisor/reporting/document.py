@@ -15,6 +15,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
+from advisor.verdict.cells import Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
@@ -170,7 +171,9 @@ def _approach(row: Row) -> dict[str, object]:
         "peak_memory_bytes": row.peak_memory_bytes,
         "artifact_bytes": row.artifact_bytes,
         "trainable_parameters": row.trainable_parameters,
-        "retrieval": _known(recall_at_k=row.recall_at_k, recall_shown=row.recall_shown, mrr=row.mrr),
+        "retrieval": _retrieval(row.retrieval),
+        "citations": dataclasses.asdict(row.citations) if row.citations else None,
+        "abstention": dataclasses.asdict(row.abstention) if row.abstention else None,
         "cost_usd": dataclasses.asdict(row.cost),
         "dropped_context": row.dropped,
         "without_context": row.bare,
@@ -203,6 +206,15 @@ def _after(after: Staleness) -> dict[str, object]:
         "outcome": after.outcome,
         "documents": after.documents,
     }
+
+
+def _retrieval(found: Retrieval | None) -> dict[str, object] | None:
+    """The measures as numbers, as schema 1 has them, and their intervals beside."""
+    if found is None:
+        return None
+    measures = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
+    intervals = {name: [measure.low, measure.high] for name, measure in measures.items()}
+    return {**{name: measure.value for name, measure in measures.items()}, "intervals": intervals}
 
 
 def _tokens(row: Row) -> dict[str, object] | None:

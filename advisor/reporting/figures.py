@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from advisor.verdict import words
-from advisor.verdict.decision import Interval, LatencySummary
+from advisor.verdict.cells import Interval
+from advisor.verdict.decision import LatencySummary
 
 UNKNOWN = "unknown"
 

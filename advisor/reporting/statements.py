@@ -10,6 +10,7 @@ from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.reporting import figures
 from advisor.tasks import Limits
 from advisor.verdict import words
+from advisor.verdict.cells import Citations, Retrieval
 from advisor.verdict.decision import BreakEven, Decision, Recommendation, Row
 from advisor.verdict.effort import OPERATIONS, effort
 
@@ -201,13 +202,10 @@ def trouble(row: Row) -> str:
 def notes(row: Row) -> list[str]:
     """Remarks on one approach: its own notes, retrieval, context that did not fit."""
     found = list(row.notes)
-    if row.recall_at_k is not None or row.mrr is not None:
-        lost = row.recall_shown is not None and row.recall_shown != row.recall_at_k
-        found.append(
-            f"retrieval: recall at k {figures.decimals(row.recall_at_k)}"
-            + (f" ({figures.decimals(row.recall_shown)} among what fitted into the prompt)" if lost else "")
-            + f", mean reciprocal rank {figures.decimals(row.mrr)}"
-        )
+    if row.retrieval is not None:
+        found.append(_retrieval(row.retrieval))
+    if row.citations is not None:
+        found.append(_citations(row.citations))
     if row.index_seconds is not None:
         found.append(f"documents indexed in {figures.duration(row.index_seconds)}")
     if row.dropped:
@@ -220,6 +218,25 @@ def notes(row: Row) -> list[str]:
     if row.quality is not None and trouble(row):
         found.append(trouble(row))
     return unique(found)
+
+
+def _retrieval(found: Retrieval) -> str:
+    lost = found.recall_shown.value != found.recall_at_k.value
+    shown = f" ({figures.decimals(found.recall_shown.value)} among what reached the prompt)" if lost else ""
+    return (
+        f"retrieval: recall at k {figures.quality(found.recall_at_k)}{shown}, mean reciprocal rank "
+        f"{figures.quality(found.mrr)}, nDCG at k {figures.quality(found.ndcg_at_k)}"
+    )
+
+
+def _citations(found: Citations) -> str:
+    """How well the sources are named that are evidence, and how often none or an impossible one is."""
+    measures = [(name, value) for name, value in (("precision", found.precision), ("recall", found.recall)) if value]
+    against = ", ".join(f"{name} {figures.quality(value)}" for name, value in measures)
+    return (
+        f"citations: {f'{against} against the evidence; ' if against else ''}{100 * found.without:.0f} % of the "
+        f"answers name no passage, {100 * found.impossible:.0f} % one that there is not"
+    )
 
 
 def reused(decision: Decision) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from advisor.measuring.attempt import LATENCY, PREDICT
 from advisor.reporting import figures, statements
 from advisor.reporting.blocks import Code, Column, Sign, Table, TableRow, Tone
 from advisor.tasks.power import LEVEL
+from advisor.verdict.cells import Abstention, Interval
 from advisor.verdict.decision import Decision, Row
 
 RECOMMENDED, PROVISIONAL, CONTROL, BREAKS = ">", "?", "c", "!"
@@ -61,6 +63,33 @@ def costs(decision: Decision) -> Table:
     ]
     columns = tuple(Column((title,), [cell(row) for row in measured]) for title, cell in found)
     return Table(tuple(TableRow(Code(row.spec)) for row in measured), columns)
+
+
+def abstention(decision: Decision) -> Table | None:
+    """How well each row tells what cannot be answered; None where the test set holds no such question."""
+    keys = statements.numbers(decision)
+    found = [(row, row.abstention) for row in decision.rows if row.abstention is not None]
+    if not found:
+        return None
+    number = found[0][1].unanswerable
+    measures: list[tuple[tuple[str, ...], Callable[[Abstention], Interval | None], int]] = [
+        (("F1 of", "abstaining"), lambda one: one.f1, 0),
+        (("", "precision"), lambda one: one.precision, 2),
+        (("", "recall"), lambda one: one.recall, 2),
+        (("quality on", "answerable"), lambda one: one.quality_answerable, 1),
+        (("share", "abstained"), lambda one: one.share, 3),
+    ]
+    columns = []
+    for title, measure, rank in measures:
+        intervals = [measure(one) for _, one in found]
+        cells = [figures.quality(one) if one else "" for one in intervals]
+        short = [figures.decimals(one.value) if one else "" for one in intervals]
+        columns.append(Column(title, cells, " ".join(title).strip(), short, rank, left=True))
+    columns[0] = replace(
+        columns[0],
+        note=f'{number} of the test questions cannot be answered; abstaining is to answer "unanswerable".',
+    )
+    return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row, _ in found), tuple(columns))
 
 
 def _in_batches(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:

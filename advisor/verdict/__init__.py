@@ -1,12 +1,12 @@
 """What is concluded from measurements: statistics, costs, diagnosis and choice; pure functions of records."""
 
+from advisor.verdict.cells import Interval
 from advisor.verdict.curves import Curves
 from advisor.verdict.decision import (
     BreakEven,
     Cost,
     Decision,
     DiagnosisItem,
-    Interval,
     LatencySummary,
     Recommendation,
     Row,

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
 from advisor.verdict import words
-from advisor.verdict.decision import Cost, Interval, Row
+from advisor.verdict.cells import Interval
+from advisor.verdict.decision import Cost, Row
 from advisor.verdict.prices import HourlyPrice, Tariff
 from advisor.verdict.token_prices import PaidTokens, TokenPrice
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.tasks.power import TAILS
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.sample import Floats
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from advisor.measuring.records import Run
 from advisor.tasks.power import TAILS
+from advisor.verdict.cells import Interval
 from advisor.verdict.crossings import Crossing, crossing, flat_from, percentiles
-from advisor.verdict.decision import Interval
 from advisor.verdict.growth import Growth
 from advisor.verdict.resampling import Bootstrap
 from advisor.verdict.rows import complete_runs

@@ -10,19 +10,11 @@ from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.tasks import Limits
+from advisor.verdict.cells import Abstention, Citations, Interval, Retrieval
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
 """Seconds of fitting below which nobody asks whether they were more than they had to be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +126,11 @@ class Row:
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
         group: letters of the groups of approaches that cannot be told apart ("a", "ab"); "" if not compared.
         prompt_tokens, completion_tokens: means per query.
-        recall_at_k, mrr: share of the evidence among the retrieved documents and mean reciprocal rank of the
-            first of it, over the examples whose evidence is known; None without retrieval and for controls.
+        retrieval: how well it finds the evidence; None without retrieval and for controls.
+        citations: how well its answers name the evidence; None where they are not asked to.
+        abstention: how well it tells what cannot be answered; None where the test set has no such question.
         dropped: pieces of context (passages or shots) left out for lack of room, over the whole test set.
         cut: test examples whose own input was cut for lack of room.
-        recall_shown: recall among the passages that reached the prompt.
         bare: test examples with context of which nothing reached the prompt.
         unread: test examples of whose input an embedder read only the beginning.
         seeds: the number of complete runs behind the figures.
@@ -184,13 +176,13 @@ class Row:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
-    recall_at_k: float | None = None
-    mrr: float | None = None
+    retrieval: Retrieval | None = None
+    citations: Citations | None = None
+    abstention: Abstention | None = None
     cost: Cost = Cost()
     dropped: int = 0
     cut: int = 0
     notes: tuple[str, ...] = ()
-    recall_shown: float | None = None
     bare: int = 0
     unread: int = 0
     seeds: int = 1

@@ -27,7 +27,7 @@ from advisor.measuring.confusion import Confusion, blocks, macro_f1
 from advisor.measuring.records import Answer
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.power import TAILS
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.sample import Floats
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.paired import rounded
 from advisor.verdict.rule import Bars, Costs
 from advisor.verdict.sample import Sample

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.measuring.student import VariancePart, half_width, p_value
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.sample import Floats, Sample
 from advisor.verdict.seeds import seed_variance
 

@@ -8,9 +8,10 @@ from advisor.measuring.records import TaskFacts
 from advisor.tasks import Limits
 from advisor.verdict import costs, staleness, words
 from advisor.verdict.break_even import DAYS, UTILISATION
+from advisor.verdict.cells import Interval
 from advisor.verdict.choice import Choice, excess, figures
 from advisor.verdict.costs import known_cost
-from advisor.verdict.decision import BreakEven, Interval, Row
+from advisor.verdict.decision import BreakEven, Row
 from advisor.verdict.statistics import Contrasts
 
 

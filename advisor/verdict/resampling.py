@@ -30,7 +30,7 @@ from advisor.measuring.confusion import blocks
 from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL, TAILS
 from advisor.verdict import macro
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.paired import full_size, rounded
 from advisor.verdict.sample import Counts, Floats, Sample
 from advisor.verdict.seeds import seed_variance
@@ -46,6 +46,13 @@ def wilson(mean: float, n: int) -> Interval:
     centre = (mean + _Z**2 / (2 * n)) / scale
     half = _Z / scale * math.sqrt(mean * (1 - mean) / n + _Z**2 / (4 * n**2))
     return rounded(mean, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def mean_interval(values: Floats) -> Interval:
+    """The mean of values from 0 to 1, shape (examples,), with its 95 % interval, without resampling: Wilson's where all
+    are 0 or 1, else a t interval with the pseudo-examples of the bootstrap."""
+    sample = Sample("", values[None, :])
+    return wilson(sample.quality, sample.n) if np.isin(values, (0.0, 1.0)).all() else _over_seeds(sample)
 
 
 class Bootstrap:

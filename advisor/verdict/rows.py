@@ -13,7 +13,7 @@ from advisor.measuring.disturbance import disturbances
 from advisor.measuring.latency import p50_interval, p95_interval
 from advisor.measuring.metrics import metric_of
 from advisor.measuring.records import Answer, Comparison, Run, Status
-from advisor.verdict import words
+from advisor.verdict import sources, words
 from advisor.verdict.decision import LatencySummary, Row
 from advisor.verdict.degenerate import all_alike
 
@@ -61,7 +61,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
     runs = [run for run in comparison.runs if run.spec == spec]
     good = _complete(comparison, spec)
     status, error = ("ok", None) if good else _trouble(runs)
-    retrieval, member = _retrieval(good, comparison.answers), comparison.model_of(runs[0])
+    member = comparison.model_of(runs[0])
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     if good and len(good) < len(runs):
         notes.append(f"{len(good)} of {len(runs)} seeds were complete and are reported")
@@ -86,12 +86,12 @@ def _row(comparison: Comparison, spec: str) -> Row:
         peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
         artifact_bytes=_largest(run.artifact_bytes for run in good),
         trainable_parameters=_largest(run.trainable_parameters for run in good),
-        recall_at_k=retrieval[0],
-        mrr=retrieval[2],
+        retrieval=sources.retrieval(good, comparison.answers),
+        citations=sources.citations(good, comparison.answers),
+        abstention=sources.abstention(comparison, good),
         dropped=max((sum(p.dropped for p in run.predictions) for run in good), default=0),
         cut=max((sum(p.cut > 0 for p in run.predictions) for run in good), default=0),
         notes=tuple(notes),
-        recall_shown=retrieval[1],
         unread=max((sum(p.unread for p in run.predictions) for run in good), default=0),
         bare=max((sum(p.bare for p in run.predictions) for run in good), default=0),
         timing_error=timing.error(run.timings for run in good),
@@ -185,31 +185,6 @@ def _throughput(runs: Sequence[Run]) -> float | None:
     timed = [(len(run.predictions), run.predict_seconds) for run in runs if run.predict_seconds]
     seconds = sum(s for _, s in timed)
     return sum(n for n, _ in timed) / seconds if seconds else None
-
-
-def _retrieval(
-    runs: Sequence[Run], answers: Mapping[str, Answer]
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """Recall@k, recall among the passages that reached the prompt, and mean reciprocal rank; None without retrieval.
-
-    Over the examples whose evidence is known. Recall is the share of an example's evidence among the k documents
-    retrieved for it; the reciprocal rank is that of the first of them, 0 where none was found. A document counts
-    once, at its best chunk's rank.
-    """
-    if not runs or runs[0].control:
-        return None, None, None
-    recalls, shown, ranks = [], [], []
-    for run in runs:
-        if not any(p.evidence for p in run.predictions):
-            continue
-        for prediction in run.predictions:
-            gold = set(answers[prediction.id].evidence) if prediction.id in answers else set()
-            if gold:
-                found = list(dict.fromkeys(prediction.evidence))
-                recalls.append(len(gold.intersection(found)) / len(gold))
-                shown.append(len(gold.intersection(prediction.evidence_shown)) / len(gold))
-                ranks.append(next((1 / rank for rank, d in enumerate(found, 1) if d in gold), 0.0))
-    return (fmean(recalls), fmean(shown), fmean(ranks)) if recalls else (None, None, None)
 
 
 def _summed(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from itertools import combinations
 from statistics import NormalDist
 
 from advisor.tasks.power import LEVEL, POWER
-from advisor.verdict.decision import Interval
+from advisor.verdict.cells import Interval
 from advisor.verdict.paired import Pivot, pivot, rounded
 from advisor.verdict.permutation import p_values
 from advisor.verdict.resampling import Bootstrap

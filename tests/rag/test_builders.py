@@ -38,6 +38,8 @@ def test_parameters_are_what_the_record_stores() -> None:
         "rerank": "none",
         "query": "plain",
         "search": 0,
+        "abstain": "none",
+        "cite": False,
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]
     assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]

@@ -8,12 +8,12 @@ import pytest
 
 from advisor.measuring.records import Comparison, ModelFacts, Status, TaskFacts
 from advisor.tasks import Limits
+from advisor.verdict.cells import Interval, Retrieval
 from advisor.verdict.decision import (
     BreakEven,
     Cost,
     Decision,
     DiagnosisItem,
-    Interval,
     LatencySummary,
     Recommendation,
     Row,
@@ -21,6 +21,9 @@ from advisor.verdict.decision import (
     Versus,
 )
 
+FOUND = Retrieval(
+    Interval(0.842, 0.79, 0.88), Interval(0.842, 0.79, 0.88), Interval(0.7313, 0.67, 0.79), Interval(0.7584, 0.7, 0.81)
+)
 LONG = "few-shot:k=8,select=nearest+lora:rank=16,lr=0.0002"
 OUT_OF_MEMORY = (
     "OutOfMemoryError: tried to allocate 2.00 GiB (device 0; 15.7 GiB in all, 14.2 GiB in use by this "
@@ -87,8 +90,7 @@ def rows() -> tuple[Row, ...]:
         measured("rag:k=3+lora:rank=16", 0.709),
         fit_seconds=1870.2,
         index_seconds=3.4,
-        recall_at_k=0.842,
-        mrr=0.7313,
+        retrieval=FOUND,
         artifact_bytes=9_730_000,
         trainable_parameters=4_884_480,
         cost=Cost(0.021, 0.0047, 17.2),
@@ -99,8 +101,7 @@ def rows() -> tuple[Row, ...]:
         measured("rag:k=3", 0.668, -0.041, 0.212),
         latency=LatencySummary(430.9, 702.5, 131.0, 20),
         index_seconds=3.4,
-        recall_at_k=0.842,
-        mrr=0.7313,
+        retrieval=FOUND,
         group="ab",
         cost=Cost(0.0001, 0.0045, 16.4),
     )

@@ -12,7 +12,8 @@ from advisor.reporting.decision import decision_report
 from advisor.reporting.document import document
 from advisor.reporting.markdown import markdown
 from advisor.reporting.terminal import terminal
-from advisor.verdict.decision import Decision, Interval, Staleness
+from advisor.verdict.cells import Interval
+from advisor.verdict.decision import Decision, Staleness
 
 LOST = Staleness(
     Interval(0.41, 0.32, 0.5), 60, True, 1.5, Interval(-0.21, -0.3, -0.12), paired=58, loses=True, outcome="lost"

@@ -10,9 +10,10 @@ from rich.cells import cell_len
 
 from advisor.reporting import curve_statements, report
 from advisor.reporting.curves import curves_document
+from advisor.verdict.cells import Interval
 from advisor.verdict.crossings import Crossing
 from advisor.verdict.curves import Curve, Curves, Gain, Leader, Point
-from advisor.verdict.decision import Decision, Interval
+from advisor.verdict.decision import Decision
 from advisor.verdict.growth import Growth
 
 SIZES = (8, 32, 128, 512)

@@ -6,7 +6,8 @@ import pytest
 
 from advisor.reporting import figures
 from advisor.reporting.statements import settings
-from advisor.verdict.decision import Interval, LatencySummary
+from advisor.verdict.cells import Interval
+from advisor.verdict.decision import LatencySummary
 
 NAN = float("nan")
 

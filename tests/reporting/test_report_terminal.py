@@ -15,7 +15,8 @@ from advisor.reporting.characters import fold_spec, shorten
 from advisor.reporting.plot import cluster, plot
 from advisor.reporting.scatter import scatter
 from advisor.reporting.terminal import terminal
-from advisor.verdict.decision import Cost, Decision, Interval
+from advisor.verdict.cells import Interval
+from advisor.verdict.decision import Cost, Decision
 
 WIDTHS = [40, 60, 80, 100, 140]
 LONG = "few-shot:k=8,select=nearest+lora:rank=16,lr=0.0002"

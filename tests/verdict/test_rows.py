@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -96,9 +97,14 @@ def test_recall_and_rank_of_the_evidence(run: Runs, comparison: Comparisons) -> 
         run("zero-shot", ["yes"] * 4),
     ]
     rows = {r.spec: r for r in decide(comparison(runs, evidence=evidence)).rows}
-    assert rows["rag"].recall_at_k == pytest.approx((1 + 0.5 + 0) / 3)
-    assert rows["rag"].mrr == pytest.approx((1 + 0.5 + 0) / 3)
-    assert rows["oracle"].recall_at_k is rows["zero-shot"].mrr is None
+    found = rows["rag"].retrieval
+    assert found is not None
+    assert (found.recall_at_k.value, found.mrr.value) == pytest.approx(((1 + 0.5 + 0) / 3, (1 + 0.5 + 0) / 3))
+    of_the_second = (1 / math.log2(3)) / (1 + 1 / math.log2(3))
+    assert found.ndcg_at_k.value == pytest.approx((1 + of_the_second + 0) / 3)
+    for measure in (found.recall_at_k, found.mrr, found.ndcg_at_k):
+        assert 0 <= measure.low < measure.value < measure.high <= 1
+    assert rows["oracle"].retrieval is rows["zero-shot"].retrieval is None
 
 
 def test_what_was_found_but_not_shown_is_told_apart(run: Runs, comparison: Comparisons) -> None:
@@ -107,9 +113,11 @@ def test_what_was_found_but_not_shown_is_told_apart(run: Runs, comparison: Compa
     first, second = full.predictions
     cramped = replace(full, predictions=(replace(first, dropped=2, shown=0), replace(second, dropped=1)))
     row = decide(comparison([cramped], evidence=evidence)).rows[0]
-    assert (row.recall_at_k, row.recall_shown, row.bare) == (1.0, 0.0, 1)
+    assert row.retrieval is not None
+    assert (row.retrieval.recall_at_k.value, row.retrieval.recall_shown.value, row.bare) == (1.0, 0.0, 1)
     whole = decide(comparison([full], evidence=evidence)).rows[0]
-    assert (whole.recall_shown, whole.bare) == (1.0, 0)
+    assert whole.retrieval is not None
+    assert (whole.retrieval.recall_shown.value, whole.bare) == (1.0, 0)
 
 
 def test_without_a_word_of_the_record_only_passages_tell_what_was_shown(run: Runs, comparison: Comparisons) -> None:

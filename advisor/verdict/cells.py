@@ -1,0 +1,70 @@
+"""What stands in the cells of a row: figures with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How well a row finds the documents that hold the answers, over the test questions whose evidence is known.
+
+    Attributes:
+        recall_at_k: share of a question's evidence among the documents retrieved for it.
+        recall_shown: the same among the passages that reached the prompt.
+        mrr: one over the rank of the first document of the evidence, 0 where none was found.
+        ndcg_at_k: `advisor.tasks.ranking.ndcg`, k being the passages retrieved for a query.
+    """
+
+    recall_at_k: Interval
+    recall_shown: Interval
+    mrr: Interval
+    ndcg_at_k: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Citations:
+    """How well answers name their sources.
+
+    Attributes:
+        precision: share of the documents that an answer names which are evidence, over the questions with known
+            evidence whose answer names any.
+        recall: share of a question's evidence that its answer names, over those with known evidence.
+        without: share of the answers that name no passage, "unanswerable" ones aside.
+        impossible: share of the answers that name a number which no passage had.
+    """
+
+    precision: Interval | None
+    recall: Interval | None
+    without: float
+    impossible: float
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """How well a row tells which questions cannot be answered, by the answer "unanswerable".
+
+    Attributes:
+        unanswerable: test questions that cannot be answered.
+        share: of all questions that it does not answer.
+        precision: share of those that cannot be answered; None where it answers everything.
+        recall: share of the unanswerable ones that it does not answer.
+        f1: of these two.
+        quality_answerable: the task's metric over the questions that can be answered; None where there are none.
+    """
+
+    unanswerable: int
+    share: Interval | None
+    precision: Interval | None
+    recall: Interval | None
+    f1: Interval | None
+    quality_answerable: Interval | None
