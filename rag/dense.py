@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from advisor.models import Embedder, Passage, Vectors
 from rag.chunking import Chunk
 from rag.embeddings import EmbedderEmbeddings
@@ -26,7 +28,6 @@ class Dense(Scorer):
 
     def __init__(self, chunks: Sequence[Chunk], embedder: Embedder, store: FaissStore | None = None) -> None:
         super().__init__(chunks, embedder)
-        self.embedder = embedder
         self.store = FaissStore(EmbedderEmbeddings(embedder)) if store is None else store
         if store is None and chunks:
             vectors = embedder.embed([chunk.embedded for chunk in chunks])
@@ -66,6 +67,24 @@ class Dense(Scorer):
         """No chunk is embedded again."""
         store = FaissStore.load_local(folder, EmbedderEmbeddings(embedder))
         return cls([chunk_of(document) for document in store.documents], embedder, store)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Dense:
+        """Only texts that were not embedded before are embedded."""
+        rows = {chunk.embedded: place for place, chunk in enumerate(self.chunks)}
+        fresh = list(dict.fromkeys(chunk.embedded for chunk in chunks if chunk.embedded not in rows))
+        if not chunks or len(fresh) == len(chunks):
+            return type(self)(chunks, self.embedder)
+        kept = [chunk for chunk in chunks if chunk.embedded in rows]
+        old = self.store.vectors([self.chunks[rows[chunk.embedded]].id for chunk in kept])
+        vectors = np.zeros((len(chunks), old.shape[1]), dtype=np.float32)
+        is_kept = np.array([chunk.embedded in rows for chunk in chunks])
+        vectors[is_kept] = old
+        if fresh:
+            new = dict(zip(fresh, self.embedder.embed(fresh), strict=True))
+            vectors[~is_kept] = [new[chunk.embedded] for chunk in chunks if chunk.embedded not in rows]
+        store = FaissStore(self.store.embeddings)
+        store.add_embedded([document_of(chunk) for chunk in chunks], vectors)
+        return type(self)(chunks, self.embedder, store)
 
     def _nearest(
         self, vectors: Vectors, k: int, within: Sources | None = None, without: Sources = ()

@@ -39,6 +39,10 @@ class Hybrid(Scorer):
         for similarities, words in zip(self.dense.scores(texts), self.words.scores(texts), strict=True):
             yield _scaled(similarities) + _scaled(words)
 
+    def updated(self, chunks: Sequence[Chunk]) -> Hybrid:
+        """Only texts that were not embedded before are embedded; the words are indexed anew."""
+        return type(self)(chunks, self.embedder, self.dense.updated(chunks))
+
     @property
     def size_bytes(self) -> int:
         """Bytes of both; the texts are kept once."""

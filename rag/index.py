@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.approaches import Facts
@@ -75,6 +75,26 @@ class PassageIndex:
         if len(found) != len(texts):
             raise UserError(f"retriever {self.retriever!r} gave {len(found)} results for {len(texts)} texts", "fix it")
         return found
+
+    def updated(self, chunks: Iterable[Chunk], began: float | None = None) -> PassageIndex:
+        """The index of changed documents: what their chunks have in common with this one's is not embedded again.
+
+        This index stays as it is, and as it was saved.
+
+        Args:
+            chunks: all there are now, changed or not.
+            began: as in `over`.
+        """
+        began = clock.now() if began is None else began
+        kept = list(chunks)
+        built = self.searcher.updated(kept)
+        seconds = clock.now() - began
+        before = {chunk.embedded for chunk in self.searcher.chunks}
+        now = {chunk.embedded for chunk in kept}
+        note = f"Of {len(now):,} different passages {len(now - before):,} were new; {len(before - now):,} were gone."
+        notes = (note, *(note_of_cut(self.embedder, [c.embedded for c in kept], "passages") if self.embedder else ()))
+        sources = frozenset(chunk.source for chunk in kept)
+        return replace(self, searcher=built, sources=sources, facts=Facts(seconds, built.size_bytes, notes=notes))
 
     def knows(self, sources: Iterable[str]) -> bool:
         """Whether a passage of one of these sources is in it."""

@@ -17,7 +17,7 @@ from advisor.errors import UserError
 from advisor.models import Embedder, LanguageModel, Passage
 from advisor.tasks import Document as TaskDocument
 from advisor.tasks import Task, TaskBrief
-from rag.chunking import document_chunks
+from rag.chunking import Chunk, document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
 from rag.passage_budget import Room
@@ -141,6 +141,10 @@ class Held(Searcher):
             [p for p in self._returned(text) if p.source not in others][:k]
             for text, (_, others) in zip(texts, limits, strict=True)
         ]
+
+    def updated(self, chunks: Sequence[Chunk]) -> Held:
+        """The same: what the retriever finds is its owner's to change."""
+        return self
 
     def save(self, folder: Path) -> None:
         """The documents' ids; the retriever cannot be kept, and the builder still holds it."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
+from rag.chunking import Chunk
 from rag.searcher import Searcher, Sources
 
 
@@ -32,3 +35,10 @@ class Refinement(Searcher):
     def save(self, folder: Path) -> None:
         """Keep the inner searcher."""
         self.inner.save(folder)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Searcher:
+        """The same around the inner searcher over other chunks; for refinements that know nothing of the chunks."""
+        other = copy(self)
+        other.inner = self.inner.updated(chunks)
+        other.chunks = other.inner.chunks
+        return other

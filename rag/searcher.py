@@ -32,6 +32,7 @@ class Searcher(ABC):
 
     def __init__(self, chunks: Sequence[Chunk], embedder: Embedder) -> None:
         self.chunks = chunks
+        self.embedder = embedder
         self._places: dict[str, list[int]] = {}
         for place, chunk in enumerate(chunks):
             self._places.setdefault(chunk.source, []).append(place)
@@ -72,6 +73,10 @@ class Searcher(ABC):
             UserError: a file is missing or damaged.
         """
         return cls([chunk_of(document) for _, document in read_documents(folder)[1]], embedder)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Searcher:
+        """The same over other chunks, this one staying as it is; built anew unless a searcher can spare something."""
+        return type(self)(chunks, self.embedder)
 
 
 class Scorer(Searcher):

@@ -209,6 +209,14 @@ class FaissStore(VectorStore):
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return lambda cosine: min(1.0, max(0.0, cosine))
 
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """The unit vectors of documents, shape (len(ids), dimension).
+
+        Raises:
+            KeyError: an id is unknown.
+        """
+        return np.stack([self._vector(key) for key in ids]) if ids else np.zeros((0, self.dimension), np.float32)
+
     def _vector(self, key: str) -> Vectors:
         assert self._index is not None
         return np.asarray(self._index.reconstruct(self._numbers[key]), dtype=np.float32)
