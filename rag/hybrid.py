@@ -13,6 +13,7 @@ from rag.bm25 import Bm25
 from rag.chunking import Chunk
 from rag.dense import Dense
 from rag.searcher import Floats, Scorer
+from rag.stores.contract import Keeping
 
 
 class Hybrid(Scorer):
@@ -33,6 +34,12 @@ class Hybrid(Scorer):
         super().__init__(chunks, embedder)
         self.dense = dense or Dense(chunks, embedder)
         self.words = Bm25(chunks, embedder)
+        self.notes = self.dense.notes
+
+    @classmethod
+    def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
+        """Vectors are kept where and as the user says."""
+        return cls(chunks, embedder, Dense.kept(chunks, embedder, keeping))
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """Sums of the two, from 0 to 2."""

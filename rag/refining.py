@@ -22,6 +22,7 @@ class Refinement(Searcher):
     def __init__(self, inner: Searcher) -> None:  # the chunks are those of the inner one
         self.inner = inner
         self.chunks = inner.chunks
+        self.notes = inner.notes
 
     def places_of(self, sources: Sources) -> list[int]:
         """As the inner searcher has it."""
@@ -40,5 +41,5 @@ class Refinement(Searcher):
         """The same around the inner searcher over other chunks; for refinements that know nothing of the chunks."""
         other = copy(self)
         other.inner = self.inner.updated(chunks)
-        other.chunks = other.inner.chunks
+        other.chunks, other.notes = other.inner.chunks, other.inner.notes
         return other

@@ -56,7 +56,8 @@ def test_equal_scores_come_in_the_order_of_adding_however_many_are_asked_for(emb
 def test_similarities_to_all_documents_come_in_their_order(store: FaissStore, embedder: Embedder) -> None:
     store.delete(["b"])
     store.add_texts(["red car"], ids=["e"])
-    found = store.similarities(embedder.embed(["red car", "pear"]))
+    assert store._index is not None
+    found = store._index.similarities(embedder.embed(["red car", "pear"]))
     assert [document.id for document in store.documents] == ["a", "c", "d", "e"]
     assert found[0] == pytest.approx([0.5, 0, 0.5, 1])
     assert found[1] == pytest.approx([0, 0.5**0.5, 0, 0])
