@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,11 +16,14 @@ from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
 from rag.chunking import document_chunks, example_chunks
+from rag.flat import Precision
 from rag.index import DENSE, PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
 from rag.registry import searcher
 from rag.sources import DocumentSource, ExampleSource, OracleSource, by_input, saved_by_input
+from rag.stores.contract import LOCAL
+from rag.vectoring import Vectoring
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Retrieving(ContextBuilder):
     @abstractmethod
     def searched_by(self) -> str:
         """The name of its searcher."""
+
+    @property
+    def vectoring(self) -> Vectoring:
+        """By what passages are embedded, and how vectors are kept."""
+        return Vectoring(self.name, LOCAL, "", 0, "float")
 
     def relies_on(self) -> tuple[type, ...]:
         """The searcher."""
@@ -55,10 +63,18 @@ class Retrieving(ContextBuilder):
         """Chunk and index the documents, or the training examples where there are none; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            room = Room(model, self.k, task.instruction, searcher(self.searched_by).embeds)
+            embedder = self.vectoring.embedder_of(model, bool(task.limits.local_only))
+            room = Room(model, self.k, task.instruction, searcher(self.searched_by).embeds, embedder)
             documents = document_chunks(task.documents, self.chunk, self.overlap, room.shares)
             chunks = documents if task.documents else example_chunks(task.train)
-            return PassageIndex.over(chunks, model.embedder, began, self.searched_by)
+            keeping = self.vectoring.keeping(task)
+            index = PassageIndex.over(chunks, embedder, began, self.searched_by, keeping)
+            notes = (*self.vectoring.notes(embedder), *index.facts.notes)
+            return replace(index, facts=replace(index.facts, notes=notes))
+
+    def index_in(self, folder: Path, model: LanguageModel) -> PassageIndex:
+        """The index that was saved; of passages no vector is computed again."""
+        return PassageIndex.restore(folder, self.vectoring.embedder_of(model))
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,11 @@ class Rag(Retrieving):
         miss: share of training contexts from which the right passage is left out (RAFT, Zhang et al. 2024).
         retriever: by what passages are found: `dense` (vectors), `bm25` (words, without an embedder), `hybrid` (both),
             or what another package registers in the entry point group `advisor.searchers`.
+        store: where vectors are kept: `faiss`, in this process and the run's folder; `qdrant`, `chroma`, `pgvector`,
+            whose addresses the environment has, or `$NAME`, a variable with an address.
+        embedder: another one than the model's, by name, folder or scheme.
+        dimensions: how many numbers of a vector are kept (Matryoshka); all where 0.
+        vectors: what is kept of a number (`rag.flat.Precision`); below `float` the report says what is lost.
     """
 
     name: ClassVar[str] = "rag"
@@ -93,10 +114,14 @@ class Rag(Retrieving):
 
     miss: float = 0.2
     retriever: str = DENSE
+    store: str = LOCAL
+    embedder: str = ""
+    dimensions: int = 0
+    vectors: Precision = "float"
 
     def __post_init__(self) -> None:
         _check(self.name, self.k, self.chunk, self.overlap)
-        searcher(self.retriever)
+        self.vectoring.check(self.retriever)
         if not 0 <= self.miss <= 1:
             raise UserError(f"rag: miss={self.miss} is no share", "choose miss from 0 to 1, e.g. rag:miss=0.2")
 
@@ -104,6 +129,11 @@ class Rag(Retrieving):
     def searched_by(self) -> str:
         """The name of its searcher."""
         return self.retriever
+
+    @property
+    def vectoring(self) -> Vectoring:
+        """By what passages are embedded, and how vectors are kept."""
+        return Vectoring(self.name, self.store, self.embedder, self.dimensions, self.vectors)
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
@@ -126,7 +156,7 @@ class Rag(Retrieving):
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        index = self.refined(PassageIndex.restore(folder, model.embedder), model)
+        index = self.refined(self.index_in(folder, model), model)
         same_input = saved_by_input(folder)
         return self._of_documents(index) if same_input is None else self._of_examples(index, same_input)
 
@@ -197,7 +227,7 @@ class Oracle(Retrieving):
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        index = PassageIndex.restore(folder, model.embedder)
+        index = self.index_in(folder, model)
         return OracleSource(index, self.k, _size(index))
 
 

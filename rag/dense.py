@@ -13,7 +13,7 @@ from advisor.models import Embedder, Passage, Vectors, embedded_queries
 from rag.chunking import Chunk
 from rag.flat import cut
 from rag.searcher import Floats, Scorer, Sources, limits_of
-from rag.stores.contract import Keeping, Part, VectorIndex
+from rag.stores.contract import Keeping, Sought, VectorIndex
 from rag.stores.filling import filled, restored
 
 CELLS = 2**24  # similarities that are in memory together
@@ -97,7 +97,7 @@ class Dense(Scorer):
     def _nearest(
         self, vectors: Vectors, k: int, within: Sources | None = None, without: Sources = ()
     ) -> list[list[Passage]]:
-        only = None if within is None else Part(within, self.places_of(within))
-        never = Part(without, self.places_of(without)) if without else None
+        only = None if within is None else Sought(within, self.places_of(within))
+        never = Sought(without, self.places_of(without)) if without else None
         found = self.index.nearest(vectors, k, only, never)
         return [[replace(self.chunks[at].passage, score=score) for at, score in row] for row in found]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rag.documents import damaged
 
 Precision = Literal["float", "int8", "binary"]
-"""How vectors are kept: 32 bits a number; 8 bits (a scalar quantiser, ranges per dimension); about 1 bit (RaBitQ, Gao and
-Long 2024), whose similarities are estimates. Queries are not quantised."""
+"""How vectors are kept: 32 bits a number; 8 bits (a scalar quantiser, ranges per dimension); about 1 bit (RaBitQ, Gao
+and Long 2024), whose similarities are estimates. Queries are not quantised."""
 SPARE = 8  # fetched beyond k, so that vectors with equal scores at the border come in a settled order
 DIGITS = 6  # of a score: later ones change with the number of queries that are searched for together
 AT_ONCE = 16_384  # vectors that are made unit vectors together
@@ -110,10 +110,8 @@ class FlatVectors:
         """
         if not len(self) or k < 1 or not len(vectors):
             return [[] for _ in vectors]
-        found = self._index.search(unit(vectors), min(k + SPARE, len(self)), params=_only(among, without))
-        return [
-            _ordered(scores, numbers, k) for scores, numbers in zip(*(part.tolist() for part in found), strict=True)
-        ]
+        scores, numbers = self._index.search(unit(vectors), min(k + SPARE, len(self)), params=_only(among, without))
+        return [_ordered(*row, k) for row in zip(scores.tolist(), numbers.tolist(), strict=True)]
 
     def similarities(self, vectors: Vectors) -> Vectors:
         """The similarity of each vector to all that are here, shape (queries, len(self)), in the order of adding."""

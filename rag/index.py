@@ -100,13 +100,10 @@ class PassageIndex:
         before = {chunk.embedded for chunk in self.searcher.chunks}
         now = {chunk.embedded for chunk in kept}
         note = f"Of {len(now):,} different passages {len(now - before):,} were new; {len(before - now):,} were gone."
-        notes = (
-            note,
-            *built.notes,
-            *(note_of_cut(self.embedder, [c.embedded for c in kept], "passages") if self.embedder else ()),
-        )
+        unread = note_of_cut(self.embedder, [chunk.embedded for chunk in kept], "passages") if self.embedder else ()
+        facts = Facts(seconds, built.size_bytes, notes=(note, *built.notes, *unread))
         sources = frozenset(chunk.source for chunk in kept)
-        return replace(self, searcher=built, sources=sources, facts=Facts(seconds, built.size_bytes, notes=notes))
+        return replace(self, searcher=built, sources=sources, facts=facts)
 
     def knows(self, sources: Iterable[str]) -> bool:
         """Whether a passage of one of these sources is in it."""

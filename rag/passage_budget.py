@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.models import LanguageModel, Passage, shares_of
+from advisor.models import Embedder, LanguageModel, Passage, shares_of
 from rag.chunking import Chunk
 
 OF_WINDOW = 0.75
@@ -19,13 +19,15 @@ class Room:
     """The room for one of `k` passages that are shown together, behind an instruction.
 
     Attributes:
-        embeds: whether the model's embedder reads the chunks too.
+        embeds: whether an embedder reads the chunks too.
+        embedder: which one; the model's where None.
     """
 
     model: LanguageModel
     k: int
     instruction: str
     embeds: bool = True
+    embedder: Embedder | None = None
 
     def shares(self, chunks: Sequence[Chunk]) -> list[float]:
         """How much of it each chunk takes, with its title, by embedder or prompt, whichever is more."""
@@ -33,7 +35,9 @@ class Room:
         shown = [self._of_prompt(chunk, most) for chunk in chunks]
         if not self.embeds:
             return shown
-        return list(map(max, shown, shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])))
+        return list(
+            map(max, shown, shares_of(self.embedder or self.model.embedder, [chunk.embedded for chunk in chunks]))
+        )
 
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
         shown = Passage(chunk.source, chunk.title, chunk.text).shown

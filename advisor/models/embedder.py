@@ -118,8 +118,9 @@ class EmbedderBehind:
 
 def embedded_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
     """Queries embedded as the embedder wants them, shape (len(texts), dimension); most want them like all else."""
-    apart = isinstance(embedder, TellsQueriesApart) and embedder.has_own_queries
-    return embedder.embed_queries(texts) if apart else embedder.embed(texts)
+    if isinstance(embedder, TellsQueriesApart) and embedder.has_own_queries:
+        return embedder.embed_queries(texts)
+    return embedder.embed(texts)
 
 
 def shares_of(embedder: Embedder, texts: Sequence[str]) -> list[float]:

@@ -40,7 +40,7 @@ NAMED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorePlace:
     """A store that others run, or one of theirs in this process.
 
     Attributes:
@@ -81,7 +81,7 @@ class Place:
         refuse_if_offline("store", self.store, self.reach, offline)
 
 
-def place_of(store: str) -> Place:
+def place_of(store: str) -> StorePlace:
     """What a name means: a kind of store, or `$NAME`, a variable of the environment that holds an address.
 
     Raises:
@@ -92,7 +92,7 @@ def place_of(store: str) -> Place:
         variable, url = _first_set(URLS[kind])
         if not url and kind not in IN_PROCESS:
             raise UserError(f"store={store}: its address is not set", f"export {URLS[kind][0]}={EXAMPLES[kind]}")
-        return _checked(Place(store, kind, variable))
+        return _checked(StorePlace(store, kind, variable))
     found = NAMED.fullmatch(store)
     if found is None:
         raise UserError(f"store={store} is unknown", f"choose one of {', '.join((LOCAL, *get_args(Kind)))}, or $NAME")
@@ -103,7 +103,7 @@ def place_of(store: str) -> Place:
     for kind in get_args(Kind):
         own = kind == "pgvector" and url.split(":")[0] in SCHEMES[kind]
         if own or url.startswith(f"{kind}+"):
-            return _checked(Place(store, kind, found[1]))
+            return _checked(StorePlace(store, kind, found[1]))
     raise UserError(
         f"store={store}: the variable {found[1]} holds no address of a store", f"write it as {_or(EXAMPLES.values())}"
     )
@@ -115,7 +115,7 @@ def is_named(store: str) -> bool:
 
 
 @contextmanager
-def telling(place: Place, what: str) -> Iterator[None]:
+def telling(place: StorePlace, what: str) -> Iterator[None]:
     """Around whatever asks a store: its errors in a line, without address and secrets.
 
     Args:
@@ -128,13 +128,13 @@ def telling(place: Place, what: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # whatever the clients of stores may raise
+    except Exception as error:  # noqa: BLE001 - whatever clients of stores raise; the cause may tell secrets
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         hint = f"is it running where {place.variable} says? is the key right?" if place.variable else "see above"
         raise UserError(f"store={place.store}: {what} failed: {_hidden(reason, place)[:300]}", hint) from None
 
 
-def _hidden(text: str, place: Place) -> str:
+def _hidden(text: str, place: StorePlace) -> str:
     """A text without what the address of a store says."""
     url = place.url
     parts = urlsplit(url)
@@ -145,7 +145,7 @@ def _hidden(text: str, place: Place) -> str:
     return text
 
 
-def _checked(place: Place) -> Place:
+def _checked(place: StorePlace) -> StorePlace:
     """Raises where an address is none; without telling it."""
     url = place.url
     if not place.variable:

@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 
 from advisor.extras import needed
 from advisor.models import Vectors
-from rag.stores.addresses import Place
+from rag.stores.addresses import StorePlace
 from rag.stores.collection import KEY, SOURCE, Collection, Given
 
 EXTRA = "chroma"
@@ -28,7 +28,7 @@ class ChromaCollection(Collection):
     """Inner products. Its index is approximate: it looks at a thousand candidates, so that up to about that many
     passages are searched exactly."""
 
-    def __init__(self, place: Place, name: str, dimension: int) -> None:
+    def __init__(self, place: StorePlace, name: str, dimension: int) -> None:
         self.name = name
         with needed(f"store={place.store}", EXTRA):
             from langchain_chroma import Chroma
@@ -68,7 +68,7 @@ class ChromaCollection(Collection):
         return any(getattr(one, "name", one) == self.name for one in self._client.list_collections())
 
     def _store(self) -> Any:
-        how = {"hnsw": {"space": "ip", "ef_search": LEAST_LOOKED_AT, "ef_construction": LEAST_LOOKED_AT}}
+        how: Any = {"hnsw": {"space": "ip", "ef_search": LEAST_LOOKED_AT, "ef_construction": LEAST_LOOKED_AT}}
         return self._kind(self.name, self._given, client=self._client, collection_configuration=how)
 
 

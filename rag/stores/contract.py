@@ -14,7 +14,7 @@ from rag.flat import Precision
 LOCAL = "faiss"
 
 
-class Part(NamedTuple):
+class Sought(NamedTuple):
     """Some of an index's passages.
 
     Attributes:
@@ -47,7 +47,7 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def nearest(
-        self, vectors: Vectors, k: int, within: Part | None, without: Part | None
+        self, vectors: Vectors, k: int, within: Sought | None, without: Sought | None
     ) -> list[list[tuple[int, float]]]:
         """For each vector the places of the `k` most similar chunks with the similarities, best first; of equally
         similar ones the first chunk comes first.

@@ -13,7 +13,7 @@ from rag.chunking import Chunk
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
 from rag.flat import FlatVectors, Precision
 from rag.searcher import chunk_of, document_of
-from rag.stores.contract import Part, VectorIndex
+from rag.stores.contract import Sought, VectorIndex
 
 INDEX_FILE = "index.faiss"
 
@@ -42,7 +42,7 @@ class FaissIndex(VectorIndex):
         return self.flat.size_bytes
 
     def nearest(
-        self, vectors: Vectors, k: int, within: Part | None, without: Part | None
+        self, vectors: Vectors, k: int, within: Sought | None, without: Sought | None
     ) -> list[list[tuple[int, float]]]:
         """Exactly, of what is kept."""
         return self.flat.nearest(vectors, k, *(part and np.array(part.places, np.int64) for part in (within, without)))

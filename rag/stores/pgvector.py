@@ -1,7 +1,7 @@
 """PostgreSQL with pgvector, by LangChain's package for it. The one home of langchain_postgres.
 
-Its own id column is of UUIDs and refuses other ids; here it is of text. There is no index on the vectors, so that search
-is exact.
+Its own id column is of UUIDs and refuses other ids; here it is of text. There is no index on the vectors, so that
+search is exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from langchain_core.documents import Document
 
 from advisor.extras import needed
 from advisor.models import Vectors
-from rag.stores.addresses import Place
+from rag.stores.addresses import StorePlace
 from rag.stores.collection import SOURCE, Collection, Given
 
 EXTRA = "pgvector"
@@ -27,7 +27,7 @@ ID = "langchain_id"
 class PgvectorCollection(Collection):
     """A table; inner products."""
 
-    def __init__(self, place: Place, name: str, dimension: int) -> None:
+    def __init__(self, place: StorePlace, name: str, dimension: int) -> None:
         self.name, self.dimension = name, dimension
         with needed(f"store={place.store}", EXTRA):
             import langchain_postgres

@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 
 from advisor.extras import needed
 from advisor.models import Vectors
-from rag.stores.addresses import Place
+from rag.stores.addresses import StorePlace
 from rag.stores.collection import AT_ONCE, KEY, SOURCE, Collection, Given
 
 EXTRA = "qdrant"
@@ -25,13 +25,14 @@ PAGE = 10_000  # ids of one request
 class QdrantCollection(Collection):
     """Inner products, found without its approximate index; points have the keys for ids."""
 
-    def __init__(self, place: Place, name: str, dimension: int) -> None:
+    def __init__(self, place: StorePlace, name: str, dimension: int) -> None:
         self.name, self.dimension = name, dimension
         with needed(f"store={place.store}", EXTRA):
             from langchain_qdrant import QdrantVectorStore
             from qdrant_client import models
         self._models: Any = models
         self._client = _client(place.url, place.secret)
+        self._remote = bool(place.url)
         self._given = Given()
         self._kind = QdrantVectorStore
         self._made = self._client.collection_exists(name)
@@ -67,7 +68,7 @@ class QdrantCollection(Collection):
         """Exactly."""
         must = [] if within is None else [self._of(within)]
         only = self._models.Filter(must=must, must_not=[self._of(without)] if without else [])
-        exactly = self._models.SearchParams(exact=True)
+        exactly = self._models.SearchParams(exact=True) if self._remote else None  # in this process it always is
         found = self._store().similarity_search_with_score_by_vector(
             list(vector), k, filter=only, search_params=exactly
         )

@@ -18,9 +18,9 @@ from rag.chunking import Chunk
 from rag.documents import damaged, read_documents, write_documents
 from rag.flat import DIGITS, SPARE, cut, unit
 from rag.searcher import chunk_of, document_of
-from rag.stores.addresses import Place, place_of, telling
+from rag.stores.addresses import StorePlace, place_of, telling
 from rag.stores.collection import AT_ONCE, KEY, SOURCE, Collection
-from rag.stores.contract import Part, VectorIndex
+from rag.stores.contract import Sought, VectorIndex
 from rag.stores.kinds import opened
 
 STORE_FILE = "store.json"
@@ -40,7 +40,7 @@ class StoredIndex(VectorIndex):
         collection: filled already.
     """
 
-    def __init__(self, chunks: Sequence[Chunk], place: Place, name: str, dimension: int) -> None:
+    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, name: str, dimension: int) -> None:
         self.place, self.name, self._dimension = place, name, dimension
         self._keys = [key_of(chunk) for chunk in chunks]
         self._places: dict[str, list[int]] = {}
@@ -55,10 +55,8 @@ class StoredIndex(VectorIndex):
         found._who = who(embedder)
         held = found._held()
         added = found._add(chunks, vectors, held)
-        had = f"; {len(held):,} of them were there already" if held else ""
-        found.notes = (
-            f"The vectors of {added + len(held):,} passages are in the collection {found.name} of store {store}{had}.",
-        )
+        had = f", where {len(held):,} of them were already" if held else ""
+        found.notes = (f"{added + len(held):,} vectors are in the collection {found.name} of store {store}{had}.",)
         return found
 
     @cached_property
@@ -78,7 +76,7 @@ class StoredIndex(VectorIndex):
         return 4 * self._dimension * len(self._places)
 
     def nearest(
-        self, vectors: Vectors, k: int, within: Part | None, without: Part | None
+        self, vectors: Vectors, k: int, within: Sought | None, without: Sought | None
     ) -> list[list[tuple[int, float]]]:
         """One request for each vector."""
         if k < 1 or not self._keys:
@@ -119,7 +117,8 @@ class StoredIndex(VectorIndex):
         return unit(np.asarray(rows, dtype=np.float32).reshape(len(keys), self._dimension))
 
     def updated(self, chunks: Sequence[Chunk], kept: Sequence[int], fresh: Vectors) -> StoredIndex:
-        """A collection of its own, since this one is still that of an index that was saved; known vectors are copied."""
+        """A collection of its own, since this one is still that of an index that was saved; known vectors are copied
+        there."""
         vectors = np.zeros((len(chunks), self._dimension), dtype=np.float32)
         known = np.array(kept, dtype=np.int64) >= 0
         vectors[known] = self.vectors([at for at in kept if at >= 0])

@@ -27,6 +27,10 @@ def test_parameters_are_what_the_record_stores() -> None:
         "overlap": 30,
         "miss": 0.2,
         "retriever": "dense",
+        "store": "faiss",
+        "embedder": "",
+        "dimensions": 0,
+        "vectors": "float",
     }
     assert [field.name for field in fields(Oracle)] == ["cot", "k", "chunk", "overlap", "retriever"]
     assert (Rag.name, Oracle.name, Rag.control, Oracle.control) == ("rag", "oracle", False, True)
