@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from rag.stores.contract import LOCAL, PLAIN, Keeping, VectorIndex
 from rag.stores.local import FaissIndex
 from rag.stores.remote import STORE_FILE, StoredIndex
 
+AT_ONCE = 2**15  # passages that are embedded together
 NEAREST = 10  # of which it is told how many are found when less is kept
 
 
@@ -27,19 +28,33 @@ def filled(chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping = PLAIN
     """
     if not chunks:
         return FaissIndex.of(np.zeros((0, keeping.dimensions or 1), dtype=np.float32), keeping.precision)
-    full = embedder.embed([chunk.embedded for chunk in chunks])
-    if keeping.dimensions > full.shape[1]:
-        what = f"dimensions={keeping.dimensions}: the vectors of {embedder.name} have {full.shape[1]} numbers"
-        raise UserError(what, f"choose at most {full.shape[1]}, or leave it out")
-    vectors = cut(full, keeping.dimensions or full.shape[1])
+    parts = _parts(chunks, embedder, keeping.dimensions)
     if keeping.store != LOCAL:
+        vectors = np.concatenate([cut(full, keeping.dimensions) for full in parts])
         return StoredIndex.of(chunks, embedder, vectors, keeping.store)
-    index = FaissIndex.of(vectors, keeping.precision)
-    less = keeping.precision != "float" or keeping.dimensions
-    if less and keeping.questions:
-        with clock.stopped():  # whoever answers queries has no need to know
-            index.notes = (_loss(index, full, embedder, keeping.questions),)
+    less = bool(keeping.questions) and (keeping.precision != "float" or keeping.dimensions > 0)
+    index: FaissIndex | None = None
+    for full in parts:
+        vectors = cut(full, keeping.dimensions)
+        if index is None:
+            index = FaissIndex.of(vectors, keeping.precision)
+            if less:
+                with clock.stopped():  # whoever answers queries has no need to know
+                    index.notes = (_loss(index, full, embedder, keeping.questions),)
+        else:
+            index.add(vectors)
+    assert index is not None
     return index
+
+
+def _parts(chunks: Sequence[Chunk], embedder: Embedder, dimensions: int) -> Iterator[Vectors]:
+    """The vectors part by part, so that those of many passages are not in memory twice."""
+    for start in range(0, len(chunks), AT_ONCE):
+        full = embedder.embed([chunk.embedded for chunk in chunks[start : start + AT_ONCE]])
+        if dimensions > full.shape[1]:
+            what = f"dimensions={dimensions}: the vectors of {embedder.name} have {full.shape[1]} numbers"
+            raise UserError(what, f"choose at most {full.shape[1]}, or leave it out")
+        yield full
 
 
 def restored(folder: Path, embedder: Embedder) -> tuple[list[Chunk], VectorIndex]:

@@ -27,9 +27,14 @@ class FaissIndex(VectorIndex):
     @classmethod
     def of(cls, vectors: Vectors, precision: Precision) -> Self:
         """Vectors of any length, shape (chunks, dimension)."""
-        flat = FlatVectors(vectors.shape[1], precision)
-        flat.add(np.arange(len(vectors), dtype=np.int64), vectors)
-        return cls(flat)
+        found = cls(FlatVectors(vectors.shape[1], precision))
+        found.add(vectors)
+        return found
+
+    def add(self, vectors: Vectors) -> None:
+        """Those of the chunks that come next, of any length."""
+        begin = len(self.flat)
+        self.flat.add(np.arange(begin, begin + len(vectors), dtype=np.int64), vectors)
 
     @property
     def dimension(self) -> int:

@@ -42,7 +42,7 @@ QUESTIONS = tuple(f"question {n}" for n in range(40))
     ("keeping", "size", "least"),
     [
         (Keeping(precision="int8", questions=QUESTIONS), 64, 0.95),
-        (Keeping(precision="binary", questions=QUESTIONS), 16, 0.5),
+        (Keeping(precision="binary", questions=QUESTIONS), 16, 0.25),
         (Keeping(dimensions=32, questions=QUESTIONS), 128, 0.7),
         (Keeping(precision="int8", dimensions=32, questions=QUESTIONS), 32, 0.7),
     ],
