@@ -1,6 +1,6 @@
 """How time and memory of retrieval grow with the number of passages.
 
-    python -m benchmarks.retrieval_scale [--sizes 1000 10000 100000 1000000] [--embedded 20000] [--out benchmarks/results]
+    python -m benchmarks.retrieval_scale [--sizes 1000 ... 1000000] [--embedded 20000] [--out benchmarks/results]
 
 Passages are twenty words drawn from fifty thousand as Zipf has them. Their vectors, 384 numbers as of all-MiniLM-L6-v2,
 are drawn at random, so that what is timed is the index and not the embedder; `--embedded` passages are really embedded.
@@ -75,8 +75,8 @@ class Measured:
         query: milliseconds of a query alone, median.
         together: milliseconds a query, many asked together.
         index: bytes that the index says it takes, texts included.
-        chunks: bytes of memory that the passages took before they were indexed.
-        held, peak: bytes of memory beyond these passages, when it is built, and at most while it was.
+        chunks: bytes of memory of the process with the passages, before they were indexed.
+        held, peak: bytes of memory beyond that, when it is built, and at most while it was.
     """
 
     kind: str
@@ -153,13 +153,13 @@ def table(rows: Sequence[Measured], seconds: float, count: int) -> str:
     lines = [
         "# Retrieval from many passages",
         "",
-        "By `python -m benchmarks.retrieval_scale`, one core. Passages of twenty words, vectors of 384 numbers drawn at "
+        "By `python -m benchmarks.retrieval_scale`. Passages of twenty words, vectors of 384 numbers drawn at "
         f"random. A query asks for {K} passages. An update changes a hundredth of the passages. Memory is what the "
         "process holds beyond the passages themselves; beyond the vectors it is a few bytes a passage, or the words' "
         "index. Growth is the exponent between this size and the one before: 1 is linear.",
         "",
-        "| index | passages | build s | query ms | together ms | save s | restore s | update s | vectors MB | held MB | "
-        "peak MB | beyond vectors, bytes a passage | growth of query, of held |",
+        "| index | passages | build s | query ms | together ms | save s | restore s | update s | vectors MB | held MB "
+        "| peak MB | beyond vectors, bytes a passage | growth of query, of held |",
         "|" + "---|" * 13,
     ]
     before: dict[str, Measured] = {}

@@ -89,9 +89,10 @@ class FlatVectors:
         if len(fresh):
             found[kept < 0] = self._base.sa_encode(unit(fresh))
         other = type(self)(self.dimension, self.precision)
-        base = faiss.clone_index(self._base)
-        base.reset()
-        other._index = faiss.IndexIDMap2(base)
+        if self.precision != "float":  # with the range of values that was learned
+            base = faiss.clone_index(self._base)
+            base.reset()
+            other._index = faiss.IndexIDMap2(base)
         if len(kept):
             other._index.add_sa_codes(found, np.arange(len(kept), dtype=np.int64))
         return other
