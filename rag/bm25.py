@@ -31,12 +31,12 @@ class Bm25(Scorer):
 
     def __init__(self, chunks: Sequence[Chunk], embedder: Embedder) -> None:
         super().__init__(chunks, embedder)
-        terms = [terms_of(chunk.embedded) for chunk in chunks]
-        self._numbers = {term: at for at, term in enumerate(sorted({term for found in terms for term in found}))}
+        self._numbers: dict[str, int] = {}
+        count = self._numbers.setdefault  # at once, since the words of all chunks would fill the memory
+        numbered = [[count(term, len(self._numbers)) for term in terms_of(chunk.embedded)] for chunk in chunks]
         self._index: Any = None  # without a single word there is nothing to index
         if self._numbers:
             self._index = _library().BM25(method=METHOD, k1=K1, b=B, backend="numpy", csc_backend="numpy")
-            numbered = [[self._numbers[term] for term in found] for found in terms]
             self._index.index((numbered, self._numbers), create_empty_token=False, show_progress=False)
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:

@@ -88,7 +88,8 @@ class SentenceEmbedder:
     def _embedded(self, texts: Sequence[str], what: str) -> Vectors:
         with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
             model = self._model
-            read = partial(padded, model, encode=getattr(model, f"encode_{what}")) if self._apart[what] else self._read
+            apart = partial(getattr(model, f"encode_{what}"), prompt=self._told[what])
+            read = partial(padded, model, encode=apart) if self._apart[what] else self._read
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
         vectors = torch.cat(list(self._parts(read, texts)))
