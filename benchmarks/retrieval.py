@@ -29,7 +29,7 @@ from advisor.models.clock import clock
 from advisor.tasks import Task
 from advisor.tasks.ranking import ndcg, recall, reciprocal_rank
 from benchmarks.comparisons import RESULTS
-from rag.questions import Sought, answered, questions_in
+from rag.questions import KnownQuestion, answered, questions_in
 from rag.sources import PassageSource
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -112,7 +112,7 @@ def measured(task: Task, model: LanguageModel, spec: str, most: int) -> dict[str
     return found | {"index_seconds": indexed, "index_cpu_seconds": cpu, "notes": list(source.facts.notes)}
 
 
-def judged(questions: Sequence[Sought], rows: Sequence[Sequence[Passage]], k: int) -> dict[str, list[float]]:
+def judged(questions: Sequence[KnownQuestion], rows: Sequence[Sequence[Passage]], k: int) -> dict[str, list[float]]:
     """One figure a question."""
     figures: dict[str, list[float]] = {}
     for question, row in zip(questions, rows, strict=True):

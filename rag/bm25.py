@@ -83,12 +83,12 @@ class Bm25(Scorer):
         super().__init__(chunks, embedder)
         self.language = language_of(chunks) if language is None else language
         self._terms = terms_in(self.language)
-        terms = [self._terms(chunk.embedded) for chunk in chunks]
-        self._numbers = {term: at for at, term in enumerate(sorted({term for found in terms for term in found}))}
+        self._numbers: dict[str, int] = {}
+        count = self._numbers.setdefault  # at once, since the words of all chunks would fill the memory
+        numbered = [[count(term, len(self._numbers)) for term in self._terms(chunk.embedded)] for chunk in chunks]
         self._index: Any = None  # without a single word there is nothing to index
         if self._numbers:
             self._index = _library().BM25(method=METHOD, k1=K1, b=B, backend="numpy", csc_backend="numpy")
-            numbered = [[self._numbers[term] for term in found] for found in terms]
             self._index.index((numbered, self._numbers), create_empty_token=False, show_progress=False)
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
@@ -121,6 +121,10 @@ class Bm25(Scorer):
     def save_language(self, folder: Path) -> None:
         """In which language the chunks are, so that what is restored takes words alike."""
         (folder / LANGUAGE_FILE).write_text(json.dumps({"language": self.language}) + "\n", encoding="utf-8")
+
+    def updated(self, chunks: Sequence[Chunk]) -> Bm25:
+        """Indexed anew, in the language of before."""
+        return type(self)(chunks, self.embedder, self.language)
 
     @classmethod
     def restore(cls, folder: Path, embedder: Embedder) -> Self:

@@ -12,7 +12,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
 from advisor.errors import UserError
-from advisor.models import LanguageModel
+from advisor.models import Embedder, LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Document, Outline, Task, TaskBrief, TaskShape
 from rag import checks
@@ -20,6 +20,7 @@ from rag.abstaining import Abstain, check_abstain, tried
 from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import example_chunks
 from rag.cutting import Cutting, Header, Split
+from rag.flat import Precision
 from rag.fusing import Fusing, Weight
 from rag.hybrid import EVEN, Fuse
 from rag.index import DENSE, PassageIndex
@@ -39,6 +40,8 @@ from rag.sources import (
     chosen_settings,
     saved_by_input,
 )
+from rag.stores.contract import LOCAL
+from rag.vectoring import Vectoring
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class Retrieving(ContextBuilder):
         """How documents are cut."""
         return Cutting(self.chunk, self.overlap, self.split, self.parent, self.context)
 
+    @property
+    def vectoring(self) -> Vectoring:
+        """By what passages are embedded, and how vectors are kept."""
+        return Vectoring(self.name, LOCAL, "", 0, "float")
+
     def relies_on(self) -> tuple[type, ...]:
         """The searcher."""
         return (searcher(self.searched_by),)
@@ -87,16 +95,28 @@ class Retrieving(ContextBuilder):
         """Chunk and index the documents, or the training examples where there are none; the same for every seed."""
         began = clock.now()
         with clock.span("index"):
-            room = Room(model, self.k, task.instruction, searcher(self.searched_by).embeds)
-            cut = self.cutting.of(task.documents, room)
+            embedder = self.vectoring.embedder_of(model, bool(task.limits.local_only))
+            cut = self.cutting.of(task.documents, self._room(model, task.instruction, embedder))
             chunks = cut.chunks if task.documents else example_chunks(task.train)
-            index = PassageIndex.over(chunks, model.embedder, began, self.searched_by)
-            return replace(index, facts=replace(index.facts, notes=(*index.facts.notes, *cut.notes)))
+            index = PassageIndex.over(chunks, embedder, began, self.searched_by, self.vectoring.keeping(task))
+            notes = (*self.vectoring.notes(embedder), *index.facts.notes, *cut.notes)
+            return replace(index, facts=replace(index.facts, notes=notes))
 
-    def index_after(self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel) -> PassageIndex:
-        """The index of other documents, refined as this one is."""
-        changed = Task(task.name, task.kind, task.instruction, task.metric, task.labels, documents=tuple(documents))
-        return self.refined(self.index_of(changed, model), model)
+    def index_in(self, folder: Path, model: LanguageModel) -> PassageIndex:
+        """The index that was saved, refined; of passages no vector is computed again."""
+        return self.refined(PassageIndex.restore(folder, self.vectoring.embedder_of(model)), model)
+
+    def index_after(
+        self, index: PassageIndex, documents: Sequence[Document], task: TaskBrief, model: LanguageModel
+    ) -> PassageIndex:
+        """An index with other documents in place of its own, of which only what is new is embedded."""
+        began = clock.now()
+        with clock.span("index"):
+            room = self._room(model, task.instruction, self.vectoring.embedder_of(model))
+            return index.updated(self.cutting.of(documents, room).chunks, began)
+
+    def _room(self, model: LanguageModel, instruction: str, embedder: Embedder) -> Room:
+        return Room(model, self.k, instruction, searcher(self.searched_by).embeds, embedder)
 
 
 @dataclass(frozen=True)
@@ -144,6 +164,16 @@ class Rag(Retrieving):
             (`probability`); both thresholds are chosen on train or dev. `trained`: a tuner teaches it, by that answer
             behind the training contexts without the right passage.
         cite: whether answers name the passages that hold them.
+        store: where vectors are kept: `faiss`, in this process and the run's folder; `qdrant`, `chroma`, `pgvector`,
+            whose addresses the environment has, or `$NAME`, a variable with an address.
+        embedder: another one than the model's, by name, folder or scheme.
+        dimensions: how many numbers of a vector are kept (Matryoshka); all where 0.
+        vectors: what is kept of a number (`rag.flat.Precision`); below `float` the report says what is lost.
+        store: where vectors are kept: `faiss`, in this process and the run's folder; `qdrant`, `chroma`, `pgvector`,
+            whose addresses the environment has, or `$NAME`, a variable with an address.
+        embedder: another one than the model's, by name, folder or scheme.
+        dimensions: how many numbers of a vector are kept (Matryoshka); all where 0.
+        vectors: what is kept of a number (`rag.flat.Precision`); below `float` the report says what is lost.
     """
 
     name: ClassVar[str] = "rag"
@@ -166,11 +196,16 @@ class Rag(Retrieving):
     search: int = 0
     abstain: Abstain = "none"
     cite: bool = False
+    store: str = LOCAL
+    embedder: str = ""
+    dimensions: int = 0
+    vectors: Precision = "float"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.share(self.name, "miss", self.miss)
         self.fusing.check(self.retriever)
+        self.vectoring.check(self.retriever)
         checks.share(self.name, "diversity", self.diversity, below=True)
         if self.search < 0 or self.search == 1:
             raise UserError(
@@ -211,6 +246,11 @@ class Rag(Retrieving):
         asked = replace(asked, tried=asked.tried + tried(self.abstain, task))
         return with_rewriting(asked, self.query)
 
+    @property
+    def vectoring(self) -> Vectoring:
+        """By what passages are embedded, and how vectors are kept."""
+        return Vectoring(self.name, self.store, self.embedder, self.dimensions, self.vectors)
+
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to retrieve."""
         if not task.documents and not task.train:
@@ -247,10 +287,10 @@ class Rag(Retrieving):
         settings = chosen_settings(folder)
         if settings is not None:
             chosen = replace(self, search=0, **settings)
-            index = chosen.refined(PassageIndex.restore(folder, model.embedder), model)
+            index = chosen.index_in(folder, model)
             rules = chosen._rules(task.instruction).restored(folder)
             return chosen._of_documents(index, task, rules).chosen(settings)
-        index = self.refined(PassageIndex.restore(folder, model.embedder), model)
+        index = self.index_in(folder, model)
         same_input = saved_by_input(folder)
         if same_input is not None:
             return self._of_examples(index, same_input)
@@ -291,7 +331,7 @@ class Rag(Retrieving):
 
     def _of_documents(self, index: PassageIndex, task: TaskBrief, rules: AnswerRules) -> PassageSource:
         def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-            return self._of_documents(self.index_after(documents, task, model), task, rules)
+            return self._of_documents(self.index_after(index, documents, task, model), task, rules)
 
         return DocumentSource(index, rules, self.miss, _size(index), renew)
 
@@ -342,11 +382,11 @@ class Oracle(Retrieving):
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back; of passages no vector is computed again."""
-        return self._of_documents(self.refined(PassageIndex.restore(folder, model.embedder), model), task)
+        return self._of_documents(self.index_in(folder, model), task)
 
     def _of_documents(self, index: PassageIndex, task: TaskBrief) -> ContextSource:
         def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-            return self._of_documents(self.index_after(documents, task, model), task)
+            return self._of_documents(self.index_after(index, documents, task, model), task)
 
         return OracleSource(index, self.k, _size(index), renew)
 

@@ -117,7 +117,7 @@ class Cutting:
 
     def _sections(self, documents: Sequence[Document], room: Room) -> list[Section]:
         if self.split == "semantic":
-            return semantic_sections(documents, self.shown, room.model.embedder)
+            return semantic_sections(documents, self.shown, room.reader)
         if self.split == "headings":
             return [section for document in documents for section in self._under_headings(document)]
         return [Section.whole(document) for document in documents]

@@ -7,37 +7,43 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from advisor.models import Embedder, Passage, Vectors
-from rag.chunking import Chunk
-from rag.embeddings import EmbedderEmbeddings
-from rag.searcher import Floats, Scorer, Sources, chunk_of, document_of, limits_of
-from rag.store import FaissStore
+import numpy as np
 
-AT_ONCE = 64  # texts whose similarities to all chunks are in memory together
+from advisor.models import Embedder, Passage, Vectors, embedded_queries
+from rag.chunking import Chunk
+from rag.flat import cut
+from rag.searcher import Floats, Scorer, Sources, limits_of
+from rag.stores.contract import Keeping, Sought, VectorIndex
+from rag.stores.filling import filled, restored
+
+CELLS = 2**24  # similarities that are in memory together
 
 
 class Dense(Scorer):
     """Compares sentence embeddings by their cosine similarity, exactly.
 
     Args:
-        store: of these very chunks, where they were embedded before.
+        index: of these very chunks, where they were embedded before.
     """
 
     embeds: ClassVar[bool] = True
 
-    def __init__(self, chunks: Sequence[Chunk], embedder: Embedder, store: FaissStore | None = None) -> None:
+    def __init__(self, chunks: Sequence[Chunk], embedder: Embedder, index: VectorIndex | None = None) -> None:
         super().__init__(chunks, embedder)
-        self.embedder = embedder
-        self.store = FaissStore(EmbedderEmbeddings(embedder)) if store is None else store
-        if store is None and chunks:
-            vectors = embedder.embed([chunk.embedded for chunk in chunks])
-            self.store.add_embedded([document_of(chunk) for chunk in chunks], vectors)
+        self.index = filled(chunks, embedder) if index is None else index
+        self.notes = self.index.notes
+
+    @classmethod
+    def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
+        """Vectors are kept where and as the user says."""
+        return cls(chunks, embedder, filled(chunks, embedder, keeping))
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """Cosine similarities; all texts are embedded in one call."""
-        vectors = self.embedder.embed(texts)
-        for start in range(0, len(texts), AT_ONCE):
-            yield from self.store.similarities(vectors[start : start + AT_ONCE])
+        vectors = self._asked(texts)
+        step = max(1, CELLS // max(1, len(self.chunks)))
+        for start in range(0, len(texts), step):
+            yield from self.index.similarities(vectors[start : start + step])
 
     def search(
         self,
@@ -47,7 +53,7 @@ class Dense(Scorer):
         without: Sequence[Sources] | None = None,
     ) -> list[list[Passage]]:
         """The most similar passages, scored by their cosine similarity; all texts are embedded in one call."""
-        vectors = self.embedder.embed(texts)
+        vectors = self._asked(texts)
         if within is None and not any(without or ()):
             return self._nearest(vectors, k)
         limits = limits_of(texts, within, without)
@@ -55,29 +61,43 @@ class Dense(Scorer):
 
     def vectors_of(self, places: Sequence[int]) -> Vectors:
         """The vectors of the chunks at these places, of length 1."""
-        return self.store.vectors([self.chunks[place].id for place in places])
+        return self.index.vectors(places)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Dense:
+        """Only texts that were not embedded before are embedded."""
+        if not self.chunks:
+            return type(self)(chunks, self.embedder)
+        rows = {chunk.embedded: place for place, chunk in enumerate(self.chunks)}
+        kept = [rows.get(chunk.embedded, -1) for chunk in chunks]
+        fresh = [chunk.embedded for chunk, row in zip(chunks, kept, strict=True) if row < 0]
+        distinct = {text: at for at, text in enumerate(dict.fromkeys(fresh))}
+        vectors = np.zeros((0, self.index.dimension), dtype=np.float32)
+        if distinct:
+            vectors = cut(self.embedder.embed(list(distinct)), self.index.dimension)[[distinct[text] for text in fresh]]
+        return type(self)(chunks, self.embedder, self.index.updated(chunks, kept, vectors))
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the vectors and the texts."""
-        return self.store.size_bytes
+        return super().size_bytes + self.index.size_bytes
 
     def save(self, folder: Path) -> None:
-        """The store: vectors and texts."""
-        self.store.save_local(folder)
+        """The chunks, and their vectors or where these are."""
+        self.index.save(folder, self.chunks)
 
     @classmethod
     def restore(cls, folder: Path, embedder: Embedder) -> Self:
-        """No chunk is embedded again."""
-        store = FaissStore.load_local(folder, EmbedderEmbeddings(embedder))
-        return cls([chunk_of(document) for document in store.documents], embedder, store)
+        """No chunk is embedded again, unless a vector store has lost it."""
+        chunks, index = restored(folder, embedder)
+        return cls(chunks, embedder, index)
+
+    def _asked(self, texts: Sequence[str]) -> Vectors:
+        return cut(embedded_queries(self.embedder, texts), self.index.dimension)
 
     def _nearest(
         self, vectors: Vectors, k: int, within: Sources | None = None, without: Sources = ()
     ) -> list[list[Passage]]:
-        among = None if within is None else self._ids(within)
-        found = self.store.nearest(vectors, k, among, self._ids(without))
-        return [[replace(chunk_of(document).passage, score=score) for document, score in row] for row in found]
-
-    def _ids(self, sources: Sources) -> list[str]:
-        return [self.chunks[place].id for place in self.places_of(sources)]
+        only = None if within is None else Sought(within, self.places_of(within))
+        never = Sought(without, self.places_of(without)) if without else None
+        found = self.index.nearest(vectors, k, only, never)
+        return [[replace(self.chunks[at].passage, score=score) for at, score in row] for row in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +16,47 @@ SCHEMA = 1
 _HEAD, _ROW = {"schema"}, {"number", "id", "text", "metadata"}
 
 
-def write_documents(folder: Path, documents: Iterable[tuple[int, Document]], **facts: Any) -> None:
-    """Write documents with their numbers into an existing folder.
+def write_documents(folder: Path, documents: Iterable[tuple[int, Document]], count: int, **facts: Any) -> None:
+    """Write documents with their numbers into an existing folder, one after the other.
 
     Args:
+        count: of the documents.
         facts: what else the head says, such as a checksum of a file beside it.
 
     Raises:
         UserError: a document's metadata cannot be written as JSON.
     """
-    kept = list(documents)
     with (folder / DOCUMENTS_FILE).open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps({"schema": SCHEMA, "documents": len(kept), **facts}) + "\n")
-        for number, document in kept:
+        file.write(json.dumps({"schema": SCHEMA, "documents": count, **facts}) + "\n")
+        for number, document in documents:
             file.write(_line(number, document) + "\n")
 
 
-def read_documents(folder: Path) -> tuple[dict[str, Any], list[tuple[int, Document]]]:
-    """The head, and the documents with their numbers, checked line by line.
+def read_documents(folder: Path) -> tuple[dict[str, Any], Iterator[tuple[int, Document]]]:
+    """The head, and the documents with their numbers, which are read and checked as they are asked for.
 
     Raises:
-        UserError: the file is missing, cut short, of another schema or no such file.
+        UserError: the file is missing, cut short, of another schema or no such file; here or at the faulty line.
     """
     path = folder / DOCUMENTS_FILE
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise damaged(path, f"it cannot be read ({error})") from error
-    found = [_parsed(path, place, line) for place, line in enumerate(lines[:-1], start=1)]
-    if not found or lines[-1]:
+    rows = _rows(path)
+    head = next(rows, None)
+    if head is None:
         raise damaged(path, "it is cut short")
-    head, *rows = found
     if head["schema"] != SCHEMA:
         raise damaged(path, f"it has schema {head['schema']}, this version reads {SCHEMA}")
-    return head, [(row["number"], _document(row)) for row in rows]
+    return head, ((row["number"], _document(row)) for row in rows)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for place, line in enumerate(file, start=1):
+                if not line.endswith("\n"):
+                    raise damaged(path, "it is cut short")
+                yield _parsed(path, place, line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged(path, f"it cannot be read ({error})") from error
 
 
 def damaged(path: Path, what: str) -> UserError:

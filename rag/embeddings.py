@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from langchain_core.embeddings import Embeddings
 
-from advisor.models import Embedder
+from advisor.models import Embedder, embedded_queries
 
 
 class EmbedderEmbeddings(Embeddings):
-    """LangChain's `Embeddings` over an `advisor.models.Embedder`, queries and documents alike."""
+    """LangChain's `Embeddings` over an `advisor.models.Embedder`."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
@@ -19,4 +19,4 @@ class EmbedderEmbeddings(Embeddings):
 
     def embed_query(self, text: str) -> list[float]:
         """A unit vector."""
-        return self.embed_documents([text])[0]
+        return [float(x) for x in embedded_queries(self.embedder, [text])[0]]

@@ -16,6 +16,7 @@ from rag.chunking import Chunk
 from rag.dense import Dense
 from rag.documents import damaged
 from rag.searcher import Floats, Scorer
+from rag.stores.contract import Keeping
 
 Fuse = Literal["scores", "ranks"]
 EVEN = 0.5
@@ -61,7 +62,13 @@ class Hybrid(Scorer):
         super().__init__(chunks, embedder)
         self.dense = dense or Dense(chunks, embedder)
         self.words = words or Bm25(chunks, embedder)
+        self.notes = self.dense.notes
         self.fusion = Fusion()
+
+    @classmethod
+    def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
+        """Vectors are kept where and as the user says."""
+        return cls(chunks, embedder, Dense.kept(chunks, embedder, keeping))
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """From 0 to 1 for scores, up to 1 / 61 for ranks; relative to the text's other chunks, never absolute."""
@@ -78,6 +85,12 @@ class Hybrid(Scorer):
     def vectors_of(self, places: Sequence[int]) -> Vectors:
         """The vectors of the chunks at these places."""
         return self.dense.vectors_of(places)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Hybrid:
+        """Only texts that were not embedded before are embedded; the words are indexed anew; the fusion stays."""
+        other = type(self)(chunks, self.embedder, self.dense.updated(chunks), self.words.updated(chunks))
+        other.fusion = self.fusion
+        return other
 
     @property
     def size_bytes(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.approaches import Facts
@@ -14,6 +14,7 @@ from advisor.models.clock import clock
 from rag.chunking import Chunk
 from rag.registry import searcher
 from rag.searcher import Searcher, Sources
+from rag.stores.contract import PLAIN, Keeping
 
 FACTS_FILE = "index.json"
 SCHEMA = 1
@@ -39,22 +40,29 @@ class PassageIndex:
 
     @classmethod
     def over(
-        cls, chunks: Iterable[Chunk], embedder: Embedder, began: float | None = None, retriever: str = DENSE
+        cls,
+        chunks: Iterable[Chunk],
+        embedder: Embedder,
+        began: float | None = None,
+        retriever: str = DENSE,
+        keeping: Keeping = PLAIN,
     ) -> PassageIndex:
         """Index chunks, and embed them where the searcher does.
 
         Args:
             began: `clock.now()` when the work on them began; now where None.
             retriever: the name of a searcher.
+            keeping: of vectors, where it has some.
 
         Raises:
-            UserError: there is no searcher of that name.
+            UserError: there is no searcher of that name, or a store cannot be reached.
         """
         began = clock.now() if began is None else began
         kept = list(chunks)
-        built = searcher(retriever)(kept, embedder)
+        built = searcher(retriever).kept(kept, embedder, keeping)
         seconds = clock.now() - began
         notes = note_of_cut(embedder, [chunk.embedded for chunk in kept], "passages") if built.embeds else ()
+        notes = (*built.notes, *notes)
         return cls._of(retriever, built, embedder, Facts(seconds, built.size_bytes, notes=notes))
 
     def search(
@@ -75,6 +83,27 @@ class PassageIndex:
         if len(found) != len(texts):
             raise UserError(f"retriever {self.retriever!r} gave {len(found)} results for {len(texts)} texts", "fix it")
         return found
+
+    def updated(self, chunks: Iterable[Chunk], began: float | None = None) -> PassageIndex:
+        """The index of changed documents: what their chunks have in common with this one's is not embedded again.
+
+        This index stays as it is, and as it was saved.
+
+        Args:
+            chunks: all there are now, changed or not.
+            began: as in `over`.
+        """
+        began = clock.now() if began is None else began
+        kept = list(chunks)
+        built = self.searcher.updated(kept)
+        seconds = clock.now() - began
+        before = {chunk.embedded for chunk in self.searcher.chunks}
+        now = {chunk.embedded for chunk in kept}
+        note = f"Of {len(now):,} different passages {len(now - before):,} were new; {len(before - now):,} were gone."
+        unread = note_of_cut(self.embedder, [chunk.embedded for chunk in kept], "passages") if self.embedder else ()
+        facts = Facts(seconds, built.size_bytes, notes=(note, *built.notes, *unread))
+        sources = frozenset(chunk.source for chunk in kept)
+        return replace(self, searcher=built, sources=sources, facts=facts)
 
     def knows(self, sources: Iterable[str]) -> bool:
         """Whether a passage of one of these sources is in it."""

@@ -19,7 +19,7 @@ from advisor.tasks import Document as TaskDocument
 from advisor.tasks import Task, TaskBrief, TaskShape
 from rag.abstaining import Abstain
 from rag.answer_rules import AnswerRules, unsuited
-from rag.chunking import document_chunks
+from rag.chunking import Chunk, document_chunks
 from rag.dense import Dense
 from rag.index import PassageIndex
 from rag.passage_budget import Room
@@ -159,6 +159,10 @@ class Held(Searcher):
             [p for p in self._returned(text) if p.source not in others][:k]
             for text, (_, others) in zip(texts, limits, strict=True)
         ]
+
+    def updated(self, chunks: Sequence[Chunk]) -> Held:
+        """The same: what the retriever finds is its owner's to change."""
+        return self
 
     def save(self, folder: Path) -> None:
         """The documents' ids; the retriever cannot be kept, and the builder still holds it."""

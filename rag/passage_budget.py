@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from advisor.approaches.workload import OF_WINDOW
-from advisor.models import LanguageModel, Passage, shares_of
+from advisor.models import Embedder, LanguageModel, Passage, shares_of
 from rag.chunking import Chunk
 
 LEAST = 16  # tokens of a passage, however small the window is
@@ -17,13 +17,20 @@ class Room:
     """The room for one of `k` passages that are shown together, behind an instruction.
 
     Attributes:
-        embeds: whether the model's embedder reads the chunks too.
+        embeds: whether an embedder reads the chunks too.
+        embedder: which one; the model's where None.
     """
 
     model: LanguageModel
     k: int
     instruction: str
     embeds: bool = True
+    embedder: Embedder | None = None
+
+    @property
+    def reader(self) -> Embedder:
+        """The embedder that reads the chunks."""
+        return self.embedder or self.model.embedder
 
     def shares(self, chunks: Sequence[Chunk]) -> list[float]:
         """How much of it each chunk takes, with its title, by embedder or prompt, whichever is more."""
@@ -35,7 +42,7 @@ class Room:
 
     def read(self, chunks: Sequence[Chunk]) -> list[float]:
         """How much each chunk takes of what the embedder reads."""
-        return shares_of(self.model.embedder, [chunk.embedded for chunk in chunks])
+        return shares_of(self.reader, [chunk.embedded for chunk in chunks])
 
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
         shown = Passage(chunk.source, chunk.title, chunk.text).shown

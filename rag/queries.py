@@ -172,7 +172,7 @@ class QueryTransform(Refinement):
         return queries
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """How often nothing came of it so far, where it happened."""
         if not self.empty:
             return super().notes

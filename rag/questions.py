@@ -25,7 +25,7 @@ _SAYS_NOTHING = frozenset(("yes", "no", "true", "false", "none", "maybe", UNANSW
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class KnownQuestion:
     """A question whose documents are known.
 
     Attributes:
@@ -47,7 +47,7 @@ class Questions:
         split: where they are from.
     """
 
-    all: tuple[Sought, ...]
+    all: tuple[KnownQuestion, ...]
     weak: bool
     split: str
 
@@ -111,13 +111,13 @@ def questions_of(task: Task, seed: int = 0, most: int = MOST) -> Questions:
     return Questions(tuple(questions_in(chosen, task.documents)), weak, split)
 
 
-def questions_in(examples: Sequence[Example], documents: Sequence[Document]) -> list[Sought]:
+def questions_in(examples: Sequence[Example], documents: Sequence[Document]) -> list[KnownQuestion]:
     """Examples that name their evidence, as questions."""
     texts = _texts(documents)
-    return [Sought(e.input, e.evidence, _standing(e, [texts.get(d, "") for d in e.evidence])) for e in examples]
+    return [KnownQuestion(e.input, e.evidence, _standing(e, [texts.get(d, "") for d in e.evidence])) for e in examples]
 
 
-def found_by(index: PassageIndex, questions: Sequence[Sought], k: int) -> Found:
+def found_by(index: PassageIndex, questions: Sequence[KnownQuestion], k: int) -> Found:
     """Search for each question and judge the first `k` passages; no language model is asked, unless the index does."""
     began = clock.now()
     rows = index.search([question.text for question in questions], k)
@@ -133,7 +133,7 @@ def found_by(index: PassageIndex, questions: Sequence[Sought], k: int) -> Found:
     )
 
 
-def answered(question: Sought, shown: Sequence[Passage]) -> float:
+def answered(question: KnownQuestion, shown: Sequence[Passage]) -> float:
     """Whether what is shown holds the answer, as `Found.answered` has it: 1 or 0."""
     right = [_words(f"{passage.title} {passage.text}") for passage in shown if passage.source in question.evidence]
     if not question.answers:
@@ -141,11 +141,11 @@ def answered(question: Sought, shown: Sequence[Passage]) -> float:
     return float(any(answer in text for answer in question.answers for text in right))
 
 
-def _guessed(example: Example, texts: dict[str, str]) -> Sought | None:
+def _guessed(example: Example, texts: dict[str, str]) -> KnownQuestion | None:
     holding = [identity for identity, text in texts.items() if any(a in text for a in _telling(example))]
     if not 1 <= len(holding) <= WEAK:
         return None
-    return Sought(example.input, tuple(holding), _standing(example, [texts[one] for one in holding]))
+    return KnownQuestion(example.input, tuple(holding), _standing(example, [texts[one] for one in holding]))
 
 
 def _telling(example: Example) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from advisor.errors import UserError
 from advisor.models import Passage, Vectors
 from rag.bm25 import terms_of
+from rag.chunking import Chunk
 from rag.searcher import Floats, Searcher, Sources
 
 FETCHED = 4
@@ -28,6 +30,7 @@ class Refinement(Searcher):
     def __init__(self, inner: Searcher) -> None:  # the chunks are those of the inner one
         self.inner = inner
         self.chunks = inner.chunks
+        self.embedder = inner.embedder
 
     def places_of(self, sources: Sources) -> list[int]:
         """As the inner searcher has it."""
@@ -38,7 +41,7 @@ class Refinement(Searcher):
         return self.inner.vectors_of(places)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a reader of the report should know of it, in full sentences; what is inside comes first."""
         return self.inner.notes if isinstance(self.inner, Refinement) else ()
 
@@ -50,6 +53,13 @@ class Refinement(Searcher):
     def save(self, folder: Path) -> None:
         """Keep the inner searcher."""
         self.inner.save(folder)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Searcher:
+        """The same around the inner searcher over other chunks; for refinements that know nothing of the chunks."""
+        other = copy(self)
+        other.inner = self.inner.updated(chunks)
+        other.chunks = other.inner.chunks
+        return other
 
 
 class Distinct(Refinement):
@@ -109,6 +119,10 @@ class Diverse(Refinement):
             return self.inner.search(texts, k, within, without)
         found = self.inner.search(texts, max(k, self.fetch), None, without)
         return [[row[at] for at in self._chosen(row, k)] for row in found]
+
+    def updated(self, chunks: Sequence[Chunk]) -> Searcher:
+        """Around the inner searcher over other chunks, of which it knows which are shown."""
+        return type(self)(self.inner.updated(chunks), self.diversity, self.fetch)
 
     def _chosen(self, passages: Sequence[Passage], k: int) -> list[int]:
         left, chosen = list(range(len(passages))), list[int]()

@@ -70,7 +70,7 @@ class Rerank(Refinement):
         return [sorted(row, key=_worst_last)[:k] for row in ranked]
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:  # type: ignore[override]
         """By whom it was done."""
         return (*super().notes, f"{self.fetch} candidates for each query were put in order by {self.scorer.called}.")
 

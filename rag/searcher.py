@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from advisor.models import Embedder, Passage, Vectors
 from rag.chunking import Chunk
 from rag.documents import read_documents, write_documents
+from rag.stores.contract import Keeping
 
 Floats = NDArray[np.float32]
 Sources = Collection[str]
@@ -27,15 +28,25 @@ class Searcher(ABC):
     Class attributes:
         embeds: whether chunks and texts are embedded. Then no chunk is longer than what the embedder reads, and texts
             that it reads only in part are counted.
+
+    Attributes:
+        notes: what a reader of a report must know of how it was built, in full sentences.
     """
 
     embeds: ClassVar[bool] = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, chunks: Sequence[Chunk], embedder: Embedder) -> None:
         self.chunks = chunks
+        self.embedder = embedder
         self._places: dict[str, list[int]] = {}
         for place, chunk in enumerate(chunks):
             self._places.setdefault(chunk.source, []).append(place)
+
+    @classmethod
+    def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
+        """Built over chunks, their vectors kept as the user says; a searcher that has none need not listen."""
+        return cls(chunks, embedder)
 
     def places_of(self, sources: Sources) -> list[int]:
         """Where in `chunks` those of these sources are; unknown sources are passed over."""
@@ -69,7 +80,7 @@ class Searcher(ABC):
 
     def save(self, folder: Path) -> None:
         """Write what `restore` needs into an existing folder, without pickles; the chunks alone by default."""
-        write_documents(folder, enumerate(map(document_of, self.chunks)))
+        write_documents(folder, enumerate(map(document_of, self.chunks)), len(self.chunks))
 
     @classmethod
     def restore(cls, folder: Path, embedder: Embedder) -> Self:
@@ -79,6 +90,10 @@ class Searcher(ABC):
             UserError: a file is missing or damaged.
         """
         return cls(saved_chunks(folder), embedder)
+
+    def updated(self, chunks: Sequence[Chunk]) -> Searcher:
+        """The same over other chunks, this one staying as it is; built anew unless a searcher can spare something."""
+        return type(self)(chunks, self.embedder)
 
 
 class Scorer(Searcher):

@@ -48,7 +48,7 @@ class PassageSource(ContextSource):
         searcher = self.index.searcher
         around = searcher.notes if isinstance(searcher, Refinement) else ()
         first = (self._note,) if self._note else ()
-        notes = (*first, *self.index.facts.notes, *around, *self._search.notes)
+        notes = tuple(dict.fromkeys((*first, *self.index.facts.notes, *around, *self._search.notes)))
         resolved = {name: dict(values) for name, values in self.index.facts.resolved.items()}
         for name, values in self._search.resolved.items():
             resolved[name] = {**resolved.get(name, {}), **values}

@@ -1,28 +1,22 @@
-"""A LangChain vector store: exact search by FAISS, kept on disk without pickles. The one home of faiss."""
+"""A LangChain vector store: exact search by FAISS, kept on disk without pickles."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import faiss
 import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
-from numpy.typing import NDArray
 
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
+from rag.flat import FlatVectors, Numbers, Vectors
 
 INDEX_FILE = "index.faiss"
-SPARE = 8  # fetched beyond k, so that documents with equal scores at the border come in a settled order
-DIGITS = 6  # of a score: later ones change with the number of queries that are searched for together
-
-Vectors = NDArray[np.float32]
 Scored = tuple[Document, float]
 
 
@@ -35,7 +29,7 @@ class FaissStore(VectorStore):
 
     def __init__(self, embedding: Embeddings) -> None:
         self._embedding = embedding
-        self._index: faiss.IndexIDMap2 | None = None  # made with the first vectors, whose size it takes
+        self._index: FlatVectors | None = None  # made with the first vectors, whose size it takes
         self._documents: dict[int, Document] = {}
         self._numbers: dict[str, int] = {}
         self._next = 0
@@ -50,7 +44,7 @@ class FaissStore(VectorStore):
     @property
     def dimension(self) -> int:
         """Size of the vectors; 0 while there have been none."""
-        return self._index.d if self._index is not None else 0
+        return self._index.dimension if self._index is not None else 0
 
     @property
     def documents(self) -> list[Document]:
@@ -93,8 +87,8 @@ class FaissStore(VectorStore):
         self.delete(list(last))
         numbers = np.arange(self._next, self._next + len(last), dtype=np.int64)
         if self._index is None:
-            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
-        self._index.add_with_ids(_unit(vectors[list(last.values())]), numbers)
+            self._index = FlatVectors(vectors.shape[1])
+        self._index.add(numbers, vectors[list(last.values())])
         self._next += len(last)
         for number, (key, row) in zip(numbers.tolist(), last.items(), strict=True):
             self._numbers[key] = number
@@ -108,7 +102,7 @@ class FaissStore(VectorStore):
         for number in gone:
             del self._documents[number]
         if gone and self._index is not None:
-            self._index.remove_ids(faiss.IDSelectorBatch(np.array(gone, dtype=np.int64)))
+            self._index.remove(np.array(gone, dtype=np.int64))
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
@@ -144,31 +138,11 @@ class FaissStore(VectorStore):
             among: ids of the only documents to look at; all where None.
             without: ids of documents to leave out.
         """
-        if self._index is None or not len(self) or k < 1 or not len(vectors):
+        if self._index is None:
             return [[] for _ in vectors]
-        params = self._only(among, without)
-        scores, numbers = self._index.search(_unit(vectors), min(k + SPARE, len(self)), params=params)
-        found: list[list[Scored]] = []
-        for row, marks in zip(numbers.tolist(), scores.tolist(), strict=True):
-            hits = [(-round(s, DIGITS), n) for n, s in zip(row, marks, strict=True) if n >= 0]  # -1: no more
-            found.append([(self._documents[number], -score) for score, number in sorted(hits)[:k]])
-        return found
-
-    def similarities(self, vectors: Vectors) -> Vectors:
-        """The cosine similarity of every vector to every document in the store.
-
-        Args:
-            vectors: shape (queries, dimension).
-
-        Returns:
-            Shape (queries, documents), in the order of `documents`.
-        """
-        if self._index is None or not len(self):
-            return np.zeros((len(vectors), len(self)), dtype=np.float32)
-        flat: Any = faiss.downcast_index(self._index.index)  # its rows lie in the order of adding, as the documents do
-        stored = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
-        found: Vectors = (_unit(vectors) @ stored.T).round(DIGITS)
-        return found
+        only = None if among is None else self._numbered(among)
+        found = self._index.nearest(vectors, k, only, self._numbered(without))
+        return [[(self._documents[number], score) for number, score in row] for row in found]
 
     def similarity_search_with_score_by_vector(
         self, embedding: Sequence[float], k: int = 4, filter: Callable[[Document], bool] | None = None
@@ -210,30 +184,17 @@ class FaissStore(VectorStore):
         return lambda cosine: min(1.0, max(0.0, cosine))
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
-        """The unit vectors of the documents with these ids, shape (ids, dimension).
+        """The unit vectors of documents, shape (len(ids), dimension).
 
         Raises:
             KeyError: an id is unknown.
         """
-        found = np.zeros((len(ids), self.dimension), dtype=np.float32)
-        for row, number in enumerate([self._numbers[key] for key in ids]):
-            assert self._index is not None
-            found[row] = self._index.reconstruct(number)
-        return found
+        if self._index is None:
+            return np.zeros((0, 0), dtype=np.float32)
+        return self._index.vectors([self._numbers[key] for key in ids])
 
-    def _only(self, among: Collection[str] | None, without: Collection[str]) -> faiss.SearchParameters | None:
-        if among is not None:
-            hidden = set(without)
-            selector: faiss.IDSelector = self._selector(key for key in among if key not in hidden)
-        elif without:
-            selector = faiss.IDSelectorNot(self._selector(without))
-        else:
-            return None
-        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # its stub lacks fields
-
-    def _selector(self, keys: Iterable[str]) -> faiss.IDSelectorBatch:
-        numbers = [self._numbers[key] for key in keys if key in self._numbers]
-        return faiss.IDSelectorBatch(np.array(numbers, dtype=np.int64))
+    def _numbered(self, keys: Iterable[str]) -> Numbers:
+        return np.array([self._numbers[key] for key in keys if key in self._numbers], dtype=np.int64)
 
     # keeping
 
@@ -243,9 +204,8 @@ class FaissStore(VectorStore):
         Raises:
             UserError: a document's metadata cannot be written as JSON.
         """
-        index_path = folder / INDEX_FILE
-        faiss.write_index(self._index or faiss.IndexIDMap2(faiss.IndexFlatIP(1)), str(index_path))
-        write_documents(folder, self._documents.items(), sha256=_sha256(index_path))
+        sha256 = (self._index or FlatVectors(1)).write(folder / INDEX_FILE)
+        write_documents(folder, self._documents.items(), len(self), sha256=sha256)
 
     @classmethod
     def load_local(cls, folder: Path, embedding: Embeddings) -> Self:
@@ -254,49 +214,33 @@ class FaissStore(VectorStore):
         Raises:
             UserError: a file is missing, cut short, changed or does not go with the other.
         """
-        path = folder / DOCUMENTS_FILE
-        head, documents = read_documents(folder)
-        index = _read_index(folder / INDEX_FILE, str(head.get("sha256")))
-        kept = set(faiss.vector_to_array(index.id_map).tolist())
-        if not len(documents) == len(kept) == head.get("documents"):
-            raise damaged(path, f"it lists {len(documents)} documents where the index has {len(kept)} vectors")
-        if kept != {number for number, _ in documents}:
-            raise damaged(path, "its numbers do not match those of the index")
+        documents, index = read_store(folder)
         store = cls(embedding)
-        if not documents:
-            return store
-        store._index = index
-        store._documents = dict(documents)
-        store._numbers = {document.id or "": number for number, document in documents}
-        store._next = max(kept) + 1
+        if documents:
+            store._index = index
+            store._documents = dict(documents)
+            store._numbers = {document.id or "": number for number, document in documents}
+            store._next = int(index.numbers.max()) + 1
         return store
 
 
-def _unit(vectors: Vectors) -> Vectors:
-    """C-contiguous rows of length 1, float32; a row of zeros stays one."""
-    rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.ascontiguousarray(rows / np.where(norms > 0, norms, 1), dtype=np.float32)
+def read_store(folder: Path) -> tuple[list[tuple[int, Document]], FlatVectors]:
+    """The documents with their numbers, and the vectors under these.
+
+    Raises:
+        UserError: a file is missing, cut short, changed or does not go with the other.
+    """
+    path = folder / DOCUMENTS_FILE
+    head, rows = read_documents(folder)
+    documents = list(rows)
+    index = FlatVectors.read(folder / INDEX_FILE, str(head.get("sha256")))
+    kept = set(index.numbers.tolist())
+    if not len(documents) == len(kept) == head.get("documents"):
+        raise damaged(path, f"it lists {len(documents)} documents where the index has {len(kept)} vectors")
+    if kept != {number for number, _ in documents}:
+        raise damaged(path, "its numbers do not match those of the index")
+    return documents, index
 
 
 def _copy(document: Document, key: str | None) -> Document:
     return Document(document.page_content, id=key, metadata=dict(document.metadata))
-
-
-def _read_index(path: Path, sha256: str) -> faiss.IndexIDMap2:
-    """The checksum comes first: what FAISS does with damaged bytes is not defined."""
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        raise damaged(path, f"it cannot be read ({error})") from error
-    if found != sha256:
-        raise damaged(path, "it is not the file that was written (its checksum differs)")
-    index = faiss.read_index(str(path))
-    if not isinstance(index, faiss.IndexIDMap2):
-        raise damaged(path, f"it holds a {type(index).__name__}, not the index of a store")
-    return index
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
 from advisor.models.adaptation import Adaptation, Attached, Merged
-from advisor.models.embedder import Embedder, Vectors, cut_by, note_of_cut, shares_of, window_of
+from advisor.models.embedder import Embedder, Vectors, cut_by, embedded_queries, note_of_cut, shares_of, window_of
 from advisor.models.language_model import Capabilities, Decided, Decoding, Generation, LabelsBy, LanguageModel, Scores
 from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot, Spent
@@ -27,6 +27,7 @@ __all__ = [
     "Spent",
     "Vectors",
     "cut_by",
+    "embedded_queries",
     "note_of_cut",
     "shares_of",
     "window_of",

@@ -32,6 +32,21 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
+class TellsQueriesApart(Protocol):
+    """An embedder that may want queries embedded otherwise than what they are to find, by an instruction before them;
+    `embed` is then for passages."""
+
+    @property
+    def has_own_queries(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, float32, shape (len(texts), dimension)."""
+        ...
+
+
+@runtime_checkable
 class ReadsInPart(Protocol):
     """An embedder that says how much of a text it reads; one behind an API does not."""
 
@@ -91,9 +106,21 @@ class EmbedderBehind:
         """Tokens of a text that the embedder reads; None where all of it is read, or it does not say."""
         return window_of(self.embedder)
 
+    @property
+    def has_own_queries(self) -> bool:
+        """Whether the embedder wants queries embedded otherwise than passages."""
+        return isinstance(self.embedder, TellsQueriesApart) and self.embedder.has_own_queries
+
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text as the embedder counts them; 0 where it does not say."""
         return self.embedder.count_tokens(texts) if isinstance(self.embedder, ReadsInPart) else [0] * len(texts)
+
+
+def embedded_queries(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Queries embedded as the embedder wants them, shape (len(texts), dimension); most want them like all else."""
+    if isinstance(embedder, TellsQueriesApart) and embedder.has_own_queries:
+        return embedder.embed_queries(texts)
+    return embedder.embed(texts)
 
 
 def shares_of(embedder: Embedder, texts: Sequence[str]) -> list[float]:

@@ -10,8 +10,10 @@ from typing import BinaryIO
 import numpy as np
 
 from advisor.models.clock import clock
-from advisor.models.embedder import Embedder, EmbedderBehind, Vectors
+from advisor.models.embedder import Embedder, EmbedderBehind, Vectors, embedded_queries
 from advisor.models.store import current, digest
+
+QUERIES = "queries"
 
 
 class CachedEmbedder(EmbedderBehind):
@@ -31,31 +33,38 @@ class CachedEmbedder(EmbedderBehind):
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension)."""
+        return self._found(texts, self.embedder.embed)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """The same of queries, where they are embedded otherwise than passages."""
+        return self._found(texts, partial(embedded_queries, self.embedder), QUERIES)
+
+    def _found(self, texts: Sequence[str], embed: Callable[[Sequence[str]], Vectors], *how: str) -> Vectors:
         store = current()
         if len(texts) < 2 or store is None:
-            return self.embedder.embed(texts)
+            return embed(texts)
         with clock.stopped():
-            name = self._entry(texts)
+            name = self._entry(texts, *how)
             found = store.read(name, partial(_read, count=len(texts)))
         if found is not None:
             vectors, seconds = found
             clock.credit("embeddings", seconds)
             return vectors
         began = clock.now()
-        vectors = self.embedder.embed(texts)
+        vectors = embed(texts)
         seconds = clock.now() - began
         with clock.stopped():
             store.write(name, partial(_write, vectors=vectors, seconds=seconds))
         return vectors
 
-    def _entry(self, texts: Sequence[str]) -> str:
+    def _entry(self, texts: Sequence[str], *how: str) -> str:
         kind = type(self.embedder)
         contents = hashlib.sha256()
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
             contents.update(len(data).to_bytes(8, "big"))
             contents.update(data)
-        who = (self.name, self.revision, kind.__module__, kind.__qualname__)
+        who = (self.name, self.revision, kind.__module__, kind.__qualname__, *how)
         return f"embeddings/{digest(*who, dict(self.recipe()), contents.hexdigest())}.npz"
 
 

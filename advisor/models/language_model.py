@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from advisor.errors import NotApplicable
@@ -166,6 +167,7 @@ class LanguageModel(ABC):
         revision: commit or content hash of the weights; empty where whoever serves them does not say.
         context_window: tokens that prompt and answer may take together.
         embedder: the sentence embedder that goes with it, for everything that retrieves.
+        beside: other embedders by name, that approaches asked for (`advisor.models.load.embedder_beside`).
         can: what it can do besides answering.
         loaded_from: name and options by which `advisor.load_model` made it; None where it was made otherwise.
         typed: whether the user named it, as in `advisor.models.load.Loading`.
@@ -179,6 +181,7 @@ class LanguageModel(ABC):
     revision: str = ""
     context_window: int
     embedder: Embedder
+    beside: Mapping[str, Embedder] = MappingProxyType({})
     can: Capabilities = Capabilities()
     loaded_from: Mapping[str, Any] | None = None
     typed: bool = True

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
 
 from advisor.errors import AdvisorError, UserError
 from advisor.models.embedder import Embedder
-from advisor.models.hosted.address import SCHEME, Address, runs_here
+from advisor.models.hosted.address import SCHEME, Address, place_of, refuse_if_offline, runs_here
 from advisor.models.language_model import LabelsBy, LanguageModel
 from advisor.models.reranker import Reranker
 from advisor.models.store import expanded
@@ -333,6 +333,27 @@ def load_reranker(name: str, beside: LanguageModel) -> Reranker:
     options = {key: given[key] for key in ("device", "dtype", "offline") if given.get(key) is not None}
     found: Reranker = _loaded(RERANKERS, "reranker", name, Loading(**options))
     return found
+
+
+def embedder_beside(model: LanguageModel, name: str, offline: bool = False) -> Embedder:
+    """Another embedder than a model's own, loaded with the options that the model was loaded with; once for each model.
+
+    Args:
+        name: as `load_embedder` takes it. It may stand in a file that is somebody else's: it is sent no key but one
+            that is meant for it.
+        offline: whether no text may leave the machine, if the model was not loaded so already.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    given = model.loaded_from or {}
+    offline = offline or bool(given.get("offline"))
+    refuse_if_offline("embedder", name, place_of(name), offline)
+    if name not in model.beside:
+        options: Any = {key: given[key] for key in ("device", "dtype", "concurrency") if given.get(key) is not None}
+        loading = Loading(name, **options, offline=offline, typed=False)
+        model.beside = {**model.beside, name: loading.load_embedder()}
+    return model.beside[name]
 
 
 def _loaded(group: str, what: str, name: str, loading: Loading) -> Any:

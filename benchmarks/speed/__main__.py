@@ -27,6 +27,7 @@ PEERS: dict[str, tuple[str, ...]] = {  # of the dependency group `bench`, which 
     "scoring": ("lm_eval",),
     "generation": (),
     "embedding": (),
+    "retrieval": ("rank_bm25", "langchain_classic"),
     "training": ("trl", "datasets"),
     "ceiling": (),
     "overhead": (),

@@ -40,6 +40,10 @@ def test_parameters_are_what_the_record_stores() -> None:
         "search": 0,
         "abstain": "none",
         "cite": False,
+        "store": "faiss",
+        "embedder": "",
+        "dimensions": 0,
+        "vectors": "float",
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]
     assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]

@@ -60,7 +60,8 @@ def test_similarities_to_all_documents_come_in_their_order(
     store.add_texts(["red car"], ids=["e"])
     store.save_local(tmp_path)
     for one in (store, FaissStore.load_local(tmp_path, EmbedderEmbeddings(embedder))):
-        found = one.similarities(embedder.embed(["red car", "pear"]))
+        assert one._index is not None
+        found = one._index.similarities(embedder.embed(["red car", "pear"]))
         assert [document.id for document in one.documents] == ["a", "c", "d", "e"]
         assert found[0] == pytest.approx([0.5, 0, 0.5, 1])
         assert found[1] == pytest.approx([0, 0.5**0.5, 0, 0])

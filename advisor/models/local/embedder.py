@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +62,8 @@ class SentenceEmbedder:
         if not len(texts):
             return []
         model = self._model
-        prefix = model.prompts.get(model.default_prompt_name or "") or ""
+        told = self._told["document"]
+        prefix = told if self._apart["document"] else model.prompts.get(model.default_prompt_name or "") or ""
         whole: Any = model.tokenizer  # a slow one counts as well
         lengths: list[int] = []
         for start in range(0, len(texts), TEXTS_AT_ONCE):  # of all at once a fast tokenizer keeps 30 KB a text
@@ -70,13 +72,27 @@ class SentenceEmbedder:
             lengths += [len(ids) for ids in found["input_ids"]]
         return lengths
 
+    @property
+    def has_own_queries(self) -> bool:
+        """Whether the folder says that queries have an instruction of their own, or go through modules of their own."""
+        return self._apart["query"]
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors, float32, shape (len(texts), dimension). Texts beyond the model's window are cut."""
+        return self._embedded(texts, "document")
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """The same of queries, behind the model's instruction for them."""
+        return self._embedded(texts, "query")
+
+    def _embedded(self, texts: Sequence[str], what: str) -> Vectors:
         with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
-            model, packed = self._model, self._packed
+            model = self._model
+            apart = partial(getattr(model, f"encode_{what}"), prompt=self._told[what])
+            read = partial(padded, model, encode=apart) if self._apart[what] else self._read
         if not len(texts):
             return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = torch.cat(list(self._parts(packed.encode if packed else partial(padded, model), texts)))
+        vectors = torch.cat(list(self._parts(read, texts)))
         if not bool(torch.isfinite(vectors).all()):
             called = str(self._dtype).removeprefix("torch.")
             hint = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
@@ -107,7 +123,25 @@ class SentenceEmbedder:
             "transformers": transformers.__version__,
             "sentence-transformers": sentence_transformers.__version__,
             "code": _code(),
+            **({"instructions": json.dumps(self._told)} if any(self._told.values()) else {}),
         }
+
+    @cached_property
+    def _told(self) -> dict[str, str]:
+        """The instructions before queries and before documents, as the folder gives them; without loading the model."""
+        kept = _json_in(Path(self.source.path) / "config_sentence_transformers.json").get("prompts") or {}
+        names = {"query": ("query",), "document": ("document", "passage", "corpus")}
+        return {what: next((str(kept[name]) for name in of if kept.get(name)), "") for what, of in names.items()}
+
+    @cached_property
+    def _apart(self) -> dict[str, bool]:
+        """What is embedded otherwise than a text that is neither query nor document."""
+        folder = Path(self.source.path)
+        default = _json_in(folder / "config_sentence_transformers.json").get("default_prompt_name")
+        modules = _json_in(folder / "modules.json").get("modules", ())
+        routed = any(str(module.get("type", "")).endswith("Router") for module in modules)
+        document = routed or bool(self._told["document"]) or bool(default and self._told["query"])
+        return {"document": document, "query": document or bool(self._told["query"])}
 
     @cached_property
     def _model(self) -> SentenceTransformer:
@@ -137,12 +171,25 @@ class SentenceEmbedder:
             hint = "pass a folder or a name that sentence-transformers reads"
             raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", hint) from error
 
+    @property
+    def _read(self) -> Callable[[Sequence[str]], torch.Tensor]:
+        return self._packed.encode if self._packed else partial(padded, self._model)
+
     @cached_property
     def _packed(self) -> PackedEncoder | None:
         """The model, read without padding, where this gives the same."""
         model = self._model
         with clock.span("load"):
             return PackedEncoder(model) if reads_packed(model) else None
+
+
+def _json_in(path: Path) -> dict[str, Any]:
+    """What a file of a model's folder says; nothing where there is none. A list stands under `modules`."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # loading the model will say what is wrong with it
+        return {}
+    return {"modules": [one for one in found if isinstance(one, dict)]} if isinstance(found, list) else dict(found)
 
 
 @cache

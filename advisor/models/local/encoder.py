@@ -99,12 +99,17 @@ def reads_packed(model: Any) -> bool:
     return found.shape == expected.shape and bool((cosine_similarity(found, expected) > 1 - APART).all())
 
 
-def padded(model: Any, texts: Sequence[str]) -> torch.Tensor:
-    """What a `SentenceTransformer` itself says; shape (len(texts), dimension)."""
+def padded(model: Any, texts: Sequence[str], encode: Any = None) -> torch.Tensor:
+    """What a `SentenceTransformer` itself says; shape (len(texts), dimension).
+
+    Args:
+        encode: its method that is asked; `encode` where None.
+    """
+    encode = encode or model.encode
     at_once = ROWS_AT_ONCE
     while True:
         try:
-            found: torch.Tensor = model.encode(
+            found: torch.Tensor = encode(
                 list(texts), batch_size=at_once, show_progress_bar=False, convert_to_tensor=True
             )
             return found

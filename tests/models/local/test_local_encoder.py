@@ -132,6 +132,37 @@ def test_a_prompt_that_goes_before_every_text_is_left_to_the_library(folder: Fol
     assert not reads_packed(model)
 
 
+PROMPTS = {"prompts": {"query": "my address ", "document": "the parcel "}}
+
+
+@pytest.mark.parametrize(
+    ("said", "queries", "documents"),
+    [
+        ({}, "", ""),
+        ({"prompts": {"query": "", "document": ""}}, "", ""),
+        (PROMPTS, "my address ", "the parcel "),
+        ({"prompts": {"query": "my address "}}, "my address ", ""),
+        ({"prompts": {"passage": "the parcel "}}, "", "the parcel "),
+        ({"prompts": {"query": "my address "}, "default_prompt_name": "query"}, "my address ", ""),
+    ],
+)
+def test_queries_and_passages_stand_behind_their_instructions(
+    folder: Folder, said: dict[str, Any], queries: str, documents: str
+) -> None:
+    path = folder(BertConfig(**ENCODER))
+    saved = SentenceTransformer(str(path), device="cpu", **said)
+    saved.save(str(path / "with prompts"))
+    plain = SentenceTransformer(str(path), device="cpu", prompts={"query": "", "document": ""})
+    plain.default_prompt_name = None
+    embedder = SentenceEmbedder(find(str(path / "with prompts"), MINILM), torch.device("cpu"), torch.float32)
+    for found, before in ((embedder.embed_queries(TEXTS), queries), (embedder.embed(TEXTS), documents)):
+        expected = plain.encode([before + text for text in TEXTS], normalize_embeddings=True)
+        assert found == pytest.approx(expected, abs=1e-5)
+    assert embedder.has_own_queries == (queries != documents)
+    alone = SentenceEmbedder(find(str(path), MINILM), torch.device("cpu"), torch.float32)
+    assert embedder.count_tokens(TEXTS) == alone.count_tokens([documents + text for text in TEXTS])
+
+
 def test_an_embedder_reads_its_texts_in_one_row(folder: Folder) -> None:
     path = str(folder(BertConfig(**ENCODER)))
     embedder = SentenceEmbedder(find(path, MINILM), torch.device("cpu"), torch.float32)

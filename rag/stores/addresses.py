@@ -1,0 +1,170 @@
+"""Which store is meant by a name, and where it is: in the environment, so that no record, log or error says it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from advisor.errors import UserError
+from advisor.models.hosted.address import is_loopback, refuse_if_offline
+from rag.stores.contract import LOCAL
+
+Kind = Literal["qdrant", "chroma", "pgvector"]
+URLS = {
+    "qdrant": ("ADVISOR_QDRANT_URL", "QDRANT_URL"),
+    "chroma": ("ADVISOR_CHROMA_URL", "CHROMA_URL"),
+    "pgvector": ("ADVISOR_PGVECTOR_URL", "PGVECTOR_URL"),
+}
+KEYS = {
+    "qdrant": ("ADVISOR_QDRANT_API_KEY", "QDRANT_API_KEY"),
+    "chroma": ("ADVISOR_CHROMA_TOKEN", "CHROMA_TOKEN"),
+    "pgvector": (),
+}
+IN_PROCESS = ("qdrant", "chroma")  # kinds that also live in this process, for as long as it does
+SCHEMES = {
+    "qdrant": ("http", "https"),
+    "chroma": ("http", "https"),
+    "pgvector": ("postgresql", "postgres", "postgresql+psycopg"),
+}
+EXAMPLES = {
+    "qdrant": "qdrant+https://host:6333",
+    "chroma": "chroma+http://host:8000",
+    "pgvector": "postgresql://user:password@host/database",
+}
+NAMED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """A store that others run, or one of theirs in this process.
+
+    Attributes:
+        store: as the user named it.
+        variable: of the environment, which holds the address; empty in this process.
+    """
+
+    store: str
+    kind: Kind
+    variable: str
+
+    @property
+    def url(self) -> str:
+        """The address, with what it may hold of secrets; empty in this process. Read when it is used, kept nowhere."""
+        found = os.environ.get(self.variable, "") if self.variable else ""
+        return found.removeprefix(f"{self.kind}+")
+
+    @property
+    def secret(self) -> str:
+        """The key that is sent along; empty where there is none."""
+        return _first_set(KEYS[self.kind])[1]
+
+    @property
+    def reach(self) -> str:
+        """Where it is: `process`, `machine` or `network`."""
+        if not self.variable:
+            return "process"
+        parts = urlsplit(self.url)
+        hosts = [unquote(host) for host in (parts.hostname or "", *parse_qs(parts.query).get("host", ())) if host]
+        return "machine" if all(host.startswith("/") or is_loopback(host) for host in hosts) else "network"
+
+    def check(self, offline: bool) -> None:
+        """Whether texts may go there.
+
+        Raises:
+            UserError: they may not leave this machine, and would.
+        """
+        refuse_if_offline("store", self.store, self.reach, offline)
+
+
+def place_of(store: str) -> StorePlace:
+    """What a name means: a kind of store, or `$NAME`, a variable of the environment that holds an address.
+
+    Raises:
+        UserError: there is no such store, or its address is not set or none.
+    """
+    if store in get_args(Kind):
+        kind: Kind = store  # type: ignore[assignment]  # mypy does not see that it is one of them
+        variable, url = _first_set(URLS[kind])
+        if not url and kind not in IN_PROCESS:
+            raise UserError(f"store={store}: its address is not set", f"export {URLS[kind][0]}={EXAMPLES[kind]}")
+        return _checked(StorePlace(store, kind, variable))
+    found = NAMED.fullmatch(store)
+    if found is None:
+        raise UserError(f"store={store} is unknown", f"choose one of {', '.join((LOCAL, *get_args(Kind)))}, or $NAME")
+    url = os.environ.get(found[1], "")
+    if not url:
+        shown = " or ".join(EXAMPLES.values())
+        raise UserError(f"store={store}: there is no variable {found[1]}", f"export {found[1]} as {shown}")
+    for kind in get_args(Kind):
+        own = kind == "pgvector" and url.split(":")[0] in SCHEMES[kind]
+        if own or url.startswith(f"{kind}+"):
+            return _checked(StorePlace(store, kind, found[1]))
+    raise UserError(
+        f"store={store}: the variable {found[1]} holds no address of a store", f"write it as {_or(EXAMPLES.values())}"
+    )
+
+
+def is_named(store: str) -> bool:
+    """Whether a name can be one of a store at all, whatever is set."""
+    return store in (LOCAL, *get_args(Kind)) or NAMED.fullmatch(store) is not None
+
+
+@contextmanager
+def telling(place: StorePlace, what: str) -> Iterator[None]:
+    """Around whatever asks a store: its errors in a line, without address and secrets.
+
+    Args:
+        what: is done, for the message.
+
+    Raises:
+        UserError: it failed.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever clients of stores raise; the cause may tell secrets
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        hint = f"is it running where {place.variable} says? is the key right?" if place.variable else "see above"
+        raise UserError(f"store={place.store}: {what} failed: {_hidden(reason, place)[:300]}", hint) from None
+
+
+def _hidden(text: str, place: StorePlace) -> str:
+    """A text without what the address of a store says."""
+    url = place.url
+    parts = urlsplit(url)
+    words = [url, place.secret, parts.netloc, parts.password, parts.username, parts.hostname, parts.query]
+    whole = [word for word in words if word]
+    for word in sorted({*whole, *map(unquote, whole)}, key=len, reverse=True):
+        text = text.replace(word, "***")
+    return text
+
+
+def _checked(place: StorePlace) -> StorePlace:
+    """Raises where an address is none; without telling it."""
+    url = place.url
+    if not place.variable:
+        return place
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in SCHEMES[place.kind] and (place.kind == "pgvector" or bool(parts.hostname))
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        good = False
+    if not good:
+        what = f"store={place.store}: the variable {place.variable} holds no address of {place.kind}"
+        raise UserError(what, f"write it as {EXAMPLES[place.kind]}")
+    return place
+
+
+def _first_set(variables: Sequence[str]) -> tuple[str, str]:
+    return next(((name, os.environ[name]) for name in variables if os.environ.get(name)), ("", ""))
+
+
+def _or(words: Any) -> str:
+    return " or ".join(words)
