@@ -23,7 +23,7 @@ from rag.cutting import Cutting, Header, Split
 from rag.flat import Precision
 from rag.fusing import Fusing, Weight
 from rag.hybrid import EVEN, Fuse
-from rag.index import DENSE, PassageIndex
+from rag.index import PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.passage_budget import Room
 from rag.queries import QueryForm, transformed, with_rewriting
@@ -42,6 +42,8 @@ from rag.sources import (
 )
 from rag.stores.contract import LOCAL
 from rag.vectoring import Vectoring
+
+HYBRID = "hybrid"  # what finds most over eight corpora (benchmarks/results/retrieval.md)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class Rag(Retrieving):
     probed_as: ClassVar[str] = "rag"
 
     miss: float = 0.2
-    retriever: str = DENSE
+    retriever: str = HYBRID
     fuse: Fuse = "scores"
     weight: Weight = EVEN
     rerank: str = NONE
@@ -363,7 +365,7 @@ class Oracle(Retrieving):
     unasked: ClassVar[bool] = True
     probed_as: ClassVar[str] = "oracle"
 
-    retriever: str = DENSE
+    retriever: str = HYBRID
 
     @property
     def searched_by(self) -> str:

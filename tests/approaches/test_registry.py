@@ -98,7 +98,7 @@ def test_a_wrong_spec_is_a_user_error_that_says_what_fixes_it(spec: str, what: s
 
 def test_the_configuration_names_every_hyper_parameter_of_each_part() -> None:
     found = configuration(parse("rag:k=5+lora:rank=4"))
-    given = {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "dense", "weight": 0.5, "least": None}
+    given = {"k": 5, "chunk": 160, "overlap": 30, "miss": 0.2, "retriever": "hybrid", "weight": 0.5, "least": None}
     assert found["rag"].items() >= given.items()
     assert found["rag"].keys() == {field.name for field in fields(Rag)}
     assert found["lora"]["rank"] == 4

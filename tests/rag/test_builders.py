@@ -29,7 +29,7 @@ def test_parameters_are_what_the_record_stores() -> None:
         "parent": 0,
         "context": "title",
         "miss": 0.2,
-        "retriever": "dense",
+        "retriever": "hybrid",
         "fuse": "scores",
         "weight": 0.5,
         "fetch": 20,
@@ -113,8 +113,10 @@ def test_what_was_saved_gives_the_same_without_embedding_again(
     assert restored.facts == built.facts
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "documents.jsonl",
+        "fusion.json",
         "index.faiss",
         "index.json",
+        "language.json",
     ]
     assert all(not path.read_bytes().startswith(b"\x80") for path in tmp_path.iterdir())  # how pickles begin
 

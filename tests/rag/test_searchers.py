@@ -238,7 +238,7 @@ def test_an_index_tells_its_retriever(desk: Task, model: LanguageModel, tmp_path
 
 def test_specs_name_a_retriever() -> None:
     assert spec_of(parse("rag:retriever=bm25,k=5")) == "rag:k=5,retriever=bm25"
-    assert spec_of(parse("rag:retriever=dense")) == "rag"
+    assert spec_of(parse("rag:retriever=hybrid")) == "rag"
     with pytest.raises(UserError, match="retriever 'bm26' is unknown") as caught:
         parse("rag:retriever=bm26+lora")
     assert caught.value.hint.startswith("did you mean 'bm25'? installed are dense, bm25, hybrid")
