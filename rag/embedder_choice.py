@@ -60,7 +60,7 @@ class Choosing(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ComparedEmbedder:
     """An embedder, and what it finds.
 
     Attributes:
@@ -168,11 +168,13 @@ def _with(rag: Any, name: str) -> Any:
     return replace(rag, embedders="", embedder=name, context=context, weight=weight, **plain)
 
 
-def _tried(rag: Choosing, name: str, task: Task, model: LanguageModel, asked: Sequence[KnownQuestion]) -> Candidate:
+def _tried(
+    rag: Choosing, name: str, task: Task, model: LanguageModel, asked: Sequence[KnownQuestion]
+) -> ComparedEmbedder:
     index = rag.index_of(task, model)
     found = found_by(rag.found_in(index, task, model), asked, rag.k)
     seconds = (index.facts.index_seconds or 0.0) + found.seconds
-    return Candidate(name, found, index.searcher.size_bytes, seconds)
+    return ComparedEmbedder(name, found, index.searcher.size_bytes, seconds)
 
 
 def _sample(

@@ -228,7 +228,7 @@ def test_where_a_store_is(
     ("name", "value", "seen"),
     [
         ("pgvector", "", "address is not set"),
-        ("$TEAM", "", "there is no variable TEAM"),
+        ("$TEAM", "", "there is no variable TEAM, and no TEAM in [stores]"),
         ("$TEAM", f"sk-{SECRET}", "TEAM holds no address of a store"),
         ("$TEAM", f"https://x:{SECRET}@h/", "TEAM holds no address of a store"),
         ("$TEAM", f"qdrant+ftp://x:{SECRET}@h/", "TEAM holds no address of qdrant"),
