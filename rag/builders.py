@@ -155,7 +155,7 @@ class Rag(Retrieving):
         search: settings that are tried, this one among them; which is taken is chosen on dev or training questions
             (`rag.search`). 0 for no search.
         least: score below which a passage is not shown, so that there may be none. It means what the scores mean, of
-            `dense` cosines, of `bm25` sums over shared words, of `hybrid` shares of the best possible for that text.
+            `bm25` sums over shared words, of `dense` cosines, and of `hybrid` the cosines of its vectors.
         rerank: what orders candidates anew: the name or folder of a reranker, `llm` for the comparison's own model, or
             `none` (`rag.reranking`).
         query: how the comparison's own model puts queries into other words before they are searched for: `hyde`,
