@@ -150,7 +150,7 @@ def test_a_question_about_nothing_in_the_documents_is_told_apart_by_both_togethe
     real = [example.query for example in desk.train]
     foreign = [
         Query("x", "Which volcano erupted near Naples?"),
-        Query("y", "Which penguin ate a blue fish?"),
+        Query("y", "Which penguin hid behind blue ice near Chile?"),
         Query("z", "Who composed nine symphonies?"),
     ]
     source = Rag(retriever="hybrid", fuse=fuse).build(desk, model, seed=0)  # type: ignore[arg-type]
