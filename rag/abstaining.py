@@ -109,12 +109,12 @@ def tried(kind: Abstain, task: Outline) -> float:
 
 
 def best_score(context: Context) -> float:
-    """The score of the best passage; below all others where none was found.
+    """The score of the passage that fits best; below all others where none was found.
 
     Raises:
         UserError: the searcher gives no scores.
     """
-    scores = [passage.score for passage in context.passages]
+    scores = [passage.absolute for passage in context.passages]
     known = [score for score in scores if score is not None]
     if len(known) < len(scores):
         raise UserError(

@@ -20,6 +20,7 @@ from rag.abstaining import Abstain, check_abstain, tried
 from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import example_chunks
 from rag.cutting import Cutting, Header, Split
+from rag.embedder_choice import check_embedders, chosen_embedder, with_choice
 from rag.flat import Precision
 from rag.fusing import Fusing, Weight
 from rag.hybrid import EVEN, Fuse
@@ -156,7 +157,7 @@ class Rag(Retrieving):
         search: settings that are tried, this one among them; which is taken is chosen on dev or training questions
             (`rag.search`). 0 for no search.
         least: score below which a passage is not shown, so that there may be none. It means what the scores mean, of
-            `dense` cosines, of `bm25` sums over shared words, of `hybrid` shares of the best possible for that text.
+            `bm25` sums over shared words, of `dense` cosines, and of `hybrid` the cosines of its vectors.
         rerank: what orders candidates anew: the name or folder of a reranker, `llm` for the comparison's own model, or
             `none` (`rag.reranking`).
         query: how the comparison's own model puts queries into other words before they are searched for: `hyde`,
@@ -167,13 +168,9 @@ class Rag(Retrieving):
             behind the training contexts without the right passage.
         cite: whether answers name the passages that hold them.
         store: where vectors are kept: `faiss`, in this process and the run's folder; `qdrant`, `chroma`, `pgvector`,
-            whose addresses the environment has, or `$NAME`, a variable with an address.
+            whose addresses the environment has, or `$NAME`, an address in the environment or in `[stores]`.
         embedder: another one than the model's, by name, folder or scheme.
-        dimensions: how many numbers of a vector are kept (Matryoshka); all where 0.
-        vectors: what is kept of a number (`rag.flat.Precision`); below `float` the report says what is lost.
-        store: where vectors are kept: `faiss`, in this process and the run's folder; `qdrant`, `chroma`, `pgvector`,
-            whose addresses the environment has, or `$NAME`, a variable with an address.
-        embedder: another one than the model's, by name, folder or scheme.
+        embedders: several, with `;` between them, of which one is chosen by what it finds (`rag.embedder_choice`).
         dimensions: how many numbers of a vector are kept (Matryoshka); all where 0.
         vectors: what is kept of a number (`rag.flat.Precision`); below `float` the report says what is lost.
     """
@@ -202,12 +199,14 @@ class Rag(Retrieving):
     embedder: str = ""
     dimensions: int = 0
     vectors: Precision = "float"
+    embedders: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         checks.share(self.name, "miss", self.miss)
         self.fusing.check(self.retriever)
         self.vectoring.check(self.retriever)
+        check_embedders(self)
         checks.share(self.name, "diversity", self.diversity, below=True)
         if self.search < 0 or self.search == 1:
             raise UserError(
@@ -246,7 +245,7 @@ class Rag(Retrieving):
         fetched = min(self.fetch, max(len(texts), round(texts.total / self.chunk)))
         asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.chunk))
         asked = replace(asked, tried=asked.tried + tried(self.abstain, task))
-        return with_rewriting(asked, self.query)
+        return with_choice(with_rewriting(asked, self.query), self)
 
     @property
     def vectoring(self) -> Vectoring:
@@ -272,8 +271,11 @@ class Rag(Retrieving):
         """Wherever it runs by itself: trained to read passages of which some are wrong."""
         return self.suggested(task)
 
-    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
-        """Chunk and index; the same for every seed."""
+    def build(self, task: Task, model: LanguageModel, seed: int) -> PassageSource:
+        """Chunk and index; the same for every seed, but for what is chosen before."""
+        if self.embedders:
+            name, said = chosen_embedder(self, task, model, seed)
+            return replace(self, embedders="", embedder=name).build(task, model, seed).chosen({"embedder": name}, said)
         if self.search and task.documents:
             settings, index, facts = searched(self, task, model, seed)
             chosen = replace(self, search=0, **settings)
@@ -288,10 +290,12 @@ class Rag(Retrieving):
         """Bring the index back, with what a search chose; of passages no vector is computed again."""
         settings = chosen_settings(folder)
         if settings is not None:
-            chosen = replace(self, search=0, **settings)
-            index = chosen.index_in(folder, model)
-            rules = chosen._rules(task.instruction).restored(folder)
-            return chosen._of_documents(index, task, rules).chosen(settings)
+            source = replace(self, search=0, embedders="", **settings)._restored(folder, task, model)
+            return source.chosen(settings)
+        return self._restored(folder, task, model)
+
+    def _restored(self, folder: Path, task: TaskBrief, model: LanguageModel) -> PassageSource:
+        """Bring the index back with just these parameters."""
         index = self.index_in(folder, model)
         same_input = saved_by_input(folder)
         if same_input is not None:
@@ -337,7 +341,7 @@ class Rag(Retrieving):
 
         return DocumentSource(index, rules, self.miss, _size(index), renew)
 
-    def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> ContextSource:
+    def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> PassageSource:
         count = len(index.searcher.chunks)
         note = f"There are no documents: {count:,} labelled examples are retrieved in their place."
         return ExampleSource(index, self.k, same_input, note)

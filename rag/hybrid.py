@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from advisor.models import Embedder, Vectors
+from advisor.models import Embedder, Passage, Vectors
 from rag.bm25 import Bm25, saved_language
 from rag.chunking import Chunk
 from rag.dense import Dense
 from rag.documents import damaged
-from rag.searcher import Floats, Scorer
+from rag.searcher import Floats, Scorer, Sources, limits_of
 from rag.stores.contract import Keeping
 
 Fuse = Literal["scores", "ranks"]
@@ -72,15 +72,43 @@ class Hybrid(Scorer):
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """From 0 to 1 for scores, up to 1 / 61 for ranks; relative to the text's other chunks, never absolute."""
-        weight = np.float32(self.fusion.weight)
-        for similarities, words in self.parts(texts, self.fusion.fuse):
-            yield weight * similarities + (1 - weight) * words
+        for similarities, words in self._both(texts):
+            yield self._fused(similarities, words)
+
+    def search(
+        self,
+        texts: Sequence[str],
+        k: int,
+        within: Sequence[Sources] | None = None,
+        without: Sequence[Sources] | None = None,
+    ) -> list[list[Passage]]:
+        """The chunks with the highest scores; what their vectors say is how well they fit, since scores are scaled anew
+        for every text."""
+        limits = limits_of(texts, within, without)
+        rows = []
+        for (similarities, words), one in zip(self._both(texts), limits, strict=True):
+            fused = self._fused(similarities, words)
+            found = [(self.chunks[at].passage, at) for at in self._best(fused, k, *one)]
+            rows.append([replace(p, score=float(fused[at]), fit=float(similarities[at])) for p, at in found])
+        return rows
 
     def parts(self, texts: Sequence[str], fuse: Fuse) -> Iterator[tuple[Floats, Floats]]:
         """What the vectors and what the words add before they are weighted, each of shape (chunks,)."""
+        for similarities, words in self._both(texts):
+            yield self._scaled(similarities, words, fuse)
+
+    def _both(self, texts: Sequence[str]) -> Iterator[tuple[Floats, Floats]]:
+        return zip(self.dense.scores(texts), self.words.scores(texts), strict=True)
+
+    def _scaled(self, similarities: Floats, words: Floats, fuse: Fuse) -> tuple[Floats, Floats]:
         scale = _scaled if fuse == "scores" else _by_rank
-        for similarities, words in zip(self.dense.scores(texts), self.words.scores(texts), strict=True):
-            yield scale(similarities, self.dense.nothing), scale(words, self.words.nothing)
+        return scale(similarities, self.dense.nothing), scale(words, self.words.nothing)
+
+    def _fused(self, similarities: Floats, words: Floats) -> Floats:
+        weight = np.float32(self.fusion.weight)
+        by_vectors, by_words = self._scaled(similarities, words, self.fusion.fuse)
+        fused: Floats = weight * by_vectors + (1 - weight) * by_words
+        return fused
 
     def vectors_of(self, places: Sequence[int]) -> Vectors:
         """The vectors of the chunks at these places."""

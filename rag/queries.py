@@ -72,7 +72,7 @@ def _best(lists: Lists) -> dict[Passage, Passage]:
 
 
 def _score(passage: Passage) -> float:
-    return -math.inf if passage.score is None else passage.score
+    return -math.inf if passage.absolute is None else passage.absolute
 
 
 WAYS: Mapping[str, QueryWay] = {

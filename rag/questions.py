@@ -88,6 +88,15 @@ class Found:
         names = ("recall", "reciprocal_rank", "ndcg", "answered")
         return {name: fmean(getattr(self, name)) for name in names}
 
+    @property
+    def told(self) -> str:
+        """The means, for notes."""
+        means = self.figures
+        return (
+            f"answers shown {means['answered']:.2f}, recall {means['recall']:.2f}, "
+            f"MRR {means['reciprocal_rank']:.2f}, nDCG {means['ndcg']:.2f}"
+        )
+
 
 def questions_of(task: Task, seed: int = 0, most: int = MOST) -> Questions:
     """Questions of dev, else of train, with the documents that hold their answers.

@@ -147,7 +147,7 @@ class Diverse(Refinement):
 class AtLeast(Refinement):
     """Leaves out what scores less than `least`, so that nothing may be left.
 
-    What a score means is the searcher's: see `Passage.score` of each. Passages of given sources stay.
+    What a score means is the searcher's; what is compared is `Passage.absolute`. Passages of given sources stay.
     """
 
     def __init__(self, inner: Searcher, least: float) -> None:
@@ -173,11 +173,11 @@ class AtLeast(Refinement):
 
 
 def _score(passage: Passage) -> float:
-    if passage.score is None:
+    if passage.absolute is None:
         raise UserError(
             "least: the retriever gives no scores to compare with", "leave out least, or name dense or bm25"
         )
-    return passage.score
+    return passage.absolute
 
 
 def _relevance(passages: Sequence[Passage]) -> Floats:

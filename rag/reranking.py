@@ -66,7 +66,7 @@ class Rerank(Refinement):
         found = self.inner.search(texts, max(k, self.fetch), within, without)
         pairs = [(text, passage) for text, row in zip(texts, found, strict=True) for passage in row]
         scores = iter(self.scorer.scores(pairs))
-        ranked = [[replace(passage, score=float(next(scores))) for passage in row] for row in found]
+        ranked = [[replace(passage, score=float(next(scores)), fit=None) for passage in row] for row in found]
         return [sorted(row, key=_worst_last)[:k] for row in ranked]
 
     @property

@@ -23,12 +23,14 @@ from rag.hybrid import Fusion, Hybrid
 from rag.index import PassageIndex
 from rag.questions import Found, Questions, found_by, questions_of
 from rag.sources import DocumentSource
+from rag.stores.contract import LOCAL
+from rag.vectoring import WITHOUT_VECTORS, Vectoring
 
 READ = 2  # settings that the model reads, beside what was asked for
 HALF = 0.5  # of the settings tried: ways of finding; the others are ways of cutting
 METHODS: tuple[dict[str, Any], ...] = (
     {"retriever": "hybrid", "fuse": "scores", "weight": 0.5},
-    {"retriever": "bm25", "fuse": "scores", "weight": 0.5},
+    {"retriever": "bm25", "fuse": "scores", "weight": 0.5, **WITHOUT_VECTORS},
     {"retriever": "dense", "fuse": "scores", "weight": 0.5},
     {"retriever": "hybrid", "fuse": "scores", "weight": 0.3},
     {"retriever": "hybrid", "fuse": "scores", "weight": 0.7},
@@ -60,6 +62,10 @@ class Searchable(Protocol):
     def search(self) -> int: ...
     @property
     def cot(self) -> bool: ...
+    @property
+    def store(self) -> str: ...
+    @property
+    def vectoring(self) -> Vectoring: ...
 
     def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
     def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
@@ -80,7 +86,7 @@ class Tried:
     @property
     def called(self) -> str:
         """In words, for the report."""
-        return ",".join(f"{name}={value}" for name, value in self.settings.items()) or "as asked"
+        return ",".join(f"{name}={value}" for name, value in _of_finding(self.settings).items()) or "as asked"
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -91,6 +97,8 @@ class Tried:
 def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
 
+    What is tried is kept in this process; what is chosen goes to the store that was asked for.
+
     Args:
         rag: what was asked for; it stays where there are too few questions, or nothing does better.
         task: with documents, without its test split.
@@ -100,7 +108,8 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         index = rag.found_in(rag.index_of(task, model), task, model)
         note = f"Nothing was searched, since there are too few questions to judge by: {questions.described}."
         return {}, index, Facts(notes=(note,))
-    tried = list(_tried(rag, task, model, questions, seed))
+    rag.vectoring.embedder_of(model, bool(task.limits.local_only))  # what may not be used is refused before
+    tried = list(_tried(replace(rag, store=LOCAL), task, model, questions, seed))
     own, others = tried[0], sorted(tried[1:], key=lambda one: one.rank, reverse=True)
     better = [one for one in others if one.rank > own.rank][:READ]
     notes = [_note(tried, questions)]
@@ -110,7 +119,10 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         notes += said
     else:
         notes.append("None of them found more than what was asked for, which stands.")
-    return chosen.settings, chosen.index, Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)})
+    taken, index = replace(rag, **chosen.settings), chosen.index
+    if taken.store != LOCAL:
+        index = taken.found_in(taken.index_of(task, model), task, model)
+    return chosen.settings, index, Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)})
 
 
 def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
@@ -119,7 +131,7 @@ def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questio
     own = cut.tried({}, questions)
     yield own
     best = own
-    methods = [one for one in METHODS if any(getattr(rag, name) != value for name, value in one.items())]
+    methods = [one for one in METHODS if any(getattr(rag, name) != value for name, value in _of_finding(one).items())]
     for method in methods[: max(1, round((rag.search - 1) * HALF))]:
         one = cut.tried(method, questions)
         yield one
@@ -127,6 +139,10 @@ def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questio
     left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
     for change in _cuttings(rag, task, seed)[:left]:
         yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
+
+
+def _of_finding(method: Settings) -> Settings:
+    return {name: value for name, value in method.items() if name not in WITHOUT_VECTORS}
 
 
 class _Indexed:
@@ -201,9 +217,5 @@ class _Beside:
 
 
 def _note(tried: Sequence[Tried], questions: Questions) -> str:
-    each = "; ".join(
-        f"{one.called}: answers shown {fmean(one.found.answered):.2f}, recall {fmean(one.found.recall):.2f}, "
-        f"MRR {fmean(one.found.reciprocal_rank):.2f}, nDCG {fmean(one.found.ndcg):.2f}"
-        for one in tried
-    )
+    each = "; ".join(f"{one.called}: {one.found.told}" for one in tried)
     return f"{len(tried)} settings were tried on {questions.described}, without a language model: {each}."

@@ -119,16 +119,21 @@ class Scorer(Searcher):
     ) -> list[list[Passage]]:
         """The chunks with the highest scores."""
         limits = limits_of(texts, within, without)
-        return [self._best(scores, k, *one) for scores, one in zip(self.scores(texts), limits, strict=True)]
+        found = []
+        for scores, one in zip(self.scores(texts), limits, strict=True):
+            best = self._best(scores, k, *one)
+            found.append([replace(self.chunks[at].passage, score=float(scores[at])) for at in best])
+        return found
 
-    def _best(self, scores: Floats, k: int, within: Sources | None, without: Sources) -> list[Passage]:
+    def _best(self, scores: Floats, k: int, within: Sources | None, without: Sources) -> NDArray[np.intp]:
+        """Where the best chunks are, best first."""
         if within is None:
             found = scores > self.nothing
         else:
             found = np.zeros(len(scores), dtype=bool)
             found[self.places_of(within)] = True
         found[self.places_of(without)] = False
-        return [replace(self.chunks[at].passage, score=float(scores[at])) for at in _first(scores, found, k)]
+        return _first(scores, found, k)
 
 
 def _first(scores: Floats, found: NDArray[np.bool_], k: int) -> NDArray[np.intp]:

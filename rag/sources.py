@@ -20,6 +20,7 @@ from rag.spending import NOTHING, counting
 
 BY_INPUT = "examples.json"
 CHOSEN = "chosen.json"
+Resolved = Mapping[str, Mapping[str, Any]]
 Renew = Callable[[Sequence[Document], LanguageModel], ContextSource]
 """Makes the same source over other documents."""
 
@@ -49,10 +50,9 @@ class PassageSource(ContextSource):
         around = searcher.notes if isinstance(searcher, Refinement) else ()
         first = (self._note,) if self._note else ()
         notes = tuple(dict.fromkeys((*first, *self.index.facts.notes, *around, *self._search.notes)))
-        resolved = {name: dict(values) for name, values in self.index.facts.resolved.items()}
-        for name, values in self._search.resolved.items():
-            resolved[name] = {**resolved.get(name, {}), **values}
-        return replace(self.index.facts, notes=notes, resolved=resolved)
+        return replace(
+            self.index.facts, notes=notes, resolved=_merged(self.index.facts.resolved, self._search.resolved)
+        )
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """The `k` passages that fit each query's input best, best first."""
@@ -62,13 +62,15 @@ class PassageSource(ContextSource):
         return [_context(*one) for one in zip(found, ledger.each(texts), strict=True)]
 
     def chosen(self, settings: Mapping[str, Any], facts: Facts | None = None) -> Self:
-        """The same, with the parameters that a search chose; they are kept, and `chosen_settings` tells them.
+        """The same, with parameters that were chosen; they are kept, and `chosen_settings` tells them. What was chosen
+        of it before, knowing of these, stays.
 
         Args:
-            facts: what is to be said of the search.
+            facts: what is to be said of the choice.
         """
-        self._settings = dict(settings)
-        self._search = facts or Facts()
+        before, said = self._search, facts or Facts()
+        self._settings = {**settings, **(self._settings or {})}
+        self._search = Facts(notes=(*said.notes, *before.notes), resolved=_merged(said.resolved, before.resolved))
         return self
 
     def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
@@ -209,6 +211,11 @@ def _first_of_each(passages: Sequence[Passage]) -> list[Passage]:
     first = {passage.source: place for place, passage in reversed(list(enumerate(passages)))}
     order = sorted(range(len(passages)), key=lambda place: first[passages[place].source] != place)
     return [passages[place] for place in order]
+
+
+def _merged(first: Resolved, second: Resolved) -> Resolved:
+    """The values of both for each name; of one that both have the second."""
+    return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}
 
 
 def _context(passages: Sequence[Passage], spent: Spent = NOTHING) -> Context:

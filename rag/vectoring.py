@@ -14,6 +14,8 @@ from rag.registry import searcher
 from rag.stores.addresses import is_named, place_of
 from rag.stores.contract import LOCAL, Keeping
 
+WITHOUT_VECTORS = {"store": LOCAL, "embedder": "", "dimensions": 0, "vectors": "float"}
+"""What these parameters are where nothing is embedded."""
 ASKED = 200  # training questions by which it is told what is lost by keeping less
 
 
@@ -49,7 +51,8 @@ class Vectoring:
                 f"{self.name}: vectors={self.vectors} is for store={LOCAL}; others quantise as they are set up",
                 "leave out one of them",
             )
-        if not (searcher(retriever).embeds or self == Vectoring(self.name, LOCAL, "", 0, "float")):
+        said = any(getattr(self, parameter) != value for parameter, value in WITHOUT_VECTORS.items())
+        if said and not searcher(retriever).embeds:
             raise UserError(
                 f"{self.name}: retriever={retriever} has no vectors, so that store, embedder, dimensions and vectors "
                 "say nothing",

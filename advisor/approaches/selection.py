@@ -110,7 +110,7 @@ def select(
         f"{len(candidates)} candidates were tried by successive halving on up to {len(examples)} {where} examples that "
         f"none of them shows, with {answers:,} answers ({_MEASURES[task.kind == 'classification']}): {each}."
     )
-    chosen = best if _is_better(best, first, len(others)) else first
+    chosen = best if better_by_more_than_chance(best.scores, first.scores, len(others)) else first
     return chosen, (searched, _outcome(chosen, first, best))
 
 
@@ -142,9 +142,13 @@ def likeness(kind: Kind, answer: str, expected: str) -> float:
     return 2 * common / (said.total() + right.total()) if common else 0.0
 
 
-def _is_better(best: PromptCandidate, first: PromptCandidate, others: int) -> bool:
-    """Whether the best of the others did better than the first by more than chance, pair by pair."""
-    differences = [b - f for b, f in zip(best.scores, first.scores, strict=True)]
+def better_by_more_than_chance(best: Sequence[float], first: Sequence[float], others: int) -> bool:
+    """Whether the best of the others did better than the first by more than chance, pair by pair.
+
+    Args:
+        others: of how many it is the best.
+    """
+    differences = [b - f for b, f in zip(best, first, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences))
     return fmean(differences) > NormalDist().inv_cdf(1 - CHANCE / others) * error
 

@@ -256,5 +256,5 @@ def _prediction(line: dict[str, Any]) -> PredictionRecord:
 
 def _passage_line(passage: Passage) -> dict[str, Any]:
     """A passage as it is recorded: what is not known of it is left out."""
-    unknown = {"where": "", "score": None}
+    unknown = {"where": "", "score": None, "fit": None}
     return {key: value for key, value in asdict(passage).items() if key not in unknown or value != unknown[key]}

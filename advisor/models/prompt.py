@@ -28,7 +28,9 @@ class Passage:
     Attributes:
         source: the document's id.
         where: in which part of the document it stands, for people: a page, a path of headings; not shown to the model.
-        score: how well it fits the query, as its searcher has it; higher is better, None where that is unknown.
+        score: how well it fits the query beside the others, as its searcher has it; higher is better, None where that
+            is unknown.
+        fit: how well it fits on a scale that is the same for every query; None where the score says so itself.
     """
 
     source: str
@@ -36,6 +38,12 @@ class Passage:
     text: str
     where: str = field(default="", compare=False)
     score: float | None = field(default=None, compare=False)
+    fit: float | None = field(default=None, compare=False)
+
+    @property
+    def absolute(self) -> float | None:
+        """How well it fits, to be held against a threshold; None where that is unknown."""
+        return self.score if self.fit is None else self.fit
 
     @property
     def shown(self) -> str:

@@ -163,6 +163,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         origin=source.origin,
         documents_after=documents_after,
         test_after=test_after,
+        stores=settings.stores.declare(),
     )
     if not settings.metric:
         task = _judged_as_code(task)

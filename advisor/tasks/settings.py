@@ -15,6 +15,7 @@ from advisor.intake import finite, there, toml_of
 from advisor.tasks.faults import FaultLog, listed, nearest, quoted, suggestion
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.metrics import BUILT_IN, facts_of, metric_names
+from advisor.tasks.store_table import StoreTable, read_stores
 from advisor.tasks.task import DEFAULT_METRIC, KINDS, Defaults, Kind, Limits
 from advisor.tasks.textfile import near_path, read_text
 
@@ -49,6 +50,7 @@ class TaskSettings:
     limits: Limits = field(default_factory=Limits)
     defaults: Defaults = field(default_factory=Defaults)
     caveats: tuple[str, ...] = ()
+    stores: StoreTable = field(default_factory=StoreTable)
 
 
 def read_settings(path: Path, log: FaultLog) -> TaskSettings:
@@ -91,6 +93,7 @@ class _Checker:
         task = self._table(content, "task")
         limits = self._table(content, "limits") or {}
         compare = self._table(content, "compare") or {}
+        stores = read_stores(content.get("stores"), str(Path(self._file).parent), self._add_store)
         caveats = (*self._stray_tables(content), *_imported(content))
         if task is None:
             loose = [key for key in _TASK_KEYS if key in content]
@@ -111,7 +114,12 @@ class _Checker:
             limits=Limits(**{key: self._limit(limits, key) for key in _KNOWN["limits"] if key in limits}),
             defaults=self._defaults(compare),
             caveats=caveats,
+            stores=stores,
         )
+
+    def _add_store(self, name: str, what: str, hint: str) -> None:
+        line = line_of(self._text, "stores", name) or line_of(self._text, f"stores.{name}", "")
+        self._log.add(self._file, line, what, hint)
 
     def _add(self, table: str, key: str, what: str, hint: str | Callable[[], str]) -> None:
         self._log.add(self._file, line_of(self._text, table, key), what, hint)
@@ -131,7 +139,7 @@ class _Checker:
         return table
 
     def _stray_tables(self, content: Mapping[str, object]) -> tuple[str, ...]:
-        near = {key: nearest(key, _KNOWN) for key in content if key not in _KNOWN}
+        near = {key: nearest(key, _KNOWN) for key in content if key not in (*_KNOWN, "stores")}
         return tuple(
             f"the table [{key}] of {Path(self._file).name} is not read; [{known}] would be"
             for key, known in near.items()
@@ -293,5 +301,13 @@ def _log_bad_toml(path: Path, text: str, error: ValueError, log: FaultLog) -> No
         return
     number = int(place[1])
     line = text.split("\n")[number - 1].strip()
-    what = f"not valid TOML: {message[: place.start()]} at column {place[2]}: {line[:80]}"
+    shown = "" if _may_be_secret(text, number) else f": {line[:80]}"
+    what = f"not valid TOML: {message[: place.start()]} at column {place[2]}{shown}"
     log.add(path, number, what, 'write key = "text", key = 1 or key = ["a", "b"]; texts need double quotes')
+
+
+def _may_be_secret(text: str, number: int) -> bool:
+    """Whether a line holds an address, or stands in `[stores]`."""
+    lines = text.split("\n")[:number]
+    heads = [line.strip() for line in lines if re.match(r"\s*\[", line)]
+    return "://" in lines[-1] or "stores" in lines[-1] or bool(heads and re.match(r"\[+\s*[\"']?stores", heads[-1]))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
+from advisor.tasks.store_table import StoreTable
+
 Kind = Literal["classification", "qa", "generation", "extraction"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -169,6 +171,7 @@ class Task:
         documents_after: all documents as they are after a change; empty where they stay the same.
         test_after: questions with the answers that are right after the change; empty where none is known. With
             `documents_after` they are needed; alone they say that the rules behind the answers change.
+        stores: where vector stores are; no record and no fingerprint has them.
     """
 
     name: str
@@ -186,6 +189,7 @@ class Task:
     origin: str = ""
     documents_after: tuple[Document, ...] = ()
     test_after: tuple[Example, ...] = ()
+    stores: StoreTable = field(default_factory=StoreTable, compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,9 @@
-"""Which store is meant by a name, and where it is: in the environment, so that no record, log or error says it."""
+"""Which store is meant by a name, and where it is: in the environment or in `[stores]` of the task's `task.toml`, so
+that no record, log or error says it.
+
+What stands in the environment comes first, since it is this user's own; `task.toml` may be somebody else's. For the
+same reason an address that is written there is sent the key beside it and none of the environment.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from advisor.errors import UserError
 from advisor.models.hosted.address import is_loopback, refuse_if_offline
+from advisor.tasks.store_table import StoreEntry, declared_store
 from rag.stores.contract import LOCAL
 
 Kind = Literal["qdrant", "chroma", "pgvector"]
@@ -45,28 +51,39 @@ class StorePlace:
 
     Attributes:
         store: as the user named it.
-        variable: of the environment, which holds the address; empty in this process.
+        variable: of the environment, which holds the address; empty where none does.
+        written: its name in `[stores]`, where the address is written there; else empty. Both are in this process.
     """
 
     store: str
     kind: Kind
-    variable: str
+    variable: str = ""
+    written: str = ""
 
     @property
     def url(self) -> str:
         """The address, with what it may hold of secrets; empty in this process. Read when it is used, kept nowhere."""
-        found = os.environ.get(self.variable, "") if self.variable else ""
+        found = self._entry.url if self.written else os.environ.get(self.variable, "") if self.variable else ""
         return found.removeprefix(f"{self.kind}+")
 
     @property
     def secret(self) -> str:
         """The key that is sent along; empty where there is none."""
-        return _first_set(KEYS[self.kind])[1]
+        return self._entry.key if self.written else _first_set(KEYS[self.kind])[1]
+
+    @property
+    def said_by(self) -> str:
+        """What holds the address, for messages; empty in this process."""
+        return f"{self.written} in [stores]" if self.written else self.variable and f"the variable {self.variable}"
+
+    @property
+    def _entry(self) -> StoreEntry:
+        return declared_store(self.written) or StoreEntry(self.kind)
 
     @property
     def reach(self) -> str:
         """Where it is: `process`, `machine` or `network`."""
-        if not self.variable:
+        if not self.said_by:
             return "process"
         parts = urlsplit(self.url)
         hosts = [unquote(host) for host in (parts.hostname or "", *parse_qs(parts.query).get("host", ())) if host]
@@ -82,7 +99,7 @@ class StorePlace:
 
 
 def place_of(store: str) -> StorePlace:
-    """What a name means: a kind of store, or `$NAME`, a variable of the environment that holds an address.
+    """What a name means: a kind of store, or `$NAME`, an address in the environment or in `[stores]`.
 
     Raises:
         UserError: there is no such store, or its address is not set or none.
@@ -98,15 +115,34 @@ def place_of(store: str) -> StorePlace:
         raise UserError(f"store={store} is unknown", f"choose one of {', '.join((LOCAL, *get_args(Kind)))}, or $NAME")
     url = os.environ.get(found[1], "")
     if not url:
-        shown = " or ".join(EXAMPLES.values())
-        raise UserError(f"store={store}: there is no variable {found[1]}", f"export {found[1]} as {shown}")
+        return _declared(store, found[1])
     for kind in get_args(Kind):
         own = kind == "pgvector" and url.split(":")[0] in SCHEMES[kind]
         if own or url.startswith(f"{kind}+"):
             return _checked(StorePlace(store, kind, found[1]))
-    raise UserError(
-        f"store={store}: the variable {found[1]} holds no address of a store", f"write it as {_or(EXAMPLES.values())}"
-    )
+    what = f"store={store}: the variable {found[1]} holds no address of a store"
+    raise UserError(what, f"write it as {_or(EXAMPLES.values())}")
+
+
+def _declared(store: str, name: str) -> StorePlace:
+    """The place in `[stores]`."""
+    entry = declared_store(name)
+    if entry is None:
+        sample = f'[stores] in task.toml and below it {name} = {{kind = "pgvector", url_env = "VARIABLE"}}'
+        raise UserError(
+            f"store={store}: there is no variable {name}, and no {name} in [stores] of the task's task.toml",
+            f"export {name} as {_or(EXAMPLES.values())}, or write {sample}",
+        )
+    if entry.kind not in get_args(Kind):
+        what = f"store={store}: {name} in [stores] is of no known kind"
+        raise UserError(what, f"kind = one of {', '.join(get_args(Kind))}")
+    kind: Kind = entry.kind  # type: ignore[assignment]  # mypy does not see that it is one of them
+    if entry.url:
+        return _checked(StorePlace(store, kind, written=name))
+    if not os.environ.get(entry.url_env):
+        what = f"store={store}: {name} in [stores] names the variable {entry.url_env}, which is not set"
+        raise UserError(what, f"export {entry.url_env}={EXAMPLES[kind]}")
+    return _checked(StorePlace(store, kind, entry.url_env))
 
 
 def is_named(store: str) -> bool:
@@ -130,7 +166,7 @@ def telling(place: StorePlace, what: str) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever clients of stores raise; the cause may tell secrets
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = f"is it running where {place.variable} says? is the key right?" if place.variable else "see above"
+        hint = f"is it running where {place.said_by} says? is the key right?" if place.said_by else "see above"
         raise UserError(f"store={place.store}: {what} failed: {_hidden(reason, place)[:300]}", hint) from None
 
 
@@ -148,7 +184,7 @@ def _hidden(text: str, place: StorePlace) -> str:
 def _checked(place: StorePlace) -> StorePlace:
     """Raises where an address is none; without telling it."""
     url = place.url
-    if not place.variable:
+    if not place.said_by:
         return place
     try:
         parts = urlsplit(url)
@@ -157,7 +193,7 @@ def _checked(place: StorePlace) -> StorePlace:
     except ValueError:
         good = False
     if not good:
-        what = f"store={place.store}: the variable {place.variable} holds no address of {place.kind}"
+        what = f"store={place.store}: {place.said_by} holds no address of {place.kind}"
         raise UserError(what, f"write it as {EXAMPLES[place.kind]}")
     return place
 

@@ -10,7 +10,7 @@ import pytest
 from advisor.approaches import parse, untrained
 from advisor.errors import UserError
 from advisor.models import Context, Decoding, LanguageModel, Passage
-from advisor.tasks import Example, Outline, Task
+from advisor.tasks import Example, Outline, Query, Task
 from rag import Rag
 from rag.abstaining import Trials, best_score, chosen, trials
 from rag.index import PassageIndex
@@ -141,3 +141,26 @@ def test_where_it_suits(desk: Task, labelled: Task) -> None:
     assert all("label" in builder.unsuited(sorted_desk) for builder in both)
     bare = replace(desk, train=tuple(replace(example, evidence=()) for example in desk.train))
     assert "evidence" in Rag(abstain="trained").unsuited(bare)
+
+
+@pytest.mark.parametrize("fuse", ["scores", "ranks"])
+def test_a_question_about_nothing_in_the_documents_is_told_apart_by_both_together(
+    fuse: str, desk: Task, model: LanguageModel
+) -> None:
+    real = [example.query for example in desk.train]
+    foreign = [
+        Query("x", "Which volcano erupted near Naples?"),
+        Query("y", "Which penguin hid behind blue ice near Chile?"),
+        Query("z", "Who composed nine symphonies?"),
+    ]
+    source = Rag(retriever="hybrid", fuse=fuse).build(desk, model, seed=0)  # type: ignore[arg-type]
+    known, unknown = ([best_score(c) for c in source.contexts(queries)] for queries in (real, foreign))
+    assert min(known) > max(unknown)
+    fused = [[context.passages[0].score or 0 for context in source.contexts(queries)] for queries in (real, foreign)]
+    assert min(fused[0]) <= max(fused[1])  # which are scaled anew for each, so that they tell nothing
+    by_vectors = Rag().build(desk, model, seed=0)
+    assert known == pytest.approx([best_score(c) for c in by_vectors.contexts(real)])
+    least = (min(known) + max(unknown)) / 2
+    strict = Rag(retriever="hybrid", fuse=fuse, least=least).build(desk, model, seed=0)  # type: ignore[arg-type]
+    assert all(context.passages for context in strict.contexts(real))
+    assert not any(context.passages for context in strict.contexts(foreign))

@@ -44,6 +44,7 @@ def test_parameters_are_what_the_record_stores() -> None:
         "embedder": "",
         "dimensions": 0,
         "vectors": "float",
+        "embedders": "",
     }
     cut = ["k", "chunk", "overlap", "split", "parent", "context"]
     assert [field.name for field in fields(Oracle)] == ["cot", *cut, "retriever"]

@@ -114,3 +114,14 @@ def test_too_few_questions_search_nothing(desk: Task, model: RetrievingModel) ->
 def test_one_setting_is_no_search() -> None:
     with pytest.raises(UserError, match="leaves nothing to choose"):
         Rag(search=1)
+
+
+@pytest.mark.parametrize("more", ["vectors=int8", "dimensions=64"])
+def test_words_alone_are_tried_where_vectors_are_kept_otherwise(stock: Task, more: str, tmp_path: Path) -> None:
+    model = Reader(Blind())
+    chosen = source_of(f"rag:k=1,search=6,{more}", stock, model)
+    assert any("retriever=bm25,fuse=scores,weight=0.5: answers shown 1.00" in note for note in chosen.facts.notes)
+    chosen.save(tmp_path)
+    again = Rag(**parse(f"rag:k=1,search=6,{more}").builder.__dict__).restore(tmp_path, stock.brief, model)  # type: ignore[attr-defined]
+    queries = [example.query for example in stock.train]
+    assert [c.passages for c in again.contexts(queries)] == [c.passages for c in chosen.contexts(queries)]

@@ -161,6 +161,21 @@ def test_rag_finds_the_same_in_a_store(store: str, desk: Task, model: Any, tmp_p
         assert not [path for path in folder.iterdir() if path.read_bytes().startswith(b"\x80")]  # how pickles begin
 
 
+@pytest.mark.parametrize("store", KINDS[2:], indirect=True)
+def test_rag_embeds_what_is_new_when_documents_change(store: str, desk: Task, model: Any, tmp_path: Path) -> None:
+    approach = Rag(retriever="hybrid", store=store)
+    approach.build(desk, model, 0).save(tmp_path)
+    changed = [replace(desk.documents[0], text="Refunds take nine days."), *desk.documents[2:]]
+    source = approach.restore(tmp_path, desk.brief, model)
+    model.embedder.seen.clear()
+    after = source.reindexed(changed, model)
+    assert model.embedder.seen == [["Refunds\nRefunds take nine days."]]
+    assert "Of 7 different passages 1 were new; 2 were gone." in after.facts.notes
+    queries = [example.query for example in desk.train]
+    anew = Rag(retriever="hybrid").build(replace(desk, documents=tuple(changed)), model, 0)
+    assert [c.passages for c in after.contexts(queries)] == [c.passages for c in anew.contexts(queries)]
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -228,7 +243,7 @@ def test_where_a_store_is(
     ("name", "value", "seen"),
     [
         ("pgvector", "", "address is not set"),
-        ("$TEAM", "", "there is no variable TEAM"),
+        ("$TEAM", "", "there is no variable TEAM, and no TEAM in [stores]"),
         ("$TEAM", f"sk-{SECRET}", "TEAM holds no address of a store"),
         ("$TEAM", f"https://x:{SECRET}@h/", "TEAM holds no address of a store"),
         ("$TEAM", f"qdrant+ftp://x:{SECRET}@h/", "TEAM holds no address of qdrant"),
