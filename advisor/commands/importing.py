@@ -16,11 +16,11 @@ from advisor.intake import there, toml_of
 from advisor.reporting import show
 from advisor.tasks import KINDS
 from advisor.tasks.importing.contract import ImportChoices, Unclear
+from advisor.tasks.importing.files import ENDINGS
 from advisor.tasks.importing.formats import FORMATS
 from advisor.tasks.importing.importer import import_source, task_name
 from advisor.tasks.importing.result import Imported, ImportRequest
 from advisor.tasks.importing.splitting import SplitRule
-from advisor.tasks.importing.tables import ENDINGS
 
 _USUAL = SplitRule()
 _MOST_QUESTIONS = 10

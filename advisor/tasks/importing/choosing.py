@@ -11,14 +11,9 @@ from advisor.tasks.columns import ALIASES, FEWEST_GROUPS, OPTIONAL, Columns, of_
 from advisor.tasks.faults import FaultLog, listed, quoted, short
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import looks_like_data
+from advisor.tasks.importing.naming import SPLITS
 from advisor.tasks.values import plain
 
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("dev", "val", "valid", "validation", "development"), "dev"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation", "heldout"), "test"),
-}
-"""How splits are called."""
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold")
 _TIME_COLUMNS = ("time", "date", "timestamp", "created", "created_at", "datetime")
 _REPEATED = 3  # rows of a value from which it is a label

@@ -9,7 +9,7 @@ from advisor.intake import finite
 from advisor.tasks.dialogue import Turn, transcript, turns
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Record
-from advisor.tasks.importing.lines import SourceRow
+from advisor.tasks.importing.rows import SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 
 _PROMPTS = ("prompt", "question", "instruction", "input")

@@ -51,9 +51,8 @@ def test_a_folder_of_squad_has_its_splits_and_its_passages_once(file: File, brin
     file("s/train-v2.0.json", squad(ONE))
     path = file("s/dev-v2.0.json", squad(ONE, TWO))
     found = bring(path.parent)
-    assert found.splits == ["test", "test", "train"]
+    assert found.splits == ["dev", "dev", "train"]
     assert len(found.documents) == 1
-    assert "the dev file is the test set, since there is no other" in found.notes
 
 
 def test_flat_squad(file: File, bring: Bring) -> None:

@@ -37,7 +37,7 @@ class Made(SourceFormat):
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> type[Made]:
-    monkeypatch.setattr(opening, "FORMATS", (Made, *opening.FORMATS))
+    monkeypatch.setattr(opening, "WHOLE", (Made, *opening.WHOLE))
     return Made
 
 
