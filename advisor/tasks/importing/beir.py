@@ -8,7 +8,7 @@ from typing import Self
 
 from advisor.tasks.answers import acceptable
 from advisor.tasks.faults import Fault, Faults, listed
-from advisor.tasks.importing.contract import ImportSource, Record
+from advisor.tasks.importing.contract import ImportSource, Record, Unclear
 from advisor.tasks.importing.json_rows import JsonRows
 from advisor.tasks.importing.naming import split_of
 from advisor.tasks.importing.rows import Read, RowSource, SourceRow, Unread
@@ -120,12 +120,8 @@ class Beir(RowFormat):
         what = "the queries have no answers, so that only retrieval could be measured"
         if self.asked.target:
             what = f'no query has a "{self.asked.target}"'
-        there = f" (there are: {listed(keys)})" if keys else ""
-        hint = (
-            f'write "metadata": {{"answer": "..."}} to each, or name what is there: --target KEY{there}; '
-            f"or ask which document answers, by its title: --target {TITLE}"
-        )
-        raise Faults([Fault(str(self._queries), None, what, hint)])
+        what = f'{self._queries}: {what}; which key of them is the answer? "{TITLE}": that of the relevant document'
+        raise Unclear(what, "target", "--target", (*keys, TITLE))
 
     def records(self, row: SourceRow) -> Iterator[Record]:
         """A document of the corpus, or the example of a query."""

@@ -95,7 +95,7 @@ def named_files(source: ImportSource, endings: Collection[str]) -> list[tuple[Pa
 
 def _is_shown(file: Path, folder: Path) -> bool:
     inner = file.relative_to(folder).parts
-    return file.is_file() and not any(part.startswith((".", "documents")) for part in inner)
+    return file.is_file() and not any(part.startswith((".", "documents", "test_after")) for part in inner)
 
 
 def _of_folders(file: Path, folder: Path) -> str:

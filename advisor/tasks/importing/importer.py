@@ -10,6 +10,7 @@ from pathlib import Path
 from advisor.errors import UserError
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank
+from advisor.tasks.importing.change import check_change, import_change
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
 from advisor.tasks.importing.documents import DocumentFiles
 from advisor.tasks.importing.kinds import AnswerForms
@@ -46,10 +47,14 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
     check_out(out, overwrite)
     if request.rule:
         request.rule.check()
+    after, test_after = _change_of(request)
     sources = [found for source in request.sources for found in opened(source)]
     _check_settings(request)
     with spool_file() as file, spool_file() as pairs, folder_writer(out) as folder:
         found = _Import(request, sources, folder, (Spool(file), Spool(pairs))).run(out)
+        if after:
+            changed = import_change(folder.close(), after, test_after, request.asked)
+            found = replace(found, notes=(*found.notes, *changed.notes))
     if sum(found.counts.values()) <= LOADED:
         found = replace(found, caveats=load_task(out).caveats)
     return found
@@ -90,7 +95,7 @@ class _Import:
         self._answers = AnswerForms()
         self._marks = Marks(Times(request.asked.dates) if request.asked.time else None)
         self._dropped, self._changed = RowTally(), RowTally()
-        self._documents: set[int] = set()
+        self._documents: dict[int, int] = {}  # digests of texts, by those of ids
         self._ids: dict[str, set[int]] = {part: set() for part in PARTS}
         self._again: dict[int, int] = {}  # rows of one id, by it
         self._labels: set[int] = set()
@@ -183,9 +188,10 @@ class _Import:
         if is_blank(str(values.get("text") or "")):
             self._dropped.add("the document is empty", record.place)
         elif (known := digest(name)) in self._documents:
-            self._dropped.add("another document has that id already", record.place)
+            if self._documents[known] != digest(f"{values['text']}"):  # else it is the same one again
+                self._dropped.add("another document has that id already", record.place)
         else:
-            self._documents.add(known)
+            self._documents[known] = digest(f"{values['text']}")
             self._folder.add("documents", {**values, "id": name, "title": values.get("title") or ""})
 
     def _take_documents(self) -> None:
@@ -302,11 +308,24 @@ class _Import:
 
 
 def _documents_of(request: ImportRequest) -> Path | None:
-    if request.documents:
-        return Path(request.documents)
+    return Path(request.documents) if request.documents else _inside(request, "documents")
+
+
+def _change_of(request: ImportRequest) -> tuple[Path | None, Path | None]:
+    """The documents and the questions of after a change, as named or in the source's folder."""
+    after = Path(request.documents_after) if request.documents_after else _inside(request, "documents_after")
+    test = Path(request.test_after) if request.test_after else _inside(request, "test_after")
+    if test and not after:
+        raise UserError(f"{test}: what changes is not known", "name the documents too: --documents-after FOLDER")
+    check_change(after, test)
+    return after, test
+
+
+def _inside(request: ImportRequest, name: str) -> Path | None:
+    """A file or folder of that name, with any ending, in the source's folder."""
     folder = Path(request.source)
-    beside = (folder / "documents", folder / "documents.jsonl") if folder.is_dir() else ()
-    return next((path for path in beside if path.exists()), None)
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((path for path in inside if path.name.split(".")[0] == name), None)
 
 
 def said(reason: RowReason) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from advisor.errors import UserError
 from advisor.intake import there
 from advisor.tasks.faults import listed, suggestion
 from advisor.tasks.importing.contract import ImportSource, SourceFormat
+from advisor.tasks.importing.documents import documents_alone
 from advisor.tasks.importing.files import ENDINGS, DataFiles, data_files
 from advisor.tasks.importing.formats import FORMATS, WHOLE
 from advisor.tasks.importing.row_formats import row_format
@@ -52,6 +55,10 @@ def _parts(rows: DataFiles, source: ImportSource) -> list[DataFiles]:
 
 
 def _unknown(source: ImportSource) -> UserError:
+    if source.path is not None and (kinds := documents_alone(source.path)):
+        what = f"{source.name}: holds documents alone ({kinds}), and a task needs examples: questions with answers"
+        hint = f"advisor import QUESTIONS.csv --documents {shlex.quote(source.name)} --out TASK"
+        return UserError(what, f"write some (columns: question, answer), and give both: {hint}")
     if source.path is not None and source.path.is_dir():
         return UserError(f"{source.name}: it holds no table", "name a file or a folder of tables")
     what = f"{source.name}: in no format that is known"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from advisor.tasks.faults import Faults
+from advisor.tasks.importing.contract import Unclear
 
 File = Callable[[str, object], Path]
 Bring = Callable[..., Any]
@@ -129,10 +130,10 @@ def test_a_beir_folder_with_answers(file: File, bring: Bring) -> None:
 
 def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bring) -> None:
     folder = beir(file, [{"_id": "q1", "text": "Which?", "metadata": {"topic": "colour"}}], HEAD + "q1\td2\t1\n")
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(Unclear) as caught:
         bring(folder)
     assert "have no answers, so that only retrieval could be measured" in caught.value.what
-    assert "--target KEY (there are: topic)" in caught.value.hint
+    assert (caught.value.field, caught.value.choices) == ("target", ("topic", "title"))
     assert "--target title" in caught.value.hint
     assert bring(folder, target="topic").pairs == [("Which?", "colour")]
     with (folder / "qrels" / "test.tsv").open("a") as more:
@@ -144,7 +145,7 @@ def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bri
     assert titled.pairs == [("Which?", "Blue")]
     assert titled.splits == [""]
     assert "it is to be split" in titled.notes
-    with pytest.raises(Faults, match='no query has a "tpoic"'):
+    with pytest.raises(Unclear, match='no query has a "tpoic"'):
         bring(folder, target="tpoic")
 
 

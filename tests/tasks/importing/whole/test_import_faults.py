@@ -169,7 +169,8 @@ def test_files_that_are_not_what_their_ending_says(mistake: Mistake, tmp_path: P
         said = mistake(write(tmp_path / f"t{ending}", "text,label\n"))
         assert f"not a readable {named}" in said
     assert "save" in mistake("old.xls", b"x").casefold()
-    assert "in no format that is known" in mistake("t.pdf", b"%PDF")
+    assert "in no format that is known" in mistake("t.bin", b"\0\1")
+    assert "holds documents alone (1 .pdf)" in mistake("t.pdf", b"%PDF")
     assert "did you mean" in mistake(tmp_path / "t.xslx")
 
 
