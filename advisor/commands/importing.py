@@ -19,8 +19,8 @@ from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.documents import documents_alone
 from advisor.tasks.importing.files import ENDINGS
 from advisor.tasks.importing.formats import FORMATS
-from advisor.tasks.importing.importer import import_source, task_name
-from advisor.tasks.importing.result import Imported, ImportRequest
+from advisor.tasks.importing.importer import import_source, rows_of, task_name
+from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest
 from advisor.tasks.importing.revising import import_into_copy, is_task
 from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.streams import ending_of
@@ -203,11 +203,11 @@ def imported_on_the_way(request: ImportRequest, out: str | None) -> Path:
             raise
         call = f"advisor import {shlex.quote(request.source)} --out TASK {question.flag} ..."
         raise UserError(question.what, f"{question.hint}: {call}; then name TASK") from None
-    rows = ", ".join(f"{count:,} {part}" for part, count in found.counts.items())
+    rows = ", ".join(f"{found.counts[part]:,} {part}" for part in COUNTED if part in found.counts)
     say(f"note: {request.source} was imported to {folder} as {found.kind}: {rows}; its splits: {found.split}")
     for note in found.notes:
         say(f"note: {note}")
     left = sum(reason.count for reason in found.dropped)
     if left:
-        say(f"note: {left:,} rows were left out; advisor import says which")
+        say(f"note: {rows_of(left)} left out; advisor import says which")
     return folder

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,22 +153,8 @@ def test_documents_alone_make_no_task(advisor: Advisor, boxes: Path) -> None:
 
 
 def test_a_change_of_the_documents_is_imported(advisor: Advisor, boxes: Path) -> None:
-    said = advisor(
-        *(
-            "import",
-            "q.jsonl",
-            "--documents",
-            "old",
-            "--documents-after",
-            "new",
-            "--split",
-            0.5,
-            "--out",
-            "t",
-            "--seed",
-            1,
-        )
-    )
+    both = ("--documents", "old", "--documents-after", "new")
+    said = advisor("import", "q.jsonl", *both, "--split", 0.5, "--seed", 1, "--out", "t")
     assert (said.code, said.err) == (0, "")
     assert "documents after the change: 2 changed, 6 as before" in said.out
     task = load_task("t")
@@ -201,3 +190,29 @@ def test_a_folder_of_tables_and_documents(advisor: Advisor, boxes: Path) -> None
     task = load_task("t")
     assert (len(task.documents), len(task.documents_after)) == (8, 8)
     assert task.train[0].evidence
+
+
+def test_an_encoding_is_asked_for_and_compare_says_where_it_goes(advisor: Advisor, table: Path) -> None:
+    table.write_text("text,label\n" + "".join(f"Größe {n},{'ab'[n % 2]}\n" for n in range(9)), encoding="cp1252")
+    said = advisor("compare", "tickets.csv", "--approach", "majority")
+    assert "tickets.csv:2: not UTF-8" in said.err
+    assert "advisor import tickets.csv --out TASK --encoding" in said.err
+    assert advisor("import", "tickets.csv", "--encoding", "cp1252", "--out", "t").code == 0
+
+
+def test_an_interrupted_import_leaves_nothing(table: Path) -> None:
+    table.write_text("text,label\n" + "".join(f"text number {n},{n % 7}\n" for n in range(400_000)))
+    command = [sys.executable, "-c", "import sys; from advisor.cli import main; sys.exit(main())"]
+    done = subprocess.Popen([*command, "import", "tickets.csv", "--out", "t"], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(200):
+            if Path("t.importing").exists():
+                break
+            time.sleep(0.05)
+        done.send_signal(signal.SIGINT)
+        err = done.communicate(timeout=60)[1]
+    finally:
+        done.kill()
+    assert done.returncode == 130
+    assert "Traceback" not in err
+    assert [path.name for path in Path().iterdir()] == ["tickets.csv"]

@@ -48,7 +48,10 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
     if request.rule:
         request.rule.check()
     after, test_after = _change_of(request)
-    sources = [found for source in request.sources for found in opened(source)]
+    main, *others = request.sources
+    sources = opened(main)
+    for source in others:
+        sources += opened(source, like=sources[0][1])
     _check_settings(request)
     with spool_file() as file, spool_file() as pairs, folder_writer(out) as folder:
         found = _Import(request, sources, folder, (Spool(file), Spool(pairs))).run(out)
@@ -248,7 +251,7 @@ class _Import:
             if found is None:
                 continue
             self._folder.add(part, found)
-            if at > shown * rows // SHOWN and shown < SHOWN:
+            if shown < SHOWN and at > (shown + digest(str(shown)) / 2**64) * rows / SHOWN:  # a row of each fifth
                 shown += 1
                 yield Shown(part, str(found["input"]), str(found["target"]), bool(found.get("evidence")))
 
@@ -328,11 +331,15 @@ def _inside(request: ImportRequest, name: str) -> Path | None:
     return next((path for path in inside if path.name.split(".")[0] == name), None)
 
 
+def rows_of(count: int) -> str:
+    """A number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def said(reason: RowReason) -> str:
     """A reason with its count and the first places, on one line."""
-    rows = "1 row" if reason.count == 1 else f"{reason.count:,} rows"
     more = ", ..." if reason.count > len(reason.places) else ""
-    return f"{rows}: {reason.why} ({', '.join(reason.places)}{more})"
+    return f"{rows_of(reason.count)}: {reason.why} ({', '.join(reason.places)}{more})"
 
 
 def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:
@@ -342,7 +349,8 @@ def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:
     caveats = [f"made by an import of {Path(found.source).name}; its splits: {found.split}"]
     if left := sum(reason.count for reason in found.dropped):
         why = listed([f"{reason.why} ({reason.count:,})" for reason in found.dropped], 4)
-        caveats.append(f"{left:,} rows of the source were left out on import: {why}")
+        were = "was" if left == 1 else "were"
+        caveats.append(f"{rows_of(left)} of the source {were} left out on import: {why}")
     head = {"source": found.source, "format": found.format, "sha256": found.sha256, "key": found.key}
     yield from toml_table("import", {**head, "split": found.split, "seed": found.seed, "caveats": caveats})
     if found.columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from advisor.errors import UserError
 from advisor.intake import there
@@ -18,8 +19,11 @@ from advisor.tasks.textfile import near_path
 Opened = tuple[ImportSource, SourceFormat]
 
 
-def opened(source: ImportSource) -> list[Opened]:
+def opened(source: ImportSource, like: SourceFormat | None = None) -> list[Opened]:
     """A source opened in its format; of a folder of tables with columns of their own, each of them.
+
+    Args:
+        like: of another source of the same task: where the columns of that are here too, the same ones are read.
 
     Raises:
         UserError: there is nothing, it is in no known format, or not in the one that was asked for.
@@ -40,6 +44,8 @@ def opened(source: ImportSource) -> list[Opened]:
         raise _unknown(source)
     if rowwise := row_format(rows, source.asked, source.name):
         return [(source, rowwise)]
+    if isinstance(like, TableFormat):
+        source = replace(source, asked=like.asked_of(source.asked, rows.names))
     if rows.agree:
         return [(source, TableFormat(rows, source.asked, source.name))]
     return [(source, TableFormat(part, source.asked, str(part.files[0][0].path))) for part in _parts(rows, source)]

@@ -105,7 +105,7 @@ class PromptCompletion(RowFormat):
     def records(self, row: SourceRow) -> Iterator[Record]:
         """One example."""
         if row.values.get("label") in (False, 0, "false"):
-            raise NoRecord('the row is marked as a bad answer ("label" is false)', "nothing: only good ones are learnt")
+            raise NoRecord('the row is marked as a bad answer ("label" is false)', "only good ones are learnt")
         text = text_of(row.values, "prompt", "write what the model is given")
         answer = text_of(row.values, "completion", _ANSWER)
         if answer.startswith(" "):

@@ -14,6 +14,8 @@ from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.tallies import RowReason
 from advisor.tasks.task import Kind
 
+COUNTED = ("train", "dev", "test", "documents", "preferences")
+"""The files of a task folder, in the order in which they are named."""
 _AT_ONCE = 1 << 20  # bytes
 
 

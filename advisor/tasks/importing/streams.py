@@ -14,6 +14,7 @@ from typing import IO, NoReturn, cast
 from advisor.errors import UserError
 from advisor.intake import NotRead, odd_kind, there
 from advisor.tasks.faults import Fault, Faults, nearest
+from advisor.tasks.importing.contract import Unclear
 from advisor.tasks.importing.rows import RowSource, Unread
 from advisor.tasks.task import Place
 from advisor.tasks.textfile import near_path
@@ -25,7 +26,7 @@ _WIDE = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LONGEST = 64_000_000  # characters of a line
-_LEFT = "latin-1, cp1252, cp1250, cp1251, mac-roman, shift-jis, gb18030, big5, euc-kr"
+_LEFT = "cp1252, latin-1, cp1250, cp1251, mac-roman, shift-jis, gb18030, big5, euc-kr"
 
 
 class RowStream(RowSource):
@@ -91,7 +92,8 @@ def text_of(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
     """Open a file's text with its line ends as they are.
 
     Raises:
-        Faults: in the body: it cannot be read on; text that is in another encoding is a fault with its line.
+        Faults: in the body: it cannot be read on.
+        Unclear: in the body: it is in another encoding.
     """
     with _bytes_of(path) as raw:
         try:
@@ -100,7 +102,7 @@ def text_of(path: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
         except UnicodeDecodeError as error:
             _undecodable(path, encoding, error)
         except UnicodeError as error:  # UTF-16 without its mark
-            refuse(path, None, f"not {encoding.upper()}: {error}", f"name the encoding: --encoding {_LEFT[:7]}")
+            refuse(path, None, f"not {encoding.upper()}: {error}", "name the encoding: --encoding utf-16-le")
 
 
 def numbered_lines(path: Path, asked: str = "") -> Iterator[tuple[int, str]]:
@@ -133,9 +135,14 @@ def _undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> NoRetu
     if head.count(0) > len(head) / 4:
         hint = "name it: --encoding utf-16-le; in Excel: File, Save As, CSV UTF-8"
         refuse(path, 1, "not UTF-8, but UTF-16 without its mark, or no text at all", hint)
-    few = "the rest is UTF-8, so that these bytes are probably damaged: put right the line" if rest else "name it"
-    hint = f"{few}; --encoding cp1252 where the file is of a Western Windows, or {_LEFT}"
-    refuse(path, line, f"not UTF-8: byte 0x{byte:02x}", hint)
+    if 0 in head:
+        refuse(path, None, "no text: it holds zero bytes", "name the file of the table, or its --encoding")
+    what = f"not UTF-8: byte 0x{byte:02x}"
+    if rest:
+        hint = "the rest is UTF-8, so that these bytes are probably damaged: put right the line, or name an --encoding"
+        refuse(path, line, what, hint)
+    which = "which encoding is it in? cp1252 is that of a Western Windows"
+    raise Unclear(f"{path}:{line}: {what}; {which}", "encoding", "--encoding", tuple(_LEFT.split(", "))) from None
 
 
 def _first_broken(raw: IO[bytes]) -> tuple[int, int, bool]:

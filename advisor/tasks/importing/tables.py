@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,6 +56,13 @@ class TableFormat(RowFormat):
             found["time"] = plain(values.get(chosen.time))
         split = str(values.get(chosen.split) or "").strip().casefold() if chosen.split else ""
         yield Record("examples", found, row.place, row.split or SPLITS.get(split, ""))
+
+    def asked_of(self, asked: ImportChoices, names: Sequence[str]) -> ImportChoices:
+        """What was asked for, with the columns of this table where another one has them too."""
+        columns = self._chosen.columns
+        if asked.inputs or asked.target or not {*columns.inputs, columns.target} <= set(names):
+            return asked
+        return replace(asked, inputs=columns.inputs, target=columns.target)
 
     def finish(self) -> None:
         """Say what was guessed."""

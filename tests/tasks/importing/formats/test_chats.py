@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from advisor.tasks.faults import Faults
+from advisor.tasks.importing.contract import Unclear
 
 File = Callable[[str, object], Path]
 Bring = Callable[..., Any]
@@ -143,7 +144,7 @@ def test_marks_of_encodings_are_obeyed(file: File, bring: Bring, encoding: str) 
 def test_another_encoding_is_a_fault_until_it_is_named(file: File, bring: Bring) -> None:
     good = '{"messages": [{"role": "user", "content": "\u00fc"}, {"role": "assistant", "content": "A"}]}'
     path = file("c.jsonl", f"{good}\n".encode("latin-1"))
-    with pytest.raises(Faults, match=r"c\.jsonl:1: not UTF-8: byte 0xfc"):
+    with pytest.raises(Unclear, match=r"c\.jsonl:1: not UTF-8: byte 0xfc"):
         bring(path)
     assert bring(path, encoding="latin-1").pairs == [("\u00fc", "A")]
 

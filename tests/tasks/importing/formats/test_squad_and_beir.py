@@ -134,7 +134,6 @@ def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bri
         bring(folder)
     assert "have no answers, so that only retrieval could be measured" in caught.value.what
     assert (caught.value.field, caught.value.choices) == ("target", ("topic", "title"))
-    assert "--target title" in caught.value.hint
     assert bring(folder, target="topic").pairs == [("Which?", "colour")]
     with (folder / "qrels" / "test.tsv").open("a") as more:
         more.write("q2\td9\t1\n")

@@ -96,12 +96,21 @@ def test_a_quote_that_stays_open(mistake: Mistake) -> None:
 @pytest.mark.parametrize(
     ("content", "what", "hint"),
     [
-        ("text,label\nGröße,a\n".encode("cp1252"), "t.csv:2: not UTF-8: byte 0xf6", "--encoding cp1252"),
+        (
+            "text,label\nGröße,a\n".encode("cp1252"),
+            "t.csv:2: not UTF-8: byte 0xf6",
+            "say it with --encoding (there are: cp1252, ",
+        ),
         ("text,label\nGröße,a\n".encode("utf-16-le"), "UTF-16 without its mark", "--encoding utf-16-le"),
         (
             "text,label\nGröße,a\nÜbel,b\n".encode() + b"br\xffken,a\n",
             "t.csv:4: not UTF-8: byte 0xff",
             "the rest is UTF-8, so that these bytes are probably damaged",
+        ),
+        (
+            "text,label\nGröße,a\n".encode("cp1252") + b"a\0b,c",
+            "t.csv: no text: it holds zero bytes",
+            "the file of the table",
         ),
         (b"", "t.csv: the file is empty", "begin it with a line of column names"),
     ],
