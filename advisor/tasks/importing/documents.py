@@ -103,6 +103,13 @@ def documents_alone(path: Path) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common() if count)
 
 
+def documents_beside(folder: Path) -> Iterator[tuple[str, str]]:
+    """The folders of documents in a folder, as it is shown, with the kinds that each holds; none below a file."""
+    for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if inner.is_dir() and not inner.name.startswith(".") and (kinds := documents_alone(inner)):
+            yield str(inner), kinds
+
+
 def _is_document(path: Path) -> bool:
     ending = path.suffix.lower()
     return bool(archive_ending(path.name)) or (ending not in DELIMITED and is_collected(path))

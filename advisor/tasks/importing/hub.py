@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -174,12 +176,14 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     told: Exception | None = None
     for path, config in ways:
         try:
-            builder = datasets.load_dataset_builder(path, config)
+            with _quiet():
+                builder = datasets.load_dataset_builder(path, config)
             kind = type(builder).__module__.removeprefix("datasets.packaged_modules.").split(".")[0]
             if kind not in _BUILDERS:
                 what = f"{source.name}: its files are {kind}, which are not read"
                 raise UserError(what, "take a version of it in Parquet, JSON or CSV")
-            builder.download_and_prepare()
+            with _quiet():
+                builder.download_and_prepare()
             found = builder.as_dataset()
             return found if isinstance(found, dict) else {str(found.split): found}
         except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
@@ -189,6 +193,18 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     if "onfig" in reason:
         hint = f"name one: hf:{name}/CONFIG" + str(told).partition("\n")[2][:300].rstrip()
     raise UserError(f"{source.name}: cannot be had: {reason}", hint)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's words on each attempt to reach the hub: the error says it once."""
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _saved(path: Path) -> Mapping[str, Any]:

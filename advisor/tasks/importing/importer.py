@@ -12,7 +12,7 @@ from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.change import check_change, import_change
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
-from advisor.tasks.importing.documents import DocumentFiles
+from advisor.tasks.importing.documents import DocumentFiles, documents_beside
 from advisor.tasks.importing.kinds import AnswerForms
 from advisor.tasks.importing.opening import Opened, opened
 from advisor.tasks.importing.result import Imported, ImportRequest, Shown
@@ -201,6 +201,8 @@ class _Import:
         """Read the documents that were named beside the source, or lie in its folder."""
         path = _documents_of(self._request)
         if path is None:
+            for name, kinds in documents_beside(Path(self._request.source)):
+                self._notes[f"{name}/ holds {kinds}, not read (--documents reads them)"] = None
             return
         found = DocumentFiles(path)
         for record in found.read():

@@ -124,6 +124,14 @@ def test_test_and_dev_files_of_their_own(import_file: Import, tmp_path: Path, as
     assert done.said.counts == {"train": 6, "dev": 2, "test": 2}
 
 
+def test_a_folder_of_documents_with_another_name_is_said(import_file: Import, tmp_path: Path, asked_rows: Any) -> None:
+    write(tmp_path / "data" / "train.csv", asked_rows)
+    write(tmp_path / "data" / "handbook" / "a.md", "# A\n\nText.")
+    done = import_file(tmp_path / "data")
+    assert f"{tmp_path / 'data' / 'handbook'}/ holds 1 .md, not read (--documents reads them)" in done.said.notes
+    assert not done.task.documents
+
+
 def test_a_test_file_is_read_by_the_columns_of_the_source(import_file: Import, tmp_path: Path) -> None:
     """By itself a table of three rows, whose labels do not repeat, tells nothing."""
     rows = [{"one": f"text of row {n}", "two": "ab"[n % 2]} for n in range(12)]
