@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import TextIO
 
+from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import ImportChoices
 from advisor.tasks.importing.json_stream import JsonStream
+from advisor.tasks.importing.naming import split_of
 from advisor.tasks.importing.rows import SAMPLED, Read, SourceRow
 from advisor.tasks.importing.streams import RowStream, encoding_of, ending_of, numbered_lines, text_of
-from advisor.tasks.jsonfile import CONVERSATIONS, json_hint, parse_json, squad_questions, type_name
+from advisor.tasks.jsonfile import CONVERSATIONS, holds_columns, json_hint, parse_json, squad_questions, type_name
 from advisor.tasks.task import Place
 
 _LINE = '{"input": "...", "target": "..."}'
@@ -30,7 +32,8 @@ class JsonRows(RowStream):
             start = _first_sign(file)
             if not start:
                 self.refuse(None, "the file is empty", f"write one object a line: {_LINE}")
-            self._by_line = start[0] != "[" and (ending_of(path) != ".json" or _is_lines(start, file))
+            self._is_list = start[0] == "["
+            self._by_line = not self._is_list and (ending_of(path) != ".json" or _is_lines(start, file))
         found = (row for row in islice(self, SAMPLED) if isinstance(row, SourceRow))
         self.names = tuple(dict.fromkeys(name for row in found for name in row.values))
 
@@ -57,18 +60,31 @@ class JsonRows(RowStream):
         with text_of(self.path, self._encoding) as file:
             stream = JsonStream(file)
             number = 0
+            keys: dict[str, str] = {}
             try:
-                for item in stream.records(CONVERSATIONS):
+                for key, item in stream.records(CONVERSATIONS):
+                    if key not in keys:
+                        keys[key] = split_of(key)
+                        self._check(keys, item)
                     for row in squad_questions(item) if isinstance(item, dict) and "paragraphs" in item else [item]:
                         number += 1
                         if isinstance(row, dict):
-                            yield SourceRow(row, Place(self.where, number))
+                            yield SourceRow(row, Place(self.where, number), keys[key])
                         else:
                             yield self.unread(number, f"the entry is {type_name(row)}, not an object", _LIST)
             except UnicodeError:  # which is a ValueError too
                 raise
             except ValueError as error:
                 self.refuse(stream.line, f"not valid JSON: {error}, in entry {number + 1}", _LIST)
+
+    def _check(self, keys: Mapping[str, str], item: object) -> None:
+        """Raise Faults for lists of which nobody knows what they are for, and for columns in place of rows."""
+        if len(keys) > 1 and not all(keys.values()):
+            what = f"the file holds several lists of objects: {listed(keys)}"
+            self.refuse(None, what, "write each to its own file, or call them train, dev and test")
+        if "" in keys and not self._is_list and isinstance(item, dict) and holds_columns(item):
+            hint = f'write rows: DataFrame.to_json("{self.path.stem}.jsonl", orient="records", lines=True)'
+            self.refuse(None, f"the file holds columns, not rows: {listed(item)}", hint)
 
 
 def _no_json(line: str, error: ValueError) -> tuple[str, str]:

@@ -27,8 +27,8 @@ class JsonStream:
         self._ended = False
         self.line = 1
 
-    def records(self, not_lists: Collection[str]) -> Iterator[object]:
-        """The items of the list; of an object those of its first list of objects, or the object itself without one.
+    def records(self, not_lists: Collection[str]) -> Iterator[tuple[str, object]]:
+        """The items of the list; of an object those of its lists of objects, with their keys, or itself without one.
 
         Args:
             not_lists: keys whose lists are part of a record, such as the turns of a conversation.
@@ -37,7 +37,7 @@ class JsonStream:
             ValueError: it is not JSON, or ends within a record.
         """
         if self._peek() == "[":
-            yield from self._items()
+            yield from (("", item) for item in self._items())
             return
         if self._peek() != "{":
             raise ValueError("it begins with neither a list nor an object")
@@ -49,7 +49,7 @@ class JsonStream:
             self._take(":")
             if self._peek() == "[" and key not in not_lists and self._second() == "{":
                 found = True
-                yield from self._items()
+                yield from ((key, item) for item in self._items())
             else:
                 values[key] = self._value()
             if self._peek() != ",":
@@ -57,7 +57,7 @@ class JsonStream:
             self._take(",")
         self._take("}")
         if not found:
-            yield values
+            yield "", values
 
     def _items(self) -> Iterator[object]:
         self._take("[")

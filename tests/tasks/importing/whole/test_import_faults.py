@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,14 @@ def test_lines_that_are_no_json(import_file: Import, mistake: Mistake) -> None:
     assert "t.json:1: not valid JSON: it ends within a record, in entry 2" in mistake(
         "t.json", '[{"text": "a", "label": "b"}, {"text": '
     )
+
+
+def test_json_that_holds_columns_or_several_lists(mistake: Mistake) -> None:
+    for columns in ({"text": ["a", "b"], "label": ["x", "y"]}, {"text": {"0": "a"}, "label": {"0": "x"}}):
+        said = mistake("t.json", json.dumps(columns))
+        assert "the file holds columns, not rows: text, label" in said
+        assert 'orient="records"' in said
+    assert "several lists of objects: rows, others" in mistake("t.json", json.dumps({"rows": ROWS, "others": ROWS}))
 
 
 def test_sheets_that_are_empty_or_several(mistake: Mistake, import_file: Import, tmp_path: Path) -> None:

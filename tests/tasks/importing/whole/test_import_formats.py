@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def test_a_list_in_an_object_and_lines_called_json(import_file: Import, asked_ro
     assert import_file("lines.json", lines).pairs == PAIRS
     inside = '{"version": 1, "rows": [' + ",".join(lines.splitlines()) + "]}"
     assert import_file("inside.json", inside).pairs == PAIRS
+
+
+def test_lists_in_one_object_are_splits_by_their_keys(import_file: Import, asked_rows: Any) -> None:
+    done = import_file(
+        "t.json", json.dumps({"train": asked_rows[:6], "validation": asked_rows[6:8], "test": asked_rows[8:]})
+    )
+    assert done.said.counts == {"train": 6, "dev": 2, "test": 2}
 
 
 def test_cells_of_a_workbook_are_read_as_people_see_them(import_file: Import, tmp_path: Path) -> None:
