@@ -16,11 +16,14 @@ from advisor.intake import there, toml_of
 from advisor.reporting import show
 from advisor.tasks import KINDS
 from advisor.tasks.importing.contract import ImportChoices, Unclear
+from advisor.tasks.importing.documents import documents_alone
+from advisor.tasks.importing.files import ENDINGS
 from advisor.tasks.importing.formats import FORMATS
-from advisor.tasks.importing.importer import import_source, task_name
-from advisor.tasks.importing.result import Imported, ImportRequest
+from advisor.tasks.importing.importer import import_source, rows_of, task_name
+from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest
+from advisor.tasks.importing.revising import import_into_copy, is_task
 from advisor.tasks.importing.splitting import SplitRule
-from advisor.tasks.importing.tables import ENDINGS
+from advisor.tasks.importing.streams import ending_of
 
 _USUAL = SplitRule()
 _MOST_QUESTIONS = 10
@@ -28,7 +31,11 @@ _MOST_QUESTIONS = 10
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is imported, how it is read, and where it goes."""
-    parser.add_argument("source", metavar="SOURCE", help="a file, a folder, or a name such as hf:squad")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a file, a folder, or a name such as hf:squad; a task folder with --documents-after",
+    )
     parser.add_argument("--out", metavar="TASK", required=True, help="the task folder to be")
     parser.add_argument("--overwrite", action="store_true", help="replace the task folder that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
@@ -54,6 +61,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("name", "name of the task; default: that of the source"),
         ("metric", "default: by kind; advisor metrics lists them"),
         ("documents", "a folder or a file of documents"),
+        ("documents-after", "the documents as they are after a change, to measure what the change costs"),
+        ("test-after", "test questions whose answers are others after the change"),
         ("test", "file of test examples"),
         ("dev", "file of examples to stop training by"),
     ):
@@ -67,7 +76,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Import and print; returns the exit code."""
-    found = asked_through(_request(options), Path(options.out), options.overwrite)
+    request, out = _request(options), Path(options.out)
+    if is_task(options.source):
+        found = import_into_copy(request, out, overwrite=options.overwrite)
+    else:
+        found = asked_through(request, out, options.overwrite)
     show(found, sys.stdout, "json" if options.json else "terminal")
     return 0
 
@@ -96,6 +109,8 @@ def _request(options: argparse.Namespace) -> ImportRequest:
         test=options.test,
         dev=options.dev,
         documents=options.documents,
+        documents_after=options.documents_after,
+        test_after=options.test_after,
         rule=rule,
         name=options.name,
         metric=options.metric,
@@ -161,7 +176,7 @@ def is_source(given: str) -> bool:
         return not there(path.parent / "task.toml")
     if any(there(path / name) for name in ("task.toml", "train.jsonl")) or any(path.glob("*/task.toml")):
         return False
-    return any(inner.suffix.lower() in ENDINGS for inner in path.rglob("*"))
+    return any(ending_of(inner) in ENDINGS for inner in path.rglob("*")) or bool(documents_alone(path))
 
 
 def imported_on_the_way(request: ImportRequest, out: str | None) -> Path:
@@ -188,11 +203,11 @@ def imported_on_the_way(request: ImportRequest, out: str | None) -> Path:
             raise
         call = f"advisor import {shlex.quote(request.source)} --out TASK {question.flag} ..."
         raise UserError(question.what, f"{question.hint}: {call}; then name TASK") from None
-    rows = ", ".join(f"{count:,} {part}" for part, count in found.counts.items())
+    rows = ", ".join(f"{found.counts[part]:,} {part}" for part in COUNTED if part in found.counts)
     say(f"note: {request.source} was imported to {folder} as {found.kind}: {rows}; its splits: {found.split}")
     for note in found.notes:
         say(f"note: {note}")
     left = sum(reason.count for reason in found.dropped)
     if left:
-        say(f"note: {left:,} rows were left out; advisor import says which")
+        say(f"note: {rows_of(left)} left out; advisor import says which")
     return folder

@@ -20,7 +20,7 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.characters import shorten
 from advisor.reporting.document import SCHEMA, clean
-from advisor.tasks.importing.importer import said
+from advisor.tasks.importing.importer import rows_of, said
 from advisor.tasks.importing.result import Imported, Shown
 from advisor.tasks.importing.tallies import RowReason
 
@@ -36,7 +36,7 @@ def import_report(found: Imported) -> Report:
     blocks: tuple[Block, ...] = (
         Details(tuple(_details(found))),
         *section("Examples, as they will be used", Numbered(tuple(map(_item, found.examples)))),
-        *listed(f"Left out: {left:,} rows" if left != 1 else "Left out: 1 row", map(said, found.dropped)),
+        *listed(f"Left out: {rows_of(left)}", map(said, found.dropped)),
         *listed("Put right", map(said, found.changed)),
         *listed("How it was read", found.notes[:_NOTES]),
         *listed("What to know of the task", () if found.caveats is None else found.caveats[_own(found) :]),

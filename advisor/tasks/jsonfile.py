@@ -58,7 +58,7 @@ def read_json(path: Path, log: FaultLog, example: str, bound: Bound = BOUNDS.tab
     if whole and isinstance(value, dict) and len(several := _lists_in(value)) > 1:
         log.add(path, None, f"the file holds several lists of objects: {listed(several)}", "write each to its own file")
         return None
-    if whole and isinstance(value, dict) and _holds_columns(value):
+    if whole and isinstance(value, dict) and holds_columns(value):
         hint = f'write rows: DataFrame.to_json("{path.stem}.jsonl", orient="records", lines=True)'
         log.add(path, None, f"the file holds columns, not rows: {listed(value)}", hint)
         return None
@@ -153,7 +153,7 @@ def _objects(value: object) -> Iterator[Mapping[str, object]]:
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
-def _holds_columns(value: Mapping[str, object]) -> bool:
+def holds_columns(value: Mapping[str, object]) -> bool:
     """Whether an object's values are columns: lists, or objects with the same keys."""
     columns = list(value.values())
     if len(columns) < 2:

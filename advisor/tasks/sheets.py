@@ -12,7 +12,7 @@ from advisor.tasks.task import Document, Place
 
 TEXTS = ("text", "content", "contents", "body", "passage", "document", "context", "page_content", "paragraph", "chunk")
 IDS = ("id", "doc_id", "docid", "_id", "document_id", "documentid", "uid", "uuid", "passage_id", "chunk_id", "key")
-_TITLES = ("title", "heading", "headline", "subject", "name")
+TITLES = ("title", "heading", "headline", "subject", "name")
 
 
 def documents_of(text: str, path: Path, alone: bool, log: FaultLog) -> Iterator[Document]:
@@ -22,7 +22,7 @@ def documents_of(text: str, path: Path, alone: bool, log: FaultLog) -> Iterator[
         path: the file, in messages and places.
         alone: whether the table is all that there is; else its name stands in the ids of rows that have none.
     """
-    records, fault = records_in(text, path.suffix.lower(), (*TEXTS[:1], *IDS[:1], *_TITLES[:1]))
+    records, fault = records_in(text, path.suffix.lower(), (*TEXTS[:1], *IDS[:1], *TITLES[:1]))
     if fault:
         log.add(
             path, fault[0], f"not a valid table: {fault[1]}", "put cells with separators or quotes in double quotes"
@@ -37,7 +37,7 @@ def documents_of(text: str, path: Path, alone: bool, log: FaultLog) -> Iterator[
         log.note(f"{path.name} has no column of texts ({listed(header)}), so the whole table is one document")
         yield Document(path.stem, path.stem, "\n".join(_lines(header, records[1:])), Place(path.name))
         return
-    ids, titles = _named(header, IDS), _named(header, _TITLES)
+    ids, titles = _named(header, IDS), _named(header, TITLES)
     used = [header[at] for at in (ids, titles, texts) if at is not None]
     left = [name for name in header if name not in used]
     note = f"{path.name} is read as one document for each row, by its columns {listed(used)}"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,3 +127,92 @@ def test_a_folder_that_no_import_made_is_left_alone(advisor: Advisor, table: Pat
     said = advisor("profile", "tickets.csv")
     assert "no import made it" in said.err
     assert own.read_text() == '[task]\nname = "x"\n'
+
+
+@pytest.fixture
+def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Questions on documents, and the documents of before and after a change, in the folder of now."""
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"Where is box {n}?", "answer": f"shelf {n}", "evidence": [f"b{n}"]} for n in range(8)]
+    Path("q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for version, moved in (("old", ()), ("new", (1, 3))):
+        Path(version).mkdir()
+        for n in range(8):
+            shelf = n + 9 if n in moved else n
+            Path(version, f"b{n}.md").write_text(f"# Box {n}\n\nBox {n} is on shelf {shelf}, behind the door.\n")
+    return tmp_path
+
+
+def test_documents_alone_make_no_task(advisor: Advisor, boxes: Path) -> None:
+    for command in (("import", "old", "--out", "t"), ("compare", "old")):
+        said = advisor(*command)
+        assert said.code == 2
+        assert "old: holds documents alone (8 .md), and a task needs examples" in said.err
+        assert "advisor import QUESTIONS.csv --documents old --out TASK" in said.err
+    assert sorted(path.name for path in boxes.iterdir()) == ["new", "old", "q.jsonl"]
+
+
+def test_a_change_of_the_documents_is_imported(advisor: Advisor, boxes: Path) -> None:
+    both = ("--documents", "old", "--documents-after", "new")
+    said = advisor("import", "q.jsonl", *both, "--split", 0.5, "--seed", 1, "--out", "t")
+    assert (said.code, said.err) == (0, "")
+    assert "documents after the change: 2 changed, 6 as before" in said.out
+    task = load_task("t")
+    assert len(task.documents_after) == 8
+    assert advisor("import", "q.jsonl", "--test-after", "q.jsonl", "--out", "u").err.startswith("error: q.jsonl: what")
+    wrong = advisor("import", "q.jsonl", "--documents", "old", "--documents-after", "nwe", "--out", "u")
+    assert "nwe: no such file or folder" in wrong.err
+    assert not Path("u").exists()
+
+
+def test_a_task_folder_gets_a_change_in_a_copy(advisor: Advisor, boxes: Path) -> None:
+    advisor("import", "q.jsonl", "--documents", "old", "--split", 0.5, "--out", "t")
+    assert "t: is a task folder already" in advisor("import", "t", "--out", "u").err
+    Path("mine.csv").write_text("question,answer\nWhere is box 1?,shelf 10\nWhere is box 3?,shelf 12\nWho?,Ada\n")
+    said = advisor("import", "t", "--documents-after", "new", "--test-after", "mine.csv", "--out", "u")
+    assert (said.code, said.err) == (0, "")
+    before, after = load_task("t"), load_task("u")
+    assert after.before_change() == replace(before, origin=after.origin)
+    answers = {example.input: example.target for example in after.test_after}
+    assert answers["Who?"] == "Ada"
+    assert {answers.get("Where is box 1?"), answers.get("Where is box 3?")} == {"shelf 10", "shelf 12"}
+    same = advisor("import", "t", "--documents-after", "new", "--out", "t", "--overwrite")
+    assert "is the task folder that is copied" in same.err
+
+
+def test_a_folder_of_tables_and_documents(advisor: Advisor, boxes: Path) -> None:
+    Path("both").mkdir()
+    Path("q.jsonl").rename("both/train.jsonl")
+    Path("old").rename("both/documents")
+    Path("new").rename("both/documents_after")
+    said = advisor("import", "both", "--out", "t")
+    assert (said.code, said.err) == (0, "")
+    task = load_task("t")
+    assert (len(task.documents), len(task.documents_after)) == (8, 8)
+    assert task.train[0].evidence
+
+
+def test_an_encoding_is_asked_for_and_compare_says_where_it_goes(advisor: Advisor, table: Path) -> None:
+    table.write_text("text,label\n" + "".join(f"Größe {n},{'ab'[n % 2]}\n" for n in range(9)), encoding="cp1252")
+    said = advisor("compare", "tickets.csv", "--approach", "majority")
+    assert "tickets.csv:2: not UTF-8" in said.err
+    assert "advisor import tickets.csv --out TASK --encoding" in said.err
+    assert advisor("import", "tickets.csv", "--encoding", "cp1252", "--out", "t").code == 0
+
+
+def test_an_interrupted_import_leaves_nothing(table: Path) -> None:
+    table.write_text("text,label\n" + "".join(f"text number {n},{n % 7}\n" for n in range(400_000)))
+    command = [sys.executable, "-c", "import sys; from advisor.cli import main; sys.exit(main())"]
+    done = subprocess.Popen([*command, "import", "tickets.csv", "--out", "t"], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(200):
+            if Path("t.importing").exists():
+                break
+            time.sleep(0.05)
+        done.send_signal(signal.SIGINT)
+        err = done.communicate(timeout=60)[1]
+    finally:
+        done.kill()
+    assert done.returncode == 130
+    assert "Traceback" not in err
+    assert [path.name for path in Path().iterdir()] == ["tickets.csv"]

@@ -8,9 +8,12 @@ from typing import Self
 
 from advisor.tasks.answers import acceptable
 from advisor.tasks.faults import Fault, Faults, listed
-from advisor.tasks.importing.contract import ImportSource, Record
-from advisor.tasks.importing.lines import Read, SourceRow, Unread, numbered_lines, rows_of, split_of
+from advisor.tasks.importing.contract import ImportSource, Record, Unclear
+from advisor.tasks.importing.json_rows import JsonRows
+from advisor.tasks.importing.naming import split_of
+from advisor.tasks.importing.rows import Read, RowSource, SourceRow, Unread
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
+from advisor.tasks.importing.streams import numbered_lines
 from advisor.tasks.task import Kind, Place
 from advisor.tasks.values import plain
 
@@ -43,10 +46,7 @@ class _Judgements:
         found = self._relevant.get(query, {})
         return {split: [name for _, name in sorted(given, key=lambda one: -one[0])] for split, given in found.items()}
 
-    def _add(self, line: str | Unread, place: Place, split: str) -> None:
-        if isinstance(line, Unread):
-            self.bad.append(Unread(line.what, line.hint, place))
-            return
+    def _add(self, line: str, place: Place, split: str) -> None:
         cells = line.split("\t") if "\t" in line else line.split()
         if not cells or (place.line == 1 and not _number(cells[-1])):  # the header
             return
@@ -73,7 +73,7 @@ class Beir(RowFormat):
     def __init__(self, source: ImportSource, corpus: Path, queries: Path) -> None:
         tables = sorted((corpus.parent / "qrels").glob("*.tsv"))
         alone = "" if len(tables) == 1 else None
-        files = [(path, source.split or (split_of(path.name) if alone is None else alone)) for path in tables]
+        files = [(path, source.split or (split_of(path.stem) if alone is None else alone)) for path in tables]
         super().__init__(_Folder(self, corpus, queries), source.asked, str(corpus.parent))
         self._files = files
         self._queries = queries
@@ -110,7 +110,7 @@ class Beir(RowFormat):
             return
         wanted = (self.asked.target,) if self.asked.target else _ANSWERS
         keys: dict[str, None] = {}
-        for row in rows_of(self._queries):
+        for row in JsonRows(self._queries, self.asked):
             found = _flat(row.values) if isinstance(row, SourceRow) else {}
             keys |= dict.fromkeys(key for key in found if key not in ("_id", "id", "text", "metadata"))
             if any(found.get(key) not in (None, "", []) for key in wanted):
@@ -120,12 +120,8 @@ class Beir(RowFormat):
         what = "the queries have no answers, so that only retrieval could be measured"
         if self.asked.target:
             what = f'no query has a "{self.asked.target}"'
-        there = f" (there are: {listed(keys)})" if keys else ""
-        hint = (
-            f'write "metadata": {{"answer": "..."}} to each, or name what is there: --target KEY{there}; '
-            f"or ask which document answers, by its title: --target {TITLE}"
-        )
-        raise Faults([Fault(str(self._queries), None, what, hint)])
+        what = f'{self._queries}: {what}; which key of them is the answer? "{TITLE}": that of the relevant document'
+        raise Unclear(what, "target", "--target", (*keys, TITLE))
 
     def records(self, row: SourceRow) -> Iterator[Record]:
         """A document of the corpus, or the example of a query."""
@@ -186,16 +182,16 @@ class Beir(RowFormat):
         return several or [text_of(values, key, "write the answer, or leave the query out")]
 
 
-class _Folder:
+class _Folder(RowSource):
     """Documents, bad judgements and queries, in this order."""
 
     def __init__(self, beir: Beir, corpus: Path, queries: Path) -> None:
         self._beir, self._corpus, self._queries = beir, corpus, queries
 
     def __iter__(self) -> Iterator[Read]:
-        yield from rows_of(self._corpus)
+        yield from JsonRows(self._corpus, self._beir.asked)
         yield from self._beir.judged.bad
-        yield from rows_of(self._queries)
+        yield from JsonRows(self._queries, self._beir.asked)
 
 
 def _part(folder: Path, name: str) -> Path | None:

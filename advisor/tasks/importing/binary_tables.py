@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from advisor.extras import needed
-from advisor.tasks.importing.contract import Dropped
+from advisor.tasks.importing.rows import Read, SourceRow
 from advisor.tasks.importing.streams import RowStream
-from advisor.tasks.jsonfile import FileRow
+from advisor.tasks.task import Place
 
 _BATCH = 1024  # rows that are unpacked at once
 _MAGIC = b"ARROW1"
@@ -29,13 +29,13 @@ class ArrowRows(RowStream):
         for schema in self._guarded(self._schema()):
             self.names = tuple(schema.names)
 
-    def rows(self) -> Iterator[FileRow | Dropped]:
+    def __iter__(self) -> Iterator[Read]:
         """All rows."""
         number = 0
         for batch in self._guarded(self._batches()):
             for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 number += 1
-                yield FileRow(number, dict(zip(self.names, cells, strict=True)))
+                yield SourceRow(dict(zip(self.names, cells, strict=True)), Place(self.where, number))
 
     def _schema(self) -> Iterator[Any]:
         if self._parquet:

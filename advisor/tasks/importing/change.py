@@ -17,19 +17,24 @@ from typing import Literal
 
 from advisor.disk import write_whole
 from advisor.errors import UserError
-from advisor.tasks.columns import of_lines
-from advisor.tasks.documents import read_documents
-from advisor.tasks.examples import LINE, ExampleRules, examples_from
-from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.jsonfile import read_json
+from advisor.intake import there
+from advisor.tasks.documents import document_line
+from advisor.tasks.faults import listed
+from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource
+from advisor.tasks.importing.documents import DocumentFiles
+from advisor.tasks.importing.opening import opened
+from advisor.tasks.importing.settling import settled
 from advisor.tasks.loading import load_task
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import holds
 from advisor.tasks.task import UNANSWERABLE, Document, Example, Task
+from advisor.tasks.textfile import near_path
+from advisor.tasks.values import plain
 from advisor.tasks.versions import DocumentChanges, changes_between
 
 DOCUMENTS_AFTER, TEST_AFTER, OPEN = "documents_after.jsonl", "test_after.jsonl", "test_after_open.jsonl"
 _NAMED = 5
+_UNSAID = ImportChoices()
 
 
 Fate = Literal["kept", "standing", "given", "gone", "open"]
@@ -63,12 +68,14 @@ class ChangedTask:
         documents: what changed among them.
         questions: what became of each test question.
         new: questions that were given and not asked before.
+        said: what the reading of the documents has to say.
     """
 
     task: Task
     documents: DocumentChanges
     questions: tuple[ChangedQuestion, ...]
     new: tuple[Example, ...] = ()
+    said: tuple[str, ...] = ()
 
     def of(self, fate: Fate) -> list[str]:
         """The ids of the questions that it happened to."""
@@ -80,7 +87,7 @@ class ChangedTask:
         found = self.documents
         parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
         counts = [*(f"{len(ids):,} {how}" for ids, how in parts if ids), f"{found.same:,} as before"]
-        said = [f"documents after the change: {', '.join(counts)}"]
+        said = [f"documents after the change: {', '.join(counts)}", *self.said]
         for fate, what in _SAID.items():
             if ids := self.of(fate):
                 named = "" if fate == "kept" else f" ({', '.join(ids[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
@@ -169,44 +176,80 @@ class _Sorting:
         return self._words[name]
 
 
-def import_change(folder: Path, documents_after: Path, test_after: Path | None = None) -> ChangedTask:
+def import_change(
+    folder: Path, documents_after: Path, test_after: Path | None = None, asked: ImportChoices = _UNSAID
+) -> ChangedTask:
     """Write what is known of a change into a task folder: its documents and questions, and those that are open.
 
     Args:
         documents_after: a file or folder with all documents as they are after the change.
-        test_after: questions with the answers that are right then, one a line.
+        test_after: questions with the answers that are right then, in any format that is imported.
+        asked: how that is read.
 
     Raises:
-        UserError: mistakes in what is read, all of them, or nothing that could be measured.
+        UserError: what is named cannot be read, or nothing could be measured.
     """
-    task, log = load_task(folder).before_change(), FaultLog()
-    documents = read_documents(documents_after, log)
-    given = _given(test_after, task, documents, log) if test_after else ()
-    log.raise_if_any()
-    changed = changed_task(task, documents, given)
-    write_whole(folder / DOCUMENTS_AFTER, _lines(map(_document_line, changed.task.documents_after)))
+    check_change(documents_after, test_after)
+    task = load_task(folder).before_change()
+    files = DocumentFiles(documents_after)
+    documents, left = _documents(files)
+    given = _given(test_after, asked, task, documents) if test_after else ()
+    changed = replace(changed_task(task, documents, given), said=(*left, *files.notes))
+    write_whole(folder / DOCUMENTS_AFTER, _lines(map(document_line, changed.task.documents_after)))
     write_whole(folder / TEST_AFTER, _lines(map(_example_line, changed.task.test_after)))
     (folder / OPEN).unlink(missing_ok=True)
-    left = [question for question in changed.questions if question.fate == "open"]
-    if left:
-        write_whole(folder / OPEN, _lines(map(_open_line, left)))
+    if still := [question for question in changed.questions if question.fate == "open"]:
+        write_whole(folder / OPEN, _lines(map(_open_line, still)))
     return changed
 
 
-def _given(path: Path, task: Task, documents: Sequence[Document], log: FaultLog) -> tuple[Example, ...]:
-    rows = read_json(path, log, LINE) or []
-    written = [row for row in rows if row.values.get("target") not in (None, "")]  # of open ones some may be left
-    columns = of_lines(tuple(dict.fromkeys(name for row in rows for name in row.values)), log)
-    known = frozenset(document.id for document in documents)
-    return examples_from(written, path, ExampleRules(task.kind, task.labels, known, columns=columns), log)
+def check_change(documents_after: Path | None, test_after: Path | None) -> None:
+    """Raise UserError where what is named is not there, before anything else is done."""
+    for path in filter(None, (documents_after, test_after)):
+        if not there(path):
+            raise UserError(f"{path}: no such file or folder", near_path(path) or "check the path")
+
+
+def _documents(files: DocumentFiles) -> tuple[tuple[Document, ...], list[str]]:
+    """The documents, and what was left out, in sentences."""
+    found: dict[str, Document] = {}
+    left = []
+    for record in files.read():
+        if isinstance(record, Dropped):
+            left.append(f"of after the change is left out: {record.place}: {record.why}")
+            continue
+        values = record.values
+        identity = str(values.get("id") or record.place.line)
+        pages = values.get("pages")
+        places = tuple(page for page in pages if type(page) is int) if isinstance(pages, list | tuple) else ()
+        title, text = str(values.get("title") or ""), str(values["text"])
+        if identity in found and found[identity].text != text:
+            left.append(f"of after the change is left out: {record.place}: another document has that id already")
+        found.setdefault(identity, Document(identity, title, text, record.place, places))
+    return tuple(found.values()), left
+
+
+def _given(path: Path, asked: ImportChoices, task: Task, documents: Sequence[Document]) -> tuple[Example, ...]:
+    """The questions of a file that have answers; of those that were open some may be left."""
+    known = {document.id for document in documents}
+    asked = ImportChoices(kind=task.kind, encoding=asked.encoding, sheet=asked.sheet)
+    found = {}
+    for _, format in opened(ImportSource(str(path), path, "test", asked)):
+        for number, record in enumerate(format.read(), 1):
+            if isinstance(record, Dropped) or record.part != "examples":
+                continue
+            values = record.values
+            target, answers = settled({**values, "target": plain(values["target"])}, task.kind, task.labels)
+            evidence = values.get("evidence")
+            named = tuple(str(name) for name in (evidence if isinstance(evidence, list) else ()) if str(name) in known)
+            identity = str(values.get("id") or number)
+            several = answers if len(answers) > 1 else ()
+            found[identity] = Example(identity, str(values["input"]), target, several, named)
+    return tuple(found.values())
 
 
 def _lines(rows: Iterator[Mapping[str, object]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _document_line(document: Document) -> dict[str, object]:
-    return {"id": document.id, "title": document.title, "text": document.text}
 
 
 def _example_line(example: Example) -> dict[str, object]:

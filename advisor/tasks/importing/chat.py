@@ -10,7 +10,7 @@ from typing import ClassVar
 from advisor.tasks.dialogue import Turn, system_text, transcript, turns
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Record
-from advisor.tasks.importing.lines import SourceRow
+from advisor.tasks.importing.rows import SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
 from advisor.tasks.jsonfile import type_name
 

@@ -10,15 +10,10 @@ from statistics import fmean
 from advisor.tasks.columns import ALIASES, FEWEST_GROUPS, OPTIONAL, Columns, of_table
 from advisor.tasks.faults import FaultLog, listed, quoted, short
 from advisor.tasks.importing.contract import ImportChoices, Unclear
-from advisor.tasks.importing.headers import looks_like_data
+from advisor.tasks.importing.headers import DATA, looks_like_data
+from advisor.tasks.importing.naming import SPLITS
 from advisor.tasks.values import plain
 
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("dev", "val", "valid", "validation", "development"), "dev"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation", "heldout"), "test"),
-}
-"""How splits are called."""
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold")
 _TIME_COLUMNS = ("time", "date", "timestamp", "created", "created_at", "datetime")
 _REPEATED = 3  # rows of a value from which it is a label
@@ -197,7 +192,7 @@ class _Guess:
         if folded in (*OPTIONAL, *_SPLIT_COLUMNS, *_TIME_COLUMNS, "index", "url", "uuid") or folded.endswith("_id"):
             return False
         texts = self._texts(name)
-        return bool(texts) and not all(text.replace(".", "", 1).isdecimal() for text in texts[:50])
+        return bool(texts) and not all(DATA.fullmatch(text.strip()) for text in texts[:50])
 
     def _is_label(self, name: str) -> bool:
         texts = self._texts(name)

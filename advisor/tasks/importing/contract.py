@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from advisor.errors import UserError
 from advisor.tasks.faults import listed
@@ -121,11 +121,6 @@ class SourceFormat(ABC):
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.columns: dict[str, str] = {}
-
-    @classmethod
-    @abstractmethod
-    def recognise(cls, source: ImportSource) -> Self | None:
-        """The format opened on a source that is one; None for all others. Reads the first rows at most."""
 
     @abstractmethod
     def read(self) -> Iterator[Record | Dropped]:

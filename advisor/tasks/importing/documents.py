@@ -1,51 +1,48 @@
-"""Importing documents: a folder, an archive or a file of texts, PDF, Word and their like."""
+"""Importing documents: a folder, an archive or a file of texts, PDF, Word and their like, or a table of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Self
 
 from advisor.tasks.archives import archive_ending
 from advisor.tasks.collecting import is_collected
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.documents import document_line, import_documents
-from advisor.tasks.faults import Fault, FaultLog
-from advisor.tasks.importing.contract import Dropped, ImportSource, Record, SourceFormat
+from advisor.tasks.faults import Fault, FaultLog, Faults
+from advisor.tasks.forms import is_blank
+from advisor.tasks.importing.contract import Dropped, ImportChoices, Record
+from advisor.tasks.importing.files import BINARY, ENDINGS, stream_of
+from advisor.tasks.importing.naming import split_of
+from advisor.tasks.importing.rows import SourceRow
+from advisor.tasks.importing.streams import ending_of
 from advisor.tasks.jsonfile import JSON_ENDINGS
+from advisor.tasks.sheets import IDS, TEXTS, TITLES
 from advisor.tasks.task import Place
+from advisor.tasks.values import plain
 
-_TABLES = (*DELIMITED, *JSON_ENDINGS, ".parquet", ".arrow", ".xlsx")
-_SPLITS = ("train", "test", "dev", "valid", "validation", "corpus", "queries")
 _LOOKED = 10_000  # files by which a folder is told
 
 
-class DocumentFiles(SourceFormat):
-    """Documents alone; those that cannot be read are dropped, each with its reason."""
+class DocumentFiles:
+    """Documents alone; those that cannot be read are dropped, each with its reason.
 
-    name = "documents"
-    called = "documents"
-    examples_of = "a folder or archive (.zip, .tar.gz) of .md, .txt, .rst, .html, .pdf, .docx, .pptx, .csv; or one file"
+    Attributes:
+        notes: what was understood; complete once all is read.
+    """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
+        self.notes: list[str] = []
         self._path = path
-
-    @classmethod
-    def recognise(cls, source: ImportSource) -> Self | None:
-        """A folder of more documents than tables and without splits, an archive, or a file; tables if it is said."""
-        path = source.path
-        if path is None or source.asked.format not in ("", cls.name):
-            return None
-        told = source.asked.format == cls.name
-        if path.is_dir():
-            return cls(path) if told or _holds_documents(path) else None
-        return cls(path) if _is_document(path) or (told and is_collected(path)) else None
 
     def read(self) -> Iterator[Record | Dropped]:
         """Yield a record for each document, and what was dropped where it was met."""
+        if not self._path.is_dir() and ending_of(self._path) in (*JSON_ENDINGS, *BINARY):
+            yield from self._rows()
+            return
         log = FaultLog()
         said = documents = 0
         for document in import_documents(self._path, log):
@@ -57,26 +54,65 @@ class DocumentFiles(SourceFormat):
         yield from map(self._dropped, log.faults[said:])
         self.notes += log.notes
 
+    def _rows(self) -> Iterator[Record | Dropped]:
+        """The documents of a table, one a row."""
+        documents = 0
+        first: Dropped | None = None
+        for row in stream_of(self._path, ImportChoices()) or ():
+            found = _of_row(row) if isinstance(row, SourceRow) else Dropped(f"{row.what} ({row.hint})", row.place)
+            documents += isinstance(found, Record)
+            first = first or (found if isinstance(found, Dropped) else None)
+            yield found
+        if not documents and first:
+            raise Faults([Fault(str(self._path), first.place.line, first.why)])
+
     def _dropped(self, fault: Fault) -> Dropped:
         why = f"{fault.what} (try: {fault.hint})" if fault.hint else fault.what
         file = os.path.relpath(fault.file, self._path.parent)
         return Dropped(why, Place(file, fault.line or 0))
 
 
+def _of_row(row: SourceRow) -> Record | Dropped:
+    text = _value(row.values, TEXTS)
+    if not isinstance(text, str) or is_blank(text):
+        return Dropped(f"the document has no text (its columns may be: {', '.join(TEXTS[:4])}, ...)", row.place)
+    found: dict[str, object] = {"id": _value(row.values, IDS), "title": _value(row.values, TITLES) or "", "text": text}
+    pages = row.values.get("pages")
+    return Record("documents", found | ({"pages": pages} if pages else {}), row.place)
+
+
+def _value(values: Mapping[str, object], names: Sequence[str]) -> object:
+    folded = {name.casefold(): name for name in reversed(list(values))}
+    return next((plain(values[folded[name]]) for name in names if name in folded), None)
+
+
+def documents_alone(path: Path) -> str:
+    """The kinds of the documents that a source holds and nothing else to import, with their counts; empty for none."""
+    if not path.is_dir():
+        return f"1 {archive_ending(path.name) or path.suffix.lower()}" if _is_document(path) else ""
+    kinds: Counter[str] = Counter()
+    tables = 0
+    for file in islice(_files(path), _LOOKED):
+        is_table = ending_of(file) in ENDINGS
+        if is_table and (split_of(file.stem) or file.stem.lower() in ("corpus", "queries")):
+            return ""
+        tables += is_table
+        kinds[file.suffix.lower()] += not is_table and _is_document(file)
+    if kinds.total() <= tables:
+        return ""
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common() if count)
+
+
+def documents_beside(folder: Path) -> Iterator[tuple[str, str]]:
+    """The folders of documents in a folder, as it is shown, with the kinds that each holds; none below a file."""
+    for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if inner.is_dir() and not inner.name.startswith(".") and (kinds := documents_alone(inner)):
+            yield str(inner), kinds
+
+
 def _is_document(path: Path) -> bool:
     ending = path.suffix.lower()
     return bool(archive_ending(path.name)) or (ending not in DELIMITED and is_collected(path))
-
-
-def _holds_documents(folder: Path) -> bool:
-    documents = tables = 0
-    for path in islice(_files(folder), _LOOKED):
-        is_table = path.suffix.lower() in _TABLES
-        if is_table and path.stem.lower() in _SPLITS:
-            return False
-        tables += is_table
-        documents += not is_table and _is_document(path)
-    return documents > tables
 
 
 def _files(folder: Path) -> Iterator[Path]:

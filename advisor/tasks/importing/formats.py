@@ -9,4 +9,6 @@ from advisor.tasks.importing.row_formats import ROW_FORMATS
 from advisor.tasks.importing.tables import TableFormat
 from advisor.tasks.importing.tags import Conll
 
-FORMATS: tuple[type[SourceFormat], ...] = (Hub, Beir, Conll, *ROW_FORMATS, TableFormat)
+WHOLE: tuple[type[Hub] | type[Beir] | type[Conll], ...] = (Hub, Beir, Conll)
+"""Those that know a source by its files; all others by its first rows."""
+FORMATS: tuple[type[SourceFormat], ...] = (*WHOLE, *ROW_FORMATS, TableFormat)

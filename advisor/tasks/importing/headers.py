@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from advisor.tasks.columns import ALIASES
 
 _LONGEST_NAME = 60  # characters of a column's name
-_DATA = re.compile(r"[-+]?[\d.,:/ %-]+|true|false|https?://\S+|\S+@\S+\.\S+", re.IGNORECASE)
+DATA = re.compile(r"[-+]?[\d.,:/ %-]+|true|false|https?://\S+|\S+@\S+\.\S+", re.IGNORECASE)
+"""Numbers, dates, truth values and addresses: what is neither a column's name nor a text."""
 _SENTENCE = re.compile(r"\S+\s.*[.!?…]$", re.DOTALL)
 KNOWN = frozenset(("input", "target", "id", *ALIASES["input"], *ALIASES["target"]))
 """Names by which columns are known."""
@@ -36,7 +37,7 @@ def looks_like_data(names: Sequence[str]) -> bool:
     """Whether what stands in place of names is data: sentences, numbers, addresses, or nothing."""
     if any(name.casefold() in KNOWN for name in names):
         return False
-    data = [name for name in names if not name or _DATA.fullmatch(name) or _is_text(name)]
+    data = [name for name in names if not name or DATA.fullmatch(name) or _is_text(name)]
     return any(map(_is_text, names)) or len(data) * 2 > len(names)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from advisor.errors import UserError
 from advisor.extras import needed
-from advisor.tasks.columns import ALIASES
-from advisor.tasks.faults import FaultLog, listed
+from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
-from advisor.tasks.importing.lines import Read, SourceRow, first_rows, split_of
-from advisor.tasks.importing.row_formats import ROW_FORMATS
-from advisor.tasks.importing.rowwise import RowFormat, text_of
+from advisor.tasks.importing.naming import split_of
+from advisor.tasks.importing.row_formats import row_format
+from advisor.tasks.importing.rows import Read, RowSource, SourceRow
+from advisor.tasks.importing.rowwise import RowFormat
+from advisor.tasks.importing.tables import TableFormat
 from advisor.tasks.task import Place
 
 PREFIX = "hf:"
@@ -35,10 +38,9 @@ class Hub(SourceFormat):
     called = "a data set of the hub"
     examples_of = "hf:squad, hf:glue/sst2, hf:org/name/config:train, or a folder of save_to_disk"
 
-    def __init__(self, inner: RowFormat, rows: _HubRows) -> None:
+    def __init__(self, inner: RowFormat) -> None:
         super().__init__()
-        self._inner, self._rows = inner, rows
-        self.columns: dict[str, str] = {}
+        self._inner = inner
         self.kind, self.instruction = inner.kind, inner.instruction
 
     @classmethod
@@ -46,8 +48,8 @@ class Hub(SourceFormat):
         """The data set opened.
 
         Raises:
-            UserError: `datasets` is not installed, or the data set cannot be had.
-            Faults: its columns do not tell which of them is the answer.
+            UserError: `datasets` is not installed, or the data set cannot be had, or is not of the format asked for.
+            Unclear: its columns do not tell which of them is the answer.
         """
         if source.name.startswith(PREFIX):
             rows = _by_name(source)
@@ -58,16 +60,11 @@ class Hub(SourceFormat):
         asked = source.asked
         if asked.format == cls.name:
             asked = replace(asked, format="")
-        first = [row.values for row in first_rows(rows)]
-        if not first:
-            raise UserError(f"{source.name}: the data set holds no rows", "name another split or data set")
-        for shape in ROW_FORMATS:
-            if asked.format in ("", shape.name) and shape.fits(first, asked):
-                return cls(shape(rows, asked, source.name), rows)
-        if asked.format:
-            what = f"{source.name}: its rows are no {asked.format}"
-            raise UserError(what, f"leave --format out; the columns: {listed(first[0])}")
-        return cls(ColumnRows(rows, asked, source.name), rows)
+        if found := row_format(rows, asked, source.name):
+            return cls(found)
+        table = TableFormat(rows, rows.usual(asked), source.name)
+        table.kind = "classification" if table.columns["target"] in rows.labels else None
+        return cls(table)
 
     def read(self) -> Iterator[Record | Dropped]:
         """All rows, in the order of the splits."""
@@ -76,72 +73,36 @@ class Hub(SourceFormat):
             yield found
         self.kind, self.instruction = self._inner.kind, self._inner.instruction
         self.columns = self._inner.columns
-        self.notes += [*self._rows.notes, *self._inner.notes]
+        self.notes += self._inner.notes
 
 
-class ColumnRows(RowFormat):
-    """Rows read by columns: those named, else the one of labels and the texts, else those with the usual names."""
-
-    name = "columns"
-    called = "a set read by its columns"
-
-    def __init__(self, rows: _HubRows, asked: ImportChoices, name: str) -> None:
-        super().__init__(rows, asked, name)
-        seen = rows.columns
-        target = asked.target or (rows.labels[0] if len(rows.labels) == 1 else "") or _usual("target", seen, ())
-        inputs = asked.inputs
-        if not inputs and target in rows.labels:
-            inputs = tuple(column for column in rows.texts if column != target)
-        if not inputs:
-            inputs = tuple(filter(None, (_usual("input", seen, (target,)),)))
-        log = FaultLog()
-        for column in (*inputs, target):
-            if column and column not in seen:
-                log.add(name, None, f'there is no column "{column}"', f"the columns: {listed(seen, 20)}")
-        if not inputs or not target:
-            role = "target" if inputs else "input"
-            hint = f"name it with --{role} COLUMN; the columns: {listed(seen, 20)}"
-            log.add(name, None, f"no column is known to be the {role}", hint)
-        log.raise_if_any()
-        self._inputs, self._target = inputs, target
-        if target in rows.labels:
-            self.kind = "classification"
-
-    def records(self, row: SourceRow) -> Iterator[Record]:
-        """One example."""
-        hint = "write what the model is given, or leave the row out"
-        parts = {name: text_of(row.values, name, hint) for name in self._inputs}
-        text = "\n".join(f"{name}: {part}" for name, part in parts.items())
-        answer = text_of(row.values, self._target, "the label is hidden or was never given: use another split")
-        yield self.example(row, text if len(parts) > 1 else next(iter(parts.values())), [answer])
-
-    def finish(self) -> None:
-        """Say which columns are read."""
-        self.columns = {"input": ", ".join(self._inputs), "target": self._target}
-        self.notes.append(f"input: {listed(self._inputs)}; target: {self._target}")
-
-
-@dataclass
-class _HubRows:
+@dataclass(kw_only=True)
+class _HubRows(RowSource):
     """The rows of a data set's splits, with the names of labels in place of their numbers.
 
     Attributes:
-        columns: that hold values to read; `texts`, `labels`: those of texts and of one label.
+        names: of the columns that hold values to read; `texts`, `labels`: of those of texts and of one label.
     """
 
     name: str
     splits: Sequence[tuple[str, str, Any]]
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
     texts: tuple[str, ...]
     labels: tuple[str, ...]
     notes: list[str]
+
+    def usual(self, asked: ImportChoices) -> ImportChoices:
+        """What was asked for; where that is no column, the only column of labels is the answer, all texts the input."""
+        if asked.target or asked.inputs or len(self.labels) != 1:
+            return asked
+        return replace(asked, inputs=self.texts, target=self.labels[0])
 
     def __iter__(self) -> Iterator[Read]:
         for called, split, data in self.splits:
             features = data.features
             number = 0
             for batch in data.iter(batch_size=_AT_ONCE):
-                names = [name for name in self.columns if name in batch]
+                names = [name for name in self.names if name in batch]
                 for cells in zip(*(batch[name] for name in names), strict=True):
                     number += 1
                     values = {name: _named(features[name], cell) for name, cell in zip(names, cells, strict=True)}
@@ -176,19 +137,15 @@ class _HubRows:
         columns += getattr(features.get("translation"), "languages", [])
         base = source.name.partition(":")[2].split(":")[0] if source.name.startswith(PREFIX) else source.name
         read = [(name, split, splits[name]) for name, split in told.items()]
-        return cls(base, read, tuple(columns), tuple(texts), labels, notes)
+        return cls(name=base, splits=read, names=tuple(columns), texts=tuple(texts), labels=labels, notes=notes)
 
 
 def _without_test(told: dict[str, str], splits: Mapping[str, Any], labels: Sequence[str], notes: list[str]) -> None:
-    """Test sets with hidden labels are left out; without a test set the dev set is it."""
+    """Leave out test sets whose labels are hidden."""
     for name in [name for name, split in told.items() if split == "test" and len(splits[name])]:
         if len(labels) == 1 and splits[name][0][labels[0]] in (-1, None):
             notes.append(f"the split {name} is not read: its labels are hidden")
             del told[name]
-    found = set(told.values())
-    if "train" in found and "dev" in found and "test" not in found:
-        told.update({name: "test" for name, split in told.items() if split == "dev"})
-        notes.append("the dev set is the test set, since there is no other")
 
 
 def _by_name(source: ImportSource) -> _HubRows:
@@ -219,12 +176,14 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     told: Exception | None = None
     for path, config in ways:
         try:
-            builder = datasets.load_dataset_builder(path, config)
+            with _quiet():
+                builder = datasets.load_dataset_builder(path, config)
             kind = type(builder).__module__.removeprefix("datasets.packaged_modules.").split(".")[0]
             if kind not in _BUILDERS:
                 what = f"{source.name}: its files are {kind}, which are not read"
                 raise UserError(what, "take a version of it in Parquet, JSON or CSV")
-            builder.download_and_prepare()
+            with _quiet():
+                builder.download_and_prepare()
             found = builder.as_dataset()
             return found if isinstance(found, dict) else {str(found.split): found}
         except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
@@ -234,6 +193,18 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     if "onfig" in reason:
         hint = f"name one: hf:{name}/CONFIG" + str(told).partition("\n")[2][:300].rstrip()
     raise UserError(f"{source.name}: cannot be had: {reason}", hint)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the library's words on each attempt to reach the hub: the error says it once."""
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _saved(path: Path) -> Mapping[str, Any]:
@@ -262,8 +233,3 @@ def _named(feature: Any, value: Any) -> Any:
     if inner is not None and isinstance(value, list):
         return [_named(inner, item) for item in value]
     return value
-
-
-def _usual(role: str, seen: Sequence[str], taken: Sequence[str]) -> str:
-    names = {name.casefold(): name for name in seen if name not in taken}
-    return next((names[alias] for alias in (role, *ALIASES[role]) if alias in names), "")

@@ -10,8 +10,9 @@ from pathlib import Path
 from advisor.errors import UserError
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.forms import is_blank
+from advisor.tasks.importing.change import check_change, import_change
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
-from advisor.tasks.importing.documents import DocumentFiles
+from advisor.tasks.importing.documents import DocumentFiles, documents_beside
 from advisor.tasks.importing.kinds import AnswerForms
 from advisor.tasks.importing.opening import Opened, opened
 from advisor.tasks.importing.result import Imported, ImportRequest, Shown
@@ -46,10 +47,17 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
     check_out(out, overwrite)
     if request.rule:
         request.rule.check()
-    sources = [found for source in request.sources for found in opened(source)]
+    after, test_after = _change_of(request)
+    main, *others = request.sources
+    sources = opened(main)
+    for source in others:
+        sources += opened(source, like=sources[0][1])
     _check_settings(request)
     with spool_file() as file, spool_file() as pairs, folder_writer(out) as folder:
         found = _Import(request, sources, folder, (Spool(file), Spool(pairs))).run(out)
+        if after:
+            changed = import_change(folder.close(), after, test_after, request.asked)
+            found = replace(found, notes=(*found.notes, *changed.notes))
     if sum(found.counts.values()) <= LOADED:
         found = replace(found, caveats=load_task(out).caveats)
     return found
@@ -90,7 +98,7 @@ class _Import:
         self._answers = AnswerForms()
         self._marks = Marks(Times(request.asked.dates) if request.asked.time else None)
         self._dropped, self._changed = RowTally(), RowTally()
-        self._documents: set[int] = set()
+        self._documents: dict[int, int] = {}  # digests of texts, by those of ids
         self._ids: dict[str, set[int]] = {part: set() for part in PARTS}
         self._again: dict[int, int] = {}  # rows of one id, by it
         self._labels: set[int] = set()
@@ -183,15 +191,18 @@ class _Import:
         if is_blank(str(values.get("text") or "")):
             self._dropped.add("the document is empty", record.place)
         elif (known := digest(name)) in self._documents:
-            self._dropped.add("another document has that id already", record.place)
+            if self._documents[known] != digest(f"{values['text']}"):  # else it is the same one again
+                self._dropped.add("another document has that id already", record.place)
         else:
-            self._documents.add(known)
+            self._documents[known] = digest(f"{values['text']}")
             self._folder.add("documents", {**values, "id": name, "title": values.get("title") or ""})
 
     def _take_documents(self) -> None:
         """Read the documents that were named beside the source, or lie in its folder."""
         path = _documents_of(self._request)
         if path is None:
+            for name, kinds in documents_beside(Path(self._request.source)):
+                self._notes[f"{name}/ holds {kinds}, not read (--documents reads them)"] = None
             return
         found = DocumentFiles(path)
         for record in found.read():
@@ -242,7 +253,7 @@ class _Import:
             if found is None:
                 continue
             self._folder.add(part, found)
-            if at > shown * rows // SHOWN and shown < SHOWN:
+            if shown < SHOWN and at > (shown + digest(str(shown)) / 2**64) * rows / SHOWN:  # a row of each fifth
                 shown += 1
                 yield Shown(part, str(found["input"]), str(found["target"]), bool(found.get("evidence")))
 
@@ -302,18 +313,35 @@ class _Import:
 
 
 def _documents_of(request: ImportRequest) -> Path | None:
-    if request.documents:
-        return Path(request.documents)
+    return Path(request.documents) if request.documents else _inside(request, "documents")
+
+
+def _change_of(request: ImportRequest) -> tuple[Path | None, Path | None]:
+    """The documents and the questions of after a change, as named or in the source's folder."""
+    after = Path(request.documents_after) if request.documents_after else _inside(request, "documents_after")
+    test = Path(request.test_after) if request.test_after else _inside(request, "test_after")
+    if test and not after:
+        raise UserError(f"{test}: what changes is not known", "name the documents too: --documents-after FOLDER")
+    check_change(after, test)
+    return after, test
+
+
+def _inside(request: ImportRequest, name: str) -> Path | None:
+    """A file or folder of that name, with any ending, in the source's folder."""
     folder = Path(request.source)
-    beside = (folder / "documents", folder / "documents.jsonl") if folder.is_dir() else ()
-    return next((path for path in beside if path.exists()), None)
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return next((path for path in inside if path.name.split(".")[0] == name), None)
+
+
+def rows_of(count: int) -> str:
+    """A number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def said(reason: RowReason) -> str:
     """A reason with its count and the first places, on one line."""
-    rows = "1 row" if reason.count == 1 else f"{reason.count:,} rows"
     more = ", ..." if reason.count > len(reason.places) else ""
-    return f"{rows}: {reason.why} ({', '.join(reason.places)}{more})"
+    return f"{rows_of(reason.count)}: {reason.why} ({', '.join(reason.places)}{more})"
 
 
 def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:
@@ -323,7 +351,8 @@ def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:
     caveats = [f"made by an import of {Path(found.source).name}; its splits: {found.split}"]
     if left := sum(reason.count for reason in found.dropped):
         why = listed([f"{reason.why} ({reason.count:,})" for reason in found.dropped], 4)
-        caveats.append(f"{left:,} rows of the source were left out on import: {why}")
+        were = "was" if left == 1 else "were"
+        caveats.append(f"{rows_of(left)} of the source {were} left out on import: {why}")
     head = {"source": found.source, "format": found.format, "sha256": found.sha256, "key": found.key}
     yield from toml_table("import", {**head, "split": found.split, "seed": found.seed, "caveats": caveats})
     if found.columns:

@@ -11,7 +11,7 @@ from advisor.tasks.examples import compact
 from advisor.tasks.faults import listed
 from advisor.tasks.forms import unicode_form
 from advisor.tasks.importing.contract import ImportChoices, Record
-from advisor.tasks.importing.lines import RowSource, SourceRow, first_rows
+from advisor.tasks.importing.rows import RowSource, SourceRow, first_rows
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.values import plain

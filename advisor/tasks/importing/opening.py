@@ -1,102 +1,74 @@
-"""Opening a source: which format it is in, and the files of a folder that is in none."""
+"""Opening a source: which format it is in, and the files of a folder that are tables of their own."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import shlex
 from dataclasses import replace
-from pathlib import Path
 
 from advisor.errors import UserError
 from advisor.intake import there
 from advisor.tasks.faults import listed, suggestion
-from advisor.tasks.importing.choosing import SPLITS
 from advisor.tasks.importing.contract import ImportSource, SourceFormat
-from advisor.tasks.importing.formats import FORMATS
-from advisor.tasks.importing.tables import ENDINGS
+from advisor.tasks.importing.documents import documents_alone
+from advisor.tasks.importing.files import ENDINGS, DataFiles, data_files
+from advisor.tasks.importing.formats import FORMATS, WHOLE
+from advisor.tasks.importing.row_formats import row_format
+from advisor.tasks.importing.tables import TableFormat
 from advisor.tasks.textfile import near_path
-
-_WORD = re.compile(r"[^\W_]+")
 
 Opened = tuple[ImportSource, SourceFormat]
 
 
-def opened(source: ImportSource) -> list[Opened]:
-    """A source opened in its format; of a folder of files named train, dev or test, each of them.
+def opened(source: ImportSource, like: SourceFormat | None = None) -> list[Opened]:
+    """A source opened in its format; of a folder of tables with columns of their own, each of them.
+
+    Args:
+        like: of another source of the same task: where the columns of that are here too, the same ones are read.
 
     Raises:
         UserError: there is nothing, it is in no known format, or not in the one that was asked for.
         Unclear: only the user can say how it is to be read.
     """
-    if source.path is not None and not there(source.path):
-        raise UserError(f"{source.name}: no such file or folder", near_path(source.path) or "check the path")
-    found = recognised(source)
-    if found:
-        return [(source, found)]
-    if source.path is not None and source.path.is_dir():
-        return [(part, _certain(part)) for part in _parts(source)]
-    raise _unknown(source)
-
-
-def recognised(source: ImportSource) -> SourceFormat | None:
-    """The first format that a source is in; None for none.
-
-    Raises:
-        UserError: it is not in the format that was asked for, or there is no such format.
-    """
-    asked = source.asked.format
-    if not asked:
-        return next((found for kind in FORMATS if (found := kind.recognise(source))), None)
-    kinds = {kind.name: kind for kind in FORMATS}
-    if asked not in kinds:
-        raise UserError(f"there is no format {asked!r}", suggestion(asked, kinds, "the formats"))
-    found = kinds[asked].recognise(source)
-    if found is None and not (source.path and source.path.is_dir()):
-        looks = kinds[asked].examples_of
-        raise UserError(f"{source.name}: not {kinds[asked].called}", f"that is {looks}; or leave --format out")
-    return found
-
-
-def _certain(source: ImportSource) -> SourceFormat:
-    found = recognised(source)
-    if found is None:
+    asked, path = source.asked.format, source.path
+    if path is not None and not there(path):
+        raise UserError(f"{source.name}: no such file or folder", near_path(path) or "check the path")
+    if asked and asked not in (names := {kind.name: kind for kind in FORMATS}):
+        raise UserError(f"there is no format {asked!r}", suggestion(asked, names, "the formats"))
+    for kind in WHOLE:
+        if found := kind.recognise(source):
+            return [(source, found)]
+        if asked == kind.name:
+            raise UserError(f"{source.name}: not {kind.called}", f"that is {kind.examples_of}; or leave --format out")
+    rows = data_files(source)
+    if rows is None:
         raise _unknown(source)
-    return found
+    if rowwise := row_format(rows, source.asked, source.name):
+        return [(source, rowwise)]
+    if isinstance(like, TableFormat):
+        source = replace(source, asked=like.asked_of(source.asked, rows.names))
+    if rows.agree:
+        return [(source, TableFormat(rows, source.asked, source.name))]
+    return [(source, TableFormat(part, source.asked, str(part.files[0][0].path))) for part in _parts(rows, source)]
+
+
+def _parts(rows: DataFiles, source: ImportSource) -> list[DataFiles]:
+    """Each file of a folder by itself, where their columns differ and their names tell their splits."""
+    if not all(split for _, split in rows.files):
+        what = f"it holds {listed([stream.where for stream, _ in rows.files])}, whose columns differ"
+        hint = "name one of them, with --test and --dev for others; or call the files train, dev and test"
+        raise UserError(f"{source.name}: {what}", hint)
+    return [DataFiles([file]) for file in rows.files]
 
 
 def _unknown(source: ImportSource) -> UserError:
-    known = listed([f"{kind.name} ({kind.examples_of})" for kind in FORMATS], 20)
-    return UserError(f"{source.name}: in no format that is known", f"the formats: {known}; --format table for any text")
-
-
-def _parts(source: ImportSource) -> list[ImportSource]:
-    """The files of a folder, with the split that the name of each tells; a single file is all of the source."""
-    assert source.path
-    files = sorted(path for path in source.path.rglob("*") if _may_be_table(path, source.path))
-    named = [(path, split) for path in files if (split := split_of(path))]
-    if not named and len(files) == 1:
-        return [replace(source, path=files[0], name=str(files[0]))]
-    if not named:
-        what = f"it holds {listed([path.name for path in files])}" if files else "it holds no table"
-        hint = "name a file, with --test and --dev for others; or call the files train, dev and test"
-        raise UserError(f"{source.name}: a folder in no format that is known; {what}", hint)
-    return [replace(source, path=path, name=str(path), split=split) for path, split in named]
-
-
-def _may_be_table(path: Path, folder: Path) -> bool:
-    inner = path.relative_to(folder).parts
-    hidden = any(part.startswith((".", "documents")) for part in inner)
-    return not hidden and path.suffix.lower() in ENDINGS and path.suffix.lower() != ".txt" and path.is_file()
-
-
-def split_of(path: Path) -> str:
-    """The split that a file's name tells (`train-00000-of-00002.parquet`, `a_test.csv`), or its folder's; or none."""
-    for name in (path.stem, path.parent.name):
-        found = list(_splits_in(name))
-        if len(set(found)) == 1:
-            return found[0]
-    return ""
-
-
-def _splits_in(name: str) -> Iterator[str]:
-    return (SPLITS[word] for word in _WORD.findall(name.casefold()) if word in SPLITS)
+    if source.path is not None and (kinds := documents_alone(source.path)):
+        what = f"{source.name}: holds documents alone ({kinds}), and a task needs examples: questions with answers"
+        hint = f"advisor import QUESTIONS.csv --documents {shlex.quote(source.name)} --out TASK"
+        return UserError(what, f"write some (columns: question, answer), and give both: {hint}")
+    if source.path is not None and source.path.is_dir():
+        return UserError(f"{source.name}: it holds no table", "name a file or a folder of tables")
+    what = f"{source.name}: in no format that is known"
+    hint = (
+        f"tables end in {listed(ENDINGS, 20)}; --format table reads any text; advisor import --help names the formats"
+    )
+    return UserError(what, hint)

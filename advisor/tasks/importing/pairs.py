@@ -10,7 +10,7 @@ from typing import ClassVar
 from advisor.tasks.dialogue import Turn, transcript
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Record
-from advisor.tasks.importing.lines import SourceRow
+from advisor.tasks.importing.rows import SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.values import plain
 
@@ -105,7 +105,7 @@ class PromptCompletion(RowFormat):
     def records(self, row: SourceRow) -> Iterator[Record]:
         """One example."""
         if row.values.get("label") in (False, 0, "false"):
-            raise NoRecord('the row is marked as a bad answer ("label" is false)', "nothing: only good ones are learnt")
+            raise NoRecord('the row is marked as a bad answer ("label" is false)', "only good ones are learnt")
         text = text_of(row.values, "prompt", "write what the model is given")
         answer = text_of(row.values, "completion", _ANSWER)
         if answer.startswith(" "):

@@ -9,7 +9,7 @@ from advisor.intake import finite
 from advisor.tasks.dialogue import Turn, transcript, turns
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Record
-from advisor.tasks.importing.lines import SourceRow
+from advisor.tasks.importing.rows import SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 
 _PROMPTS = ("prompt", "question", "instruction", "input")
@@ -37,9 +37,7 @@ class Preferences(RowFormat):
             values = {**values, **_best_and_worst(scored)}
             self.tell("of several answers the best and the worst are taken, by their scores", row.place)
         if values.get("score_chosen") is not None and values.get("score_chosen") == values.get("score_rejected"):
-            raise NoRecord(
-                "a tie: both answers have the same score", "nothing: a pair without a better one says nothing"
-            )
+            raise NoRecord("a tie: both answers have the same score", "a pair without a better one says nothing")
         names = _OPENAI if _OPENAI[0] in values else ("chosen", "rejected")
         prompt = _prompt(values)
         chosen, rejected = (_said(values, name, asked=not prompt) for name in names)
@@ -110,7 +108,7 @@ def _spoken(text: str) -> list[Turn]:
 def _shared(chosen: Sequence[Turn], rejected: Sequence[Turn]) -> int:
     """How many turns both have in common at the beginning."""
     if chosen == rejected:
-        raise NoRecord("both answers are the same", "nothing: a pair without a better one says nothing")
+        raise NoRecord("both answers are the same", "a pair without a better one says nothing")
     pairs = zip(chosen, rejected, strict=False)
     return next((at for at, (one, two) in enumerate(pairs) if one != two), min(len(chosen), len(rejected)))
 

@@ -14,6 +14,8 @@ from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.tallies import RowReason
 from advisor.tasks.task import Kind
 
+COUNTED = ("train", "dev", "test", "documents", "preferences")
+"""The files of a task folder, in the order in which they are named."""
 _AT_ONCE = 1 << 20  # bytes
 
 
@@ -25,6 +27,7 @@ class ImportRequest:
         source: a file, a folder, or a name such as `hf:squad`.
         test, dev: files of those splits alone.
         documents: a file or folder of documents.
+        documents_after, test_after: of a change: the documents then, and questions with the answers that are right.
         rule: how rows are split; None: a fifth is the test where the source has none.
         name: of the task; empty: that of the source.
         metric, labels: as in `task.toml`; empty for the defaults.
@@ -35,6 +38,8 @@ class ImportRequest:
     test: str = ""
     dev: str = ""
     documents: str = ""
+    documents_after: str = ""
+    test_after: str = ""
     rule: SplitRule | None = None
     name: str = ""
     metric: str = ""
@@ -51,7 +56,7 @@ class ImportRequest:
         """A digest of the source's bytes, empty where it is none, and one of all that decides what the import gives."""
         bytes_ = hashlib.sha256()
         others = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
-        for name in filter(None, (self.test, self.dev, self.documents)):
+        for name in filter(None, (self.test, self.dev, self.documents, self.documents_after, self.test_after)):
             for block in _blocks(Path(name)):
                 others.update(block)
         own = "" if _is_name(self.source) else self.source

@@ -5,24 +5,25 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from advisor.tasks.columns import Columns
 from advisor.tasks.faults import Fault, FaultLog, Faults
 from advisor.tasks.forms import is_blank
-from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
-from advisor.tasks.importing.lines import RowSource, SourceRow, Unread, data_files, first_rows
+from advisor.tasks.importing.contract import Dropped, ImportChoices, Record, SourceFormat
+from advisor.tasks.importing.rows import RowSource, SourceRow, Unread
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import Place
 from advisor.tasks.values import plain
 
+_CHECKED_FROM = 20  # rows
 _KEPT = 1_000  # faults that are kept for the case that nothing can be imported
 
 
 class NoRecord(Exception):
     """Raised for a row that gives no record; `what` has the same words for the same reason."""
 
-    def __init__(self, what: str, hint: str) -> None:
+    def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
@@ -37,8 +38,10 @@ class RowFormat(SourceFormat):
         name: of the whole source, for faults that concern all of it.
     """
 
-    endings: ClassVar[tuple[str, ...]] = ()
-    """Of the files that it reads; empty for all that hold rows."""
+    most_wrong: ClassVar[float] = 1.0
+    """The share of rows that may give no record; beyond, the source is not what it seems."""
+    mended: ClassVar[str] = ""
+    """What helps then."""
 
     def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__()
@@ -47,25 +50,9 @@ class RowFormat(SourceFormat):
         self._rows = rows
         self._name = name
         self._log = FaultLog()
+        self._wrong = 0
+        self._first: Dropped | None = None
         self._told: dict[str, tuple[int, Place]] = {}
-
-    @classmethod
-    def recognise(cls, source: ImportSource) -> Self | None:
-        """The format opened on a file or folder whose first rows are of it.
-
-        Raises:
-            Faults: the user says that it is this format, and it is not.
-        """
-        asked = source.asked
-        if source.path is None or asked.format not in ("", cls.name):
-            return None
-        rows = data_files(source, cls.endings)
-        if rows and (first := first_rows(rows)) and cls.fits([row.values for row in first], asked):
-            return cls(rows, asked, str(source.path))
-        if not asked.format:
-            return None
-        what = f"is not {cls.called}: its first rows hold none of it"
-        raise Faults([Fault(str(source.path), None, what, f"leave --format out, or write it so: {cls.examples_of}")])
 
     @classmethod
     def fits(cls, first: Sequence[Mapping[str, object]], asked: ImportChoices) -> bool:
@@ -83,19 +70,26 @@ class RowFormat(SourceFormat):
         """All rows, in order; `instruction`, `kind` and `notes` are complete behind the last one."""
         self.look()
         kept = False
-        for row in self._rows:
-            if isinstance(row, Unread):
-                yield self._drop(row.what, row.hint, row.place)
-                continue
+        number = 0
+        for number, row in enumerate(self._rows, 1):
             try:
+                if isinstance(row, Unread):
+                    raise NoRecord(row.what, row.hint)
                 for record in self.records(row):
                     kept = kept or record.part != "documents"
                     yield record
             except NoRecord as error:
                 yield self._drop(error.what, error.hint, row.place)
+            if self.most_wrong < 1 and number == self._wrong == _CHECKED_FROM:
+                break
+        if self._first and number >= _CHECKED_FROM and self._wrong > self.most_wrong * number:
+            what = f"{self._wrong:,} of the first {number:,} rows cannot be used, the first because {self._first.why}"
+            place = self._first.place
+            raise Faults([Fault(self._file(place), place.line or None, what, self.mended)])
         if not kept:
             self._log.raise_if_any()
             raise Faults([Fault(self._name, None, "it holds no rows", "check that it is the file that was meant")])
+        self.notes += self._rows.notes
         self.finish()
         self.notes += [
             f"{text} ({count:,} row{'s' if count > 1 else ''}, first {at})" for text, (count, at) in self._told.items()
@@ -152,7 +146,10 @@ class RowFormat(SourceFormat):
     def _drop(self, what: str, hint: str, place: Place) -> Dropped:
         if len(self._log) < _KEPT:
             self._log.add(self._file(place), place.line or None, what, hint)
-        return Dropped(f"{what} ({hint})", place)
+        self._wrong += 1
+        found = Dropped(f"{what} ({hint})" if hint else what, place)
+        self._first = self._first or found
+        return found
 
     def _file(self, place: Place) -> str:
         path = Path(self._name)

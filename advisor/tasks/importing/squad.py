@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Self
 
 from advisor.tasks.answers import acceptable
-from advisor.tasks.importing.contract import ImportChoices, ImportSource, Record
-from advisor.tasks.importing.lines import DataFiles, RowSource, SourceRow
+from advisor.tasks.importing.contract import ImportChoices, Record
+from advisor.tasks.importing.rows import RowSource, SourceRow
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat, text_of
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import UNANSWERABLE, Kind
@@ -29,17 +28,6 @@ class Squad(RowFormat):
         super().__init__(rows, asked, name)
         self._passages: set[int] = set()
         self._unanswerable = 0
-
-    @classmethod
-    def recognise(cls, source: ImportSource) -> Self | None:
-        """The format opened; without a test file, SQuAD's dev file is the test set, as its own test set is secret."""
-        found = super().recognise(source)
-        if found and isinstance(found._rows, DataFiles) and not source.split:
-            files = found._rows.files
-            if {split for _, split in files} >= {"train", "dev"} and "test" not in {split for _, split in files}:
-                found._rows = DataFiles(tuple((path, "test" if split == "dev" else split) for path, split in files))
-                found.notes.append("the dev file is the test set, since there is no other")
-        return found
 
     @classmethod
     def fits_row(cls, values: Mapping[str, object]) -> bool:

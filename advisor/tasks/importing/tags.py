@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Self
 
 from advisor.tasks.conll import CONLL_ENDINGS, OUTSIDE, TOKEN_HINT, entities, is_tag, loose, sentences
@@ -12,8 +12,10 @@ from advisor.tasks.examples import compact
 from advisor.tasks.faults import Faults, listed
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import ImportChoices, ImportSource, Record
-from advisor.tasks.importing.lines import DataFiles, Read, RowSource, SourceRow, Unread, data_files, numbered_lines
+from advisor.tasks.importing.files import named_files
+from advisor.tasks.importing.rows import Read, RowSource, SourceRow, Unread
 from advisor.tasks.importing.rowwise import NoRecord, RowFormat
+from advisor.tasks.importing.streams import ending_of, numbered_lines
 from advisor.tasks.jsonfile import type_name
 from advisor.tasks.task import Kind, Place
 from advisor.tasks.values import plain
@@ -80,7 +82,6 @@ class Conll(TaggedRows):
     name = "conll"
     called = "a CoNLL or BIO file"
     examples_of = ".conll, .bio, .iob, .txt: Oslo B-city"
-    endings = (*CONLL_ENDINGS, ".txt")
 
     @classmethod
     def recognise(cls, source: ImportSource) -> Self | None:
@@ -88,21 +89,20 @@ class Conll(TaggedRows):
         asked = source.asked
         if source.path is None or asked.format not in ("", cls.name):
             return None
-        told = bool(asked.format)
-        files = data_files(source, cls.endings)
-        good = tuple(entry for entry in files.files if told or _is_tagged(DataFiles((entry,)))) if files else ()
-        return cls(_Sentences(DataFiles(good)), asked, str(source.path)) if good else None
+        files = named_files(source, (*CONLL_ENDINGS, ".txt"))
+        good = [(path, split) for path, split in files if asked.format or _is_tagged(path, asked)]
+        return cls(_Sentences(good, asked), asked, str(source.path)) if good else None
 
 
-@dataclass(frozen=True)
-class _Sentences:
+class _Sentences(RowSource):
     """The sentences of text files as rows of tokens and tags."""
 
-    files: DataFiles
+    def __init__(self, files: Sequence[tuple[Path, str]], asked: ImportChoices) -> None:
+        self._files, self._asked = files, asked
 
     def __iter__(self) -> Iterator[Read]:
-        for path, split in self.files.files:
-            for sentence in sentences(_texts(numbered_lines(path))):
+        for path, split in self._files:
+            for sentence in sentences(numbered_lines(path, self._asked.encoding)):
                 if sentence.bad:
                     yield Unread("a line is no token with a tag", TOKEN_HINT, Place(path.name, sentence.bad[0][0]))
                 else:
@@ -110,21 +110,15 @@ class _Sentences:
                     yield SourceRow(values, Place(path.name, sentence.line), split)
 
 
-def _texts(lines: Iterator[tuple[int, str | Unread]]) -> Iterator[tuple[int, str]]:
-    """Lines that are not UTF-8 as ones without a tag, so that their sentence is dropped."""
-    return ((number, "\N{REPLACEMENT CHARACTER}" if isinstance(line, Unread) else line) for number, line in lines)
-
-
-def _is_tagged(files: DataFiles) -> bool:
+def _is_tagged(path: Path, asked: ImportChoices) -> bool:
     """Whether most of the first lines of a file are tokens with tags, and one of them is more than outside."""
-    ((path, _),) = files.files
     try:
-        first = list(sentences(islice(_texts(numbered_lines(path)), _LOOKED_AT)))
-    except (Faults, OSError):
-        return False
+        first = list(sentences(islice(numbered_lines(path, asked.encoding), _LOOKED_AT)))
+    except Faults:
+        return ending_of(path) in CONLL_ENDINGS  # the reading will say what is wrong
     bad = sum(len(sentence.bad) for sentence in first)
     tags = [tag for sentence in first for tag in sentence.tags]
-    return len(tags) > bad and (any(tag != OUTSIDE for tag in tags) or path.suffix.lower() in CONLL_ENDINGS)
+    return len(tags) > bad and (any(tag != OUTSIDE for tag in tags) or ending_of(path) in CONLL_ENDINGS)
 
 
 def _list(values: Mapping[str, object], key: str) -> list[str]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from advisor.extras import needed
 from advisor.tasks.faults import listed
-from advisor.tasks.importing.contract import Dropped, ImportChoices, Unclear
+from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import filled, header_of, numbered
+from advisor.tasks.importing.rows import Read, SourceRow
 from advisor.tasks.importing.streams import RowStream
-from advisor.tasks.jsonfile import FileRow
 from advisor.tasks.task import Place
 
 _LOOKED_AT = 50  # rows among which the header is
@@ -85,7 +85,7 @@ class SheetRows(RowStream):
             self.notes.append(f'"{full[0]}" is read; the other {what} empty: {listed(empty)}')
         return full[0]
 
-    def rows(self) -> Iterator[FileRow | Dropped]:
+    def __iter__(self) -> Iterator[Read]:
         """All rows below the header, until a second table begins."""
         names = self.names
         last = None
@@ -95,10 +95,10 @@ class SheetRows(RowStream):
             last = line
             second = second or (gap and self._begins_another(cells))
             if second:
-                yield Dropped("a second table begins above it in the sheet", Place(self.where, line))
+                yield self.unread(line, "a second table begins above it in the sheet", "move it to a sheet of its own")
                 continue
             shown = [*cells[: len(names)], *[None] * (len(names) - len(cells))]
-            yield FileRow(line, dict(zip(names, shown, strict=True)))
+            yield SourceRow(dict(zip(names, shown, strict=True)), Place(self.where, line))
 
     def _begins_another(self, cells: Cells) -> bool:
         """Whether a row behind a gap names columns: the same ones again, or short texts in other places."""

@@ -33,6 +33,11 @@ class FolderWriter:
             self._files[part].write(json.dumps(values, ensure_ascii=False, default=str) + "\n")
         self.counts[part] = self.counts.get(part, 0) + 1
 
+    def close(self) -> Path:
+        """End the files; the folder with them, which is not yet under its name."""
+        self._stack.close()
+        return self._work
+
     def settings(self, text: str) -> None:
         """Write the settings."""
         with writing(self._work):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 
 from advisor.tasks import Faults
-from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record
-from advisor.tasks.importing.documents import DocumentFiles
+from advisor.tasks.importing.contract import Dropped, Record
+from advisor.tasks.importing.documents import DocumentFiles, documents_alone
 from tests.tasks import made
 
 
@@ -18,8 +19,7 @@ def test_a_folder_of_documents(tmp_path):
     (source / "a.md").write_text("# A\n\nText.")
     (source / "b.txt").write_text(" ")
     (source / "c.png").write_bytes(b"\0")
-    found = DocumentFiles.recognise(ImportSource("book", source))
-    assert found
+    found = DocumentFiles(source)
     record, dropped = found.read()
     assert isinstance(record, Record) and isinstance(dropped, Dropped)
     assert (record.part, record.values, str(record.place)) == (
@@ -35,8 +35,7 @@ def test_a_folder_of_documents(tmp_path):
 def test_pages_go_along(tmp_path):
     pytest.importorskip("kreuzberg", reason="the extra documents is not installed")
     (tmp_path / "a.pdf").write_bytes(made.pdf([["One."], ["Two."]]))
-    found = DocumentFiles.recognise(ImportSource("a.pdf", tmp_path / "a.pdf"))
-    assert found
+    found = DocumentFiles(tmp_path / "a.pdf")
     (record,) = found.read()
     assert isinstance(record, Record)
     assert record.values == {"id": "a", "title": "a", "text": "One.\n\nTwo.", "pages": [0, 6]}
@@ -44,32 +43,36 @@ def test_pages_go_along(tmp_path):
 
 def test_nothing_that_can_be_read(tmp_path):
     (tmp_path / "a.txt").write_text(" ")
-    found = DocumentFiles.recognise(ImportSource("a.txt", tmp_path / "a.txt"))
-    assert found
+    found = DocumentFiles(tmp_path / "a.txt")
     with pytest.raises(Faults, match="the document is empty"):
         list(found.read())
 
 
-def test_what_is_recognised(tmp_path):
-    def known(name: str, **asked: str) -> bool:
-        return DocumentFiles.recognise(ImportSource(name, tmp_path / name, asked=ImportChoices(**asked))) is not None  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["d.jsonl", "d.json", "d.jsonl.gz"])
+def test_a_table_of_documents(tmp_path, name):
+    rows = [{"_id": "a", "title": "A", "text": "One."}, {"doc_id": 7, "Contents": "Two."}, {"_id": "c", "text": None}]
+    text = json.dumps(rows) if name == "d.json" else "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    one, two, three = DocumentFiles(tmp_path / name).read()
+    assert one.values == {"id": "a", "title": "A", "text": "One."}
+    assert two.values == {"id": "7", "title": "", "text": "Two."}
+    assert isinstance(three, Dropped)
+    assert str(three.place) == f"{name}:3"
+    (tmp_path / "none.jsonl").write_text('{"id": "a"}\n')
+    with pytest.raises(Faults, match=r"none.jsonl:1: the document has no text"):
+        list(DocumentFiles(tmp_path / "none.jsonl").read())
 
+
+def test_documents_alone_are_known(tmp_path):
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "train.jsonl").write_text(json.dumps({"input": "x", "target": "y"}))
-    (tmp_path / "rows" / "table.csv").write_text("text\nx\n")
     (tmp_path / "rows" / "README.md").write_text("About the rows.")
-    (tmp_path / "rows" / "LICENSE.txt").write_text("Free.")
     (tmp_path / "rows" / "notes.md").write_text("More.")
-    assert not known("rows")
+    assert not documents_alone(tmp_path / "rows")
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.md").write_text("A.")
-    assert known("texts")
-    (tmp_path / "texts" / "prices.csv").write_text("a,b\n")
-    assert not known("texts")
-    assert known("rows", format="documents")
-    assert not known("table.csv")
-    assert known("table.csv", format="documents")
-    assert not known("a.md", format="squad")
-    assert not known("a.jsonl")
-    assert known("a.md") and known("a.zip") and known("a.tar.gz")
-    assert DocumentFiles.recognise(ImportSource("hf:squad")) is None
+    (tmp_path / "texts" / "b.md").write_text("A.")
+    (tmp_path / "texts" / "c.txt").write_text("A.")
+    assert documents_alone(tmp_path / "texts") == "2 .md, 1 .txt"
+    for name, known in {"a.md": "1 .md", "a.tar.gz": "1 .tar.gz", "a.csv": "", "a.jsonl": ""}.items():
+        assert documents_alone(tmp_path / name) == known

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
-from advisor.tasks.importing.formats import FORMATS
+from advisor.tasks.importing.opening import opened
 from advisor.tasks.task import Place
 
 
@@ -36,11 +36,10 @@ class Imported:
         return "\n".join(self.format.notes)
 
 
-def opened(path: Path | None, name: str = "", split: str = "", **asked: Any) -> SourceFormat | None:
-    """The first format that recognises a source; tables, which come last, are another file's matter."""
-    source = ImportSource(name or str(path), path, split, ImportChoices(**asked))
-    kinds = (kind for kind in FORMATS if kind.name != "table")
-    return next((found for kind in kinds if (found := kind.recognise(source))), None)
+def source_opened(path: Path | None, name: str = "", split: str = "", **asked: Any) -> SourceFormat:
+    """The format of a source."""
+    ((_, found),) = opened(ImportSource(name or str(path), path, split, ImportChoices(**asked)))
+    return found
 
 
 @pytest.fixture
@@ -48,8 +47,7 @@ def bring() -> Callable[..., Imported]:
     """Imports a source; dropped rows by place."""
 
     def bring(path: Path | None, name: str = "", split: str = "", **asked: Any) -> Imported:
-        format = opened(path, name, split, **asked)
-        assert format, "no format recognises it"
+        format = source_opened(path, name, split, **asked)
         found = Imported(format)
         for item in format.read():
             if isinstance(item, Dropped):

@@ -49,13 +49,12 @@ def test_labels_have_their_names_and_hidden_ones_are_not_used(bring: Bring, save
     found = bring(None, name)
     assert found.format.kind == "classification"
     assert found.pairs == [("premise: p\nhypothesis: h", label) for label in ("yes", "no", "no")]
-    assert found.splits == ["train", "train", "test"]
+    assert found.splits == ["train", "train", "dev"]
     ((place, why),) = found.dropped.items()
     assert place.endswith("saved:train:3")
-    assert "the label is hidden" in why
+    assert why == "the answer is empty"
     assert "the split test is not read: its labels are hidden" in found.notes
     assert "the split extra is not read" in found.notes
-    assert "the dev set is the test set" in found.notes
     assert bring(None, f"{name}:extra").splits == [""]
     assert bring(Path(name.removeprefix("hf:"))).splits == found.splits
     with pytest.raises(UserError, match="there is no split tset"):
@@ -71,7 +70,7 @@ def test_squad_on_the_hub_is_squad(bring: Bring, saved: Callable[..., str]) -> N
         "question": ["Which?"],
         "answers": [{"text": ["red"], "answer_start": [6]}],
     }
-    found = bring(None, saved(features, train=row))
+    found = bring(None, saved(features, train=row), format="squad")
     assert found.format.kind == "qa"
     assert found.pairs == [("Which?", "red")]
     assert found.documents[0]["text"] == "It is red."
@@ -92,11 +91,13 @@ def test_columns_that_are_named_or_have_usual_names(bring: Bring, saved: Callabl
     assert bring(None, name, inputs=("question", "answer"), target="why").pairs == [("question: a\nanswer: b", "c")]
     with pytest.raises(UserError, match='there is no column "whi"'):
         bring(None, name, inputs=("question",), target="whi")
-    with pytest.raises(UserError, match="no column is known to be the input") as caught:
+    with pytest.raises(UserError, match="which column is the input") as caught:
         bring(None, saved(train={"x": ["a"], "y": ["b"]}))
-    assert "the columns: x, y" in caught.value.hint
-    with pytest.raises(UserError, match="its rows are no squad"):
+    assert "there are: x, y" in caught.value.hint
+    with pytest.raises(UserError, match="is not a SQuAD file"):
         bring(None, name, format="squad")
+    with pytest.raises(UserError, match="is not beir"):
+        bring(None, name, format="beir")
 
 
 def test_an_empty_data_set_and_a_folder_that_is_none(bring: Bring, saved: Callable[..., str], tmp_path: Path) -> None:

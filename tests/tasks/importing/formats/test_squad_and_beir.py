@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from advisor.tasks.faults import Faults
+from advisor.tasks.importing.contract import Unclear
 
 File = Callable[[str, object], Path]
 Bring = Callable[..., Any]
@@ -51,9 +52,8 @@ def test_a_folder_of_squad_has_its_splits_and_its_passages_once(file: File, brin
     file("s/train-v2.0.json", squad(ONE))
     path = file("s/dev-v2.0.json", squad(ONE, TWO))
     found = bring(path.parent)
-    assert found.splits == ["test", "test", "train"]
+    assert found.splits == ["dev", "dev", "train"]
     assert len(found.documents) == 1
-    assert "the dev file is the test set, since there is no other" in found.notes
 
 
 def test_flat_squad(file: File, bring: Bring) -> None:
@@ -130,11 +130,10 @@ def test_a_beir_folder_with_answers(file: File, bring: Bring) -> None:
 
 def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bring) -> None:
     folder = beir(file, [{"_id": "q1", "text": "Which?", "metadata": {"topic": "colour"}}], HEAD + "q1\td2\t1\n")
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(Unclear) as caught:
         bring(folder)
     assert "have no answers, so that only retrieval could be measured" in caught.value.what
-    assert "--target KEY (there are: topic)" in caught.value.hint
-    assert "--target title" in caught.value.hint
+    assert (caught.value.field, caught.value.choices) == ("target", ("topic", "title"))
     assert bring(folder, target="topic").pairs == [("Which?", "colour")]
     with (folder / "qrels" / "test.tsv").open("a") as more:
         more.write("q2\td9\t1\n")
@@ -145,7 +144,7 @@ def test_without_answers_only_retrieval_could_be_measured(file: File, bring: Bri
     assert titled.pairs == [("Which?", "Blue")]
     assert titled.splits == [""]
     assert "it is to be split" in titled.notes
-    with pytest.raises(Faults, match='no query has a "tpoic"'):
+    with pytest.raises(Unclear, match='no query has a "tpoic"'):
         bring(folder, target="tpoic")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ def test_answers_that_are_null(import_file: Import, mistake: Mistake) -> None:
     places = tuple(f"t.jsonl:{n}" for n in (13, 14, 15, 16))
     assert done.why == {"the answer is empty": places, "the input is empty": ("t.jsonl:17",)}
     said = mistake("t.jsonl", gone)
-    assert "no example is left" in said
-    assert "4 rows: the answer is empty (t.jsonl:1, " in said
+    assert "t.jsonl:1: the answer is empty" in said
+    assert "and 2 more faults" in said
 
 
 def test_a_column_that_is_nearly_empty_is_no_answer(mistake: Mistake) -> None:
@@ -96,12 +97,21 @@ def test_a_quote_that_stays_open(mistake: Mistake) -> None:
 @pytest.mark.parametrize(
     ("content", "what", "hint"),
     [
-        ("text,label\nGröße,a\n".encode("cp1252"), "t.csv:2: not UTF-8: byte 0xf6", "--encoding cp1252"),
+        (
+            "text,label\nGröße,a\n".encode("cp1252"),
+            "t.csv:2: not UTF-8: byte 0xf6",
+            "say it with --encoding (there are: cp1252, ",
+        ),
         ("text,label\nGröße,a\n".encode("utf-16-le"), "UTF-16 without its mark", "--encoding utf-16-le"),
         (
             "text,label\nGröße,a\nÜbel,b\n".encode() + b"br\xffken,a\n",
             "t.csv:4: not UTF-8: byte 0xff",
             "the rest is UTF-8, so that these bytes are probably damaged",
+        ),
+        (
+            "text,label\nGröße,a\n".encode("cp1252") + b"a\0b,c",
+            "t.csv: no text: it holds zero bytes",
+            "the file of the table",
         ),
         (b"", "t.csv: the file is empty", "begin it with a line of column names"),
     ],
@@ -121,9 +131,19 @@ def test_lines_that_are_no_json(import_file: Import, mistake: Mistake) -> None:
     lines = "".join(f'{{"text": "t{n}", "label": "{"ab"[n % 2]}"}}\n' for n in range(8))
     done = import_file("t.jsonl", f"{lines}{{'text': 'x'}}\n[1]\n")
     assert list(done.why.values()) == [("t.jsonl:9",), ("t.jsonl:10",)]
-    assert "the line is a list, not an object" in done.why
+    assert any("the line is a list, not an object" in why for why in done.why)
     assert "is not valid JSON" in mistake("t.jsonl", "no json\nat all\n")
-    assert "t.json:2: not valid JSON" in mistake("t.json", '[{"text": "a", "label": "b"}, {"text": ')
+    assert "t.json:1: not valid JSON: it ends within a record, in entry 2" in mistake(
+        "t.json", '[{"text": "a", "label": "b"}, {"text": '
+    )
+
+
+def test_json_that_holds_columns_or_several_lists(mistake: Mistake) -> None:
+    for columns in ({"text": ["a", "b"], "label": ["x", "y"]}, {"text": {"0": "a"}, "label": {"0": "x"}}):
+        said = mistake("t.json", json.dumps(columns))
+        assert "the file holds columns, not rows: text, label" in said
+        assert 'orient="records"' in said
+    assert "several lists of objects: rows, others" in mistake("t.json", json.dumps({"rows": ROWS, "others": ROWS}))
 
 
 def test_sheets_that_are_empty_or_several(mistake: Mistake, import_file: Import, tmp_path: Path) -> None:
@@ -142,7 +162,9 @@ def test_a_second_table_in_a_sheet_is_left_out(import_file: Import, tmp_path: Pa
     rows = [["text", "label"], *([row["text"], row["label"]] for row in ROWS)]
     path = workbook(tmp_path / "t.xlsx", {"S": [*rows, [], ["city", "people", "river"], ["Bonn", "3", "Rhein"]]})
     done = import_file(path)
-    assert done.why == {"a second table begins above it in the sheet": ("t.xlsx[S]:15", "t.xlsx[S]:16")}
+    assert done.why == {
+        "a second table begins above it in the sheet (move it to a sheet of its own)": ("t.xlsx[S]:15", "t.xlsx[S]:16")
+    }
 
 
 def test_merged_cells_and_errors_of_formulas(import_file: Import, tmp_path: Path) -> None:
@@ -165,7 +187,8 @@ def test_files_that_are_not_what_their_ending_says(mistake: Mistake, tmp_path: P
         said = mistake(write(tmp_path / f"t{ending}", "text,label\n"))
         assert f"not a readable {named}" in said
     assert "save" in mistake("old.xls", b"x").casefold()
-    assert "in no format that is known" in mistake("t.pdf", b"%PDF")
+    assert "in no format that is known" in mistake("t.bin", b"\0\1")
+    assert "holds documents alone (1 .pdf)" in mistake("t.pdf", b"%PDF")
     assert "did you mean" in mistake(tmp_path / "t.xslx")
 
 
@@ -173,8 +196,14 @@ def test_a_folder_without_tables(mistake: Mistake, tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
     assert "it holds no table" in mistake(tmp_path / "f")
     write(tmp_path / "f" / "a.csv", ROWS)
-    write(tmp_path / "f" / "b.csv", ROWS)
-    assert "it holds a.csv, b.csv" in mistake(tmp_path / "f")
+    write(tmp_path / "f" / "b.csv", [{"question": "a?", "answer": "b"}])
+    assert "it holds a.csv, b.csv, whose columns differ" in mistake(tmp_path / "f")
+
+
+def test_files_with_the_same_columns_are_one_table(import_file: Import, tmp_path: Path) -> None:
+    write(tmp_path / "f" / "a.csv", ROWS[:6])
+    write(tmp_path / "f" / "b.csv", ROWS[6:])
+    assert len(import_file(tmp_path / "f").pairs) == 12
 
 
 def test_labels_that_are_not_among_those_named(import_file: Import) -> None:

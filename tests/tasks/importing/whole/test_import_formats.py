@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,13 @@ def test_a_list_in_an_object_and_lines_called_json(import_file: Import, asked_ro
     assert import_file("inside.json", inside).pairs == PAIRS
 
 
+def test_lists_in_one_object_are_splits_by_their_keys(import_file: Import, asked_rows: Any) -> None:
+    done = import_file(
+        "t.json", json.dumps({"train": asked_rows[:6], "validation": asked_rows[6:8], "test": asked_rows[8:]})
+    )
+    assert done.said.counts == {"train": 6, "dev": 2, "test": 2}
+
+
 def test_cells_of_a_workbook_are_read_as_people_see_them(import_file: Import, tmp_path: Path) -> None:
     cells = [
         (dt.datetime(2024, 1, 31), "dd/mm/yyyy"),
@@ -124,6 +132,34 @@ def test_test_and_dev_files_of_their_own(import_file: Import, tmp_path: Path, as
     assert done.said.counts == {"train": 6, "dev": 2, "test": 2}
 
 
+def test_a_folder_of_documents_with_another_name_is_said(import_file: Import, tmp_path: Path, asked_rows: Any) -> None:
+    write(tmp_path / "data" / "train.csv", asked_rows)
+    write(tmp_path / "data" / "handbook" / "a.md", "# A\n\nText.")
+    done = import_file(tmp_path / "data")
+    assert f"{tmp_path / 'data' / 'handbook'}/ holds 1 .md, not read (--documents reads them)" in done.said.notes
+    assert not done.task.documents
+
+
+def test_a_test_file_is_read_by_the_columns_of_the_source(import_file: Import, tmp_path: Path) -> None:
+    """By itself a table of three rows, whose labels do not repeat, tells nothing."""
+    rows = [{"one": f"text of row {n}", "two": "ab"[n % 2]} for n in range(12)]
+    test = write(tmp_path / "held.csv", [{"two": "a", "one": "x y z"}, {"two": "b", "one": "u v w"}])
+    done = import_file("t.csv", rows, test=str(test))
+    assert [(one.input, one.target) for one in done.task.test] == [("x y z", "a"), ("u v w", "b")]
+
+
+def test_dates_and_numbers_are_no_input(import_file: Import) -> None:
+    rows = [
+        {"No": n, "Antwort": "ja" if n % 2 else "nein", "Anliegen": f"Wort {n}", "Am": "3.4.2024"} for n in range(9)
+    ]
+    assert import_file("t.csv", rows).said.columns == {"input": "Anliegen", "target": "Antwort"}
+
+
+def test_the_examples_shown_are_of_all_kinds(import_file: Import) -> None:
+    done = import_file("t.csv", [{"text": f"text {n}", "label": "ab"[n % 2]} for n in range(50)])
+    assert {shown.answer for shown in done.said.examples} == {"a", "b"}
+
+
 def test_documents_and_evidence(import_file: Import, tmp_path: Path) -> None:
     write(tmp_path / "docs" / "d1.md", "# Shelves\n\nBox 1 is on shelf 1.")
     rows = [{"question": f"Where is box {n}?", "answer": f"shelf {n}", "evidence": ["d1", "d9"]} for n in range(6)]
@@ -142,4 +178,4 @@ def test_what_was_done_is_recorded_in_the_folder(import_file: Import) -> None:
     assert "seed = 3" in settings
     assert '"the answer is empty" = 1' in settings
     assert any("25% test, seed 3" in caveat for caveat in done.task.caveats)
-    assert any("1 rows of the source were left out" in caveat for caveat in done.task.caveats)
+    assert any("1 row of the source was left out" in caveat for caveat in done.task.caveats)

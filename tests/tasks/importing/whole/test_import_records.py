@@ -37,7 +37,7 @@ class Made(SourceFormat):
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> type[Made]:
-    monkeypatch.setattr(opening, "FORMATS", (Made, *opening.FORMATS))
+    monkeypatch.setattr(opening, "WHOLE", (Made, *opening.WHOLE))
     return Made
 
 
@@ -53,7 +53,7 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def test_documents_evidence_and_what_the_format_says(import_file: Import, made: type[Made]) -> None:
-    documents = [("d1", "One."), ("d2", "Two."), ("d1", "One again."), ("d3", " ")]
+    documents = [("d1", "One."), ("d2", "Two."), ("d1", "One again."), ("d2", "Two."), ("d3", " ")]
     made.given = [
         *(Record("documents", {"id": key, "text": text}, Place("t.made", 1)) for key, text in documents),
         *(

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Collection, Iterator
-from typing import IO
+from typing import TextIO
 
 from advisor.tasks.jsonfile import parse_json
 
-_AT_ONCE = 1 << 16  # bytes; doubled for each record that is longer
+_AT_ONCE = 1 << 16  # characters; doubled for each record that is longer
 _LONGEST_WORD = 8  # such as -Infinity, of which half may have been read
 _MOST = 256_000_000  # characters of one record
-
-
-class CutOff(ValueError):
-    """The text ends within a value."""
 
 
 class JsonStream:
@@ -25,26 +20,24 @@ class JsonStream:
         line: where it stands, from 1.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._decode = codecs.getincrementaldecoder("utf-8")()
         self._scan = json.JSONDecoder().raw_decode
         self._text, self._at = "", 0
         self._ended = False
         self.line = 1
 
-    def records(self, not_lists: Collection[str]) -> Iterator[object]:
-        """The items of the list; of an object those of its first list of objects, or the object itself without one.
+    def records(self, not_lists: Collection[str]) -> Iterator[tuple[str, object]]:
+        """The items of the list; of an object those of its lists of objects, with their keys, or itself without one.
 
         Args:
             not_lists: keys whose lists are part of a record, such as the turns of a conversation.
 
         Raises:
-            CutOff: the text ends within a record.
-            ValueError: it is not JSON; UnicodeDecodeError: nor UTF-8.
+            ValueError: it is not JSON, or ends within a record.
         """
         if self._peek() == "[":
-            yield from self._items()
+            yield from (("", item) for item in self._items())
             return
         if self._peek() != "{":
             raise ValueError("it begins with neither a list nor an object")
@@ -56,7 +49,7 @@ class JsonStream:
             self._take(":")
             if self._peek() == "[" and key not in not_lists and self._second() == "{":
                 found = True
-                yield from self._items()
+                yield from ((key, item) for item in self._items())
             else:
                 values[key] = self._value()
             if self._peek() != ",":
@@ -64,7 +57,7 @@ class JsonStream:
             self._take(",")
         self._take("}")
         if not found:
-            yield values
+            yield "", values
 
     def _items(self) -> Iterator[object]:
         self._take("[")
@@ -94,7 +87,7 @@ class JsonStream:
                 self._move(end)
                 return value
             if self._ended:
-                raise CutOff("it ends within a record")
+                raise ValueError("it ends within a record")
             if len(self._text) - self._at > _MOST:
                 raise ValueError(f"one record is longer than {_MOST // 10**6} million characters")
             self._more(size)
@@ -114,7 +107,7 @@ class JsonStream:
             if at < len(self._text):
                 return self._text[at]
             if self._ended:
-                raise CutOff("it ends too early")
+                raise ValueError("it ends too early")
             self._more(_AT_ONCE)
 
     def _second(self) -> str:
@@ -133,7 +126,7 @@ class JsonStream:
         self._at = at
 
     def _more(self, size: int) -> None:
-        data = self._file.read(size)
-        self._ended = not data
-        self._text = self._text[self._at :] + self._decode.decode(data, final=self._ended)
+        more = self._file.read(size)
+        self._ended = not more
+        self._text = self._text[self._at :] + more
         self._at = 0
