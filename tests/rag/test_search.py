@@ -176,5 +176,5 @@ def test_a_search_needs_documents(labelled: Task) -> None:
 
 def test_an_address_with_a_password_is_refused_before_anything_is_recorded() -> None:
     with pytest.raises(UserError, match="would stand in every record") as refused:
-        parse("rag:embedder='http://user:s3cret@127.0.0.1:9/v1#m'")
+        parse("rag:embedder=http://user:s3cret@127.0.0.1:9/v1#m")
     assert "s3cret" not in str(refused.value)
