@@ -1,7 +1,7 @@
 """Retrieval: chunks, the searchers that find them by vectors or words, and the `rag` and `oracle` builders."""
 
 from rag.bm25 import Bm25
-from rag.builders import Oracle, Rag
+from rag.builders import Rag
 from rag.chunking import Chunk, document_chunks, example_chunks
 from rag.dense import Dense
 from rag.embeddings import EmbedderEmbeddings
@@ -9,6 +9,7 @@ from rag.hybrid import Hybrid
 from rag.index import PassageIndex
 from rag.langchain_retriever import RetrieverRag
 from rag.long_context import LongContext
+from rag.oracle import Oracle
 from rag.searcher import Scorer, Searcher, Sources
 from rag.store import FaissStore
 

@@ -17,6 +17,8 @@ from advisor.tasks.forms import answer_tokens
 from rag.index import PassageIndex
 
 Abstain = Literal["none", "score", "probability", "trained"]
+THRESHOLDS = ("score", "probability")
+"""Ways of abstaining that choose a threshold on examples."""
 MOST = 96  # examples on which a threshold is chosen
 FEWEST = 8  # of the unanswerable ones among them, where there are so many
 _COMPARED = {
@@ -76,6 +78,19 @@ def check_abstain(kind: Abstain, cot: bool) -> None:
         )
 
 
+def check_examples(task: Task) -> None:
+    """Whether there is anything to choose a threshold by, said before something is trained.
+
+    Raises:
+        UserError: no example is unanswerable or names documents.
+    """
+    for split in (task.dev, task.train):
+        count = sum(is_unanswerable(example.target) for example in split)
+        if 0 < count < len(split) or any(example.evidence for example in split):
+            return
+    raise _nothing_to_choose_by()
+
+
 def trials(task: Task, index: PassageIndex, seed: int) -> Trials:
     """Examples to choose a threshold by: of dev if it has unanswerable ones, else of train. Where neither has, those
     whose evidence is known serve twice, with what retrieval brings and with what it brings without their evidence.
@@ -96,7 +111,11 @@ def trials(task: Task, index: PassageIndex, seed: int) -> Trials:
         if known:
             chosen_once = _drawn(known, MOST // 2, seed)
             return Trials(chosen_once, chosen_once, 0.5, made=True, dev=split is task.dev)
-    raise UserError(
+    raise _nothing_to_choose_by()
+
+
+def _nothing_to_choose_by() -> UserError:
+    return UserError(
         'rag: abstain chooses a threshold on unanswerable questions, and no example of train or dev is "unanswerable" '
         'or names the documents that hold its answer ("evidence")',
         "add some, or leave abstain out",
@@ -105,7 +124,7 @@ def trials(task: Task, index: PassageIndex, seed: int) -> Trials:
 
 def tried(kind: Abstain, task: Outline) -> float:
     """Queries that are answered to choose a threshold; what costs are foreseen by."""
-    return min(MOST, len(task.dev) or len(task.train)) if kind in ("score", "probability") else 0.0
+    return min(MOST, len(task.dev) or len(task.train)) if kind in THRESHOLDS else 0.0
 
 
 def best_score(context: Context) -> float:

@@ -1,4 +1,4 @@
-"""The context builders that retrieve: `rag`, and `oracle`, which is told where the answer is."""
+"""What builders that retrieve have in common, and `rag`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from advisor.models import Embedder, LanguageModel
 from advisor.models.clock import clock
 from advisor.tasks import Document, Outline, Task, TaskBrief, TaskShape
 from rag import checks
-from rag.abstaining import Abstain, check_abstain, tried
+from rag.abstaining import THRESHOLDS, Abstain, check_abstain, check_examples, tried
 from rag.answer_rules import AnswerRules, unsuited
 from rag.chunking import example_chunks
 from rag.cutting import Cutting, Header, Split
@@ -31,15 +31,14 @@ from rag.queries import QueryForm, transformed, with_rewriting
 from rag.refining import AtLeast, Distinct, Diverse
 from rag.registry import searcher
 from rag.reranking import NONE, check_reranking, reranked, with_reranking
-from rag.search import searched
+from rag.search import searched, with_search
 from rag.sources import (
     DocumentSource,
     ExampleSource,
-    OracleSource,
     PassageSource,
     by_input,
-    chosen_settings,
     saved_by_input,
+    what_was_chosen,
 )
 from rag.stores.contract import LOCAL
 from rag.vectoring import Vectoring
@@ -221,6 +220,11 @@ class Rag(Retrieving):
         return self.retriever
 
     @property
+    def seeded(self) -> bool:  # type: ignore[override]
+        """What is chosen on examples depends on which are drawn."""
+        return bool(self.search or self.embedders) or self.abstain in THRESHOLDS
+
+    @property
     def fusing(self) -> Fusing:
         """How it adds what several searchers find."""
         return Fusing(self.name, self.fuse, self.weight)
@@ -242,10 +246,10 @@ class Rag(Retrieving):
     def load(self, task: Outline) -> ContextLoad:
         """The passages, what the model is asked to find them, and answers to find out when to give none."""
         texts = task.documents if task.documents else task.examples
-        fetched = min(self.fetch, max(len(texts), round(texts.total / self.chunk)))
-        asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.chunk))
+        fetched = min(max(self.k, self.fetch), max(len(texts), round(texts.total / self.chunk)))
+        asked = with_reranking(super().load(task), self.rerank, fetched, texts.mean(self.cutting.shown))
         asked = replace(asked, tried=asked.tried + tried(self.abstain, task))
-        return with_choice(with_rewriting(asked, self.query), self)
+        return with_choice(with_search(with_rewriting(asked, self.query), self.search, task), self)
 
     @property
     def vectoring(self) -> Vectoring:
@@ -256,6 +260,8 @@ class Rag(Retrieving):
         """There has to be something to retrieve."""
         if not task.documents and not task.train:
             return "there are neither documents nor labelled examples"
+        if not task.documents and self.search:
+            return f"search={self.search} tries settings on documents, and there are none"
         return unsuited(task, self.abstain, self.cite)
 
     @property
@@ -273,13 +279,15 @@ class Rag(Retrieving):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> PassageSource:
         """Chunk and index; the same for every seed, but for what is chosen before."""
+        if self.abstain in THRESHOLDS:
+            check_examples(task)
         if self.embedders:
             name, said = chosen_embedder(self, task, model, seed)
             return replace(self, embedders="", embedder=name).build(task, model, seed).chosen({"embedder": name}, said)
         if self.search and task.documents:
             settings, index, facts = searched(self, task, model, seed)
-            chosen = replace(self, search=0, **settings)
-            source = chosen._of_documents(index, task.brief, chosen._rules(task.instruction))
+            found = replace(self, search=0, **settings)
+            source = found._of_documents(index, task.brief, found._rules(task.instruction))
             return source.chosen(settings, facts)
         index = self.found_in(self.index_of(task, model), task, model)
         if task.documents:
@@ -288,10 +296,11 @@ class Rag(Retrieving):
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring the index back, with what a search chose; of passages no vector is computed again."""
-        settings = chosen_settings(folder)
-        if settings is not None:
-            source = replace(self, search=0, embedders="", **settings)._restored(folder, task, model)
-            return source.chosen(settings)
+        if (choice := what_was_chosen(folder)) is not None:
+            settings, said = choice
+            return (
+                replace(self, search=0, embedders="", **settings)._restored(folder, task, model).chosen(settings, said)
+            )
         return self._restored(folder, task, model)
 
     def _restored(self, folder: Path, task: TaskBrief, model: LanguageModel) -> PassageSource:
@@ -339,7 +348,7 @@ class Rag(Retrieving):
         def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
             return self._of_documents(self.index_after(index, documents, task, model), task, rules)
 
-        return DocumentSource(index, rules, self.miss, _size(index), renew)
+        return DocumentSource(index, rules, self.miss, size_of(index), renew)
 
     def _of_examples(self, index: PassageIndex, same_input: Mapping[str, list[str]]) -> PassageSource:
         count = len(index.searcher.chunks)
@@ -347,55 +356,6 @@ class Rag(Retrieving):
         return ExampleSource(index, self.k, same_input, note)
 
 
-@dataclass(frozen=True)
-class Oracle(Retrieving):
-    """A control: shows what a perfect retriever would, the passages of the documents that hold the answer.
-
-    Of a document longer than `chunk` words it shows the passages that fit the query best, since all of it
-    may fit no prompt; so for long documents it is a little less than perfect. A query without evidence (an
-    unanswerable one) gets what `rag` would show: a perfect retriever cannot know that nothing holds the
-    answer, and an empty context would give it away.
-
-    Attributes:
-        k: most passages shown; the best of each document that holds the answer come first.
-        chunk, overlap, split, parent, context, retriever: as in `Rag`.
-    """
-
-    name: ClassVar[str] = "oracle"
-    control: ClassVar[bool] = True
-    shows: ClassVar[Shows] = "documents"
-    follows_query: ClassVar[bool] = True
-    learns: ClassVar[bool] = False
-    unasked: ClassVar[bool] = True
-    probed_as: ClassVar[str] = "oracle"
-
-    retriever: str = HYBRID
-
-    @property
-    def searched_by(self) -> str:
-        """The name of its searcher."""
-        return self.retriever
-
-    def unsuited(self, task: TaskShape) -> str:
-        """There have to be documents, and it has to be known which of them hold the answers."""
-        if not task.documents:
-            return "there are no documents"
-        return "" if task.has_evidence else 'no example says which documents hold its answer ("evidence")'
-
-    def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
-        """Chunk and index all documents; the same for every seed."""
-        return self._of_documents(self.refined(self.index_of(task, model), model), task.brief)
-
-    def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
-        """Bring the index back; of passages no vector is computed again."""
-        return self._of_documents(self.index_in(folder, model), task)
-
-    def _of_documents(self, index: PassageIndex, task: TaskBrief) -> ContextSource:
-        def renew(documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-            return self._of_documents(self.index_after(index, documents, task, model), task)
-
-        return OracleSource(index, self.k, _size(index), renew)
-
-
-def _size(index: PassageIndex) -> str:
+def size_of(index: PassageIndex) -> str:
+    """How much is searched, for the report."""
     return f"{len(index.sources):,} documents in {len(index.searcher.chunks):,} chunks."

@@ -113,6 +113,8 @@ def check_embedders(rag: Choosing) -> None:
             f"{rag.name}: retriever={rag.retriever} embeds nothing, so that embedders says nothing",
             f"leave it out, or search by vectors too: {rag.name}:retriever=hybrid",
         )
+    for name in names:
+        replace(rag, embedders="", embedder=name)  # which is checked as any other
 
 
 def chosen_embedder(rag: Choosing, task: Task, model: LanguageModel, seed: int) -> tuple[str, Facts]:

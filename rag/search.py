@@ -13,15 +13,18 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, ClassVar, Protocol
 
-from advisor.approaches import Facts
+from advisor.approaches import ContextLoad, Facts
 from advisor.approaches.selection import PromptCandidate, held_out, select
+from advisor.approaches.selection import tried as selection_tried
 from advisor.models import Context, LanguageModel
-from advisor.tasks import Example, Task
+from advisor.tasks import Example, Outline, Task
 from rag.answer_rules import AnswerRules
 from rag.headings import headings
 from rag.hybrid import Fusion, Hybrid
 from rag.index import PassageIndex
 from rag.questions import Found, Questions, found_by, questions_of
+from rag.reranking import NONE
+from rag.searcher import Searcher
 from rag.sources import DocumentSource
 from rag.stores.contract import LOCAL
 from rag.vectoring import WITHOUT_VECTORS, Vectoring
@@ -77,6 +80,7 @@ class Tried:
 
     Attributes:
         settings: parameters that it changes; none is what was asked for.
+        index: as it was built, without what is done around its searcher.
     """
 
     settings: Settings
@@ -97,7 +101,8 @@ class Tried:
 def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
 
-    What is tried is kept in this process; what is chosen goes to the store that was asked for.
+    What is tried is kept in this process, and found without what asks a model (reranking, other words for a query);
+    what is chosen goes to the store that was asked for.
 
     Args:
         rag: what was asked for; it stays where there are too few questions, or nothing does better.
@@ -109,7 +114,7 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         note = f"Nothing was searched, since there are too few questions to judge by: {questions.described}."
         return {}, index, Facts(notes=(note,))
     rag.vectoring.embedder_of(model, bool(task.limits.local_only))  # what may not be used is refused before
-    tried = list(_tried(replace(rag, store=LOCAL), task, model, questions, seed))
+    tried = list(_tried(replace(rag, store=LOCAL, rerank=NONE, query="plain"), task, model, questions, seed))
     own, others = tried[0], sorted(tried[1:], key=lambda one: one.rank, reverse=True)
     better = [one for one in others if one.rank > own.rank][:READ]
     notes = [_note(tried, questions)]
@@ -119,10 +124,22 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         notes += said
     else:
         notes.append("None of them found more than what was asked for, which stands.")
-    taken, index = replace(rag, **chosen.settings), chosen.index
-    if taken.store != LOCAL:
-        index = taken.found_in(taken.index_of(task, model), task, model)
-    return chosen.settings, index, Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)})
+    taken = replace(rag, **chosen.settings)
+    plain = chosen.index if taken.store == LOCAL else taken.index_of(task, model)
+    return (
+        chosen.settings,
+        taken.found_in(plain, task, model),
+        Facts(notes=tuple(notes), resolved={rag.name: dict(chosen.settings)}),
+    )
+
+
+def with_search(load: ContextLoad, search: int, task: Outline) -> ContextLoad:
+    """What a search adds: answers of the settings that are read, and an index for each way of cutting."""
+    if not search:
+        return load
+    ways = search - 1 - max(1, round((search - 1) * HALF))
+    answers = selection_tried(task, READ + 1)
+    return replace(load, tried=load.tried + answers, indexed=load.indexed * (1 + max(ways, 0)))
 
 
 def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
@@ -156,23 +173,29 @@ class _Indexed:
 
     def tried(self, settings: Settings, questions: Questions) -> Tried:
         """What a setting finds, without a language model."""
-        index = self._index(replace(self.rag, **settings))
-        return Tried(settings, index, found_by(index, questions.all, self.rag.k))
+        rag = replace(self.rag, **settings)
+        index = self._index(rag)
+        found = rag.found_in(index, self.task, self.model)
+        return Tried(settings, index, found_by(found, questions.all, rag.k))
 
     def _index(self, rag: Searchable) -> PassageIndex:
         hybrid = self.both.searcher
         assert isinstance(hybrid, Hybrid) and self.both.embedder is not None
         if rag.retriever == "dense":
-            index = replace(self.both, retriever="dense", searcher=hybrid.dense)
+            index = self._over("dense", hybrid.dense)
         elif rag.retriever == "bm25":
-            index = replace(self.both, retriever="bm25", searcher=hybrid.words, embedder=None)
+            index = replace(self._over("bm25", hybrid.words), embedder=None)
         elif rag.retriever == "hybrid":
             found = Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words)
             found.fusion = Fusion()
-            index = replace(self.both, searcher=found)
+            index = self._over("hybrid", found)
         else:
             index = rag.index_of(self.task, self.model)
-        return rag.found_in(index, self.task, self.model)
+        return index
+
+    def _over(self, retriever: str, searcher: Searcher) -> PassageIndex:
+        facts = replace(self.both.facts, artifact_bytes=searcher.size_bytes)
+        return replace(self.both, retriever=retriever, searcher=searcher, facts=facts)
 
 
 def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
@@ -181,13 +204,14 @@ def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
     half, wide = max(rag.chunk // 2, 20), rag.chunk * 3 // 2
     found: list[Settings] = [
         {"chunk": half, "overlap": min(rag.overlap, half // 4), "k": max(1, words // half), "parent": 0},
-        {"chunk": wide, "k": max(1, words // wide), "parent": 0},
-        {"chunk": half, "overlap": min(rag.overlap, half // 4), "parent": rag.chunk},
+        {"chunk": wide, "k": words // wide, "parent": 0},
         {"split": "sentences"},
     ]
+    if half < rag.chunk and not rag.parent:
+        found.append({"chunk": half, "overlap": min(rag.overlap, half // 4), "parent": rag.chunk})
     if any(headings(document.text) for document in task.documents):
         found.append({"split": "headings"})
-    found = [one for one in found if any(getattr(rag, name) != value for name, value in one.items())]
+    found = [one for one in found if one.get("k", 1) and any(getattr(rag, n) != value for n, value in one.items())]
     random.Random(seed).shuffle(found)
     return found
 
@@ -198,7 +222,12 @@ def _read(
     """The one by which the model answers best."""
     examples = held_out(task, seed, ())
     tried = [own, *better]
-    candidates = [PromptCandidate(Context(), one.called, _Beside(one.index, rag, one.settings)) for one in tried]
+    rags = [replace(rag, **one.settings) for one in tried]
+    indexes = [own_rag.found_in(one.index, task, model) for own_rag, one in zip(rags, tried, strict=True)]
+    candidates = [
+        PromptCandidate(Context(), one.called, _Beside(index, own_rag.k))
+        for one, own_rag, index in zip(tried, rags, indexes, strict=True)
+    ]
     chosen, notes = select(candidates, task, model, examples, rag.cot)
     return tried[candidates.index(chosen)], notes
 
@@ -208,11 +237,10 @@ class _Beside:
     """What a setting shows beside examples."""
 
     index: PassageIndex
-    rag: Searchable
-    settings: Settings
+    k: int
 
     def __call__(self, examples: Sequence[Example]) -> list[Context]:
-        source = DocumentSource(self.index, AnswerRules("", replace(self.rag, **self.settings).k), miss=0.0)
+        source = DocumentSource(self.index, AnswerRules("", self.k), miss=0.0)
         return source.contexts([example.query for example in examples])
 
 

@@ -62,7 +62,7 @@ class PassageSource(ContextSource):
         return [_context(*one) for one in zip(found, ledger.each(texts), strict=True)]
 
     def chosen(self, settings: Mapping[str, Any], facts: Facts | None = None) -> Self:
-        """The same, with parameters that were chosen; they are kept, and `chosen_settings` tells them. What was chosen
+        """The same, with parameters that were chosen; they are kept, and `what_was_chosen` tells them. What was chosen
         of it before, knowing of these, stays.
 
         Args:
@@ -74,14 +74,20 @@ class PassageSource(ContextSource):
         return self
 
     def reindexed(self, documents: Sequence[Document], model: LanguageModel) -> ContextSource:
-        """The same over other documents."""
-        return self.renew(documents, model) if self.renew else self
+        """The same over other documents, with what was chosen."""
+        if self.renew is None:
+            return self
+        source = self.renew(documents, model)
+        if self._settings is not None and isinstance(source, PassageSource):
+            source.chosen(self._settings, self._search)
+        return source
 
     def save(self, folder: Path) -> None:
         """The index, and what a search chose; nothing else was learned."""
         self.index.save(folder)
         if self._settings is not None:
-            (folder / CHOSEN).write_text(json.dumps(self._settings) + "\n", encoding="utf-8")
+            kept = {"settings": self._settings, "notes": self._search.notes, "resolved": dict(self._search.resolved)}
+            (folder / CHOSEN).write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 class DocumentSource(PassageSource):
@@ -192,11 +198,14 @@ def by_input(examples: Sequence[Example]) -> dict[str, list[str]]:
     return found
 
 
-def chosen_settings(folder: Path) -> dict[str, Any] | None:
-    """The parameters that a search chose for the source that was saved there; None where there was no search."""
+def what_was_chosen(folder: Path) -> tuple[dict[str, Any], Facts] | None:
+    """The parameters that were chosen for the source that was saved there, and what is to be said of the choice; None
+    where there was none."""
     path = folder / CHOSEN
-    found: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    return found
+    if not path.exists():
+        return None
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return kept["settings"], Facts(notes=tuple(kept["notes"]), resolved=kept["resolved"])
 
 
 def saved_by_input(folder: Path) -> dict[str, list[str]] | None:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from advisor.errors import UserError
 from advisor.models import Embedder, LanguageModel
+from advisor.models.hosted.address import Address
 from advisor.models.load import embedder_beside
 from advisor.tasks import Task
 from rag.flat import Precision
@@ -39,6 +40,8 @@ class Vectoring:
         Raises:
             UserError: they are not, or the retriever has no vectors.
         """
+        if "://" in self.embedder:
+            Address.of(self.embedder)  # which refuses an address with a secret, before it stands in a record
         if not is_named(self.store):
             place_of(self.store)  # which says what there is
         if self.vectors not in get_args(Precision):

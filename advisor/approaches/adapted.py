@@ -122,9 +122,11 @@ class Adapted(Approach):
         rows, words = len(task.train), lengths.a_word
         own, shared = _row(load, lengths, None if beside.trained is None else beside.trained * words)
         asked = rows * beside.asked_written * words if self.tuner else 0.0  # for the contexts of training rows
+        whole = _asking(load, lengths, beside)
+        read = rows * whole.asked_prompt / whole.prompt if self.tuner and whole.prompt else 0.0  # likewise, in queries
         return replace(
-            _asking(load, lengths, beside),
-            tried=self._tried(task) + beside.tried,
+            whole,
+            tried=self._tried(task) + beside.tried + read,
             tried_written=beside.tried_written + asked,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,

@@ -69,7 +69,7 @@ def _queries(task: Task) -> list[Query]:
 def test_the_one_that_finds_more_is_taken_kept_and_brought_back(
     stock: Task, model: RetrievingModel, embedders: dict[str, WordEmbedder], tmp_path: Path
 ) -> None:
-    approach = Rag(k=1, embedders="half;words")
+    approach = Rag(k=1, retriever="dense", embedders="half;words")
     source = approach.build(stock, model, 0)
     assert source.facts.resolved["rag"] == {"embedder": "words"}
     compared, taken = (note for note in source.facts.notes if "compared on" in note or "taken" in note)
@@ -94,7 +94,7 @@ def test_the_first_stays_where_no_other_finds_more(
     stock: Task, model: RetrievingModel, embedders: dict[str, WordEmbedder]
 ) -> None:
     for first, second in (("twin", "words"), ("words", "half")):
-        source = Rag(k=1, embedders=f"{first} ; {second}").build(stock, model, 0)
+        source = Rag(k=1, retriever="dense", embedders=f"{first} ; {second}").build(stock, model, 0)
         assert source.facts.resolved["rag"] == {"embedder": first}
         assert any(f"What was taken is {first}, the first named" in note for note in source.facts.notes)
 
@@ -103,7 +103,7 @@ def test_weak_evidence_is_said_to_be_weak(
     stock: Task, model: RetrievingModel, embedders: dict[str, WordEmbedder]
 ) -> None:
     bare = replace(stock, train=tuple(replace(example, evidence=()) for example in stock.train))
-    source = Rag(k=1, embedders="half;words").build(bare, model, 0)
+    source = Rag(k=1, retriever="dense", embedders="half;words").build(bare, model, 0)
     assert any("compared on" in note and "weak" in note for note in source.facts.notes)
     assert source.facts.resolved["rag"] == {"embedder": "words"}
 
@@ -125,7 +125,7 @@ def test_too_few_questions_compare_nothing(
 def test_a_search_comes_behind_the_embedder(
     stock: Task, model: RetrievingModel, embedders: dict[str, WordEmbedder], tmp_path: Path
 ) -> None:
-    approach = Rag(k=1, embedders="half;words", search=4)
+    approach = Rag(k=1, retriever="dense", embedders="half;words", search=4)
     model = Reader(model.embedder)
     source = approach.build(stock, model, 0)
     resolved = source.facts.resolved["rag"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from advisor.approaches.registry import parse
 from advisor.errors import UserError
 from advisor.models import Adaptation, Decoding, Generation, Prompt, Vectors
-from advisor.tasks import Document, Example, Query, Task
+from advisor.tasks import Document, Example, Outline, Query, Task
 from rag import Rag
 from rag.questions import found_by, questions_of
 from rag.sources import PassageSource
@@ -42,12 +42,16 @@ class Blind(WordEmbedder):
         return vectors
 
 
+@dataclass
 class Reader(RetrievingModel):
-    """Writes the end of the first passage it is shown."""
+    """Writes the end of the first passage it is shown; `asked` counts."""
+
+    asked: int = 0
 
     def generate(
         self, prompts: Sequence[Prompt], decoding: Decoding, adaptation: Adaptation | None = None
     ) -> list[Generation]:
+        self.asked += len(prompts)
         texts = [p.context.passages[0].text.split(" weighs ")[-1].rstrip(".") for p in prompts]
         return [Generation(text, 1, 1, 0.0, 0.0) for text in texts]
 
@@ -125,3 +129,52 @@ def test_words_alone_are_tried_where_vectors_are_kept_otherwise(stock: Task, mor
     again = Rag(**parse(f"rag:k=1,search=6,{more}").builder.__dict__).restore(tmp_path, stock.brief, model)  # type: ignore[attr-defined]
     queries = [example.query for example in stock.train]
     assert [c.passages for c in again.contexts(queries)] == [c.passages for c in chosen.contexts(queries)]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "rag:k=1,search=8,dimensions=64",
+        "rag:k=1,search=8,chunk=20,overlap=5",
+        "rag:k=1,search=8,parent=40,chunk=20,overlap=0",
+    ],
+)
+def test_a_search_tries_nothing_that_cannot_be(stock: Task, spec: str) -> None:
+    assert any("settings were tried" in note for note in source_of(spec, stock, Reader(WordEmbedder())).facts.notes)
+
+
+def test_a_search_asks_no_model_to_find_passages(stock: Task) -> None:
+    model = Reader(WordEmbedder())
+    chosen = source_of("rag:retriever=bm25,k=1,search=4,query=rewrite", stock, model)
+    assert any("which stands" in note for note in chosen.facts.notes)
+    assert model.asked == 0  # what was asked for found everything, so that nothing was read either
+
+
+def test_what_was_said_of_a_choice_comes_back_and_stays_after_a_change(stock: Task, tmp_path: Path) -> None:
+    model = Reader(Blind())
+    chosen = source_of("rag:retriever=dense,k=1,search=6", stock, model)
+    chosen.save(tmp_path)
+    again = Rag(retriever="dense", k=1, search=6).restore(tmp_path, stock.brief, model)
+    after = again.reindexed(stock.documents[:6], model)
+    for one in (again, after):
+        assert one.facts.resolved["rag"] == chosen.facts.resolved["rag"]
+        assert set(one.facts.notes) >= {note for note in chosen.facts.notes if "tried" in note}
+
+
+def test_what_is_chosen_on_examples_has_seeds_and_is_foreseen(stock: Task) -> None:
+    assert (
+        not Rag().seeded and Rag(search=4).seeded and Rag(abstain="score").seeded and not Rag(abstain="trained").seeded
+    )
+    outline = Outline.of(stock)
+    assert Rag(search=4).load(outline).tried > Rag().load(outline).tried
+    assert Rag(search=4).load(outline).indexed > Rag().load(outline).indexed
+
+
+def test_a_search_needs_documents(labelled: Task) -> None:
+    assert "there are none" in Rag(search=4).unsuited(labelled) and not Rag().unsuited(labelled)
+
+
+def test_an_address_with_a_password_is_refused_before_anything_is_recorded() -> None:
+    with pytest.raises(UserError, match="would stand in every record") as refused:
+        parse("rag:embedder=http://user:s3cret@127.0.0.1:9/v1#m")
+    assert "s3cret" not in str(refused.value)

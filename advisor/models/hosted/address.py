@@ -48,7 +48,7 @@ class Address:
                 f"write it as {WHERE}; a key comes from the environment: ADVISOR_API_KEY",
             )
         if not host:
-            raise UserError(f"{name}: names no host", f"write it as {WHERE}")
+            raise UserError("the address of the model names no host", f"write it as {WHERE}")
         if not parts.fragment:
             raise UserError(f"{name}: does not say which model of the server is meant", f"write it as {WHERE}")
         shown = f"[{host}]" if ":" in host else host
