@@ -153,6 +153,25 @@ def test_rag_finds_the_same_in_a_store(store: str, desk: Task, model: Any, tmp_p
         assert not [path for path in folder.iterdir() if path.read_bytes().startswith(b"\x80")]  # how pickles begin
 
 
+@pytest.mark.parametrize("store", KINDS, indirect=True)
+def test_hybrid_asks_the_store_for_no_query(store: str, tmp_path: Path) -> None:
+    chunks, embedder = _chunks(30), Random()
+    here = PassageIndex.over(chunks, embedder, retriever="hybrid")
+    found = here.search(QUERIES, 5)
+    there = PassageIndex.over(chunks, embedder, retriever="hybrid", keeping=Keeping(store))
+    assert any("A copy of the vectors is in this process" in note for note in there.facts.notes)
+    there.save(tmp_path)
+    again = PassageIndex.restore(tmp_path, embedder)
+    assert again.facts.notes == there.facts.notes
+    later = there.updated(chunks[3:])
+    for index in (there, later):  # the one that was brought back has the first one's
+        index.searcher.dense.index.collection.drop()  # type: ignore[attr-defined]
+    for index in (there, again):
+        assert [[p.text for p in row] for row in index.search(QUERIES, 5)] == [[p.text for p in row] for row in found]
+    anew = here.updated(chunks[3:]).search(QUERIES, 5)
+    assert [[p.text for p in row] for row in later.search(QUERIES, 5)] == [[p.text for p in row] for row in anew]
+
+
 @pytest.mark.parametrize("store", KINDS[2:], indirect=True)
 def test_rag_embeds_what_is_new_when_documents_change(store: str, desk: Task, model: Any, tmp_path: Path) -> None:
     approach = Rag(retriever="hybrid", store=store)
@@ -182,10 +201,11 @@ print([passage.text for row in index.search(QUERIES, 3) for passage in row])
 
 
 @_needs("langchain_qdrant")
+@pytest.mark.parametrize("retriever", ["dense", "hybrid"])
 @pytest.mark.parametrize("store", ["qdrant"], indirect=True)
-def test_another_process_fills_what_was_in_memory_again(store: str, tmp_path: Path) -> None:
+def test_another_process_fills_what_was_in_memory_again(store: str, retriever: str, tmp_path: Path) -> None:
     chunks, embedder = _chunks(20), Random()
-    index = PassageIndex.over(chunks, embedder, keeping=Keeping(store))
+    index = PassageIndex.over(chunks, embedder, retriever=retriever, keeping=Keeping(store))
     index.save(tmp_path)
     here = str(Path(__file__).parent)
     done = subprocess.run(
@@ -347,7 +367,7 @@ def test_what_is_kept_of_a_store(tmp_path: Path, desk: Task, model: Any, monkeyp
     source = Rag(store="qdrant").build(desk, model, 0)
     source.save(tmp_path)
     kept = json.loads((tmp_path / "store.json").read_text(encoding="utf-8"))
-    assert sorted(kept) == ["collection", "dimension", "schema", "store"]
+    assert sorted(kept) == ["collection", "copied", "dimension", "schema", "store"]
     (tmp_path / "store.json").write_text(json.dumps({**kept, "collection": "wages"}), encoding="utf-8")
     with pytest.raises(UserError, match="does not go with the documents"):
         Rag(store="qdrant").restore(tmp_path, desk.brief, model)
