@@ -336,11 +336,7 @@ def load_reranker(name: str, beside: LanguageModel) -> Reranker:
 
 
 def reranker_beside(model: LanguageModel, name: str) -> Reranker:
-    """As `load_reranker` has it, once for each model.
-
-    Raises:
-        UserError: it cannot be had.
-    """
+    """As `load_reranker` has it, with its errors; once for each model."""
     if name not in model.rerankers:
         model.rerankers = {**model.rerankers, name: load_reranker(name, model)}
     return model.rerankers[name]
