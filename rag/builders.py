@@ -115,7 +115,9 @@ class Retrieving(ContextBuilder):
         began = clock.now()
         with clock.span("index"):
             room = self._room(model, task.instruction, self.vectoring.embedder_of(model))
-            return index.updated(self.cutting.of(documents, room).chunks, began)
+            cut = self.cutting.of(documents, room, index.searcher.chunks)
+            after = index.updated(cut.chunks, began)
+            return replace(after, facts=replace(after.facts, notes=(*after.facts.notes, *cut.notes)))
 
     def _room(self, model: LanguageModel, instruction: str, embedder: Embedder) -> Room:
         return Room(model, self.k, instruction, searcher(self.searched_by).embeds, embedder)

@@ -76,8 +76,12 @@ class Cutting:
             tried_written=found.tried_written + written * summaries.TOKENS,
         )
 
-    def of(self, documents: Sequence[Document], room: Room) -> Cut:
-        """The chunks of documents, each of which fits what reads it."""
+    def of(self, documents: Sequence[Document], room: Room, before: Sequence[Chunk] = ()) -> Cut:
+        """The chunks of documents, each of which fits what reads it.
+
+        Args:
+            before: those of an index that this takes the place of; what a model wrote on them is kept where it can be.
+        """
         sections, pieces = self._sections(documents, room), self._pieces(self.shown)
         shares = replace(room, embeds=False).shares if self.parent else room.shares
         titled = self.context != "none"
@@ -86,7 +90,8 @@ class Cutting:
         sentences = [""] * sum(map(len, shown))
         if self.context == "summary":
             by_id = {document.id: document for document in documents}
-            sentences, notes = summaries.summarised(list(chain.from_iterable(shown)), by_id, room.model)
+            flat = list(chain.from_iterable(shown))
+            sentences, notes = summaries.summarised(flat, by_id, room.model, shares, before)
         if self.parent:
             found = self._children(list(chain.from_iterable(shown)), sentences, documents, room)
         else:

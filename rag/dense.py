@@ -13,7 +13,7 @@ from advisor.models import Embedder, Passage, Vectors, embedded_queries
 from rag.chunking import Chunk
 from rag.flat import cut
 from rag.searcher import Floats, Scorer, Sources, limits_of
-from rag.stores.contract import Keeping, Sought, VectorIndex
+from rag.stores.contract import PLAIN, Keeping, Sought, VectorIndex
 from rag.stores.filling import filled, restored
 
 CELLS = 2**24  # similarities that are in memory together
@@ -24,19 +24,23 @@ class Dense(Scorer):
 
     Args:
         index: of these very chunks, where they were embedded before.
+        keeping: how vectors are kept, also those that come after all have gone.
     """
 
     embeds: ClassVar[bool] = True
 
-    def __init__(self, chunks: Sequence[Chunk], embedder: Embedder, index: VectorIndex | None = None) -> None:
+    def __init__(
+        self, chunks: Sequence[Chunk], embedder: Embedder, index: VectorIndex | None = None, keeping: Keeping = PLAIN
+    ) -> None:
         super().__init__(chunks, embedder)
-        self.index = filled(chunks, embedder) if index is None else index
+        self.index = filled(chunks, embedder, keeping) if index is None else index
+        self.keeping = keeping
         self.notes = self.index.notes
 
     @classmethod
     def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
         """Vectors are kept where and as the user says."""
-        return cls(chunks, embedder, filled(chunks, embedder, keeping))
+        return cls(chunks, embedder, None, keeping)
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """Cosine similarities; all texts are embedded in one call."""
@@ -66,7 +70,7 @@ class Dense(Scorer):
     def updated(self, chunks: Sequence[Chunk]) -> Dense:
         """Only texts that were not embedded before are embedded."""
         if not self.chunks:
-            return type(self)(chunks, self.embedder)
+            return type(self)(chunks, self.embedder, None, self.keeping)
         rows = {chunk.embedded: place for place, chunk in enumerate(self.chunks)}
         kept = [rows.get(chunk.embedded, -1) for chunk in chunks]
         fresh = [chunk.embedded for chunk, row in zip(chunks, kept, strict=True) if row < 0]
@@ -74,7 +78,7 @@ class Dense(Scorer):
         vectors = np.zeros((0, self.index.dimension), dtype=np.float32)
         if distinct:
             vectors = cut(self.embedder.embed(list(distinct)), self.index.dimension)[[distinct[text] for text in fresh]]
-        return type(self)(chunks, self.embedder, self.index.updated(chunks, kept, vectors))
+        return type(self)(chunks, self.embedder, self.index.updated(chunks, kept, vectors), self.keeping)
 
     @property
     def size_bytes(self) -> int:
@@ -89,7 +93,7 @@ class Dense(Scorer):
     def restore(cls, folder: Path, embedder: Embedder) -> Self:
         """No chunk is embedded again, unless a vector store has lost it."""
         chunks, index = restored(folder, embedder)
-        return cls(chunks, embedder, index)
+        return cls(chunks, embedder, index, index.keeping)
 
     def _asked(self, texts: Sequence[str]) -> Vectors:
         return cut(embedded_queries(self.embedder, texts), self.index.dimension)

@@ -67,8 +67,9 @@ class Hybrid(Scorer):
 
     @classmethod
     def kept(cls, chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping) -> Self:
-        """Vectors are kept where and as the user says."""
-        return cls(chunks, embedder, Dense.kept(chunks, embedder, keeping))
+        """Vectors are kept where and as the user says; of those in a store a copy is here, since every query is
+        compared with all of them."""
+        return cls(chunks, embedder, Dense.kept(chunks, embedder, keeping._replace(copied=True)))
 
     def scores(self, texts: Sequence[str]) -> Iterator[Floats]:
         """From 0 to 1 for scores, up to 1 / 61 for ranks; relative to the text's other chunks, never absolute."""

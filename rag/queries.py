@@ -45,10 +45,11 @@ class QueryWay:
 
 
 def by_ranks(lists: Lists) -> list[Passage]:
-    """Reciprocal rank fusion (Cormack et al. 2009). A passage keeps the highest of its scores."""
+    """Reciprocal rank fusion (Cormack et al. 2009). A passage counts once in each list, at its best rank, and keeps the
+    highest of its scores."""
     points: dict[Passage, float] = {}
     for row in lists:
-        for rank, passage in enumerate(row, start=1):
+        for rank, passage in enumerate(dict.fromkeys(row), start=1):
             points[passage] = points.get(passage, 0.0) + 1 / (RRF + rank)
     best = _best(lists)
     return [best[passage] for passage in sorted(points, key=lambda passage: -points[passage])]
@@ -158,11 +159,15 @@ class QueryTransform(Refinement):
         return fused
 
     def _queries(self, texts: Sequence[str]) -> list[list[str]]:
-        """What is searched for in the place of each text; never nothing."""
-        prompts = [Prompt(self.way.instruction, text) for text in texts]
-        written = self.model.generate(prompts, self.way.decoding)
+        """What is searched for in the place of each text; never nothing. Of a blank text nothing can be made."""
+        prompts = [Prompt(self.way.instruction, text) for text in texts if text.strip()]
+        written = iter(self.model.generate(prompts, self.way.decoding) if prompts else ())
         queries = []
-        for text, answer in zip(texts, written, strict=True):
+        for text in texts:
+            if not text.strip():
+                queries.append([text])
+                continue
+            answer = next(written)
             book(text, answer.spent)
             others = queries_in(answer.text, self.way.several)
             self.asked += 1

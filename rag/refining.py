@@ -126,6 +126,8 @@ class Diverse(Refinement):
 
     def _chosen(self, passages: Sequence[Passage], k: int) -> list[int]:
         left, chosen = list(range(len(passages))), list[int]()
+        if not left:
+            return chosen
         relevance, alike = _relevance(passages), self._alike(passages)
         while left and len(chosen) < k:
             likeness = alike[left][:, chosen].max(axis=1) if chosen else np.zeros(len(left), dtype=np.float32)
@@ -182,10 +184,9 @@ def _score(passage: Passage) -> float:
 
 def _relevance(passages: Sequence[Passage]) -> Floats:
     scores = [passage.score for passage in passages]
-    known = [score for score in scores if score is not None]
-    if len(known) < len(scores) or not known or max(known) == min(known):
+    values = np.asarray([score for score in scores if score is not None], dtype=np.float32)
+    if len(values) < len(scores) or values.max() == values.min():
         return np.linspace(1, 0, len(scores), dtype=np.float32)
-    values = np.asarray(known, dtype=np.float32)
     scaled: Floats = (values - values.min()) / (values.max() - values.min())
     return scaled
 
@@ -193,7 +194,7 @@ def _relevance(passages: Sequence[Passage]) -> Floats:
 def _sharing(sets: Sequence[set[str]]) -> Floats:
     """How many words every two have in common, as the cosine of their sets."""
     sizes = np.sqrt([max(len(words), 1) for words in sets])
-    shared = np.array([[len(one & other) for other in sets] for one in sets], dtype=np.float32).reshape(len(sets), -1)
+    shared = np.array([[len(one & other) for other in sets] for one in sets], dtype=np.float32)
     return np.asarray(shared / np.outer(sizes, sizes), dtype=np.float32)
 
 

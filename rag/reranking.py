@@ -11,7 +11,7 @@ from advisor.approaches import ContextLoad
 from advisor.approaches.labels import label_in
 from advisor.errors import UserError
 from advisor.models import Context, Decoding, LanguageModel, Passage, Prompt, Scores
-from advisor.models.load import load_reranker
+from advisor.models.load import reranker_beside
 from rag.refining import Refinement
 from rag.searcher import Searcher, Sources
 from rag.spending import book
@@ -80,14 +80,14 @@ def _worst_last(passage: Passage) -> float:
 
 
 class EncoderScorer:
-    """Scores by a reranker's weights, which are loaded when they are first needed.
+    """Scores by a reranker's weights, which are loaded when they are first needed, once for each model.
 
     Args:
         name: a public name or a folder, as `advisor.models.load.load_reranker` takes it.
     """
 
     def __init__(self, name: str, model: LanguageModel) -> None:
-        self.reranker = load_reranker(name, model)
+        self.reranker = reranker_beside(model, name)
         self.called = f"the reranker {self.reranker.name} ({self.reranker.revision})"
 
     def scores(self, pairs: Pairs) -> Sequence[float]:

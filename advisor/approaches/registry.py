@@ -30,6 +30,7 @@ ALL = "all"
 """In place of a spec: everything that applies to the task."""
 _MODEL = re.compile(r"@([\w.-]+)$")
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
+_ADDRESS = re.compile(r"store=[^,]*://|://[^/#,]*@")  # of a store, or with a user and a password in it
 _SHOWS = ("nothing", "examples", "documents", "other")
 
 
@@ -88,8 +89,15 @@ def parse(spec: str) -> Approach:
     """The approach that `spec` describes: one part, or a context builder and a tuner joined by `+`.
 
     Raises:
-        UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine.
+        UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine; or it holds
+            an address that may be secret, which is not repeated.
     """
+    if _ADDRESS.search(spec):
+        raise UserError(
+            "an approach holds the address of a store, or one with a user or password; it would stand in every record",
+            "export a store's address, e.g. as TEAM_STORE, and write store=$TEAM_STORE (in a shell in single quotes); "
+            "a key of an embedder comes from the environment",
+        )
     parts = [_parse_part(text.strip(), spec) for text in _PLUS.split(spec)]
     builders = [p for p in parts if isinstance(p, ContextBuilder)]
     tuners = [p for p in parts if isinstance(p, Tuner)]

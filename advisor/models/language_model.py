@@ -15,6 +15,7 @@ from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
 from advisor.models.embedder import Embedder, KeepsVectors
 from advisor.models.prompt import Prompt, Spent
+from advisor.models.reranker import Reranker
 
 FEW_AT_ONCE = 32  # prompts of a batch, where the model does not say: what a kill can cost at most
 LabelsBy = Literal["likelihood", "constraint", "text"]
@@ -168,6 +169,7 @@ class LanguageModel(ABC):
         context_window: tokens that prompt and answer may take together.
         embedder: the sentence embedder that goes with it, for everything that retrieves.
         beside: other embedders by name, that approaches asked for (`advisor.models.load.embedder_beside`).
+        rerankers: by name, that approaches asked for (`advisor.models.load.reranker_beside`).
         can: what it can do besides answering.
         loaded_from: name and options by which `advisor.load_model` made it; None where it was made otherwise.
         typed: whether the user named it, as in `advisor.models.load.Loading`.
@@ -182,6 +184,7 @@ class LanguageModel(ABC):
     context_window: int
     embedder: Embedder
     beside: Mapping[str, Embedder] = MappingProxyType({})
+    rerankers: Mapping[str, Reranker] = MappingProxyType({})
     can: Capabilities = Capabilities()
     loaded_from: Mapping[str, Any] | None = None
     typed: bool = True

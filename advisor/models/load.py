@@ -335,6 +335,13 @@ def load_reranker(name: str, beside: LanguageModel) -> Reranker:
     return found
 
 
+def reranker_beside(model: LanguageModel, name: str) -> Reranker:
+    """As `load_reranker` has it, with its errors; once for each model."""
+    if name not in model.rerankers:
+        model.rerankers = {**model.rerankers, name: load_reranker(name, model)}
+    return model.rerankers[name]
+
+
 def embedder_beside(model: LanguageModel, name: str, offline: bool = False) -> Embedder:
     """Another embedder than a model's own, loaded with the options that the model was loaded with; once for each model.
 

@@ -19,6 +19,7 @@ from advisor.errors import UserError
 from advisor.models.hosted.address import is_loopback, refuse_if_offline
 from advisor.tasks.store_table import StoreEntry, declared_store
 from rag.stores.contract import LOCAL
+from rag.stores.failures import cause_of
 
 Kind = Literal["qdrant", "chroma", "pgvector"]
 URLS = {
@@ -42,6 +43,7 @@ EXAMPLES = {
     "chroma": "chroma+http://host:8000",
     "pgvector": "postgresql://user:password@host/database",
 }
+PLAIN_NAME = re.compile(r"[\w.-]+")
 NAMED = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -112,7 +114,7 @@ def place_of(store: str) -> StorePlace:
         return _checked(StorePlace(store, kind, variable))
     found = NAMED.fullmatch(store)
     if found is None:
-        raise UserError(f"store={store} is unknown", f"choose one of {', '.join((LOCAL, *get_args(Kind)))}, or $NAME")
+        raise _unknown(store)
     url = os.environ.get(found[1], "")
     if not url:
         return _declared(store, found[1])
@@ -122,6 +124,16 @@ def place_of(store: str) -> StorePlace:
             return _checked(StorePlace(store, kind, found[1]))
     what = f"store={store}: the variable {found[1]} holds no address of a store"
     raise UserError(what, f"write it as {_or(EXAMPLES.values())}")
+
+
+def _unknown(store: str) -> UserError:
+    """What to say of a name that is none; what is not plainly a name may be an address, and is not repeated."""
+    if PLAIN_NAME.fullmatch(store):
+        return UserError(f"store={store} is unknown", f"choose one of {', '.join((LOCAL, *get_args(Kind)))}, or $NAME")
+    return UserError(
+        "store= takes a name, and not an address, which would stand in every record",
+        "export the address, e.g. as TEAM_STORE, and write store=$TEAM_STORE (in a shell in single quotes)",
+    )
 
 
 def _declared(store: str, name: str) -> StorePlace:
@@ -152,7 +164,7 @@ def is_named(store: str) -> bool:
 
 @contextmanager
 def telling(place: StorePlace, what: str) -> Iterator[None]:
-    """Around whatever asks a store: its errors in a line, without address and secrets.
+    """Around whatever asks a store: its errors in a line of our own words, without what its client says.
 
     Args:
         what: is done, for the message.
@@ -165,20 +177,8 @@ def telling(place: StorePlace, what: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever clients of stores raise; the cause may tell secrets
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        hint = f"is it running where {place.said_by} says? is the key right?" if place.said_by else "see above"
-        raise UserError(f"store={place.store}: {what} failed: {_hidden(reason, place)[:300]}", hint) from None
-
-
-def _hidden(text: str, place: StorePlace) -> str:
-    """A text without what the address of a store says."""
-    url = place.url
-    parts = urlsplit(url)
-    words = [url, place.secret, parts.netloc, parts.password, parts.username, parts.hostname, parts.query]
-    whole = [word for word in words if word]
-    for word in sorted({*whole, *map(unquote, whole)}, key=len, reverse=True):
-        text = text.replace(word, "***")
-    return text
+        hint = f"is it running where {place.said_by} says? is the key right?" if place.said_by else ""
+        raise UserError(f"store={place.store}: {what} failed: {cause_of(error)}", hint) from None
 
 
 def _checked(place: StorePlace) -> StorePlace:

@@ -14,6 +14,27 @@ from rag.flat import Precision
 LOCAL = "faiss"
 
 
+class Keeping(NamedTuple):
+    """How the vectors of passages are kept; parameters of `rag`.
+
+    Attributes:
+        store: by the name that the user gave it.
+        precision: what is kept of each.
+        dimensions: how many numbers are kept of each; all where 0.
+        questions: such as will be asked, by which it is told what is lost by keeping less; nothing is told without.
+        copied: whether vectors in a store are in this process too, for a searcher that compares every query with all.
+    """
+
+    store: str = LOCAL
+    precision: Precision = "float"
+    dimensions: int = 0
+    questions: tuple[str, ...] = ()
+    copied: bool = False
+
+
+PLAIN = Keeping()
+
+
 class Sought(NamedTuple):
     """Some of an index's passages.
 
@@ -39,6 +60,11 @@ class VectorIndex(ABC):
     @abstractmethod
     def dimension(self) -> int:
         """Numbers of a vector; 0 where there has been none."""
+
+    @property
+    @abstractmethod
+    def keeping(self) -> Keeping:
+        """How they are kept, as far as it can be seen of them."""
 
     @property
     @abstractmethod
@@ -77,22 +103,3 @@ class VectorIndex(ABC):
     @abstractmethod
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
         """Write the chunks, and what is needed to find their vectors again, into an existing folder."""
-
-
-class Keeping(NamedTuple):
-    """How the vectors of passages are kept; parameters of `rag`.
-
-    Attributes:
-        store: by the name that the user gave it.
-        precision: what is kept of each.
-        dimensions: how many numbers are kept of each; all where 0.
-        questions: such as will be asked, by which it is told what is lost by keeping less; nothing is told without.
-    """
-
-    store: str = LOCAL
-    precision: Precision = "float"
-    dimensions: int = 0
-    questions: tuple[str, ...] = ()
-
-
-PLAIN = Keeping()

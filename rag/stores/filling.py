@@ -13,7 +13,7 @@ from advisor.models.clock import clock
 from rag.chunking import Chunk
 from rag.flat import agreement, cut
 from rag.stores.contract import LOCAL, PLAIN, Keeping, VectorIndex
-from rag.stores.local import FaissIndex
+from rag.stores.local import UNKNOWN, FaissIndex
 from rag.stores.remote import STORE_FILE, StoredIndex
 
 AT_ONCE = 2**15  # passages that are embedded together
@@ -27,11 +27,11 @@ def filled(chunks: Sequence[Chunk], embedder: Embedder, keeping: Keeping = PLAIN
         UserError: the vectors have fewer numbers than are to be kept, or a store cannot be reached.
     """
     if not chunks:
-        return FaissIndex.of(np.zeros((0, keeping.dimensions or 1), dtype=np.float32), keeping.precision)
+        return FaissIndex.of(np.zeros((0, keeping.dimensions or UNKNOWN), dtype=np.float32), keeping.precision)
     parts = _parts(chunks, embedder, keeping.dimensions)
     if keeping.store != LOCAL:
         vectors = np.concatenate([cut(full, keeping.dimensions) for full in parts])
-        return StoredIndex.of(chunks, embedder, vectors, keeping.store)
+        return StoredIndex.of(chunks, embedder, vectors, keeping)
     less = bool(keeping.questions) and (keeping.precision != "float" or keeping.dimensions > 0)
     index: FaissIndex | None = None
     for full in parts:

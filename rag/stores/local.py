@@ -13,9 +13,10 @@ from rag.chunking import Chunk
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
 from rag.flat import FlatVectors, Precision
 from rag.searcher import chunk_of, document_of
-from rag.stores.contract import Sought, VectorIndex
+from rag.stores.contract import Keeping, Sought, VectorIndex
 
 INDEX_FILE = "index.faiss"
+UNKNOWN = 1  # numbers of a vector where there was never one to count them
 
 
 class FaissIndex(VectorIndex):
@@ -40,6 +41,11 @@ class FaissIndex(VectorIndex):
     def dimension(self) -> int:
         """Numbers of a vector."""
         return self.flat.dimension
+
+    @property
+    def keeping(self) -> Keeping:
+        """Here; of an index that was empty from the first, whose vectors would have had a number, all of it."""
+        return Keeping(precision=self.flat.precision, dimensions=self.dimension if self.dimension > UNKNOWN else 0)
 
     @property
     def size_bytes(self) -> int:

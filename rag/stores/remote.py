@@ -16,16 +16,20 @@ from langchain_core.documents import Document
 from advisor.models import Embedder, Vectors
 from rag.chunking import Chunk
 from rag.documents import damaged, read_documents, write_documents
-from rag.flat import DIGITS, SPARE, cut, unit
+from rag.flat import DIGITS, SPARE, FlatVectors, cut, unit
 from rag.searcher import chunk_of, document_of
 from rag.stores.addresses import StorePlace, place_of, telling
 from rag.stores.collection import AT_ONCE, KEY, SOURCE, Collection
-from rag.stores.contract import Sought, VectorIndex
+from rag.stores.contract import Keeping, Sought, VectorIndex
 from rag.stores.kinds import opened
 
 STORE_FILE = "store.json"
 SCHEMA = 1
 PREFIX = "advisor_"
+COPIED = (
+    "A copy of the vectors is in this process: hybrid compares each query with every passage. So the store is asked "
+    "when the index is brought back, and for no query."
+)
 _SPACE = uuid.UUID("5f0c36a4-3f7e-5b0a-9d0e-2b1c7a1f4a10")  # of the keys of passages
 
 
@@ -37,26 +41,28 @@ class StoredIndex(VectorIndex):
     do, and it is known whether a collection is the one that was filled.
 
     Args:
-        collection: filled already.
+        name: of the collection.
+        copied: whether its vectors are held here too, as soon as they are known.
     """
 
-    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, name: str, dimension: int) -> None:
-        self.place, self.name, self._dimension = place, name, dimension
+    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, name: str, dimension: int, copied: bool) -> None:
+        self.place, self.name, self._dimension, self._copied = place, name, dimension, copied
         self._keys = [key_of(chunk) for chunk in chunks]
         self._places: dict[str, list[int]] = {}
         for at, key in enumerate(self._keys):
             self._places.setdefault(key, []).append(at)
 
     @classmethod
-    def of(cls, chunks: Sequence[Chunk], embedder: Embedder, vectors: Vectors, store: str) -> Self:
+    def of(cls, chunks: Sequence[Chunk], embedder: Embedder, vectors: Vectors, keeping: Keeping) -> Self:
         """Put chunks with these vectors into a store, as far as they are not there."""
-        dimension = vectors.shape[1]
-        found = cls(chunks, place_of(store), named(map(key_of, chunks), who(embedder), dimension), dimension)
+        dimension, store = vectors.shape[1], keeping.store
+        name = named(map(key_of, chunks), who(embedder), dimension)
+        found = cls(chunks, place_of(store), name, dimension, keeping.copied)
         found._who = who(embedder)
         held = found._held()
         added = found._add(chunks, vectors, held)
         had = f", where {len(held):,} of them were already" if held else ""
-        found.notes = (f"{added + len(held):,} vectors are in the collection {found.name} of store {store}{had}.",)
+        found._kept_as(f"{added + len(held):,} vectors are in the collection {name} of store {store}{had}.", vectors)
         return found
 
     @cached_property
@@ -69,6 +75,11 @@ class StoredIndex(VectorIndex):
     def dimension(self) -> int:
         """Numbers of a vector."""
         return self._dimension
+
+    @property
+    def keeping(self) -> Keeping:
+        """In the store."""
+        return Keeping(self.place.store, dimensions=self._dimension, copied=self._copied)
 
     @property
     def size_bytes(self) -> int:
@@ -98,12 +109,13 @@ class StoredIndex(VectorIndex):
         return found
 
     def similarities(self, vectors: Vectors) -> Vectors:
-        """The store is asked for all that it has."""
-        found = np.zeros((len(vectors), len(self._keys)), dtype=np.float32)
-        for row, hits in enumerate(self.nearest(vectors, len(self._keys), None, None)):
-            for at, score in hits:
-                found[row, at] = score
-        return found
+        """By the copy of the vectors: a store would have to send all passages for each query."""
+        return self._copy.similarities(vectors)
+
+    @cached_property
+    def _copy(self) -> FlatVectors:
+        """The vectors of all chunks in this process; the store is asked for them once, where they are not known."""
+        return _flat(self.vectors(range(len(self._keys))), self._dimension)
 
     def vectors(self, places: Sequence[int]) -> Vectors:
         """As the store gives them back."""
@@ -113,7 +125,7 @@ class StoredIndex(VectorIndex):
         with telling(self.place, "reading vectors"):
             for start in range(0, len(wanted), AT_ONCE):
                 found |= self.collection.vectors(wanted[start : start + AT_ONCE])
-        rows = [found[key] for key in keys]
+            rows = [found[key] for key in keys]
         return unit(np.asarray(rows, dtype=np.float32).reshape(len(keys), self._dimension))
 
     def updated(self, chunks: Sequence[Chunk], kept: Sequence[int], fresh: Vectors) -> StoredIndex:
@@ -124,16 +136,22 @@ class StoredIndex(VectorIndex):
         vectors[known] = self.vectors([at for at in kept if at >= 0])
         vectors[~known] = fresh
         name = named(map(key_of, chunks), self._who, self._dimension)
-        other = StoredIndex(chunks, self.place, name, self._dimension)
+        other = StoredIndex(chunks, self.place, name, self._dimension, self._copied)
         other._who = self._who
         other._add(chunks, vectors, other._held())
-        other.notes = (f"The vectors are in the collection {name} of store {self.place.store}.",)
+        other._kept_as(f"The vectors are in the collection {name} of store {self.place.store}.", vectors)
         return other
 
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
         """The chunks, and which collection of which store has their vectors; not where it is."""
         write_documents(folder, enumerate(map(document_of, chunks)), len(chunks))
-        kept = {"schema": SCHEMA, "store": self.place.store, "collection": self.name, "dimension": self._dimension}
+        kept = {
+            "schema": SCHEMA,
+            "store": self.place.store,
+            "collection": self.name,
+            "dimension": self._dimension,
+            "copied": self._copied,
+        }
         (folder / STORE_FILE).write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
     @classmethod
@@ -148,19 +166,29 @@ class StoredIndex(VectorIndex):
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             store, name, dimension = str(kept["store"]), str(kept["collection"]), int(kept["dimension"])
+            copied = bool(kept.get("copied"))  # an older version wrote none; then it is copied when it is needed
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise damaged(path, f"it cannot be read ({type(error).__name__})") from error
         if kept.get("schema") != SCHEMA or name != named(map(key_of, chunks), who(embedder), dimension):
             raise damaged(path, "it does not go with the documents or the embedder")
-        found = cls(chunks, place_of(store), name, dimension)
+        found = cls(chunks, place_of(store), name, dimension, copied)
         found._who = who(embedder)
         held = found._held()
         lost = [chunk for chunk, key in zip(chunks, found._keys, strict=True) if key not in held]
         if lost:
             found._add(lost, cut(embedder.embed([chunk.embedded for chunk in lost]), dimension), held)
+        if copied:
+            _ = found._copy  # before the first query, which would wait for it
         return chunks, found
 
     _who = ""
+
+    def _kept_as(self, note: str, vectors: Vectors) -> None:
+        """What is to be said of where they are, and the copy, where there is to be one."""
+        self.notes = (note,)
+        if self._copied:
+            self._copy = _flat(vectors, self._dimension)
+            self.notes += (COPIED,)
 
     def _held(self) -> set[str]:
         """The keys that are in the collection; what holds others too is not what its name says, and is removed."""
@@ -181,6 +209,12 @@ class StoredIndex(VectorIndex):
                 documents = [_document(key, chunks[row]) for key, row in part]
                 self.collection.add(documents, unit(vectors[[row for _, row in part]]))
         return len(new)
+
+
+def _flat(vectors: Vectors, dimension: int) -> FlatVectors:
+    found = FlatVectors(dimension)
+    found.add(np.arange(len(vectors), dtype=np.int64), vectors)
+    return found
 
 
 def key_of(chunk: Chunk) -> str:

@@ -113,6 +113,17 @@ def test_nothing_written_leaves_the_query_as_it_is_and_is_said(desk: Task, write
         assert not any("queries" in note for note in plain.facts.notes)
 
 
+def test_the_model_is_not_asked_about_blank_texts(desk: Task, writer: Callable[[str], Writer]) -> None:
+    model = writer("")
+    source = Rag(k=2, query="multi").build(desk, model, 0)
+    blank, asked = source.contexts([Query("1", " \n"), Query("2", "who hands out another badge")])
+    assert (blank.spent.calls, asked.spent.calls) == (0, 1)
+    assert [prompt.input for prompt in model.asked] == ["who hands out another badge"]
+    assert any("For 1 of 1 queries" in note for note in source.facts.notes)
+    assert source.contexts([Query("3", "")])[0].spent.calls == 0
+    assert len(model.asked) == 1
+
+
 def test_training_contexts_are_found_by_other_words_and_hide_what_is_hidden(
     desk: Task, writer: Callable[[str], Writer]
 ) -> None:
@@ -159,6 +170,11 @@ def test_lists_are_fused_by_ranks_or_in_turn() -> None:
     assert [p.source for p in in_turn(lists)] == ["a", "b", "c"]
     assert [p.score for p in by_ranks(lists)] == [0.9, 0.2, -1.0]  # the highest that each had
     assert by_ranks([]) == in_turn([]) == []
+
+
+def test_a_passage_counts_once_in_a_list() -> None:
+    assert [p.source for p in by_ranks([[passage("r"), passage("a"), passage("a")]])] == ["r", "a"]
+    assert [p.source for p in by_ranks([[passage("a"), passage("a"), passage("b")], [passage("b")]])] == ["b", "a"]
 
 
 def test_a_ledger_keeps_what_is_counted_inside_it_apart() -> None:

@@ -264,6 +264,33 @@ def test_passages_that_differ_take_the_place_of_twins(kind: type[Searcher], embe
     assert Diverse(plain, 0.6, 16).search(asked, 2, within=within) == plain.search(asked, 2, within=within)
 
 
+@pytest.mark.parametrize("kind", [Dense, Bm25, Hybrid])
+def test_passages_differ_also_where_none_is_found(kind: type[Searcher], embedder: Embedder) -> None:
+    diverse = Diverse(kind(_chunks(TWINS), embedder).updated([]), 0.3, 16)
+    assert diverse.search(["", "visitors"], 3) == [[], []]
+    unknown = Diverse(Bm25(_chunks(TWINS), embedder), 0.3, 16).search(["xyzzy", "", "visitors"], 3)
+    assert [bool(row) for row in unknown] == [False, False, True]
+
+
+def test_a_classifier_reads_passages_that_differ(desk: Task, model: Any) -> None:
+    train = tuple(replace(e, target="yes" if n % 2 else "no") for n, e in enumerate(desk.train))
+    task = replace(desk, kind="classification", metric="accuracy", labels=("yes", "no"), train=train)
+    source = Rag(retriever="bm25", diversity=0.3).build(task, model, 0)
+    assert source.contexts([Query("", "")])[0].passages == ()  # as the reading of labels is chosen
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_differ_by_nothing_leave_the_order(embedder: Embedder) -> None:
+    class Alike(Dense):
+        """Its scores are one number in single precision."""
+
+        def search(self, *asked: Any, **limits: Any) -> list[list[Passage]]:
+            return [[Passage(t, "", t, score=0.5 + n * 1e-12) for n, t in enumerate(("one", "two", "three"))]]
+
+    found = Diverse(Alike(_chunks(["one", "two", "three"]), embedder), 0.1, 3).search(["one"], 3)
+    assert [passage.source for passage in found[0]] == ["one", "two", "three"]
+
+
 def test_least_may_leave_nothing(desk: Task, model: LanguageModel) -> None:
     far, near = Query("far", "xyzzy plugh"), Query("near", desk.train[0].input)
     source = Rag(least=0.3).build(desk, model, 0)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,6 +164,13 @@ def test_only_so_many_candidates_are_read(house: Task, embedder: Embedder, cross
     assert [p.score for p in three[1]] == sorted((p.score for p in three[1]), reverse=True)
     hidden = two.search(["who feeds the office cat"], 3, without=[["porter"]])
     assert "porter" not in [p.source for p in hidden[0]]
+
+
+def test_a_reranker_is_loaded_once_for_a_model(cross_encoder: Path, house: Task, judge: Judge) -> None:
+    first, second = (Rag(rerank=str(cross_encoder), k=k).build(house, judge, 0) for k in (1, 2))
+    scorers: list[Any] = [source.index.searcher.scorer for source in (first, second)]  # type: ignore[attr-defined]
+    assert scorers[0].reranker is scorers[1].reranker
+    assert EncoderScorer(str(cross_encoder), Judge(judge.embedder)).reranker is not scorers[0].reranker
 
 
 def test_a_reranker_is_told_by_its_folder(saved: Callable[..., Path], tmp_path: Path, judge: Judge) -> None:

@@ -204,6 +204,47 @@ def test_the_model_says_where_passages_stand(manual: Task, embedder: Any, parent
     assert model.asked == []
 
 
+@pytest.mark.parametrize("split", ["words", "headings"])
+@pytest.mark.parametrize("parent", [0, 60])
+def test_sentences_are_kept_of_documents_that_are_as_they_were(
+    manual: Task, embedder: Any, parent: int, split: Any, tmp_path: Path
+) -> None:
+    task = replace(manual, documents=(*manual.documents, Document("h", "H", HANDBOOK + "\n\n" + "more words " * 90)))
+    model = Summing(embedder)
+    rag = Rag(chunk=40, overlap=5, split=split, parent=parent, context="summary")
+    rag.build(task, model, 0).save(tmp_path)
+    source = rag.restore(tmp_path, task.brief, model)
+    chunks = source.index.searcher.chunks
+    model.asked.clear()
+    same = source.reindexed(task.documents, model)
+    assert model.asked == []
+    assert [c.text for c in same.index.searcher.chunks] == [c.text for c in chunks]
+    changed = [replace(d, text=d.text.replace("toner", "ink")) if d.id == "manual" else d for d in task.documents]
+    after = source.reindexed(changed, model)
+    fresh = rag.build(replace(task, documents=tuple(changed)), Summing(embedder), 0)
+    assert [c.text for c in after.index.searcher.chunks] == [c.text for c in fresh.index.searcher.chunks]
+    count = len({c.text for c in chunks if c.source == "manual"})
+    assert len(model.asked) == count
+    assert any(f"wrote a sentence on {count} of" in note and "kept theirs" in note for note in after.facts.notes)
+    (renamed,) = [replace(d, title="Another") for d in task.documents if d.id == "h"]
+    model.asked.clear()
+    source.reindexed([renamed], model)
+    assert model.asked  # which are told the title
+
+
+@pytest.mark.parametrize("k", [3, 10, 26, 60])
+def test_a_sentence_is_left_out_where_it_leaves_no_room(manual: Task, embedder: Any, k: int) -> None:
+    model, plain = Summing(embedder), Rag(chunk=40, overlap=0, k=k)
+    source = replace(plain, context="summary").build(manual, model, 0)
+    shown = [chunk.text for chunk in source.index.searcher.chunks]
+    without = plain.build(manual, model, 0).index.searcher.chunks
+    assert len(shown) <= 2 * len(without)
+    if k > 20:
+        assert shown == [chunk.text for chunk in without]
+        assert model.asked == []
+        assert any("there is no room beside their text" in note for note in source.facts.notes)
+
+
 def test_what_the_model_writes_of_passages_is_foreseen(manual: Task) -> None:
     lengths = Lengths.of(manual, lambda text: len(text.split()))
     rates = Rates(embed=100.0, prefill=100.0, decode=10.0)

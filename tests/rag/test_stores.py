@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 
-from advisor.approaches import parse, spec_of
+from advisor.approaches import known, parse, spec_of
 from advisor.errors import UserError
 from advisor.models import Vectors
 from advisor.tasks import Limits, Query, Task
@@ -151,6 +153,25 @@ def test_rag_finds_the_same_in_a_store(store: str, desk: Task, model: Any, tmp_p
         assert not [path for path in folder.iterdir() if path.read_bytes().startswith(b"\x80")]  # how pickles begin
 
 
+@pytest.mark.parametrize("store", KINDS, indirect=True)
+def test_hybrid_asks_the_store_for_no_query(store: str, tmp_path: Path) -> None:
+    chunks, embedder = _chunks(30), Random()
+    here = PassageIndex.over(chunks, embedder, retriever="hybrid")
+    found = here.search(QUERIES, 5)
+    there = PassageIndex.over(chunks, embedder, retriever="hybrid", keeping=Keeping(store))
+    assert any("A copy of the vectors is in this process" in note for note in there.facts.notes)
+    there.save(tmp_path)
+    again = PassageIndex.restore(tmp_path, embedder)
+    assert again.facts.notes == there.facts.notes
+    later = there.updated(chunks[3:])
+    for index in (there, later):  # the one that was brought back has the first one's
+        index.searcher.dense.index.collection.drop()  # type: ignore[attr-defined]
+    for index in (there, again):
+        assert [[p.text for p in row] for row in index.search(QUERIES, 5)] == [[p.text for p in row] for row in found]
+    anew = here.updated(chunks[3:]).search(QUERIES, 5)
+    assert [[p.text for p in row] for row in later.search(QUERIES, 5)] == [[p.text for p in row] for row in anew]
+
+
 @pytest.mark.parametrize("store", KINDS[2:], indirect=True)
 def test_rag_embeds_what_is_new_when_documents_change(store: str, desk: Task, model: Any, tmp_path: Path) -> None:
     approach = Rag(retriever="hybrid", store=store)
@@ -180,10 +201,11 @@ print([passage.text for row in index.search(QUERIES, 3) for passage in row])
 
 
 @_needs("langchain_qdrant")
+@pytest.mark.parametrize("retriever", ["dense", "hybrid"])
 @pytest.mark.parametrize("store", ["qdrant"], indirect=True)
-def test_another_process_fills_what_was_in_memory_again(store: str, tmp_path: Path) -> None:
+def test_another_process_fills_what_was_in_memory_again(store: str, retriever: str, tmp_path: Path) -> None:
     chunks, embedder = _chunks(20), Random()
-    index = PassageIndex.over(chunks, embedder, keeping=Keeping(store))
+    index = PassageIndex.over(chunks, embedder, retriever=retriever, keeping=Keeping(store))
     index.save(tmp_path)
     here = str(Path(__file__).parent)
     done = subprocess.run(
@@ -239,7 +261,9 @@ def test_where_a_store_is(
         ("$TEAM", f"qdrant+ftp://x:{SECRET}@h/", "TEAM holds no address of qdrant"),
         ("$TEAM", f"qdrant+http://x:{SECRET}@h:port/", "TEAM holds no address of qdrant"),
         ("milvus", "", "store=milvus is unknown"),
-        ("$(ls)", "", "is unknown"),
+        ("$(ls)", "", "takes a name"),
+        (f"postgresql://anna:{SECRET}@h/db", "", "takes a name, and not an address"),
+        (f"anna:{SECRET}@h", "", "takes a name, and not an address"),
     ],
 )
 def test_an_address_that_is_none_is_not_told(name: str, value: str, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,23 +276,77 @@ def test_an_address_that_is_none_is_not_told(name: str, value: str, seen: str, m
     assert SECRET not in caught.value.what + caught.value.hint
 
 
-def test_an_error_of_a_store_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEAM", f"postgresql://anna:{SECRET}@db.example:5432/wages")
+def _raised(*errors: Exception) -> Exception:
+    """The last of some errors, each of which came of the one before it."""
+    for cause, error in pairwise(errors):
+        error.__cause__ = cause
+    return errors[-1]
+
+
+class _Answered(Exception):
+    """What clients raise of an answer."""
+
+    status_code = 403
+
+
+class _Rejected(Exception):
+    """What PostgreSQL says of a connection that is there."""
+
+    sqlstate = "3D000"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("could not log anna in with pa at db.example, postgresql://anna:pa@..."), "OSError"),
+        (_raised(ConnectionRefusedError(111, "refused by db.example"), OSError("anna")), "the connection was refused"),
+        (_raised(socket.gaierror(-2, "db.example"), ValueError("anna")), "the host's name cannot be resolved"),
+        (_raised(_Answered("anna, pa"), ValueError("pa")), "authentication failed"),
+        (_Rejected("wages"), "there is no such database"),
+        (OSError('FATAL:  database "wages" does not exist'), "there is no such database"),
+        (OSError('FATAL:  password authentication failed for user "anna"'), "authentication failed"),
+        (OSError("failed to resolve host 'db.example'"), "the host's name cannot be resolved"),
+    ],
+)
+def test_an_error_of_a_store_is_told_in_own_words(error: Exception, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "postgresql://anna:pa@db.example:5432/wages?sslmode=require")
     place = place_of("$TEAM")
     with pytest.raises(UserError) as caught, telling(place, "searching"):
-        raise OSError(f"could not log anna in with pa55!word ({SECRET}) at db.example, postgresql://anna:{SECRET}@...")
-    told = caught.value.what + caught.value.hint
-    assert "store=$TEAM: searching failed: OSError: could not log" in told
-    assert not [word for word in (SECRET, "pa55!word", "anna", "db.example") if word in told]
+        raise error
+    assert caught.value.what == f"store=$TEAM: searching failed: {told}"
+    assert caught.value.hint == "is it running where the variable TEAM says? is the key right?"
     assert caught.value.__suppress_context__
 
 
-@_needs("langchain_postgres")
-def test_a_server_that_is_not_there(desk: Task, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEAM", f"postgresql://anna:{SECRET}@127.0.0.1:9/wages")
-    with pytest.raises(UserError, match=r"store=\$TEAM: .* failed") as caught:
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        pytest.param(url, told, marks=_needs(library))
+        for library, url, told in (
+            ("langchain_postgres", "postgresql://anna:sec@127.0.0.1:9/wages", "the connection was refused"),
+            ("langchain_qdrant", "qdrant+http://127.0.0.1:9/wages", "the connection was refused"),
+            ("langchain_chroma", "chroma+http://127.0.0.1:9/wages", "the connection was refused"),
+        )
+    ],
+)
+def test_a_server_that_is_not_there(
+    url: str, told: str, desk: Task, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM", url)
+    with pytest.raises(UserError, match=r"store=\$TEAM: .* failed: .*" + told) as caught:
         Rag(store="$TEAM").build(desk, model, 0)
-    assert SECRET not in caught.value.what + caught.value.hint
+    assert not [word for word in ("anna", "sec", "wages", "127") if word in caught.value.what + caught.value.hint]
+
+
+@_needs("langchain_postgres")
+def test_a_database_or_a_user_that_is_not_there(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for asked, told in (
+        (postgres.replace("/postgres?", "/wages?"), "there is no such database"),
+        (postgres.replace("//postgres:", "//anna:"), "authentication failed"),
+    ):
+        monkeypatch.setenv("ADVISOR_PGVECTOR_URL", asked)
+        with pytest.raises(UserError, match=rf"store=pgvector: .* failed: {told}\n"):
+            PassageIndex.over(_chunks(3), Random(), keeping=Keeping("pgvector"))
 
 
 def test_texts_that_may_not_leave_the_machine_go_to_no_store(
@@ -288,10 +366,29 @@ def test_what_is_kept_of_a_store(tmp_path: Path, desk: Task, model: Any, monkeyp
     source = Rag(store="qdrant").build(desk, model, 0)
     source.save(tmp_path)
     kept = json.loads((tmp_path / "store.json").read_text(encoding="utf-8"))
-    assert sorted(kept) == ["collection", "dimension", "schema", "store"]
+    assert sorted(kept) == ["collection", "copied", "dimension", "schema", "store"]
     (tmp_path / "store.json").write_text(json.dumps({**kept, "collection": "wages"}), encoding="utf-8")
     with pytest.raises(UserError, match="does not go with the documents"):
         Rag(store="qdrant").restore(tmp_path, desk.brief, model)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "rag:store=postgresql://anna:{0}@h/db",
+        "rag:store=postgresql://anna:{0}@h",
+        "rag:store=postgresql+psycopg://anna:{0}@h/db",
+        "rag:store=qdrant+https://h:6333/{0},k=x",
+        "rag:store=postgresql://anna:x,{0}@h/db",
+        "rag:k=x,store=postgresql://anna:{0}",
+        "rag:stoer=postgresql://anna:{0}@h/db",
+    ],
+)
+def test_an_address_in_a_spec_is_refused_and_not_repeated(spec: str) -> None:
+    with pytest.raises(UserError, match="holds the address of a store") as caught:
+        parse(spec.format(SECRET))
+    assert "anna" not in str(caught.value) and SECRET not in str(caught.value)
+    assert known(spec.format(SECRET)) is None
 
 
 def test_specs_name_stores() -> None:

@@ -14,7 +14,7 @@ from advisor.errors import UserError
 from advisor.models import Vectors
 from advisor.models.embeddings import CachedEmbedder
 from advisor.tasks import Document, Example, Limits, Query, Task
-from rag import EmbedderEmbeddings, PassageIndex, Rag
+from rag import EmbedderEmbeddings, PassageIndex, Rag, document_chunks
 from rag.chunking import Chunk
 from rag.flat import FlatVectors, agreement, cut
 from rag.stores.contract import Keeping
@@ -172,3 +172,21 @@ def test_rag_tells_what_was_lost_by_its_training_questions(model: Any) -> None:
     task = Task("t", "qa", "i", "token_f1", train=train, documents=documents)
     source = Rag(vectors="binary", dimensions=64).build(task, replace(model, embedder=Nested()), 0)
     assert any("mean over 10 training questions" in note for note in source.facts.notes)
+
+
+@pytest.mark.parametrize("name", ["dense", "hybrid"])
+@pytest.mark.parametrize("keeping", [Keeping(precision="int8"), Keeping(dimensions=64), Keeping("qdrant")])
+def test_an_emptied_index_knows_how_vectors_are_kept(
+    name: str, keeping: Keeping, desk: Task, embedder: Any, tmp_path: Path
+) -> None:
+    if keeping.store == "qdrant":
+        pytest.importorskip("langchain_qdrant")
+    chunks = list(document_chunks(desk.documents, 160, 0))
+    emptied = PassageIndex.over(chunks, embedder, retriever=name, keeping=keeping).updated([])
+    emptied.save(tmp_path)
+    for index in (emptied, PassageIndex.restore(tmp_path, embedder)):
+        searcher: Any = index.updated(chunks).searcher
+        kept = getattr(searcher, "dense", searcher).index.keeping
+        assert (kept.store, kept.precision) == (keeping.store, keeping.precision)
+        assert kept.dimensions == (keeping.dimensions or embedder.dimension)
+        assert kept.copied == (name == "hybrid" and keeping.store == "qdrant")
