@@ -98,6 +98,7 @@ class Staleness:
         n: how many these are.
         documents: whether documents changed; else the rules behind the answers did.
         index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
+        embedded: tokens that an embedder elsewhere was given to index them; None like `index_seconds`.
         difference: quality after minus before, over the questions that are asked both times, with the 95 % interval of
             these very trainings; None where there is none.
         paired: how many these are.
@@ -109,6 +110,7 @@ class Staleness:
     n: int
     documents: bool
     index_seconds: float | None = None
+    embedded: float | None = None
     difference: Interval | None = None
     paired: int = 0
     loses: bool = False

@@ -10,8 +10,9 @@ is fitted anew when the documents change, and what lost less is not, which is sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import cast
 
 from advisor.measuring.records import Answer, ChangeFacts, Comparison, Run
@@ -104,13 +105,13 @@ class _Judge:
 
     def staleness(self, after: Sequence[Run], before: Sequence[Run]) -> Staleness:
         """The seeds of an approach after the change, and the same before it."""
-        seconds = [run.after[self._change.key].index_seconds for run in after]
-        known = [each for each in seconds if each is not None]
+        measured_by = [run.after[self._change.key] for run in after]
         found = Staleness(
             quality=self._contrasts.intervals[after[0].spec],
             n=len(self._change.answers),
             documents=bool(self._change.documents),
-            index_seconds=sum(known) / len(known) if known else None,
+            index_seconds=_mean(each.index_seconds for each in measured_by),
+            embedded=_mean(each.embedded for each in measured_by),
         )
         if not self._now:
             return found
@@ -123,6 +124,11 @@ class _Judge:
         outcome: Outcome = "kept" if kept else "lost" if lost else "open"
         loses = difference.value < -self._margin
         return replace(found, difference=difference, paired=len(self._now), loses=loses, outcome=outcome)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
 
 
 def _asked_twice(comparison: Comparison, change: ChangeFacts) -> tuple[dict[str, Answer], dict[str, Answer]]:
@@ -212,12 +218,15 @@ def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
         "not fitted anew either, though such a loss is not excluded": [],
         "fitted anew, which is assumed": [],
         "indexed anew, in the time that this was measured to take": [],
+        "not indexed anew, since no document changed": [],
     }
-    measured, unshown, kept, spared, assumed, indexed = ways.values()
+    measured, unshown, kept, spared, assumed, indexed, unchanged = ways.values()
     for row in known:
         after, anew = row.after, costs.is_fitted_anew(row)
         if after is not None and after.index_seconds is not None:
             indexed.append(row.spec)
+        elif after is not None and row.index_seconds is not None and not after.documents:
+            unchanged.append(row.spec)
         if anew and (after is None or after.difference is None):
             assumed.append(row.spec)
         elif anew:
@@ -226,8 +235,9 @@ def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
             (kept if after.outcome == "kept" else spared).append(row.spec)
     said = [f"{words.listed(specs)} {'is' if len(specs) == 1 else 'are'} {how}" for how, specs in ways.items() if specs]
     if said:
-        more = "" if any(row.after for row in known) else " (test_after.jsonl has it measured)"
-        yield f"In the costs of a change of the documents, {'; '.join(said)}{more}."
+        change = next((row.after for row in known if row.after), None)
+        more = "" if change else " (test_after.jsonl has it measured)"
+        yield f"In the costs of a change of {_what(change) if change else 'the documents'}, {'; '.join(said)}{more}."
 
 
 def against(chosen: Row) -> list[str]:

@@ -258,6 +258,23 @@ def test_calls_of_after_the_change_are_no_part_of_what_a_query_costs(changing, m
     assert run.after[changing.fingerprint_after].ended
 
 
+def test_what_an_embedder_is_given_to_index_the_changed_documents_is_kept_apart(tmp_path):
+    head = {"type": "run", "spec": "rag", "seed": 0, "control": False, "uses_model": True, "config": {}}
+    answer = {"id": "q0", "text": "new", "evidence": []}
+    after = {"type": "after", "change": "c"}
+    append(
+        tmp_path / "rag.jsonl",
+        head,
+        {"type": "finished"},
+        after | {"index_seconds": 1.0, "calls": {"embedded": 500}},
+        after | {"seconds": 1.0, "predictions": [answer], "calls": {"embedded": 3}},
+        after | {"ended": True},
+    )
+    append(tmp_path / "lora.jsonl", head, {"type": "finished"}, after | {"index_seconds": None}, after)
+    assert read_run(tmp_path / "rag.jsonl").after["c"].embedded == 500
+    assert read_run(tmp_path / "lora.jsonl").after["c"].embedded is None
+
+
 @pytest.mark.parametrize("harm", [shutil.rmtree, lambda folder: (folder / "text").write_text("other")])
 def test_what_was_fitted_and_is_gone_is_told_to_be_gone(changing, model, reader, tmp_path, harm):
     compare(changing.before_change(), model, [reader], out=tmp_path)

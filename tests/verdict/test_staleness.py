@@ -10,12 +10,14 @@ import pytest
 
 from advisor.measuring.records import AfterChange, Answer, ChangeFacts, Comparison, PredictionRecord, Run
 from advisor.tasks import Limits
-from advisor.verdict import Decision, decide
+from advisor.verdict import Decision, costs, decide
 from advisor.verdict.decision import Row
 from advisor.verdict.price_file import DevicePrice
-from advisor.verdict.prices import Prices
+from advisor.verdict.prices import HourlyPrice, Prices, Tariff
+from advisor.verdict.token_prices import TokenPrice, TokenRates
 
 PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
+DOLLAR_A_MILLION = TokenPrice("vectors", TokenRates(1.0, 0.0), "a page", "2025-01-01")
 N = 200
 OFTEN = Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=10)
 
@@ -89,6 +91,29 @@ def test_what_keeps_its_quality_is_not_fitted_anew(changed):
     assert "rag+lora and rag are indexed anew, in the time" in said
     said = next(s for s in assumed.recommendation.caveats if s.startswith("In the costs of a change"))
     assert "lora and rag+lora are fitted anew, which is assumed" in said
+
+
+def test_where_only_the_rules_change_nothing_is_indexed_anew(changed):
+    whole = changed(documents=0)
+    runs = [replace(r, after={"c": replace(r.after["c"], index_seconds=None)}) for r in whole.runs]
+    decision = decide(replace(whole, runs=tuple(runs)), OFTEN, prices=PRICES)
+    assert row(decision, "rag").cost.fixed == pytest.approx(0.1)
+    assert row(decision, "rag+lora").cost.fixed == pytest.approx(1.1)
+    assert row(decision, "lora").cost.fixed == pytest.approx(1.0 + 10 * 1.0)
+    said = next(s for s in decision.recommendation.caveats if s.startswith("In the costs of a change"))
+    assert said.startswith("In the costs of a change of the rules behind the answers, ")
+    assert "rag+lora and rag are not indexed anew, since no document changed" in said
+
+
+@pytest.mark.parametrize(("documents", "embedded", "again"), [(3, 1e5, 0.1), (3, None, 1.0), (0, None, 0.0)])
+def test_an_embedder_that_is_paid_is_paid_at_a_change_for_what_it_is_given_then(changed, documents, embedded, again):
+    whole = changed(documents=documents)
+    (rag,) = [r for r in whole.runs if r.spec == "rag"]
+    rag = replace(rag, calls={"fit": {"embedded": 1e6}}, after={"c": replace(rag.after["c"], embedded=embedded)})
+    found = row(decide(replace(whole, runs=(rag,)), OFTEN, prices=PRICES), "rag")
+    tariff = Tariff(hour=HourlyPrice("free", 0.0, "a page", "2025-01-01"), embedding=DOLLAR_A_MILLION)
+    spent = costs.expenses(costs.quantities(found), tariff, OFTEN)
+    assert (spent.fit, spent.upkeep) == (pytest.approx(1.0), pytest.approx(again))
 
 
 def test_break_even_goes_by_what_was_measured(changed):
