@@ -98,23 +98,23 @@ class Staleness:
         n: how many these are.
         documents: whether documents changed; else the rules behind the answers did.
         index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
-        embedded: tokens that an embedder elsewhere was given to index them; None like `index_seconds`.
         difference: quality after minus before, over the questions that are asked both times, with the 95 % interval of
             these very trainings; None where there is none.
         paired: how many these are.
         loses: whether the measured loss is larger than the margin of non-inferiority.
         outcome: whether it is shown to lose less than the margin, else whether it is shown to lose; open where neither.
+        embedded: tokens that an embedder elsewhere was given to index the changed documents; None like `index_seconds`.
     """
 
     quality: Interval
     n: int
     documents: bool
     index_seconds: float | None = None
-    embedded: float | None = None
     difference: Interval | None = None
     paired: int = 0
     loses: bool = False
     outcome: Outcome = "open"
+    embedded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
