@@ -18,6 +18,7 @@ from advisor.models.contention import Contention
 FIT, PREDICT, LATENCY, AFTER = "fit", "predict", "latency", "after"
 STEPS = {"fitted": FIT, "predictions": PREDICT, "latency": LATENCY}
 """What is timed, by the type of the line that says so."""
+EMBEDDED = "embedded"  # what an embedder elsewhere is counted under in a ledger of calls
 ANEW = ("repeated", "again")
 """Types of lines with answers that were asked for again for their time alone: no query costs what those did."""
 
@@ -120,7 +121,7 @@ class _Attempt:
             case "again":
                 self._again(line, own.others)
             case "after":
-                self._after(line)
+                self._after(line, own.calls)
 
     def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
@@ -146,7 +147,7 @@ class _Attempt:
         else:
             self.latencies = [LatencyRecord(**latency) for latency in line["latencies"]]
 
-    def _after(self, line: dict[str, Any]) -> None:
+    def _after(self, line: dict[str, Any], calls: Mapping[str, int]) -> None:
         """A part of what was answered after a change."""
         found = self.after.get(line["change"], AfterChange())
         known = {prediction.id: prediction for prediction in self.predictions}
@@ -157,6 +158,7 @@ class _Attempt:
             line.get("index_seconds", found.index_seconds),
             line.get("ended", found.ended),
             line.get("error", ""),
+            found.embedded if line.get("index_seconds") is None else float(calls.get(EMBEDDED, 0)),
         )
 
     def read(self) -> Run:

@@ -63,6 +63,11 @@ class ChangeMeasurement:
             self._note(error=error.what if isinstance(error, UserError) else in_words(error))
         self.assignment.drop_answers()
 
+    def give_up(self, before: Run, why: str) -> None:
+        """Record why nothing can be answered after the change, unless nothing is asked or that is recorded already."""
+        if lacks_change(before, self.task) and _recorded(before, self.task).error != why:
+            self._note(error=why)
+
     def _answer(self, predictor: Predictor, before: Run) -> None:
         done = {p.id for p in _recorded(before, self.task).predictions}
         queries = self._queries(self.task.test_after)

@@ -60,8 +60,8 @@ class Here:
 
 
 def in_a_word(outcomes: Sequence[str]) -> str:
-    """What a row came to: what failed, else whether anything was measured."""
-    failed = [outcome for outcome in outcomes if outcome.startswith(("failed", "interrupted"))]
+    """What a row came to: what stood in its way, else whether anything was measured."""
+    failed = [outcome for outcome in outcomes if outcome.startswith(("failed", "interrupted", "not completed"))]
     return failed[0] if failed else "ok" if "ok" in outcomes else outcomes[-1]
 
 

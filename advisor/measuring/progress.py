@@ -22,7 +22,7 @@ class Progress(Protocol):
         """`n` more examples of the step are done."""
 
     def end(self, spec: str, outcome: str) -> None:
-        """It ended: `ok`, `already done`, or `failed: why` or `skipped: why`."""
+        """It ended: `ok`, `already done`, or `failed`, `skipped` or `not completed`, each with why."""
 
 
 class Silence:

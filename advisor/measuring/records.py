@@ -94,12 +94,14 @@ class AfterChange:
         predictions: to the questions of after the change; incomplete unless it `ended`.
         index_seconds: indexing the changed documents; None where it keeps none, or they did not change.
         error: why it could not be measured; empty where it could, or is not done yet.
+        embedded: tokens that an embedder elsewhere was given to index them; None like `index_seconds`.
     """
 
     predictions: tuple[PredictionRecord, ...] = ()
     index_seconds: float | None = None
     ended: bool = False
     error: str = ""
+    embedded: float | None = None
 
 
 @dataclass(frozen=True)

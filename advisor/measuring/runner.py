@@ -29,6 +29,8 @@ from advisor.progress import listening
 from advisor.tasks import Example, Query, Task
 
 BRIEF = "task.json"
+GONE = "what was fitted is gone or damaged (--fresh fits it anew)"
+UNREAD = "what was fitted could not be restored"
 
 
 def run(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> str:
@@ -84,16 +86,18 @@ def _completed(assignment: Assignment, task: Task, model: LanguageModel, progres
     Whatever stands in the way leaves the run as it was, which is finished.
     """
     measurement = Measurement(assignment, task, model, progress)
-    if not measurement.lacks_requests(before) and not measurement.lacks_change(before):
+    if not measurement.lacks_requests(before) and not lacks_change(before, task):
         return ""
     try:
-        measurement.complete(before)
+        missing = measurement.complete(before)
     except UserError:
         raise
     except Interrupted as error:
         return _interrupted(assignment, measurement.doing, error)
     except Exception:  # noqa: BLE001 - the report says that the limit could not be judged
         return ""
+    if missing:
+        return f"not completed: {missing}"
     run_cache.put(assignment.key, assignment.path, assignment.machine)
     return "ok"
 
@@ -189,31 +193,33 @@ class Measurement:
         """Whether a finished run has sent fewer requests than the limit asks for, and can send more."""
         return bool(self._further(before.latencies)) and self.assignment.folder.exists()
 
-    def lacks_change(self, before: Run) -> bool:
-        """Whether a finished run lacks answers of after a change, and can give them."""
-        return lacks_change(before, self.task) and self.assignment.folder.exists()
-
-    def complete(self, before: Run) -> None:
-        """Do what a finished run lacks."""
+    def complete(self, before: Run) -> str:
+        """Do what a finished run lacks; why nothing could be done, empty where it was."""
         self.model.forget()
         clock.drain()
         predictor = self.restored()
         if predictor is None:
-            return
+            missing = UNREAD if intact(self.assignment.folder) else GONE
+            self._after_change().give_up(before, missing)
+            return missing
         try:
             if self.lacks_requests(before):
                 self._time_alone(predictor, before.latencies)
                 append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
             self._ask_after(predictor)
+            return ""
         finally:
             predictor.close()
 
     def _ask_after(self, predictor: Predictor) -> None:
         """Measure after the change, where one is known."""
         run = read_run(self.assignment.path) if self.task.test_after else None
-        if run is not None and self.lacks_change(run):
+        if run is not None and lacks_change(run, self.task):
             self.doing = AFTER
-            ChangeMeasurement(self.assignment, self.task, self.model, self.progress).go(predictor, run)
+            self._after_change().go(predictor, run)
+
+    def _after_change(self) -> ChangeMeasurement:
+        return ChangeMeasurement(self.assignment, self.task, self.model, self.progress)
 
     def _fit(self, before: Run | None) -> Predictor:
         _open(self.assignment, before)

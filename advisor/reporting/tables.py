@@ -74,8 +74,8 @@ def abstention(decision: Decision) -> Table | None:
     number = found[0][1].unanswerable
     measures: list[tuple[tuple[str, ...], Callable[[Abstention], Interval | None], int]] = [
         (("F1 of", "abstaining"), lambda one: one.f1, 0),
-        (("", "precision"), lambda one: one.precision, 2),
         (("", "recall"), lambda one: one.recall, 2),
+        (("", "precision"), lambda one: one.precision, 2),
         (("quality on", "answerable"), lambda one: one.quality_answerable, 1),
         (("share", "abstained"), lambda one: one.share, 3),
     ]
@@ -120,8 +120,10 @@ def _results(decision: Decision) -> Iterator[Column]:
     yield Column(("", "p"), cells(lambda r: figures.p_value(r.versus_best.p) if r.versus_best else ""), rank=4)
     if any(row.after for row in decision.rows):
         after = cells(lambda r: figures.quality(r.after.quality) if r.after else figures.UNKNOWN)
-        yield Column(("after", "change"), after, "after the change", rank=6, left=True)
+        yield Column(("after the change",), after, on="page")
         yield Column(("by the", "change"), cells(_by_the_change), on="screen", rank=2)
+        yield Column(("after", "change"), cells(_after_the_change), on="screen", rank=2)
+        yield Column(("", "[95 % interval]"), cells(_its_interval), on="screen", rank=6, left=True)
         yield Column(("difference by the change",), cells(lambda r: _by_the_change(r, whole=True)), on="page")
     wide, short = cells(_latency), cells(lambda r: _latency(r, compact=True))
     yield Column(("p50/p95", "ms"), wide, "p50 / p95 ms", short, rank=1)
@@ -180,6 +182,18 @@ def _interval(row: Row, decision: Decision) -> str:
         return _difference(row, decision)
     low, high = (figures.decimals(end, 2, signed=True) for end in (versus.low, versus.high))
     return f"{figures.decimals(versus.difference, signed=True)} [{low}, {high}]"
+
+
+def _after_the_change(row: Row) -> str:
+    return figures.decimals(row.after.quality.value) if row.after else figures.UNKNOWN
+
+
+def _its_interval(row: Row) -> str:
+    """The interval of quality after the change."""
+    if row.after is None:
+        return ""
+    low, high = (figures.decimals(end, 2) for end in (row.after.quality.low, row.after.quality.high))
+    return f"[{low}, {high}]"
 
 
 def _by_the_change(row: Row, whole: bool = False) -> str:

@@ -5,8 +5,8 @@ busy the hardware is; beside that stands what machines cost that are kept on. By
 written for one of them on average; what was sent again after a fault is not in it. Over the horizon come the first
 fitting, the queries, and upkeep, as many times as the documents change in that span: what uses documents indexes them
 anew, and what has learned is fitted anew where a change was measured to cost it quality, or, without a measurement,
-where it was trained. Any other pays nothing. Whether the documents or the rules behind the labels change makes no
-difference here.
+where it was trained. Any other pays nothing. Where the rules behind the answers change and no document does, nothing
+is indexed anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from advisor.measuring.attempt import FIT, LATENCY, PREDICT
+from advisor.measuring.attempt import EMBEDDED, FIT, LATENCY, PREDICT
 from advisor.tasks import Limits
 from advisor.verdict import words
 from advisor.verdict.cells import Interval
@@ -29,7 +29,6 @@ TOLERANCE = 0.1
 work come apart by as much where another process takes a tenth of the processor, which is not yet marked."""
 CENT = 0.01  # US dollars; a smaller difference over the horizon is none
 _SECONDS = 3600.0
-EMBEDDED = "embedded"  # what an embedder elsewhere is counted under in a ledger of calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,8 @@ class Quantities:
         query: tokens of a query, where they may be paid.
         fit: tokens of all that a model was asked while it was fitted, likewise.
         embedded, embedded_to_fit: tokens that an embedder elsewhere was given for a query, and while it was fitted.
-        indexed_anew: seconds of indexing documents that have changed; None where that is as long as it was at first.
+        indexed_anew, embedded_anew: seconds of indexing documents that have changed, and tokens that an embedder
+            elsewhere was given for it; None where they are as many as at first.
     """
 
     fit_seconds: float | None = None
@@ -126,6 +126,7 @@ class Quantities:
     embedded: float = 0.0
     embedded_to_fit: float = 0.0
     indexed_anew: float | None = None
+    embedded_anew: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +246,16 @@ def quantities(row: Row) -> Quantities:
         PaidTokens.of(row.calls.get(FIT, {})) if known else None,
         row.calls.get(PREDICT, {}).get(EMBEDDED, 0.0) / max(row.n, 1),
         row.calls.get(FIT, {}).get(EMBEDDED, 0.0),
-        row.after.index_seconds if row.after else None,
+        *_anew(row),
     )
+
+
+def _anew(row: Row) -> tuple[float | None, float | None]:
+    """Seconds and tokens of indexing what has changed, which is nothing where only the rules have."""
+    after = row.after
+    if after is None:
+        return None, None
+    return (after.index_seconds, after.embedded) if after.documents else (0.0, 0.0)
 
 
 def _tokens_of_a_query(row: Row) -> PaidTokens:
@@ -270,10 +279,11 @@ def expenses(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | No
     found = _of_model(taken, tariff, limits)
     if found is None or tariff.embedding is None:
         return found
-    to_fit, each = (
-        tariff.embedding.usd(PaidTokens(prompt=tokens)) for tokens in (taken.embedded_to_fit, taken.embedded)
+    anew = taken.embedded_to_fit if taken.embedded_anew is None or taken.fitted_anew else taken.embedded_anew
+    to_fit, again, each = (
+        tariff.embedding.usd(PaidTokens(prompt=tokens)) for tokens in (taken.embedded_to_fit, anew, taken.embedded)
     )
-    again = to_fit if taken.index_seconds is not None or taken.fitted_anew else 0.0
+    again = again if taken.index_seconds is not None or taken.fitted_anew else 0.0
     return replace(found, fit=found.fit + to_fit, per_query=found.per_query + each, upkeep=found.upkeep + again)
 
 

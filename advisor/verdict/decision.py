@@ -103,6 +103,7 @@ class Staleness:
         paired: how many these are.
         loses: whether the measured loss is larger than the margin of non-inferiority.
         outcome: whether it is shown to lose less than the margin, else whether it is shown to lose; open where neither.
+        embedded: tokens that an embedder elsewhere was given to index the changed documents; None like `index_seconds`.
     """
 
     quality: Interval
@@ -113,6 +114,7 @@ class Staleness:
     paired: int = 0
     loses: bool = False
     outcome: Outcome = "open"
+    embedded: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

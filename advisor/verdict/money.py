@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from advisor.measuring.attempt import EMBEDDED
 from advisor.tasks import Limits
 from advisor.verdict import costs, staleness, words
 from advisor.verdict.decision import Row
@@ -80,7 +81,7 @@ def _estimated(rows: Sequence[Row]) -> Iterator[str]:
 
 def _embedding(rows: Sequence[Row], tariffs: Mapping[str, Tariff]) -> Iterator[str]:
     """What an embedder elsewhere costs, or that it is in no cost."""
-    paid = [row for row in rows if _asked(row, costs.EMBEDDED)]
+    paid = [row for row in rows if _asked(row, EMBEDDED)]
     if not paid:
         return
     specs, price = words.listed([row.spec for row in paid]), tariffs[paid[0].spec].embedding

@@ -38,19 +38,19 @@ def _complete(comparison: Comparison, spec: str) -> list[Run]:
     runs = [run for run in comparison.runs if run.spec == spec]
     if any(run.status == "failed" for run in runs):
         return []
-    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers) and not _lacking(run)]
+    return [run for run in runs if run.status == "ok" and _answers_all(run, comparison.answers) and not lacking(run)]
 
 
-def _lacking(run: Run) -> str:
+def lacking(run: Run) -> str:
     """Why a run whose queries went unanswered too often cannot be judged; empty where it can.
 
     Up to `UNANSWERED` of them count as not right and are named: what fails rarely can be used, and is seen in use.
     """
-    failures = Counter(p.failure for p in run.predictions if p.failure)
-    if sum(failures.values()) <= UNANSWERED * len(run.predictions):
+    found = Counter(p.failure for p in run.predictions if p.failure)
+    if found.total() <= UNANSWERED * len(run.predictions):
         return ""
-    why = words.listed([f"{number:,} {reason}" for reason, number in failures.most_common()])
-    return f"{sum(failures.values()):,} of {len(run.predictions):,} queries got no answer: {why}"
+    why = words.listed([f"{number:,} {reason}" for reason, number in found.most_common()])
+    return f"{found.total():,} of {len(run.predictions):,} queries got no answer: {why}"
 
 
 def _answers_all(run: Run, answers: Mapping[str, Answer]) -> bool:
@@ -105,12 +105,12 @@ def _row(comparison: Comparison, spec: str) -> Row:
         model=runs[0].model,
         reasons=any(values.get("cot") for run in good for values in run.config.values()),
         labels_by=next((run.labels_by for run in good), None),
-        failures=_failures(good),
+        failures=failures(good),
         answered_by=tuple(dict.fromkeys(version for run in good for version in run.answered_by)),
     )
 
 
-def _failures(runs: Sequence[Run]) -> dict[str, int]:
+def failures(runs: Sequence[Run]) -> dict[str, int]:
     """Why queries got no answer, of the seed in which most did not."""
     found = [Counter(p.failure for p in run.predictions if p.failure) for run in runs]
     return dict(max(found, key=lambda one: one.total(), default={}))
@@ -151,7 +151,7 @@ def _as_installed(spec: str) -> str:
 def _trouble(runs: Sequence[Run]) -> tuple[Status, str | None]:
     """The most severe status of an approach without a complete run, with its reason."""
     for run in runs:
-        if run.status == "ok" and (reason := _lacking(run)):
+        if run.status == "ok" and (reason := lacking(run)):
             return "failed", reason
     order: tuple[Status, ...] = ("failed", "interrupted", "skipped")
     for status in order:

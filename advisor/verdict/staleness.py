@@ -10,19 +10,25 @@ is fitted anew when the documents change, and what lost less is not, which is sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import cast
 
 from advisor.measuring.records import Answer, ChangeFacts, Comparison, Run
 from advisor.tasks import Limits
+from advisor.tasks.forms import answer_form
 from advisor.tasks.power import LEVEL
+from advisor.tasks.task import Kind
 from advisor.verdict import costs, words
 from advisor.verdict.decision import Outcome, Row, Staleness
 from advisor.verdict.paired import pivot
 from advisor.verdict.permutation import p_values
-from advisor.verdict.rows import complete_runs
+from advisor.verdict.rows import complete_runs, failures, lacking
 from advisor.verdict.sample import labels_of, samples
 from advisor.verdict.statistics import Contrasts
+
+_GOES_ON = "the same command goes on with it"
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def after_the_change(comparison: Comparison, rows: Sequence[Row], margin: float)
         return AfterTheChange(tuple(rows))
     complete = complete_runs(comparison)
     before = {(run.spec, run.seed): run for run in complete}
-    after = [replace(run, predictions=run.after[change.key].predictions) for run in complete if _answered(run, change)]
+    after = [_as_after(run, change) for run in complete if not _unjudged(run, change)]
     controls = frozenset(row.spec for row in rows if row.control)
     contrasts = Contrasts(samples(comparison.task.metric, change.answers, after), controls)
     judge = _Judge(comparison, change, contrasts, margin)
@@ -85,7 +91,7 @@ def after_the_change(comparison: Comparison, rows: Sequence[Row], margin: float)
         tuple(found),
         contrasts,
         tuple(_what_was_lost(found)),
-        (*_of_how_many(comparison, change), *_unmeasured(comparison, found, change)),
+        (*_of_how_many(comparison, change), *_unmeasured(complete, change), *_unanswered(after, change)),
     )
 
 
@@ -99,13 +105,13 @@ class _Judge:
 
     def staleness(self, after: Sequence[Run], before: Sequence[Run]) -> Staleness:
         """The seeds of an approach after the change, and the same before it."""
-        seconds = [run.after[self._change.key].index_seconds for run in after]
-        known = [each for each in seconds if each is not None]
+        measured_by = [run.after[self._change.key] for run in after]
         found = Staleness(
             quality=self._contrasts.intervals[after[0].spec],
             n=len(self._change.answers),
             documents=bool(self._change.documents),
-            index_seconds=sum(known) / len(known) if known else None,
+            index_seconds=_mean(each.index_seconds for each in measured_by),
+            embedded=_mean(each.embedded for each in measured_by),
         )
         if not self._now:
             return found
@@ -120,6 +126,11 @@ class _Judge:
         return replace(found, difference=difference, paired=len(self._now), loses=loses, outcome=outcome)
 
 
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
 def _asked_twice(comparison: Comparison, change: ChangeFacts) -> tuple[dict[str, Answer], dict[str, Answer]]:
     """The questions that are asked before and after, in one order, with the answers that are right then and now."""
     of: dict[str, str] = {}
@@ -130,9 +141,16 @@ def _asked_twice(comparison: Comparison, change: ChangeFacts) -> tuple[dict[str,
     return then, {now: change.answers[now] for now in of.values()}
 
 
-def _answered(run: Run, change: ChangeFacts) -> bool:
+def _as_after(run: Run, change: ChangeFacts) -> Run:
+    return replace(run, predictions=run.after[change.key].predictions)
+
+
+def _unjudged(run: Run, change: ChangeFacts) -> str:
+    """Why a complete run is not judged after the change; empty where it is."""
     found = run.after.get(change.key)
-    return found is not None and found.ended and change.answers.keys() <= {p.id for p in found.predictions}
+    if found is not None and found.ended and change.answers.keys() <= {p.id for p in found.predictions}:
+        return lacking(_as_after(run, change))
+    return (found.error if found else "") or _GOES_ON
 
 
 def _what_was_lost(rows: Sequence[Row]) -> Iterator[str]:
@@ -146,7 +164,8 @@ def _of_how_many(comparison: Comparison, change: ChangeFacts) -> Iterator[str]:
     """A loss is one over all questions, and so depends on how many of them the change is about."""
     then, now = _asked_twice(comparison, change)
     if now:
-        other = sum(set(a.targets) != set(b.targets) for a, b in zip(then.values(), now.values(), strict=True))
+        pairs = zip(_forms(comparison, then), _forms(comparison, now), strict=True)
+        other = sum(before != after for before, after in pairs)
         new = len(change.answers) - len(now)
         yield (
             f"Of the {words.many(len(now), 'question')} asked before and after the change, {other:,} "
@@ -158,12 +177,33 @@ def _of_how_many(comparison: Comparison, change: ChangeFacts) -> Iterator[str]:
         yield "No question is asked both before and after the change, so what approaches lost by it is not known."
 
 
-def _unmeasured(comparison: Comparison, rows: Sequence[Row], change: ChangeFacts) -> Iterator[str]:
-    for row in rows:
-        if row.after is None and row.status == "ok":
-            runs = (run for run in comparison.runs if run.spec == row.spec)
-            why = next((known.error for run in runs if (known := run.after.get(change.key)) and known.error), "")
-            yield f"{row.spec} was not measured after the change: {why or 'the same command goes on with it'}."
+def _forms(comparison: Comparison, answers: Mapping[str, Answer]) -> Iterator[set[str]]:
+    """What is right for each question, in forms that are equal where the answers are."""
+    kind = cast(Kind, comparison.task.kind)
+    return ({answer_form(kind, text) for text in answer.targets} for answer in answers.values())
+
+
+def _unmeasured(complete: Sequence[Run], change: ChangeFacts) -> Iterator[str]:
+    """Approaches of which a seed is not judged after the change, each with one reason."""
+    for spec in dict.fromkeys(run.spec for run in complete):
+        each = [_unjudged(run, change) for run in complete if run.spec == spec]
+        reasons = sorted(filter(None, each), key=lambda why: why == _GOES_ON)
+        if reasons:
+            judged = len(each) - len(reasons)
+            extent = f"measured after the change in {judged} of {words.many(len(each), 'seed')} alone"
+            yield f"{spec} was {extent if judged else 'not measured after the change'}: {reasons[0]}."
+
+
+def _unanswered(after: Sequence[Run], change: ChangeFacts) -> Iterator[str]:
+    for spec in dict.fromkeys(run.spec for run in after):
+        found = failures([run for run in after if run.spec == spec])
+        if number := sum(found.values()):
+            why = words.listed([f"{count:,} {reason}" for reason, count in found.items()])
+            n = len(change.answers)
+            yield (
+                f"{spec} left {number:,} of {words.many(n, 'question')} unanswered after the change ({why}): they "
+                f"count as not right, so that up to {words.value(number / n)} of what it lost is theirs."
+            )
 
 
 def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
@@ -173,24 +213,31 @@ def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
     known = [row for row in rows if not row.control and row.cost.fit is not None]
     ways: Mapping[str, list[str]] = {
         "fitted anew, as the loss asks for that was measured": [],
+        "fitted anew, as the loss that was measured asks for, though it is not shown": [],
         "not fitted anew, since no loss beyond the margin was measured": [],
         "not fitted anew either, though such a loss is not excluded": [],
         "fitted anew, which is assumed": [],
         "indexed anew, in the time that this was measured to take": [],
+        "not indexed anew, since no document changed": [],
     }
-    measured, kept, spared, assumed, indexed = ways.values()
+    measured, unshown, kept, spared, assumed, indexed, unchanged = ways.values()
     for row in known:
         after, anew = row.after, costs.is_fitted_anew(row)
         if after is not None and after.index_seconds is not None:
             indexed.append(row.spec)
-        if anew:
-            (assumed if after is None or after.difference is None else measured).append(row.spec)
+        elif after is not None and row.index_seconds is not None and not after.documents:
+            unchanged.append(row.spec)
+        if anew and (after is None or after.difference is None):
+            assumed.append(row.spec)
+        elif anew:
+            (unshown if after is None or after.outcome == "open" else measured).append(row.spec)
         elif after is not None and costs.is_trained(row):
             (kept if after.outcome == "kept" else spared).append(row.spec)
     said = [f"{words.listed(specs)} {'is' if len(specs) == 1 else 'are'} {how}" for how, specs in ways.items() if specs]
     if said:
-        more = "" if any(row.after for row in known) else " (test_after.jsonl has it measured)"
-        yield f"In the costs of a change of the documents, {'; '.join(said)}{more}."
+        change = next((row.after for row in known if row.after), None)
+        more = "" if change else " (test_after.jsonl has it measured)"
+        yield f"In the costs of a change of {_what(change) if change else 'the documents'}, {'; '.join(said)}{more}."
 
 
 def against(chosen: Row) -> list[str]:
@@ -203,6 +250,11 @@ def against(chosen: Row) -> list[str]:
     if after.outcome == "lost":
         then = ", and has to be fitted anew then" if anew else ""
         return [f"{chosen.spec} lost quality when {what} changed{then}: {shown}."]
+    if after.outcome == "open" and anew:
+        return [
+            f"{chosen.spec} lost more than the margin when {what} changed, though that is not shown, and is fitted "
+            f"anew in the costs: {shown}."
+        ]
     if after.outcome == "open" and costs.is_trained(chosen):
         return [
             f"{chosen.spec} is not shown to keep its quality when {what} change and it is not trained again: {shown}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from advisor.errors import Interrupted, UserError
 from advisor.measuring.attempt import read_run
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import append, lines
+from advisor.measuring.progress import Silence
 from advisor.measuring.reading import read_comparison, record_path
 from advisor.models import LanguageModel
+from advisor.models.store import fresh
 from advisor.tasks import Document, Query, Task
 
 
@@ -253,3 +256,59 @@ def test_calls_of_after_the_change_are_no_part_of_what_a_query_costs(changing, m
     assert run.calls == {"after": {"requests": 5, "retried": 2}}  # what was kept counts when it is taken up again
     assert run.after["other"].predictions[0].text == "new"
     assert run.after[changing.fingerprint_after].ended
+
+
+def test_what_an_embedder_is_given_to_index_the_changed_documents_is_kept_apart(tmp_path):
+    head = {"type": "run", "spec": "rag", "seed": 0, "control": False, "uses_model": True, "config": {}}
+    answer = {"id": "q0", "text": "new", "evidence": []}
+    after = {"type": "after", "change": "c"}
+    append(
+        tmp_path / "rag.jsonl",
+        head,
+        {"type": "finished"},
+        after | {"index_seconds": 1.0, "calls": {"embedded": 500}},
+        after | {"seconds": 1.0, "predictions": [answer], "calls": {"embedded": 3}},
+        after | {"ended": True},
+    )
+    append(tmp_path / "lora.jsonl", head, {"type": "finished"}, after | {"index_seconds": None}, after)
+    assert read_run(tmp_path / "rag.jsonl").after["c"].embedded == 500
+    assert read_run(tmp_path / "lora.jsonl").after["c"].embedded is None
+
+
+@pytest.mark.parametrize("harm", [shutil.rmtree, lambda folder: (folder / "text").write_text("other")])
+def test_what_was_fitted_and_is_gone_is_told_to_be_gone(changing, model, reader, tmp_path, harm):
+    compare(changing.before_change(), model, [reader], out=tmp_path)
+    harm(next(tmp_path.rglob("text")).parent)
+    asked, told = len(reader.log), Recording()
+    for _ in range(2):
+        found = compare(changing, model, [reader], out=tmp_path, progress=told)
+        assert found.runs[0].status == "ok"
+        assert "--fresh" in after_of(tmp_path, changing).error
+    assert len(reader.log) == asked
+    assert all(said.startswith("not completed") and "--fresh" in said for said in told.outcomes)
+    assert sum(line["type"] == "after" for line in lines(next(tmp_path.rglob("reader*.jsonl")))) == 1
+    with fresh():
+        compare(changing, model, [reader], out=tmp_path)
+    assert after_of(tmp_path, changing).ended
+
+
+def test_what_was_damaged_is_not_put_where_others_take_it(changing, scripted, kept, tmp_path):
+    class Hosted(scripted.ScriptedModel):
+        __module__ = "advisor.models.scripted"
+
+    compare(changing.before_change(), Hosted(), ["few-shot:k=2"], out=tmp_path / "a")
+    (stored,) = kept.rglob("runs/*.zip")
+    whole = stored.read_bytes()
+    next((tmp_path / "a").rglob("task.json")).write_text("{}")
+    compare(changing, Hosted(), ["few-shot:k=2"], out=tmp_path / "a")
+    assert stored.read_bytes() == whole
+
+
+class Recording(Silence):
+    """Keeps what each approach came to."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+
+    def end(self, spec: str, outcome: str) -> None:
+        self.outcomes.append(outcome)

@@ -10,9 +10,11 @@ import pytest
 from advisor.measuring.records import Answer, ChangeFacts
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import document
+from advisor.reporting.grid import fit
 from advisor.reporting.markdown import markdown
+from advisor.reporting.tables import abstention
 from advisor.reporting.terminal import terminal
-from advisor.verdict.cells import Interval
+from advisor.verdict.cells import Abstention, Interval
 from advisor.verdict.decision import Decision, Staleness
 
 LOST = Staleness(
@@ -34,12 +36,30 @@ def changed(full: Decision) -> Decision:
 
 def test_on_a_screen(changed):
     text = terminal(decision_report(changed), width=200, color=False)
-    assert "0.410 [0.32, 0.50]" in text
+    assert "0.410  [0.32, 0.50]" in text
     assert "-0.210*" in text
     assert "by the change: a loss shown" in text
     assert "60 questions after it; 3 documents" in text
     for line in terminal(decision_report(changed), width=80, color=False).splitlines():
         assert len(line) <= 80
+
+
+def test_quality_after_the_change_stands_on_a_usual_screen(changed):
+    lines = terminal(decision_report(changed), width=100, color=False).splitlines()
+    lost = next(line for line in lines if "0.410" in line)
+    assert "-0.210*" in lost
+    below = lines[lines.index(lost) - 3 : lines.index(lost)]
+    assert any("after" in line for line in below)
+
+
+def test_questions_that_cannot_be_answered_and_were_keep_their_column(full):
+    part = Interval(0.5, 0.4, 0.6)
+    found = Abstention(20, part, Interval(0.91, 0.8, 0.99), Interval(0.17, 0.1, 0.3), part, part)
+    decision = replace(full, rows=tuple(replace(row, abstention=found) for row in full.rows))
+    table = abstention(decision)
+    seen = [" ".join(column.title).strip() for column in fit(table, 100).columns]
+    assert "recall" in seen
+    assert "precision" not in seen
 
 
 def test_on_a_page(changed):

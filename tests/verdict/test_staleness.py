@@ -10,12 +10,14 @@ import pytest
 
 from advisor.measuring.records import AfterChange, Answer, ChangeFacts, Comparison, PredictionRecord, Run
 from advisor.tasks import Limits
-from advisor.verdict import Decision, decide
+from advisor.verdict import Decision, costs, decide
 from advisor.verdict.decision import Row
 from advisor.verdict.price_file import DevicePrice
-from advisor.verdict.prices import Prices
+from advisor.verdict.prices import HourlyPrice, Prices, Tariff
+from advisor.verdict.token_prices import TokenPrice, TokenRates
 
 PRICES = Prices("2025-01-01", (DevicePrice("L4", ("L4",), 3.60, "a page"),))
+DOLLAR_A_MILLION = TokenPrice("vectors", TokenRates(1.0, 0.0), "a page", "2025-01-01")
 N = 200
 OFTEN = Limits(queries_per_day=1000, horizon_days=100, documents_change_every_days=10)
 
@@ -91,6 +93,29 @@ def test_what_keeps_its_quality_is_not_fitted_anew(changed):
     assert "lora and rag+lora are fitted anew, which is assumed" in said
 
 
+def test_where_only_the_rules_change_nothing_is_indexed_anew(changed):
+    whole = changed(documents=0)
+    runs = [replace(r, after={"c": replace(r.after["c"], index_seconds=None)}) for r in whole.runs]
+    decision = decide(replace(whole, runs=tuple(runs)), OFTEN, prices=PRICES)
+    assert row(decision, "rag").cost.fixed == pytest.approx(0.1)
+    assert row(decision, "rag+lora").cost.fixed == pytest.approx(1.1)
+    assert row(decision, "lora").cost.fixed == pytest.approx(1.0 + 10 * 1.0)
+    said = next(s for s in decision.recommendation.caveats if s.startswith("In the costs of a change"))
+    assert said.startswith("In the costs of a change of the rules behind the answers, ")
+    assert "rag+lora and rag are not indexed anew, since no document changed" in said
+
+
+@pytest.mark.parametrize(("documents", "embedded", "again"), [(3, 1e5, 0.1), (3, None, 1.0), (0, None, 0.0)])
+def test_an_embedder_that_is_paid_is_paid_at_a_change_for_what_it_is_given_then(changed, documents, embedded, again):
+    whole = changed(documents=documents)
+    (rag,) = [r for r in whole.runs if r.spec == "rag"]
+    rag = replace(rag, calls={"fit": {"embedded": 1e6}}, after={"c": replace(rag.after["c"], embedded=embedded)})
+    found = row(decide(replace(whole, runs=(rag,)), OFTEN, prices=PRICES), "rag")
+    tariff = Tariff(hour=HourlyPrice("free", 0.0, "a page", "2025-01-01"), embedding=DOLLAR_A_MILLION)
+    spent = costs.expenses(costs.quantities(found), tariff, OFTEN)
+    assert (spent.fit, spent.upkeep) == (pytest.approx(1.0), pytest.approx(again))
+
+
 def test_break_even_goes_by_what_was_measured(changed):
     def days(decision: Decision) -> set[tuple[str, str]]:
         return {(p.below, p.above) for p in decision.break_even if p.variable.startswith("days")}
@@ -109,6 +134,30 @@ def test_what_few_questions_leave_open_goes_by_what_was_measured(changed, few, f
     decision = decide(replace(whole, change=replace(whole.change, answers=some)), OFTEN, prices=PRICES)
     assert row(decision, "lora").after.outcome == "open"
     assert row(decision, "lora").cost.fixed == pytest.approx(fitted)
+
+
+def test_a_loss_that_is_not_shown_is_said_not_to_be(changed):
+    whole = changed(rag=None, **{"rag+lora": None})
+    some = {key: answer for key, answer in whole.change.answers.items() if int(key[1:]) in range(36, 46)}
+    runs = tuple(r for r in whole.runs if r.spec == "lora")
+    change = replace(whole.change, answers=some)
+    decision = decide(replace(whole, change=change, runs=runs), OFTEN, prices=PRICES)
+    found = row(decision, "lora").after
+    assert (found.outcome, found.loses) == ("open", True)
+    said = " ".join(decision.recommendation.caveats)
+    assert "lora is fitted anew, as the loss that was measured asks for, though it is not shown" in said
+    (against,) = [one for one in decision.recommendation.against if "changed" in one]
+    assert (
+        "lora lost more than the margin when the documents changed, though that is not shown, and is fitted" in against
+    )
+
+
+def test_answers_that_are_spelled_otherwise_are_the_same(changed):
+    whole = changed()
+    now = {key: replace(a, targets=(" yes\u200b",)) for key, a in whole.change.answers.items()}
+    now["q0"] = replace(now["q0"], targets=("no",))
+    decision = decide(replace(whole, change=replace(whole.change, answers=now)), prices=PRICES)
+    assert "1 has another answer after it" in " ".join(decision.recommendation.caveats)
 
 
 def test_staleness_flips_the_choice(changed):
@@ -145,6 +194,48 @@ def test_what_was_not_measured_is_named(changed):
     assert "lora was not measured after the change: the same command goes on with it." in said
     assert "rag was not measured after the change: out of luck." in said
     assert row(decision, "lora").after is None
+
+
+def unanswered(comparison: Comparison, spec: str, number: int) -> Comparison:
+    """The same with so many requests after the change that failed."""
+
+    def failing(one: Run) -> Run:
+        answers = [
+            replace(p, failure="HTTP 500") if at < number else p for at, p in enumerate(one.after["c"].predictions)
+        ]
+        return replace(one, after={"c": replace(one.after["c"], predictions=tuple(answers))})
+
+    return replace(comparison, runs=tuple(failing(r) if r.spec == spec else r for r in comparison.runs))
+
+
+def test_requests_that_failed_are_not_taken_for_staleness(changed):
+    decision = decide(unanswered(changed(lora=0), "lora", 80), OFTEN, prices=PRICES)
+    assert row(decision, "lora").after is None
+    said = " ".join(decision.recommendation.caveats)
+    assert "lora was not measured after the change: 80 of 200 queries got no answer: 80 HTTP 500." in said
+    assert "loss asks for" not in said
+
+
+def test_few_requests_that_failed_are_named(changed):
+    decision = decide(unanswered(changed(lora=0), "lora", 4), OFTEN, prices=PRICES)
+    assert row(decision, "lora").after.difference.value == pytest.approx(-0.02)
+    said = " ".join(decision.recommendation.caveats)
+    assert "lora left 4 of 200 questions unanswered after the change (4 HTTP 500)" in said
+    assert "up to 0.020 of what it lost" in said
+    assert "rag left" not in said
+
+
+@pytest.mark.parametrize(
+    ("later", "why"), [({}, "the same command goes on"), ({"error": "out of luck"}, "out of luck")]
+)
+def test_a_seed_that_is_missing_after_the_change_is_named(changed, later, why):
+    whole = changed()
+    lora = next(r for r in whole.runs if r.spec == "lora")
+    second = replace(lora, seed=1, after=after([], ended=False, **later) if later else {})
+    decision = decide(replace(whole, runs=(*whole.runs, second)), prices=PRICES)
+    said = " ".join(decision.recommendation.caveats)
+    assert f"lora was measured after the change in 1 of 2 seeds alone: {why}" in said
+    assert "rag was" not in said
 
 
 def test_new_questions_alone_tell_no_loss(changed):
