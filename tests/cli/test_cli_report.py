@@ -107,14 +107,16 @@ def test_what_is_installed_is_listed_with_its_parameters(advisor: Advisor, broke
     said = advisor("approaches")
     assert (said.code, said.err) == (0, "")
     names = [line for line in said.out.splitlines() if line and not line.startswith(" ")]
-    assert names[:10] == [
+    assert names[:12] == [
         "majority",
         "decision",
         "head",
         "nearest",
         "zero-shot",
         "few-shot",
+        "many-shot",
         "prompt-search",
+        "long-context",
         "rag",
         "oracle",
         "lora",

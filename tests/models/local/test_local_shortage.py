@@ -119,7 +119,7 @@ LIMITED = """
 import resource, sys
 from advisor.models.load import load_model
 used = 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmSize")))
-resource.setrlimit(resource.RLIMIT_AS, (used + 1_000_000_000,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000_000,) * 2)
 load_model(sys.argv[1], embedder=sys.argv[1], device="cpu", dtype="float32")
 """
 
