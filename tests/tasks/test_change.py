@@ -151,6 +151,7 @@ def test_given_answers_count_and_may_be_of_new_questions():
     assert found.of("given") == ["q1"]
     after = {e.id: e for e in found.task.test_after}
     assert after["q1"].target == "ten working days"
+    assert changed_task(DESK, AFTER, [replace(given[0], evidence=())]).task.test_after[0].evidence == ("refunds",)
     assert after["after/q2"].input == "What is there on Mondays?"
     assert found.new[0].id == "after/q2"
 
@@ -172,13 +173,14 @@ def test_a_change_is_imported_and_its_open_questions_are_filled_in(write, tmp_pa
         ("q5", "soup", ""),
     ]
     assert load_task(folder).fingerprint_after == first.task.fingerprint_after
+    assert [row["evidence"] for row in left] == [["refunds"], []]
     left[0]["target"] = "ten working days"
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left))
     second = import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
     assert second.of("given") == ["q1"]
     assert second.of("open") == ["q5"]
     task = load_task(folder)
-    assert {e.id: e.target for e in task.test_after}["q1"] == "ten working days"
+    assert {e.id: (e.target, e.evidence) for e in task.test_after}["q1"] == ("ten working days", ("refunds",))
     assert task.test[0].target == "five working days"
 
 

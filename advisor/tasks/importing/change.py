@@ -148,11 +148,12 @@ class _Sorting:
         Args:
             given: the same with the answer that a person gave.
         """
-        if given is not None:
-            return ChangedQuestion(replace(given, id=example.id, group=example.group), "given")
         evidence = tuple(self._renamed.get(name, name) for name in example.evidence)
         there = tuple(name for name in evidence if name in self._after)
         here = replace(example, evidence=there)
+        if given is not None:
+            own = given.evidence or there
+            return ChangedQuestion(replace(given, id=example.id, group=example.group, evidence=own), "given")
         if all(name in self._same or name in self._renamed.values() for name in evidence):
             return ChangedQuestion(here, "kept")
         if there:
@@ -261,4 +262,4 @@ def _example_line(example: Example) -> dict[str, object]:
 
 def _open_line(question: ChangedQuestion) -> dict[str, object]:
     example = question.example
-    return {"id": example.id, "input": example.input, "target": "", "was": example.target, "why": question.why}
+    return {**_example_line(replace(example, target="", targets=())), "was": example.target, "why": question.why}
