@@ -13,6 +13,8 @@ from advisor.reporting.profile import profile_document
 from advisor.tasks import Document, Example, Task, load_task, subset
 from advisor.tasks.caveats import data_caveats
 from advisor.tasks.importing.change import OPEN, changed_task, import_change
+from advisor.tasks.importing.result import ImportRequest
+from advisor.tasks.importing.revising import import_into_copy
 
 BEFORE = (
     Document("refunds", "Refunds", "A refund takes five working days. Ask the desk."),
@@ -182,6 +184,27 @@ def test_a_change_is_imported_and_its_open_questions_are_filled_in(write, tmp_pa
     task = load_task(folder)
     assert {e.id: (e.target, e.evidence) for e in task.test_after}["q1"] == ("ten working days", ("refunds",))
     assert task.test[0].target == "five working days"
+
+
+def test_new_questions_get_ids_of_their_own(write, tmp_path):
+    given = [Example("q2", "a?", "x"), Example("after/q2", "b?", "y"), Example("q2", "c?", "z")]
+    ids = [e.id for e in changed_task(DESK, AFTER, given).new]
+    assert ids == ["after/q2", "after/after/q2", "after/q2#2"]
+    folder = write_desk(write)
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages(AFTER)))
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(given) if row["id"] == "q2"))
+    import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
+    assert {e.input for e in load_task(folder).test_after} >= {"a?", "c?"}
+
+
+def test_a_change_that_cannot_be_read_leaves_nothing(write, tmp_path):
+    folder = write_desk(write)
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages(AFTER)))
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"id": " ", "input": " ", "target": "ten"}) + "\n")
+    request = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
+    with pytest.raises(UserError):
+        import_into_copy(replace(request, test_after=str(tmp_path / "mine.jsonl")), tmp_path / "copy")
+    assert not list(tmp_path.glob("copy*"))
 
 
 def test_questions_of_after_the_change_that_train_has_are_named():
