@@ -221,3 +221,13 @@ def test_a_profile_counts_what_changes():
 def test_a_sample_asks_the_same_questions_after_the_change():
     task = subset(replace(DESK, test_after=QUESTIONS), limit=3)
     assert [e.input for e in task.test_after] == [e.input for e in task.test]
+
+
+def test_a_sample_keeps_its_share_of_new_questions():
+    new = tuple(Example(f"n{n}", f"new {n}?", "x") for n in range(14))
+    whole = replace(DESK, test_after=(*QUESTIONS, *new))
+    small, larger = (subset(whole, limit=limit) for limit in (2, 4))
+    assert [e.input for e in small.test_after[:2]] == [e.input for e in small.test]
+    assert len(small.test_after) == 2 + 4
+    assert {e.id for e in small.test_after} < {e.id for e in larger.test_after}
+    assert "4 of 14 that are new after the change" in small.caveats[-1]
