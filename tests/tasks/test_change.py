@@ -9,12 +9,14 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.profiling import profile
+from advisor.reporting.importing import import_report
 from advisor.reporting.profile import profile_document
 from advisor.tasks import Document, Example, Task, load_task, subset
 from advisor.tasks.caveats import data_caveats
-from advisor.tasks.importing.change import OPEN, changed_task, import_change
+from advisor.tasks.importing.change import changed_task, import_change
 from advisor.tasks.importing.result import ImportRequest
 from advisor.tasks.importing.revising import import_into_copy
+from advisor.tasks.loading import OPEN
 
 BEFORE = (
     Document("refunds", "Refunds", "A refund takes five working days. Ask the desk."),
@@ -176,8 +178,14 @@ def test_a_change_is_imported_and_its_open_questions_are_filled_in(write, tmp_pa
     ]
     assert load_task(folder).fingerprint_after == first.task.fingerprint_after
     assert [row["evidence"] for row in left] == [["refunds"], []]
+    caveat = f"2 test questions are not asked after the change ({OPEN}): fill in their answers"
+    assert caveat in load_task(folder).caveats
     left[0]["target"] = "ten working days"
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left))
+    copied = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
+    copy = import_into_copy(copied, tmp_path / "copy")
+    assert (copy.open_questions, first.of("open")) == (2, ["q1", "q5"])
+    assert f"first fill in the answers of 2 questions in {tmp_path / 'copy' / OPEN}" in str(import_report(copy))
     second = import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
     assert second.of("given") == ["q1"]
     assert second.of("open") == ["q5"]
@@ -198,11 +206,16 @@ def test_new_questions_get_ids_of_their_own(write, tmp_path):
 
 
 def test_a_change_that_cannot_be_read_leaves_nothing(write, tmp_path):
-    folder = write_desk(write)
+    folder = write_desk(write, train_jsonl=[{"input": "Who?", "target": "nobody"}])
+    labels = sorted({e.target for e in QUESTIONS} | {"nobody"})
+    kind = f'kind = "classification"\nlabels = {json.dumps(labels)}'
+    toml = '[task]\nname = "desk"\ninstruction = "Answer."\n' + kind + "\n"
+    (folder / "task.toml").write_text(toml)
+    load_task(folder)
     (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages(AFTER)))
-    (tmp_path / "mine.jsonl").write_text(json.dumps({"id": " ", "input": " ", "target": "ten"}) + "\n")
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"input": "Who?!", "target": "no label"}) + "\n")
     request = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=r"mine\.jsonl:1: the answer is not among the labels"):
         import_into_copy(replace(request, test_after=str(tmp_path / "mine.jsonl")), tmp_path / "copy")
     assert not list(tmp_path.glob("copy*"))
 

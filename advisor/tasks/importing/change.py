@@ -24,8 +24,8 @@ from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource
 from advisor.tasks.importing.documents import DocumentFiles
 from advisor.tasks.importing.opening import opened
-from advisor.tasks.importing.settling import settled
-from advisor.tasks.loading import load_task
+from advisor.tasks.importing.settling import Unfit, settled
+from advisor.tasks.loading import OPEN, load_task
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import holds
 from advisor.tasks.task import UNANSWERABLE, Document, Example, Task
@@ -33,7 +33,7 @@ from advisor.tasks.textfile import near_path
 from advisor.tasks.values import plain
 from advisor.tasks.versions import DocumentChanges, changes_between
 
-DOCUMENTS_AFTER, TEST_AFTER, OPEN = "documents_after.jsonl", "test_after.jsonl", "test_after_open.jsonl"
+DOCUMENTS_AFTER, TEST_AFTER = "documents_after.jsonl", "test_after.jsonl"
 _NAMED = 5
 _UNSAID = ImportChoices()
 
@@ -252,7 +252,10 @@ def _given(path: Path, asked: ImportChoices, task: Task, documents: Sequence[Doc
             if isinstance(record, Dropped) or record.part != "examples":
                 continue
             values = record.values
-            target, answers = settled({**values, "target": plain(values["target"])}, task.kind, task.labels)
+            try:
+                target, answers = settled({**values, "target": plain(values["target"])}, task.kind, task.labels)
+            except Unfit as error:
+                raise UserError(f"{record.place}: {error}", "give the answer that is right after the change") from error
             evidence = values.get("evidence")
             named = tuple(str(name) for name in (evidence if isinstance(evidence, list) else ()) if str(name) in known)
             identity = _free(str(values.get("id") or number), taken)
