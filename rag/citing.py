@@ -16,20 +16,32 @@ ASKED = (
     "Behind the answer, on the same line, write the numbers of the passages that hold it in square brackets, "
     'for example "the answer [2]".'
 )
-_CITED = re.compile(
-    r"\s*\[\s*(?:(?:passages?|documents?|sources?)\s*)?(\d{1,3}(?:\s*(?:,|;|-|–|and)\s*\d{1,3})*)\s*\]", re.IGNORECASE
-)
+_NUMBER = r"(?:(?:passages?|documents?|docs?\.?|sources?)\s*+:?\s*+|#\s*+)?\d{1,3}"
+_DASH = "[-\u2010-\u2015\u2212]"  # hyphens, dashes and the minus
+_BETWEEN = rf"\s*+(?:[,;]\s*+and\b|[,;&]|and\b|to\b|{_DASH})\s*+"
+_INSIDE = rf"\s*{_NUMBER}(?:{_BETWEEN}{_NUMBER})*\s*"
+_BRACKET = rf"(?:\[{_INSIDE}\]|【{_INSIDE}】)"
+# Letters and digits, but of scripts that put no space between words, where a citation stands right behind one: Thai,
+# Lao, Burmese, Khmer, kana, Han. Others next to a square bracket say that it belongs to the word: `list[1]`.
+_LETTER = r"[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+_FREE = rf"(?<!\s)\s++|(?=【)|(?<!{_LETTER})(?<!\])"
+_CITED = re.compile(rf"(?:{_FREE})({_BRACKET}(?:\s*{_BRACKET})*)(?:(?<=】)|(?!{_LETTER})(?!\[))", re.IGNORECASE)
 _FEW = 3  # passages that one answer may name without being cut short
 
 
-def cited(text: str) -> tuple[str, list[int]]:
+def cited(text: str, most: int) -> tuple[str, list[int]]:
     """An answer without its citations, and the numbers that these name, each once, in order.
 
-    A citation is a number in square brackets, or several: `[2]`, `[1][3]`, `[1, 3]`, `[1-3]`, `[passage 2]`.
+    A citation is a number in square brackets, or several: `[2]`, `[1][3]`, `[1, 3]`, `[1-3]`, `[passage 2]`,
+    `[source: 2]`, `[#2]`. Brackets at a letter are none (`list[1]`).
+
+    Args:
+        most: the highest number that there is; of a range beyond it only the end is named.
     """
     numbers: list[int] = []
     for found in _CITED.finditer(text):
-        numbers += _numbers(found[1])
+        for part in re.split(r"[][【】,;&]|and", found[1].lower()):
+            numbers += _numbers(part, most)
     return _CITED.sub("", text).strip(), list(dict.fromkeys(numbers))
 
 
@@ -60,19 +72,16 @@ def with_room(usual: Decoding, model: LanguageModel, k: int) -> Decoding:
 
 def read(answer: Prediction, context: Context) -> Prediction:
     """An answer with its citations apart from its text; of numbers that no passage of the prompt had only how many."""
-    text, numbers = cited(answer.text)
     shown = context.passages[: max(len(context.passages) - answer.usage.dropped, 0)]
+    text, numbers = cited(answer.text, len(shown))
     known = tuple(Citation(n, shown[n - 1].source) for n in numbers if 1 <= n <= len(shown))
     return replace(answer, text=text, citations=known, miscited=len(numbers) - len(known))
 
 
-def _numbers(written: str) -> list[int]:
-    """`1, 3-5` as 1, 3, 4, 5."""
-    found: list[int] = []
-    for part in re.split(r",|;|and", written):
-        ends = [int(number) for number in re.findall(r"\d+", part)]
-        found += range(ends[0], ends[-1] + 1) if ends[0] <= ends[-1] else ends
-    return found
+def _numbers(written: str, most: int) -> list[int]:
+    """`3-5` as 3, 4, 5, and `passage 2` as 2."""
+    ends = [int(number) for number in re.findall(r"\d+", written)]
+    return [ends[0], *range(ends[0], min(ends[-1], most) + 1), ends[-1]] if ends else []
 
 
 def _written(numbers: Iterable[int]) -> str:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from advisor.approaches import ContextBuilder, ContextSource, Facts, Shows
-from advisor.errors import UserError
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Embedder, LanguageModel, Passage
 from advisor.tasks import Document as TaskDocument
 from advisor.tasks import Task, TaskBrief, TaskShape
@@ -105,7 +105,7 @@ class RetrieverRag(ContextBuilder):
         own = Own(documents, model.embedder, room, self.chunk)
         held = Held(vars(self)["_held"], own)
         index = PassageIndex(self.retriever, held, None, frozenset(documents), Facts(notes=(note,)))
-        return DocumentSource(index, rules, self.miss)
+        return DocumentSource(index, rules, self.miss, renew=_not_here)
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,10 @@ class Held(Searcher):
 
     def _returned(self, text: str) -> list[Passage]:
         return [_passage(document, self._own.documents.keys()) for document in self._retriever.invoke(text)]
+
+
+def _not_here(documents: Sequence[TaskDocument], model: LanguageModel) -> NoReturn:
+    raise NotApplicable("its passages are its owner's: it cannot be indexed anew here")
 
 
 def _passage(document: Document, known: Collection[str]) -> Passage:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from advisor.approaches import Predictor
 from advisor.disk import NoRoom, no_room
-from advisor.errors import Interrupted, UserError
+from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, prediction_line
 from advisor.measuring.batches import OTHER, batches, check
@@ -60,7 +60,8 @@ class ChangeMeasurement:
         except Exception as error:
             if found := no_room(error, self.assignment.path.parent):
                 raise found from error
-            self._note(error=error.what if isinstance(error, UserError) else in_words(error))
+            known = error.what if isinstance(error, UserError) else str(error)
+            self._note(error=known if isinstance(error, UserError | NotApplicable) else in_words(error))
         self.assignment.drop_answers()
 
     def give_up(self, before: Run, why: str) -> None:

@@ -23,6 +23,7 @@ from advisor.reporting.document import SCHEMA, clean
 from advisor.tasks.importing.importer import rows_of, said
 from advisor.tasks.importing.result import Imported, Shown
 from advisor.tasks.importing.tallies import RowReason
+from advisor.tasks.loading import OPEN
 
 _INPUT, _ANSWER = 170, 85  # columns of a text that is shown: two lines and one
 _NOTES = 12
@@ -31,7 +32,11 @@ _NOTES = 12
 def import_report(found: Imported) -> Report:
     """The report of an import."""
     folder = shlex.quote(str(found.folder))
-    steps = (f"advisor profile {folder}", f"advisor recommend {folder}", f"advisor compare {folder}")
+    steps: tuple[str, ...] = (f"advisor profile {folder}", f"advisor recommend {folder}", f"advisor compare {folder}")
+    if found.open_questions:
+        many, file = found.open_questions, shlex.quote(str(found.folder / OPEN))
+        what = "the answer of 1 question" if many == 1 else f"the answers of {many:,} questions"
+        steps = (f"first fill in {what} in {file}, and import again with --test-after {file}", *steps)
     left = sum(reason.count for reason in found.dropped)
     blocks: tuple[Block, ...] = (
         Details(tuple(_details(found))),

@@ -23,6 +23,9 @@ from advisor.tasks.task import DEFAULT_METRIC, Document, Example, Task
 from advisor.tasks.textfile import BOUNDS, FileBounds, near_path
 from advisor.tasks.values import one_form, two_ways
 
+OPEN = "test_after_open.jsonl"
+"""The questions of a change whose answers nobody has given yet."""
+
 RowReader = Callable[[Path, FaultLog], Table | None]
 _TABLES = tuple(ending for ending in ENDINGS if ending != ".jsonl")
 
@@ -167,11 +170,22 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     )
     if not settings.metric:
         task = _judged_as_code(task)
+    if missing := unasked(task):
+        where = OPEN if source.home and there(source.home / OPEN) else "test_after.jsonl lacks them"
+        what = "1 test question is" if missing == 1 else f"{missing:,} test questions are"
+        caveat = f"{what} not asked after the change ({where}): fill in their answers"
+        task = replace(task, caveats=(*task.caveats, caveat))
     if not documents:
         task = _without_evidence(task)
     if split is not None and source.train:
         task = split_test(task, split, seed, source.train)
     return task
+
+
+def unasked(task: Task) -> int:
+    """How many test questions are not asked after the change; 0 where none is known."""
+    after = {example.input for example in task.test_after}
+    return sum(example.input not in after for example in task.test) if after else 0
 
 
 def _documents(path: Path | None, source: _Source, log: FaultLog) -> tuple[tuple[Document, ...], _Source]:

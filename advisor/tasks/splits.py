@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,9 +41,8 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
     notes = []
     if limit is not None and limit < len(test):
         test = _first(test, limit, sampled(test, f"test:{seed}", stratified))
-        asked = {example.input for example in test}
-        after = tuple(e for e in after if e.input in asked) or _first(after, limit, range(len(after)))
-        notes.append(f"measured on {limit} of {len(task.test)} test examples (--limit, seed {seed})")
+        after, new = _after(task, test, seed)
+        notes.append(f"measured on {limit} of {len(task.test)} test examples{new} (--limit, seed {seed})")
     if train_limit is not None and train_limit < len(train):
         train = _first(train, train_limit, sampled(train, f"train:{seed}", stratified, one_each=True))
         sizes = f"{train_limit} of {len(task.train)} training examples"
@@ -50,6 +50,19 @@ def subset(task: Task, *, limit: int | None = None, train_limit: int | None = No
     if not notes:
         return task
     return replace(task, train=train, test=test, test_after=after, caveats=(*task.caveats, *notes))
+
+
+def _after(task: Task, test: Sequence[Example], seed: int) -> tuple[tuple[Example, ...], str]:
+    """Of the questions of after a change those of a sample, and the same share of those that are new then; and how many
+    of these, in words."""
+    after, share = task.test_after, len(test) / len(task.test)
+    before, asked = {e.input for e in task.test}, {e.input for e in test}
+    new = [at for at in sampled(after, f"after:{seed}", stratified=False) if after[at].input not in before]
+    chosen = new[: math.ceil(share * len(new))]
+    again = [at for at, example in enumerate(after) if example.input in asked]
+    kept = [*again, *chosen] or list(range(len(after)))[: len(test)]
+    said = f" and {len(chosen)} of {len(new)} that are new after the change" if new else ""
+    return _first(after, len(kept), kept), said
 
 
 def check_split(split: float | None) -> None:

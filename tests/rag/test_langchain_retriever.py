@@ -9,7 +9,7 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from advisor.errors import UserError
+from advisor.errors import NotApplicable, UserError
 from advisor.models import LanguageModel
 from advisor.tasks import Query, Task
 from rag import EmbedderEmbeddings, FaissStore, Rag
@@ -88,6 +88,12 @@ def test_our_own_store_as_a_retriever(desk: Task, model: LanguageModel) -> None:
     source = Rag(k=1).with_retriever(store.as_retriever(), name="faiss").build(desk, model, seed=0)
     contexts = source.contexts([Query("q", text.upper()) for text in texts])
     assert [context.passages[0].source for context in contexts] == ids
+
+
+def test_what_its_owner_indexes_is_not_indexed_anew(desk: Task, model: LanguageModel) -> None:
+    source = Rag(k=2).with_retriever(_retriever(desk), name="w").build(desk, model, seed=0)
+    with pytest.raises(NotApplicable, match="its passages are its owner's"):
+        source.reindexed(desk.documents[:3], model)
 
 
 def test_what_is_no_retriever_or_no_name(desk: Task) -> None:

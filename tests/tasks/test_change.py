@@ -9,10 +9,14 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.profiling import profile
+from advisor.reporting.importing import import_report
 from advisor.reporting.profile import profile_document
 from advisor.tasks import Document, Example, Task, load_task, subset
 from advisor.tasks.caveats import data_caveats
-from advisor.tasks.importing.change import OPEN, changed_task, import_change
+from advisor.tasks.importing.change import changed_task, import_change
+from advisor.tasks.importing.result import ImportRequest
+from advisor.tasks.importing.revising import import_into_copy
+from advisor.tasks.loading import OPEN
 
 BEFORE = (
     Document("refunds", "Refunds", "A refund takes five working days. Ask the desk."),
@@ -151,6 +155,7 @@ def test_given_answers_count_and_may_be_of_new_questions():
     assert found.of("given") == ["q1"]
     after = {e.id: e for e in found.task.test_after}
     assert after["q1"].target == "ten working days"
+    assert changed_task(DESK, AFTER, [replace(given[0], evidence=())]).task.test_after[0].evidence == ("refunds",)
     assert after["after/q2"].input == "What is there on Mondays?"
     assert found.new[0].id == "after/q2"
 
@@ -172,14 +177,47 @@ def test_a_change_is_imported_and_its_open_questions_are_filled_in(write, tmp_pa
         ("q5", "soup", ""),
     ]
     assert load_task(folder).fingerprint_after == first.task.fingerprint_after
+    assert [row["evidence"] for row in left] == [["refunds"], []]
+    caveat = f"2 test questions are not asked after the change ({OPEN}): fill in their answers"
+    assert caveat in load_task(folder).caveats
     left[0]["target"] = "ten working days"
     (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left))
+    copied = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
+    copy = import_into_copy(copied, tmp_path / "copy")
+    assert (copy.open_questions, first.of("open")) == (2, ["q1", "q5"])
+    assert f"first fill in the answers of 2 questions in {tmp_path / 'copy' / OPEN}" in str(import_report(copy))
     second = import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
     assert second.of("given") == ["q1"]
     assert second.of("open") == ["q5"]
     task = load_task(folder)
-    assert {e.id: e.target for e in task.test_after}["q1"] == "ten working days"
+    assert {e.id: (e.target, e.evidence) for e in task.test_after}["q1"] == ("ten working days", ("refunds",))
     assert task.test[0].target == "five working days"
+
+
+def test_new_questions_get_ids_of_their_own(write, tmp_path):
+    given = [Example("q2", "a?", "x"), Example("after/q2", "b?", "y"), Example("q2", "c?", "z")]
+    ids = [e.id for e in changed_task(DESK, AFTER, given).new]
+    assert ids == ["after/q2", "after/after/q2", "after/q2#2"]
+    folder = write_desk(write)
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages(AFTER)))
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(given) if row["id"] == "q2"))
+    import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
+    assert {e.input for e in load_task(folder).test_after} >= {"a?", "c?"}
+
+
+def test_a_change_that_cannot_be_read_leaves_nothing(write, tmp_path):
+    folder = write_desk(write, train_jsonl=[{"input": "Who?", "target": "nobody"}])
+    labels = sorted({e.target for e in QUESTIONS} | {"nobody"})
+    kind = f'kind = "classification"\nlabels = {json.dumps(labels)}'
+    toml = '[task]\nname = "desk"\ninstruction = "Answer."\n' + kind + "\n"
+    (folder / "task.toml").write_text(toml)
+    load_task(folder)
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pages(AFTER)))
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"input": "Who?!", "target": "no label"}) + "\n")
+    request = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
+    with pytest.raises(UserError, match=r"mine\.jsonl:1: the answer is not among the labels"):
+        import_into_copy(replace(request, test_after=str(tmp_path / "mine.jsonl")), tmp_path / "copy")
+    assert not list(tmp_path.glob("copy*"))
 
 
 def test_questions_of_after_the_change_that_train_has_are_named():
@@ -196,3 +234,13 @@ def test_a_profile_counts_what_changes():
 def test_a_sample_asks_the_same_questions_after_the_change():
     task = subset(replace(DESK, test_after=QUESTIONS), limit=3)
     assert [e.input for e in task.test_after] == [e.input for e in task.test]
+
+
+def test_a_sample_keeps_its_share_of_new_questions():
+    new = tuple(Example(f"n{n}", f"new {n}?", "x") for n in range(14))
+    whole = replace(DESK, test_after=(*QUESTIONS, *new))
+    small, larger = (subset(whole, limit=limit) for limit in (2, 4))
+    assert [e.input for e in small.test_after[:2]] == [e.input for e in small.test]
+    assert len(small.test_after) == 2 + 4
+    assert {e.id for e in small.test_after} < {e.id for e in larger.test_after}
+    assert "4 of 14 that are new after the change" in small.caveats[-1]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -23,8 +24,8 @@ from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource
 from advisor.tasks.importing.documents import DocumentFiles
 from advisor.tasks.importing.opening import opened
-from advisor.tasks.importing.settling import settled
-from advisor.tasks.loading import load_task
+from advisor.tasks.importing.settling import Unfit, settled
+from advisor.tasks.loading import OPEN, load_task
 from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import holds
 from advisor.tasks.task import UNANSWERABLE, Document, Example, Task
@@ -32,7 +33,7 @@ from advisor.tasks.textfile import near_path
 from advisor.tasks.values import plain
 from advisor.tasks.versions import DocumentChanges, changes_between
 
-DOCUMENTS_AFTER, TEST_AFTER, OPEN = "documents_after.jsonl", "test_after.jsonl", "test_after_open.jsonl"
+DOCUMENTS_AFTER, TEST_AFTER = "documents_after.jsonl", "test_after.jsonl"
 _NAMED = 5
 _UNSAID = ImportChoices()
 
@@ -114,7 +115,8 @@ def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Exam
     answers = {example.input: example for example in given}
     found = {example.id: sorting.after(example, answers.get(example.input)) for example in task.test}
     known = {example.input for example in task.test}
-    new = [e if e.id not in found else replace(e, id=f"after/{e.id}") for e in given if e.input not in known]
+    taken = {*found}
+    new = [replace(e, id=_free(e.id, taken)) for e in given if e.input not in known]
     after = (*(one.example for one in found.values() if one.fate != "open"), *new)
     if not after:
         what = f"{task.name}: no test question keeps its answer by this change"
@@ -125,6 +127,14 @@ def changed_task(task: Task, documents: Sequence[Document], given: Sequence[Exam
         tuple(found.values()),
         tuple(new),
     )
+
+
+def _free(name: str, taken: set[str], before: str = "after/") -> str:
+    """The name, which is taken then; where it is already, with something before it, and a number if need be."""
+    tries = chain([name, f"{before}{name}"], (f"{before}{name}#{number}" for number in count(2)))
+    found = next(one for one in tries if one not in taken)
+    taken.add(found)
+    return found
 
 
 class _Sorting:
@@ -148,11 +158,12 @@ class _Sorting:
         Args:
             given: the same with the answer that a person gave.
         """
-        if given is not None:
-            return ChangedQuestion(replace(given, id=example.id, group=example.group), "given")
         evidence = tuple(self._renamed.get(name, name) for name in example.evidence)
         there = tuple(name for name in evidence if name in self._after)
         here = replace(example, evidence=there)
+        if given is not None:
+            own = given.evidence or there
+            return ChangedQuestion(replace(given, id=example.id, group=example.group, evidence=own), "given")
         if all(name in self._same or name in self._renamed.values() for name in evidence):
             return ChangedQuestion(here, "kept")
         if there:
@@ -200,6 +211,7 @@ def import_change(
     (folder / OPEN).unlink(missing_ok=True)
     if still := [question for question in changed.questions if question.fate == "open"]:
         write_whole(folder / OPEN, _lines(map(_open_line, still)))
+    load_task(folder)  # a folder that cannot be read is not put in its place
     return changed
 
 
@@ -233,19 +245,23 @@ def _given(path: Path, asked: ImportChoices, task: Task, documents: Sequence[Doc
     """The questions of a file that have answers; of those that were open some may be left."""
     known = {document.id for document in documents}
     asked = ImportChoices(kind=task.kind, encoding=asked.encoding, sheet=asked.sheet)
-    found = {}
+    found = []
+    taken: set[str] = set()
     for _, format in opened(ImportSource(str(path), path, "test", asked)):
         for number, record in enumerate(format.read(), 1):
             if isinstance(record, Dropped) or record.part != "examples":
                 continue
             values = record.values
-            target, answers = settled({**values, "target": plain(values["target"])}, task.kind, task.labels)
+            try:
+                target, answers = settled({**values, "target": plain(values["target"])}, task.kind, task.labels)
+            except Unfit as error:
+                raise UserError(f"{record.place}: {error}", "give the answer that is right after the change") from error
             evidence = values.get("evidence")
             named = tuple(str(name) for name in (evidence if isinstance(evidence, list) else ()) if str(name) in known)
-            identity = str(values.get("id") or number)
+            identity = _free(str(values.get("id") or number), taken)
             several = answers if len(answers) > 1 else ()
-            found[identity] = Example(identity, str(values["input"]), target, several, named)
-    return tuple(found.values())
+            found.append(Example(identity, str(values["input"]), target, several, named))
+    return tuple(found)
 
 
 def _lines(rows: Iterator[Mapping[str, object]]) -> str:
@@ -261,4 +277,4 @@ def _example_line(example: Example) -> dict[str, object]:
 
 def _open_line(question: ChangedQuestion) -> dict[str, object]:
     example = question.example
-    return {"id": example.id, "input": example.input, "target": "", "was": example.target, "why": question.why}
+    return {**_example_line(replace(example, target="", targets=())), "was": example.target, "why": question.why}

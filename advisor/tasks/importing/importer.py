@@ -57,7 +57,8 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
         found = _Import(request, sources, folder, (Spool(file), Spool(pairs))).run(out)
         if after:
             changed = import_change(folder.close(), after, test_after, request.asked)
-            found = replace(found, notes=(*found.notes, *changed.notes))
+            notes = (*found.notes, *changed.notes)
+            found = replace(found, notes=notes, open_questions=len(changed.of("open")))
     if sum(found.counts.values()) <= LOADED:
         found = replace(found, caveats=load_task(out).caveats)
     return found

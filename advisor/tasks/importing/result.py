@@ -91,6 +91,7 @@ class Imported:
         notes: what was guessed, and how the source is read.
         dropped: rows that were left out; `changed`: those that were put right.
         examples: five of them.
+        open_questions: test questions whose answers after a change nobody has given.
         caveats: of the task that was read back; None where it is too large to be.
     """
 
@@ -112,6 +113,7 @@ class Imported:
     sha256: str
     key: str
     caveats: tuple[str, ...] | None = None
+    open_questions: int = 0
 
 
 def _is_name(source: str) -> bool:

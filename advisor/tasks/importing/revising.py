@@ -64,6 +64,7 @@ def import_into_copy(request: ImportRequest, out: Path, *, overwrite: bool = Fal
         examples=tuple(Shown("after", e.input, e.target, bool(e.evidence)) for e in task.test_after[:_SHOWN]),
         sha256="",
         key="",
+        open_questions=len(changed.of("open")),
     )
 
 
