@@ -211,7 +211,7 @@ def is_fitted_anew(row: Row) -> bool:
     Fitting anew helps what has learned from examples, or shows them.
     """
     after = row.after
-    if after is None or after.difference is None:
+    if after is None or not after.settles:
         return is_trained(row)
     return after.loses and (is_trained(row) or row.shows in ("examples", "other"))
 

@@ -104,6 +104,7 @@ class Staleness:
         loses: whether the measured loss is larger than the margin of non-inferiority.
         outcome: whether it is shown to lose less than the margin, else whether it is shown to lose; open where neither.
         embedded: tokens that an embedder elsewhere was given to index the changed documents; None like `index_seconds`.
+        left_out: questions of before that are not asked after it; what is kept over the others says little then.
     """
 
     quality: Interval
@@ -115,6 +116,12 @@ class Staleness:
     loses: bool = False
     outcome: Outcome = "open"
     embedded: float | None = None
+    left_out: int = 0
+
+    @property
+    def settles(self) -> bool:
+        """Whether costs may go by it: by a loss always, by none only where every question was asked again."""
+        return self.difference is not None and (self.loses or not self.left_out)
 
 
 @dataclass(frozen=True, slots=True)

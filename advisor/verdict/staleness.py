@@ -102,6 +102,7 @@ class _Judge:
         self._metric, self._change = comparison.task.metric, change
         self._contrasts, self._margin = contrasts, margin
         self._then, self._now = _asked_twice(comparison, change)
+        self._left_out = len(comparison.answers) - len(self._then)
 
     def staleness(self, after: Sequence[Run], before: Sequence[Run]) -> Staleness:
         """The seeds of an approach after the change, and the same before it."""
@@ -112,6 +113,7 @@ class _Judge:
             documents=bool(self._change.documents),
             index_seconds=_mean(each.index_seconds for each in measured_by),
             embedded=_mean(each.embedded for each in measured_by),
+            left_out=self._left_out,
         )
         if not self._now:
             return found
@@ -163,6 +165,12 @@ def _what_was_lost(rows: Sequence[Row]) -> Iterator[str]:
 def _of_how_many(comparison: Comparison, change: ChangeFacts) -> Iterator[str]:
     """A loss is one over all questions, and so depends on how many of them the change is about."""
     then, now = _asked_twice(comparison, change)
+    if now and (left_out := len(comparison.answers) - len(then)):
+        yield (
+            f"{words.many(left_out, 'test question')} {'is' if left_out == 1 else 'are'} not asked after the change, "
+            "most likely such whose answers it changes: that nothing is lost over the others settles nothing, and "
+            "costs go by a measured loss alone."
+        )
     if now:
         pairs = zip(_forms(comparison, then), _forms(comparison, now), strict=True)
         other = sum(before != after for before, after in pairs)
@@ -227,7 +235,7 @@ def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
             indexed.append(row.spec)
         elif after is not None and row.index_seconds is not None and not after.documents:
             unchanged.append(row.spec)
-        if anew and (after is None or after.difference is None):
+        if anew and (after is None or not after.settles):
             assumed.append(row.spec)
         elif anew:
             (unshown if after is None or after.outcome == "open" else measured).append(row.spec)
@@ -243,7 +251,7 @@ def upkeep(rows: Sequence[Row], limits: Limits) -> Iterator[str]:
 def against(chosen: Row) -> list[str]:
     """What a change means for the chosen approach, where that speaks against it."""
     after, anew = chosen.after, costs.is_fitted_anew(chosen)
-    if after is None or after.difference is None:
+    if after is None or after.difference is None or (anew and not after.settles):
         return [f"{chosen.spec} has to be trained again when the documents or the rules change."] if anew else []
     shown = f"{_signed(after)} over {words.many(after.paired, 'question')}"
     what = _what(after)

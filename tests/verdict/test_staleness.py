@@ -263,3 +263,16 @@ def test_macro_f1_is_lost_as_it_is_measured(run, comparison):
     assert found.difference.value == pytest.approx(found.quality.value - 1.0)
     assert found.outcome == "lost"
     assert "50 have another answer" in " ".join(decision.recommendation.caveats)
+
+
+def test_where_questions_are_left_out_only_a_loss_settles_the_costs(changed):
+    whole = changed(**{"rag+lora": 0})
+    some = dict(list(whole.change.answers.items())[:-20])
+    decision = decide(replace(whole, change=replace(whole.change, answers=some)), prices=PRICES)
+    assert row(decision, "rag+lora").after.left_out == 20
+    assert not costs.is_fitted_anew(row(decide(whole, prices=PRICES), "rag+lora"))
+    assert costs.is_fitted_anew(row(decision, "rag+lora")) and costs.is_fitted_anew(row(decision, "lora"))
+    assert not costs.is_fitted_anew(row(decision, "rag"))
+    assert any(
+        "20 test questions are not asked after the change" in caveat for caveat in decision.recommendation.caveats
+    )
