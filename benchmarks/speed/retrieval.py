@@ -25,6 +25,7 @@ from benchmarks.speed.options import Options
 from benchmarks.speed.record import Gate, Record
 from rag import PassageIndex
 from rag.bm25 import METHOD, terms_of
+from rag.hybrid import Fusion, Hybrid
 
 PASSAGES, FEW = 10_000, 200
 QUERIES, FEW_QUERIES = 100, 10
@@ -50,7 +51,7 @@ def run(options: Options, record: Record) -> None:
     compare("words: index and queries", ours("bm25"), words, options, record)
     vectors = [Peer(_side("LangChain's InMemoryVectorStore", _in_memory, passages, queries), 2.0, every(_gate(ALIKE)))]
     compare("vectors: index and queries", ours("dense"), vectors, options, record)
-    note = "adds ranks where Advisor adds scores"
+    note = "both add ranks; it fuses the first k of each, Advisor all"
     both = [
         Peer(_side("LangChain's EnsembleRetriever", _ensemble, passages, queries), 2.0, every(_gate(RELATED)), note)
     ]
@@ -62,8 +63,10 @@ def _side(name: str, job: Callable[[Sequence[str], Sequence[str]], Found], *give
 
 
 def _ours(retriever: str, kept: Sequence[Any], queries: Sequence[str]) -> Found:
-    found = PassageIndex.over(kept, Drawn(), retriever=retriever).search(queries, K)
-    return [[passage.text for passage in row] for row in found]
+    index = PassageIndex.over(kept, Drawn(), retriever=retriever)
+    if isinstance(index.searcher, Hybrid):
+        index.searcher.fusion = Fusion("ranks", 0.5)  # as its peer does
+    return [[passage.text for passage in row] for row in index.search(queries, K)]
 
 
 def _bm25s(passages: Sequence[str], queries: Sequence[str]) -> Found:
