@@ -212,7 +212,7 @@ def _newest(clusters: Sequence[tuple[int, ...]], times: array[float], wanted: fl
     chosen = {at for cluster in clusters if min(times[at] for at in cluster) >= cut for at in cluster}
     if not chosen:
         what = f"every row from {shown(cut)} on belongs to a group, or has an input, that is older too"
-        raise UserError(what, "leave --time out, or keep other rows together, that are not so far apart: --group COLUMN")
+        raise UserError(what, "leave --time out, or keep other rows together, not so far apart: --group COLUMN")
     behind = rows - len(chosen)
     late = f" ({behind:,} later rows belong to what began before and stay in train)" if behind else ""
     return chosen, f"{shown(cut)} on{late}"
