@@ -76,7 +76,7 @@ def table(comparison: Comparison) -> Iterator[str]:
             between = contrasts.between(row.spec, NEW)
             found = between.difference
             versus = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]{'*' if between.shown else ''}"
-        recall = "" if row.recall_at_k is None else f"{row.recall_at_k:.3f}"
+        recall = "" if row.retrieval is None else f"{row.retrieval.recall_at_k.value:.3f}"
         yield f"| `{row.spec}` | {quality} | {versus} | {recall} | {row.prompt_tokens:,.0f} | {row.fit_seconds:.1f} |"
     yield ""
 
