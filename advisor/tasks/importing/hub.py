@@ -150,8 +150,6 @@ def _without_test(told: dict[str, str], splits: Mapping[str, Any], labels: Seque
 
 def _by_name(source: ImportSource) -> _HubRows:
     name, _, split = source.name.removeprefix(PREFIX).partition(":")
-    with needed(f"{source.name}: reading the hub", "hub"):
-        pass
     if not name:
         raise UserError(f"{source.name}: no data set is named", "write hf:NAME, hf:NAME/CONFIG or hf:NAME:SPLIT")
     local = name.startswith((".", "/", "~"))
@@ -165,8 +163,8 @@ def _by_name(source: ImportSource) -> _HubRows:
 
 def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     """The splits of a data set by name; of two parts the second may be a configuration."""
-    import datasets
-
+    with needed(f"{source.name}: reading the hub", "hub"):
+        import datasets
     parts = name.split("/")
     if len(parts) > 3 or not all(parts):
         raise UserError(f"{source.name}: is no name of a data set", "write hf:NAME, hf:ORG/NAME or hf:ORG/NAME/CONFIG")
