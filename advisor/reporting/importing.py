@@ -101,6 +101,7 @@ def import_document(found: Imported) -> dict[str, Any]:
                 {"split": one.split, "input": one.input, "target": one.answer, "evidence": one.evidence}
                 for one in found.examples
             ],
+            "open_questions": found.open_questions,
             "sha256": found.sha256 or None,
             "caveats": None if found.caveats is None else list(found.caveats),
         }
