@@ -19,11 +19,12 @@ from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.documents import documents_alone
 from advisor.tasks.importing.files import ENDINGS
 from advisor.tasks.importing.formats import FORMATS
-from advisor.tasks.importing.importer import import_source, rows_of, task_name
+from advisor.tasks.importing.importer import import_source, task_name
 from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest
 from advisor.tasks.importing.revising import import_into_copy, is_task
 from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.streams import ending_of
+from advisor.tasks.importing.tallies import rows_of
 
 _USUAL = SplitRule()
 _MOST_QUESTIONS = 10
