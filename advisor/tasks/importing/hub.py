@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from advisor.errors import UserError
-from advisor.extras import needed
+from advisor.extras import hub_unheard, needed
 from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
 from advisor.tasks.importing.naming import split_of
@@ -174,13 +172,13 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     told: Exception | None = None
     for path, config in ways:
         try:
-            with _quiet():
+            with hub_unheard():
                 builder = datasets.load_dataset_builder(path, config)
             kind = type(builder).__module__.removeprefix("datasets.packaged_modules.").split(".")[0]
             if kind not in _BUILDERS:
                 what = f"{source.name}: its files are {kind}, which are not read"
                 raise UserError(what, "take a version of it in Parquet, JSON or CSV")
-            with _quiet():
+            with hub_unheard():
                 builder.download_and_prepare()
             found = builder.as_dataset()
             return found if isinstance(found, dict) else {str(found.split): found}
@@ -191,18 +189,6 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     if "onfig" in reason:
         hint = f"name one: hf:{name}/CONFIG" + str(told).partition("\n")[2][:300].rstrip()
     raise UserError(f"{source.name}: cannot be had: {reason}", hint)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's words on each attempt to reach the hub: the error says it once."""
-    log = logging.getLogger("huggingface_hub")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _saved(path: Path) -> Mapping[str, Any]:
