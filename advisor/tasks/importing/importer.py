@@ -15,7 +15,7 @@ from advisor.tasks.importing.contract import Dropped, Record, Unclear
 from advisor.tasks.importing.documents import DocumentFiles, documents_beside
 from advisor.tasks.importing.kinds import AnswerForms
 from advisor.tasks.importing.opening import Opened, opened
-from advisor.tasks.importing.result import Imported, ImportRequest, Shown
+from advisor.tasks.importing.result import SHOWN, Imported, ImportRequest, Shown
 from advisor.tasks.importing.settling import Unfit, settled
 from advisor.tasks.importing.splitting import DEV, PARTS, TEST, Assigned, Marks, SplitRule, assign, digest
 from advisor.tasks.importing.spool import Spool, spool_file
@@ -28,7 +28,6 @@ from advisor.tasks.settings import check_settings
 from advisor.tasks.task import Kind
 from advisor.tasks.values import plain
 
-SHOWN = 5
 LOADED = 20_000
 """Rows up to which the folder is read back at once, so that what only a whole task shows is seen."""
 
