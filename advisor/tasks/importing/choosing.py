@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from advisor.tasks.columns import ALIASES, FEWEST_GROUPS, OPTIONAL, Columns, of_table
+from advisor.tasks.columns import ALIASES, OPTIONAL, Columns, likely_group, of_table
 from advisor.tasks.faults import FaultLog, listed, quoted, short
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import DATA, looks_like_data
@@ -160,13 +160,11 @@ class _Guess:
         raise Unclear(what, field, "--target" if inputs else "--input", known)
 
     def group(self, columns: Columns) -> str:
-        """A column that looks like a group: by its name, and by values that repeat without being few."""
-        for name in columns.maybe_groups:
-            values = [str(value) for value in self._values(name) if value not in (None, "")]
-            if FEWEST_GROUPS <= len(set(values)) <= 0.8 * len(values):
-                self.said.append(f'rows of one "{name}" stay in one split (--group names another column)')
-                return name
-        return ""
+        """A column that looks like a group; empty without one."""
+        name, _ = likely_group(columns, self._sample) or ("", ())
+        if name:
+            self.said.append(f'rows of one "{name}" stay in one split (--group names another column)')
+        return name
 
     def split(self, used: set[str]) -> str:
         """A column whose values are names of splits; empty without one."""
