@@ -104,7 +104,7 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
         log.add(path, None, what, f"name it with {guess or option + ' COLUMN'}. The columns: {_listed(seen)}")
         return None
     named = (*found.inputs, found.target, *([asked.group] if asked.group != Columns.group else []))
-    if not _there(named, seen, path, log):
+    if not each_once(named, seen, path, log):
         return None
     found = _completed(replace(found, group=asked.group), seen)
     _note_reading(found, log)
@@ -191,7 +191,7 @@ def _guess(role: str, seen: Sequence[str], given: object) -> str:
     return f"--{role} {shlex.quote(near)}" if near else f"--{role} COLUMN"
 
 
-def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
+def each_once(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
     """Whether the table has each wanted column exactly once; faults are logged."""
     good = True
     for column in dict.fromkeys(wanted):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from advisor.tasks.columns import ALIASES, OPTIONAL, Columns, likely_group, of_table
-from advisor.tasks.faults import FaultLog, listed, quoted, short
+from advisor.tasks.columns import ALIASES, OPTIONAL, Columns, each_once, likely_group, of_table
+from advisor.tasks.faults import FaultLog, listed, quoted
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import DATA, looks_like_data
 from advisor.tasks.importing.naming import SPLITS
@@ -66,8 +66,8 @@ def choose(asked: ImportChoices, names: Sequence[str], sample: Sequence[Row], pa
     columns = guess.columns()
     log = FaultLog()
     found = of_table(replace(columns, group=asked.group or Columns.group), names, path, log)
-    if asked.time and asked.time not in names:
-        _check_time(asked.time, names, path, log)
+    if asked.time:
+        each_once([asked.time], names, path, log)
     log.raise_if_any()
     assert found  # else a fault was raised
     if not asked.group and Columns.group not in names:
@@ -79,10 +79,6 @@ def choose(asked: ImportChoices, names: Sequence[str], sample: Sequence[Row], pa
     if left:
         notes.append(f"columns that are not read: {listed(map(quoted, left), 12)}")
     return ChosenColumns(found, asked.time, split, tuple(guess.said), tuple(notes))
-
-
-def _check_time(name: str, names: Sequence[str], path: Path, log: FaultLog) -> None:
-    log.add(path, None, f'there is no column "{short(name)}"', f"The columns: {listed(map(short, names), 20)}")
 
 
 class _Guess:
