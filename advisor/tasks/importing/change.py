@@ -85,9 +85,7 @@ class ChangedTask:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was understood, in sentences."""
-        found = self.documents
-        parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
-        counts = [*(f"{len(ids):,} {how}" for ids, how in parts if ids), f"{found.same:,} as before"]
+        counts = [*self.documents.counts, f"{self.documents.same:,} as before"]
         said = [f"documents after the change: {', '.join(counts)}", *self.said]
         for fate, what in _SAID.items():
             if ids := self.of(fate):
