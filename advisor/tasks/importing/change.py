@@ -143,12 +143,13 @@ class _Sorting:
         self._after = {document.id: document for document in documents}
         self._words: dict[str, str] = {}
         self.changes = changes_between(task.documents, documents)
-        self._same = {d.id for d in task.documents}.difference(self.changes.changed, self.changes.removed)
-        added = {(d.title, d.text): d.id for d in documents if d.id in set(self.changes.added)}
-        gone = set(self.changes.removed)
+        added, gone = set(self.changes.added), set(self.changes.removed)
+        new = {(d.title, d.text): d.id for d in documents if d.id in added}
         self._renamed = {
-            d.id: added[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in added
+            d.id: new[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in new
         }
+        same = {d.id for d in task.documents}.difference(self.changes.changed, gone)
+        self._as_before = same.union(self._renamed.values())
 
     def after(self, example: Example, given: Example | None) -> ChangedQuestion:
         """The question as it is after the change.
@@ -162,7 +163,7 @@ class _Sorting:
         if given is not None:
             own = given.evidence or there
             return ChangedQuestion(replace(given, id=example.id, group=example.group, evidence=own), "given")
-        if all(name in self._same or name in self._renamed.values() for name in evidence):
+        if self._as_before.issuperset(evidence):
             return ChangedQuestion(here, "kept")
         if there:
             if self._stands_in(example, there):
