@@ -17,7 +17,7 @@ from advisor.measuring.records import AfterChange, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
-from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks import GroundedQuery, Query, Task
 
 
 def lacks_change(before: Run, task: Task) -> bool:
@@ -71,7 +71,7 @@ class ChangeMeasurement:
 
     def _answer(self, predictor: Predictor, before: Run) -> None:
         done = {p.id for p in _recorded(before, self.task).predictions}
-        queries = self._queries(self.task.test_after)
+        queries = self.assignment.queries(self.task.test_after)
         self.progress.step("after the change", len(queries))
         changed = self._changed(predictor)
         try:
@@ -99,14 +99,11 @@ class ChangeMeasurement:
         self._note(index_seconds=None if changed is predictor else clock.now() - started)
         return changed
 
-    def _queries(self, examples: Sequence[Example]) -> list[Query]:
-        return [e.grounded if self.assignment.approach.control else e.query for e in examples]
-
     def _same(self, queries: Sequence[Query], before: Run) -> dict[str, str]:
         """Questions that were asked before, whose answers are the same again, since what answers is; by the ids of
         now, those of then."""
         answered = {p.id for p in before.predictions if not p.failure}
-        known = {_asked(query): query.id for query in self._queries(self.task.test) if query.id in answered}
+        known = {_asked(query): query.id for query in self.assignment.queries(self.task.test) if query.id in answered}
         return {query.id: known[_asked(query)] for query in queries if _asked(query) in known}
 
     def _note(self, **what: object) -> None:

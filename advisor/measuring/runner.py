@@ -253,7 +253,7 @@ class Measurement:
             return None
 
     def queries(self) -> list[Query]:
-        return [e.grounded if self.approach.control else e.query for e in self.task.test]
+        return self.assignment.queries(self.task.test)
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
         self.doing = PREDICT
