@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import NoReturn
 
 from advisor.tasks.columns import ALIASES, OPTIONAL, Columns, each_once, likely_group, of_table
 from advisor.tasks.faults import FaultLog, listed, quoted
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import DATA, looks_like_data
 from advisor.tasks.importing.naming import SPLITS
+from advisor.tasks.importing.streams import refuse
 from advisor.tasks.values import plain
 
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold")
@@ -101,8 +103,8 @@ class _Guess:
                 return Columns()
             if self._is_known():
                 return Columns((), "")  # which `of_table` knows by itself
-        if not inputs and not target and looks_like_data(self._names) and self._asked.header:
-            self._no_header()
+            if self._asked.header and looks_like_data(self._names):
+                self._no_header()
         taken = {*inputs, target}
         found_target = target or self._named("target", taken)
         found_input = inputs or tuple(filter(None, (self._named("input", {*taken, found_target}),)))
@@ -118,13 +120,11 @@ class _Guess:
         log = FaultLog()
         return of_table(Columns((), ""), self._names, self._path, log) is not None
 
-    def _no_header(self) -> None:
+    def _no_header(self) -> NoReturn:
         first = listed([quoted(name, 30) for name in self._names], 4)
-        log = FaultLog()
         what = f"the first row looks like data, not like names of columns: {first}"
         hint = "write a line of names above it (question,answer), or say --no-header --input 1 --target 2"
-        log.add(self._path, 1, what, hint)
-        log.raise_if_any()
+        refuse(self._path, 1, what, hint)
 
     def _named(self, role: str, taken: set[str]) -> str:
         """The column that is called like a role; empty without one."""
@@ -148,10 +148,8 @@ class _Guess:
         role, field = ("answer", "target") if inputs else ("input", "inputs")
         known = tuple(name for name in self._names if name not in (*inputs, target))
         if not known:
-            log = FaultLog()
             hint = "a table needs two columns, such as question and answer"
-            log.add(self._path, None, f"there is no column left for the {role}", hint)
-            log.raise_if_any()
+            refuse(self._path, None, f"there is no column left for the {role}", hint)
         what = f"{self._path}: which column is the {role}?"
         raise Unclear(what, field, "--target" if inputs else "--input", known)
 

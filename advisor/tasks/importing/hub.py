@@ -66,9 +66,7 @@ class Hub(SourceFormat):
 
     def read(self) -> Iterator[Record | Dropped]:
         """All rows, in the order of the splits."""
-        for found in self._inner.read():
-            self.kind, self.instruction = self._inner.kind, self._inner.instruction
-            yield found
+        yield from self._inner.read()
         self.kind, self.instruction = self._inner.kind, self._inner.instruction
         self.columns = self._inner.columns
         self.notes += self._inner.notes
