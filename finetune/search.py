@@ -18,6 +18,7 @@ import torch
 from advisor import progress
 from advisor.approaches import Tuner, registry
 from advisor.models.local.engine import LocalModel
+from advisor.tasks import Document
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import LearnedTensors
 from finetune.trainer import History, Trainer, diverged
@@ -63,10 +64,11 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class SplitRows:
-    """What is trained and judged on."""
+    """What is trained and judged on, and the task's documents."""
 
     train: Sequence[TokenRow]
     held_out: Sequence[TokenRow]
+    documents: Sequence[Document] = ()
 
 
 def varied(given: TrainingSettings, asked: TrainingSettings) -> dict[str, SearchRange]:
@@ -144,7 +146,7 @@ def _tried(
     """Train as long as it is among the better ones; what it learned, where it came to its end and is a number."""
     losses: dict[int, float] = {}
     torch.manual_seed(seed)
-    with recipe.method().inserted(model) as inserted:
+    with recipe.method_for(rows).inserted(model) as inserted:
         trainer = Trainer(model, inserted, recipe)
         trainer.begin(rows.train, rows.held_out, seed)
         for stage in STAGES:

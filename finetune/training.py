@@ -101,6 +101,15 @@ class TrainingSettings(Schedule):
         """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""
         raise NotImplementedError(type(self).__name__)
 
+    def method_for(self, rows: Any) -> Any:
+        """The same where it is trained on `rows`, a `finetune.search.SplitRows`, of which some begin as something."""
+        return self.method()
+
+    @property
+    def given(self) -> int:
+        """Tokens that it puts before every prompt."""
+        return 0
+
     def tried(self, **values: Any) -> dict[str, Any]:
         """What a search sets where it drew these values: what depends on them with them."""
         return values

@@ -28,10 +28,11 @@ HELD_OUT = 64
 
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train, and keep what had the lowest loss on held-out examples."""
-    local, name = _local(model), cast("Tuner", tuner).name
+    local, parts = _local(model), cast("Tuner", tuner).parts
+    name, given = "+".join(part.name for part in parts), tuner.given
     examples, held_out = _split(training, seed)
-    _check_lengths([*examples, *held_out], local, ("train", "dev") if training.dev else ("train",))
-    (rows, cut), (dev, cut_in_dev) = _rows(examples, local), _rows(held_out, local)
+    _check_lengths([*examples, *held_out], local, given, ("train", "dev") if training.dev else ("train",))
+    (rows, cut), (dev, cut_in_dev) = _rows(examples, local, given), _rows(held_out, local, given)
     if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
@@ -40,23 +41,24 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
             f"configurations on; {name} without search needs neither"
         )
-    given, where = _resolved(tuner, rows), _where(training, dev)
+    split = SplitRows(rows, dev, training.documents)
+    asked, where = _resolved(tuner, rows), _where(training, dev)
     notes: tuple[str, ...] = ()
     if tuner.search:
-        ranges = varied(given, tuner)
-        found = searched(given, ranges, SplitRows(rows, dev), local, seed)
+        ranges = varied(asked, tuner)
+        found = searched(asked, ranges, split, local, seed)
         notes = search_notes(found, where)
-        chosen = _chosen(found.recipe, given, ranges)
+        chosen = _chosen(found.recipe, asked, ranges)
     else:
-        found = _trained(given, SplitRows(rows, dev), local, seed)
-        chosen = _chosen(given, given, ())
-    method: Method = found.recipe.method()
+        found = _trained(asked, split, local, seed)
+        chosen = _chosen(asked, asked, ())
+    method: Method = found.recipe.method_for(split)
     tuned = method.tuned(local, found.learned)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     notes = (*notes, *method.notes(local), *tuned.facts.notes)
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
-    tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen})
+    tuned.facts = replace(tuned.facts, notes=notes, resolved={parts[-1].name: chosen})
     return tuned
 
 
@@ -69,7 +71,7 @@ def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tune
 def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:
     """One configuration, trained to its end."""
     torch.manual_seed(seed)
-    with recipe.method().inserted(model) as inserted:
+    with recipe.method_for(rows).inserted(model) as inserted:
         trainer = Trainer(model, inserted, recipe)
         history = trainer.train(rows.train, rows.held_out, seed)
         return SearchResult(recipe, trainer.learned(), history, ())
@@ -102,15 +104,16 @@ def _local(model: LanguageModel) -> LocalModel:
     return cast("LocalModel", model)  # what can be trained is a module of this engine
 
 
-def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, splits: Sequence[str]) -> None:
-    """See that every answer of these splits fits into the context window with the instruction before it.
+def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given: int, splits: Sequence[str]) -> None:
+    """See that every answer of these splits fits into the context window with the instruction before it, and so many
+    tokens before that.
 
     Raises:
         NotApplicable: some do not; a model cannot learn to give what it never sees whole.
     """
     renderer = model.renderer
     alone = replace(examples[0].prompt, input="", context=Context())
-    instruction = len(renderer.encode(alone, 0).ids)
+    instruction = given + len(renderer.encode(alone, given).ids)
     lengths = [len(renderer.encode_answer(example.answer)) + 1 for example in examples]
     beyond = [length for length in lengths if instruction + length > renderer.window]
     if beyond:
@@ -121,12 +124,12 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, split
         )
 
 
-def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[TokenRow], int]:
-    """The examples in tokens, and of how many the input was cut."""
+def _rows(examples: Sequence[TrainingExample], model: LocalModel, given: int) -> tuple[list[TokenRow], int]:
+    """The examples in tokens, which leave room for so many before them, and of how many the input was cut."""
     rows, cut = [], 0
     for example in examples:
         answer = [*model.renderer.encode_answer(example.answer), model.renderer.end_id]
-        encoded = model.renderer.encode(example.prompt, len(answer))
+        encoded = model.renderer.encode(example.prompt, given + len(answer))
         rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
     return rows, cut

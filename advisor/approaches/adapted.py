@@ -18,11 +18,8 @@ from advisor.approaches.contract import (
     Prediction,
     Predictor,
     Shows,
-    TrainingExample,
-    TrainingSet,
-    Tuned,
-    Tuner,
 )
+from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,

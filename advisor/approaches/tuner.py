@@ -1,0 +1,95 @@
+"""The contract of tuners: what they learn from, what they learned, and how several of them join."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.approaches.contract import Facts, Part
+from advisor.models import Adaptation, LanguageModel, Prompt
+from advisor.tasks import Document, TaskShape
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """One training example as the model will see it: the prompt and the answer to give."""
+
+    prompt: Prompt
+    answer: str
+
+
+class Tuned(ABC):
+    """What a tuner learned."""
+
+    facts: Facts = Facts()
+
+    @property
+    @abstractmethod
+    def adaptation(self) -> Adaptation:
+        """What the model takes in place of its own weights, or beside them."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what `Tuner.restore` needs into `folder`. No pickles."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a tuner learns from.
+
+    Attributes:
+        dev: held out, for stopping early; empty where the task has none.
+        documents: the task's.
+    """
+
+    examples: tuple[TrainingExample, ...]
+    dev: tuple[TrainingExample, ...] = field(default=())
+    documents: tuple[Document, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Tuner(Part):
+    """Decides the weights, or what stands before every prompt."""
+
+    @property
+    def parts(self) -> tuple[Tuner, ...]:
+        """The tuners that it is put together from, in the order in which they are written."""
+        return (self,)
+
+    def unsuited(self, task: TaskShape) -> str:
+        """Why it cannot be used on a task that has training examples; empty where it can. As in `Approach`."""
+        return ""
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """What learns as both do, where they are named one behind the other (`prompt+lora`); None where they do not
+        combine.
+
+        Raises:
+            ValueError: these two would, but not with these parameters.
+        """
+        return None
+
+    def reads_documents(self, tokens: float) -> float:
+        """Tokens that it will read of documents that have so many, beside the examples."""
+        return 0.0
+
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
+
+        Args:
+            own, shared: tokens of an example that are its own, and that all have in common.
+        """
+        return examples * (own + shared)
+
+    @abstractmethod
+    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+        """Learn; the model is bit for bit the base model again afterwards.
+
+        Raises:
+            NotApplicable: the model's weights cannot be trained here (a remote API).
+        """
+
+    @abstractmethod
+    def restore(self, folder: Path, model: LanguageModel) -> Tuned:
+        """Bring back what `Tuned.save` wrote."""
