@@ -99,7 +99,7 @@ class PTuning(StartTuner):
 
 @dataclass(frozen=True)
 class PrefixTuning(StartTuner):
-    """Keys and values of every layer in front of every prompt, begun as those of its first tokens (Li and Liang 2021)."""
+    """Keys and values of each layer in front of every prompt, begun as those of its first tokens (Li and Liang 2021)."""
 
     lr: float = field(default=1e-2, kw_only=True)
 
