@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from advisor.approaches import Tuner
 from advisor.tasks import TaskShape
 from finetune.gradient import GradientTuner
-from finetune.training import SearchRange, TrainingSettings
+from finetune.training import MOST_EPOCHS, SearchRange, TrainingSettings
 
 TOKENS = SearchRange((8, 16, 32, 64))
 SHARED = [name.name for name in fields(TrainingSettings) if name.name != "lr"]
@@ -99,7 +99,7 @@ class PTuning(StartTuner):
 
 @dataclass(frozen=True)
 class PrefixTuning(StartTuner):
-    """Keys and values of each layer in front of every prompt, begun as those of its first tokens (Li and Liang 2021)."""
+    """Keys and values of each layer in front of every prompt, begun as its first tokens' (Li and Liang 2021)."""
 
     lr: float = field(default=1e-2, kw_only=True)
 
@@ -119,7 +119,7 @@ class Cartridge(StartTuner):
     """The documents, trained into keys and values in front of every prompt, then the examples (Eyuboglu et al. 2025).
 
     Attributes:
-        read: tokens of the documents that are read at most, to learn to say them.
+        read: tokens of the documents that are read at most, to learn to say them; several times where they are few.
     """
 
     tokens: int = 256
@@ -142,8 +142,8 @@ class Cartridge(StartTuner):
         return "" if task.documents else "there are no documents"
 
     def reads_documents(self, tokens: float) -> float:
-        """Once, up to its bound."""
-        return min(tokens, float(self.read))
+        """Several times, up to its bound."""
+        return min(MOST_EPOCHS * tokens, float(self.read))
 
     def method(self) -> Any:
         """Keys and values, of which the first token's stay."""

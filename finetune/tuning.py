@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 
 from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
-from advisor.errors import NotApplicable
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, LanguageModel
 from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
@@ -110,8 +110,12 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given
 
     Raises:
         NotApplicable: some do not; a model cannot learn to give what it never sees whole.
+        UserError: what stands before all leaves room for nothing.
     """
     renderer = model.renderer
+    if given >= renderer.window:
+        what = f"{given:,} learnt tokens fill the context window of {model.name}, of {renderer.window:,} tokens"
+        raise UserError(what, "learn fewer, as in tokens=16")
     alone = replace(examples[0].prompt, input="", context=Context())
     instruction = given + len(renderer.encode(alone, given).ids)
     lengths = [len(renderer.encode_answer(example.answer)) + 1 for example in examples]

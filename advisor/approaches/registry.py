@@ -214,9 +214,9 @@ def _runs_unasked(approach: Approach, task: TaskShape) -> bool:
 
 
 def _combinations() -> list[Approach]:
-    """Every approach that needs no parameter, its variants, and every context builder with every tuner."""
+    """Every approach that needs no parameter, its variants, and every context builder with what is trained unasked."""
     singles = [parse(spec) for kind in kinds() if not _required(kind) for spec in (kind.name, *kind.variants)]
-    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
+    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner and a.tuner.unasked]
     builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
     pairs = [Adapted(builder, tuner) for tuner in tuners for builder in builders if builder != ZeroShot()]
     return singles + pairs

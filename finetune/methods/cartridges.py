@@ -14,7 +14,7 @@ from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Inserted
 from finetune.methods.starts import PrefixMethod
 from finetune.trainer import Trainer
-from finetune.training import Schedule
+from finetune.training import MOST_EPOCHS, Schedule
 
 PIECE = 256  # tokens of a document that are read in one row
 READING = Schedule(epochs=1, batch=4)
@@ -28,7 +28,7 @@ class CartridgeMethod(PrefixMethod):
 
     Attributes:
         documents: of the task; none where nothing is trained.
-        read: tokens of them that are read at most.
+        read: tokens of them that are read at most, several times where they are few.
         reading: how they are read.
     """
 
@@ -43,16 +43,24 @@ class CartridgeMethod(PrefixMethod):
         ids = (*begin, *(token for text in texts for token in text))[: self.tokens]
         inserted = super(CartridgeMethod, replace(self, ids=ids)).begun(model)
         rows = [TokenRow(begin, 0, text) for text in texts]
-        Trainer(model, inserted, self.reading).train(rows, (), seed=torch.initial_seed() % 2**32)
+        schedule = replace(self.reading, epochs=self._times(sum(map(len, texts))))
+        Trainer(model, inserted, schedule).train(rows, (), seed=torch.initial_seed() % 2**32)
         return inserted
+
+    def _times(self, tokens: int) -> int:
+        return max(1, min(MOST_EPOCHS, self.read // tokens))
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
         """How much was read before the examples."""
         found = sum(map(len, _pieces(model, self.documents)))
         if not found:
             return ()
-        much = "The documents" if found <= self.read else f"The first {self.read:,} of the documents' {found:,} tokens"
-        return (f"{much} were read, to learn to say them, before the examples.",)
+        much = f"The documents' {found:,} tokens"
+        if found > self.read:
+            much = f"The first {self.read:,} of the documents' {found:,} tokens"
+        times = self._times(found)
+        often = "once" if times == 1 else f"{times} times"
+        return (f"{much} were read {often}, to learn to say them, before the examples.",)
 
 
 def _begin(model: LocalModel) -> tuple[int, ...]:

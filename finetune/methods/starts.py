@@ -31,7 +31,10 @@ from finetune.methods.contract import Inserted, LearnedTensors, Method, State, T
 EMBEDDINGS = "prompt_embeddings"  # PEFT's name of what any of these learned
 TRAINED = "trained.json"
 PEFT: dict[str, Any] = {"task_type": "CAUSAL_LM", "num_transformer_submodules": 1, "inference_mode": True}
-NEAR = 1e-3  # of the largest number: what a model says by embeddings may differ by rounding from what it says by tokens
+NEAR, NEAR_IN_HALF = (
+    1e-3,
+    0.05,
+)  # of the largest number: what a model says by embeddings may differ by rounding from what it says by tokens
 
 
 @dataclass(frozen=True)
@@ -135,20 +138,16 @@ class TunedStart(Tuned):
         self.method.save(folder, self.model, self.state, self.trained)
 
 
-def check_takes(model: LocalModel, tokens: int) -> None:
-    """See that so many tokens may be learned before a model's prompts.
+def check_takes(model: LocalModel) -> None:
+    """See that something may be learned before a model's prompts.
 
     Raises:
         NotApplicable: its cache takes no keys and values.
-        UserError: they would leave a prompt no room.
     """
     if not model.reader.takes_start:
         raise NotApplicable(
             f"{model.name} keeps other things than keys and values of what it has read, which nothing can stand before"
         )
-    if tokens >= model.context_window:
-        what = f"{tokens:,} learnt tokens fill the context window of {model.name}, of {model.context_window:,} tokens"
-        raise UserError(what, "learn fewer, as in tokens=16")
 
 
 class _Embeddings(nn.Module):
@@ -190,7 +189,7 @@ class SoftPromptMethod(StartMethod):
 
     def begun(self, model: LocalModel) -> Inserted:
         """Embeddings of real tokens, or an encoder drawn anew."""
-        check_takes(model, self.tokens)
+        check_takes(model)
         ids = self._first(model)
         first = model.module.get_input_embeddings()(ids).detach()
         self._check_reads(model, ids, first)
@@ -231,23 +230,28 @@ class SoftPromptMethod(StartMethod):
         Raises:
             NotApplicable: it does not.
         """
-        with torch.no_grad():
-            expected = keys_of(model.module, input_ids=ids)[-1]
-            try:
-                found = keys_of(model.module, inputs_embeds=embeddings)[-1]
-                near = NEAR if model.dtype == torch.float32 else 0.05
-                same = all(
-                    float((a - b).abs().max()) <= near * max(1.0, float(b.abs().max()))
-                    for a, b in zip(found, expected, strict=True)
-                )
-            except FOREIGN as error:
-                tell_shortage(error)
-                same = False
+        text = model.module.config.get_text_config(decoder=True)
+        same = not getattr(text, "hidden_size_per_layer_input", 0) and _same_by_embeddings(model, ids, embeddings)
         if not same:
             raise NotApplicable(
                 f"{model.name} looks up more by a token's number than its embedding, which a soft prompt lacks; "
                 "prefix learns keys and values instead"
             )
+
+
+@torch.no_grad()
+def _same_by_embeddings(model: LocalModel, ids: torch.Tensor, embeddings: torch.Tensor) -> bool:
+    expected = keys_of(model.module, input_ids=ids)[-1]
+    try:
+        found = keys_of(model.module, inputs_embeds=embeddings)[-1]
+    except FOREIGN as error:
+        tell_shortage(error)
+        return False
+    near = NEAR if model.dtype == torch.float32 else NEAR_IN_HALF
+    return all(
+        float((a - b).abs().max()) <= near * max(1.0, float(b.abs().max()))
+        for a, b in zip(found, expected, strict=True)
+    )
 
 
 class _KeysValues(nn.Module):
@@ -277,7 +281,7 @@ class PrefixMethod(StartMethod):
 
     def begun(self, model: LocalModel) -> Inserted:
         """The keys and values of real tokens."""
-        check_takes(model, self.tokens)
+        check_takes(model)
         with torch.no_grad():
             first = joined(keys_of(model.module, input_ids=self._first(model)))
         shapes = _shapes(model)

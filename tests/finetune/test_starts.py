@@ -14,11 +14,12 @@ import torch
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from advisor.approaches import TrainingExample, TrainingSet
-from advisor.models import Prefixed
+from advisor.approaches import TrainingExample, TrainingSet, registry
+from advisor.errors import NotApplicable, UserError
+from advisor.models import Prefixed, Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.start import holding
-from advisor.tasks import Document
+from advisor.tasks import Document, Query, Task
 from finetune import Cartridge, Lora, PrefixTuning, PTuning, SoftPrompt
 from finetune.fused.packing import TokenRow
 from finetune.gradient import GradientTuner
@@ -210,3 +211,104 @@ def test_models_of_many_kinds_learn_it(
     tuned = brief.method().tuned(model, learned)
     assert loss_behind(model, tuned.adaptation, rows) == pytest.approx(loss, abs=1e-3)
     assert_untouched(model, before)
+
+
+@pytest.mark.parametrize("name", ["prompt", "prefix+lora"])
+def test_a_search_finds_a_configuration(name: str, llama: LocalModel, taught: TrainingSet) -> None:
+    """Of both, as they are named together, the rate of the weights is searched, with which the other goes."""
+    tuner = replace(TUNERS[name], epochs=2, batch=0, lr=type(TUNERS[name])().lr if name == "prompt" else 1e-3, search=2)
+    tuned = tuner.tune(replace(taught, dev=taught.examples[:4]), llama, seed=0)
+    assert any("Searched 2 configurations" in note for note in tuned.facts.notes)
+    part = name.rpartition("+")[2]
+    assert set(tuned.facts.resolved) == {part}
+    assert {"lr", "batch"} <= set(tuned.facts.resolved[part])
+
+
+def test_a_seed_gives_one_start_and_another_one_another(llama: LocalModel, taught: TrainingSet) -> None:
+    first, again, other = (
+        replace(ALONE["ptuning"], epochs=1).tune(taught, llama, seed=seed).adaptation.key for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_a_cartridge_holds_the_documents(llama: LocalModel, taught: TrainingSet, light_task: Task) -> None:
+    tuner = Cartridge(tokens=24, lr=0.1, epochs=1, read=64)
+    assert tuner.unsuited(replace(light_task, documents=())) == "there are no documents"
+    assert tuner.unsuited(replace(light_task, documents=DOCUMENTS)) == ""
+    assert (tuner.reads_documents(40.0), tuner.reads_documents(1e6)) == (64.0, 64.0)
+    tuned = tuner.tune(taught, llama, seed=0)
+    assert any("tokens were read once, to learn to say them" in note for note in tuned.facts.notes)
+    text = llama.renderer.encode_text(f"{DOCUMENTS[0].title}\n{DOCUMENTS[0].text}")
+    row = TokenRow(text.ids[: text.stem], text.stem, text.ids[text.stem :])
+    untrained = replace(tuner, read=1).method_for(SplitRows([row], (), DOCUMENTS))
+    with untrained.inserted(llama) as inserted:
+        before = Trainer(llama, inserted, tuner).loss([row])
+    with replace(tuner, read=10_000).method_for(SplitRows([row], (), DOCUMENTS)).inserted(llama) as inserted:
+        assert Trainer(llama, inserted, tuner).loss([row]) < before
+
+
+def test_an_approach_with_it_is_fitted_and_brought_back(llama: LocalModel, light_task: Task, tmp_path: Path) -> None:
+    approach = registry.whole(PrefixTuning(tokens=8, lr=0.1, epochs=1, batch=4))
+    task = replace(light_task, test=())
+    predictor = approach.fit(task, llama, seed=0)
+    queries = [Query(example.id, example.input) for example in light_task.test[:4]]
+    found = [prediction.text for prediction in predictor.predict(queries)]
+    predictor.save(tmp_path)
+    restored = approach.restore(tmp_path, task.brief, llama)
+    assert [prediction.text for prediction in restored.predict(queries)] == found
+    assert any("behind 8 learnt tokens" in note for note in predictor.facts.notes)
+
+
+def test_long_prompts_are_trained_on_with_room_for_it(llama: LocalModel) -> None:
+    """The row and the learnt tokens fit the context window together."""
+    lessons = tuple(TrainingExample(Prompt("Say which.", "sea " * 2000), answer) for answer in ("red", "green"))
+    tuned = SoftPrompt(tokens=100, epochs=1, batch=2).tune(TrainingSet(lessons), llama, seed=0)
+    assert any("were cut to fit" in note for note in tuned.facts.notes)
+    with pytest.raises(UserError, match="fill the context window"):
+        SoftPrompt(tokens=llama.context_window, epochs=1).tune(TrainingSet(lessons[:1]), llama, seed=0)
+
+
+UNFIT = {
+    "states": ("lfm2", GROUPED | {"layer_types": ["conv", "full_attention"]}, "prefix", "nothing can stand before"),
+    "embeddings of each layer": (
+        "gemma3n_text",
+        GROUPED
+        | {"head_dim": 8, "sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}
+        | {"vocab_size_per_layer_input": 400, "hidden_size_per_layer_input": 8, "laurel_rank": 8}
+        | {"num_kv_shared_layers": 0, "activation_sparsity_pattern": [0.5, 0.0]},
+        "prompt",
+        "looks up more by a token's number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "values", "name", "reason"), UNFIT.values(), ids=UNFIT.keys())
+def test_a_model_that_it_cannot_stand_before_says_so(
+    kind: str,
+    values: dict[str, Any],
+    name: str,
+    reason: str,
+    taught: TrainingSet,
+    tmp_path: Path,
+    tokenizer_with: Callable[..., Any],
+    loaded: Callable[..., LocalModel],
+    bits_of: Bits,
+    assert_untouched: Check,
+) -> None:
+    torch.manual_seed(11)
+    config = AutoConfig.for_model(kind, **values, eos_token_id=0, bos_token_id=None)
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
+    tokenizer_with().save_pretrained(tmp_path)
+    model = loaded(tmp_path)
+    before = bits_of(model)
+    with pytest.raises(NotApplicable, match=reason):
+        ALONE[name].tune(taught, model, seed=0)
+    assert_untouched(model, before)
+
+
+def test_what_was_learned_for_another_model_is_refused(
+    llama: LocalModel, gpt2: LocalModel, taught: TrainingSet, tmp_path: Path
+) -> None:
+    PrefixTuning(tokens=4, epochs=1, batch=4).tune(taught, gpt2, seed=0).save(tmp_path)
+    with pytest.raises(UserError, match="and what was saved has 4 tokens of"):
+        PrefixTuning(tokens=4).restore(tmp_path, llama)
