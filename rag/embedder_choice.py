@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any, ClassVar, Protocol
 
 from advisor.approaches import ContextLoad, Facts
@@ -74,11 +73,6 @@ class ComparedEmbedder:
     seconds: float
 
     @property
-    def worth(self) -> tuple[float, float]:
-        """Better is larger: the share of questions whose answer is shown, then nDCG."""
-        return fmean(self.found.answered), fmean(self.found.ndcg)
-
-    @property
     def told(self) -> str:
         """For the report."""
         return f"{self.name}: {self.found.told}, {self.seconds:.1f} s, {self.size:,} bytes"
@@ -140,7 +134,7 @@ def chosen_embedder(rag: Choosing, task: Task, model: LanguageModel, seed: int) 
     sample = replace(task, documents=tuple(documents))
     tried = [_tried(_with(rag, name), name, sample, model, asked) for name in names]
     first, *others = tried
-    best = max(others, key=lambda one: one.worth)
+    best = max(others, key=lambda one: one.found.worth)
     better = better_by_more_than_chance(best.found.answered, first.found.answered, len(others))
     chosen = best if better else first
     searched = replace(questions, all=asked).described

@@ -89,6 +89,11 @@ class Found:
         return {name: fmean(getattr(self, name)) for name in names}
 
     @property
+    def worth(self) -> tuple[float, float]:
+        """Better is larger: the share of questions whose answer is shown, then nDCG."""
+        return fmean(self.answered), fmean(self.ndcg)
+
+    @property
     def told(self) -> str:
         """The means, for notes."""
         means = self.figures

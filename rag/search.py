@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any, ClassVar, Protocol
 
 from advisor.approaches import ContextLoad, Facts
@@ -92,11 +91,6 @@ class Tried:
         """In words, for the report."""
         return ",".join(f"{name}={value}" for name, value in _of_finding(self.settings).items()) or "as asked"
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Better is larger: the share of questions whose answer is shown, then nDCG."""
-        return fmean(self.found.answered), fmean(self.found.ndcg)
-
 
 def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
@@ -115,8 +109,8 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         return {}, index, Facts(notes=(note,))
     rag.vectoring.embedder_of(model, bool(task.limits.local_only))  # what may not be used is refused before
     tried = list(_tried(replace(rag, store=LOCAL, rerank=NONE, query="plain"), task, model, questions, seed))
-    own, others = tried[0], sorted(tried[1:], key=lambda one: one.rank, reverse=True)
-    better = [one for one in others if one.rank > own.rank][:READ]
+    own, others = tried[0], sorted(tried[1:], key=lambda one: one.found.worth, reverse=True)
+    better = [one for one in others if one.found.worth > own.found.worth][:READ]
     notes = [_note(tried, questions)]
     chosen = own
     if better:
@@ -152,7 +146,7 @@ def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questio
     for method in methods[: max(1, round((rag.search - 1) * HALF))]:
         one = cut.tried(method, questions)
         yield one
-        best = max(best, one, key=lambda found: found.rank)
+        best = max(best, one, key=lambda tried: tried.found.worth)
     left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
     for change in _cuttings(rag, task, seed)[:left]:
         yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
