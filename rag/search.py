@@ -10,13 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from advisor.approaches import ContextLoad, Facts
 from advisor.approaches.selection import PromptCandidate, held_out, select
 from advisor.approaches.selection import tried as selection_tried
 from advisor.models import Context, LanguageModel
 from advisor.tasks import Example, Outline, Task
+from rag.adjustable import Adjustable
 from rag.answer_rules import AnswerRules
 from rag.headings import headings
 from rag.hybrid import Fusion, Hybrid
@@ -26,7 +27,7 @@ from rag.reranking import NONE
 from rag.searcher import Searcher
 from rag.sources import DocumentSource
 from rag.stores.contract import LOCAL
-from rag.vectoring import WITHOUT_VECTORS, Vectoring
+from rag.vectoring import WITHOUT_VECTORS
 
 READ = 2  # settings that the model reads, beside what was asked for
 HALF = 0.5  # of the settings tried: ways of finding; the others are ways of cutting
@@ -41,36 +42,6 @@ METHODS: tuple[dict[str, Any], ...] = (
 """Ways of finding passages, in the order in which they are tried."""
 
 Settings = Mapping[str, Any]
-
-
-class Searchable(Protocol):
-    """What is asked of `rag.builders.Rag`: a dataclass with these parameters, that indexes and refines."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def k(self) -> int: ...
-    @property
-    def chunk(self) -> int: ...
-    @property
-    def overlap(self) -> int: ...
-    @property
-    def parent(self) -> int: ...
-    @property
-    def retriever(self) -> str: ...
-    @property
-    def search(self) -> int: ...
-    @property
-    def cot(self) -> bool: ...
-    @property
-    def store(self) -> str: ...
-    @property
-    def vectoring(self) -> Vectoring: ...
-
-    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
-    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +63,7 @@ class Tried:
         return ",".join(f"{name}={value}" for name, value in _of_finding(self.settings).items()) or "as asked"
 
 
-def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
+def searched(rag: Adjustable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
 
     What is tried is kept in this process, and found without what asks a model (reranking, other words for a query);
@@ -136,7 +107,7 @@ def with_search(load: ContextLoad, search: int, task: Outline) -> ContextLoad:
     return replace(load, tried=load.tried + answers, indexed=load.indexed * (1 + max(ways, 0)))
 
 
-def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
+def _tried(rag: Adjustable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
     """What was asked for first."""
     cut = _Indexed(rag, task, model)
     own = cut.tried({}, questions)
@@ -159,7 +130,7 @@ def _of_finding(method: Settings) -> Settings:
 class _Indexed:
     """One way of cutting documents, indexed once for all ways of finding."""
 
-    def __init__(self, rag: Searchable, task: Task, model: LanguageModel) -> None:
+    def __init__(self, rag: Adjustable, task: Task, model: LanguageModel) -> None:
         self.rag = rag
         self.task = task
         self.model = model
@@ -172,7 +143,7 @@ class _Indexed:
         found = rag.found_in(index, self.task, self.model)
         return Tried(settings, index, found_by(found, questions.all, rag.k))
 
-    def _index(self, rag: Searchable) -> PassageIndex:
+    def _index(self, rag: Adjustable) -> PassageIndex:
         hybrid = self.both.searcher
         assert isinstance(hybrid, Hybrid) and self.both.embedder is not None
         if rag.retriever == "dense":
@@ -192,7 +163,7 @@ class _Indexed:
         return replace(self.both, retriever=retriever, searcher=searcher, facts=facts)
 
 
-def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
+def _cuttings(rag: Adjustable, task: Task, seed: int) -> list[Settings]:
     """Other ways of cutting that show no more words than what was asked for."""
     words = rag.k * (rag.parent or rag.chunk)
     half, wide = max(rag.chunk // 2, 20), rag.chunk * 3 // 2
@@ -211,7 +182,7 @@ def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
 
 
 def _read(
-    own: Tried, better: Sequence[Tried], rag: Searchable, task: Task, model: LanguageModel, seed: int
+    own: Tried, better: Sequence[Tried], rag: Adjustable, task: Task, model: LanguageModel, seed: int
 ) -> tuple[Tried, tuple[str, ...]]:
     """The one by which the model answers best."""
     examples = held_out(task, seed, ())
