@@ -41,13 +41,14 @@ class StoredIndex(VectorIndex):
     do, and it is known whether a collection is the one that was filled.
 
     Args:
-        name: of the collection.
+        embedder: by what it is known, as `who` tells it.
         copied: whether its vectors are held here too, as soon as they are known.
     """
 
-    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, name: str, dimension: int, copied: bool) -> None:
-        self.place, self.name, self._dimension, self._copied = place, name, dimension, copied
+    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, embedder: str, dimension: int, copied: bool) -> None:
+        self.place, self._embedder, self._dimension, self._copied = place, embedder, dimension, copied
         self._keys = [key_of(chunk) for chunk in chunks]
+        self.name = named(self._keys, embedder, dimension)
         self._places: dict[str, list[int]] = {}
         for at, key in enumerate(self._keys):
             self._places.setdefault(key, []).append(at)
@@ -55,14 +56,14 @@ class StoredIndex(VectorIndex):
     @classmethod
     def of(cls, chunks: Sequence[Chunk], embedder: Embedder, vectors: Vectors, keeping: Keeping) -> Self:
         """Put chunks with these vectors into a store, as far as they are not there."""
-        dimension, store = vectors.shape[1], keeping.store
-        name = named(map(key_of, chunks), who(embedder), dimension)
-        found = cls(chunks, place_of(store), name, dimension, keeping.copied)
-        found._who = who(embedder)
+        store = keeping.store
+        found = cls(chunks, place_of(store), who(embedder), vectors.shape[1], keeping.copied)
         held = found._held()
         added = found._add(chunks, vectors, held)
         had = f", where {len(held):,} of them were already" if held else ""
-        found._kept_as(f"{added + len(held):,} vectors are in the collection {name} of store {store}{had}.", vectors)
+        found._kept_as(
+            f"{added + len(held):,} vectors are in the collection {found.name} of store {store}{had}.", vectors
+        )
         return found
 
     @cached_property
@@ -135,11 +136,9 @@ class StoredIndex(VectorIndex):
         known = np.array(kept, dtype=np.int64) >= 0
         vectors[known] = self.vectors([at for at in kept if at >= 0])
         vectors[~known] = fresh
-        name = named(map(key_of, chunks), self._who, self._dimension)
-        other = StoredIndex(chunks, self.place, name, self._dimension, self._copied)
-        other._who = self._who
+        other = StoredIndex(chunks, self.place, self._embedder, self._dimension, self._copied)
         other._add(chunks, vectors, other._held())
-        other._kept_as(f"The vectors are in the collection {name} of store {self.place.store}.", vectors)
+        other._kept_as(f"The vectors are in the collection {other.name} of store {self.place.store}.", vectors)
         return other
 
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
@@ -171,8 +170,7 @@ class StoredIndex(VectorIndex):
             raise damaged(path, f"it cannot be read ({type(error).__name__})") from error
         if kept.get("schema") != SCHEMA or name != named(map(key_of, chunks), who(embedder), dimension):
             raise damaged(path, "it does not go with the documents or the embedder")
-        found = cls(chunks, place_of(store), name, dimension, copied)
-        found._who = who(embedder)
+        found = cls(chunks, place_of(store), who(embedder), dimension, copied)
         held = found._held()
         lost = [chunk for chunk, key in zip(chunks, found._keys, strict=True) if key not in held]
         if lost:
@@ -180,8 +178,6 @@ class StoredIndex(VectorIndex):
         if copied:
             _ = found._copy  # before the first query, which would wait for it
         return chunks, found
-
-    _who = ""
 
     def _kept_as(self, note: str, vectors: Vectors) -> None:
         """What is to be said of where they are, and the copy, where there is to be one."""
