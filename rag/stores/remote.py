@@ -15,9 +15,9 @@ from langchain_core.documents import Document
 
 from advisor.models import Embedder, Vectors
 from rag.chunking import Chunk
-from rag.documents import damaged, read_documents, write_documents
+from rag.documents import damaged
 from rag.flat import DIGITS, SPARE, FlatVectors, cut, unit
-from rag.searcher import chunk_of, document_of
+from rag.searcher import save_chunks, saved_chunks
 from rag.stores.addresses import StorePlace, place_of, telling
 from rag.stores.collection import AT_ONCE, KEY, SOURCE, Collection
 from rag.stores.contract import Keeping, Sought, VectorIndex
@@ -143,7 +143,7 @@ class StoredIndex(VectorIndex):
 
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
         """The chunks, and which collection of which store has their vectors; not where it is."""
-        write_documents(folder, enumerate(map(document_of, chunks)), len(chunks))
+        save_chunks(folder, chunks)
         kept = {
             "schema": SCHEMA,
             "store": self.place.store,
@@ -161,7 +161,7 @@ class StoredIndex(VectorIndex):
             UserError: a file is missing or damaged, or the store cannot be reached.
         """
         path = folder / STORE_FILE
-        chunks = [chunk_of(document) for _, document in read_documents(folder)[1]]
+        chunks = saved_chunks(folder)
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             store, name, dimension = str(kept["store"]), str(kept["collection"]), int(kept["dimension"])
