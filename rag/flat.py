@@ -36,6 +36,13 @@ class FlatVectors:
         self.precision = precision
         self._index = faiss.IndexIDMap2(_made(dimension, precision))
 
+    @classmethod
+    def of(cls, vectors: Vectors, precision: Precision = "float") -> Self:
+        """Vectors of any length, shape (vectors, dimension), numbered from 0."""
+        found = cls(vectors.shape[1], precision)
+        found.add(np.arange(len(vectors), dtype=np.int64), vectors)
+        return found
+
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
@@ -169,9 +176,7 @@ def agreement(vectors: Vectors, kept: FlatVectors, full: Vectors, cut: Vectors, 
         vectors: all there are, in full, under the numbers from 0 that they have in `kept`.
         full, cut: the same queries, in full and as `kept` takes them.
     """
-    exact = FlatVectors(vectors.shape[1])
-    exact.add(np.arange(len(vectors), dtype=np.int64), vectors)
-    rows = zip(exact.nearest(full, k), kept.nearest(cut, k), strict=True)
+    rows = zip(FlatVectors.of(vectors).nearest(full, k), kept.nearest(cut, k), strict=True)
     shares = [len({at for at, _ in right} & {at for at, _ in found}) / max(len(right), 1) for right, found in rows]
     return float(np.mean(shares)) if shares else 1.0
 

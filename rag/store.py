@@ -55,7 +55,7 @@ class FaissStore(VectorStore):
     def size_bytes(self) -> int:
         """Bytes of the vectors and the texts, as UTF-8."""
         texts = sum(len(document.page_content.encode()) for document in self._documents.values())
-        return len(self) * self.dimension * 4 + texts
+        return texts + (self._index.size_bytes if self._index is not None else 0)
 
     # adding and removing
 

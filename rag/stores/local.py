@@ -28,9 +28,7 @@ class FaissIndex(VectorIndex):
     @classmethod
     def of(cls, vectors: Vectors, precision: Precision) -> Self:
         """Vectors of any length, shape (chunks, dimension)."""
-        found = cls(FlatVectors(vectors.shape[1], precision))
-        found.add(vectors)
-        return found
+        return cls(FlatVectors.of(vectors, precision))
 
     def add(self, vectors: Vectors) -> None:
         """Those of the chunks that come next, of any length."""

@@ -116,7 +116,7 @@ class StoredIndex(VectorIndex):
     @cached_property
     def _copy(self) -> FlatVectors:
         """The vectors of all chunks in this process; the store is asked for them once, where they are not known."""
-        return _flat(self.vectors(range(len(self._keys))), self._dimension)
+        return FlatVectors.of(self.vectors(range(len(self._keys))))
 
     def vectors(self, places: Sequence[int]) -> Vectors:
         """As the store gives them back."""
@@ -183,7 +183,7 @@ class StoredIndex(VectorIndex):
         """What is to be said of where they are, and the copy, where there is to be one."""
         self.notes = (note,)
         if self._copied:
-            self._copy = _flat(vectors, self._dimension)
+            self._copy = FlatVectors.of(vectors)
             self.notes += (COPIED,)
 
     def _held(self) -> set[str]:
@@ -205,12 +205,6 @@ class StoredIndex(VectorIndex):
                 documents = [_document(key, chunks[row]) for key, row in part]
                 self.collection.add(documents, unit(vectors[[row for _, row in part]]))
         return len(new)
-
-
-def _flat(vectors: Vectors, dimension: int) -> FlatVectors:
-    found = FlatVectors(dimension)
-    found.add(np.arange(len(vectors), dtype=np.int64), vectors)
-    return found
 
 
 def key_of(chunk: Chunk) -> str:
