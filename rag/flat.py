@@ -18,6 +18,7 @@ Precision = Literal["float", "int8", "binary"]
 and Long 2024), whose similarities are estimates. Queries are not quantised."""
 SPARE = 8  # fetched beyond k, so that vectors with equal scores at the border come in a settled order
 DIGITS = 6  # of a score: later ones change with the number of queries that are searched for together
+INDEX_FILE = "index.faiss"
 AT_ONCE = 16_384  # vectors that are made unit vectors together
 
 Vectors = NDArray[np.float32]

@@ -14,9 +14,8 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
-from rag.flat import FlatVectors, Numbers, Vectors
+from rag.flat import INDEX_FILE, FlatVectors, Numbers, Vectors
 
-INDEX_FILE = "index.faiss"
 Scored = tuple[Document, float]
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from advisor.models import Vectors
 from rag.chunking import Chunk
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents
-from rag.flat import FlatVectors, Precision
+from rag.flat import INDEX_FILE, FlatVectors, Precision
 from rag.searcher import chunk_of, save_chunks
 from rag.stores.contract import Keeping, Sought, VectorIndex
 
-INDEX_FILE = "index.faiss"
 UNKNOWN = 1  # numbers of a vector where there was never one to count them
 
 
