@@ -20,7 +20,7 @@ from advisor.tasks import Example, Outline, Task
 from rag.adjustable import Adjustable
 from rag.answer_rules import AnswerRules
 from rag.headings import headings
-from rag.hybrid import Fusion, Hybrid
+from rag.hybrid import Hybrid
 from rag.index import PassageIndex
 from rag.questions import Found, Questions, found_by, questions_of
 from rag.reranking import NONE
@@ -102,9 +102,13 @@ def with_search(load: ContextLoad, search: int, task: Outline) -> ContextLoad:
     """What a search adds: answers of the settings that are read, and an index for each way of cutting."""
     if not search:
         return load
-    ways = search - 1 - max(1, round((search - 1) * HALF))
     answers = selection_tried(task, READ + 1)
-    return replace(load, tried=load.tried + answers, indexed=load.indexed * (1 + max(ways, 0)))
+    return replace(load, tried=load.tried + answers, indexed=load.indexed * (search - _methods(search)))
+
+
+def _methods(search: int) -> int:
+    """How many of so many settings, at least 2, are other ways of finding."""
+    return max(1, round((search - 1) * HALF))
 
 
 def _tried(rag: Adjustable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
@@ -114,12 +118,12 @@ def _tried(rag: Adjustable, task: Task, model: LanguageModel, questions: Questio
     yield own
     best = own
     methods = [one for one in METHODS if any(getattr(rag, name) != value for name, value in _of_finding(one).items())]
-    for method in methods[: max(1, round((rag.search - 1) * HALF))]:
+    methods = methods[: _methods(rag.search)]
+    for method in methods:
         one = cut.tried(method, questions)
         yield one
         best = max(best, one, key=lambda tried: tried.found.worth)
-    left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
-    for change in _cuttings(rag, task, seed)[:left]:
+    for change in _cuttings(rag, task, seed)[: rag.search - 1 - len(methods)]:
         yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
 
 
@@ -151,9 +155,7 @@ class _Indexed:
         elif rag.retriever == "bm25":
             index = replace(self._over("bm25", hybrid.words), embedder=None)
         elif rag.retriever == "hybrid":
-            found = Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words)
-            found.fusion = Fusion()
-            index = self._over("hybrid", found)
+            index = self._over("hybrid", Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words))
         else:
             index = rag.index_of(self.task, self.model)
         return index
