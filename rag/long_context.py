@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
-from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS
+from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS, room_beside
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, LanguageModel, Passage
 from advisor.models.clock import clock
@@ -85,7 +85,7 @@ class LongContext(ContextBuilder):
         self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel, asked: Sequence[str] = ()
     ) -> LongSource:
         began = clock.now()
-        room = int(OF_WINDOW * (model.context_window - model.count_tokens(task.instruction)))
+        room = int(room_beside(task.instruction, model))
         most = min(self.budget or room, room)
         if most < LEAST:
             raise NotApplicable(f"{model.name} has no room for a document beside the instruction")
