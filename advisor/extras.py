@@ -5,6 +5,7 @@ Which libraries make up an extra, and in which versions, stands in pyproject.tom
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,18 @@ def needed(what: str, extra: str = "") -> Iterator[None]:
         raise UserError(f"{what} needs {error.name}, which is not installed", install(extra)) from error
     except ImportError as error:
         raise UserError(f"{what}: {error.name or 'a library'} cannot be imported ({error})", install(extra)) from error
+
+
+@contextmanager
+def hub_unheard() -> Iterator[None]:
+    """Without the hub's library logging each attempt to reach the hub: the error says it once."""
+    log = logging.getLogger("huggingface_hub")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def install(extra: str = "") -> str:

@@ -75,7 +75,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     model = advisor.load_model("embedded", device="cpu")
     for name in options.task or TASKS:
-        task = _task(options.data, name)
+        task = replace(task_in(options.data, name), dev=())  # so that what is learned is learned on train
         for spec in options.setting or (*SETTINGS, *ASKED):
             path = options.out / f"{name}.{_file_name(spec)}.json"
             if not path.exists():
@@ -126,9 +126,9 @@ def judged(questions: Sequence[KnownQuestion], rows: Sequence[Sequence[Passage]]
     return figures
 
 
-def _task(data: Path, name: str) -> Task:
-    task = advisor.load_task((EXAMPLES if (EXAMPLES / name).exists() else data) / name)
-    return replace(task, dev=())  # so that what is learned is learned on train
+def task_in(data: Path, name: str) -> Task:
+    """A task of the examples, or of the folder of tasks."""
+    return advisor.load_task((EXAMPLES if (EXAMPLES / name).exists() else data) / name)
 
 
 def _file_name(spec: str) -> str:

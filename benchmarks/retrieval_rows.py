@@ -21,7 +21,7 @@ from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
 from advisor.verdict.statistics import Contrasts
 from benchmarks.comparisons import RESULTS
-from benchmarks.retrieval import EXAMPLES
+from benchmarks.retrieval import task_in
 
 TASKS = ("handbook-qa", "squad2_dev", "doc2dial")
 NEW = "rag"
@@ -49,8 +49,7 @@ def main() -> None:
     model = advisor.load_model("embedded", device="cpu")
     lines = [_HEAD]
     for name in options.task or TASKS:
-        whole = advisor.load_task((EXAMPLES if (EXAMPLES / name).exists() else options.data) / name)
-        task = advisor.subset(whole, limit=options.limit, train_limit=options.train_limit)
+        task = advisor.subset(task_in(options.data, name), limit=options.limit, train_limit=options.train_limit)
         lines += table(carry_out(Plan(options.out / name, latency_examples=0), task, model, SPECS))
         print(f"{name}: done", file=sys.stderr, flush=True)
     (RESULTS / "retrieval-rows.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

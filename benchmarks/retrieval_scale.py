@@ -28,11 +28,11 @@ import numpy as np
 
 from advisor.models import Vectors
 from advisor.models.load import load_embedder
+from benchmarks.comparisons import RESULTS
 from rag import PassageIndex
 from rag.chunking import Chunk
 from rag.stores.contract import PLAIN, Keeping
 
-RESULTS = Path(__file__).parent / "results"
 SIZES = (1_000, 10_000, 100_000)
 DIMENSION = 384
 WORDS, VOCABULARY = 20, 50_000

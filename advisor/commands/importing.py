@@ -19,11 +19,12 @@ from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.documents import documents_alone
 from advisor.tasks.importing.files import ENDINGS
 from advisor.tasks.importing.formats import FORMATS
-from advisor.tasks.importing.importer import import_source, rows_of, task_name
-from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest
+from advisor.tasks.importing.importer import import_source, task_name
+from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest, is_name
 from advisor.tasks.importing.revising import import_into_copy, is_task
 from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.streams import ending_of
+from advisor.tasks.importing.tallies import rows_of
 
 _USUAL = SplitRule()
 _MOST_QUESTIONS = 10
@@ -169,9 +170,8 @@ def _typed() -> str:
 def is_source(given: str) -> bool:
     """Whether what stands in place of a task folder is something to import: a file, a name, a folder without a task."""
     path = Path(given)
-    before, colon, _ = given.partition(":")
     if not there(path):
-        return bool(colon) and len(before) > 1 and before.isalnum()
+        return is_name(given)
     if not path.is_dir():
         return not there(path.parent / "task.toml")
     if any(there(path / name) for name in ("task.toml", "train.jsonl")) or any(path.glob("*/task.toml")):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.approaches import Approach
 from advisor.models.language_model import vectors_beside
+from advisor.tasks import Example, Query
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Assignment:
     def answers(self) -> Path:
         """Where a model that is asked over a connection keeps its answers until the run is finished."""
         return self.path.with_suffix(".asked.jsonl")
+
+    def queries(self, examples: Sequence[Example]) -> list[Query]:
+        """What the approach is asked: of a control each with its evidence."""
+        return [e.grounded if self.approach.control else e.query for e in examples]
 
     def drop_answers(self) -> None:
         """Take away what was kept of the model's answers: all of it stands in the record."""

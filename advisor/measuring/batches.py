@@ -1,10 +1,12 @@
-"""Queries in batches, and whether what was answered to one is an answer to each."""
+"""Queries in batches: each answered under the clock, and whether what was answered is an answer to each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 
-from advisor.approaches import Prediction
+from advisor.approaches import Prediction, Predictor
+from advisor.measuring.progress import Progress, answering
+from advisor.models.clock import clock
 from advisor.tasks import Query
 
 OTHER = "other"
@@ -17,7 +19,25 @@ def batches(queries: Sequence[Query], size: int) -> list[list[Query]]:
     return [order[i : i + size] for i in range(0, len(order), size)]
 
 
-def check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
+def answered(
+    predictor: Predictor, queries: Sequence[Query], size: int, done: Container[str], progress: Progress
+) -> Iterator[tuple[list[Prediction], float]]:
+    """The answers to all queries but those done, batch by batch, with the seconds that each took.
+
+    Batches are the same whatever was done before, so that an answer cannot depend on an interruption.
+    """
+    for batch in batches(queries, size):
+        with answering(progress, len(batch)):
+            if batch[0].id not in done:
+                started = clock.now()
+                with clock.span(OTHER):
+                    predictions = predictor.predict(batch)
+                seconds = clock.now() - started
+                _check(predictions, batch)
+                yield predictions, seconds
+
+
+def _check(predictions: Sequence[Prediction], batch: Sequence[Query]) -> None:
     """Whether a predictor kept to its contract: an approach of another package may not.
 
     Raises:

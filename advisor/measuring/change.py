@@ -10,14 +10,14 @@ from advisor.disk import NoRoom, no_room
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, prediction_line
-from advisor.measuring.batches import OTHER, batches, check
+from advisor.measuring.batches import OTHER, answered
 from advisor.measuring.lines import append, counted
-from advisor.measuring.progress import Progress, answering
+from advisor.measuring.progress import Progress
 from advisor.measuring.records import AfterChange, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
-from advisor.tasks import Example, GroundedQuery, Query, Task
+from advisor.tasks import GroundedQuery, Query, Task
 
 
 def lacks_change(before: Run, task: Task) -> bool:
@@ -71,7 +71,7 @@ class ChangeMeasurement:
 
     def _answer(self, predictor: Predictor, before: Run) -> None:
         done = {p.id for p in _recorded(before, self.task).predictions}
-        queries = self._queries(self.task.test_after)
+        queries = self.assignment.queries(self.task.test_after)
         self.progress.step("after the change", len(queries))
         changed = self._changed(predictor)
         try:
@@ -79,10 +79,10 @@ class ChangeMeasurement:
             if same.keys() - done:
                 self._note(same={now: then for now, then in same.items() if now not in done})
             self.progress.advance(len(same))
-            for batch in batches([query for query in queries if query.id not in same], self.assignment.batch):
-                with answering(self.progress, len(batch)):
-                    if batch[0].id not in done:
-                        self._answer_batch(changed, batch)
+            left = [query for query in queries if query.id not in same]
+            for predictions, seconds in answered(changed, left, self.assignment.batch, done, self.progress):
+                rows = [prediction_line(p, self.assignment.texts) for p in predictions]
+                self._note(seconds=seconds, predictions=rows)
         finally:
             if changed is not predictor:
                 changed.close()
@@ -99,24 +99,12 @@ class ChangeMeasurement:
         self._note(index_seconds=None if changed is predictor else clock.now() - started)
         return changed
 
-    def _queries(self, examples: Sequence[Example]) -> list[Query]:
-        return [e.grounded if self.assignment.approach.control else e.query for e in examples]
-
     def _same(self, queries: Sequence[Query], before: Run) -> dict[str, str]:
         """Questions that were asked before, whose answers are the same again, since what answers is; by the ids of
         now, those of then."""
         answered = {p.id for p in before.predictions if not p.failure}
-        known = {_asked(query): query.id for query in self._queries(self.task.test) if query.id in answered}
+        known = {_asked(query): query.id for query in self.assignment.queries(self.task.test) if query.id in answered}
         return {query.id: known[_asked(query)] for query in queries if _asked(query) in known}
-
-    def _answer_batch(self, predictor: Predictor, batch: list[Query]) -> None:
-        started = clock.now()
-        with clock.span(OTHER):
-            predictions = predictor.predict(batch)
-        seconds = clock.now() - started
-        check(predictions, batch)
-        rows = [prediction_line(p, self.assignment.texts) for p in predictions]
-        self._note(seconds=seconds, predictions=rows)
 
     def _note(self, **what: object) -> None:
         line = {"type": AFTER, "change": self.task.fingerprint_after, **what}

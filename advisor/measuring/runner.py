@@ -15,11 +15,11 @@ from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, FIT, LATENCY, PREDICT, prediction_line, read_run
-from advisor.measuring.batches import OTHER, batches, check
+from advisor.measuring.batches import OTHER, answered, batches
 from advisor.measuring.change import ChangeMeasurement, lacks_change
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
-from advisor.measuring.progress import Fitting, Progress, answering
+from advisor.measuring.progress import Fitting, Progress
 from advisor.measuring.records import LatencyRecord, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
@@ -253,7 +253,7 @@ class Measurement:
             return None
 
     def queries(self) -> list[Query]:
-        return [e.grounded if self.approach.control else e.query for e in self.task.test]
+        return self.assignment.queries(self.task.test)
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
         self.doing = PREDICT
@@ -263,20 +263,9 @@ class Measurement:
             append(self.assignment.path, line | counted(clock.drain()))
 
     def answers(self, predictor: Predictor, done: set[str]) -> Iterator[tuple[list[Prediction], float]]:
-        """The answers to all test queries but those done, batch by batch, with the seconds that each took.
-
-        Batches are the same whatever was done before, so that an answer cannot depend on an interruption.
-        """
+        """The answers to all test queries but those done, batch by batch, with the seconds that each took."""
         self.progress.step("predict", len(self.task.test))
-        for batch in batches(self.queries(), self.assignment.batch):
-            with answering(self.progress, len(batch)):
-                if batch[0].id not in done:
-                    started = clock.now()
-                    with clock.span(OTHER):
-                        predictions = predictor.predict(batch)
-                    seconds = clock.now() - started
-                    check(predictions, batch)
-                    yield predictions, seconds
+        return answered(predictor, self.queries(), self.assignment.batch, done, self.progress)
 
     def _repeat(self, predictor: Predictor) -> None:
         """Answer some batches again, to learn what their times may be off by; where latency is measured in full."""

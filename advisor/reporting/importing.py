@@ -20,9 +20,8 @@ from advisor.reporting.blocks import (
 )
 from advisor.reporting.characters import shorten
 from advisor.reporting.document import SCHEMA, clean
-from advisor.tasks.importing.importer import rows_of, said
 from advisor.tasks.importing.result import Imported, Shown
-from advisor.tasks.importing.tallies import RowReason
+from advisor.tasks.importing.tallies import RowReason, rows_of
 from advisor.tasks.loading import OPEN
 
 _INPUT, _ANSWER = 170, 85  # columns of a text that is shown: two lines and one
@@ -41,8 +40,8 @@ def import_report(found: Imported) -> Report:
     blocks: tuple[Block, ...] = (
         Details(tuple(_details(found))),
         *section("Examples, as they will be used", Numbered(tuple(map(_item, found.examples)))),
-        *listed(f"Left out: {rows_of(left)}", map(said, found.dropped)),
-        *listed("Put right", map(said, found.changed)),
+        *listed(f"Left out: {rows_of(left)}", map(str, found.dropped)),
+        *listed("Put right", map(str, found.changed)),
         *listed("How it was read", found.notes[:_NOTES]),
         *listed("What to know of the task", () if found.caveats is None else found.caveats[_own(found) :]),
         *section("Next", Bullets(steps, dashed=False)),
@@ -101,6 +100,7 @@ def import_document(found: Imported) -> dict[str, Any]:
                 {"split": one.split, "input": one.input, "target": one.answer, "evidence": one.evidence}
                 for one in found.examples
             ],
+            "open_questions": found.open_questions,
             "sha256": found.sha256 or None,
             "caveats": None if found.caveats is None else list(found.caveats),
         }

@@ -88,9 +88,7 @@ def _change(task: Task) -> str:
     questions = words.many(len(task.test_after), "test example")
     if not task.documents_after:
         return f"after a change: {questions}, the documents stay"
-    found = changes_between(task.documents, task.documents_after)
-    parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
-    each = [f"{len(ids):,} {how}" for ids, how in parts if ids] or ["none changed"]
+    each = changes_between(task.documents, task.documents_after).counts or ["none changed"]
     return f"after a change: {questions}, {words.many(len(task.documents_after), 'document')} ({words.listed(each)})"
 
 

@@ -249,7 +249,7 @@ class Doubles:
         self._is_cut = len(self._texts) >= _COMPARED or self._held >= _HELD
         if first != document.id:
             self._same.append(f"{document.id} ({first})")
-        elif len(self._texts) < _COMPARED and self._held < _HELD and text:
+        elif text and not self._is_cut:
             self._held += len(text)
             self._texts.append((document.id, text))
 

@@ -28,8 +28,7 @@ ALIASES = {
         *("antwort", "kategorie"),
     ),
 }
-FEWEST_GROUPS = 5
-"""Values of a column from which it may be a group; fewer cannot be split either."""
+_FEWEST_GROUPS = 5  # values of a column from which it may be a group; fewer cannot be split either
 _PART_OF_INPUT = ("input", "instruction", "context", "history", "system")
 _GROUPS = (
     *("conversation", "conv", "dialogue", "dialog", "chat", "thread", "session", "user", "customer", "client"),
@@ -105,7 +104,7 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
         log.add(path, None, what, f"name it with {guess or option + ' COLUMN'}. The columns: {_listed(seen)}")
         return None
     named = (*found.inputs, found.target, *([asked.group] if asked.group != Columns.group else []))
-    if not _there(named, seen, path, log):
+    if not each_once(named, seen, path, log):
         return None
     found = _completed(replace(found, group=asked.group), seen)
     _note_reading(found, log)
@@ -116,18 +115,28 @@ def of_table(asked: Columns, seen: Sequence[str], path: Path, log: FaultLog) -> 
 def group_advice(columns: Columns, rows: Sequence[Mapping[str, object]], in_folder: bool) -> str | None:
     """A caveat where a column looks like a group and none was named, else None.
 
-    In a task folder a group has its name, `group`; of a table the user names the column. A column looks like a group
-    if its name does and its values repeat, without being so few that they are a property of the rows.
+    In a task folder a group has its name, `group`; of a table the user names the column.
+    """
+    found = likely_group(columns, rows)
+    if found is None:
+        return None
+    name, values = found
+    way = f'"group" in place of "{name}"' if in_folder else f"--group {shlex.quote(name)}"
+    return (
+        f'the column "{name}" looks like a group ({len(set(values)):,} values in {len(values):,} rows), and its rows '
+        f"may stand on both sides of the split: {way} keeps those of one value together"
+    )
+
+
+def likely_group(columns: Columns, rows: Sequence[Mapping[str, object]]) -> tuple[str, list[str]] | None:
+    """A column that looks like a group, and its values; None without one.
+
+    It does if its name does and its values repeat, without being so few that they are a property of the rows.
     """
     for name in columns.maybe_groups:
         values = [str(value) for row in rows if (value := plain(row.get(name))) not in (None, "")]
-        distinct = len(set(values))
-        if FEWEST_GROUPS <= distinct <= 0.8 * len(values):
-            way = f'"group" in place of "{name}"' if in_folder else f"--group {shlex.quote(name)}"
-            return (
-                f'the column "{name}" looks like a group ({distinct:,} values in {len(values):,} rows), and its rows '
-                f"may stand on both sides of the split: {way} keeps those of one value together"
-            )
+        if _FEWEST_GROUPS <= len(set(values)) <= 0.8 * len(values):
+            return name, values
     return None
 
 
@@ -182,7 +191,7 @@ def _guess(role: str, seen: Sequence[str], given: object) -> str:
     return f"--{role} {shlex.quote(near)}" if near else f"--{role} COLUMN"
 
 
-def _there(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
+def each_once(wanted: Sequence[str], seen: Sequence[str], path: Path, log: FaultLog) -> bool:
     """Whether the table has each wanted column exactly once; faults are logged."""
     good = True
     for column in dict.fromkeys(wanted):

@@ -87,12 +87,10 @@ def read_delimited(
     text = read_text(path, log, bound)
     if text is None:
         return None
-    told = _TOLD.match(text)
-    first = 1 + bool(told)
-    reading = _read(text[told.end() :] if told else text, path.suffix.lower(), expected, told[1] if told else None)
+    reading = _read_whole(text, path.suffix.lower(), expected)
     if reading.fault:
         line, what = reading.fault
-        log.add(path, line - 1 + first, f"not a valid table: {what}", quoting(text, reading.dialect))
+        log.add(path, line, f"not a valid table: {what}", quoting(text, reading.dialect))
         return None
     if not reading.records:
         log.add(path, None, "the file is empty", "begin it with a line of column names")
@@ -104,8 +102,7 @@ def read_delimited(
     wanted = {header.index(name): name for name in columns.wanted(header)}
     lists = {"targets", "evidence"} - {*columns.inputs, columns.target}
     rows = []
-    for line, cells in reading.records[1:]:
-        at = line - 1 + first
+    for at, cells in reading.records[1:]:
         if len(cells) != len(header):
             what = f"the row has {len(cells)} cells, the header {len(header)}"
             hint = f"cells are separated by {reading.dialect.named}: put those that contain one in double quotes"
@@ -187,6 +184,16 @@ class BadQuoting(ValueError):
     def __init__(self, line: int, what: str) -> None:
         super().__init__(what)
         self.line = line
+
+
+def _read_whole(text: str, ending: str, expected: Sequence[str]) -> _Reading:
+    """A whole text read in the likeliest dialect, or in the one that its first line names, with its own lines."""
+    told = _TOLD.match(text)
+    if not told:
+        return _read(text, ending, expected, None)
+    reading = _read(text[told.end() :], ending, expected, told[1])
+    fault = (reading.fault[0] + 1, reading.fault[1]) if reading.fault else None
+    return replace(reading, records=[(line + 1, cells) for line, cells in reading.records], fault=fault)
 
 
 def _read(text: str, ending: str, expected: Sequence[str], told: str | None) -> _Reading:
@@ -274,8 +281,5 @@ def records_in(text: str, ending: str, expected: Sequence[str]) -> tuple[list[Re
         ending: of the file's name.
         expected: columns that may be there, to tell separators apart.
     """
-    told = _TOLD.match(text)
-    first = bool(told)
-    reading = _read(text[told.end() :] if told else text, ending, expected, told[1] if told else None)
-    fault = (reading.fault[0] + first, reading.fault[1]) if reading.fault else None
-    return [(line + first, cells) for line, cells in reading.records], fault
+    reading = _read_whole(text, ending, expected)
+    return reading.records, reading.fault

@@ -56,15 +56,19 @@ def read_data(path: Path, log: FaultLog, bound: Bound) -> bytes | None:
 
 def text_of(path: Path, data: bytes, log: FaultLog) -> str | None:
     """The text of a file's bytes in UTF-8, without the byte order mark; None after a fault was logged."""
-    for mark, name in _WIDE:
-        if data.startswith(mark):
-            log.add(path, 1, f"the file is {name}, not UTF-8", _convert(path, name))
-            return None
+    if name := marked_encoding(data):
+        log.add(path, 1, f"the file is {name}, not UTF-8", _convert(path, name))
+        return None
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         _log_undecodable(path, data, log)
         return None
+
+
+def marked_encoding(start: bytes) -> str:
+    """The encoding that a byte order mark tells; empty without one, and for that of UTF-8."""
+    return next((name for mark, name in _WIDE if start.startswith(mark)), "")
 
 
 def guessed_text(data: bytes) -> tuple[str, str] | None:
@@ -73,7 +77,7 @@ def guessed_text(data: bytes) -> tuple[str, str] | None:
     By a byte order mark, by zero bytes at every second place, by what HTML says of itself, and else Windows-1252, where
     that gives a text of mostly plain letters.
     """
-    wide = next((name for mark, name in _WIDE if data.startswith(mark)), "")
+    wide = marked_encoding(data)
     zeros = [data[:_SNIFFED][at::2].count(0) for at in (0, 1)]
     if not wide and max(zeros) > 0.3 * len(data[:_SNIFFED]) / 2 and min(zeros) < 0.1 * max(zeros):
         wide = "UTF-16-LE" if zeros[1] > zeros[0] else "UTF-16-BE"

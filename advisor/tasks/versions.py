@@ -22,6 +22,12 @@ class DocumentChanges:
         """Whether anything changed."""
         return bool(self.added or self.removed or self.changed)
 
+    @property
+    def counts(self) -> list[str]:
+        """How many changed, are new and are gone, in words; what is none is left out."""
+        parts = ((self.changed, "changed"), (self.added, "new"), (self.removed, "gone"))
+        return [f"{len(ids):,} {how}" for ids, how in parts if ids]
+
 
 def changes_between(before: Iterable[Document], after: Iterable[Document]) -> DocumentChanges:
     """Compare two versions by the ids of their documents; of their texts only digests are held."""

@@ -9,7 +9,7 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.profiling import profile
-from advisor.reporting.importing import import_report
+from advisor.reporting.importing import import_document, import_report
 from advisor.reporting.profile import profile_document
 from advisor.tasks import Document, Example, Task, load_task, subset
 from advisor.tasks.caveats import data_caveats
@@ -185,6 +185,7 @@ def test_a_change_is_imported_and_its_open_questions_are_filled_in(write, tmp_pa
     copied = ImportRequest(str(folder), documents_after=str(tmp_path / "new.jsonl"))
     copy = import_into_copy(copied, tmp_path / "copy")
     assert (copy.open_questions, first.of("open")) == (2, ["q1", "q5"])
+    assert import_document(copy)["open_questions"] == 2
     assert f"first fill in the answers of 2 questions in {tmp_path / 'copy' / OPEN}" in str(import_report(copy))
     second = import_change(folder, tmp_path / "new.jsonl", tmp_path / "mine.jsonl")
     assert second.of("given") == ["q1"]

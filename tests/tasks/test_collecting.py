@@ -82,12 +82,12 @@ def test_a_pdf_has_pages_headings_and_whole_words(tmp_path):
     pages = [
         document.text[start:end].strip() for start, end in zip(document.pages, (*document.pages[1:], None), strict=True)
     ]
-    assert pages == [
+    assert pages == [  # without `Step 1` and so on, which count the pages as a footer does
         "# The Manual\n\nThe office finds xml:lang <MIME>\nthat is broken off.",
-        "## Refunds\n\nWell-known costs of 10 GBP, well-known to all.\nStep 1",
-        "## Hours\n\nFrom nine to five, on every day\nof the week.\nStep 2",
-        "## Places\n\nAt the door.\nStep 3",
-    ] or pages[0].endswith("broken off.")
+        "## Refunds\n\nWell-known costs of 10 GBP, well-known to all.",
+        "## Hours\n\nFrom nine to five, on every day\nof the week.",
+        "## Places\n\nAt the door.",
+    ]
     assert not log.faults
     (note,) = log.notes
     assert '"Manual of X 1"' in note and "manual.pdf" in note

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path, PureWindowsPath
@@ -15,6 +12,7 @@ import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from advisor.errors import UserError
+from advisor.extras import hub_unheard
 from advisor.models.load import apart_from_adapter
 from advisor.models.local.folder import TOKENIZERS, adapter_alone, adapter_of, digest_of, is_adapter
 from advisor.models.local.onto import check_adapter, revision_of
@@ -220,23 +218,12 @@ def _download(repository: str, files: list[str]) -> str:
     Of the weights, what is read: repositories hold them in other forms beside (`original/`, variants, one file and
     its parts).
     """
-    with _quiet():
+    with hub_unheard():
         info = huggingface_hub.HfApi().model_info(repository, timeout=10)
         path = huggingface_hub.snapshot_download(repository, allow_patterns=files, etag_timeout=10)
         weights = weights_read(Path(path), {file.rfilename for file in info.siblings or ()})
         wanted = [*files, *(map(escape, weights) if weights else [WEIGHTS])]
         return str(huggingface_hub.snapshot_download(repository, allow_patterns=wanted, etag_timeout=10))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _stored_quantisation(path: Path) -> str | None:

@@ -72,8 +72,8 @@ class Beir(RowFormat):
 
     def __init__(self, source: ImportSource, corpus: Path, queries: Path) -> None:
         tables = sorted((corpus.parent / "qrels").glob("*.tsv"))
-        alone = "" if len(tables) == 1 else None
-        files = [(path, source.split or (split_of(path.stem) if alone is None else alone)) for path in tables]
+        several = len(tables) > 1
+        files = [(path, source.split or (split_of(path.stem) if several else "")) for path in tables]
         super().__init__(_Folder(self, corpus, queries), source.asked, str(corpus.parent))
         self._files = files
         self._queries = queries
@@ -113,9 +113,8 @@ class Beir(RowFormat):
         for row in JsonRows(self._queries, self.asked):
             found = _flat(row.values) if isinstance(row, SourceRow) else {}
             keys |= dict.fromkeys(key for key in found if key not in ("_id", "id", "text", "metadata"))
-            if any(found.get(key) not in (None, "", []) for key in wanted):
-                self._answers = wanted
-                self._key = next(key for key in wanted if found.get(key) not in (None, "", []))
+            if key := _answering(found, wanted):
+                self._answers, self._key = wanted, key
                 return
         what = "the queries have no answers, so that only retrieval could be measured"
         if self.asked.target:
@@ -175,7 +174,7 @@ class Beir(RowFormat):
             if not found:
                 raise NoRecord("no relevant document has a title", "add titles to the corpus")
             return found
-        key = next((key for key in self._answers if values.get(key) not in (None, "", [])), self._answers[-1])
+        key = _answering(values, self._answers) or self._answers[-1]
         several = acceptable(values.get(key))
         if several == []:
             raise NoRecord("the query's answers are empty", "write an answer, or leave the query out")
@@ -203,6 +202,11 @@ def _flat(values: Mapping[str, object]) -> dict[str, object]:
     """A query's own values and those of its metadata."""
     inner = values.get("metadata")
     return {**(inner if isinstance(inner, dict) else {}), **values}
+
+
+def _answering(values: Mapping[str, object], keys: Sequence[str]) -> str:
+    """The first of the keys under which something stands; empty without one."""
+    return next((key for key in keys if values.get(key) not in (None, "", [])), "")
 
 
 def _number(text: str) -> bool:

@@ -85,9 +85,7 @@ class ChangedTask:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was understood, in sentences."""
-        found = self.documents
-        parts = ((found.changed, "changed"), (found.added, "new"), (found.removed, "gone"))
-        counts = [*(f"{len(ids):,} {how}" for ids, how in parts if ids), f"{found.same:,} as before"]
+        counts = [*self.documents.counts, f"{self.documents.same:,} as before"]
         said = [f"documents after the change: {', '.join(counts)}", *self.said]
         for fate, what in _SAID.items():
             if ids := self.of(fate):
@@ -145,12 +143,13 @@ class _Sorting:
         self._after = {document.id: document for document in documents}
         self._words: dict[str, str] = {}
         self.changes = changes_between(task.documents, documents)
-        self._same = {d.id for d in task.documents}.difference(self.changes.changed, self.changes.removed)
-        added = {(d.title, d.text): d.id for d in documents if d.id in set(self.changes.added)}
-        gone = set(self.changes.removed)
+        added, gone = set(self.changes.added), set(self.changes.removed)
+        new = {(d.title, d.text): d.id for d in documents if d.id in added}
         self._renamed = {
-            d.id: added[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in added
+            d.id: new[d.title, d.text] for d in task.documents if d.id in gone and (d.title, d.text) in new
         }
+        same = {d.id for d in task.documents}.difference(self.changes.changed, gone)
+        self._as_before = same.union(self._renamed.values())
 
     def after(self, example: Example, given: Example | None) -> ChangedQuestion:
         """The question as it is after the change.
@@ -164,7 +163,7 @@ class _Sorting:
         if given is not None:
             own = given.evidence or there
             return ChangedQuestion(replace(given, id=example.id, group=example.group, evidence=own), "given")
-        if all(name in self._same or name in self._renamed.values() for name in evidence):
+        if self._as_before.issuperset(evidence):
             return ChangedQuestion(here, "kept")
         if there:
             if self._stands_in(example, there):

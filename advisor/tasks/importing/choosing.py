@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import NoReturn
 
-from advisor.tasks.columns import ALIASES, FEWEST_GROUPS, OPTIONAL, Columns, of_table
-from advisor.tasks.faults import FaultLog, listed, quoted, short
+from advisor.tasks.columns import ALIASES, OPTIONAL, Columns, each_once, likely_group, of_table
+from advisor.tasks.faults import FaultLog, listed, quoted
 from advisor.tasks.importing.contract import ImportChoices, Unclear
 from advisor.tasks.importing.headers import DATA, looks_like_data
 from advisor.tasks.importing.naming import SPLITS
+from advisor.tasks.importing.streams import refuse
 from advisor.tasks.values import plain
 
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold")
@@ -66,8 +68,8 @@ def choose(asked: ImportChoices, names: Sequence[str], sample: Sequence[Row], pa
     columns = guess.columns()
     log = FaultLog()
     found = of_table(replace(columns, group=asked.group or Columns.group), names, path, log)
-    if asked.time and asked.time not in names:
-        _check_time(asked.time, names, path, log)
+    if asked.time:
+        each_once([asked.time], names, path, log)
     log.raise_if_any()
     assert found  # else a fault was raised
     if not asked.group and Columns.group not in names:
@@ -79,10 +81,6 @@ def choose(asked: ImportChoices, names: Sequence[str], sample: Sequence[Row], pa
     if left:
         notes.append(f"columns that are not read: {listed(map(quoted, left), 12)}")
     return ChosenColumns(found, asked.time, split, tuple(guess.said), tuple(notes))
-
-
-def _check_time(name: str, names: Sequence[str], path: Path, log: FaultLog) -> None:
-    log.add(path, None, f'there is no column "{short(name)}"', f"The columns: {listed(map(short, names), 20)}")
 
 
 class _Guess:
@@ -105,8 +103,8 @@ class _Guess:
                 return Columns()
             if self._is_known():
                 return Columns((), "")  # which `of_table` knows by itself
-        if not inputs and not target and looks_like_data(self._names) and self._asked.header:
-            self._no_header()
+            if self._asked.header and looks_like_data(self._names):
+                self._no_header()
         taken = {*inputs, target}
         found_target = target or self._named("target", taken)
         found_input = inputs or tuple(filter(None, (self._named("input", {*taken, found_target}),)))
@@ -122,13 +120,11 @@ class _Guess:
         log = FaultLog()
         return of_table(Columns((), ""), self._names, self._path, log) is not None
 
-    def _no_header(self) -> None:
+    def _no_header(self) -> NoReturn:
         first = listed([quoted(name, 30) for name in self._names], 4)
-        log = FaultLog()
         what = f"the first row looks like data, not like names of columns: {first}"
         hint = "write a line of names above it (question,answer), or say --no-header --input 1 --target 2"
-        log.add(self._path, 1, what, hint)
-        log.raise_if_any()
+        refuse(self._path, 1, what, hint)
 
     def _named(self, role: str, taken: set[str]) -> str:
         """The column that is called like a role; empty without one."""
@@ -152,21 +148,17 @@ class _Guess:
         role, field = ("answer", "target") if inputs else ("input", "inputs")
         known = tuple(name for name in self._names if name not in (*inputs, target))
         if not known:
-            log = FaultLog()
             hint = "a table needs two columns, such as question and answer"
-            log.add(self._path, None, f"there is no column left for the {role}", hint)
-            log.raise_if_any()
+            refuse(self._path, None, f"there is no column left for the {role}", hint)
         what = f"{self._path}: which column is the {role}?"
         raise Unclear(what, field, "--target" if inputs else "--input", known)
 
     def group(self, columns: Columns) -> str:
-        """A column that looks like a group: by its name, and by values that repeat without being few."""
-        for name in columns.maybe_groups:
-            values = [str(value) for value in self._values(name) if value not in (None, "")]
-            if FEWEST_GROUPS <= len(set(values)) <= 0.8 * len(values):
-                self.said.append(f'rows of one "{name}" stay in one split (--group names another column)')
-                return name
-        return ""
+        """A column that looks like a group; empty without one."""
+        name, _ = likely_group(columns, self._sample) or ("", ())
+        if name:
+            self.said.append(f'rows of one "{name}" stay in one split (--group names another column)')
+        return name
 
     def split(self, used: set[str]) -> str:
         """A column whose values are names of splits; empty without one."""

@@ -39,6 +39,11 @@ class ImportChoices:
     dates: Literal["", "day-first", "month-first"] = ""
     header: bool = True
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that were named."""
+        return tuple(filter(None, (*self.inputs, self.target, self.group, self.time)))
+
 
 class Unclear(UserError):
     """What only the user can say; it is asked for on a terminal, and is a mistake with its flag elsewhere.

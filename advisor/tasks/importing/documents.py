@@ -111,8 +111,7 @@ def documents_beside(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_document(path: Path) -> bool:
-    ending = path.suffix.lower()
-    return bool(archive_ending(path.name)) or (ending not in DELIMITED and is_collected(path))
+    return is_collected(path) and path.suffix.lower() not in DELIMITED
 
 
 def _files(folder: Path) -> Iterator[Path]:

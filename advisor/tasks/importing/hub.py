@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from advisor.errors import UserError
-from advisor.extras import needed
+from advisor.extras import hub_unheard, needed
 from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import Dropped, ImportChoices, ImportSource, Record, SourceFormat
 from advisor.tasks.importing.naming import split_of
@@ -68,9 +66,7 @@ class Hub(SourceFormat):
 
     def read(self) -> Iterator[Record | Dropped]:
         """All rows, in the order of the splits."""
-        for found in self._inner.read():
-            self.kind, self.instruction = self._inner.kind, self._inner.instruction
-            yield found
+        yield from self._inner.read()
         self.kind, self.instruction = self._inner.kind, self._inner.instruction
         self.columns = self._inner.columns
         self.notes += self._inner.notes
@@ -150,8 +146,6 @@ def _without_test(told: dict[str, str], splits: Mapping[str, Any], labels: Seque
 
 def _by_name(source: ImportSource) -> _HubRows:
     name, _, split = source.name.removeprefix(PREFIX).partition(":")
-    with needed(f"{source.name}: reading the hub", "hub"):
-        pass
     if not name:
         raise UserError(f"{source.name}: no data set is named", "write hf:NAME, hf:NAME/CONFIG or hf:NAME:SPLIT")
     local = name.startswith((".", "/", "~"))
@@ -165,8 +159,8 @@ def _by_name(source: ImportSource) -> _HubRows:
 
 def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     """The splits of a data set by name; of two parts the second may be a configuration."""
-    import datasets
-
+    with needed(f"{source.name}: reading the hub", "hub"):
+        import datasets
     parts = name.split("/")
     if len(parts) > 3 or not all(parts):
         raise UserError(f"{source.name}: is no name of a data set", "write hf:NAME, hf:ORG/NAME or hf:ORG/NAME/CONFIG")
@@ -176,13 +170,13 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     told: Exception | None = None
     for path, config in ways:
         try:
-            with _quiet():
+            with hub_unheard():
                 builder = datasets.load_dataset_builder(path, config)
             kind = type(builder).__module__.removeprefix("datasets.packaged_modules.").split(".")[0]
             if kind not in _BUILDERS:
                 what = f"{source.name}: its files are {kind}, which are not read"
                 raise UserError(what, "take a version of it in Parquet, JSON or CSV")
-            with _quiet():
+            with hub_unheard():
                 builder.download_and_prepare()
             found = builder.as_dataset()
             return found if isinstance(found, dict) else {str(found.split): found}
@@ -193,18 +187,6 @@ def _loaded(name: str, source: ImportSource) -> Mapping[str, Any]:
     if "onfig" in reason:
         hint = f"name one: hf:{name}/CONFIG" + str(told).partition("\n")[2][:300].rstrip()
     raise UserError(f"{source.name}: cannot be had: {reason}", hint)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the library's words on each attempt to reach the hub: the error says it once."""
-    log = logging.getLogger("huggingface_hub")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _saved(path: Path) -> Mapping[str, Any]:

@@ -15,11 +15,11 @@ from advisor.tasks.importing.contract import Dropped, Record, Unclear
 from advisor.tasks.importing.documents import DocumentFiles, documents_beside
 from advisor.tasks.importing.kinds import AnswerForms
 from advisor.tasks.importing.opening import Opened, opened
-from advisor.tasks.importing.result import Imported, ImportRequest, Shown
+from advisor.tasks.importing.result import SHOWN, Imported, ImportRequest, Shown
 from advisor.tasks.importing.settling import Unfit, settled
 from advisor.tasks.importing.splitting import DEV, PARTS, TEST, Assigned, Marks, SplitRule, assign, digest
 from advisor.tasks.importing.spool import Spool, spool_file
-from advisor.tasks.importing.tallies import RowReason, RowTally
+from advisor.tasks.importing.tallies import RowTally, rows_of
 from advisor.tasks.importing.times import Times
 from advisor.tasks.importing.writing import FolderWriter, check_out, folder_writer, toml_table
 from advisor.tasks.loading import load_task
@@ -28,7 +28,6 @@ from advisor.tasks.settings import check_settings
 from advisor.tasks.task import Kind
 from advisor.tasks.values import plain
 
-SHOWN = 5
 LOADED = 20_000
 """Rows up to which the folder is read back at once, so that what only a whole task shows is seen."""
 
@@ -154,7 +153,7 @@ class _Import:
             raise Unclear(what, "dates", "--dates", ("day-first", "month-first"))
 
     def _refuse(self, what: str) -> None:
-        reasons = listed([said(reason) for reason in self._dropped.found()], 3)
+        reasons = listed(map(str, self._dropped.found()), 3)
         hint = f"rows were left out: {reasons}" if reasons else "see that the source holds rows"
         raise UserError(f"{self._request.source}: {what}", hint)
 
@@ -332,17 +331,6 @@ def _inside(request: ImportRequest, name: str) -> Path | None:
     folder = Path(request.source)
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
     return next((path for path in inside if path.name.split(".")[0] == name), None)
-
-
-def rows_of(count: int) -> str:
-    """A number of rows in words."""
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def said(reason: RowReason) -> str:
-    """A reason with its count and the first places, on one line."""
-    more = ", ..." if reason.count > len(reason.places) else ""
-    return f"{rows_of(reason.count)}: {reason.why} ({', '.join(reason.places)}{more})"
 
 
 def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:

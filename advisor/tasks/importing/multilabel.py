@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.tasks.answers import listed_in_a_cell
-from advisor.tasks.columns import ALIASES
+from advisor.tasks.columns import ALIASES, Columns
 from advisor.tasks.examples import compact
 from advisor.tasks.faults import listed
 from advisor.tasks.forms import unicode_form
@@ -95,9 +95,7 @@ class MultiLabel(RowFormat):
         parts = {
             name: text_of(row.values, name, "write the text, or leave the row out") for name in self._layout.inputs
         }
-        text = (
-            "\n".join(f"{name}: {part}" for name, part in parts.items()) if len(parts) > 1 else "".join(parts.values())
-        )
+        text = Columns(self._layout.inputs).joined(parts)
         labels = self._layout.labels(row.values)
         self._known.update(labels)
         if self.kind == "extraction":

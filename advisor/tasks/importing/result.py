@@ -16,6 +16,8 @@ from advisor.tasks.task import Kind
 
 COUNTED = ("train", "dev", "test", "documents", "preferences")
 """The files of a task folder, in the order in which they are named."""
+SHOWN = 5
+"""Examples that are shown as they will be used."""
 _AT_ONCE = 1 << 20  # bytes
 
 
@@ -49,7 +51,7 @@ class ImportRequest:
     def sources(self) -> list[ImportSource]:
         """The sources of examples, the main one first."""
         given = [(self.source, ""), (self.test, "test"), (self.dev, "dev")]
-        paths = {name: None if _is_name(name) else Path(name) for name, _ in given}
+        paths = {name: None if is_name(name) else Path(name) for name, _ in given}
         return [ImportSource(name, paths[name], split, self.asked) for name, split in given if name]
 
     def digests(self) -> tuple[str, str]:
@@ -59,7 +61,7 @@ class ImportRequest:
         for name in filter(None, (self.test, self.dev, self.documents, self.documents_after, self.test_after)):
             for block in _blocks(Path(name)):
                 others.update(block)
-        own = "" if _is_name(self.source) else self.source
+        own = "" if is_name(self.source) else self.source
         if own:
             for block in _blocks(Path(own)):
                 bytes_.update(block)
@@ -116,7 +118,7 @@ class Imported:
     open_questions: int = 0
 
 
-def _is_name(source: str) -> bool:
+def is_name(source: str) -> bool:
     """Whether a source is a name and no path: `hf:squad`."""
     before, colon, _ = source.partition(":")
     return bool(colon) and before.isalnum() and len(before) > 1 and not there(Path(source))

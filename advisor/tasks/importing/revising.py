@@ -10,12 +10,11 @@ from advisor.disk import writing
 from advisor.errors import UserError
 from advisor.intake import there
 from advisor.tasks.importing.change import check_change, import_change
-from advisor.tasks.importing.result import Imported, ImportRequest, Shown
+from advisor.tasks.importing.result import SHOWN, Imported, ImportRequest, Shown
 from advisor.tasks.importing.writing import check_out, folder_writer
 from advisor.tasks.loading import load_task
 
 _COPIED = ("task", "train", "dev", "test", "documents", "preferences")
-_SHOWN = 5
 
 
 def is_task(source: str) -> bool:
@@ -61,7 +60,7 @@ def import_into_copy(request: ImportRequest, out: Path, *, overwrite: bool = Fal
         notes=changed.notes,
         dropped=(),
         changed=(),
-        examples=tuple(Shown("after", e.input, e.target, bool(e.evidence)) for e in task.test_after[:_SHOWN]),
+        examples=tuple(Shown("after", e.input, e.target, bool(e.evidence)) for e in task.test_after[:SHOWN]),
         sha256="",
         key="",
         open_questions=len(changed.of("open")),

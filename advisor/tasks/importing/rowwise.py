@@ -46,7 +46,6 @@ class RowFormat(SourceFormat):
     def __init__(self, rows: RowSource, asked: ImportChoices, name: str) -> None:
         super().__init__()
         self.asked = asked
-        self.columns: dict[str, str] = {}
         self._rows = rows
         self._name = name
         self._log = FaultLog()

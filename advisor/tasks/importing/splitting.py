@@ -75,7 +75,6 @@ class Assigned:
 
     sides: bytearray
     how: str
-    notes: tuple[str, ...] = ()
 
 
 def digest(text: str, salt: bytes = b"") -> int:

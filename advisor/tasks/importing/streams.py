@@ -17,14 +17,8 @@ from advisor.tasks.faults import Fault, Faults, nearest
 from advisor.tasks.importing.contract import Unclear
 from advisor.tasks.importing.rows import RowSource, Unread
 from advisor.tasks.task import Place
-from advisor.tasks.textfile import near_path
+from advisor.tasks.textfile import marked_encoding, near_path
 
-_WIDE = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _LONGEST = 64_000_000  # characters of a line
 _LEFT = "cp1252, latin-1, cp1250, cp1251, mac-roman, shift-jis, gb18030, big5, euc-kr"
 
@@ -84,7 +78,7 @@ def encoding_of(path: Path, asked: str = "") -> str:
             raise UserError(f"--encoding is {asked!r}, which is not known", hint) from None
     with _bytes_of(path) as file:
         start = file.read(4)
-    return next((name for mark, name in _WIDE if start.startswith(mark)), "utf-8-sig")
+    return marked_encoding(start).lower() or "utf-8-sig"
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class RowReason:
     count: int
     places: tuple[str, ...]
 
+    def __str__(self) -> str:
+        more = ", ..." if self.count > len(self.places) else ""
+        return f"{rows_of(self.count)}: {self.why} ({', '.join(self.places)}{more})"
+
 
 class RowTally:
     """Counts by reason; beyond fifty reasons, all further ones are one."""
@@ -40,12 +44,12 @@ class RowTally:
         if len(places) < SHOWN:
             places.append(str(place))
 
-    @property
-    def total(self) -> int:
-        """All rows that were counted."""
-        return sum(self._counts.values())
-
     def found(self) -> tuple[RowReason, ...]:
         """The reasons, most frequent first."""
         order = sorted(self._counts, key=lambda why: -self._counts[why])
         return tuple(RowReason(why, self._counts[why], tuple(self._places[why])) for why in order)
+
+
+def rows_of(count: int) -> str:
+    """A number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -24,16 +24,15 @@ class DelimitedRows(RowStream):
     def __init__(self, path: Path, asked: ImportChoices) -> None:
         super().__init__(path)
         self._encoding = encoding_of(path, asked.encoding)
-        expected = tuple(filter(None, (*asked.inputs, asked.target, asked.group, asked.time)))
         with text_of(self.path, self._encoding) as file:
             head = file.read(_HEAD)
             whole = not file.read(1)
         cut = head if whole else head[: head.rfind("\n") + 1] or head
         if not cut.strip():
             self.refuse(None, "the file is empty", "begin it with a line of column names")
-        self._dialect = dialect_of(cut, ending_of(path), expected, whole)
+        self._dialect = dialect_of(cut, ending_of(path), asked.columns, whole)
         first = list(islice(self._records(), 30))
-        self._header = header_of([cells for _, cells in first], expected) if asked.header else -1
+        self._header = header_of([cells for _, cells in first], asked.columns) if asked.header else -1
         if asked.header:
             self.names = tuple(cell.strip() for cell in first[self._header][1])
         else:

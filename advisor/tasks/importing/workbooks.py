@@ -43,9 +43,8 @@ class SheetRows(RowStream):
         self._sheet.reset_dimensions()  # what the file says of them is often wrong
         self.where = f"{path.name}[{self._sheet.title}]"
         self._merged = _merged_down(path, self._sheet)
-        expected = tuple(filter(None, (*asked.inputs, asked.target, asked.group, asked.time)))
         first = list(islice(self._records(), _LOOKED_AT))
-        self._header = header_of([cells for _, cells in first], expected) if asked.header else -1
+        self._header = header_of([cells for _, cells in first], asked.columns) if asked.header else -1
         self._find_names(first)
         if self._merged:
             self.notes.append("merged cells are read as if their value stood in each of their rows")
@@ -114,7 +113,7 @@ class SheetRows(RowStream):
         values: dict[int, tuple[int, object]] = {}  # by column: the last row that shows it, and what stands there
         for number, row in enumerate(self._sheet.iter_rows(), 1):
             cells = [_shown(cell) for cell in row]
-            if any(cell is not None and cell != "" for cell in cells):
+            if filled(cells):
                 for column, (last, value) in values.items():
                     if number <= last:
                         cells += [None] * (column + 1 - len(cells))

@@ -112,6 +112,15 @@ def test_an_empty_data_set_and_a_folder_that_is_none(bring: Bring, saved: Callab
         bring(None, "hf:a/b/c/d")
 
 
+def test_without_the_library_the_extra_is_named(bring: Bring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    (tmp_path / "state.json").write_text("{}")
+    for path, name in ((None, "hf:squad"), (None, f"hf:{tmp_path}"), (tmp_path, "")):
+        with pytest.raises(UserError, match="datasets, which is not installed") as caught:
+            bring(path, name)
+        assert caught.value.hint == "pip install 'adaptation-advisor[hub]'"
+
+
 CACHED = """
 from datasets import *
 from datasets.arrow_writer import ArrowWriter

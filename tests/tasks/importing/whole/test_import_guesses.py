@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from advisor.errors import UserError
+
 from .conftest import Import
 
 Rows = list[dict[str, object]]
@@ -96,5 +98,5 @@ def test_a_format_may_be_named(import_file: Import) -> None:
     assert (
         len(import_file("t.log", "text|label\n" + "".join(f"t{n}|x{n}\n" for n in range(9)), format="table").pairs) == 9
     )
-    with pytest.raises(Exception, match="there is no format 'tabel'"):
+    with pytest.raises(UserError, match="there is no format 'tabel'"):
         import_file("t.csv", KINDS[0][1], format="tabel")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from advisor.errors import UserError
 from advisor.tasks.importing.times import Times, shown
 
 from .conftest import Done, Import
@@ -99,7 +100,7 @@ def test_days_and_months_that_cannot_be_told_are_asked_for(import_file: Import) 
     rows: Rows = [
         {"text": f"t{n}", "label": "ab"[n % 2], "day": f"{n % 9 + 1:02}/{n % 7 + 3:02}/2024"} for n in range(40)
     ]
-    with pytest.raises(Exception, match=r"which is first in dates such as 03/04/2024 of \"day\"\?") as caught:
+    with pytest.raises(UserError, match=r"which is first in dates such as 03/04/2024 of \"day\"\?") as caught:
         import_file("t.csv", rows, split=0.2, time="day")
     assert "--dates (there are: day-first, month-first)" in str(caught.value)
     done = import_file("t.csv", rows, split=0.2, time="day", dates="month-first")
@@ -117,7 +118,7 @@ def test_no_test_row_is_older_than_the_cut_though_groups_span_it(import_file: Im
 
 
 def test_one_time_for_all_rows_cannot_split(import_file: Import) -> None:
-    with pytest.raises(Exception, match="all rows are of one time"):
+    with pytest.raises(UserError, match="all rows are of one time"):
         import_file("t.csv", [{**row, "day": "2024-01-01"} for row in ROWS], split=0.2, time="day")
 
 
@@ -125,7 +126,7 @@ def test_a_column_of_splits_is_seen(import_file: Import) -> None:
     rows = [{**row, "split": ("train", "validation", "test", "train")[n % 4]} for n, row in enumerate(ROWS)]
     done = import_file("t.csv", rows)
     assert done.said.counts == {"train": 100, "dev": 50, "test": 50}
-    with pytest.raises(Exception, match="the source has test rows, but --split was given too"):
+    with pytest.raises(UserError, match="the source has test rows, but --split was given too"):
         import_file("t.csv", rows, split=0.2)
 
 
@@ -140,7 +141,7 @@ def test_dev_stands_in_for_a_test_that_is_missing(import_file: Import) -> None:
     ("told", "what"), [({"split": 1.2}, "--split is 1.2"), ({"split": 0.6, "dev_share": 0.5}, "--dev-share is 0.5")]
 )
 def test_shares_that_are_none(import_file: Import, told: Any, what: str) -> None:
-    with pytest.raises(Exception, match=what):
+    with pytest.raises(UserError, match=what):
         import_file("t.csv", ROWS, **told)
 
 
