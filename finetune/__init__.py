@@ -1,5 +1,6 @@
-"""Fine-tuning: low-rank adapters on a local model, trained on the answers alone."""
+"""Fine-tuning: what trains a local model's weights, or puts something beside them."""
 
 from finetune.lora import Lora
+from finetune.qlora import Qlora
 
-__all__ = ["Lora"]
+__all__ = ["Lora", "Qlora"]
