@@ -31,10 +31,7 @@ from finetune.methods.contract import Inserted, LearnedTensors, Method, State, T
 EMBEDDINGS = "prompt_embeddings"  # PEFT's name of what any of these learned
 TRAINED = "trained.json"
 PEFT: dict[str, Any] = {"task_type": "CAUSAL_LM", "num_transformer_submodules": 1, "inference_mode": True}
-NEAR, NEAR_IN_HALF = (
-    1e-3,
-    0.05,
-)  # of the largest number: what a model says by embeddings may differ by rounding from what it says by tokens
+NEAR, NEAR_IN_HALF = 1e-3, 0.05  # of the largest number, that rounding may change
 
 
 @dataclass(frozen=True)
@@ -220,7 +217,7 @@ class SoftPromptMethod(StartMethod):
     def config(self, model: LocalModel) -> PromptLearningConfig:
         """What was trained by an encoder is saved as embeddings too."""
         kind = PromptEncoderConfig if self.width else PromptTuningConfig
-        more = {"encoder_hidden_size": self.width} if self.width else {}
+        more: dict[str, Any] = {"encoder_hidden_size": self.width} if self.width else {}
         size = int(model.module.get_input_embeddings().weight.shape[-1])
         return kind(num_virtual_tokens=self.tokens, token_dim=size, **PEFT, **more)
 
@@ -248,10 +245,8 @@ def _same_by_embeddings(model: LocalModel, ids: torch.Tensor, embeddings: torch.
         tell_shortage(error)
         return False
     near = NEAR if model.dtype == torch.float32 else NEAR_IN_HALF
-    return all(
-        float((a - b).abs().max()) <= near * max(1.0, float(b.abs().max()))
-        for a, b in zip(found, expected, strict=True)
-    )
+    pairs = zip(found, expected, strict=True)
+    return all(float((a - b).abs().max()) <= near * max(1.0, float(b.abs().max())) for a, b in pairs)
 
 
 class _KeysValues(nn.Module):
@@ -305,10 +300,10 @@ class PrefixMethod(StartMethod):
     def config(self, model: LocalModel) -> PromptLearningConfig:
         """Prefix tuning without PEFT's projection, or a cartridge, which has fixed tokens."""
         kind = CartridgeConfig if self.frozen else PrefixTuningConfig
-        more = {"num_frozen_tokens": self.frozen} if self.frozen else {}
+        more: dict[str, Any] = {"num_frozen_tokens": self.frozen} if self.frozen else {}
         shapes = _shapes(model)
         heads, size = shapes[0][0]
-        sizes = {"num_layers": len(shapes), "num_attention_heads": heads, "token_dim": heads * size}
+        sizes: dict[str, Any] = {"num_layers": len(shapes), "num_attention_heads": heads, "token_dim": heads * size}
         return kind(num_virtual_tokens=self.tokens, **sizes, **PEFT, **more)
 
 
