@@ -99,7 +99,7 @@ def _behind(model: LocalModel, mask: torch.Tensor, start: Sequence[Layer]) -> di
 
 def _read_only(module: Any, layers: Sequence[Layer]) -> Any:
     """A cache that keeps nothing of what is read behind it: with gradient checkpointing each layer reads twice."""
-    cache = holding(module, layers)
+    cache: Any = holding(module, layers)
     for layer in cache.layers:
         vars(layer)["update"] = partial(_followed, layer.keys, layer.values)
     return cache

@@ -166,7 +166,7 @@ class _Encoded(nn.Module):
         config = PromptEncoderConfig(
             num_virtual_tokens=tokens, token_dim=size, num_transformer_submodules=1, encoder_hidden_size=width
         )
-        self.encoder = PromptEncoder(config).to(device)  # type: ignore[no-untyped-call]
+        self.encoder = PromptEncoder(config).to(device)
         self.places = torch.arange(tokens, device=device)
 
     def forward(self) -> torch.Tensor:
@@ -328,7 +328,8 @@ def divided(flat: torch.Tensor, shapes: Shapes) -> list[Layer]:
     parts = iter(flat.split(sizes, dim=1))
 
     def part(heads: int, size: int) -> torch.Tensor:
-        return next(parts).view(-1, heads, size).transpose(0, 1)[None]
+        found: torch.Tensor = next(parts).view(-1, heads, size).transpose(0, 1)[None]
+        return found
 
     return [(part(*key), part(*value)) for key, value in shapes]
 
@@ -339,7 +340,7 @@ def checked(model: LocalModel, state: State, shape: tuple[int, int]) -> torch.Te
     Raises:
         UserError: it was learned for others.
     """
-    found: Any = state.get(EMBEDDINGS)
+    found = state.get(EMBEDDINGS)
     if found is None or tuple(found.shape) != shape:
         has = "nothing of that name" if found is None else f"{found.shape[0]} tokens of {found.shape[1]} numbers"
         raise UserError(

@@ -20,7 +20,7 @@ from advisor.models import Prefixed, Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.start import holding
 from advisor.tasks import Document, Query, Task
-from finetune import Cartridge, Lora, PrefixTuning, PTuning, SoftPrompt
+from finetune import Cartridge, Lora, PrefixTuning, PTuning, Qlora, SoftPrompt
 from finetune.fused.packing import TokenRow
 from finetune.gradient import GradientTuner
 from finetune.search import SplitRows
@@ -312,3 +312,14 @@ def test_what_was_learned_for_another_model_is_refused(
     PrefixTuning(tokens=4, epochs=1, batch=4).tune(taught, gpt2, seed=0).save(tmp_path)
     with pytest.raises(UserError, match="and what was saved has 4 tokens of"):
         PrefixTuning(tokens=4).restore(tmp_path, llama)
+
+
+def test_it_stands_before_codes_too(
+    llama: LocalModel, taught: TrainingSet, bits_of: Bits, assert_untouched: Check
+) -> None:
+    tuner = StartAndWeights.of(PrefixTuning(tokens=8, lr=0.1), Qlora(rank=8, alpha=16, lr=1e-2, epochs=8, batch=4))
+    before, bare = bits_of(llama), totals(llama, taught.examples)
+    tuned = tuner.tune(taught, llama, seed=0)
+    assert_untouched(llama, before)
+    assert likely(totals(llama, taught.examples, tuned.adaptation), taught.examples) > likely(bare, taught.examples) + 2
+    assert_untouched(llama, before)
