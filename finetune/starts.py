@@ -50,7 +50,10 @@ class StartTuner(GradientTuner):
 
 @dataclass(frozen=True)
 class SoftPrompt(StartTuner):
-    """A soft prompt: embeddings in front of every prompt, begun as its first tokens (Lester et al. 2021)."""
+    """A soft prompt: embeddings in front of every prompt, begun as its first tokens (Lester et al. 2021).
+
+    As `prefix` was measured, 0.85 at a rate of 3e-3, 0.60 at 1e-2 and 0.56 at 3e-2.
+    """
 
     lr: float = field(default=3e-2, kw_only=True)
 
@@ -68,6 +71,8 @@ class SoftPrompt(StartTuner):
 @dataclass(frozen=True)
 class PTuning(StartTuner):
     """A soft prompt whose embeddings a small network makes while it is trained (P-tuning, Liu et al. 2021).
+
+    As `prefix` was measured, 0.76 at a rate of 1e-3 and 0.58 at 3e-3.
 
     Attributes:
         width: of the network's hidden layers.
@@ -99,9 +104,13 @@ class PTuning(StartTuner):
 
 @dataclass(frozen=True)
 class PrefixTuning(StartTuner):
-    """Keys and values of each layer in front of every prompt, begun as its first tokens' (Li and Liang 2021)."""
+    """Keys and values of each layer in front of every prompt, begun as its first tokens' (Li and Liang 2021).
 
-    lr: float = field(default=1e-2, kw_only=True)
+    Of SmolLM2-135M-Instruct on trec6, 200 examples and two epochs, the held-out loss was 0.57 at a rate of 3e-3, 0.37 at
+    1e-2 and 0.19 at 3e-2, which was LoRA's (0.19).
+    """
+
+    lr: float = field(default=3e-2, kw_only=True)
 
     name: ClassVar[str] = "prefix"
     ranges: ClassVar[Mapping[str, SearchRange]] = {

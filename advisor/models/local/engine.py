@@ -24,6 +24,7 @@ from advisor.models.local.device import device_of, devices_of, names_of, peak_me
 from advisor.models.local.greedy import Greedy
 from advisor.models.local.kv import passing_bytes, token_bytes
 from advisor.models.local.linear import arrange, let_go, prepare_to_learn
+from advisor.models.local.originals import Originals
 from advisor.models.local.output_layer import OutputLayer
 from advisor.models.local.perplexity import likelihoods
 from advisor.models.local.reader import Reader
@@ -52,7 +53,6 @@ class LocalModel(LanguageModel):
     Attributes:
         bounds: how much it does at once.
         reader: reads rows through the module.
-        originals: its own weights, while others stand in their place.
     """
 
     def __init__(
@@ -69,7 +69,6 @@ class LocalModel(LanguageModel):
         self._tree = lru_cache(TREES_KEPT)(self._tree_of)
         self.reader = Reader(module)
         self._activation = Activation(module, self.reader, renderer.window)
-        self.originals = self._activation.originals
         self.name, self.revision, self.context_window = source.id, source.revision, renderer.window
 
     @property
@@ -81,6 +80,11 @@ class LocalModel(LanguageModel):
         whole, score = len(devices_of(self.module)) == 1, self.thinking is None
         forms = frozenset(get_args(Form)) if whole else frozenset[Form]()
         return Capabilities(score, text_likelihood=True, train=whole, adapt=forms, rows_at_once=self.bounds.rows)
+
+    @property
+    def originals(self) -> Originals:
+        """Its own weights, while others stand in their place."""
+        return self._activation.originals
 
     @property
     def device(self) -> torch.device:
