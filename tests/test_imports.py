@@ -51,11 +51,13 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.lora": {"'finetune.tuning'"},
+    "finetune.probe": {"'finetune.unfreezing'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
     "advisor.cli": {"advisor.commands"},
     "finetune.lora": {"finetune.tuning"},
+    "finetune.probe": {"finetune.unfreezing"},
 }
 
 LONGEST_FILE = 400
