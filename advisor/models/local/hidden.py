@@ -46,13 +46,16 @@ class _Enough(Exception):
 
 
 def layers_of(module: Any) -> list[tuple[str, nn.Module]]:
-    """The decoder's layers in order, with their names in the module; none where they are not found."""
+    """The decoder's layers in order, with their names in the module; none where they are not found.
+
+    Those that attend to images alone (Llama 3.2 Vision) do nothing to texts and are left out.
+    """
     text = module.config.get_text_config(decoder=True)
-    count = getattr(text, "num_hidden_layers", None)
+    count, seeing = getattr(text, "num_hidden_layers", None), getattr(text, "cross_attention_layers", None) or ()
     decoder = _decoder(module)
     for name, part in module.named_modules():
         if decoder and name.startswith(decoder) and isinstance(part, nn.ModuleList) and len(part) == count:
-            return [(f"{name}.{number}", layer) for number, layer in enumerate(part)]
+            return [(f"{name}.{number}", layer) for number, layer in enumerate(part) if number not in seeing]
     return []
 
 
