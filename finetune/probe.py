@@ -25,47 +25,44 @@ from advisor.models import Context, HiddenStates, LanguageModel, Merged, Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 from finetune.layer_choice import Held, LayerChoice, Pool, Standardised, candidates, choose, layers_tried, vectors_of
+from finetune.training import Schedule
 
 SAVED = "probe.json"
 COMPARED = 1_000  # training examples that layers are compared on
 FROM_DEV = 256  # of dev, likewise
-USUAL_EPOCHS = 4  # of layers that are trained, stopped early
+EPOCHS = 5  # of layers that are trained, as early stopping leaves them
 SHARE = 0.5  # of training all layers on a token: a pass forward, and a pass back through a few layers
 
 
 @dataclass(frozen=True)
-class LayerProbe(Approach):
+class LayerProbe(Schedule, Approach):
     """Logistic regression on the language model's hidden states, behind the instruction and the query.
 
     Attributes:
         layer: whose states are read, counted from 1; `auto` compares eight of them on dev, else by cross-validation.
         pool: the state of the prompt's last token, or the mean over the query's own tokens; `auto` compares both.
         c: inverse of the strength of regularisation, of standardised states; `auto` compares four.
-        unfreeze: layers, up to the one that is read, that are trained together with the classifier.
-        lr: peak learning rate of these.
-        epochs: passes over the training examples at most, for these; 0 chooses by their number.
-        batch: examples a step, likewise.
+        unfreeze: layers, up to the one that is read, that are trained together with the classifier, by what stands in `Schedule`.
     """
 
     layer: int | Literal["auto"] = "auto"
     pool: Pool | Literal["auto"] = "auto"
     c: float | Literal["auto"] = "auto"
     unfreeze: int = 0
-    lr: float = 1e-4
-    epochs: int = 0
-    batch: int = 0
+    lr: float = field(default=1e-4, kw_only=True)
 
     name: ClassVar[str] = "probe"
     defining: ClassVar[tuple[str, ...]] = ("unfreeze",)
     only_seen_labels: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.layer != "auto" and self.layer < 1:
             raise ValueError(f"layer is {self.layer}; the first is number 1")
         if self.c != "auto" and not self.c > 0:
             raise ValueError(f"c is {self.c:g}, and has to be above 0")
-        if self.lr <= 0 or min(self.unfreeze, self.epochs, self.batch) < 0:
-            raise ValueError("lr must be positive, unfreeze, epochs and batch not negative")
+        if self.unfreeze < 0:
+            raise ValueError("unfreeze must not be negative")
         if self.layer != "auto" and self.unfreeze > self.layer:
             raise ValueError(
                 f"unfreeze is {self.unfreeze}, and there are {self.layer} layers up to number {self.layer}"
@@ -88,7 +85,7 @@ class LayerProbe(Approach):
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
         prompt, rows = lengths.stem + lengths.input + TAIL, len(task.train)
-        trained = self.trains_model * rows * (self.epochs or USUAL_EPOCHS)
+        trained = self.trains_model * rows * (self.epochs or EPOCHS)
         return Load(
             prompt=prompt,
             shared=lengths.stem,
@@ -127,7 +124,7 @@ class LayerProbe(Approach):
     def _fitted(self, choice: LayerChoice, reading: _Reading, seed: int) -> FittedProbe:
         if not self.unfreeze:
             return FittedProbe(choice, Standardised.fitted(reading.all_at(choice), reading.targets, choice.c).whole)
-        found = _unfreezing().unfrozen(self, choice, reading.task, reading.model, seed)
+        found = _unfreezing().unfrozen(self, self.unfreeze, choice, reading.task, reading.model, seed)
         chosen = {"epochs": found.schedule.epochs, "batch": found.schedule.batch}
         return FittedProbe(
             choice, found.classifier, found.adaptation, found.numbers, found.bytes, (found.note,), chosen

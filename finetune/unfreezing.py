@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import get_args
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -30,30 +30,18 @@ from advisor.models.local.hidden import layers_of, noted, own_tokens, padded_sta
 from advisor.models.local.quantising import holds_numbers
 from advisor.models.render import Encoded
 from advisor.tasks import Example, Task
-from finetune.adapter import State, key_of
+from finetune.adapter import key_of
 from finetune.fused.packing import Pack, TokenRow
 from finetune.layer_choice import LayerChoice, Pool, Standardised, vectors_of
-from finetune.settings import default_batch
-from finetune.trainer import History, Schedule, Trainer
+from finetune.methods.contract import Inserted, State
+from finetune.trainer import History, Trainer
+from finetune.training import Schedule, default_batch
 
 USUAL_EPOCHS = 10  # at most, since it is stopped early
 LAYERS = "layers.safetensors"
 SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
 HELD_OUT = 64
 """Examples held out for stopping at most; of train a fifth, since each is one label and not a row of tokens."""
-
-
-class Unfreezing(Protocol):
-    """What `LayerProbe` says of the training."""
-
-    @property
-    def unfreeze(self) -> int: ...
-    @property
-    def lr(self) -> float: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -80,23 +68,24 @@ class Unfrozen:
         return sum(tensor.nbytes for tensor in _tensors(self.adaptation).values())
 
 
-def unfrozen(asked: Unfreezing, choice: LayerChoice, task: Task, model: LanguageModel, seed: int) -> Unfrozen:
-    """Train the layers and the classifier; keep what had the lowest loss on held-out examples.
+def unfrozen(
+    schedule: Schedule, layers: int, choice: LayerChoice, task: Task, model: LanguageModel, seed: int
+) -> Unfrozen:
+    """Train so many layers up to the chosen one, and the classifier; keep what had the lowest loss on held-out examples.
 
     Raises:
         NotApplicable: the model's layers cannot be trained here.
     """
-    layers = asked.unfreeze
     local = _local(model, choice.layer, layers)
     train, held_out = _split(task, seed)
     start = _start(local, choice, task, train)
     labels = start.classifier.labels
     rows, held = ([_row(local, task, e, labels) for e in part if e.target in labels] for part in (train, held_out))
-    epochs = asked.epochs or USUAL_EPOCHS
-    schedule = Schedule(asked.lr, epochs, asked.batch or default_batch(len(rows) * epochs))
+    epochs = schedule.epochs or USUAL_EPOCHS
+    schedule = replace(schedule, epochs=epochs, batch=schedule.batch or default_batch(len(rows) * epochs))
     with _trainable(local, choice.layer, layers) as named:
         head = _LabelHead(start, local.device)
-        trainer = LabelTrainer(local, nn.ModuleList([head, *named.values()]), schedule)
+        trainer = LabelTrainer(local, Inserted.of(nn.ModuleList([head, *named.values()])), schedule)
         trainer.choice, trainer.classify = choice, head
         trainer.begin(rows, held, seed)
         progress.step("train", len(rows) * schedule.epochs)
@@ -132,7 +121,7 @@ class LabelTrainer(Trainer):
     choice: LayerChoice
     classify: nn.Module
 
-    def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
+    def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
         reader, found = self.model.reader, []
         for numbers in reader.alike([len(row.prompt) for row in rows], 0):
             part = [rows[number] for number in numbers]
@@ -140,7 +129,7 @@ class LabelTrainer(Trainer):
             packs = reader.packs_rows(max(len(row.prompt) for row in part))
             logits = self.classify(torch.stack(self._packed_states(part) if packs else self._padded_states(part)))
             targets = torch.tensor([row.answer[0] for row in part], device=logits.device)
-            found.append(cross_entropy(logits, targets, reduction="sum"))
+            found.append(cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing))
         return torch.stack(found).sum()
 
     def _packed_states(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
