@@ -97,7 +97,7 @@ def vectors_of(states: Sequence[HiddenStates], place: int, pool: Pool) -> Vector
 
 
 def choose(
-    candidates: Sequence[LayerChoice], layers: Sequence[int], states: Sequence[HiddenStates], held: Held
+    candidates: Sequence[LayerChoice], layers: Sequence[int], states: Sequence[HiddenStates], held: HeldExamples
 ) -> tuple[LayerChoice, str]:
     """The candidate whose classifier makes the right labels of held-out examples likeliest, and a note; the first where
     there is nothing to tell by.
@@ -128,7 +128,7 @@ def choose(
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldExamples:
     """Examples by which is chosen.
 
     Attributes:

@@ -24,7 +24,16 @@ from advisor.errors import NotApplicable
 from advisor.models import Context, HiddenStates, LanguageModel, Merged, Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
-from finetune.layer_choice import Held, LayerChoice, Pool, Standardised, candidates, choose, layers_tried, vectors_of
+from finetune.layer_choice import (
+    HeldExamples,
+    LayerChoice,
+    Pool,
+    Standardised,
+    candidates,
+    choose,
+    layers_tried,
+    vectors_of,
+)
 from finetune.training import Schedule
 
 SAVED = "probe.json"
@@ -42,7 +51,8 @@ class LayerProbe(Schedule, Approach):
         layer: whose states are read, counted from 1; `auto` compares eight of them on dev, else by cross-validation.
         pool: the state of the prompt's last token, or the mean over the query's own tokens; `auto` compares both.
         c: inverse of the strength of regularisation, of standardised states; `auto` compares four.
-        unfreeze: layers, up to the one that is read, that are trained together with the classifier, by what stands in `Schedule`.
+        unfreeze: layers, up to the one that is read, that are trained together with the classifier; the parameters of
+            `Schedule` are theirs.
     """
 
     layer: int | Literal["auto"] = "auto"
@@ -227,7 +237,7 @@ class _Reading:
     layers: tuple[int, ...]
     compared: tuple[int, ...]
     states: list[HiddenStates]
-    held: Held
+    held: HeldExamples
 
     @classmethod
     def of(cls, task: Task, model: LanguageModel, layers: tuple[int, ...]) -> _Reading:
@@ -236,7 +246,7 @@ class _Reading:
         drawn = sorted(random.Random(0).sample(compared, COMPARED)) if number > COMPARED else list(compared)
         train, dev = [task.train[i] for i in drawn], task.dev[:FROM_DEV]
         states = model.hidden_states(_prompts(task, [*train, *dev]), layers)
-        held = Held.of([example.target for example in train], [example.target for example in dev])
+        held = HeldExamples.of([example.target for example in train], [example.target for example in dev])
         return cls(task, model, layers, tuple(drawn), states, held)
 
     @property

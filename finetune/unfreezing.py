@@ -71,7 +71,7 @@ class Unfrozen:
 def unfrozen(
     schedule: Schedule, layers: int, choice: LayerChoice, task: Task, model: LanguageModel, seed: int
 ) -> Unfrozen:
-    """Train so many layers up to the chosen one, and the classifier; keep what had the lowest loss on held-out examples.
+    """Train so many layers up to the chosen one with the classifier; keep the lowest loss on held-out examples.
 
     Raises:
         NotApplicable: the model's layers cannot be trained here.

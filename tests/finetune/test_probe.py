@@ -15,7 +15,7 @@ from advisor.approaches import Lengths, Prediction, parse
 from advisor.errors import NotApplicable, UserError
 from advisor.models.local.engine import LocalModel
 from advisor.tasks import Example, Outline, Query, Task
-from finetune.layer_choice import Held, LayerChoice, candidates, layers_tried
+from finetune.layer_choice import HeldExamples, LayerChoice, candidates, layers_tried
 from tests.models.tiny import GROUPED, SMALL
 
 WORDS = {"red": ("tomato", "rose", "fire", "cherry"), "green": ("grass", "leaf", "frog", "pea")}
@@ -94,10 +94,10 @@ def test_a_large_training_set_is_compared_in_part_and_learned_whole(
 
 
 def test_folds_hold_every_example_out_once() -> None:
-    held = Held.of(["a", "b", "a", "b", "c", "a"], [])
+    held = HeldExamples.of(["a", "b", "a", "b", "c", "a"], [])
     assert sorted(i for _, judged in held.splits for i in judged) == list(range(6))
     assert all(not set(fitted) & set(judged) for fitted, judged in held.splits)
-    assert len(Held.of(["a", "b"] * 300, []).splits) == 1
+    assert len(HeldExamples.of(["a", "b"] * 300, []).splits) == 1
 
 
 def test_layers_that_are_tried_are_evenly_apart_with_the_last() -> None:
@@ -186,7 +186,8 @@ def test_a_layer_or_a_depth_that_is_not_there_is_refused(llama: LocalModel, colo
         ("probe:layer=x", "not int"),
         ("probe:pool=max", "one of"),
         ("probe:c=0", "above 0"),
-        ("probe:unfreeze=-1", "not negative"),
+        ("probe:unfreeze=-1", "not be negative"),
+        ("probe:lr=0", "lr must be positive"),
         ("probe:layer=2,unfreeze=4", "2 layers up to"),
     ],
 )
