@@ -64,6 +64,7 @@ class LayerProbe(Schedule, Approach):
     name: ClassVar[str] = "probe"
     defining: ClassVar[tuple[str, ...]] = ("unfreeze",)
     only_seen_labels: ClassVar[bool] = True
+    reads_layers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -164,7 +164,7 @@ def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
 
 def _once(rows: Sequence[Row]) -> list[str]:
     """Approaches whose model was trained with one seed only."""
-    return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
+    return [row.spec for row in rows if row.quality and row.tuned and row.seeds == 1]
 
 
 def _constant_by_design(row: Row) -> bool:
