@@ -193,9 +193,8 @@ class Run:
     @property
     def tuned(self) -> bool:
         """Whether weights of the language model were trained, so that another seed gives another model."""
-        if self.trains_model is None:
-            return self.uses_model and bool(self.trainable_parameters)
-        return self.trains_model
+        told = self.uses_model and bool(self.trainable_parameters)
+        return told if self.trains_model is None else self.trains_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from advisor.measuring.records import Comparison
 from advisor.measuring.student import critical
 from advisor.tasks import Limits
 from advisor.tasks.power import LEVEL
-from advisor.verdict import costs, macro, words
+from advisor.verdict import macro, words
 from advisor.verdict.busy import busy
 from advisor.verdict.decision import Row
 from advisor.verdict.money import money

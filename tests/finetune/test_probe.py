@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,20 @@ def test_layers_are_tuned_and_the_model_stays_what_it_was(
     layer = sum(p.numel() for p in model.module.base_model.layers[1].parameters())
     assert tuned.facts.trainable_parameters == layer + frozen.facts.trainable_parameters
     assert tuned.facts.artifact_bytes == 4 * tuned.facts.trainable_parameters
+
+
+def test_an_interrupted_training_leaves_the_model_as_it_was(
+    llama: LocalModel,
+    colours: Task,
+    breaking_off: Callable[[], AbstractContextManager[None]],
+    bits_of: Callable[[LocalModel], dict[str, torch.Tensor]],
+    assert_untouched: Callable[[LocalModel, dict[str, torch.Tensor]], None],
+) -> None:
+    llama.activate(None)
+    before = bits_of(llama)
+    with breaking_off():
+        parse(f"{TINY},unfreeze=2,epochs=4").fit(colours, llama, 0)
+    assert_untouched(llama, before)
 
 
 def test_a_training_that_makes_nothing_better_changes_nothing(llama: LocalModel, colours: Task) -> None:
