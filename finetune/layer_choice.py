@@ -14,7 +14,7 @@ from advisor.models import HiddenStates, Vectors
 
 Pool = Literal["last", "mean"]
 TRIED = 8  # layers, evenly apart, the last among them
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 USUAL = 0.01  # of these, by which layers are compared
 FOLDS = 5
 ONE_FOLD = 500  # examples from which on one fold says enough

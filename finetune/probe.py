@@ -50,7 +50,7 @@ class LayerProbe(Schedule, Approach):
     Attributes:
         layer: whose states are read, counted from 1; `auto` compares eight of them on dev, else by cross-validation.
         pool: the state of the prompt's last token, or the mean over the query's own tokens; `auto` compares both.
-        c: inverse of the strength of regularisation, of standardised states; `auto` compares four.
+        c: inverse of the strength of regularisation, of standardised states; `auto` compares five.
         unfreeze: layers, up to the one that is read, that are trained together with the classifier; the parameters of
             `Schedule` are theirs.
     """
@@ -117,7 +117,7 @@ class LayerProbe(Schedule, Approach):
         reading = _Reading.of(task, model, layers)
         options = candidates(layers, self.pool, self.c)
         choice, found = choose(options, layers, reading.states, reading.held) if len(options) > 1 else (options[0], "")
-        notes = (_note(choice, model.can.layers, found),)
+        notes: tuple[str, ...] = (_note(choice, model.can.layers, found),)
         fitted = self._fitted(choice, reading, seed)
         resolved = {"layer": choice.layer, "pool": choice.pool, "c": choice.c, **fitted.resolved}
         if cut := reading.cut:

@@ -100,7 +100,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "probe": (
         lambda f: max(_head(f) + AHEAD_OF_HEAD, f.up(0.4 * f.learned)),
-        "the hidden states of a language model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
+        "the hidden states of a model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
     ),
     "nearest": (
         lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),

@@ -22,7 +22,8 @@ from advisor.models.local.attention import packed_attention
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.device import device_of, devices_of
 from advisor.models.local.kv import passing_bytes
-from advisor.models.local.packed import Block, Own, Packed, PackedPass, chunks
+from advisor.models.local.packed import Block, Packed, PackedPass, chunks
+from advisor.models.local.prefixes import Own
 from advisor.models.local.reader import Reader
 from advisor.models.local.shortage import not_enough
 from advisor.models.prompt import Prompt
