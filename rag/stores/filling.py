@@ -72,6 +72,6 @@ def _loss(index: FaissIndex, full: Vectors, embedder: Embedder, questions: Seque
     size = index.size_bytes / (full.size * 4)
     return (
         f"Vectors are kept in {100 * size:.0f} % of the bytes: of the {NEAREST} passages nearest to a question by "
-        f"whole vectors, {100 * share:.0f} % are found among {NEAREST} by those kept (mean over {len(questions)} training "
-        f"questions)."
+        f"whole vectors, {100 * share:.0f} % are found among {NEAREST} by those kept (mean over {len(questions)} "
+        f"training questions)."
     )
