@@ -1,6 +1,7 @@
-"""Fine-tuning: what trains a local model's weights, or puts something beside them."""
+"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
 
 from finetune.lora import Lora
+from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
 
-__all__ = ["Lora", "Qlora"]
+__all__ = ["LayerProbe", "Lora", "Qlora"]

@@ -9,7 +9,7 @@ from advisor.measuring.records import Comparison
 from advisor.measuring.student import critical
 from advisor.tasks import Limits
 from advisor.tasks.power import LEVEL
-from advisor.verdict import costs, macro, words
+from advisor.verdict import macro, words
 from advisor.verdict.busy import busy
 from advisor.verdict.decision import Row
 from advisor.verdict.money import money
@@ -168,7 +168,7 @@ def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
 
 def _once(rows: Sequence[Row]) -> list[str]:
     """Approaches whose model was trained with one seed only."""
-    return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
+    return [row.spec for row in rows if row.quality and row.tuned and row.seeds == 1]
 
 
 def _constant_by_design(row: Row) -> bool:
