@@ -51,11 +51,13 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.lora": {"'finetune.tuning'"},
+    "finetune.classifiers": {"'finetune.encoders.fitting'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
     "advisor.cli": {"advisor.commands"},
     "finetune.lora": {"finetune.tuning"},
+    "finetune.classifiers": {"finetune.encoders.fitting"},
 }
 
 LONGEST_FILE = 400
@@ -73,7 +75,7 @@ HOMES = {
     "transformers": ("advisor.models", "finetune"),
     "huggingface_hub": ("advisor.models",),
     "gguf": ("advisor.models",),
-    "sentence_transformers": ("advisor.models.local.embedder", "advisor.models.local.reranker"),
+    "sentence_transformers": tuple(f"advisor.models.local.{name}" for name in ("embedder", "reranker", "trainable")),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune", "advisor.models.local.onto"),
     "bitsandbytes": ("advisor.models.local.quantising",),

@@ -17,7 +17,7 @@ from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 
 
 @dataclass(frozen=True)
@@ -52,28 +52,14 @@ class Head(Approach):
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
-        from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
-
-        inputs = [example.input for example in task.train]
-        vectors = model.embedder.embed(inputs)
-        labels = sorted({e.target for e in task.train})
-        number = {label: i for i, label in enumerate(labels)}
-        learner = LogisticRegression(C=self.c, max_iter=2000)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples of many labels
-            learner.fit(vectors, [number[e.target] for e in task.train])
-        weights, biases = learner.coef_, learner.intercept_
-        if len(labels) == 2:  # scikit-learn keeps one row for two classes
-            weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
-        head = Linear(labels, weights.astype(np.float32), biases.astype(np.float32), model.embedder)
-        head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
+        head = fitted(task.train, model.embedder, self.c)
+        notes = note_of_cut(model.embedder, [example.input for example in task.train], "training inputs")
+        head.facts = replace(head.facts, notes=notes)
         return head
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the weights."""
-        labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-        with np.load(folder / "head.npz", allow_pickle=False) as saved:
-            return Linear(labels, saved["weights"], saved["biases"], model.embedder)
+        return Linear.read(folder, model.embedder)
 
 
 class Linear(Predictor):
@@ -95,6 +81,13 @@ class Linear(Predictor):
         size = weights.size + biases.size
         self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
 
+    @staticmethod
+    def read(folder: Path, embedder: Embedder) -> Linear:
+        """Bring back what `save` wrote."""
+        labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+        with np.load(folder / "head.npz", allow_pickle=False) as saved:
+            return Linear(labels, saved["weights"], saved["biases"], embedder)
+
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
         started = clock.now()
@@ -114,3 +107,24 @@ class Linear(Predictor):
         """Write labels, weights and biases."""
         (folder / "labels.json").write_text(json.dumps(self.labels), encoding="utf-8")
         np.savez(folder / "head.npz", weights=self.weights, biases=self.biases)
+
+
+def fitted(train: Sequence[Example], embedder: Embedder, c: float) -> Linear:
+    """Logistic regression on the embedder's vectors of examples.
+
+    Args:
+        c: as in `Head`.
+    """
+    from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
+
+    vectors = embedder.embed([example.input for example in train])
+    labels = sorted({example.target for example in train})
+    number = {label: i for i, label in enumerate(labels)}
+    learner = LogisticRegression(C=c, max_iter=2000)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples of many labels
+        learner.fit(vectors, [number[example.target] for example in train])
+    weights, biases = learner.coef_, learner.intercept_
+    if len(labels) == 2:  # scikit-learn keeps one row for two classes
+        weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
+    return Linear(labels, weights.astype(np.float32), biases.astype(np.float32), embedder)
