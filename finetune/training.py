@@ -65,7 +65,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Range:
+class SearchRange:
     """What a search tries for a hyper-parameter.
 
     Attributes:
@@ -78,7 +78,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Training(Schedule):
+class TrainingSettings(Schedule):
     """What every tuner that trains by gradient has beside its own hyper-parameters.
 
     Attributes:
@@ -89,7 +89,7 @@ class Training(Schedule):
         ranges: what a search varies. A batch is searched around what this one has.
     """
 
-    ranges: ClassVar[Mapping[str, Range]] = {}
+    ranges: ClassVar[Mapping[str, SearchRange]] = {}
     search: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:

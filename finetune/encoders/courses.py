@@ -23,7 +23,7 @@ TOGETHER = 4  # texts of a label in a step at least, where it has so many
 AT_ONCE = 128  # held-out texts that are read together
 
 
-class Contrast(Course[list[int]]):
+class Contrasting(Course[list[int]]):
     """Texts of one label become alike, of different ones unlike: the cosine of each pair in a step against 1 or 0, both
     kinds counting equally (Tunstall et al. 2022 draw as many pairs of each; here a text that is read meets all others
     of its step).

@@ -19,7 +19,7 @@ from advisor.models.local.shortage import telling
 from advisor.models.local.trainable import State, TrainableEmbedder, trainable
 from advisor.tasks import Example, Outline, Task
 from finetune.encoders.course import follow
-from finetune.encoders.courses import Contrast, Labelling, Masking
+from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.kept import AsPooled, TunedClassifier, read
 from finetune.encoders.settings import ContrastSettings, EncoderSettings, LabellingSettings
 from finetune.trainer import History
@@ -110,7 +110,7 @@ def _learned(settings: EncoderSettings, encoder: TrainableEmbedder, task: Task, 
         return _labelled(settings, encoder, lessons)
     if not isinstance(settings, ContrastSettings):
         raise TypeError(f"{type(settings).__name__} says nothing of how an encoder is trained")
-    course = Contrast(encoder, lessons.train, lessons.held_out, settings.batch)
+    course = Contrasting(encoder, lessons.train, lessons.held_out, settings.batch)
     history = follow(course, settings, lessons.seed)
     state = encoder.changed()
     encoder.serve()

@@ -123,7 +123,9 @@ class TrainableEmbedder(SentenceEmbedder):
         Raises:
             NotApplicable: it has no transformer and pooling of the usual kind.
         """
-        model = self._loaded(torch.float32)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)  # layers that the folder lacks, as BERT's pooler, begin alike each time
+            model = self._loaded(torch.float32)
         transformer = getattr(model[0], "auto_model", None)
         if transformer is None or len(model) < 2 or not isinstance(model[1], Pooling):
             kinds = ", ".join(type(part).__name__ for part in model)
