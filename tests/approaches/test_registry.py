@@ -49,7 +49,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, long-context, lora"),
+    ("", "'' is unknown", "installed are decision, encoder, few-shot, head, long-context, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
