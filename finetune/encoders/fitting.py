@@ -23,10 +23,8 @@ from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.kept import AsPooled, TunedClassifier, read
 from finetune.encoders.settings import ContrastSettings, EncoderSettings, LabellingSettings
 from finetune.trainer import History
-from finetune.tuning import history_note
+from finetune.tuning import HELD_OUT, SMALLEST_SLICE, history_note
 
-SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
-HELD_OUT = 64
 TOLD = 5  # steps whose mean loss is told
 LEFT = 2  # examples of a label that are never held out
 
