@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from advisor.approaches import Predictor
-from advisor.approaches.head import Linear, fitted
+from advisor.approaches.linear import LinearClassifier
 from advisor.models import LanguageModel, note_of_cut
 from advisor.models.load import embedder_beside
 from advisor.models.local.shortage import telling
@@ -20,7 +20,7 @@ from advisor.models.local.trainable import State, TrainableEmbedder, trainable
 from advisor.tasks import Example, Outline, Task
 from finetune.encoders.course import follow
 from finetune.encoders.courses import Contrasting, Labelling, Masking
-from finetune.encoders.kept import AsPooled, TunedClassifier, read
+from finetune.encoders.kept import TunedClassifier, read
 from finetune.encoders.settings import ContrastSettings, EncoderSettings, LabellingSettings
 from finetune.trainer import History
 from finetune.tuning import HELD_OUT, SMALLEST_SLICE, history_note
@@ -42,7 +42,7 @@ class _Lessons:
 class _Learned:
     """A classifier, what its training came to, and what a reader must know of it."""
 
-    head: Linear
+    classifier: LinearClassifier
     history: History
     state: State
     notes: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def fit(settings: EncoderSettings, task: Task, model: LanguageModel, seed: int) 
     encoder = _untrained(settings, model)
     with _seeded(seed, encoder.device), telling(f"training {encoder.name}", encoder.device):
         learned = _learned(settings, encoder, task, lessons)
-    found = TunedClassifier(learned.head, encoder, learned.state)
+    found = TunedClassifier(learned.classifier, encoder, learned.state, unit=_unit(settings))
     held_out = f"{len(lessons.held_out)} held-out {'dev' if task.dev else 'training'} examples"
     found.facts = replace(
         found.facts,
@@ -82,7 +82,7 @@ def restore(settings: EncoderSettings, folder: Path, model: LanguageModel) -> Pr
     Raises:
         NotApplicable: that is another one now.
     """
-    return read(folder, _untrained(settings, model), unit=isinstance(settings, ContrastSettings))
+    return read(folder, _untrained(settings, model), unit=_unit(settings))
 
 
 def split(task: Task, seed: int) -> _Lessons:
@@ -112,7 +112,9 @@ def _learned(settings: EncoderSettings, encoder: TrainableEmbedder, task: Task, 
     history = follow(course, settings, lessons.seed)
     state = encoder.changed()
     encoder.serve()
-    return _Learned(fitted(task.train, encoder, settings.c), history, state)
+    vectors = encoder.embed([example.input for example in task.train])
+    targets = [example.target for example in task.train]
+    return _Learned(LinearClassifier.fitted(vectors, targets, settings.c), history, state)
 
 
 def _labelled(settings: LabellingSettings, encoder: TrainableEmbedder, lessons: _Lessons) -> _Learned:
@@ -126,7 +128,7 @@ def _labelled(settings: LabellingSettings, encoder: TrainableEmbedder, lessons: 
     state = encoder.changed()
     encoder.serve()
     weights, biases = (p.detach().float().cpu().numpy() for p in course.head.parameters())
-    return _Learned(Linear(course.labels, weights, biases, AsPooled(encoder)), history, state, notes)
+    return _Learned(LinearClassifier(tuple(course.labels), weights, biases), history, state, notes)
 
 
 def _of_words(losses: Sequence[float], fresh: bool, epochs: int) -> str:
@@ -141,6 +143,11 @@ def _of_words(losses: Sequence[float], fresh: bool, epochs: int) -> str:
 def _untrained(settings: EncoderSettings, model: LanguageModel) -> TrainableEmbedder:
     base = embedder_beside(model, settings.model) if settings.model else model.embedder
     return trainable(base, settings.pooling if isinstance(settings, LabellingSettings) else "own")
+
+
+def _unit(settings: EncoderSettings) -> bool:
+    """Whether the classifier reads vectors of length 1, as logistic regression on an embedder does."""
+    return isinstance(settings, ContrastSettings)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from advisor.approaches import Facts
 from advisor.approaches.head import Linear
+from advisor.approaches.linear import LinearClassifier
 from advisor.errors import NotApplicable
 from advisor.models import Vectors
 from advisor.models.embedder import EmbedderBehind
@@ -31,13 +32,13 @@ class TunedClassifier(Linear):
     """A linear classifier on an encoder that was tuned for it.
 
     Args:
-        head: the classifier.
         encoder: the encoder, as it answers.
         state: what training changed in it.
+        unit: whether the classifier reads vectors of length 1.
     """
 
-    def __init__(self, head: Linear, encoder: TrainableEmbedder, state: State) -> None:
-        super().__init__(head.labels, head.weights, head.biases, head.embedder)
+    def __init__(self, classifier: LinearClassifier, encoder: TrainableEmbedder, state: State, *, unit: bool) -> None:
+        super().__init__(classifier, encoder if unit else AsPooled(encoder))
         self.encoder = encoder
         self.state = state
         trained = sum(parameter.numel() for parameter in encoder.module.parameters())
@@ -59,7 +60,7 @@ def read(folder: Path, encoder: TrainableEmbedder, unit: bool) -> TunedClassifie
 
     Args:
         encoder: untrained.
-        unit: whether the classifier reads vectors of length 1.
+        unit: as in `TunedClassifier`.
 
     Raises:
         NotApplicable: it is not the encoder that was trained.
@@ -73,5 +74,4 @@ def read(folder: Path, encoder: TrainableEmbedder, unit: bool) -> TunedClassifie
     state = load_file(folder / WEIGHTS)
     encoder.put(state)
     encoder.serve()
-    head = Linear.read(folder, encoder if unit else AsPooled(encoder))
-    return TunedClassifier(head, encoder, state)
+    return TunedClassifier(LinearClassifier.load(folder), encoder, state, unit=unit)
