@@ -131,6 +131,7 @@ class Masking(Course[list[int]]):
     """The tokens that were left out of texts (masked language modelling).
 
     Attributes:
+        module: the encoder's transformer below a layer that tells tokens.
         fresh_head: whether the checkpoint has no layer that tells them, so that one begins at random, tied to the
             embedding of the tokens.
 
@@ -178,11 +179,11 @@ def _with_words(encoder: TrainableEmbedder) -> tuple[nn.Module, bool]:
     folder = encoder.transformer.name_or_path
     try:
         loaded: Any = AutoModelForMaskedLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, local_files_only=True
+            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-    except ValueError as error:  # a kind of model that Transformers has no such layer for
-        kind = encoder.transformer.config.model_type
-        raise NotApplicable(f"no layer that tells words left out is known for encoders of type {kind}") from error
+    except (OSError, ValueError) as error:  # a kind of model that Transformers has no such layer for, above all
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NotApplicable(f"{encoder.name} cannot fill in words left out (mlm): {reason}") from error
     module, found = loaded
     inside = f"{module.base_model_prefix}."
     fresh = any(not name.startswith(inside) for name in found["missing_keys"])

@@ -13,8 +13,20 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    DistilBertConfig,
+    ElectraConfig,
+    ModernBertConfig,
+    MPNetConfig,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+)
 
+from advisor import compare
 from advisor.approaches import Lengths, parse
 from advisor.errors import NotApplicable, UserError
 from advisor.models.load import load_embedder
@@ -23,7 +35,7 @@ from advisor.models.local.trainable import ROWS, trainable
 from advisor.tasks import Example, Outline, Query, Task
 from finetune.classifiers import TRAINING
 from finetune.encoders.course import Course, follow
-from finetune.encoders.courses import Contrasting, Labelling
+from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.fitting import split
 from finetune.encoders.settings import LabellingSettings
 from finetune.training import Schedule
@@ -233,6 +245,47 @@ def test_words_are_filled_in_first(
     assert sum(p.text == e.target for p, e in zip(found.predict(QUERIES), EXAMPLES, strict=True)) > 0.9 * len(EXAMPLES)
 
 
+FAMILIES = {
+    "roberta": RobertaConfig,
+    "distilbert": DistilBertConfig,
+    "mpnet": MPNetConfig,
+    "electra": ElectraConfig,
+    "modernbert": ModernBertConfig,
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_encoders_of_other_families_are_trained_and_brought_back(
+    family: str, make_model: Callable[..., Any], tmp_path: Path
+) -> None:
+    words = tokenizer()
+    common = {"vocab_size": len(words), "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    sizes: dict[str, Any] = dict(zip(("n_layers", "n_heads", "dim", "hidden_dim"), (2, 4, 32, 48), strict=True))
+    if family != "distilbert":
+        sizes = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
+    more = {"cls_token_id": 2, "sep_token_id": 3} if family == "modernbert" else {}
+    torch.manual_seed(5)
+    AutoModel.from_config(FAMILIES[family](**common, **sizes, **more)).save_pretrained(tmp_path / "encoder")
+    words.save_pretrained(tmp_path / "encoder")
+    approach = parse(f"encoder:epochs=1,batch=8,mlm=true,model={tmp_path / 'encoder'}")
+    fitted = approach.fit(TASK, make_model(), 0)
+    (tmp_path / "kept").mkdir()
+    fitted.save(tmp_path / "kept")
+    again = approach.restore(tmp_path / "kept", TASK.brief, make_model())
+    told = [p.confidence for p in fitted.predict(QUERIES)]
+    assert [p.confidence for p in again.predict(QUERIES)] == told
+    assert len(set(told)) > 9
+
+
+def test_the_layer_that_tells_words_is_tied_to_the_embedding_that_is_trained(model: Any) -> None:
+    encoder = trainable(model.embedder)
+    masking: Any = Masking(encoder, [e.input for e in EXAMPLES], 8)
+    told = masking.module.get_output_embeddings().weight
+    assert told is encoder.transformer.get_input_embeddings().weight
+    masking.loss([0, 1, 2]).backward()
+    assert all(p.grad is not None for p in encoder.transformer.encoder.parameters())
+
+
 def test_words_cannot_be_left_out_without_a_token_for_that(
     folder_of_bert: Callable[..., Path], model_on: Callable[..., Any]
 ) -> None:
@@ -268,6 +321,13 @@ def test_parameters_that_mean_nothing_are_refused(spec: str, said: str) -> None:
     with pytest.raises(UserError) as error:
         parse(spec)
     assert said in f"{error.value.what} {error.value.hint}"
+
+
+def test_in_a_comparison_an_embedder_elsewhere_is_a_skipped_row(make_model: Callable[..., Any], tmp_path: Path) -> None:
+    task = replace(TASK, test=EXAMPLES[:4])
+    runs = compare(task, make_model(), ["setfit", "encoder", "head"], out=tmp_path).runs
+    assert [run.status for run in runs] == ["skipped", "skipped", "ok"]
+    assert all("weights of the embedder words are not here" in run.error for run in runs[:2])
 
 
 @pytest.mark.parametrize("name", FAST)
