@@ -52,6 +52,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.gradient": {"'finetune.tuning'"},
     "finetune.lora": {"'finetune.methods.lora'"},
+    "finetune.qlora": {"'finetune.methods.qlora'"},
     "finetune.classifiers": {"'finetune.encoders.fitting'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
@@ -59,6 +60,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor.cli": {"advisor.commands"},
     "finetune.gradient": {"finetune.tuning"},
     "finetune.lora": {"finetune.methods.lora"},
+    "finetune.qlora": {"finetune.methods.qlora"},
     "finetune.classifiers": {"finetune.encoders.fitting"},
 }
 

@@ -105,10 +105,14 @@ def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts,
     if typical and typical.detectable > margin:
         together = f" when all {len(pairs)} pairs are tested together" if len(pairs) > 1 else ""
         trained = " and one seed of training" if typical.of_seeds and _once(rows) else ""
-        yield (
-            f"Quality was measured on {words.many(n, 'test example')}{trained}: a difference below about "
-            f"{words.value(typical.detectable)} between two approaches is likely to go unnoticed{together}."
-        )
+        measured = f"Quality was measured on {words.many(n, 'test example')}{trained}"
+        if typical.detectable >= 1:
+            yield f"{measured}: no difference between two approaches can be told{together}."
+        else:
+            yield (
+                f"{measured}: a difference below about {words.value(typical.detectable)} between two approaches is "
+                f"likely to go unnoticed{together}."
+            )
     elif n < _FEW_EXAMPLES:
         yield f"Quality was measured on {words.many(n, 'test example')} only."
 

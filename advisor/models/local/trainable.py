@@ -125,7 +125,7 @@ class TrainableEmbedder(SentenceEmbedder):
         """
         with torch.random.fork_rng([]):
             torch.manual_seed(0)  # layers that the folder lacks, as BERT's pooler, begin alike each time
-            model = self._loaded(torch.float32)
+            model = SentenceEmbedder(self.source, self.device, torch.float32)._model
         transformer = getattr(model[0], "auto_model", None)
         if transformer is None or len(model) < 2 or not isinstance(model[1], Pooling):
             kinds = ", ".join(type(part).__name__ for part in model)
