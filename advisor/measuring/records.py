@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from advisor.approaches import Citation
+from advisor.measuring.recall import ForgettingFacts, Recalled
 from advisor.models import LanguageModel, Passage
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
@@ -109,8 +110,8 @@ class Run:
     """One approach x task x model x seed, as recorded.
 
     Attributes:
-        spec: what its row is called: canonical text of the approach, for example `rag:k=3+lora:rank=16`, with `@` and
-            the model's alias behind it where the comparison has several models.
+        spec: what its row is called: canonical text of the approach (`rag:k=3+lora:rank=16`), with `@` and the model's
+            alias behind it where there are several models.
         control: whether it only serves diagnosis and is never chosen (`majority`, `oracle`).
         error: why it failed or was skipped.
         config: the resolved hyper-parameters.
@@ -125,14 +126,12 @@ class Run:
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
         uses_model: whether the language model runs at all (False for majority, nearest, head).
-        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
-            say.
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
         program: digest of the program that did it; another one does not go on from here.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
         measured: when it was measured, for a run that was copied from an earlier comparison; else None.
-        others: what other processes took of the machine while the times of a step were measured, by step: `fit`,
-            `predict`, `latency`.
+        others: what other processes took of the machine, by step that was timed: `fit`, `predict`, `latency`.
         threads: that computed on the processor, by step.
         threads_alone: that would have, had no other process been at work when the model was loaded.
         timed_again: when its times were measured anew; None where they were not.
@@ -148,6 +147,7 @@ class Run:
         key: of the records: the folder in the run folder in which its own lies; likewise.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
         after: what was measured after changes, by `Task.fingerprint_after`.
+        forgetting: what the tuned model still knows, by what that was measured on.
     """
 
     spec: str
@@ -187,6 +187,7 @@ class Run:
     key: str = ""
     damaged: str = ""
     after: Mapping[str, AfterChange] = field(default_factory=dict)
+    forgetting: Mapping[str, Recalled] = field(default_factory=dict)
 
     @property
     def tuned(self) -> bool:
@@ -359,6 +360,7 @@ class Comparison:
         members: the models that were loaded, or of which there are records; empty where it was made otherwise.
         several: whether it is one of several models, whose aliases stand in the names of its rows.
         change: what is known of a change; None where nothing is.
+        forgetting: on what it was measured what models forget; None where it was not asked for.
     """
 
     folder: str
@@ -379,6 +381,7 @@ class Comparison:
     members: tuple[Member, ...] = ()
     several: bool = False
     change: ChangeFacts | None = None
+    forgetting: ForgettingFacts | None = None
 
     @property
     def models(self) -> tuple[Member, ...]:
