@@ -18,6 +18,7 @@ from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.candidate import Recipe, entered
 from finetune.fused.packing import TokenRow
+from finetune.overfitting import warnings
 from finetune.search import halved, sampled
 from finetune.search import notes as search_notes
 from finetune.serving import served
@@ -63,8 +64,9 @@ def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: 
         notes = (*notes, f"No adapter lies on {left}.")
     notes = (*notes, *tuned.facts.notes)
     note = history_note(winner.trainer.history, recipe.epochs, len(rows), _where(training, dev))
+    warned = warnings(winner.trainer.history.losses, winner.trainer.history.held_out)
     chosen = asdict(recipe) if settings.search else {"epochs": recipe.epochs, "batch": recipe.batch}
-    tuned.facts = replace(tuned.facts, notes=(*notes, note), resolved={NAME: chosen})
+    tuned.facts = replace(tuned.facts, notes=(*notes, note, *warned), resolved={NAME: chosen})
     return tuned
 
 
