@@ -93,9 +93,9 @@ def not_measured(comparison: Comparison) -> Iterator[str]:
     if facts is None:
         return
     yardsticks = {facts.text: _TEXT, **{one.key: one.name for one in facts.others}}
-    for member in comparison.models:
+    for member in (one for one in comparison.models if one.key in facts.base):
         called = f" {member.alias}" if comparison.several else ""
-        yield from _missing(f"the untuned model{called}", [facts.base.get(member.key, {})], yardsticks)
+        yield from _missing(f"the untuned model{called}", [facts.base[member.key]], yardsticks)
     runs = [run for run in complete_runs(comparison) if apart(run.spec)[0] in facts.of]
     for spec in dict.fromkeys(run.spec for run in runs):
         own = [run for run in runs if run.spec == spec]
