@@ -26,9 +26,9 @@ from advisor.models.local.folder import ADAPTER_WEIGHTS
 from advisor.models.local.quantising import dequantised, holds_numbers
 from advisor.models.local.shortage import telling
 from finetune.fused.layers import fused
+from finetune.methods.contract import State
 from finetune.targets import ALL, left_out
 
-State = dict[str, torch.Tensor]
 INSIDE = "base_model.model."  # before the names of a model's modules, where PEFT has it
 FIRST = "default"  # PEFT's name of a model's first adapter
 
@@ -85,24 +85,6 @@ def _take_out(wrapped: Any, module: Any) -> None:
     module.eval()
     for leftover in ("peft_config", "_hf_peft_config_loaded"):
         vars(module).pop(leftover, None)
-
-
-def add(wrapped: Any, name: str, config: LoraConfig) -> None:
-    """A further adapter beside those in `wrapped`, from now on the active one; `inserted` takes it out too.
-
-    Raises:
-        NotApplicable: PEFT can lay only one adapter on the parameters of experts.
-    """
-    if any(isinstance(module, ParamWrapper) for module in wrapped.modules()):
-        raise NotApplicable(
-            "this model has experts, whose adapters cannot stand beside others in a search; "
-            "name the configurations one by one instead (--approach lora:rank=8 --approach lora:lr=3e-4)"
-        )
-    with _quietly():
-        config.exclude_modules = wrapped.peft_config[FIRST].exclude_modules
-        wrapped.add_adapter(name, config, autocast_adapter_dtype=False)
-    _in_format_of(wrapped.get_base_model(), wrapped)
-    wrapped.set_adapter(name)
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from advisor.models import Adaptation, Merged
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import spare
 from finetune import adapter
-from finetune.settings import Serve
+from finetune.methods.contract import State
+from finetune.training import Serve
 
 ATTACHED = "Queries were answered with the adapter attached to the base weights, not merged into them"
 
 
-def served(asked: Serve, model: LocalModel, config: LoraConfig, state: adapter.State) -> tuple[Adaptation, str]:
+def served(asked: Serve, model: LocalModel, config: LoraConfig, state: State) -> tuple[Adaptation, str]:
     """The adapter as the model takes it, and what a reader has to know of that; nothing where it is merged in memory.
 
     Merged it answers at the speed of the base model. The originals are kept beside, in memory, else on disk; where

@@ -1,4 +1,4 @@
-"""The training loop: AdamW on float32 masters of the adapters, loss on the answers alone, stopped early."""
+"""The training loop: AdamW on float32 masters of what is trained, loss on the answers alone, stopped early."""
 
 from __future__ import annotations
 
@@ -24,28 +24,12 @@ from advisor.models.local.shortage import give_back, out_of_memory
 from finetune.checkpointing import Context, checkpointed, foreseen, too_large
 from finetune.fused import llama
 from finetune.fused.packing import Pack, TokenRow, packed_length
+from finetune.methods.contract import Inserted, LearnedTensors
+from finetune.training import Schedule
 
 log = logging.getLogger(__name__)
 
 TOKENS_AT_ONCE = 4096
-LARGEST_GRADIENT = 1.0
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        rate: peak learning rate; it rises over the first tenth of the steps and decays linearly to zero.
-        epochs: passes over the examples at most.
-        batch: examples a step.
-        patience: evaluations on the held-out examples without a gain before training stops.
-    """
-
-    rate: float
-    epochs: int
-    batch: int
-    patience: int = 2
 
 
 @dataclass
@@ -71,16 +55,15 @@ class History:
 
 
 class Trainer:
-    """Trains the adapters in `wrapped`, which is `model` with adapters inserted.
+    """Trains what was inserted into `model`.
 
-    The adapters work in the model's dtype; what the optimiser changes are float32 masters, since bfloat16
-    rounds small changes away.
+    That works in the model's dtype; what the optimiser changes are float32 masters, since bfloat16 rounds small changes
+    away.
 
-    `train` does all of it. A search takes it in pieces (`begin`, `go_on` as often as it likes, `finish`), and
-    several trainers whose minibatches share a forward pass are driven by `take`, `update` and `note_evaluation`.
+    `train` does all of it. A search takes it in pieces: `begin`, `go_on` as often as it likes, `finish`.
 
     Attributes:
-        working: the adapters' matrices in the model.
+        working: the trained parameters in the model.
         masters, master_gradients: the same in float32, and their gradients; each kind lies in one tensor.
         at_once: tokens of one forward and backward pass; less where memory is short, or from where it ran out. A larger
             minibatch is taken in parts, exactly.
@@ -88,17 +71,17 @@ class Trainer:
         stopped: whether the held-out loss has ended it early.
     """
 
-    def __init__(self, model: LocalModel, wrapped: Any, schedule: Schedule) -> None:
+    def __init__(self, model: LocalModel, inserted: Inserted, schedule: Schedule) -> None:
         self.model = model
-        self.wrapped = wrapped
+        self.inserted = inserted
         self.schedule = schedule
-        self.working = [p for p in wrapped.parameters() if p.requires_grad]
+        self.working: list[torch.Tensor] = list(inserted.named.values())
         flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
         flat.grad = torch.zeros_like(flat)
         self.masters, self.master_gradients = (self._views(whole) for whole in (flat.detach(), flat.grad))
         self._flat = flat  # one tensor for the optimiser, which has some milliseconds' work with hundreds
         self._good = flat.detach().clone()  # with which the last loss was a number
-        self.rate = schedule.rate
+        self.rate = schedule.lr
         self.optimiser = self._optimiser()
         self.history = History()
         self.at_once = TOKENS_AT_ONCE
@@ -143,9 +126,7 @@ class Trainer:
             if not bool(torch.isfinite(self._flat).all()):
                 self._turn_back()  # the last step, behind which no loss was asked for
             if self.history.diverged:
-                first = self.schedule.rate
-                what = f"training diverged: behind step {self.steps} the loss is no number, with a learning rate of "
-                raise UserError(f"{what}{first:g} and with half of it", "a lower one, such as lora:lr=3e-4")
+                raise diverged(self.schedule, self.steps)
             self.history.best_step = self.steps
             return
         torch._foreach_copy_(self.masters, self._kept)
@@ -171,7 +152,7 @@ class Trainer:
         tokens = sum(len(row.answer) for row in batch)
 
         def learn(part: Sequence[TokenRow]) -> float:
-            share = self._summed_loss(part) / tokens
+            share = self._summed_loss(part, self.schedule.smoothing) / tokens
             share.backward()
             return share.item()
 
@@ -189,14 +170,14 @@ class Trainer:
         for parameter in self.working:
             parameter.grad = None
         with clock.span("train"):
-            norm = torch.nn.utils.clip_grad_norm_(self._flat, LARGEST_GRADIENT)
+            norm = torch.nn.utils.clip_grad_norm_(self._flat, self.schedule.clip)
             if not (math.isfinite(loss) and math.isfinite(float(norm))):
                 self._batches = chain([list(batch)], self._batches)
                 self._turn_back()
                 return
             self._good.copy_(self._flat.detach())
             for group in self.optimiser.param_groups:
-                group["lr"] = self.rate * _ramp(self.steps + 1, self.total)
+                group["lr"] = self.rate * self.schedule.ramp(self.steps + 1, self.total)
             self.optimiser.step()
             self._publish()
         self.history.losses.append(loss)
@@ -214,7 +195,7 @@ class Trainer:
         self.optimiser = self._optimiser()  # what the old one remembers may be no number either
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=0.0, fused=True)
+        return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=self.schedule.decay, fused=True)
 
     def note_evaluation(self, loss: float) -> None:
         """Note a loss on the held-out examples: keep the lowest one's adapter, stop where none was lower lately.
@@ -245,12 +226,17 @@ class Trainer:
         """The masters, in the order of the trainable parameters."""
         return [m.clone() for m in self.masters]
 
+    def learned(self) -> LearnedTensors:
+        """What the masters hold, as it is kept."""
+        named = dict(zip(self.inserted.named, self.state(), strict=True))
+        return self.inserted.learned(named)
+
     @torch.no_grad()
     def loss(self, rows: Sequence[TokenRow]) -> float:
         """Mean loss per answer token, without dropout."""
         tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
-        with _at_rest(self.wrapped):
+        with _at_rest(self.inserted.module):
             return self._in_parts("prefill", ordered, lambda part: self._summed_loss(part).item()) / tokens
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
@@ -281,7 +267,7 @@ class Trainer:
                     parameter.grad = None
                 give_back()
 
-    def _summed_loss(self, rows: Sequence[TokenRow]) -> torch.Tensor:
+    def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
         reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
         found = []
         for numbers in reader.alike(lengths, 0):
@@ -289,8 +275,12 @@ class Trainer:
             reader.turn_afresh()
             with nullcontext() if packs else self._checkpointed():
                 hidden, targets = self._packed(part) if packs else _padded(self.model, part)
-            found.append(cross_entropy(self.model.head(hidden).float(), targets, reduction="sum"))
+            found.append(self._cross_entropy(hidden, targets, smoothing))
         return torch.stack(found).sum()
+
+    def _cross_entropy(self, hidden: torch.Tensor, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
+        logits = self.model.head(hidden).float()
+        return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
 
     def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
         pack = Pack.of(rows, self.model.device)
@@ -340,11 +330,10 @@ def _at_rest(wrapped: Any) -> Iterator[None]:
             module.training = True
 
 
-def _ramp(step: int, total: int) -> float:
-    warm = max(1, round(0.1 * total))
-    if step <= warm:
-        return step / warm
-    return max(0.0, (total - step + 1) / (total - warm + 1))
+def diverged(schedule: Schedule, steps: int) -> UserError:
+    """What is said of a training that never was a number."""
+    what = f"training diverged: behind step {steps} the loss is no number, with a learning rate of {schedule.lr:g} and"
+    return UserError(f"{what} with half of it", f"a lower one, such as lr={schedule.lr / 3:.1g}")
 
 
 def _minibatches(examples: Sequence[TokenRow], schedule: Schedule, seed: int) -> Iterator[list[TokenRow]]:

@@ -1,115 +1,98 @@
-"""What the `lora` tuner does: hold some examples out, train, search among configurations, keep what was best."""
+"""What every tuner by gradient does: hold some examples out, train, search among configurations, keep what was best."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from peft import LoraConfig
+import torch
 
-from advisor.approaches import Facts, TrainingExample, TrainingSet, Tuned
+from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable
-from advisor.models import Adaptation, Context, LanguageModel
+from advisor.models import Context, LanguageModel
 from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
-from finetune import adapter
-from finetune.candidate import Recipe, entered
 from finetune.fused.packing import TokenRow
+from finetune.methods.contract import Method
 from finetune.overfitting import warnings
-from finetune.search import halved, sampled
+from finetune.search import SearchResult, SplitRows, searched, varied
 from finetune.search import notes as search_notes
-from finetune.serving import served
-from finetune.settings import Serve, Settings, default_batch, default_epochs
-from finetune.targets import left_out
-from finetune.trainer import History
+from finetune.trainer import History, Trainer
+from finetune.training import TrainingSettings, default_batch, default_epochs
 
-NAME = "lora"
 SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
 HELD_OUT = 64
 
 
-def tune(settings: Settings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
-    """Train, and keep the adapter with the lowest loss on held-out examples."""
-    local = _local(model)
+def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+    """Train, and keep what had the lowest loss on held-out examples."""
+    local, name = _local(model), cast("Tuner", tuner).name
     examples, held_out = _split(training, seed)
     _check_lengths([*examples, *held_out], local, ("train", "dev") if training.dev else ("train",))
     (rows, cut), (dev, cut_in_dev) = _rows(examples, local), _rows(held_out, local)
-    if not (settings.search or training.dev) and (_epochs(settings, rows)) == 1:
+    if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
-    if settings.search and not dev:
+    if tuner.search and not dev:
         raise NotApplicable(
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
-            f"configurations on; lora without search needs neither"
+            f"configurations on; {name} without search needs neither"
         )
-    recipes = _recipes(settings, rows, seed)
+    given, where = _resolved(tuner, rows), _where(training, dev)
     notes: tuple[str, ...] = ()
-    with entered(local, recipes, seed) as candidates:
-        winner = candidates[0]
-        if settings.search:
-            winner, rungs = halved(candidates, rows, dev, seed)
-            notes = search_notes(rungs, winner.recipe, _where(training, dev))
-        else:
-            with winner.active():
-                winner.trainer.train(rows, dev, seed)
-        config, state = winner.config, winner.state()
-    recipe = winner.recipe
-    tuned = Adapter(settings.serve, local, config, state)
+    if tuner.search:
+        ranges = varied(given, tuner)
+        found = searched(given, ranges, SplitRows(rows, dev), local, seed)
+        notes = search_notes(found, where)
+        chosen = _chosen(found.recipe, given, ranges)
+    else:
+        found = _trained(given, SplitRows(rows, dev), local, seed)
+        chosen = _chosen(given, given, ())
+    method: Method = found.recipe.method()
+    tuned = method.tuned(local, found.learned)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
-    if left := str(left_out(local.module)):
-        notes = (*notes, f"No adapter lies on {left}.")
-    notes = (*notes, *tuned.facts.notes)
-    note = history_note(winner.trainer.history, recipe.epochs, len(rows), _where(training, dev))
-    warned = warnings(winner.trainer.history.losses, winner.trainer.history.held_out)
-    chosen = asdict(recipe) if settings.search else {"epochs": recipe.epochs, "batch": recipe.batch}
-    tuned.facts = replace(tuned.facts, notes=(*notes, note, *warned), resolved={NAME: chosen})
+    notes = (*notes, *method.notes(local), *tuned.facts.notes)
+    notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
+    notes = (*notes, *warnings(found.history.losses, found.history.held_out))
+    tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen})
     return tuned
 
 
-def restore(settings: Settings, folder: Path, model: LanguageModel) -> Tuned:
-    """Read a saved adapter."""
-    config, state = adapter.load(folder)
-    return Adapter(settings.serve, _local(model), config, state)
+def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tuned:
+    """Read what was saved."""
+    method: Method = tuner.method()
+    return method.restore(folder, _local(model))
 
 
-class Adapter(Tuned):
-    """A trained adapter, merged into the model's weights or attached to them where it is used."""
-
-    def __init__(self, serve: Serve, model: LocalModel, config: LoraConfig, state: adapter.State) -> None:
-        self.config = config
-        self.state = state
-        self._adaptation, note = served(serve, model, config, state)
-        size = sum(t.numel() for t in state.values())
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size, notes=(note,) if note else ())
-
-    @property
-    def adaptation(self) -> Adaptation:
-        """The adapter in the form in which it is served."""
-        return self._adaptation
-
-    def save(self, folder: Path) -> None:
-        """Write the adapter in PEFT's format."""
-        adapter.save(folder, self.config, self.state)
+def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:
+    """One configuration, trained to its end."""
+    torch.manual_seed(seed)
+    with recipe.method().inserted(model) as inserted:
+        trainer = Trainer(model, inserted, recipe)
+        history = trainer.train(rows.train, rows.held_out, seed)
+        return SearchResult(recipe, trainer.learned(), history, ())
 
 
-def _recipes(settings: Settings, rows: Sequence[TokenRow], seed: int) -> list[Recipe]:
-    """The configuration as given, what it leaves open chosen, and what is searched beside it."""
-    epochs = _epochs(settings, rows)
-    batch = settings.batch or default_batch(len(rows) * epochs)
-    given = Recipe(settings.rank, settings.alpha, settings.lr, epochs, batch, settings.dropout, settings.dora)
-    if not settings.search:
-        return [given]
-    fixed = [f.name for f in fields(Recipe) if getattr(settings, f.name) != getattr(Settings, f.name)]
-    return sampled(given, fixed, settings.search, seed)
+def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collection[str]) -> dict[str, Any]:
+    """What was left open, or searched, and what it came to."""
+    names = [field.name for field in fields(recipe)]
+    changed = {name for name in names if getattr(recipe, name) != getattr(given, name)}
+    return {name: getattr(recipe, name) for name in names if name in {"epochs", "batch", *varied, *changed}}
 
 
-def _epochs(settings: Settings, rows: Sequence[TokenRow]) -> int:
+def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
+    """The configuration with what it leaves open chosen."""
+    epochs = _epochs(tuner, rows)
+    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * epochs))
+
+
+def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
     """Passes over these rows."""
-    return settings.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
+    return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
 
 def _local(model: LanguageModel) -> LocalModel:
@@ -152,7 +135,7 @@ def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[
 
 
 def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample], Sequence[TrainingExample]]:
-    """Training examples and those held out: of dev, else a tenth of train where train is large enough."""
+    """TrainingSettings examples and those held out: of dev, else a tenth of train where train is large enough."""
     rng = random.Random(seed)
     if training.dev:
         dev = list(training.dev)

@@ -175,17 +175,9 @@ def with_cost(answer: Prediction, scores: Scores | None) -> Prediction:
     """An answer with what it took to compare it as well; it can be given only after that."""
     if scores is None:
         return answer
-    usage = answer.usage
-    first = None if usage.ttft_seconds is None else usage.ttft_seconds + scores.seconds
-    more = replace(
-        usage,
-        prompt_tokens=usage.prompt_tokens + scores.prompt_tokens,
-        completion_tokens=usage.completion_tokens + scores.completion_tokens,
-        cached_tokens=usage.cached_tokens + scores.cached_tokens,
-        estimated=usage.estimated or scores.estimated,
-        ttft_seconds=first,
-    )
-    return replace(answer, usage=more)
+    first = answer.usage.ttft_seconds
+    later = None if first is None else first + scores.seconds
+    return replace(answer, usage=replace(answer.usage.with_spent(scores.spent), ttft_seconds=later))
 
 
 def chosen(kind: Abstain, task: Kind, trials: Trials, values: Sequence[float], texts: Sequence[str]) -> Threshold:

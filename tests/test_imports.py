@@ -50,12 +50,14 @@ OPEN_TO_ALL = (
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},
     "advisor.cli": {"f'advisor.commands.{name}'"},
-    "finetune.lora": {"'finetune.tuning'"},
+    "finetune.gradient": {"'finetune.tuning'"},
+    "finetune.lora": {"'finetune.methods.lora'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
     "advisor.cli": {"advisor.commands"},
-    "finetune.lora": {"finetune.tuning"},
+    "finetune.gradient": {"finetune.tuning"},
+    "finetune.lora": {"finetune.methods.lora"},
 }
 
 LONGEST_FILE = 400

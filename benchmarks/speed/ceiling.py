@@ -23,7 +23,9 @@ from benchmarks.speed.material import ROOM, advisor_model, row_of, weights_facts
 from benchmarks.speed.options import Options
 from benchmarks.speed.record import Claim, Record
 from finetune import adapter
-from finetune.trainer import Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import Trainer
+from finetune.training import Schedule
 
 SIDE, FEW_SIDE = 2048, 256  # of the square product
 ROWS, GPU_ROWS, FEW_ROWS = 8, 64, 2
@@ -126,7 +128,7 @@ class _Training:
     def seconds(self) -> float:
         """Seconds of one step, without inserting the adapters."""
         with adapter.inserted(self.model, adapter.configuration(RANK, 2 * RANK, 0.0)) as wrapped:
-            trainer = Trainer(self.model, wrapped, Schedule(1e-3, epochs=1, batch=len(self.rows)))
+            trainer = Trainer(self.model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=len(self.rows)))
             return _seconds(lambda: trainer.train(self.rows, (), 0))
 
 

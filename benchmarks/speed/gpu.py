@@ -1,13 +1,12 @@
 """Advisor's speed on a GPU. Not run on one yet: written and tried with `--smoke` on a CPU only.
 
     python -m benchmarks.speed.gpu all [--pairs 5] [--data FOLDER] [--smoke]
-    python -m benchmarks.speed.gpu padded training ceiling together whole
+    python -m benchmarks.speed.gpu padded training ceiling whole
 
 `padded`: rows padded and continued in place against packed ones, and the memory of one long prompt. `training`: LoRA
 steps against TRL's SFTTrainer. `ceiling`: share of the measured matrix-product speed of prefill and training, at random
-weights in the shapes of Qwen2.5. `together`: several LoRA configurations trained in one pass against one by one.
-`whole`: the whole comparison against a script with the libraries' defaults. Records go to
-`gpu-<name>.json` beside the others, and from there into the table. No network is needed.
+weights in the shapes of Qwen2.5. `whole`: the whole comparison against a script with the libraries' defaults. Records
+go to `gpu-<name>.json` beside the others, and from there into the table. No network is needed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ PEERS: dict[str, tuple[str, ...]] = {
     "padded": (),
     "training": ("trl", "datasets"),
     "ceiling": (),
-    "together": (),
     "whole": ("lm_eval", "trl", "datasets"),
 }
 NAMES = tuple(PEERS)

@@ -30,7 +30,9 @@ from benchmarks.speed.record import Claim, Record
 from finetune import adapter
 from finetune.fused import llama
 from finetune.fused.packing import TokenRow
-from finetune.trainer import Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import Trainer
+from finetune.training import Schedule
 
 QUERIES, FEW_QUERIES = 48, 4
 TOKENS, FEW_TOKENS = 16, 4
@@ -144,7 +146,7 @@ def _passes_marked() -> Iterator[None]:
 
 def _train(model: LocalModel, rows: list[TokenRow]) -> None:
     with adapter.inserted(model, adapter.configuration(rank=16, alpha=32, dropout=0.0)) as wrapped:
-        Trainer(model, wrapped, Schedule(1e-3, epochs=1, batch=8)).train(rows, (), 0)
+        Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=8)).train(rows, (), 0)
 
 
 def _comparison(model: LocalModel, task: Task, queries: int) -> None:

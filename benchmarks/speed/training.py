@@ -27,7 +27,9 @@ from benchmarks.speed.record import Record
 from benchmarks.speed.stock import SftSettings, losses, sft_trainer
 from finetune import adapter
 from finetune.fused.packing import TokenRow
-from finetune.trainer import Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import Trainer
+from finetune.training import Schedule
 from rag import Rag
 
 STEPS, LONG_STEPS, FEW_STEPS = 8, 3, 2
@@ -133,7 +135,7 @@ def _own(model: LocalModel, minibatches_of: MinibatchesOf) -> Callable[[], Any]:
         minibatches = next(upcoming)
         with adapter.inserted(model, minibatches.config) as wrapped:
             set_peft_model_state_dict(wrapped, minibatches.state)
-            trainer = Trainer(model, wrapped, Schedule(RATE, epochs=1, batch=minibatches.batch))
+            trainer = Trainer(model, Inserted.of(wrapped), Schedule(lr=RATE, epochs=1, batch=minibatches.batch))
             rows = minibatches.before_shuffle()
             yield lambda: trainer.train(rows, (), SEED).losses
 

@@ -15,12 +15,14 @@ from advisor.models.local import allocator
 from advisor.models.local.allocator import LIMIT
 from advisor.models.local.engine import LocalModel
 from finetune import Lora
-from finetune.candidate import Recipe, entered
 from finetune.checkpointing import kept_bytes
 from finetune.fused.packing import TokenRow
+from finetune.methods.lora import LoraMethod
 from finetune.trainer import Trainer
+from finetune.training import Schedule
 
 LONGEST = 1000  # tokens of a row that is not read
+SCHEDULE = Schedule(epochs=1, batch=8)
 RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 
 
@@ -55,9 +57,9 @@ def gradients(
     model: LocalModel, rows: Sequence[TokenRow], checkpointing: bool, dropout: float = 0.0
 ) -> tuple[list[torch.Tensor], int]:
     """Those of a second step, in which neither half of an adapter is zero, and the bytes that it kept."""
-    recipe = Recipe(rank=4, alpha=8, lr=1e-3, epochs=1, batch=8, dropout=dropout)
-    with entered(model, [recipe], seed=0) as (candidate,), candidate.active():
-        trainer: Trainer = candidate.trainer
+    torch.manual_seed(0)
+    with LoraMethod(4, 8, dropout).inserted(model) as inserted:
+        trainer = Trainer(model, inserted, SCHEDULE)
         trainer.total = 10
         trainer.update(trainer.gradients(rows), rows)
         trainer.history.checkpointing = checkpointing
@@ -117,11 +119,12 @@ def test_a_shortage_is_foreseen(
     may be as long as is felt beside what the process has."""
     rows = [TokenRow((5,) * (length - 1), 0, (6,)) for length in (20, LONGEST)]
     needed = LONGEST * kept_bytes(llama.module, LONGEST, checkpointing=False)
-    with entered(llama, [Recipe(4, 8, 1e-3, 1, 8, 0.0)], seed=0) as (candidate,):
+    with LoraMethod(4, 8).inserted(llama) as inserted:
+        trainer = Trainer(llama, inserted, SCHEDULE)
         monkeypatch.setenv(LIMIT, str((resident() + times * needed) / 1e9))
-        candidate.trainer.begin(rows, [], seed=0)
-    assert candidate.trainer.history.checkpointing == checkpointing
-    assert at_once * LONGEST <= candidate.trainer.at_once < 4 * LONGEST * (1 + 2 * checkpointing)
+        trainer.begin(rows, [], seed=0)
+    assert trainer.history.checkpointing == checkpointing
+    assert at_once * LONGEST <= trainer.at_once < 4 * LONGEST * (1 + 2 * checkpointing)
 
 
 def resident() -> int:

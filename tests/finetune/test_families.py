@@ -22,8 +22,10 @@ from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Lora, adapter
 from finetune.fused.packing import TokenRow
+from finetune.methods.contract import Inserted
 from finetune.targets import left_out
-from finetune.trainer import Schedule, Trainer
+from finetune.trainer import Trainer
+from finetune.training import Schedule
 from tests.models.tiny import GROUPED, LINEAR, SMALL, TURNING, greedy, log_likelihoods, text_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:peft")  # where a layer has no experts
@@ -463,7 +465,11 @@ def test_answers_are_those_of_generate(model: LocalModel, prompts: list[Prompt])
 
 def test_the_first_loss_is_the_models_own(model: LocalModel) -> None:
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
-        first = Trainer(model, wrapped, Schedule(1e-3, 1, len(ROWS))).train(ROWS, (), seed=0).losses[0]
+        first = (
+            Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=len(ROWS)))
+            .train(ROWS, (), seed=0)
+            .losses[0]
+        )
     total = sum(log_likelihoods(model.module, row.prompt, [row.answer])[0] for row in ROWS)
     assert first == pytest.approx(-total / sum(len(row.answer) for row in ROWS), abs=1e-3)
 

@@ -15,7 +15,9 @@ from advisor.models.local.engine import LocalModel
 from advisor.models.prompt import Context
 from finetune import adapter
 from finetune.fused.packing import SHORTEST_PREFIX, Pack, TokenRow
-from finetune.trainer import Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import Trainer
+from finetune.training import Schedule
 
 RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 LONG = tuple(range(20, 20 + 3 * SHORTEST_PREFIX))
@@ -43,7 +45,7 @@ def step(model: LocalModel, rows: Sequence[TokenRow], packs: bool | None = None)
     gradients: list[torch.Tensor] = []
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         fill(wrapped)
-        trainer = Trainer(model, wrapped, Schedule(1e-3, 1, len(rows)))
+        trainer = Trainer(model, Inserted.of(wrapped), Schedule(epochs=1, batch=len(rows), clip=1e9))
         trainer.optimiser.register_step_pre_hook(
             lambda *_: gradients.extend(gradient.clone() for gradient in trainer.master_gradients)
         )
@@ -72,11 +74,6 @@ def loss_row_by_row(model: LocalModel, rows: Sequence[TokenRow]) -> float:
     return total / sum(len(row.answer) for row in rows)
 
 
-@pytest.fixture(autouse=True)
-def unclipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finetune.trainer.LARGEST_GRADIENT", 1e9)
-
-
 @pytest.mark.parametrize("rows", ROW_SETS.values(), ids=ROW_SETS.keys())
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_packed_rows_give_the_loss_and_gradients_of_padded_ones(
@@ -96,7 +93,11 @@ def test_packed_rows_give_the_loss_and_gradients_of_padded_ones(
 def test_the_first_loss_is_transformers_own(name: str, rows: list[TokenRow], request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(name)
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
-        first = Trainer(model, wrapped, Schedule(1e-3, 1, len(rows))).train(rows, (), seed=0).losses[0]
+        first = (
+            Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=len(rows)))
+            .train(rows, (), seed=0)
+            .losses[0]
+        )
     assert first == pytest.approx(loss_row_by_row(model, rows), abs=2e-5)
 
 

@@ -13,7 +13,9 @@ from transformers import AutoConfig
 from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.fused.packing import TokenRow
-from finetune.trainer import Schedule, Trainer, parts_of
+from finetune.methods.contract import Inserted
+from finetune.trainer import Trainer, parts_of
+from finetune.training import Schedule
 from tests.models.local.counted import Counted
 from tests.models.local.readers import OnGPU
 from tests.models.tiny import GROUPED, GROWING, TURNING, log_likelihoods
@@ -44,7 +46,11 @@ def test_the_loss_is_that_of_the_rows_alone(
         model.reader = OnGPU(model.module)
     total = -sum(log_likelihoods(model.module, row.prompt, [row.answer])[0] for row in ROWS)
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
-        first = Trainer(model, wrapped, Schedule(1e-3, 1, len(ROWS))).train(ROWS, (), seed=0).losses[0]
+        first = (
+            Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=len(ROWS)))
+            .train(ROWS, (), seed=0)
+            .losses[0]
+        )
     assert first == pytest.approx(total / sum(len(row.answer) for row in ROWS), abs=1e-3)
 
 
@@ -56,7 +62,7 @@ def test_how_a_model_reads_long_rows_is_tried_before_it_is_trained(
     name, changed = KINDS[kind]
     model = loaded(folder_of("model", AutoConfig.for_model(name, **(GROUPED | changed))))
     with adapter.inserted(model, adapter.configuration(4, 8, 0.5)) as wrapped:
-        trainer = Trainer(model, wrapped, Schedule(1e-1, 2, 2))
+        trainer = Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-1, epochs=2, batch=2))
         trainer.train([ROWS[0], ROWS[2]], (), seed=0)  # short ones; behind them the adapter says something
         trainer.gradients(ROWS)
     assert model.reader.padded.habits is not None
@@ -68,7 +74,7 @@ def test_a_gpu_is_given_the_kernels_of_one_padded_pass(
     rows = rows_of(llama, lessons)
     own, on_gpu = llama.reader, OnGPU(llama.module)
     with adapter.inserted(llama, adapter.configuration(4, 8, 0.0)) as wrapped:
-        trainer = Trainer(llama, wrapped, Schedule(1e-3, 1, len(rows)))
+        trainer = Trainer(llama, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=1, batch=len(rows)))
         ids = torch.randint(5, 60, (len(rows), 30))
         mask = (torch.arange(30) < 30 - torch.arange(len(rows))[:, None]).long()
         plain = Counted.of(lambda: wrapped(ids, mask, labels=ids, use_cache=False).loss.backward())

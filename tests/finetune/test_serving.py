@@ -21,8 +21,8 @@ from advisor.models.load import load_model
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.originals import Originals
 from finetune import Lora
-from finetune.settings import Serve
 from finetune.targets import left_out
+from finetune.training import Serve
 from tests.models.tiny import GROUPED
 
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=4, batch=4)

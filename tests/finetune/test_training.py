@@ -20,7 +20,9 @@ from advisor.progress import listening
 from advisor.racing.guard import Guard
 from finetune import Lora, adapter
 from finetune.fused.packing import TokenRow
-from finetune.trainer import History, Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import History, Trainer
+from finetune.training import Schedule
 from finetune.tuning import history_note
 
 RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
@@ -36,7 +38,7 @@ def train(
     """The course, and the loss on the held-out rows with the adapter that was kept."""
     torch.manual_seed(seed)
     with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
-        trainer = Trainer(model, wrapped, Schedule(1e-2, epochs, 4))
+        trainer = Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-2, epochs=epochs, batch=4))
         course = trainer.train(rows, held_out, seed)
         return course, trainer.loss(held_out) if held_out else None
 
@@ -158,7 +160,7 @@ def test_the_seed_decides_the_order_of_the_examples(
     for seed in (1, 1, 2):
         torch.manual_seed(0)
         with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
-            trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
+            trainer = Trainer(llama, Inserted.of(wrapped), Schedule(lr=1e-2, epochs=1, batch=4))
             losses.append(trainer.train(rows_of(llama, lessons), (), seed).losses[0])
     assert losses[0] == losses[1] != losses[2]
 
@@ -171,7 +173,7 @@ def test_dropout_is_off_where_the_loss_is_only_looked_at(
         for parameter in wrapped.parameters():
             if parameter.requires_grad:
                 torch.nn.init.normal_(parameter.data, std=0.1)
-        trainer = Trainer(llama, wrapped, Schedule(1e-2, 1, 4))
+        trainer = Trainer(llama, Inserted.of(wrapped), Schedule(lr=1e-2, epochs=1, batch=4))
         assert trainer.loss(rows) == trainer.loss(rows)
 
 
@@ -241,7 +243,7 @@ def begun(llama: LocalModel, rows_of: RowsOf, lessons: Sequence[TrainingExample]
     with adapter.inserted(llama, adapter.configuration(8, 16, 0.0)) as wrapped:
 
         def begin(held_out: int) -> Trainer:
-            trainer = Trainer(llama, wrapped, Schedule(1e-2, 5, 4))
+            trainer = Trainer(llama, Inserted.of(wrapped), Schedule(lr=1e-2, epochs=5, batch=4))
             trainer.begin(rows, rows[:held_out], 0)
             return trainer
 

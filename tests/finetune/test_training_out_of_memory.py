@@ -13,7 +13,9 @@ from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import NotEnoughMemory
 from finetune import adapter
 from finetune.fused.packing import TokenRow
-from finetune.trainer import History, Schedule, Trainer
+from finetune.methods.contract import Inserted
+from finetune.trainer import History, Trainer
+from finetune.training import Schedule
 
 RowsOf = Callable[[LocalModel, Sequence[TrainingExample]], list[TokenRow]]
 RoomFor = Callable[[int, LocalModel], AbstractContextManager[list[int]]]
@@ -25,7 +27,7 @@ def train(
     """The course, the adapter, and how many tokens were taken at once in the end."""
     torch.manual_seed(0)
     with adapter.inserted(model, adapter.configuration(8, 16, 0.0)) as wrapped:
-        trainer = Trainer(model, wrapped, Schedule(1e-3, epochs=3, batch=8))
+        trainer = Trainer(model, Inserted.of(wrapped), Schedule(lr=1e-3, epochs=3, batch=8))
         trainer.at_once = at_once or trainer.at_once
         course = trainer.train(rows, rows[:4], seed=0)
         return course, trainer.state(), trainer.at_once

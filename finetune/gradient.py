@@ -1,0 +1,43 @@
+"""A tuner that trains by gradient, as it is named and configured; what trains is in `finetune.tuning`.
+
+The two are apart so that an approach can be named, and its costs foreseen, without importing torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from advisor.approaches import TrainingSet, Tuned, Tuner
+from advisor.models import LanguageModel
+from finetune.training import TrainingSettings, default_batch, default_epochs, trainings
+
+
+@dataclass(frozen=True)
+class GradientTuner(TrainingSettings, Tuner):
+    """Decides the weights by gradient, on the answers alone unless its method says otherwise."""
+
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """All epochs, what examples have in common once a step, as often as a search trains."""
+        epochs = self.epochs or default_epochs(examples, own * examples, shared)
+        steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
+        times = trainings(self.search) if self.search else 1.0
+        return times * epochs * (examples * own + steps * shared)
+
+    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+        """Train, and keep what had the lowest loss on held-out examples."""
+        tuned: Tuned = _tuning().tune(self, training, model, seed)
+        return tuned
+
+    def restore(self, folder: Path, model: LanguageModel) -> Tuned:
+        """Read what was saved."""
+        tuned: Tuned = _tuning().restore(self, folder, model)
+        return tuned
+
+
+def _tuning() -> Any:
+    """What trains; torch comes with it."""
+    return import_module("finetune.tuning")

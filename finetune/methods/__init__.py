@@ -1,0 +1,1 @@
+"""What each tuner trains in a model, and what becomes of it."""

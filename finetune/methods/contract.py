@@ -1,0 +1,77 @@
+"""The contract of what is trained: what a tuner puts into a model, and what answers with it afterwards."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from advisor.approaches import Tuned
+from advisor.models.local.engine import LocalModel
+
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class LearnedTensors:
+    """What was learned.
+
+    Attributes:
+        state: tensors by name, in float32, on the CPU.
+        config: what has to be known to make anything of them, as the method keeps it; None where that is nothing.
+    """
+
+    state: State
+    config: Any = None
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """What is trained, where it lies in the model.
+
+    Attributes:
+        module: the model's module with it, or what stands around that; its modules in training mode are those that
+            drop out, and rest where a loss is only asked for.
+        named: the parameters that are trained, by name, in the number format in which a step computes.
+        learned: makes of the parameters' values, float32, by name, what is kept.
+    """
+
+    module: Any
+    named: dict[str, torch.nn.Parameter]
+    learned: Callable[[State], LearnedTensors] = LearnedTensors
+
+    @classmethod
+    def of(cls, module: Any, learned: Callable[[State], LearnedTensors] = LearnedTensors) -> Inserted:
+        """All of a module that asks for gradients."""
+        named = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        return cls(module, named, learned)
+
+
+class Method(ABC):
+    """What one tuner trains; made of its hyper-parameters."""
+
+    @abstractmethod
+    def inserted(self, model: LocalModel) -> AbstractContextManager[Inserted]:
+        """What is trained, in the model while the block runs, drawn from torch's generator; afterwards the model is
+        bit for bit what it was.
+
+        Raises:
+            NotApplicable: this model cannot be trained so.
+        """
+
+    @abstractmethod
+    def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
+        """What was learned, in the form in which it answers."""
+
+    @abstractmethod
+    def restore(self, folder: Path, model: LocalModel) -> Tuned:
+        """What `Tuned.save` wrote."""
+
+    def notes(self, model: LocalModel) -> tuple[str, ...]:
+        """What a reader of the report has to know of this model with this method, in full sentences."""
+        return ()

@@ -1,0 +1,130 @@
+"""How to train: the hyper-parameters that every tuner by gradient has, and what is chosen where the user leaves one
+open; no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+MOST_EPOCHS = 10
+EXAMPLES_SEEN = 800
+TOKENS_SEEN = 70_000
+LARGEST_BATCH = 8
+FEWEST_STEPS = 48
+
+Serve = Literal["auto", "merged", "attached"]
+Shape = Literal["linear", "cosine", "constant"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long, how fast and how carefully to train.
+
+    Attributes:
+        lr: peak learning rate.
+        epochs: passes over the training examples at most; 0 chooses by their number and length.
+        batch: examples a step; 0 chooses by the number of examples.
+        schedule: how the learning rate goes on from its peak: to zero in a line or along half a cosine, or stays.
+        warmup: share of the steps over which it rises to its peak.
+        decay: weight decay, decoupled from the gradient (AdamW, Loshchilov and Hutter 2019).
+        clip: largest norm of a step's gradient; a larger one is scaled down to it.
+        smoothing: share of an answer token's target that is spread over the vocabulary (label smoothing, Szegedy et
+            al. 2016); losses that are reported and judged by are without it.
+        patience: evaluations on the held-out examples without a gain before training stops.
+    """
+
+    lr: float = field(default=1e-3, kw_only=True)
+    epochs: int = field(default=0, kw_only=True)
+    batch: int = field(default=0, kw_only=True)
+    schedule: Shape = field(default="linear", kw_only=True)
+    warmup: float = field(default=0.1, kw_only=True)
+    decay: float = field(default=0.0, kw_only=True)
+    clip: float = field(default=1.0, kw_only=True)
+    smoothing: float = field(default=0.0, kw_only=True)
+    patience: int = field(default=2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0 or min(self.epochs, self.batch) < 0:
+            raise ValueError("lr must be positive, epochs and batch not negative")
+        if not 0 <= self.warmup < 1 or not 0 <= self.smoothing < 1:
+            raise ValueError("warmup and smoothing must lie between 0 and 1")
+        if self.decay < 0 or self.clip <= 0 or self.patience < 1:
+            raise ValueError("decay must not be negative, clip must be positive, and patience at least 1")
+
+    def ramp(self, step: int, total: int) -> float:
+        """Share of the peak learning rate at a step, counted from 1, of so many."""
+        warm = max(1, round(self.warmup * total))
+        if step <= warm:
+            return step / warm
+        left = max(0.0, (total - step + 1) / (total - warm + 1))
+        if self.schedule == "constant":
+            return 1.0
+        return left if self.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+@dataclass(frozen=True)
+class SearchRange:
+    """What a search tries for a hyper-parameter.
+
+    Attributes:
+        values: from which one is taken; for `between`, the lowest and the highest.
+        between: whether all numbers between the two are tried, evenly in their logarithm.
+    """
+
+    values: tuple[Any, ...]
+    between: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Schedule):
+    """What every tuner that trains by gradient has beside its own hyper-parameters.
+
+    Attributes:
+        search: configurations to search among, at least 2; 0 takes this one. The others vary what `ranges` names; what
+            differs from its default here is kept in all of them (`finetune.search`).
+
+    Class attributes:
+        ranges: what a search varies. A batch is searched around what this one has.
+    """
+
+    ranges: ClassVar[Mapping[str, SearchRange]] = {}
+    search: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.search < 0 or self.search == 1:
+            raise ValueError("search must be at least 2 configurations, or 0 for none")
+
+    def method(self) -> Any:
+        """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""
+        raise NotImplementedError(type(self).__name__)
+
+    def tried(self, **values: Any) -> dict[str, Any]:
+        """What a search sets where it drew these values: what depends on them with them."""
+        return values
+
+
+def default_epochs(examples: int, own: float, shared: int) -> int:
+    """Passes over the training examples where the user names none: as many as their number needs, fewer where
+    they are so long that more would cost more time than they bring.
+
+    Args:
+        own: tokens of all examples that are their own.
+        shared: tokens that all have in common, which are read once a step.
+    """
+    needed = min(MOST_EPOCHS, max(2, round(EXAMPLES_SEEN / examples)))
+    read = own + shared * math.ceil(examples / LARGEST_BATCH)
+    return max(1, min(needed, int(TOKENS_SEEN // read)))
+
+
+def default_batch(seen: int) -> int:
+    """Examples a step where the user names none: 8, fewer where that would leave too few steps to learn in."""
+    return max(2, min(LARGEST_BATCH, seen // FEWEST_STEPS))
+
+
+def trainings(count: int) -> float:
+    """What a search among so many configurations costs, roughly, in trainings of one: the first goes to its end, of
+    the others each stage of `finetune.search` leaves about half."""
+    return 1 + 0.36 * (count - 1)
