@@ -10,8 +10,9 @@ from typing import Any
 
 from advisor.approaches import Citation, Prediction
 from advisor.measuring.lines import Damaged, count, every_line
+from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import FORGETTING, Recalled
-from advisor.measuring.records import AfterChange, LatencyRecord, PredictionRecord, Run, Status
+from advisor.measuring.records import AfterChange, Run, Status
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention

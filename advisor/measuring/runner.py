@@ -20,8 +20,9 @@ from advisor.measuring.keeping import keep
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Fitting, Progress
+from advisor.measuring.query_records import LatencyRecord
 from advisor.measuring.recall import FORGETTING
-from advisor.measuring.records import LatencyRecord, Run
+from advisor.measuring.records import Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words

@@ -16,8 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.approaches import apart
+from advisor.measuring.query_records import PredictionRecord
 from advisor.measuring.recall import ForgettingFacts, OtherFacts, Recalled
-from advisor.measuring.records import Answer, Comparison, PredictionRecord, Run
+from advisor.measuring.records import Answer, Comparison, Run
 from advisor.measuring.student import VariancePart, half_width
 from advisor.tasks.power import LEVEL
 from advisor.verdict.cells import Forgotten, Interval, OtherScore
