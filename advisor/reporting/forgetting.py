@@ -31,7 +31,7 @@ def _details(spec: str, known: Forgotten) -> Iterator[Detail]:
     label = Code(spec)
     if known.ratio:
         worse: Tone = "bad" if known.ratio.low > 1 else ""
-        yield Detail(label, _of_text(known), f"x{figures.quality(known.ratio)}", worse)
+        yield Detail(label, _of_text(known), _times(known.ratio), worse)
     for number, other in enumerate(known.others):
         tone: Tone = "bad" if other.difference.high < 0 else ""
         follows = bool(known.ratio) or number > 0
@@ -52,6 +52,12 @@ def _of_task(other: OtherScore) -> str:
     before, after = (figures.decimals(value) for value in (other.before, other.after))
     examples = words.many(other.n, "example")
     return f"{other.name} {shown}: {words.metric(other.metric)} {before} untuned, {after} tuned, {examples}"
+
+
+def _times(found: Interval) -> str:
+    """A ratio, near 1 where little changed."""
+    low, high = (figures.decimals(end) for end in (found.low, found.high))
+    return f"x{figures.decimals(found.value)} [{low}, {high}]"
 
 
 def _signed(found: Interval) -> str:
