@@ -1,5 +1,8 @@
-"""Fine-tuning: low-rank adapters on a local model, trained on the answers alone."""
+"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
 
+from finetune.classifiers import Encoder, SetFit
 from finetune.lora import Lora
+from finetune.probe import LayerProbe
+from finetune.qlora import Qlora
 
-__all__ = ["Lora"]
+__all__ = ["Encoder", "LayerProbe", "Lora", "Qlora", "SetFit"]

@@ -22,8 +22,8 @@ THRESHOLDS = ("score", "probability")
 MOST = 96  # examples on which a threshold is chosen
 FEWEST = 8  # of the unanswerable ones among them, where there are so many
 _COMPARED = {
-    "score": "the score of the best passage was",
-    "probability": 'the log-likelihood per token of its answer was, less that of "unanswerable",',
+    "score": "the score of the best passage",
+    "probability": 'the log-likelihood per token of its answer, less that of "unanswerable",',
 }
 
 
@@ -217,7 +217,7 @@ def _note(kind: Abstain, trials: Trials, least: float | None, before: float, aft
     if least is None:
         return f"Every query was answered (abstain={kind}): on {where}, no threshold did better than none."
     return (
-        f'The answer was "unanswerable" where {_COMPARED[kind]} below {least:.4g}, the threshold that did best on '
+        f'The answer was "unanswerable" where {_COMPARED[kind]} was below {least:.4g}, the threshold that did best on '
         f"{where}: mean F1 of words {after:.2f}, against {before:.2f} where every query is answered."
     )
 

@@ -49,7 +49,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, long-context, lora"),
+    ("", "'' is unknown", "installed are decision, encoder, few-shot, head, long-context, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
@@ -117,9 +117,9 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:4] == ["majority", "decision", "head", "nearest"]
-    assert found[4:8] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[8:12] == ["long-context", "rag", "oracle", "lora"]
+    assert found[:7] == ["majority", "decision", "encoder", "head", "nearest", "probe", "setfit"]
+    assert found[7:11] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[11:15] == ["long-context", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,10 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("majority", True, False, False),
         ("nearest", False, False, False),
         ("head", False, False, False),
+        ("probe", False, False, True),
+        ("probe:unfreeze=4", False, True, True),
+        ("setfit", False, True, False),
+        ("encoder", False, True, False),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
         ("many-shot", False, True, True),
