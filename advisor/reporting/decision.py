@@ -24,6 +24,7 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.forgetting import forgetting
 from advisor.reporting.scatter import scatter
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
@@ -44,6 +45,7 @@ def decision_report(decision: Decision) -> Report:
             *_results(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *forgetting(decision),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),
