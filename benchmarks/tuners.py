@@ -1,6 +1,6 @@
 """What each way of tuning is worth, takes and leaves behind, side by side on several tasks.
 
-    python -m benchmarks.tuners --data FOLDER_OF_TASKS [--task NAME ...] [--spec SPEC ...] [--limit 100] [--train-limit 200]
+    python -m benchmarks.tuners --data FOLDER_OF_TASKS [--task NAME ...] [--spec SPEC ...]
 
 Each task is a comparison without latency, which goes on where it stopped (`--out`). The table goes to
 `benchmarks/results/tuners.md`, no text of any task.
@@ -109,8 +109,8 @@ _HEAD = """# Ways of tuning
 `python -m benchmarks.tuners --data FOLDER`: the embedded model of 135 M parameters (its embedder of 22 M for `head`,
 `setfit` and `encoder`), defaults, one seed. Quality with its 95 % interval; differences with simultaneous intervals, *
 where one is shown, corrected for all pairs of a task's rows. *trained*: parameters; *kept*: what answering needs beside
-the model; *tokens seen*: in training, all passes. Seconds are of a machine that did other things too, and memory is that
-of the process, with what earlier rows left in it.
+the model; *tokens seen*: in training, all passes. Seconds are of a machine that did other things too, and memory is
+that of the process, with what earlier rows left in it.
 """
 
 
