@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
+from advisor.models.adaptation import Form
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -108,6 +109,8 @@ class Facts:
         resolved: hyper-parameters that were left to the program and what it chose, by part:
             `{"lora": {"epochs": 3}}`.
         labels_by: how labels are told; None where there are none, or no language model tells them.
+        tokens_seen: of training examples that were learned from by gradient, each as often as it was seen.
+        served: in which form queries are answered with what was learned; empty where no weights were.
     """
 
     index_seconds: float | None = None
@@ -116,6 +119,8 @@ class Facts:
     notes: tuple[str, ...] = ()
     resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels_by: LabelsBy | None = None
+    tokens_seen: int = 0
+    served: Form | Literal[""] = ""
 
 
 class Predictor(ABC):
@@ -329,10 +334,23 @@ class ContextBuilder(Part):
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One training example as the model will see it: the prompt and the answer to give."""
+    """One training example as the model will see it: the prompt and the answer to give.
+
+    Attributes:
+        accepted: other answers that are as right.
+    """
 
     prompt: Prompt
     answer: str
+    accepted: tuple[str, ...] = ()
+
+
+class AnswerJudge(Protocol):
+    """Tells what answers are worth, for a tuner that chooses by more than the loss."""
+
+    def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
+        """Ask the model with an adaptation as queries of the task are asked later; the mean worth of its answers to
+        these examples, from 0 to 1."""
 
 
 class Tuned(ABC):
@@ -356,10 +374,12 @@ class TrainingSet:
 
     Attributes:
         dev: held out, for stopping early; empty where the task has none.
+        judge: tells what answers to them are worth; None where nothing can.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
+    judge: AnswerJudge | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

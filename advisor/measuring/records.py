@@ -124,6 +124,7 @@ class Run:
         index_seconds: chunking, embedding and indexing documents; None without documents in use.
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
+        trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
         uses_model: whether the language model runs at all (False for majority, nearest, head).
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
             say.
@@ -166,6 +167,8 @@ class Run:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
+    tokens_seen: int | None = None
+    served: str = ""
     uses_model: bool = True
     shows: str = ""
     program: str = ""
