@@ -114,8 +114,7 @@ def _gone_through(
         keeper.note(*_tried(recipe, rows, model, seed, noted))
     else:
         for stage, loss in known.losses.items():
-            if math.isfinite(loss):
-                asked.report(loss, stage)
+            _falls_out(asked, stage, loss)  # which notes it among those that others are held against
         keeper.note(known, keeper.winner_known(known))
     return keeper.done[-1]
 
@@ -130,10 +129,7 @@ def _tried(
             trainer.go_on(max(1, round(stage / ALL * trainer.total)))
             stands = _stands(trainer)
             losses[stage] = stands[0]
-            if not math.isfinite(losses[stage]):
-                break
-            asked.report(losses[stage], stage)
-            if stage < ALL and asked.should_prune():
+            if _falls_out(asked, stage, losses[stage]):
                 break
         else:
             trainer.finish()
@@ -142,6 +138,14 @@ def _tried(
                 return trial, None
             return trial, Winner(trial, trainer.masters(), trainer.history, trainer.learned())
         return TriedRecipe(recipe, losses, trainer.steps), None
+
+
+def _falls_out(asked: Any, stage: int, loss: float) -> bool:
+    """Whether a trial ends here, since others were better so far or it is no number."""
+    if not math.isfinite(loss):
+        return True
+    asked.report(loss, stage)
+    return stage < ALL and bool(asked.should_prune())
 
 
 def _stands(trainer: Trainer) -> tuple[float, float]:

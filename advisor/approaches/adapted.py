@@ -18,12 +18,9 @@ from advisor.approaches.contract import (
     Prediction,
     Predictor,
     Shows,
-    TrainingExample,
-    TrainingSet,
-    Tuned,
-    Tuner,
 )
-from advisor.approaches.judging import AskedModel
+from advisor.approaches.judging import TrialJudge
+from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -167,7 +164,7 @@ class Adapted(Approach):
         source = self.builder.build(task, model, seed)
         decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
-            judge = AskedModel(task.brief, model, decoding)
+            judge = TrialJudge(task.brief, model, decoding)
             tuned = self.tuner.tune(_training_set(task, source, judge, seed), model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
         if task.kind == "classification":
@@ -309,7 +306,7 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple
     return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
 
 
-def _training_set(task: Task, source: ContextSource, judge: AskedModel, seed: int) -> TrainingSet:
+def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: int) -> TrainingSet:
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
         answers = source.to_learn(examples, contexts)
@@ -318,4 +315,4 @@ def _training_set(task: Task, source: ContextSource, judge: AskedModel, seed: in
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev), judge)
+    return TrainingSet(rendered(task.train), rendered(task.dev), judge=judge)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from advisor.approaches.asking import Asker
-from advisor.approaches.contract import TrainingExample
 from advisor.approaches.selection import likeness
+from advisor.approaches.tuner import TrainingExample
 from advisor.models import Adaptation, Decoding, LanguageModel
 from advisor.tasks import TaskBrief
 
 
 @dataclass(frozen=True)
-class AskedModel:
+class TrialJudge:
     """Asks the model as queries of the task are asked, and judges its answers as the search for prompts does
     (`selection.select`): a task's metric is applied to records afterwards and may change, so nothing that is learned
     depends on it."""
