@@ -1,5 +1,7 @@
-"""Fine-tuning: low-rank adapters on a local model, trained on the answers alone."""
+"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
 
 from finetune.lora import Lora
+from finetune.probe import LayerProbe
+from finetune.qlora import Qlora
 
-__all__ = ["Lora"]
+__all__ = ["LayerProbe", "Lora", "Qlora"]

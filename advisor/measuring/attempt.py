@@ -184,6 +184,7 @@ class _Attempt:
             tokens_seen=facts.get("tokens_seen"),
             served=facts.get("served", ""),
             uses_model=head["uses_model"],
+            trains_model=head.get("trains_model"),
             shows=head.get("shows", ""),
             program=head.get("program", ""),
             reused=dict(self.ledger.reused),
