@@ -96,12 +96,12 @@ class LayerProbe(Schedule, Approach):
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
         prompt, rows = lengths.stem + lengths.input + TAIL, len(task.train)
-        trained = self.trains_model * rows * (self.epochs or EPOCHS)
+        read = self.trains_model * rows * (self.epochs or EPOCHS) * prompt
         return Load(
             prompt=prompt,
             shared=lengths.stem,
             tried=rows + min(FROM_DEV, len(task.dev)),
-            trained_on=SHARE * trained * prompt,
+            trained_on=SHARE * (min(read, self.tokens) if self.tokens else read),
             step=min(MOST_AT_ONCE, STEP * prompt) if self.trains_model else 0.0,
             trains=True,
             stem=lengths.stem,
