@@ -1,7 +1,8 @@
 """Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
 
+from finetune.classifiers import Encoder, SetFit
 from finetune.lora import Lora
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
 
-__all__ = ["LayerProbe", "Lora", "Qlora"]
+__all__ = ["Encoder", "LayerProbe", "Lora", "Qlora", "SetFit"]
