@@ -29,6 +29,7 @@ ROOMS = (
         "plugins",
         "progress",
         "disk",
+        "scratch",
         "cleaning",
         "intake",
         "interrupts",
@@ -46,6 +47,7 @@ OPEN_TO_ALL = (
     "advisor.extras",
     "advisor.plugins",
     "advisor.progress",
+    "advisor.scratch",
 )
 LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is first needed
     "advisor": {"f'advisor.{_HOMES[name]}'"},

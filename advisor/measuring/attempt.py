@@ -186,6 +186,8 @@ class _Attempt:
             peak_memory_bytes=facts.get("peak_memory_bytes"),
             artifact_bytes=facts.get("artifact_bytes"),
             trainable_parameters=facts.get("trainable_parameters"),
+            tokens_seen=facts.get("tokens_seen"),
+            served=facts.get("served", ""),
             uses_model=head["uses_model"],
             trains_model=head.get("trains_model"),
             shows=head.get("shows", ""),

@@ -49,11 +49,9 @@ class Run:
         predict_seconds: for all predictions, in batches (throughput = len(predictions) / predict_seconds).
         timings: by the id of a batch's first query, the seconds that it took, each time that it was answered; empty
             where times were measured anew.
-        latencies: requests sent one at a time.
         fit_seconds: all that happens once per training set, without indexing documents.
-        index_seconds: chunking, embedding and indexing documents; None without documents in use.
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
-        artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
+        index_seconds, artifact_bytes, trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
         uses_model: whether the language model runs at all (False for majority, nearest, head).
         trains_model: whether its weights are trained; None where the record does not say.
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
@@ -96,6 +94,8 @@ class Run:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
+    tokens_seen: int | None = None
+    served: str = ""
     uses_model: bool = True
     trains_model: bool | None = None
     shows: str = ""

@@ -187,6 +187,8 @@ class Row:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
+    tokens_seen: int | None = None
+    served: str = ""
     retrieval: Retrieval | None = None
     citations: Citations | None = None
     abstention: Abstention | None = None

@@ -15,7 +15,7 @@ from advisor import progress
 from advisor.errors import UserError
 from advisor.models.clock import clock
 from finetune.trainer import History
-from finetune.training import Schedule
+from finetune.training import Descent
 
 Batch = TypeVar("Batch", bound=Sequence[object])
 
@@ -47,7 +47,7 @@ class Course(ABC, Generic[Batch]):
 FASTER = 10.0  # times the learning rate of the layers that were trained before
 
 
-def follow(course: Course[Batch], schedule: Schedule, seed: int) -> History:
+def follow(course: Course[Batch], schedule: Descent, seed: int) -> History:
     """Train to the end, or until the held-out loss no longer falls; the parameters end as they were where it was
     lowest, be it before the first step.
 
@@ -79,7 +79,7 @@ def follow(course: Course[Batch], schedule: Schedule, seed: int) -> History:
     return history
 
 
-def _optimiser(course: Course[Batch], parameters: Sequence[nn.Parameter], schedule: Schedule) -> torch.optim.Optimizer:
+def _optimiser(course: Course[Batch], parameters: Sequence[nn.Parameter], schedule: Descent) -> torch.optim.Optimizer:
     fresh = {id(p) for p in course.fresh}
     groups = [
         {"params": [p for p in parameters if (id(p) in fresh) == new], "peak": schedule.lr * (FASTER if new else 1.0)}
@@ -88,7 +88,7 @@ def _optimiser(course: Course[Batch], parameters: Sequence[nn.Parameter], schedu
     return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=schedule.decay, fused=True)
 
 
-def _step(course: Course[Batch], batch: Batch, optimiser: torch.optim.Optimizer, schedule: Schedule) -> float:
+def _step(course: Course[Batch], batch: Batch, optimiser: torch.optim.Optimizer, schedule: Descent) -> float:
     with clock.span("train"):
         loss = course.loss(batch)
         loss.backward()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from advisor.approaches.workload import TOKENS_A_WORD
-from finetune.training import Schedule
+from finetune.training import Descent
 
 LONGEST = 190  # words of a text, beyond which usual encoders read no further
 LARGEST_BATCH = 32
@@ -17,7 +17,7 @@ MOST_EPOCHS = 20
 
 
 @dataclass(frozen=True)
-class EncoderSettings(Schedule):
+class EncoderSettings(Descent):
     """What both have in common.
 
     Attributes:
