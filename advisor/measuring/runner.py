@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from advisor.approaches import Prediction, Predictor, configuration
-from advisor.disk import NoRoom, intact, no_room
+from advisor.disk import NoRoom, clear, intact, no_room
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
