@@ -44,11 +44,12 @@ def passes(model: LocalModel, rows: Sequence[TokenRow], start: TrainedStart | No
         if reader.packs_rows(max(lengths[n] for n in numbers)):
             yield _packed(model, part, layers, again)
         else:
-            with _checkpointed(model, again):
+            with recomputed(model, again):
                 yield _padded(model, part, layers)
 
 
-def _checkpointed(model: LocalModel, again: bool, around: Context = nullcontext) -> AbstractContextManager[None]:
+def recomputed(model: LocalModel, again: bool, around: Context = nullcontext) -> AbstractContextManager[None]:
+    """Layers of a forward pass in this block are computed again on the way back, where `again` says so."""
     return checkpointed(model.module, around) if again else nullcontext()
 
 
@@ -57,7 +58,7 @@ def _packed(model: LocalModel, rows: Sequence[TokenRow], start: Sequence[Layer],
     found = llama.read(model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting, again)
     if found is not None:
         return found, pack.targets
-    with packed_attention(module), _checkpointed(model, again, partial(packed_attention, module)):
+    with packed_attention(module), recomputed(model, again, partial(packed_attention, module)):
         output = module.base_model(
             input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
         )

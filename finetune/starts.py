@@ -106,8 +106,8 @@ class PTuning(StartTuner):
 class PrefixTuning(StartTuner):
     """Keys and values of each layer in front of every prompt, begun as its first tokens' (Li and Liang 2021).
 
-    Of SmolLM2-135M-Instruct on trec6, 200 examples and two epochs, the held-out loss was 0.57 at a rate of 3e-3, 0.37 at
-    1e-2 and 0.19 at 3e-2, which was LoRA's (0.19).
+    Of SmolLM2-135M-Instruct on trec6, 200 examples and two epochs, the held-out loss was 0.57 at a rate of 3e-3, 0.37
+    at 1e-2 and 0.19 at 3e-2, which was LoRA's (0.19).
     """
 
     lr: float = field(default=3e-2, kw_only=True)

@@ -33,12 +33,13 @@ from advisor.approaches.registry import (
     whole,
 )
 from advisor.approaches.shots import ZeroShot
-from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
     "ALL",
     "Adapted",
+    "AnswerJudge",
     "Approach",
     "Asks",
     "Citation",

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
+from advisor.models.adaptation import Form
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -108,6 +109,8 @@ class Facts:
         resolved: hyper-parameters that were left to the program and what it chose, by part:
             `{"lora": {"epochs": 3}}`.
         labels_by: how labels are told; None where there are none, or no language model tells them.
+        tokens_seen: of training examples that were learned from by gradient, each as often as it was seen.
+        served: in which form queries are answered with what was learned; empty where no weights were.
     """
 
     index_seconds: float | None = None
@@ -116,12 +119,19 @@ class Facts:
     notes: tuple[str, ...] = ()
     resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels_by: LabelsBy | None = None
+    tokens_seen: int = 0
+    served: Form | Literal[""] = ""
 
 
 class Predictor(ABC):
-    """A fitted approach. It answers queries and never sees their answers."""
+    """A fitted approach. It answers queries and never sees their answers.
+
+    Attributes:
+        adaptation: what the language model answers with in place of its own weights; None where these answer.
+    """
 
     facts: Facts = Facts()
+    adaptation: Adaptation | None = None
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -175,6 +185,7 @@ class Approach(Part):
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
         trains_model: whether the weights of the language model are trained.
+        reads_layers: whether it reads the hidden states of the language model's layers.
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
@@ -184,6 +195,7 @@ class Approach(Part):
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
     trains_model: ClassVar[bool] = False
+    reads_layers: ClassVar[bool] = False
     shows: ClassVar[Shows] = "other"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True

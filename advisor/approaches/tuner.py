@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
@@ -13,10 +15,23 @@ from advisor.tasks import Document, TaskShape
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """One training example as the model will see it: the prompt and the answer to give."""
+    """One training example as the model will see it: the prompt and the answer to give.
+
+    Attributes:
+        accepted: other answers that are as right.
+    """
 
     prompt: Prompt
     answer: str
+    accepted: tuple[str, ...] = ()
+
+
+class AnswerJudge(Protocol):
+    """Tells what answers are worth, for a tuner that chooses by more than the loss."""
+
+    def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
+        """Ask the model with an adaptation as queries of the task are asked later; the mean worth of its answers to
+        these examples, from 0 to 1."""
 
 
 class Tuned(ABC):
@@ -41,11 +56,13 @@ class TrainingSet:
     Attributes:
         dev: held out, for stopping early; empty where the task has none.
         documents: the task's.
+        judge: tells what answers to them are worth; None where nothing can.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
     documents: tuple[Document, ...] = field(default=())
+    judge: AnswerJudge | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
 SOME = 0.3  # share of the answers that occur in train, where nobody knows
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
+AHEAD_OF_HEAD = 0.05  # what one of hidden states, behind the instruction, knows more
+TUNING_ADDS = 0.4  # of what a classifier on frozen vectors misses, what one misses no more whose encoder is tuned
+TUNED_LABELS = 16  # of each class, from which on tuning for labels is as good as tuning by contrast
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
 
 
@@ -112,6 +115,20 @@ _RULES: dict[str, _Rule] = {
     "head": (
         lambda f: _head(f),
         "a linear classifier on embeddings is strong from a few labels of each class on (SetFit, Tunstall et al. 2022)",
+    ),
+    "probe": (
+        lambda f: max(_head(f) + AHEAD_OF_HEAD, f.up(0.4 * f.learned)),
+        "the hidden states of a model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
+    ),
+    "setfit": (
+        lambda f: _tuned(f, 1.0),
+        "an embedder tuned by contrast beats the same one frozen from a few labels of each class on (SetFit, Tunstall "
+        "et al. 2022)",
+    ),
+    "encoder": (
+        lambda f: _tuned(f, min(1.0, f.labels_each / TUNED_LABELS)),
+        "an encoder tuned as a classifier beats a frozen one once there are some dozen labels of each class (Devlin et "
+        "al. 2019; Tunstall et al. 2022)",
     ),
     "nearest": (
         lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),
@@ -217,6 +234,11 @@ def _head(facts: _Facts) -> float:
     return max(facts.task.majority or 0.0, 0.3 * facts.covered) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
 
 
+def _tuned(facts: _Facts, share: float) -> float:
+    """What training all layers adds to a classifier on them, of which so much is to be had."""
+    return _head(facts) + TUNING_ADDS * share * (1 - _head(facts))
+
+
 def _copied(facts: _Facts) -> float:
     """The quality that copying answers from train may reach; numbers that happen to be equal do not count."""
     seen = facts.task.answers_seen
@@ -226,7 +248,9 @@ def _copied(facts: _Facts) -> float:
 def _of_its_kind(spec: str) -> _Rule:
     """The rule for an approach without one of its own: that of the same context and weights."""
     approach = known(spec)
-    like = _LIKE.get((approach.shows, approach.trains_model)) if approach else None
+    like = None
+    if approach is not None:
+        like = approach.name if approach.name in _RULES else _LIKE.get((approach.shows, approach.trains_model))
     if like is None:
         return _rest, "no rule of the literature is known for it"
     rule, source = _RULES[like]

@@ -10,7 +10,7 @@ from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.tasks import Limits
-from advisor.verdict.cells import Abstention, Citations, Interval, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Retrieval
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -158,10 +158,12 @@ class Row:
         calls: what models elsewhere were asked by one seed, by step; as in `advisor.models.clock.Ledger`.
         model: alias of the model that ran; empty where none does.
         reasons: whether it was made to reason before it answers (`cot=true`).
+        tuned: whether the language model's weights were trained.
         labels_by: how labels were told (`advisor.models.LabelsBy`); None where there are none.
         failures: how many queries of one seed got no answer, the most of all seeds, by why.
         answered_by: versions that answered, where whoever served the model said which.
         after: what a change did to it; None where none was measured.
+        forgotten: what its tuning made the model forget; None where that was not measured.
     """
 
     spec: str
@@ -185,6 +187,8 @@ class Row:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
+    tokens_seen: int | None = None
+    served: str = ""
     retrieval: Retrieval | None = None
     citations: Citations | None = None
     abstention: Abstention | None = None
@@ -209,10 +213,12 @@ class Row:
     calls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     model: str = ""
     reasons: bool = False
+    tuned: bool = False
     labels_by: str | None = None
     failures: Mapping[str, int] = field(default_factory=dict)
     answered_by: tuple[str, ...] = ()
     after: Staleness | None = None
+    forgotten: Forgotten | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""
@@ -221,11 +227,6 @@ class Row:
     def stretch(self, *steps: str) -> float:
         """The factor by which the times of these steps may be too long; 1 where the machine was not busy."""
         return max((self.others[step].factor for step in steps if self.is_busy(step)), default=1.0)
-
-    @property
-    def tuned(self) -> bool:
-        """Whether the language model's weights were trained."""
-        return self.uses_model and bool(self.trainable_parameters)
 
     @property
     def baseline(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import torch
@@ -30,11 +30,14 @@ class CartridgeMethod(PrefixMethod):
         documents: of the task; none where nothing is trained.
         read: tokens of them that are read at most, several times where they are few.
         reading: how they are read.
+        known: what they made of it, by the seed by which they were read; they are not read again where training is
+            taken out of the model and put back.
     """
 
     documents: tuple[Document, ...] = ()
     read: int = 0
     reading: Schedule = READING
+    known: dict[int, torch.Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def begun(self, model: LocalModel) -> Inserted:
         """What the documents made of it."""
@@ -42,9 +45,14 @@ class CartridgeMethod(PrefixMethod):
         texts = list(islice(_pieces(model, self.documents), -(-self.read // PIECE)))
         ids = (*begin, *(token for text in texts for token in text))[: self.tokens]
         inserted = super(CartridgeMethod, replace(self, ids=ids)).begun(model)
-        rows = [TokenRow(begin, 0, text) for text in texts]
-        schedule = replace(self.reading, epochs=self._times(sum(map(len, texts))))
-        Trainer(model, inserted, schedule).train(rows, (), seed=torch.initial_seed() % 2**32)
+        seed, weight = torch.initial_seed(), inserted.named["weight"]
+        if seed not in self.known:
+            rows = [TokenRow(begin, 0, text) for text in texts]
+            schedule = replace(self.reading, epochs=self._times(sum(map(len, texts))))
+            Trainer(model, inserted, schedule).train(rows, (), seed=seed % 2**32)
+            self.known[seed] = weight.detach().clone()
+        with torch.no_grad():
+            weight.copy_(self.known[seed])
         return inserted
 
     def _times(self, tokens: int) -> int:

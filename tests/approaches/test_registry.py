@@ -128,10 +128,10 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:4] == ["majority", "decision", "head", "nearest"]
-    assert found[4:8] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[8:11] == ["long-context", "rag", "oracle"]
-    assert "lora" in found[11:]
+    assert found[:7] == ["majority", "decision", "encoder", "head", "nearest", "probe", "setfit"]
+    assert found[7:11] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[11:14] == ["long-context", "rag", "oracle"]
+    assert "lora" in found[14:]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +140,10 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("majority", True, False, False),
         ("nearest", False, False, False),
         ("head", False, False, False),
+        ("probe", False, False, True),
+        ("probe:unfreeze=4", False, True, True),
+        ("setfit", False, True, False),
+        ("encoder", False, True, False),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
         ("many-shot", False, True, True),

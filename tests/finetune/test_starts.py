@@ -23,7 +23,7 @@ from advisor.tasks import Document, Query, Task
 from finetune import Cartridge, Lora, PrefixTuning, PTuning, Qlora, SoftPrompt
 from finetune.fused.packing import TokenRow
 from finetune.gradient import GradientTuner
-from finetune.search import SplitRows
+from finetune.session import SplitRows
 from finetune.starts import StartAndWeights
 from finetune.trainer import Trainer
 from tests.models.tiny import GROUPED, SMALL
