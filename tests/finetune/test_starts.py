@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from advisor.approaches import TrainingExample, TrainingSet, registry
 from advisor.errors import NotApplicable, UserError
-from advisor.models import Prefixed, Prompt
+from advisor.models import Adaptation, Prefixed, Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.start import holding
 from advisor.tasks import Document, Query, Task
@@ -322,4 +322,25 @@ def test_it_stands_before_codes_too(
     tuned = tuner.tune(taught, llama, seed=0)
     assert_untouched(llama, before)
     assert likely(totals(llama, taught.examples, tuned.adaptation), taught.examples) > likely(bare, taught.examples) + 2
+    assert_untouched(llama, before)
+
+
+@pytest.mark.parametrize("name", ["ptuning", "cartridge", "prefix+lora"])
+def test_a_look_at_the_answers_changes_nothing_of_the_training(
+    name: str, llama: LocalModel, taught: TrainingSet, bits_of: Bits, assert_untouched: Check
+) -> None:
+    """For it what is trained is taken out of the model, and put in again; the documents are not read again."""
+    looks: list[Adaptation] = []
+
+    def judge(adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
+        looks.append(adaptation)
+        return 0.5
+
+    before = bits_of(llama)
+    tuner = replace(TUNERS[name], epochs=3, batch=4)
+    held = replace(taught, dev=taught.examples[:4], judge=judge)
+    by_loss = tuner.tune(held, llama, seed=0)
+    by_answers = replace(tuner, stop="metric").tune(held, llama, seed=0)
+    assert by_answers.adaptation.key == by_loss.adaptation.key
+    assert looks and all(isinstance(one, Prefixed) for one in looks)
     assert_untouched(llama, before)
