@@ -1,8 +1,19 @@
-"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
+"""Fine-tuning: a local model's weights, or what stands beside them or before its prompts; and small classifiers."""
 
 from finetune.classifiers import Encoder, SetFit
 from finetune.lora import Lora
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
+from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
 
-__all__ = ["Encoder", "LayerProbe", "Lora", "Qlora", "SetFit"]
+__all__ = [
+    "Cartridge",
+    "Encoder",
+    "LayerProbe",
+    "Lora",
+    "PTuning",
+    "PrefixTuning",
+    "Qlora",
+    "SetFit",
+    "SoftPrompt",
+]

@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
-from functools import cache
+from functools import cache, reduce
 from importlib.metadata import EntryPoint
 from typing import Any, Literal, get_args, get_origin
 
@@ -32,6 +32,7 @@ ALL = "all"
 _MODEL = re.compile(r"@([\w.-]+)$")
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
 _ADDRESS = re.compile(r"store=[^,]*://|://[^/#,]*@")  # of a store, or with a user and a password in it
+_COMBINE = "join one context builder and one tuner, for example rag:k=3+lora:rank=16"
 _SHOWS = ("nothing", "examples", "documents", "other")
 
 
@@ -87,7 +88,7 @@ def _part(name: str, path: tuple[str, ...]) -> type[Part]:
 
 
 def parse(spec: str) -> Approach:
-    """The approach that `spec` describes: one part, or a context builder and a tuner joined by `+`.
+    """The approach that `spec` describes: one part, or a context builder and tuners joined by `+`.
 
     Raises:
         UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine; or it holds
@@ -104,12 +105,22 @@ def parse(spec: str) -> Approach:
     tuners = [p for p in parts if isinstance(p, Tuner)]
     if len(parts) == 1 and isinstance(parts[0], Approach):
         return parts[0]
-    if len(builders) > 1 or len(tuners) > 1 or len(builders) + len(tuners) != len(parts):
-        raise UserError(
-            f"approach {spec!r} does not combine",
-            "join one context builder and one tuner, for example rag:k=3+lora:rank=16",
-        )
-    return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
+    if len(builders) > 1 or len(builders) + len(tuners) != len(parts):
+        raise UserError(f"approach {spec!r} does not combine", _COMBINE)
+    tuner = reduce(lambda first, second: _joined(first, second, spec), tuners) if tuners else None
+    return Adapted(builders[0] if builders else ZeroShot(), tuner)
+
+
+def _joined(first: Tuner, second: Tuner, spec: str) -> Tuner:
+    """What learns as both tuners do."""
+    try:
+        if (found := first.followed_by(second)) is not None:
+            return found
+        turned = second.followed_by(first)
+    except ValueError as error:
+        raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+    hint = _COMBINE if turned is None else f"write {second.name}+{first.name}"
+    raise UserError(f"approach {spec!r} does not combine: {second.name} does not go behind {first.name}", hint)
 
 
 def apart(spec: str) -> tuple[str, str]:
@@ -137,15 +148,15 @@ def spec_of(approach: Approach) -> str:
         return _part_spec(approach)
     if approach.tuner is None:
         return _part_spec(approach.builder)
-    tuner = _part_spec(approach.tuner)
+    tuner = "+".join(map(_part_spec, approach.tuner.parts))
     return tuner if approach.builder == ZeroShot() else f"{_part_spec(approach.builder)}+{tuner}"
 
 
 def parts(approach: Approach) -> tuple[Part, ...]:
-    """What an approach is put together from: its context builder and its tuner, or itself."""
+    """What an approach is put together from: its context builder and its tuners, or itself."""
     if not isinstance(approach, Adapted):
         return (approach,)
-    return (approach.builder, *([approach.tuner] if approach.tuner else []))
+    return (approach.builder, *(approach.tuner.parts if approach.tuner else ()))
 
 
 def configuration(approach: Approach) -> dict[str, Any]:
@@ -203,9 +214,9 @@ def _runs_unasked(approach: Approach, task: TaskShape) -> bool:
 
 
 def _combinations() -> list[Approach]:
-    """Every approach that needs no parameter, its variants, and every context builder with every tuner."""
+    """Every approach that needs no parameter, its variants, and every context builder with what is trained unasked."""
     singles = [parse(spec) for kind in kinds() if not _required(kind) for spec in (kind.name, *kind.variants)]
-    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
+    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner and a.tuner.unasked]
     builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
     pairs = [Adapted(builder, tuner) for tuner in tuners for builder in builders if builder != ZeroShot()]
     return singles + pairs

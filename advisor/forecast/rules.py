@@ -88,6 +88,22 @@ _RULES: dict[str, _Rule] = {
         lambda f: f.up(0.45 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
         "training teaches form and behaviour once there are enough labels, not facts (Mosbach et al. 2023)",
     ),
+    "prompt": (
+        lambda f: f.up(0.3 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
+        "a learnt prompt moves a small model less than trained weights do (Lester et al. 2021)",
+    ),
+    "ptuning": (
+        lambda f: f.up(0.3 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
+        "a learnt prompt moves a small model less than trained weights do (Liu et al. 2021)",
+    ),
+    "prefix": (
+        lambda f: f.up(0.35 * f.learned - (0.1 if f.task.train < FEW_LABELS else 0) - (0.1 if f.grounded else 0)),
+        "learnt keys and values come near trained weights, with far fewer numbers (Li and Liang 2021)",
+    ),
+    "cartridge": (
+        lambda f: f.up(0.3 * f.learned + (0.05 if f.grounded else -0.02)),
+        "documents as learnt keys and values hold less of them than passages do (Eyuboglu et al. 2025)",
+    ),
     "rag+lora": (
         lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
         "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",
