@@ -171,7 +171,7 @@ class LocalModel(LanguageModel):
 
         def read(batch: Sequence[int]) -> None:
             self.reader.turn_afresh()
-            totals = likelihoods(self.module, self.head, [rows[i] for i in batch])
+            totals = likelihoods(self.module, self.head, [rows[i] for i in batch], self.reader.start)
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
 

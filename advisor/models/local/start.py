@@ -39,6 +39,10 @@ class Start:
         prefix = Prefix(own[0][0].shape[2], own)
         return cls(prefix, Beginning(prefix.length, holding(module, own)) if cached else None)
 
+    def cached(self, module: Any) -> Beginning:
+        """The same in a cache, where there is one, also of a model whose rows are packed."""
+        return self.beginning or Beginning(self.length, holding(module, self.prefix.layers))
+
     @property
     def length(self) -> int:
         """Tokens that it takes the place of."""
