@@ -203,6 +203,7 @@ class LayerReader(Predictor):
         self.model = model
         self.fitted = fitted
         self.facts = facts
+        self.adaptation = fitted.adaptation
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""

