@@ -184,7 +184,7 @@ def history_note(history: History, epochs: int, examples: int, where: str) -> st
             f"; behind step {step} the loss was no number, so training went back and on with half the rate, {rate:g}"
         )
     if history.checkpointing:
-        note += "; layers were computed again on the way back, since memory is short (gradient checkpointing)"
+        note += "; layers were computed again on the way back (gradient checkpointing)"
     if history.diverged:
         note += "; it was no number there either, so training ended"
     if not history.held_out:

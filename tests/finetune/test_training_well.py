@@ -223,6 +223,17 @@ def test_a_task_judges_its_own_answers(llama: LocalModel, lessons: Sequence[Trai
     assert (predictor.facts.served, predictor.facts.tokens_seen > 0) == ("merged", True)
 
 
+@pytest.mark.parametrize("serve", ["merged", "attached"])
+def test_a_query_alone_is_answered_in_the_form_that_is_named(llama: LocalModel, light_task: Task, serve: str) -> None:
+    """As its latency is measured."""
+    predictor = Adapted(ZeroShot(), replace(LORA, epochs=1, serve=serve)).fit(light_task, llama, seed=0)  # type: ignore[arg-type]
+    llama.activate(None)
+    predictor.predict([light_task.test[0].query])
+    assert predictor.facts.served == predictor.tuned.adaptation.form == serve  # type: ignore[attr-defined]
+    assert llama.reader.key == predictor.tuned.adaptation.key  # type: ignore[attr-defined]
+    llama.activate(None)
+
+
 def test_they_are_asked_for_like_any_parameter() -> None:
     spec = "lora:schedule=cosine,decay=0.1,stop=metric,budget=2000,checkpointing=always"
     assert parse(spec) == parse(spec_of(parse(spec)))
