@@ -123,6 +123,7 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
+        warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)  # norms, which it copies as they are
         # weights may lie elsewhere now; that they are the same is told by their contents
         warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
         yield

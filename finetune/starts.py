@@ -45,8 +45,8 @@ def started(model: LocalModel, wrapped: Any, init: Init) -> Iterator[State]:
         base = layer.get_base_layer()
         if type(layer) is not Linear or not holds_numbers(base.weight):
             raise NotApplicable(
-                f"init={init} starts from the numbers of each layer's matrix, and {type(base).__name__} holds codes, or "
-                "several matrices in one; init=default goes with any"
+                f"init={init} starts from the numbers of each layer's matrix, and {type(base).__name__} holds codes, "
+                "or several matrices in one; init=default goes with any"
             )
     residues = _Residues(layers, init)
     try:
