@@ -170,13 +170,14 @@ def key_of(state: State) -> str:
     return digest.hexdigest()[:16]
 
 
-def state_of(wrapped: Any, masters: State) -> State:
+def state_of(wrapped: Any, masters: State | None = None) -> State:
     """The tensors of the adapter as PEFT names them, copied to the CPU in float32, with what is drawn and not trained;
     numbers of places among that stay integers.
 
     Args:
         masters: by parameter name, what is to be taken in place of the parameters' own numbers.
     """
+    masters = masters or {}
     named = {name: p for name, p in wrapped.named_parameters() if name in masters}
     held = {name: p.data for name, p in named.items()}
     try:

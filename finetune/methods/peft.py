@@ -68,9 +68,14 @@ class PeftMethod(Method):
 
     def restore(self, folder: Path, model: LocalModel) -> Tuned:
         """Read an adapter in PEFT's format."""
+        return self.tuned(model, self.read(folder))
+
+    @staticmethod
+    def read(folder: Path) -> LearnedTensors:
+        """What `Tuned.save` wrote."""
         config, state = adapter.load(folder)
         trained = adapter.trained(folder) or sum(t.numel() for t in state.values())
-        return TunedAdapter(self.serve, model, LearnedTensors(state, AdapterConfig(config, trained)))
+        return LearnedTensors(state, AdapterConfig(config, trained))
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
         """What an adapter on all linear layers leaves out."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from advisor.approaches import (
+    Tuner,
     configuration,
     installed,
     kinds,
@@ -21,6 +22,7 @@ from advisor.approaches import (
 )
 from advisor.errors import UserError
 from advisor.tasks import Outline, Task
+from finetune import PeftKind
 from rag import Rag
 
 CANONICAL = [
@@ -36,6 +38,12 @@ CANONICAL = [
     ("rag:k=3,chunk=160", "rag"),
     ("rag:overlap=5,chunk=80,k=5", "rag:k=5,chunk=80,overlap=5"),
     ("lora:lr=2e-3", "lora:lr=0.002"),
+    ("lora:init=pissa,rslora=true,dora=true", "lora:dora=true,rslora=true,init=pissa"),
+    ("ia3:lr=2e-2", "ia3:lr=0.02"),
+    ("rag+ln", "rag+ln"),
+    ("peft:vera", "peft:vera"),
+    ("peft:kind=vera", "peft:vera"),
+    ("rag:k=5 + peft: vera , lr=1e-2", "rag:k=5+peft:vera,lr=0.01"),
     ("lora+rag:k=5", "rag:k=5+lora"),
     ("rag:k=5 + lora:rank=4", "rag:k=5+lora:rank=4"),
     ("zero-shot+lora", "lora"),
@@ -49,7 +57,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, long-context, lora"),
+    ("", "'' is unknown", "installed are decision, few-shot, head, "),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
@@ -64,6 +72,15 @@ MISTAKES = [
     ("few-shot:k=-1", "k is -1", "advisor approaches"),
     ("head:c=-1", "c is -1", "advisor approaches"),
     ("lora:rank=0", "rank", "advisor approaches"),
+    ("lora:rank=3,init=orthogonal", "must be even", "advisor approaches"),
+    ("lora:init=best", "'init' is 'best'", "one of default, gaussian, orthogonal, pissa"),
+    ("peft", "peft needs a value for 'kind'", "peft:VALUE"),
+    ("peft:lr=1e-2", "peft needs a value for 'kind'", "peft:VALUE"),
+    ("peft:vera,vera", "peft has no parameter 'vera'", "it accepts: kind, targets, serve"),
+    ("peft:vera,kind=oft", "'kind' is given twice", "once"),
+    ("peft:verra", "near are vera, pvera", "advisor approaches"),
+    ("peft:prefix_tuning", "a tuner of its own here, prefix", "advisor approaches"),
+    ("few-shot:8", "few-shot has no parameter '8'", "it accepts: k"),
     ("rag:k=0", "k=0", "at least 1"),
     ("rag+oracle", "does not combine", "one context builder and one tuner"),
     ("lora+lora", "does not combine", "one context builder and one tuner"),
@@ -119,7 +136,9 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
     assert found[:4] == ["majority", "decision", "head", "nearest"]
     assert found[4:8] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[8:12] == ["long-context", "rag", "oracle", "lora"]
+    assert found[8:11] == ["long-context", "rag", "oracle"]
+    assert found[11:] == sorted(found[11:])
+    assert "lora" in found[11:]
 
 
 @pytest.mark.parametrize(
@@ -183,9 +202,11 @@ def test_a_head_is_not_suggested_where_train_has_one_label(tickets: Task) -> Non
 
 def test_all_stands_for_everything_that_applies(tickets: Task, desk: Task) -> None:
     found = [spec_of(a) for a in named(["all"], desk)]
-    more = {"few-shot+lora", "few-shot:select=nearest+lora", "oracle+lora", "prompt-search", "prompt-search+lora"}
-    more |= {"many-shot", "many-shot+lora", "long-context", "long-context+lora"}
-    assert set(found) == {*specs(desk), *more}
+    builders = ["few-shot", "few-shot:select=nearest", "rag", "oracle", "prompt-search", "many-shot", "long-context"]
+    tuners = [kind.name for kind in kinds() if issubclass(kind, Tuner) and kind is not PeftKind]
+    pairs = {f"{builder}+{tuner}" for builder in builders for tuner in tuners}
+    assert set(found) == {*specs(desk), *builders, *tuners, *pairs}
+    assert "peft" not in " ".join(found)  # which has to be told what
     assert len(found) == len(set(found))
     assert "head" not in found  # the task has no labels
     assert [spec_of(a) for a in named(["rag:k=5", "lora"], desk)] == ["rag:k=5", "lora"]

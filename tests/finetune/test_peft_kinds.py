@@ -23,8 +23,8 @@ from transformers import (
     Qwen3Config,
 )
 
-from advisor.approaches import TrainingSet, Tuned, parse, spec_of
-from advisor.errors import NotApplicable, UserError
+from advisor.approaches import TrainingSet, Tuned
+from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Attached, Decoding, Merged, Prompt
 from advisor.models.local.engine import LocalModel
 from finetune import Ia3, Lora, NormTuner, PeftKind
@@ -315,16 +315,3 @@ def test_a_model_that_a_kind_does_not_fit_is_left_alone(
     with pytest.raises(NotApplicable):
         tuner.tune(curriculum, model, seed=0)
     assert_untouched(model, before)
-
-
-def test_a_kind_is_named_first_in_a_spec() -> None:
-    assert spec_of(parse("peft:vera")) == "peft:vera"
-    assert spec_of(parse("rag:k=5+peft:kind=vera,lr=1e-2")) == "rag:k=5+peft:vera,lr=0.01"
-    assert parse("peft:vera").tuner == PeftKind("vera")  # type: ignore[attr-defined]
-    for wrong, what in (
-        ("peft", "needs a value"),
-        ("peft:lr=1e-2", "needs a value"),
-        ("peft:vera,vera", "no parameter"),
-    ):
-        with pytest.raises(UserError, match=what):
-            parse(wrong)
