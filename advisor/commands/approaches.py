@@ -17,6 +17,7 @@ def run(options: argparse.Namespace) -> int:
         text = (kind.__doc__ or "").strip().splitlines()
         print(f"{kind.name}\n    {text[0] if text else ''}")
         for parameter, type_name, default in parameters(kind):
-            print(f"    {parameter}={default}  ({type_name})")
+            named = f"{parameter.upper()}  ({type_name}, first and without a name)"
+            print("    " + (named if parameter == kind.positional else f"{parameter}={default}  ({type_name})"))
     print("\nJoin a context builder and a tuner with +, for example rag:k=3+lora:rank=16.")
     return 0
