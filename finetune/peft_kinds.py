@@ -45,7 +45,7 @@ _NOT_MERGEABLE = {
 
 @dataclass(frozen=True)
 class PeftKind(GradientTuner):
-    """Any other of PEFT's kinds of adapters that merges into the weights, by its name: peft:vera, peft:miss, peft:oft.
+    """Any other of PEFT's kinds that merges into the weights: peft:vera, peft:miss, peft:oft.
 
     Everything but what is named here is as PEFT has it by default; sizes that have to divide the layers' are the
     largest that do, up to PEFT's. Kinds that merge into no weights are refused by name.
@@ -78,7 +78,7 @@ class PeftKind(GradientTuner):
 
 @dataclass(frozen=True)
 class Ia3(GradientTuner):
-    """IA3: a trained factor for each output of the linear layers (Liu et al. 2022); a few numbers, merged exactly.
+    """IA3: a factor for each output of the linear layers (Liu et al. 2022).
 
     Attributes:
         targets, serve: as of `PeftKind`. The paper has keys, values and the middle of the MLP, which are among all.
@@ -99,7 +99,7 @@ class Ia3(GradientTuner):
 
 @dataclass(frozen=True)
 class NormTuner(GradientTuner):
-    """Trains the weights of the norms and nothing else (LN tuning, Zhao et al. 2023); a few numbers, merged exactly.
+    """LN tuning: the weights of the norms and nothing else (Zhao et al. 2023).
 
     Attributes:
         serve: as of `PeftKind`.
