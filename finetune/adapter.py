@@ -124,6 +124,8 @@ def _quietly() -> Iterator[None]:
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
         warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)  # norms, which it copies as they are
+        # what other kinds chose, or did without
+        warnings.filterwarnings("ignore", "", UserWarning, module=r"peft\.tuners\.(boft|frod)")
         # weights may lie elsewhere now; that they are the same is told by their contents
         warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
         yield
