@@ -1,7 +1,8 @@
-"""Fine-tuning: what trains a local model's weights, or puts something beside them."""
+"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
 
 from finetune.lora import Lora
 from finetune.peft_kinds import Ia3, NormTuner, PeftKind
+from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
 
-__all__ = ["Ia3", "Lora", "NormTuner", "PeftKind", "Qlora"]
+__all__ = ["Ia3", "LayerProbe", "Lora", "NormTuner", "PeftKind", "Qlora"]

@@ -53,6 +53,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.gradient": {"'finetune.tuning'"},
     "finetune.lora": {"'finetune.methods.lora'"},
     "finetune.peft_kinds": {"'finetune.methods.kinds'"},
+    "finetune.probe": {"'finetune.unfreezing'"},
     "finetune.qlora": {"'finetune.methods.qlora'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
@@ -61,6 +62,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.gradient": {"finetune.tuning"},
     "finetune.lora": {"finetune.methods.lora"},
     "finetune.peft_kinds": {"finetune.methods.kinds"},
+    "finetune.probe": {"finetune.unfreezing"},
     "finetune.qlora": {"finetune.methods.qlora"},
 }
 

@@ -177,6 +177,7 @@ class Approach(Part):
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
         trains_model: whether the weights of the language model are trained.
+        reads_layers: whether it reads the hidden states of the language model's layers.
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
@@ -186,6 +187,7 @@ class Approach(Part):
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
     trains_model: ClassVar[bool] = False
+    reads_layers: ClassVar[bool] = False
     shows: ClassVar[Shows] = "other"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True

@@ -182,6 +182,7 @@ class _Attempt:
             artifact_bytes=facts.get("artifact_bytes"),
             trainable_parameters=facts.get("trainable_parameters"),
             uses_model=head["uses_model"],
+            trains_model=head.get("trains_model"),
             shows=head.get("shows", ""),
             program=head.get("program", ""),
             reused=dict(self.ledger.reused),

@@ -360,6 +360,7 @@ def _open(assignment: Assignment, before: Run | None) -> None:
         "seed": assignment.seed,
         "control": approach.control,
         "uses_model": approach.uses_model,
+        "trains_model": approach.trains_model,
         "shows": approach.shows,
         "config": configuration(approach),
         "program": assignment.program,

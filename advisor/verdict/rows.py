@@ -103,6 +103,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         timed_again=min((run.timed_again for run in good if run.timed_again), default=None),
         differing=sum(run.differing for run in good),
         model=runs[0].model,
+        tuned=any(run.tuned for run in good),
         reasons=any(values.get("cot") for run in good for values in run.config.values()),
         labels_by=next((run.labels_by for run in good), None),
         failures=failures(good),
