@@ -41,7 +41,7 @@ class Lora(LowRank, GradientTuner):
 
     def tried(self, **values: Any) -> dict[str, Any]:
         """The strength of an update shall not depend on its rank, so alpha goes with it; with rslora it hardly does."""
-        if self.alpha or self.rslora or "rank" not in values:
+        if self.alpha is not None or self.rslora or "rank" not in values:
             return values
         return {**values, "alpha": max(1, round(PLAIN_ALPHA * values["rank"] / self.rank))}
 

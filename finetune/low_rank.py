@@ -19,8 +19,8 @@ class LowRank:
 
     Attributes:
         rank: of the update to each weight matrix.
-        alpha: scale of the update, relative to `rank`, with `rslora` to its root; 0 is 32, with `rslora` 8, which are
-            the same at rank 16.
+        alpha: scale of the update, relative to `rank`, with `rslora` to its root; `none` is 32, with `rslora` 8, which
+            are the same at rank 16.
         dropout: on the adapter's input.
         dora: whether the update is decomposed into magnitude and direction (DoRA, Liu et al. 2024).
         rslora: whether it is scaled by the root of the rank, so that a high rank learns as fast as a low one (rsLoRA,
@@ -37,7 +37,7 @@ class LowRank:
     """
 
     rank: int = 16
-    alpha: int = 0
+    alpha: int | None = None
     dropout: float = 0.0
     dora: bool = False
     rslora: bool = False
@@ -46,8 +46,8 @@ class LowRank:
     serve: Serve = field(default="auto")
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha < 0:
-            raise ValueError("rank must be positive, and alpha too, or 0 for the default")
+        if min(self.rank, self.strength) < 1:
+            raise ValueError("rank and alpha must be positive")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout must lie between 0 and 1")
         if self.init == "orthogonal" and self.rank % 2:
@@ -56,7 +56,9 @@ class LowRank:
     @property
     def strength(self) -> int:
         """`alpha`, or what it is where none is named."""
-        return self.alpha or (ROOT_ALPHA if self.rslora else PLAIN_ALPHA)
+        if self.alpha is not None:
+            return self.alpha
+        return ROOT_ALPHA if self.rslora else PLAIN_ALPHA
 
     @property
     def takes_from_weights(self) -> bool:

@@ -41,7 +41,7 @@ LORA = Lora(rank=4, alpha=8, lr=1e-2, **TRAINED)
 VARIANTS = {
     "plain": LORA,
     "dora": replace(LORA, dora=True),
-    "rslora": replace(LORA, rslora=True, alpha=0),
+    "rslora": replace(LORA, rslora=True, alpha=None),
     "pissa": replace(LORA, init="pissa"),
     "olora": replace(LORA, init="olora"),
     "orthogonal": replace(LORA, init="orthogonal"),
