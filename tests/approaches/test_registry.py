@@ -11,6 +11,7 @@ import pytest
 from advisor.approaches import (
     Tuner,
     configuration,
+    family,
     installed,
     kinds,
     named,
@@ -130,6 +131,19 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
         ("search", "int", 0),
         ("cot", "bool", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("peft:vera,lr=1e-2", "peft:vera"),
+        ("rag:k=5+peft:kind=oft", "rag+peft:oft"),
+        ("lora:rank=4", "lora"),
+        ("x:y", "x"),
+    ],
+)
+def test_a_family_keeps_what_changes_what_it_is(spec: str, name: str) -> None:
+    assert family(spec) == name
 
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
