@@ -21,7 +21,8 @@ class Lora(LowRank, GradientTuner):
     examples gave 0.26 and 0.14 for a third more time. On 100 test examples of trec6 they reach 0.59, 0.72, 0.90, 0.93,
     0.96 and 0.97 with 8, 32, 128, 512, 1,000 and 4,000 training examples (accuracy), on legalbench_hearsay 0.39 with 5
     (macro F1; majority class: 0.35). Long rows (retrieved passages) get fewer epochs and smaller
-    steps; the adapter with the lowest held-out loss is kept.
+    steps; the adapter with the lowest held-out loss is kept. What starts from the weights wants a lower rate: with 100
+    examples of trec6 `olora` reached a held-out loss of 0.06 at 2e-4, of 0.27 at 1e-3.
 
     Attributes are those of `LowRank`.
     """
@@ -41,7 +42,7 @@ class Lora(LowRank, GradientTuner):
 
     def tried(self, **values: Any) -> dict[str, Any]:
         """The strength of an update shall not depend on its rank, so alpha goes with it; with rslora it hardly does."""
-        if self.alpha is not None or self.rslora or "rank" not in values:
+        if self.alpha is not None or self.rslora or self.init == "olora" or "rank" not in values:
             return values
         return {**values, "alpha": max(1, round(PLAIN_ALPHA * values["rank"] / self.rank))}
 

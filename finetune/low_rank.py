@@ -20,7 +20,7 @@ class LowRank:
     Attributes:
         rank: of the update to each weight matrix.
         alpha: scale of the update, relative to `rank`, with `rslora` to its root; `none` is 32, with `rslora` 8, which
-            are the same at rank 16.
+            are the same at rank 16, and for `init=olora` what makes the scale 1.
         dropout: on the adapter's input.
         dora: whether the update is decomposed into magnitude and direction (DoRA, Liu et al. 2024).
         rslora: whether it is scaled by the root of the rank, so that a high rank learns as fast as a low one (rsLoRA,
@@ -58,6 +58,8 @@ class LowRank:
         """`alpha`, or what it is where none is named."""
         if self.alpha is not None:
             return self.alpha
+        if self.init == "olora":  # whose first product is a projection of the weights: twice that mirrors them
+            return max(1, round(self.rank**0.5)) if self.rslora else self.rank
         return ROOT_ALPHA if self.rslora else PLAIN_ALPHA
 
     @property
