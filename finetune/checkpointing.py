@@ -20,6 +20,7 @@ from advisor.models.local.device import device_of
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
 from advisor.models.local.shortage import left, not_enough
+from finetune.training import Schedule
 
 SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
@@ -52,14 +53,16 @@ def twice(compute: Callable[..., torch.Tensor], *given: Any, again: Context = nu
     return checkpoint(compute, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
 
 
-def foreseen(model: LocalModel, longest: int, at_once: int) -> tuple[bool, int]:
-    """Whether there is need of it, since the longest example's layers would not fit into what is free; and how many
-    tokens fit in one pass, of so many that are wanted, but at least that example's."""
+def foreseen(model: LocalModel, longest: int, at_once: int, schedule: Schedule) -> tuple[bool, int]:
+    """Whether it is done: where the schedule leaves that open, if the longest example's layers would not fit into what
+    is free; and how many tokens fit in one pass, of so many that are wanted, but at least that example's."""
+    always = schedule.checkpointing == "always"
     free, _ = left(model.device)
     if free is None:
-        return False, at_once
+        return always, at_once
     room = SHARE * free
-    needed = kept_bytes(model.module, longest, checkpointing=False) * longest > room
+    short = kept_bytes(model.module, longest, checkpointing=False) * longest > room
+    needed = always or (short and schedule.checkpointing == "auto")
     return needed, min(at_once, max(longest, int(room / kept_bytes(model.module, longest, needed))))
 
 

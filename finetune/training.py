@@ -17,11 +17,13 @@ FEWEST_STEPS = 48
 Serve = Literal["auto", "merged", "attached"]
 Shape = Literal["linear", "cosine", "constant"]
 Targets = Literal["linear", "attention", "mlp"]
+Objective = Literal["loss", "metric"]
+Recompute = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long, how fast and how carefully to train.
+class Descent:
+    """How long, how fast and how carefully to train, whatever is trained by gradient.
 
     Attributes:
         lr: peak learning rate.
@@ -63,6 +65,36 @@ class Schedule:
         if self.schedule == "constant":
             return 1.0
         return left if self.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+@dataclass(frozen=True)
+class Schedule(Descent):
+    """The same of what the language model itself computes (`finetune.trainer`).
+
+    Attributes:
+        tokens: of training examples that are seen at most, prompts and answers; training ends at the step that reaches
+            them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
+        stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
+            examples: their loss, or what their answers are worth with the weights as they are then, whatever the loss
+            says.
+        checkpointing: whether layers are computed again on the way back (gradient checkpointing), a third slower and in
+            a fraction of the memory: where memory is short, always or never.
+    """
+
+    tokens: int = field(default=0, kw_only=True)
+    stop: Objective = field(default="loss", kw_only=True)
+    checkpointing: Recompute = field(default="auto", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tokens < 0:
+            raise ValueError("tokens must not be negative")
+
+    def steps(self, examples: int, tokens: int) -> int:
+        """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
+        an_epoch = math.ceil(examples / self.batch)
+        passes = min(self.epochs, self.tokens / tokens) if self.tokens else self.epochs
+        return max(1, min(self.epochs * an_epoch, math.ceil(passes * an_epoch)))
 
 
 @dataclass(frozen=True)
@@ -120,9 +152,14 @@ def default_epochs(examples: int, own: float, shared: int) -> int:
     return max(1, min(needed, int(TOKENS_SEEN // read)))
 
 
-def default_batch(seen: int) -> int:
+def epochs_within(tokens: int, a_pass: float) -> int:
+    """Passes over examples of `a_pass` tokens that a budget of so many begins; at least 1."""
+    return max(1, math.ceil(tokens / a_pass))
+
+
+def default_batch(seen: float) -> int:
     """Examples a step where the user names none: 8, fewer where that would leave too few steps to learn in."""
-    return max(2, min(LARGEST_BATCH, seen // FEWEST_STEPS))
+    return max(2, min(LARGEST_BATCH, int(seen // FEWEST_STEPS)))
 
 
 def trainings(count: int) -> float:

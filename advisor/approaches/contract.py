@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
+from advisor.models.adaptation import Form
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -108,6 +109,8 @@ class Facts:
         resolved: hyper-parameters that were left to the program and what it chose, by part:
             `{"lora": {"epochs": 3}}`.
         labels_by: how labels are told; None where there are none, or no language model tells them.
+        tokens_seen: of training examples that were learned from by gradient, each as often as it was seen.
+        served: in which form queries are answered with what was learned; empty where no weights were.
     """
 
     index_seconds: float | None = None
@@ -116,12 +119,19 @@ class Facts:
     notes: tuple[str, ...] = ()
     resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels_by: LabelsBy | None = None
+    tokens_seen: int = 0
+    served: Form | Literal[""] = ""
 
 
 class Predictor(ABC):
-    """A fitted approach. It answers queries and never sees their answers."""
+    """A fitted approach. It answers queries and never sees their answers.
+
+    Attributes:
+        adaptation: what the language model answers with in place of its own weights; None where these answer.
+    """
 
     facts: Facts = Facts()
+    adaptation: Adaptation | None = None
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -329,63 +339,3 @@ class ContextBuilder(Part):
     @abstractmethod
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring back what `ContextSource.save` wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingExample:
-    """One training example as the model will see it: the prompt and the answer to give."""
-
-    prompt: Prompt
-    answer: str
-
-
-class Tuned(ABC):
-    """What a tuner learned."""
-
-    facts: Facts = Facts()
-
-    @property
-    @abstractmethod
-    def adaptation(self) -> Adaptation:
-        """What the model takes in place of its own weights, or beside them."""
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write what `Tuner.restore` needs into `folder`. No pickles."""
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a tuner learns from.
-
-    Attributes:
-        dev: held out, for stopping early; empty where the task has none.
-    """
-
-    examples: tuple[TrainingExample, ...]
-    dev: tuple[TrainingExample, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Tuner(Part):
-    """Decides the weights."""
-
-    def reads(self, examples: int, own: float, shared: int) -> float:
-        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
-
-        Args:
-            own, shared: tokens of an example that are its own, and that all have in common.
-        """
-        return examples * (own + shared)
-
-    @abstractmethod
-    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
-        """Learn; the model is bit for bit the base model again afterwards.
-
-        Raises:
-            NotApplicable: the model's weights cannot be trained here (a remote API).
-        """
-
-    @abstractmethod
-    def restore(self, folder: Path, model: LanguageModel) -> Tuned:
-        """Bring back what `Tuned.save` wrote."""

@@ -24,6 +24,7 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.forgetting import forgetting
 from advisor.reporting.scatter import scatter
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
@@ -43,7 +44,9 @@ def decision_report(decision: Decision) -> Report:
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
+            *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *forgetting(decision),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),

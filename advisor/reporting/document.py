@@ -171,6 +171,8 @@ def _approach(row: Row) -> dict[str, object]:
         "peak_memory_bytes": row.peak_memory_bytes,
         "artifact_bytes": row.artifact_bytes,
         "trainable_parameters": row.trainable_parameters,
+        "tokens_seen": row.tokens_seen,
+        "served": row.served or None,
         "retrieval": _retrieval(row.retrieval),
         "citations": dataclasses.asdict(row.citations) if row.citations else None,
         "abstention": dataclasses.asdict(row.abstention) if row.abstention else None,
@@ -192,6 +194,7 @@ def _approach(row: Row) -> dict[str, object]:
         "answered_by": row.answered_by,
         "calls": row.calls,
         **({"after": _after(row.after)} if row.after else {}),
+        **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
 
 

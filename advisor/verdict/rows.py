@@ -86,6 +86,8 @@ def _row(comparison: Comparison, spec: str) -> Row:
         peak_memory_bytes=_largest(run.peak_memory_bytes for run in good),
         artifact_bytes=_largest(run.artifact_bytes for run in good),
         trainable_parameters=_largest(run.trainable_parameters for run in good),
+        tokens_seen=_largest(run.tokens_seen for run in good),
+        served=next((run.served for run in good), ""),
         retrieval=sources.retrieval(good, comparison.answers),
         citations=sources.citations(good, comparison.answers),
         abstention=sources.abstention(comparison, good),

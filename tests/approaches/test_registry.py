@@ -58,7 +58,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, "),
+    ("", "'' is unknown", "installed are decision, encoder, few-shot, head, "),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
@@ -135,12 +135,7 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "name"),
-    [
-        ("peft:vera,lr=1e-2", "peft:vera"),
-        ("rag:k=5+peft:kind=oft", "rag+peft:oft"),
-        ("lora:rank=4", "lora"),
-        ("x:y", "x"),
-    ],
+    [("peft:vera,lr=1e-2", "peft:vera"), ("rag:k=5+peft:kind=oft", "rag+peft:oft"), ("lora:rank=4", "lora")],
 )
 def test_a_family_keeps_what_changes_what_it_is(spec: str, name: str) -> None:
     assert family(spec) == name
@@ -148,11 +143,11 @@ def test_a_family_keeps_what_changes_what_it_is(spec: str, name: str) -> None:
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:5] == ["majority", "decision", "head", "nearest", "probe"]
-    assert found[5:9] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[9:12] == ["long-context", "rag", "oracle"]
-    assert found[12:] == sorted(found[12:])
-    assert "lora" in found[12:]
+    assert found[:7] == ["majority", "decision", "encoder", "head", "nearest", "probe", "setfit"]
+    assert found[7:11] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[11:14] == ["long-context", "rag", "oracle"]
+    assert found[14:] == sorted(found[14:])
+    assert "lora" in found[14:]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +158,8 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("head", False, False, False),
         ("probe", False, False, True),
         ("probe:unfreeze=4", False, True, True),
+        ("setfit", False, True, False),
+        ("encoder", False, True, False),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
         ("many-shot", False, True, True),
