@@ -2,6 +2,7 @@
 
 from finetune.classifiers import Encoder, SetFit
 from finetune.lora import Lora
+from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
 from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
@@ -9,9 +10,12 @@ from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
 __all__ = [
     "Cartridge",
     "Encoder",
+    "Ia3",
     "LayerProbe",
     "Lora",
+    "NormTuner",
     "PTuning",
+    "PeftKind",
     "PrefixTuning",
     "Qlora",
     "SetFit",

@@ -16,6 +16,7 @@ FEWEST_STEPS = 48
 
 Serve = Literal["auto", "merged", "attached"]
 Shape = Literal["linear", "cosine", "constant"]
+Targets = Literal["linear", "attention", "mlp"]
 Objective = Literal["loss", "metric"]
 Recompute = Literal["auto", "always", "never"]
 

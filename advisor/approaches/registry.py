@@ -229,9 +229,27 @@ def family(spec: str) -> str:
 
 def _family_of_part(text: str) -> str:
     name, _, given = text.partition(":")
-    defining = part(name).defining if name in installed() else ()
-    kept = [pair for pair in given.split(",") if pair.partition("=")[0] in defining]
+    if name not in installed():
+        return name
+    kind = part(name)
+    kept = [_written(kind, key, value) for key, _, value in _pairs(kind, given) if key in kind.defining]
     return name + (":" + ",".join(kept) if kept else "")
+
+
+def _pairs(kind: type[Part], given: str) -> list[tuple[str, str, str]]:
+    """Name, equals sign and value of each parameter that stands behind a part's name."""
+    found = []
+    for number, pair in enumerate(filter(None, (p.strip() for p in given.split(",")))):
+        key, equals, value = (s.strip() for s in pair.partition("="))
+        if not number and not equals and kind.positional:
+            key, equals, value = kind.positional, "=", key
+        found.append((key, equals, value))
+    return found
+
+
+def _written(kind: type[Part] | Part, key: str, value: str) -> str:
+    """A parameter as it stands in a spec."""
+    return value if key == kind.positional else f"{key}={value}"
 
 
 def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
@@ -250,8 +268,7 @@ def _parse_part(text: str, spec: str) -> Part:
     known = {f.name: f for f in fields(kind)}
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
-    for pair in filter(None, (p.strip() for p in rest.split(","))):
-        key, equals, value = (s.strip() for s in pair.partition("="))
+    for key, equals, value in _pairs(kind, rest):
         if key not in known or not _is_plain(hints[key]):
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
@@ -264,7 +281,9 @@ def _parse_part(text: str, spec: str) -> Part:
         values[key] = _convert(value, hints[key], f"{spec!r}: parameter {key!r}")
     missing = [n for n in _required(kind) if n not in values]
     if missing:
-        raise UserError(f"{spec!r}: {name} needs a value for {missing[0]!r}", f"{name}:{missing[0]}=VALUE")
+        raise UserError(
+            f"{spec!r}: {name} needs a value for {missing[0]!r}", f"{name}:{_written(kind, missing[0], 'VALUE')}"
+        )
     try:
         return kind(**values)
     except ValueError as error:
@@ -330,7 +349,7 @@ def _part_spec(part: Any) -> str:
     for field in _ordered(part):
         value = getattr(part, field.name)
         if value != field.default:
-            changed.append(f"{field.name}={_typed(value)}")
+            changed.append(_written(part, field.name, _typed(value)))
     return name + (":" + ",".join(changed) if changed else "")
 
 

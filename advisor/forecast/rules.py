@@ -104,6 +104,14 @@ _RULES: dict[str, _Rule] = {
         lambda f: f.up(0.3 * f.learned + (0.05 if f.grounded else -0.02)),
         "documents as learnt keys and values hold less of them than passages do (Eyuboglu et al. 2025)",
     ),
+    "ia3": (
+        lambda f: f.up(0.3 * f.learned - (0.1 if f.grounded else 0)),
+        "a factor for each output learns less than low-rank products, and needs fewer labels (Liu et al. 2022)",
+    ),
+    "ln": (
+        lambda f: f.up(0.25 * f.learned - (0.1 if f.grounded else 0)),
+        "the norms alone learn less than low-rank products (Zhao et al. 2023)",
+    ),
     "rag+lora": (
         lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
         "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",

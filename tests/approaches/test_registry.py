@@ -10,6 +10,7 @@ import pytest
 
 from advisor.approaches import (
     configuration,
+    family,
     installed,
     kinds,
     named,
@@ -36,6 +37,12 @@ CANONICAL = [
     ("rag:k=3,chunk=160", "rag"),
     ("rag:overlap=5,chunk=80,k=5", "rag:k=5,chunk=80,overlap=5"),
     ("lora:lr=2e-3", "lora:lr=0.002"),
+    ("lora:init=pissa,rslora=true,dora=true", "lora:dora=true,rslora=true,init=pissa"),
+    ("ia3:lr=2e-2", "ia3:lr=0.02"),
+    ("rag+ln", "rag+ln"),
+    ("peft:vera", "peft:vera"),
+    ("peft:kind=vera", "peft:vera"),
+    ("rag:k=5 + peft: vera , lr=1e-2", "rag:k=5+peft:vera,lr=0.01"),
     ("lora+rag:k=5", "rag:k=5+lora"),
     ("rag:k=5 + lora:rank=4", "rag:k=5+lora:rank=4"),
     ("zero-shot+lora", "lora"),
@@ -67,6 +74,15 @@ MISTAKES = [
     ("few-shot:k=-1", "k is -1", "advisor approaches"),
     ("head:c=-1", "c is -1", "advisor approaches"),
     ("lora:rank=0", "rank", "advisor approaches"),
+    ("lora:rank=3,init=orthogonal", "must be even", "advisor approaches"),
+    ("lora:init=best", "'init' is 'best'", "one of default, gaussian, orthogonal, pissa"),
+    ("peft", "peft needs a value for 'kind'", "peft:VALUE"),
+    ("peft:lr=1e-2", "peft needs a value for 'kind'", "peft:VALUE"),
+    ("peft:vera,vera", "peft has no parameter 'vera'", "it accepts: kind, targets, serve"),
+    ("peft:vera,kind=oft", "'kind' is given twice", "once"),
+    ("peft:verra", "near are vera, pvera", "advisor approaches"),
+    ("peft:prefix_tuning", "a tuner of its own here, prefix", "advisor approaches"),
+    ("few-shot:8", "few-shot has no parameter '8'", "it accepts: k"),
     ("rag:k=0", "k=0", "at least 1"),
     ("rag+oracle", "does not combine", "one context builder and one tuner"),
     ("lora+lora", "does not combine", "one context builder and one tuner"),
@@ -126,11 +142,20 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [("peft:vera,lr=1e-2", "peft:vera"), ("rag:k=5+peft:kind=oft", "rag+peft:oft"), ("lora:rank=4", "lora")],
+)
+def test_a_family_keeps_what_changes_what_it_is(spec: str, name: str) -> None:
+    assert family(spec) == name
+
+
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
     assert found[:7] == ["majority", "decision", "encoder", "head", "nearest", "probe", "setfit"]
     assert found[7:11] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
     assert found[11:14] == ["long-context", "rag", "oracle"]
+    assert found[14:] == sorted(found[14:])
     assert "lora" in found[14:]
 
 
@@ -203,7 +228,8 @@ def test_all_stands_for_everything_that_applies(tickets: Task, desk: Task) -> No
     more |= {"many-shot", "many-shot+lora", "long-context", "long-context+lora"}
     assert set(found) >= {*specs(desk), *more}
     others = {spec for spec in found if spec not in {*specs(desk), *more}}
-    assert {"prompt", "prefix"} <= others and not any("+" in spec for spec in others), "tuners alone"
+    assert {"prompt", "prefix", "ia3", "ln"} <= others and not any("+" in spec for spec in others), "tuners alone"
+    assert "peft" not in " ".join(found)  # which has to be told what
     assert len(found) == len(set(found))
     assert "head" not in found  # the task has no labels
     assert [spec_of(a) for a in named(["rag:k=5", "lora"], desk)] == ["rag:k=5", "lora"]
