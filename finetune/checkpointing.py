@@ -35,7 +35,7 @@ def checkpointed(module: nn.Module, again: Context = nullcontext) -> Iterator[No
     Args:
         again: what has to be around a layer when it is computed again, when the block is over.
     """
-    before = [(layer, vars(layer).get("forward")) for layer in _layers(module)]
+    before = [(layer, vars(layer).get("forward")) for layer in blocks_of(module)]
     for layer, _ in before:
         vars(layer)["forward"] = partial(_computed, layer.forward, again)
     try:
@@ -52,13 +52,23 @@ def twice(compute: Callable[..., torch.Tensor], *given: Any, again: Context = nu
     return checkpoint(compute, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
 
 
-def foreseen(model: LocalModel, longest: int, at_once: int) -> tuple[bool, int]:
+def trainer_bytes(count: int, number_format: torch.dtype) -> int:
+    """Bytes that a trainer keeps of so many weights of the model's own: in float32 masters, their gradients and two
+    moments, in the model's number format the weights' gradients, two states to go back to, and what they were."""
+    return count * (4 * 4 + 4 * number_format.itemsize)
+
+
+def foreseen(model: LocalModel, longest: int, at_once: int, taken: float = 0.0) -> tuple[bool, int]:
     """Whether there is need of it, since the longest example's layers would not fit into what is free; and how many
-    tokens fit in one pass, of so many that are wanted, but at least that example's."""
+    tokens fit in one pass, of so many that are wanted, but at least that example's.
+
+    Args:
+        taken: bytes of what is free that the trainer will take for itself.
+    """
     free, _ = left(model.device)
     if free is None:
         return False, at_once
-    room = SHARE * free
+    room = SHARE * max(0.0, free - taken)
     needed = kept_bytes(model.module, longest, checkpointing=False) * longest > room
     return needed, min(at_once, max(longest, int(room / kept_bytes(model.module, longest, needed))))
 
@@ -92,7 +102,7 @@ def _computed(forward: Callable[..., Any], again: Context, *args: Any, **kwargs:
     return twice(partial(forward, **kwargs), *args, again=again)
 
 
-def _layers(module: nn.Module) -> list[nn.Module]:
+def blocks_of(module: nn.Module) -> list[nn.Module]:
     """What is repeated in a model: the outermost of what Transformers would checkpoint, else its longest list."""
     found: list[tuple[str, nn.Module]] = []
     for name, part in module.named_modules():

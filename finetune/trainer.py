@@ -21,7 +21,7 @@ from advisor.models.clock import clock
 from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
-from finetune.checkpointing import Context, checkpointed, foreseen, too_large
+from finetune.checkpointing import Context, checkpointed, foreseen, too_large, trainer_bytes
 from finetune.fused import llama
 from finetune.fused.packing import Pack, TokenRow, packed_length
 from finetune.methods.contract import Inserted, LearnedTensors
@@ -80,7 +80,8 @@ class Trainer:
         flat.grad = torch.zeros_like(flat)
         self.masters, self.master_gradients = (self._views(whole) for whole in (flat.detach(), flat.grad))
         self._flat = flat  # one tensor for the optimiser, which has some milliseconds' work with hundreds
-        self._good = flat.detach().clone()  # with which the last loss was a number
+        self._kept_in = model.dtype if inserted.rounded else flat.dtype
+        self._good = flat.detach().to(self._kept_in, copy=True)  # with which the last loss was a number
         self.rate = schedule.lr
         self.optimiser = self._optimiser()
         self.history = History()
@@ -106,7 +107,8 @@ class Trainer:
         self.total = self._steps_an_epoch * self.schedule.epochs
         self._batches = _minibatches(examples, self.schedule, seed)
         longest = max(row.tokens for row in examples)
-        self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once)
+        to_come = trainer_bytes(self._flat.numel(), self.model.dtype)
+        self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once, to_come)
 
     def go_on(self, until: int) -> None:
         """Take the steps up to number `until`, or to where training stops early."""
@@ -223,8 +225,8 @@ class Trainer:
         torch._foreach_copy_(self.working, self.masters)
 
     def state(self) -> list[torch.Tensor]:
-        """The masters, in the order of the trainable parameters."""
-        return [m.clone() for m in self.masters]
+        """What the masters hold, as it answers, in the order of the trainable parameters."""
+        return [m.to(self._kept_in, copy=True) for m in self.masters]
 
     def learned(self) -> LearnedTensors:
         """What the masters hold, as it is kept."""

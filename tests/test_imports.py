@@ -52,12 +52,16 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.gradient": {"'finetune.tuning'"},
     "finetune.lora": {"'finetune.methods.lora'"},
+    "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
+    "finetune.weights": {"'finetune.methods.weights'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
     "advisor.cli": {"advisor.commands"},
     "finetune.gradient": {"finetune.tuning"},
     "finetune.lora": {"finetune.methods.lora"},
+    "finetune.bottleneck": {"finetune.methods.bottleneck"},
+    "finetune.weights": {"finetune.methods.weights"},
 }
 
 LONGEST_FILE = 400
