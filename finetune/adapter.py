@@ -266,8 +266,8 @@ def attached(config: LoraConfig, state: State) -> Attached:
     return Attached(f"{key_of(state)}-attached", attach)
 
 
-def key_of(state: State) -> str:
-    """Content hash of an adapter."""
+def key_of(state: Mapping[str, torch.Tensor]) -> str:
+    """Content hash of what was learned."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

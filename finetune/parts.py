@@ -1,4 +1,4 @@
-"""The parts of a model by what they do there: its blocks, their attention and MLP, and what lies behind the last one."""
+"""A model by what its parts do: its blocks, their attention and MLP, and what lies behind the last one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLED: dict[Kind, tuple[str, ...]] = {  # what Transformers calls them, over it
 
 
 @dataclass(frozen=True)
-class Part:
+class BlockPart:
     """A part of a block. Attributes: its name in the model, and the size of the states that it says."""
 
     name: str
@@ -71,7 +71,7 @@ def order_of(module: Any) -> Order:
     return Order(blocks, sizes, tuple(done[max(places, default=-1) + 1 :]))
 
 
-def parts_of_layers(module: Any, kinds: Sequence[Kind]) -> list[Part]:
+def parts_of_layers(module: Any, kinds: Sequence[Kind]) -> list[BlockPart]:
     """Of each block the parts of these kinds, one of a kind at most, through which a text passes."""
     order = order_of(module)
     found = []
@@ -79,5 +79,5 @@ def parts_of_layers(module: Any, kinds: Sequence[Kind]) -> list[Part]:
         for kind in kinds:
             there = (f"{block}.{called}" for called in CALLED[kind])
             name = next((name for name in there if name in order.sizes), None)
-            found += [Part(name, order.sizes[name])] if name else []
+            found += [BlockPart(name, order.sizes[name])] if name else []
     return found

@@ -187,7 +187,7 @@ def room(module: str) -> int:
 def test_the_house_is_read() -> None:
     assert {name.split(".")[0] for name in trees()} == set(PACKAGES)
     assert len(imports()) > 300
-    assert Import("finetune", "finetune.lora", 3, False) in imports()
+    assert any((i.module, i.target) == ("finetune", "finetune.lora") for i in imports())
 
 
 def test_every_module_of_advisor_lies_in_a_room() -> None:

@@ -20,9 +20,8 @@ from advisor.models import Attached
 from advisor.models.local.device import device_of
 from advisor.models.local.engine import LocalModel
 from finetune.adapter import key_of
-from finetune.bottleneck import Place
 from finetune.methods.contract import Inserted, LearnedTensors, Method, State
-from finetune.parts import Part, parts_of_layers
+from finetune.parts import BlockPart, parts_of_layers
 
 WEIGHTS, CONFIG = "adapter_layers.safetensors", "adapter_layers.json"
 
@@ -48,7 +47,7 @@ class BottleneckMethod(Method):
     """Adapter layers of one width. Attributes as of `finetune.bottleneck.Bottleneck`."""
 
     width: int
-    place: Place = "both"
+    place: str = "both"
     dropout: float = 0.0
 
     @contextmanager
@@ -83,7 +82,7 @@ class BottleneckMethod(Method):
             raise UserError(f"{folder / WEIGHTS}: these adapter layers are of another model", f"not {model.name}")
         return TunedLayers(method, state, len(parts))
 
-    def _parts(self, model: LocalModel) -> list[Part]:
+    def _parts(self, model: LocalModel) -> list[BlockPart]:
         found = parts_of_layers(model.module, ("mlp",) if self.place == "mlp" else ("attention", "mlp"))
         if not found:
             where = "MLP" if self.place == "mlp" else "attention or MLP"

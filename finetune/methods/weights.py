@@ -45,7 +45,9 @@ class WeightsMethod(Method):
             NotApplicable: they are codes, or there is no room for what training them takes.
         """
         if quantised(model.module):
-            raise NotApplicable(f"the weights of {model.name} are quantised, and codes are not trained; lora lies beside")
+            raise NotApplicable(
+                f"the weights of {model.name} are quantised, and codes are not trained; lora lies beside"
+            )
         names = _all(model.module) if not self.last else _last(model.module, self.last)
         named = {name: model.module.get_parameter(name) for name in names}
         if not all(holds_numbers(p) for p in named.values()):
@@ -94,7 +96,7 @@ class TunedWeights(Tuned):
     def __init__(self, model: LocalModel, tensors: Mapping[str, torch.Tensor]) -> None:
         self._tensors = tensors
         own = {name: model.module.get_parameter(name) for name in tensors}
-        notes = ()
+        notes: tuple[str, ...] = ()
         if model.originals.place(own) == "disk":
             notes = ("The model's own weights lay on disk meanwhile: memory had no room for a second copy.",)
         self.facts = Facts(
@@ -118,8 +120,9 @@ class TensorsOfFile(Mapping[str, torch.Tensor]):
     """The tensors of a file, each read when it is asked for."""
 
     def __init__(self, file: Path) -> None:
-        self._open = safe_open(file, "pt")
-        self.shapes = {name: tuple(self._open.get_slice(name).get_shape()) for name in self._open.keys()}  # noqa: SIM118
+        opened: Any = safe_open(file, "pt")
+        self._open = opened
+        self.shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
 
     def __getitem__(self, name: str) -> torch.Tensor:
         if name not in self.shapes:
