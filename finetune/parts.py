@@ -16,10 +16,10 @@ from finetune.targets import PROBE
 Kind = Literal["attention", "mlp"]
 CALLED: dict[Kind, tuple[str, ...]] = {  # what Transformers calls them, over its families
     "attention": (
-        *("self_attn", "self_attention", "attention", "attn", "norm_attn_norm", "linear_attn"),
+        *("self_attn", "self_attention", "attention", "attn", "multi_head_attention", "norm_attn_norm", "linear_attn"),
         *("mixer", "mamba", "conv", "temporal_block"),
     ),
-    "mlp": ("mlp", "feed_forward", "ffn", "block_sparse_moe", "moe", "fc2", "shared_mlp"),
+    "mlp": ("mlp", "mlp_block", "feed_forward", "ffn", "block_sparse_moe", "moe", "fc2", "shared_mlp"),
 }
 
 
