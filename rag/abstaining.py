@@ -22,8 +22,8 @@ THRESHOLDS = ("score", "probability")
 MOST = 96  # examples on which a threshold is chosen
 FEWEST = 8  # of the unanswerable ones among them, where there are so many
 _COMPARED = {
-    "score": "the score of the best passage was",
-    "probability": 'the log-likelihood per token of its answer was, less that of "unanswerable",',
+    "score": "the score of the best passage",
+    "probability": 'the log-likelihood per token of its answer, less that of "unanswerable",',
 }
 
 
@@ -175,17 +175,9 @@ def with_cost(answer: Prediction, scores: Scores | None) -> Prediction:
     """An answer with what it took to compare it as well; it can be given only after that."""
     if scores is None:
         return answer
-    usage = answer.usage
-    first = None if usage.ttft_seconds is None else usage.ttft_seconds + scores.seconds
-    more = replace(
-        usage,
-        prompt_tokens=usage.prompt_tokens + scores.prompt_tokens,
-        completion_tokens=usage.completion_tokens + scores.completion_tokens,
-        cached_tokens=usage.cached_tokens + scores.cached_tokens,
-        estimated=usage.estimated or scores.estimated,
-        ttft_seconds=first,
-    )
-    return replace(answer, usage=more)
+    first = answer.usage.ttft_seconds
+    later = None if first is None else first + scores.seconds
+    return replace(answer, usage=replace(answer.usage.with_spent(scores.spent), ttft_seconds=later))
 
 
 def chosen(kind: Abstain, task: Kind, trials: Trials, values: Sequence[float], texts: Sequence[str]) -> Threshold:
@@ -225,7 +217,7 @@ def _note(kind: Abstain, trials: Trials, least: float | None, before: float, aft
     if least is None:
         return f"Every query was answered (abstain={kind}): on {where}, no threshold did better than none."
     return (
-        f'The answer was "unanswerable" where {_COMPARED[kind]} below {least:.4g}, the threshold that did best on '
+        f'The answer was "unanswerable" where {_COMPARED[kind]} was below {least:.4g}, the threshold that did best on '
         f"{where}: mean F1 of words {after:.2f}, against {before:.2f} where every query is answered."
     )
 

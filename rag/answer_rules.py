@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from advisor.approaches import Asks, Prediction, Usage
-from advisor.models import Context, Decoding, LanguageModel
+from advisor.models import Context, Decoding, LanguageModel, Prompt
 from advisor.tasks import UNANSWERABLE, Example, Query, Task, TaskShape
 from rag import abstaining, citing
-from rag.abstaining import Abstain, Threshold, Trials
+from rag.abstaining import THRESHOLDS, Abstain, Threshold, Trials
 from rag.index import PassageIndex
 
 SAVED = "rules.json"
@@ -83,19 +83,18 @@ class AnswerRules:
 
     def settle(self, task: Task, index: PassageIndex, asks: Asks, seed: int) -> None:
         """Choose the threshold on examples of train or dev."""
-        if self.abstain not in ("score", "probability"):
+        if self.abstain not in THRESHOLDS:
             return
         if self.abstain == "probability":
             abstaining.need_likelihoods(asks)
         trials = abstaining.trials(task, index, seed)
         examples = [*trials.answerable, *trials.unanswerable]
         contexts = self._tried(index, trials)
-        queries = [example.query for example in examples]
-        answers = self._read(asks, queries, contexts, 0.0)
+        prompts = [asks.prompt(example.input, context) for example, context in zip(examples, contexts, strict=True)]
+        answers = self._read(asks, prompts, contexts, 0.0)
         if self.abstain == "score":
             values = [abstaining.best_score(context) for context in contexts]
         else:
-            prompts = [asks.prompt(q.input, c) for q, c in zip(queries, contexts, strict=True)]
             values = [value for value, _ in abstaining.margins(asks, prompts, answers)]
         texts = ["" if answer.failure else answer.text for answer in answers]
         self.threshold = abstaining.chosen(self.abstain, task.kind, trials, values, texts)
@@ -136,21 +135,20 @@ class AnswerRules:
         return self.threshold.withholds(abstaining.best_score(context))
 
     def _read(
-        self, asks: Asks, queries: Sequence[Query], contexts: Sequence[Context], called: float
+        self, asks: Asks, prompts: Sequence[Prompt], contexts: Sequence[Context], called: float
     ) -> list[Prediction]:
-        if not queries:
+        if not prompts:
             return []
-        prompts = [asks.prompt(query.input, context) for query, context in zip(queries, contexts, strict=True)]
         answers = asks.answers(prompts, called)
         return [citing.read(a, c) for a, c in zip(answers, contexts, strict=True)] if self.cite else answers
 
     def _asked(
         self, asks: Asks, queries: Sequence[Query], contexts: Sequence[Context], called: float
     ) -> list[Prediction]:
-        answers = self._read(asks, queries, contexts, called)
+        prompts = [asks.prompt(query.input, context) for query, context in zip(queries, contexts, strict=True)]
+        answers = self._read(asks, prompts, contexts, called)
         if self.abstain != "probability" or self.threshold.least is None:
             return answers
-        prompts = [asks.prompt(query.input, context) for query, context in zip(queries, contexts, strict=True)]
         compared = abstaining.margins(asks, prompts, answers)
         return [self._kept(abstaining.with_cost(a, s), v) for a, (v, s) in zip(answers, compared, strict=True)]
 

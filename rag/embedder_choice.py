@@ -9,8 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from advisor.approaches import ContextLoad, Facts
 from advisor.approaches.selection import better_by_more_than_chance
@@ -18,45 +17,16 @@ from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.tasks import Document, Task
 from advisor.tasks.words import split_words
+from rag.adjustable import Adjustable
 from rag.hybrid import EVEN
-from rag.index import PassageIndex
 from rag.questions import FEWEST, Found, KnownQuestion, found_by, questions_of
 from rag.registry import searcher
 from rag.reranking import NONE
 from rag.stores.contract import LOCAL
-from rag.vectoring import Vectoring
 
 ASKED = 100  # questions at most
 PASSAGES = 1000  # that each embedder reads, or about as many
 BETWEEN = ";"
-
-
-class Choosing(Protocol):
-    """What is asked of `rag.builders.Rag`: a dataclass with these parameters, that indexes and refines."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def k(self) -> int: ...
-    @property
-    def chunk(self) -> int: ...
-    @property
-    def retriever(self) -> str: ...
-    @property
-    def context(self) -> str: ...
-    @property
-    def weight(self) -> float | str: ...
-    @property
-    def embedder(self) -> str: ...
-    @property
-    def embedders(self) -> str: ...
-    @property
-    def vectoring(self) -> Vectoring: ...
-
-    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
-    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +44,6 @@ class ComparedEmbedder:
     seconds: float
 
     @property
-    def worth(self) -> tuple[float, float]:
-        """Better is larger: the share of questions whose answer is shown, then nDCG."""
-        return fmean(self.found.answered), fmean(self.found.ndcg)
-
-    @property
     def told(self) -> str:
         """For the report."""
         return f"{self.name}: {self.found.told}, {self.seconds:.1f} s, {self.size:,} bytes"
@@ -89,7 +54,7 @@ def names_of(embedders: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in embedders.split(BETWEEN))
 
 
-def check_embedders(rag: Choosing) -> None:
+def check_embedders(rag: Adjustable) -> None:
     """Whether the parameter names several, and goes with the others.
 
     Raises:
@@ -117,7 +82,7 @@ def check_embedders(rag: Choosing) -> None:
         replace(rag, embedders="", embedder=name)  # which is checked as any other
 
 
-def chosen_embedder(rag: Choosing, task: Task, model: LanguageModel, seed: int) -> tuple[str, Facts]:
+def chosen_embedder(rag: Adjustable, task: Task, model: LanguageModel, seed: int) -> tuple[str, Facts]:
     """The name of the embedder to take, and what is to be said of the choice.
 
     The first one stays unless another shows the answers of more questions by more than chance; so it does where there
@@ -140,7 +105,7 @@ def chosen_embedder(rag: Choosing, task: Task, model: LanguageModel, seed: int) 
     sample = replace(task, documents=tuple(documents))
     tried = [_tried(_with(rag, name), name, sample, model, asked) for name in names]
     first, *others = tried
-    best = max(others, key=lambda one: one.worth)
+    best = max(others, key=lambda one: one.found.worth)
     better = better_by_more_than_chance(best.found.answered, first.found.answered, len(others))
     chosen = best if better else first
     searched = replace(questions, all=asked).described
@@ -154,7 +119,7 @@ def chosen_embedder(rag: Choosing, task: Task, model: LanguageModel, seed: int) 
     return chosen.name, _facts(rag, chosen.name, note, f"What was taken is {chosen.name}, {why}.")
 
 
-def with_choice(load: ContextLoad, rag: Choosing) -> ContextLoad:
+def with_choice(load: ContextLoad, rag: Adjustable) -> ContextLoad:
     """What choosing adds: each embedder reads the sample."""
     if not rag.embedders:
         return load
@@ -171,7 +136,7 @@ def _with(rag: Any, name: str) -> Any:
 
 
 def _tried(
-    rag: Choosing, name: str, task: Task, model: LanguageModel, asked: Sequence[KnownQuestion]
+    rag: Adjustable, name: str, task: Task, model: LanguageModel, asked: Sequence[KnownQuestion]
 ) -> ComparedEmbedder:
     index = rag.index_of(task, model)
     found = found_by(rag.found_in(index, task, model), asked, rag.k)
@@ -180,7 +145,7 @@ def _tried(
 
 
 def _sample(
-    rag: Choosing, documents: Sequence[Document], questions: Sequence[KnownQuestion], seed: int
+    rag: Adjustable, documents: Sequence[Document], questions: Sequence[KnownQuestion], seed: int
 ) -> tuple[tuple[KnownQuestion, ...], list[Document]]:
     """As many questions as have room with their documents, and these with others at random, in the order of all."""
     passages = {one.id: 1 + len(split_words(one.text)) // rag.chunk for one in documents}
@@ -203,5 +168,5 @@ def _sample(
     return tuple(asked), [one for one in documents if one.id in taken]
 
 
-def _facts(rag: Choosing, chosen: str, *notes: str) -> Facts:
+def _facts(rag: Adjustable, chosen: str, *notes: str) -> Facts:
     return Facts(notes=notes, resolved={rag.name: {"embedder": chosen}})

@@ -18,6 +18,7 @@ Precision = Literal["float", "int8", "binary"]
 and Long 2024), whose similarities are estimates. Queries are not quantised."""
 SPARE = 8  # fetched beyond k, so that vectors with equal scores at the border come in a settled order
 DIGITS = 6  # of a score: later ones change with the number of queries that are searched for together
+INDEX_FILE = "index.faiss"
 AT_ONCE = 16_384  # vectors that are made unit vectors together
 
 Vectors = NDArray[np.float32]
@@ -35,6 +36,13 @@ class FlatVectors:
     def __init__(self, dimension: int, precision: Precision = "float") -> None:
         self.precision = precision
         self._index = faiss.IndexIDMap2(_made(dimension, precision))
+
+    @classmethod
+    def of(cls, vectors: Vectors, precision: Precision = "float") -> Self:
+        """Vectors of any length, shape (vectors, dimension), numbered from 0."""
+        found = cls(vectors.shape[1], precision)
+        found.add(np.arange(len(vectors), dtype=np.int64), vectors)
+        return found
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -169,9 +177,7 @@ def agreement(vectors: Vectors, kept: FlatVectors, full: Vectors, cut: Vectors, 
         vectors: all there are, in full, under the numbers from 0 that they have in `kept`.
         full, cut: the same queries, in full and as `kept` takes them.
     """
-    exact = FlatVectors(vectors.shape[1])
-    exact.add(np.arange(len(vectors), dtype=np.int64), vectors)
-    rows = zip(exact.nearest(full, k), kept.nearest(cut, k), strict=True)
+    rows = zip(FlatVectors.of(vectors).nearest(full, k), kept.nearest(cut, k), strict=True)
     shares = [len({at for at, _ in right} & {at for at, _ in found}) / max(len(right), 1) for right, found in rows]
     return float(np.mean(shares)) if shares else 1.0
 

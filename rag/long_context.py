@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches import ContextBuilder, ContextLoad, ContextSource, Shows
-from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS
+from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS, room_beside
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Context, LanguageModel, Passage
 from advisor.models.clock import clock
@@ -84,7 +85,7 @@ class LongContext(ContextBuilder):
         self, documents: Sequence[Document], task: TaskBrief, model: LanguageModel, asked: Sequence[str] = ()
     ) -> LongSource:
         began = clock.now()
-        room = int(OF_WINDOW * (model.context_window - model.count_tokens(task.instruction)))
+        room = int(room_beside(task.instruction, model))
         most = min(self.budget or room, room)
         if most < LEAST:
             raise NotApplicable(f"{model.name} has no room for a document beside the instruction")
@@ -141,8 +142,8 @@ class LongSource(ContextSource):
         self.facts = index.facts
         self._sizes = sizes
         self._all = [chunk.passage for chunk in index.searcher.chunks]
-        taken = list(map(sizes.of_passage, self._all))
-        self._tokens, self._shortest = sum(taken), min(taken, default=0)
+        self._taken = list(accumulate(sorted(map(sizes.of_passage, self._all))))  # by as many of the shortest
+        self._tokens, self._shortest = (self._taken[-1], self._taken[0]) if self._taken else (0, 0)
 
     def contexts(self, queries: Sequence[Query]) -> list[Context]:
         """All documents, the same for each query; else those that fit, best first."""
@@ -198,8 +199,7 @@ class LongSource(ContextSource):
 
     def _found(self, texts: Sequence[str], most: int) -> list[list[Passage]]:
         """The best for each text, as many as could fit if they were the shortest."""
-        shortest = accumulate(sorted(map(self._sizes.of_passage, self._all)))
-        return self.index.search(texts, max(1, sum(tokens <= most for tokens in shortest)))
+        return self.index.search(texts, max(1, bisect_right(self._taken, most)))
 
     def _filled(self, found: Sequence[Passage], most: int) -> list[Passage]:
         """Those that fit, the best first, and behind them others in the order of the documents."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from advisor.approaches.workload import OF_WINDOW
+from advisor.approaches.workload import room_beside
 from advisor.models import Embedder, LanguageModel, Passage, shares_of
 from rag.chunking import Chunk
 
@@ -34,7 +34,7 @@ class Room:
 
     def shares(self, chunks: Sequence[Chunk]) -> list[float]:
         """How much of it each chunk takes, with its title, by embedder or prompt, whichever is more."""
-        most = max(OF_WINDOW * (self.model.context_window - self._tokens(self.instruction)) / self.k, LEAST)
+        most = max(room_beside(self.instruction, self.model) / self.k, LEAST)
         shown = [self._of_prompt(chunk, most) for chunk in chunks]
         if not self.embeds:
             return shown
@@ -47,7 +47,4 @@ class Room:
     def _of_prompt(self, chunk: Chunk, most: float) -> float:
         shown = Passage(chunk.source, chunk.title, chunk.text).shown
         size = len(shown.encode("utf-8", "surrogatepass"))  # no token is shorter than a byte
-        return size / most if size <= most else self._tokens(shown) / most
-
-    def _tokens(self, text: str) -> int:
-        return self.model.count_tokens(text)
+        return size / most if size <= most else self.model.count_tokens(shown) / most

@@ -10,6 +10,7 @@ from typing import Literal
 
 from advisor.approaches import ContextLoad
 from advisor.models import Decoding, LanguageModel, Passage, Prompt
+from rag.hybrid import LATE
 from rag.refining import Refinement
 from rag.searcher import Searcher, Sources
 from rag.spending import book, counting
@@ -17,7 +18,6 @@ from rag.spending import book, counting
 QueryForm = Literal["plain", "hyde", "rewrite", "multi", "decompose"]
 MOST = 3  # further queries for one
 DEPTH = 10  # passages of each list that are fused, at least
-RRF = 60  # Cormack et al. 2009
 _BULLET = re.compile(r"^\s*(?:[-*•]+|\(?\d{1,2}[.):]|query:|question:)\s*", re.IGNORECASE)
 
 Lists = Sequence[Sequence[Passage]]
@@ -50,7 +50,7 @@ def by_ranks(lists: Lists) -> list[Passage]:
     points: dict[Passage, float] = {}
     for row in lists:
         for rank, passage in enumerate(dict.fromkeys(row), start=1):
-            points[passage] = points.get(passage, 0.0) + 1 / (RRF + rank)
+            points[passage] = points.get(passage, 0.0) + 1 / (LATE + rank)
     best = _best(lists)
     return [best[passage] for passage in sorted(points, key=lambda passage: -points[passage])]
 

@@ -89,6 +89,11 @@ class Found:
         return {name: fmean(getattr(self, name)) for name in names}
 
     @property
+    def worth(self) -> tuple[float, float]:
+        """Better is larger: the share of questions whose answer is shown, then nDCG."""
+        return fmean(self.answered), fmean(self.ndcg)
+
+    @property
     def told(self) -> str:
         """The means, for notes."""
         means = self.figures
@@ -109,8 +114,9 @@ def questions_of(task: Task, seed: int = 0, most: int = MOST) -> Questions:
     named = [example for example in examples if example.evidence]
     if len(named) < FEWEST and task.dev:
         more = [e for e in task.train if e.target != UNANSWERABLE]
-        if len([e for e in more if e.evidence]) >= FEWEST:
-            split, examples, named = "training", more, [e for e in more if e.evidence]
+        named_more = [e for e in more if e.evidence]
+        if len(named_more) >= FEWEST:
+            split, examples, named = "training", more, named_more
     weak = not named
     pool = examples if weak else named
     chosen = random.Random(seed).sample(pool, min(len(pool), 2 * most if weak else most))
@@ -151,7 +157,8 @@ def answered(question: KnownQuestion, shown: Sequence[Passage]) -> float:
 
 
 def _guessed(example: Example, texts: dict[str, str]) -> KnownQuestion | None:
-    holding = [identity for identity, text in texts.items() if any(a in text for a in _telling(example))]
+    telling = _telling(example)
+    holding = [identity for identity, text in texts.items() if any(answer in text for answer in telling)]
     if not 1 <= len(holding) <= WEAK:
         return None
     return KnownQuestion(example.input, tuple(holding), _standing(example, [texts[one] for one in holding]))

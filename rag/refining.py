@@ -12,6 +12,7 @@ from advisor.errors import UserError
 from advisor.models import Passage, Vectors
 from rag.bm25 import terms_of
 from rag.chunking import Chunk
+from rag.flat import unit
 from rag.searcher import Floats, Searcher, Sources
 
 FETCHED = 4
@@ -141,8 +142,8 @@ class Diverse(Refinement):
         if vectors is None or not len(vectors):
             return _sharing([set(terms_of(passage.text)) for passage in passages])
         ends = np.cumsum([len(found) for found in places])
-        unit = _unit(np.array([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
-        alike: Floats = unit @ unit.T
+        means = unit(np.array([part.mean(axis=0) for part in np.split(vectors, ends[:-1])]))
+        alike: Floats = means @ means.T
         return alike
 
 
@@ -196,8 +197,3 @@ def _sharing(sets: Sequence[set[str]]) -> Floats:
     sizes = np.sqrt([max(len(words), 1) for words in sets])
     shared = np.array([[len(one & other) for other in sets] for one in sets], dtype=np.float32)
     return np.asarray(shared / np.outer(sizes, sizes), dtype=np.float32)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)

@@ -10,24 +10,24 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 from advisor.approaches import ContextLoad, Facts
 from advisor.approaches.selection import PromptCandidate, held_out, select
 from advisor.approaches.selection import tried as selection_tried
 from advisor.models import Context, LanguageModel
 from advisor.tasks import Example, Outline, Task
+from rag.adjustable import Adjustable
 from rag.answer_rules import AnswerRules
 from rag.headings import headings
-from rag.hybrid import Fusion, Hybrid
+from rag.hybrid import Hybrid
 from rag.index import PassageIndex
 from rag.questions import Found, Questions, found_by, questions_of
 from rag.reranking import NONE
 from rag.searcher import Searcher
 from rag.sources import DocumentSource
 from rag.stores.contract import LOCAL
-from rag.vectoring import WITHOUT_VECTORS, Vectoring
+from rag.vectoring import WITHOUT_VECTORS
 
 READ = 2  # settings that the model reads, beside what was asked for
 HALF = 0.5  # of the settings tried: ways of finding; the others are ways of cutting
@@ -42,36 +42,6 @@ METHODS: tuple[dict[str, Any], ...] = (
 """Ways of finding passages, in the order in which they are tried."""
 
 Settings = Mapping[str, Any]
-
-
-class Searchable(Protocol):
-    """What is asked of `rag.builders.Rag`: a dataclass with these parameters, that indexes and refines."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def k(self) -> int: ...
-    @property
-    def chunk(self) -> int: ...
-    @property
-    def overlap(self) -> int: ...
-    @property
-    def parent(self) -> int: ...
-    @property
-    def retriever(self) -> str: ...
-    @property
-    def search(self) -> int: ...
-    @property
-    def cot(self) -> bool: ...
-    @property
-    def store(self) -> str: ...
-    @property
-    def vectoring(self) -> Vectoring: ...
-
-    def index_of(self, task: Task, model: LanguageModel) -> PassageIndex: ...
-    def found_in(self, index: PassageIndex, task: Task, model: LanguageModel) -> PassageIndex: ...
 
 
 @dataclass(frozen=True)
@@ -92,13 +62,8 @@ class Tried:
         """In words, for the report."""
         return ",".join(f"{name}={value}" for name, value in _of_finding(self.settings).items()) or "as asked"
 
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Better is larger: the share of questions whose answer is shown, then nDCG."""
-        return fmean(self.found.answered), fmean(self.found.ndcg)
 
-
-def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
+def searched(rag: Adjustable, task: Task, model: LanguageModel, seed: int) -> tuple[Settings, PassageIndex, Facts]:
     """The parameters to change in `rag`, the index that has them, and what is to be said of the search.
 
     What is tried is kept in this process, and found without what asks a model (reranking, other words for a query);
@@ -115,8 +80,8 @@ def searched(rag: Searchable, task: Task, model: LanguageModel, seed: int) -> tu
         return {}, index, Facts(notes=(note,))
     rag.vectoring.embedder_of(model, bool(task.limits.local_only))  # what may not be used is refused before
     tried = list(_tried(replace(rag, store=LOCAL, rerank=NONE, query="plain"), task, model, questions, seed))
-    own, others = tried[0], sorted(tried[1:], key=lambda one: one.rank, reverse=True)
-    better = [one for one in others if one.rank > own.rank][:READ]
+    own, others = tried[0], sorted(tried[1:], key=lambda one: one.found.worth, reverse=True)
+    better = [one for one in others if one.found.worth > own.found.worth][:READ]
     notes = [_note(tried, questions)]
     chosen = own
     if better:
@@ -137,24 +102,28 @@ def with_search(load: ContextLoad, search: int, task: Outline) -> ContextLoad:
     """What a search adds: answers of the settings that are read, and an index for each way of cutting."""
     if not search:
         return load
-    ways = search - 1 - max(1, round((search - 1) * HALF))
     answers = selection_tried(task, READ + 1)
-    return replace(load, tried=load.tried + answers, indexed=load.indexed * (1 + max(ways, 0)))
+    return replace(load, tried=load.tried + answers, indexed=load.indexed * (search - _methods(search)))
 
 
-def _tried(rag: Searchable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
+def _methods(search: int) -> int:
+    """How many of so many settings, at least 2, are other ways of finding."""
+    return max(1, round((search - 1) * HALF))
+
+
+def _tried(rag: Adjustable, task: Task, model: LanguageModel, questions: Questions, seed: int) -> Iterator[Tried]:
     """What was asked for first."""
     cut = _Indexed(rag, task, model)
     own = cut.tried({}, questions)
     yield own
     best = own
     methods = [one for one in METHODS if any(getattr(rag, name) != value for name, value in _of_finding(one).items())]
-    for method in methods[: max(1, round((rag.search - 1) * HALF))]:
+    methods = methods[: _methods(rag.search)]
+    for method in methods:
         one = cut.tried(method, questions)
         yield one
-        best = max(best, one, key=lambda found: found.rank)
-    left = rag.search - 1 - min(len(methods), max(1, round((rag.search - 1) * HALF)))
-    for change in _cuttings(rag, task, seed)[:left]:
+        best = max(best, one, key=lambda tried: tried.found.worth)
+    for change in _cuttings(rag, task, seed)[: rag.search - 1 - len(methods)]:
         yield _Indexed(replace(rag, **change), task, model).tried({**best.settings, **change}, questions)
 
 
@@ -165,7 +134,7 @@ def _of_finding(method: Settings) -> Settings:
 class _Indexed:
     """One way of cutting documents, indexed once for all ways of finding."""
 
-    def __init__(self, rag: Searchable, task: Task, model: LanguageModel) -> None:
+    def __init__(self, rag: Adjustable, task: Task, model: LanguageModel) -> None:
         self.rag = rag
         self.task = task
         self.model = model
@@ -178,7 +147,7 @@ class _Indexed:
         found = rag.found_in(index, self.task, self.model)
         return Tried(settings, index, found_by(found, questions.all, rag.k))
 
-    def _index(self, rag: Searchable) -> PassageIndex:
+    def _index(self, rag: Adjustable) -> PassageIndex:
         hybrid = self.both.searcher
         assert isinstance(hybrid, Hybrid) and self.both.embedder is not None
         if rag.retriever == "dense":
@@ -186,9 +155,7 @@ class _Indexed:
         elif rag.retriever == "bm25":
             index = replace(self._over("bm25", hybrid.words), embedder=None)
         elif rag.retriever == "hybrid":
-            found = Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words)
-            found.fusion = Fusion()
-            index = self._over("hybrid", found)
+            index = self._over("hybrid", Hybrid(hybrid.chunks, self.both.embedder, hybrid.dense, hybrid.words))
         else:
             index = rag.index_of(self.task, self.model)
         return index
@@ -198,7 +165,7 @@ class _Indexed:
         return replace(self.both, retriever=retriever, searcher=searcher, facts=facts)
 
 
-def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
+def _cuttings(rag: Adjustable, task: Task, seed: int) -> list[Settings]:
     """Other ways of cutting that show no more words than what was asked for."""
     words = rag.k * (rag.parent or rag.chunk)
     half, wide = max(rag.chunk // 2, 20), rag.chunk * 3 // 2
@@ -217,7 +184,7 @@ def _cuttings(rag: Searchable, task: Task, seed: int) -> list[Settings]:
 
 
 def _read(
-    own: Tried, better: Sequence[Tried], rag: Searchable, task: Task, model: LanguageModel, seed: int
+    own: Tried, better: Sequence[Tried], rag: Adjustable, task: Task, model: LanguageModel, seed: int
 ) -> tuple[Tried, tuple[str, ...]]:
     """The one by which the model answers best."""
     examples = held_out(task, seed, ())

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from langchain_core.documents import Document
@@ -80,7 +80,7 @@ class Searcher(ABC):
 
     def save(self, folder: Path) -> None:
         """Write what `restore` needs into an existing folder, without pickles; the chunks alone by default."""
-        write_documents(folder, enumerate(map(document_of, self.chunks)), len(self.chunks))
+        save_chunks(folder, self.chunks)
 
     @classmethod
     def restore(cls, folder: Path, embedder: Embedder) -> Self:
@@ -155,8 +155,13 @@ def limits_of(
     return list(zip(only, without or [()] * len(texts), strict=True))
 
 
+def save_chunks(folder: Path, chunks: Sequence[Chunk], **facts: Any) -> None:
+    """Write chunks, numbered from 0, into an existing folder; `facts` as in `write_documents`."""
+    write_documents(folder, enumerate(map(document_of, chunks)), len(chunks), **facts)
+
+
 def saved_chunks(folder: Path) -> list[Chunk]:
-    """The chunks that `Searcher.save` wrote.
+    """The chunks that `save_chunks` wrote.
 
     Raises:
         UserError: the file is missing or damaged.

@@ -14,9 +14,8 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
-from rag.flat import FlatVectors, Numbers, Vectors
+from rag.flat import INDEX_FILE, FlatVectors, Numbers, Vectors
 
-INDEX_FILE = "index.faiss"
 Scored = tuple[Document, float]
 
 
@@ -55,7 +54,7 @@ class FaissStore(VectorStore):
     def size_bytes(self) -> int:
         """Bytes of the vectors and the texts, as UTF-8."""
         texts = sum(len(document.page_content.encode()) for document in self._documents.values())
-        return len(self) * self.dimension * 4 + texts
+        return texts + (self._index.size_bytes if self._index is not None else 0)
 
     # adding and removing
 

@@ -12,7 +12,7 @@ from advisor.models.load import embedder_beside
 from advisor.tasks import Task
 from rag.flat import Precision
 from rag.registry import searcher
-from rag.stores.addresses import is_named, place_of
+from rag.stores.addresses import check_name, place_of
 from rag.stores.contract import LOCAL, Keeping
 
 WITHOUT_VECTORS = {"store": LOCAL, "embedder": "", "dimensions": 0, "vectors": "float"}
@@ -42,8 +42,7 @@ class Vectoring:
         """
         if "://" in self.embedder:
             Address.of(self.embedder)  # which refuses an address with a secret, before it stands in a record
-        if not is_named(self.store):
-            place_of(self.store)  # which says what there is
+        check_name(self.store)
         if self.vectors not in get_args(Precision):
             raise UserError(f"{self.name}: vectors={self.vectors} is unknown", "choose float, int8 or binary")
         if self.dimensions < 0:

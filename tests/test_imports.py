@@ -52,6 +52,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.gradient": {"'finetune.tuning'"},
     "finetune.lora": {"'finetune.methods.lora'"},
+    "finetune.qlora": {"'finetune.methods.qlora'"},
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
 }
@@ -60,6 +61,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor.cli": {"advisor.commands"},
     "finetune.gradient": {"finetune.tuning"},
     "finetune.lora": {"finetune.methods.lora"},
+    "finetune.qlora": {"finetune.methods.qlora"},
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
 }

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from advisor.approaches.contract import ContextBuilder, ContextSource, Facts
 from advisor.approaches.shots import FixedShots, in_turn, shot_of
-from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS, TURN, ContextLoad
+from advisor.approaches.workload import OF_WINDOW, TOKENS_A_WORD, TRAINED_TOKENS, TURN, ContextLoad, room_beside
 from advisor.errors import NotApplicable
 from advisor.models import Context, LanguageModel, Shot
 from advisor.tasks import Example, Outline, Task, TaskBrief, TaskShape
@@ -53,7 +53,7 @@ class ManyShot(ContextBuilder):
 
     def build(self, task: Task, model: LanguageModel, seed: int) -> ContextSource:
         """Take examples in turn while they fit; one that is longer than what is left is passed over."""
-        room = int(OF_WINDOW * (model.context_window - model.count_tokens(task.instruction)))
+        room = int(room_beside(task.instruction, model))
         most = min(self.budget or room, room)
         rng = random.Random(seed)
         shown, tokens = fitting(map(shot_of, in_turn(task, rng)), most, model)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from advisor.models import LanguageModel
 from advisor.tasks import Task
 from advisor.tasks.words import count_words
 
@@ -186,6 +187,11 @@ class Load:
             return self
         shared = self.stem if self.alike else max(self.stem, self.shared - over)
         return replace(self, prompt=self.prompt - over, shared=min(shared, self.prompt - over))
+
+
+def room_beside(instruction: str, model: LanguageModel) -> float:
+    """Tokens that all that is shown beside an instruction may take together; less than none where it is too long."""
+    return OF_WINDOW * (model.context_window - model.count_tokens(instruction))
 
 
 def _fixed(instruction: int, labels: Sequence[int]) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from advisor.tasks.importing.result import COUNTED, Imported, ImportRequest, is_
 from advisor.tasks.importing.revising import import_into_copy, is_task
 from advisor.tasks.importing.splitting import SplitRule
 from advisor.tasks.importing.streams import ending_of
-from advisor.tasks.importing.tallies import rows_of
+from advisor.tasks.importing.tallies import in_words
 
 _USUAL = SplitRule()
 _MOST_QUESTIONS = 10
@@ -207,7 +207,6 @@ def imported_on_the_way(request: ImportRequest, out: str | None) -> Path:
     say(f"note: {request.source} was imported to {folder} as {found.kind}: {rows}; its splits: {found.split}")
     for note in found.notes:
         say(f"note: {note}")
-    left = sum(reason.count for reason in found.dropped)
-    if left:
-        say(f"note: {rows_of(left)} left out; advisor import says which")
+    if found.dropped:
+        say(f"note: {in_words(found.dropped)} left out; advisor import says which")
     return folder

@@ -21,7 +21,7 @@ from advisor.reporting.blocks import (
 from advisor.reporting.characters import shorten
 from advisor.reporting.document import SCHEMA, clean
 from advisor.tasks.importing.result import Imported, Shown
-from advisor.tasks.importing.tallies import RowReason, rows_of
+from advisor.tasks.importing.tallies import RowReason, in_words, many
 from advisor.tasks.loading import OPEN
 
 _INPUT, _ANSWER = 170, 85  # columns of a text that is shown: two lines and one
@@ -36,11 +36,10 @@ def import_report(found: Imported) -> Report:
         many, file = found.open_questions, shlex.quote(str(found.folder / OPEN))
         what = "the answer of 1 question" if many == 1 else f"the answers of {many:,} questions"
         steps = (f"first fill in {what} in {file}, and import again with --test-after {file}", *steps)
-    left = sum(reason.count for reason in found.dropped)
     blocks: tuple[Block, ...] = (
         Details(tuple(_details(found))),
         *section("Examples, as they will be used", Numbered(tuple(map(_item, found.examples)))),
-        *listed(f"Left out: {rows_of(left)}", map(str, found.dropped)),
+        *listed(f"Left out: {in_words(found.dropped)}", map(str, found.dropped)),
         *listed("Put right", map(str, found.changed)),
         *listed("How it was read", found.notes[:_NOTES]),
         *listed("What to know of the task", () if found.caveats is None else found.caveats[_own(found) :]),
@@ -57,8 +56,8 @@ def _own(found: Imported) -> int:
 def _details(found: Imported) -> list[Detail]:
     counts = found.counts
     splits = [f"{counts[part]:,} {part}" for part in ("train", "dev", "test") if part in counts]
-    answers = [f"{found.labels:,} labels"] if found.labels else []
-    others = [f"{counts[part]:,} {part}" for part in ("documents", "preferences") if part in counts]
+    answers = [many(found.labels, "label")] if found.labels else []
+    others = [many(counts[part], part[:-1]) for part in ("documents", "preferences") if part in counts]
     columns = ", ".join(f'{role}: "{name}"' for role, name in found.columns.items())
     told = [
         ("format", found.format),
@@ -110,4 +109,4 @@ def import_document(found: Imported) -> dict[str, Any]:
 
 
 def _reason(reason: RowReason) -> dict[str, object]:
-    return {"why": reason.why, "rows": reason.count, "first": list(reason.places)}
+    return {"why": reason.why, f"{reason.what}s": reason.count, "first": list(reason.places)}

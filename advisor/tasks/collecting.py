@@ -23,7 +23,7 @@ from advisor.tasks.office import KINDS, Unreadable
 from advisor.tasks.reader_process import ReaderProcess, library_for
 from advisor.tasks.sheets import documents_of
 from advisor.tasks.task import Document, Place
-from advisor.tasks.textfile import FileBounds, guessed_text, read_data, text_of
+from advisor.tasks.textfile import FileBounds, guessed_text, marked_encoding, read_data, text_of
 
 _MARKED: dict[str, Callable[[str, str], tuple[str, str]]] = {
     **dict.fromkeys((".md", ".markdown", ".mdx", ".mkd"), from_markdown),
@@ -197,12 +197,11 @@ class Collector:
         if self._guess and not _is_utf8(data) and (guessed := guessed_text(data)):
             self._guessed.setdefault(guessed[1], []).append(leaf.name)
             return guessed[0]
-        text = text_of(leaf.path, data, self._log)
-        if text is not None and "\0" in text:
+        if b"\0" in data and not marked_encoding(data):  # whose encoding is told in its place
             hint = "write it as UTF-8, or take it away"
             self._log.add(leaf.path, None, "holds zero bytes, as UTF-16 does, or what is no text", hint)
             return None
-        return text
+        return text_of(leaf.path, data, self._log)
 
     def _is_read(self, leaf: _Leaf) -> bool:
         """Whether a file is read: by its ending, or by its content where it has none."""

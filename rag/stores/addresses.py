@@ -157,9 +157,14 @@ def _declared(store: str, name: str) -> StorePlace:
     return _checked(StorePlace(store, kind, entry.url_env))
 
 
-def is_named(store: str) -> bool:
-    """Whether a name can be one of a store at all, whatever is set."""
-    return store in (LOCAL, *get_args(Kind)) or NAMED.fullmatch(store) is not None
+def check_name(store: str) -> None:
+    """Whether a name can be one of a store at all, whatever is set.
+
+    Raises:
+        UserError: it cannot.
+    """
+    if store not in (LOCAL, *get_args(Kind)) and not NAMED.fullmatch(store):
+        raise _unknown(store)
 
 
 @contextmanager

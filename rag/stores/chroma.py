@@ -16,7 +16,7 @@ from langchain_core.documents import Document
 from advisor.extras import needed
 from advisor.models import Vectors
 from rag.stores.addresses import StorePlace
-from rag.stores.collection import KEY, SOURCE, Collection, Given
+from rag.stores.collection import KEY, Collection, Given, conditions
 
 EXTRA = "chroma"
 LEAST_LOOKED_AT = 1000  # candidates of its approximate index, which there is no way around; and for each asked for:
@@ -53,8 +53,7 @@ class ChromaCollection(Collection):
         self, vector: Sequence[float], k: int, within: Some[str] | None, without: Some[str]
     ) -> list[tuple[str, float]]:
         """As its index finds them."""
-        parts: list[dict[str, Any]] = [] if within is None else [{SOURCE: {"$in": list(within)}}]
-        parts += [{SOURCE: {"$nin": list(without)}}] if without else []
+        parts = conditions(within, without)
         where = {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
         found = self._store().similarity_search_by_vector_with_relevance_scores(list(vector), k, filter=where)
         return [(str(document.metadata[KEY]), 1 - float(distance)) for document, distance in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection as Some
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from langchain_core.documents import Document
@@ -46,6 +47,12 @@ class Collection(ABC):
     @abstractmethod
     def vectors(self, keys: Sequence[str]) -> dict[str, Sequence[float]]:
         """The vectors under these keys."""
+
+
+def conditions(within: Some[str] | None, without: Some[str]) -> list[dict[str, Any]]:
+    """The sources to look at and those to leave out, as far as there are any, as LangChain's filters have them."""
+    found: list[dict[str, Any]] = [] if within is None else [{SOURCE: {"$in": list(within)}}]
+    return [*found, {SOURCE: {"$nin": list(without)}}] if without else found
 
 
 class Given(Embeddings):

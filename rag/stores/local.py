@@ -10,12 +10,11 @@ import numpy as np
 
 from advisor.models import Vectors
 from rag.chunking import Chunk
-from rag.documents import DOCUMENTS_FILE, damaged, read_documents, write_documents
-from rag.flat import FlatVectors, Precision
-from rag.searcher import chunk_of, document_of
+from rag.documents import DOCUMENTS_FILE, damaged, read_documents
+from rag.flat import INDEX_FILE, FlatVectors, Precision
+from rag.searcher import chunk_of, save_chunks
 from rag.stores.contract import Keeping, Sought, VectorIndex
 
-INDEX_FILE = "index.faiss"
 UNKNOWN = 1  # numbers of a vector where there was never one to count them
 
 
@@ -28,9 +27,7 @@ class FaissIndex(VectorIndex):
     @classmethod
     def of(cls, vectors: Vectors, precision: Precision) -> Self:
         """Vectors of any length, shape (chunks, dimension)."""
-        found = cls(FlatVectors(vectors.shape[1], precision))
-        found.add(vectors)
-        return found
+        return cls(FlatVectors.of(vectors, precision))
 
     def add(self, vectors: Vectors) -> None:
         """Those of the chunks that come next, of any length."""
@@ -72,8 +69,7 @@ class FaissIndex(VectorIndex):
 
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
         """The chunks in `documents.jsonl`, the vectors in `index.faiss`, as `FaissStore` has them."""
-        sha256 = self.flat.write(folder / INDEX_FILE)
-        write_documents(folder, enumerate(map(document_of, chunks)), len(chunks), sha256=sha256)
+        save_chunks(folder, chunks, sha256=self.flat.write(folder / INDEX_FILE))
 
     @classmethod
     def restore(cls, folder: Path) -> tuple[list[Chunk], FaissIndex]:

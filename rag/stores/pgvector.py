@@ -17,7 +17,7 @@ from langchain_core.documents import Document
 from advisor.extras import needed
 from advisor.models import Vectors
 from rag.stores.addresses import StorePlace
-from rag.stores.collection import SOURCE, Collection, Given
+from rag.stores.collection import SOURCE, Collection, Given, conditions
 
 EXTRA = "pgvector"
 DRIVER = "postgresql+psycopg"
@@ -62,8 +62,7 @@ class PgvectorCollection(Collection):
         self, vector: Sequence[float], k: int, within: Some[str] | None, without: Some[str]
     ) -> list[tuple[str, float]]:
         """Exactly."""
-        parts: list[dict[str, Any]] = [] if within is None else [{SOURCE: {"$in": list(within)}}]
-        parts += [{SOURCE: {"$nin": list(without)}}] if without else []
+        parts = conditions(within, without)
         only = {"$and": parts} if parts else None
         found = self._table().similarity_search_with_score_by_vector(list(vector), k, filter=only)
         return [(str(document.id), float(score)) for document, score in found]

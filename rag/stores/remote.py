@@ -15,9 +15,9 @@ from langchain_core.documents import Document
 
 from advisor.models import Embedder, Vectors
 from rag.chunking import Chunk
-from rag.documents import damaged, read_documents, write_documents
+from rag.documents import damaged
 from rag.flat import DIGITS, SPARE, FlatVectors, cut, unit
-from rag.searcher import chunk_of, document_of
+from rag.searcher import save_chunks, saved_chunks
 from rag.stores.addresses import StorePlace, place_of, telling
 from rag.stores.collection import AT_ONCE, KEY, SOURCE, Collection
 from rag.stores.contract import Keeping, Sought, VectorIndex
@@ -41,13 +41,14 @@ class StoredIndex(VectorIndex):
     do, and it is known whether a collection is the one that was filled.
 
     Args:
-        name: of the collection.
+        embedder: by what it is known, as `who` tells it.
         copied: whether its vectors are held here too, as soon as they are known.
     """
 
-    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, name: str, dimension: int, copied: bool) -> None:
-        self.place, self.name, self._dimension, self._copied = place, name, dimension, copied
+    def __init__(self, chunks: Sequence[Chunk], place: StorePlace, embedder: str, dimension: int, copied: bool) -> None:
+        self.place, self._embedder, self._dimension, self._copied = place, embedder, dimension, copied
         self._keys = [key_of(chunk) for chunk in chunks]
+        self.name = named(self._keys, embedder, dimension)
         self._places: dict[str, list[int]] = {}
         for at, key in enumerate(self._keys):
             self._places.setdefault(key, []).append(at)
@@ -55,14 +56,14 @@ class StoredIndex(VectorIndex):
     @classmethod
     def of(cls, chunks: Sequence[Chunk], embedder: Embedder, vectors: Vectors, keeping: Keeping) -> Self:
         """Put chunks with these vectors into a store, as far as they are not there."""
-        dimension, store = vectors.shape[1], keeping.store
-        name = named(map(key_of, chunks), who(embedder), dimension)
-        found = cls(chunks, place_of(store), name, dimension, keeping.copied)
-        found._who = who(embedder)
+        store = keeping.store
+        found = cls(chunks, place_of(store), who(embedder), vectors.shape[1], keeping.copied)
         held = found._held()
         added = found._add(chunks, vectors, held)
         had = f", where {len(held):,} of them were already" if held else ""
-        found._kept_as(f"{added + len(held):,} vectors are in the collection {name} of store {store}{had}.", vectors)
+        found._kept_as(
+            f"{added + len(held):,} vectors are in the collection {found.name} of store {store}{had}.", vectors
+        )
         return found
 
     @cached_property
@@ -115,7 +116,7 @@ class StoredIndex(VectorIndex):
     @cached_property
     def _copy(self) -> FlatVectors:
         """The vectors of all chunks in this process; the store is asked for them once, where they are not known."""
-        return _flat(self.vectors(range(len(self._keys))), self._dimension)
+        return FlatVectors.of(self.vectors(range(len(self._keys))))
 
     def vectors(self, places: Sequence[int]) -> Vectors:
         """As the store gives them back."""
@@ -135,16 +136,14 @@ class StoredIndex(VectorIndex):
         known = np.array(kept, dtype=np.int64) >= 0
         vectors[known] = self.vectors([at for at in kept if at >= 0])
         vectors[~known] = fresh
-        name = named(map(key_of, chunks), self._who, self._dimension)
-        other = StoredIndex(chunks, self.place, name, self._dimension, self._copied)
-        other._who = self._who
+        other = StoredIndex(chunks, self.place, self._embedder, self._dimension, self._copied)
         other._add(chunks, vectors, other._held())
-        other._kept_as(f"The vectors are in the collection {name} of store {self.place.store}.", vectors)
+        other._kept_as(f"The vectors are in the collection {other.name} of store {self.place.store}.", vectors)
         return other
 
     def save(self, folder: Path, chunks: Sequence[Chunk]) -> None:
         """The chunks, and which collection of which store has their vectors; not where it is."""
-        write_documents(folder, enumerate(map(document_of, chunks)), len(chunks))
+        save_chunks(folder, chunks)
         kept = {
             "schema": SCHEMA,
             "store": self.place.store,
@@ -162,7 +161,7 @@ class StoredIndex(VectorIndex):
             UserError: a file is missing or damaged, or the store cannot be reached.
         """
         path = folder / STORE_FILE
-        chunks = [chunk_of(document) for _, document in read_documents(folder)[1]]
+        chunks = saved_chunks(folder)
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
             store, name, dimension = str(kept["store"]), str(kept["collection"]), int(kept["dimension"])
@@ -171,8 +170,7 @@ class StoredIndex(VectorIndex):
             raise damaged(path, f"it cannot be read ({type(error).__name__})") from error
         if kept.get("schema") != SCHEMA or name != named(map(key_of, chunks), who(embedder), dimension):
             raise damaged(path, "it does not go with the documents or the embedder")
-        found = cls(chunks, place_of(store), name, dimension, copied)
-        found._who = who(embedder)
+        found = cls(chunks, place_of(store), who(embedder), dimension, copied)
         held = found._held()
         lost = [chunk for chunk, key in zip(chunks, found._keys, strict=True) if key not in held]
         if lost:
@@ -181,13 +179,11 @@ class StoredIndex(VectorIndex):
             _ = found._copy  # before the first query, which would wait for it
         return chunks, found
 
-    _who = ""
-
     def _kept_as(self, note: str, vectors: Vectors) -> None:
         """What is to be said of where they are, and the copy, where there is to be one."""
         self.notes = (note,)
         if self._copied:
-            self._copy = _flat(vectors, self._dimension)
+            self._copy = FlatVectors.of(vectors)
             self.notes += (COPIED,)
 
     def _held(self) -> set[str]:
@@ -209,12 +205,6 @@ class StoredIndex(VectorIndex):
                 documents = [_document(key, chunks[row]) for key, row in part]
                 self.collection.add(documents, unit(vectors[[row for _, row in part]]))
         return len(new)
-
-
-def _flat(vectors: Vectors, dimension: int) -> FlatVectors:
-    found = FlatVectors(dimension)
-    found.add(np.arange(len(vectors), dtype=np.int64), vectors)
-    return found
 
 
 def key_of(chunk: Chunk) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -216,3 +217,17 @@ def test_an_interrupted_import_leaves_nothing(table: Path) -> None:
     assert done.returncode == 130
     assert "Traceback" not in err
     assert [path.name for path in Path().iterdir()] == ["tickets.csv"]
+
+
+def test_documents_that_are_left_out_are_counted_as_documents(advisor: Advisor, table: Path) -> None:
+    folder = table.parent / "handbook"
+    folder.mkdir()
+    for name, text in (("a.md", "# A\n\nText."), ("b.md", ""), ("c.pdf", "no pdf")):
+        (folder / name).write_text(text, encoding="utf-8")
+    said = advisor("import", table, "--out", "task", "--documents", folder).out
+    assert "Left out: 1 row and 2 documents" in said
+    assert "1 document: the document is empty" in said
+    assert re.search(r"rows +.* train, .* test, .*1 document\n", said)
+    assert "1 row and 2 documents of the source were left out on import" in Path("task/task.toml").read_text("utf-8")
+    again = advisor("import", table, "--out", "other", "--documents", folder, "--json").out
+    assert [found.get("documents") for found in json.loads(again)["dropped"]] == [None, 1, 1]

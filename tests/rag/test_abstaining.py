@@ -32,6 +32,9 @@ def test_the_threshold_parts_what_can_be_answered_from_what_cannot() -> None:
     assert [found.withholds(value) for value in (0.4, 0.6)] == [True, False]
     assert "5 dev questions, 2 of them unanswerable" in found.note
     assert "1.00, against 0.60" in found.note
+    assert "where the score of the best passage was below 0.5, " in found.note
+    found = chosen("probability", "qa", _trials(3, 2, 0.4), [0.9, 0.8, 0.6, 0.2, 0.4], ["yes"] * 5)
+    assert 'log-likelihood per token of its answer, less that of "unanswerable", was below 0.5, ' in found.note
 
 
 def test_where_abstaining_does_not_help_everything_is_answered() -> None:

@@ -112,6 +112,7 @@ FAULTS = {
     "only.md": (b"# A heading\n", "the document has a heading but no text"),
     "nothing.txt": (b"\n", "the document is empty"),
     "chinese.txt": ("营业时间".encode("gb18030"), "not UTF-8: byte 0xbc at offset 6"),
+    "picture.txt": (b"\x89PNG\r\n\x1a\n\0\0\0", "holds zero bytes, as UTF-16 does, or what is no text"),
     "binary.txt": (b"MZ\0\1\2 no text", "holds zero bytes, as UTF-16 does, or what is no text"),
     "open.csv": (b'id,text\na,"b\n', "not a valid table"),
     "wide.csv": (b"id,text\na,b,c\n", "the row has 3 cells, the header 2"),

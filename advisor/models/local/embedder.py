@@ -21,32 +21,20 @@ from advisor.models.clock import clock
 from advisor.models.embedder import Vectors
 from advisor.models.local.device import device_name
 from advisor.models.local.encoder import TEXTS_AT_ONCE, PackedEncoder, padded, reads_packed
-from advisor.models.local.fitting import Weights, check_room, in_half
-from advisor.models.local.folder import check_names
 from advisor.models.local.linear import arrange
 from advisor.models.local.packages import file_sha256
-from advisor.models.local.shortage import NotEnoughMemory, telling
-from advisor.models.local.source import Source
+from advisor.models.local.sentence_model import MODULES, SETTINGS, SentenceModel
 
 WORTH_A_WORD = 10.0  # seconds of waiting
 log = logging.getLogger(__name__)
 
 
-class SentenceEmbedder:
+class SentenceEmbedder(SentenceModel):
     """An embedder of the sentence-transformers kind, loaded when it is first asked."""
 
-    def __init__(self, source: Source, device: torch.device, dtype: torch.dtype) -> None:
-        self.source = source
-        self._device = device
-        self._dtype = dtype
-
-    @property
-    def name(self) -> str:
-        return self.source.id
-
-    @property
-    def revision(self) -> str:
-        return self.source.revision
+    called = "an embedder"
+    read_as = "a sentence embedder"
+    readable = "pass a folder or a name that sentence-transformers reads"
 
     @property
     def dimension(self) -> int:
@@ -129,7 +117,7 @@ class SentenceEmbedder:
     @cached_property
     def _told(self) -> dict[str, str]:
         """The instructions before queries and before documents, as the folder gives them; without loading the model."""
-        kept = _json_in(Path(self.source.path) / "config_sentence_transformers.json").get("prompts") or {}
+        kept = _json_in(Path(self.source.path) / SETTINGS).get("prompts") or {}
         names = {"query": ("query",), "document": ("document", "passage", "corpus")}
         return {what: next((str(kept[name]) for name in of if kept.get(name)), "") for what, of in names.items()}
 
@@ -137,8 +125,8 @@ class SentenceEmbedder:
     def _apart(self) -> dict[str, bool]:
         """What is embedded otherwise than a text that is neither query nor document."""
         folder = Path(self.source.path)
-        default = _json_in(folder / "config_sentence_transformers.json").get("default_prompt_name")
-        modules = _json_in(folder / "modules.json").get("modules", ())
+        default = _json_in(folder / SETTINGS).get("default_prompt_name")
+        modules = _json_in(folder / MODULES).get("modules", ())
         routed = any(str(module.get("type", "")).endswith("Router") for module in modules)
         document = routed or bool(self._told["document"]) or bool(default and self._told["query"])
         return {"document": document, "query": document or bool(self._told["query"])}
@@ -147,29 +135,8 @@ class SentenceEmbedder:
     def _model(self) -> SentenceTransformer:
         if self.source.adapter is not None:
             raise UserError(f"{self.source.id}: is an adapter, and embedders are taken whole", "pass a merged folder")
-        check_names(self.source.id, Path(self.source.path))
-        weights = Weights(self.source.id, self.source.path, self._dtype)
-        check_room(weights.called, weights.size, weights.mapped, self._device, lambda: in_half(weights))
-        try:
-            with clock.span("load"), telling(f"loading {self.source.id}", self._device):
-                model = SentenceTransformer(
-                    str(self.source.path),
-                    device=str(self._device),
-                    model_kwargs={"dtype": self._dtype},
-                    local_files_only=True,
-                )
-                arrange(model)
-                model.encode(["a first call readies the device"], show_progress_bar=False)
-                return model
-        except NotEnoughMemory:
-            raise
-        except Exception as error:  # whatever the readers of foreign files may raise
-            if "weights_only" in str(error):  # PyTorch's advice would be to run what is in the file
-                what = f"{self.source.id}: its weights are pickles that hold more than numbers, and are not read"
-                raise UserError(what, "pass an embedder with model.safetensors") from error
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            hint = "pass a folder or a name that sentence-transformers reads"
-            raise UserError(f"{self.source.id}: cannot be loaded as a sentence embedder: {reason}", hint) from error
+        found: SentenceTransformer = self._loaded(_ready)
+        return found
 
     @property
     def _read(self) -> Callable[[Sequence[str]], torch.Tensor]:
@@ -181,6 +148,13 @@ class SentenceEmbedder:
         model = self._model
         with clock.span("load"):
             return PackedEncoder(model) if reads_packed(model) else None
+
+
+def _ready(*place: Any, **how: Any) -> SentenceTransformer:
+    model = SentenceTransformer(*place, **how)
+    arrange(model)
+    model.encode(["a first call readies the device"], show_progress_bar=False)
+    return model
 
 
 def _json_in(path: Path) -> dict[str, Any]:

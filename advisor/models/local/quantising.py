@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import BitsAndBytesConfig
 
 from advisor.errors import UserError
@@ -40,6 +41,42 @@ def quantiser(name: str, quantize: Quantize, number_format: torch.dtype, where: 
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=number_format,
     )
+
+
+def in_codes(layer: nn.Linear, quantize: Quantize, number_format: torch.dtype) -> nn.Linear:
+    """A linear layer of the same weights as codes, in memory of its own; the layer stays as it is.
+
+    Args:
+        number_format: in which it computes.
+
+    Raises:
+        UserError: bitsandbytes is not installed.
+    """
+    with needed("a base of codes", EXTRA):
+        import bitsandbytes
+    nn_of: Any = bitsandbytes.nn  # whose types do not say what they are
+    bias, own = layer.bias is not None, layer.weight.detach()
+    shape, device = (layer.in_features, layer.out_features, bias), own.device
+    if quantize == "8bit":
+        found = nn_of.Linear8bitLt(*shape, has_fp16_weights=False, device="meta")
+        found.weight = nn_of.Int8Params(own.cpu().clone(), requires_grad=False).to(device)
+    else:
+        found = nn_of.Linear4bit(*shape, compute_dtype=number_format, quant_type="nf4", device="meta")
+        found.weight = nn_of.Params4bit(own.clone(), requires_grad=False, quant_type="nf4", module=found).to(device)
+    if bias:
+        found.bias = nn.Parameter(layer.bias.detach(), requires_grad=False)
+    unpacked(found)
+    return found.eval()  # type: ignore[no-any-return]
+
+
+def code_bytes(layer: Any) -> int:
+    """Bytes of a layer's codes with their scales."""
+    weight = layer.weight
+    state = getattr(weight, "quant_state", None)
+    scales = [getattr(weight, "SCB", None)] if state is None else [state.absmax]
+    if state is not None and state.nested:
+        scales += [state.state2.absmax]
+    return int(weight.nbytes + sum(scale.nbytes for scale in scales if scale is not None))
 
 
 def check_codes(name: str, codes: str | None, quantize: Quantize | None, adapted: bool) -> None:

@@ -14,14 +14,11 @@ from sentence_transformers import CrossEncoder, MultiVectorEncoder, SparseEncode
 
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.local.fitting import Weights, check_room, in_half
-from advisor.models.local.folder import check_names
-from advisor.models.local.shortage import NotEnoughMemory, telling
+from advisor.models.local.sentence_model import MODULES, SETTINGS, SentenceModel
 from advisor.models.local.source import Source
 from advisor.models.reranker import Relevances
 
 PAIRS_AT_ONCE = 32
-SETTINGS, MODULES = "config_sentence_transformers.json", "modules.json"  # sentence-transformers' names
 HINT = "pass a cross-encoder, or an encoder for late interaction or sparse vectors, as sentence-transformers saves them"
 _CROSS, _LATE, _SPARSE = "CrossEncoder", "MultiVectorEncoder", "SparseEncoder"
 _BY_ARCHITECTURE = {
@@ -32,7 +29,7 @@ _BY_ARCHITECTURE = {
 }
 
 
-class LocalReranker:
+class LocalReranker(SentenceModel):
     """A reranker whose weights run in this process; they are loaded when it is first asked.
 
     What it is, its folder says: a cross-encoder reads query and text together (a causal language model among them, by
@@ -44,21 +41,14 @@ class LocalReranker:
         UserError: the folder holds none of these.
     """
 
+    called = read_as = "a reranker"
+    readable = HINT
+
     def __init__(self, source: Source, device: torch.device, dtype: torch.dtype) -> None:
         if source.adapter is not None:
             raise UserError(f"{source.id}: is an adapter, and rerankers are taken whole", "pass a merged folder")
-        self.source = source
+        super().__init__(source, device, dtype)
         self.kind = kind_of(source.id, Path(source.path))
-        self._device = device
-        self._dtype = dtype
-
-    @property
-    def name(self) -> str:
-        return self.source.id
-
-    @property
-    def revision(self) -> str:
-        return self.source.revision
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> Relevances:
         """As `Reranker.scores`. Texts beyond the model's window are cut.
@@ -82,25 +72,7 @@ class LocalReranker:
 
     @cached_property
     def _model(self) -> Any:
-        check_names(self.name, Path(self.source.path))
-        weights = Weights(self.name, self.source.path, self._dtype)
-        check_room(weights.called, weights.size, weights.mapped, self._device, lambda: in_half(weights))
-        try:
-            with clock.span("load"), telling(f"loading {self.name}", self._device):
-                return _CLASSES[self.kind](
-                    str(self.source.path),
-                    device=str(self._device),
-                    model_kwargs={"dtype": self._dtype},
-                    local_files_only=True,
-                )
-        except NotEnoughMemory:
-            raise
-        except Exception as error:  # whatever the readers of foreign files may raise
-            if "weights_only" in str(error):  # PyTorch's advice would be to run what is in the file
-                what = f"{self.name}: its weights are pickles that hold more than numbers, and are not read"
-                raise UserError(what, "pass a reranker with model.safetensors") from error
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{self.name}: cannot be loaded as a reranker: {reason}", HINT) from error
+        return self._loaded(_CLASSES[self.kind])
 
 
 def kind_of(name: str, folder: Path) -> str:

@@ -21,6 +21,7 @@ class _Chat(RowFormat):
     """Conversations whose last turn of the assistant is the answer, and all before it the input."""
 
     turn: ClassVar[str]
+    _differ = False
     tool_keys: ClassVar[tuple[str, ...]] = ("tools", "functions", "function_call", "tool_choice", "parallel_tool_calls")
 
     @classmethod
@@ -29,14 +30,27 @@ class _Chat(RowFormat):
         """What should be the list of turns."""
 
     def look(self) -> None:
-        """A system text that is the same in all conversations is the task's instruction."""
-        same: str | None = None
+        """A system text that is the same in all conversations that are used is the task's instruction."""
+        same = ""
         for row in self.peeked():
             system = "\n\n".join([*_own_system(row.values), *filter(None, (system_text(self.raw(row.values)),))])
-            if not system or (same is not None and system != same):
+            if (system and system == same) or not self._is_used(row):
+                continue
+            if same or not system:
+                self._differ = bool(same or system)
                 return
             same = system
-        self.instruction = same or ""
+        self.instruction = same
+
+    def _is_used(self, row: SourceRow) -> bool:
+        """Whether a row gives an example."""
+        told = dict(self._told)
+        try:
+            return any(self.records(row))
+        except NoRecord:
+            return False
+        finally:
+            self._told = told
 
     def records(self, row: SourceRow) -> Iterator[Record]:
         """One example: input is the history, target the last turn of the assistant."""
@@ -64,6 +78,8 @@ class _Chat(RowFormat):
             self.notes.append("the system text, the same in all conversations, is left out for the instruction given")
         elif self.instruction:
             self.notes.append("the system text, the same in all conversations, is the task's instruction")
+        elif self._differ:
+            self.notes.append("system texts stand before the inputs, since they are not the same in all conversations")
 
     def _conversation(self, row: SourceRow) -> tuple[Turn, ...]:
         value = self.raw(row.values)

@@ -105,11 +105,14 @@ class _Guess:
                 return Columns((), "")  # which `of_table` knows by itself
             if self._asked.header and looks_like_data(self._names):
                 self._no_header()
+        given_any = bool(inputs or target)
         taken = {*inputs, target}
         found_target = target or self._named("target", taken)
         found_input = inputs or tuple(filter(None, (self._named("input", {*taken, found_target}),)))
         if not (found_input and found_target):
             found_input, found_target = self._by_values(found_input, found_target)
+            if not given_any and self._asked.header and self._is_value((*found_input, found_target)):
+                self._no_header()
         for role, named, given in (("input", found_input[0], inputs), ("target", found_target, target)):
             if not given and named != role:
                 what = "input" if role == "input" else "answer"
@@ -119,6 +122,10 @@ class _Guess:
     def _is_known(self) -> bool:
         log = FaultLog()
         return of_table(Columns((), ""), self._names, self._path, log) is not None
+
+    def _is_value(self, names: Sequence[str]) -> bool:
+        """Whether a column is called like one of its own values, as where the first row of data is taken for names."""
+        return any(name in self._texts(name) for name in names)
 
     def _no_header(self) -> NoReturn:
         first = listed([quoted(name, 30) for name in self._names], 4)

@@ -19,7 +19,7 @@ from advisor.tasks.importing.result import SHOWN, Imported, ImportRequest, Shown
 from advisor.tasks.importing.settling import Unfit, settled
 from advisor.tasks.importing.splitting import DEV, PARTS, TEST, Assigned, Marks, SplitRule, assign, digest
 from advisor.tasks.importing.spool import Spool, spool_file
-from advisor.tasks.importing.tallies import RowTally, rows_of
+from advisor.tasks.importing.tallies import RowTally, in_words
 from advisor.tasks.importing.times import Times
 from advisor.tasks.importing.writing import FolderWriter, check_out, folder_writer, toml_table
 from advisor.tasks.loading import load_task
@@ -64,7 +64,7 @@ def import_source(request: ImportRequest, out: Path, *, overwrite: bool = False)
 
 
 def _check_settings(request: ImportRequest) -> None:
-    """Raise Faults for a name, metric or labels that a task cannot have, before anything is read."""
+    """Raise Faults for a name, metric or labels that a task cannot have, as far as its kind is known."""
     log = FaultLog()
     values: dict[str, object] = {"name": task_name(request), "instruction": "-", "kind": request.asked.kind or "qa"}
     values |= {"metric": request.metric} if request.metric and request.asked.kind else {}
@@ -97,7 +97,7 @@ class _Import:
         self._examples, self._preferences = spools
         self._answers = AnswerForms()
         self._marks = Marks(Times(request.asked.dates) if request.asked.time else None)
-        self._dropped, self._changed = RowTally(), RowTally()
+        self._dropped, self._unread, self._changed = RowTally(), RowTally("document"), RowTally()
         self._documents: dict[int, int] = {}  # digests of texts, by those of ids
         self._ids: dict[str, set[int]] = {part: set() for part in PARTS}
         self._again: dict[int, int] = {}  # rows of one id, by it
@@ -135,7 +135,7 @@ class _Import:
             counts=dict(self._folder.counts),
             labels=len(self._labels),
             notes=tuple(self._notes),
-            dropped=self._dropped.found(),
+            dropped=self._dropped.found() + self._unread.found(),
             changed=self._changed.found(),
             examples=examples,
             sha256=sha256,
@@ -189,10 +189,10 @@ class _Import:
         values = record.values
         name = str(values.get("id") or record.place.line)
         if is_blank(str(values.get("text") or "")):
-            self._dropped.add("the document is empty", record.place)
+            self._unread.add("the document is empty", record.place)
         elif (known := digest(name)) in self._documents:
             if self._documents[known] != digest(f"{values['text']}"):  # else it is the same one again
-                self._dropped.add("another document has that id already", record.place)
+                self._unread.add("another document has that id already", record.place)
         else:
             self._documents[known] = digest(f"{values['text']}")
             self._folder.add("documents", {**values, "id": name, "title": values.get("title") or ""})
@@ -207,7 +207,7 @@ class _Import:
         found = DocumentFiles(path)
         for record in found.read():
             if isinstance(record, Dropped):
-                self._dropped.add(record.why, record.place)
+                self._unread.add(record.why, record.place)
             else:
                 self._take_document(record)
         self._notes |= dict.fromkeys(found.notes)
@@ -238,7 +238,18 @@ class _Import:
         if not told:
             told = self._answers.instruction(kind, has_documents)
             self._notes['the instruction is the usual one of its kind (--instruction "..." gives your own)'] = None
+        self._check_kind(kind)
         return kind, told
+
+    def _check_kind(self, kind: Kind) -> None:
+        """Raise UserError where metric, labels or format do not go with the kind."""
+        _check_settings(replace(self._request, asked=replace(self._request.asked, kind=kind)))
+        records = next((found.called for _, found in self._sources if found.kind == "extraction"), "")
+        if records and kind == "classification":
+            raise UserError(
+                f"{self._request.source}: is {records}, whose answers are JSON objects, not labels",
+                "leave --kind classification out, or write one label for each row",
+            )
 
     def _written(self, split: Assigned, kind: Kind) -> Iterator[Shown]:
         """Write all rows of the second pass; yields five of them as they will be used."""
@@ -338,10 +349,10 @@ def _settings(found: Imported, request: ImportRequest) -> Iterator[str]:
     task: dict[str, object] = {"name": found.name, "kind": found.kind, "instruction": found.instruction}
     yield from toml_table("task", task | {"metric": request.metric, "labels": request.labels})
     caveats = [f"made by an import of {Path(found.source).name}; its splits: {found.split}"]
-    if left := sum(reason.count for reason in found.dropped):
+    if found.dropped:
         why = listed([f"{reason.why} ({reason.count:,})" for reason in found.dropped], 4)
-        were = "was" if left == 1 else "were"
-        caveats.append(f"{rows_of(left)} of the source {were} left out on import: {why}")
+        were = "was" if sum(reason.count for reason in found.dropped) == 1 else "were"
+        caveats.append(f"{in_words(found.dropped)} of the source {were} left out on import: {why}")
     head = {"source": found.source, "format": found.format, "sha256": found.sha256, "key": found.key}
     yield from toml_table("import", {**head, "split": found.split, "seed": found.seed, "caveats": caveats})
     if found.columns:

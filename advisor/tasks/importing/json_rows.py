@@ -10,7 +10,7 @@ from typing import TextIO
 
 from advisor.tasks.faults import listed
 from advisor.tasks.importing.contract import ImportChoices
-from advisor.tasks.importing.json_stream import JsonStream
+from advisor.tasks.importing.json_stream import CutOff, JsonStream
 from advisor.tasks.importing.naming import split_of
 from advisor.tasks.importing.rows import SAMPLED, Read, SourceRow
 from advisor.tasks.importing.streams import RowStream, encoding_of, ending_of, numbered_lines, text_of
@@ -19,6 +19,7 @@ from advisor.tasks.task import Place
 
 _LINE = '{"input": "...", "target": "..."}'
 _LIST = f"write one list of objects: [{_LINE}, ...]"
+_CUT_OFF = "the file may have been cut off: fetch it again"
 _AT_ONCE = 1 << 16  # characters
 
 
@@ -75,7 +76,8 @@ class JsonRows(RowStream):
             except UnicodeError:  # which is a ValueError too
                 raise
             except ValueError as error:
-                self.refuse(stream.line, f"not valid JSON: {error}, in entry {number + 1}", _LIST)
+                hint = _CUT_OFF if isinstance(error, CutOff) else _LIST
+                self.refuse(stream.line, f"not valid JSON: {error}, in entry {number + 1}", hint)
 
     def _check(self, keys: Mapping[str, str], item: object) -> None:
         """Raise Faults for lists of which nobody knows what they are for, and for columns in place of rows."""
@@ -93,7 +95,7 @@ def _no_json(line: str, error: ValueError) -> tuple[str, str]:
         return f"the line is not valid JSON: {error}", f"every line is one object: {_LINE}"
     ended = error.pos >= len(line.rstrip()) - 1 and error.msg != "Extra data"
     if ended or error.msg.startswith("Unterminated"):
-        return "the line ends before its JSON does", "the file may have been cut off: fetch it again"
+        return "the line ends before its JSON does", _CUT_OFF
     return f"the line is not valid JSON: {error.msg}", json_hint(line, _LINE)
 
 

@@ -13,6 +13,10 @@ _LONGEST_WORD = 8  # such as -Infinity, of which half may have been read
 _MOST = 256_000_000  # characters of one record
 
 
+class CutOff(ValueError):
+    """Raised where the text ends before its JSON does."""
+
+
 class JsonStream:
     """Walks through a list of records, or through an object that holds one.
 
@@ -34,7 +38,7 @@ class JsonStream:
             not_lists: keys whose lists are part of a record, such as the turns of a conversation.
 
         Raises:
-            ValueError: it is not JSON, or ends within a record.
+            ValueError: it is not JSON; `CutOff` where it ends within a record.
         """
         if self._peek() == "[":
             yield from (("", item) for item in self._items())
@@ -87,7 +91,7 @@ class JsonStream:
                 self._move(end)
                 return value
             if self._ended:
-                raise ValueError("it ends within a record")
+                raise CutOff("it ends within a record")
             if len(self._text) - self._at > _MOST:
                 raise ValueError(f"one record is longer than {_MOST // 10**6} million characters")
             self._more(size)
@@ -107,7 +111,7 @@ class JsonStream:
             if at < len(self._text):
                 return self._text[at]
             if self._ended:
-                raise ValueError("it ends too early")
+                raise CutOff("it ends too early")
             self._more(_AT_ONCE)
 
     def _second(self) -> str:

@@ -79,8 +79,10 @@ class MultiLabel(RowFormat):
         return _layout(first, asked) is not None
 
     def look(self) -> None:
-        """Learn whether any row has several labels; else it is a plain classification."""
+        """Learn whether any row has several labels; else, or as asked, it is a plain classification."""
         self.kind = "classification"
+        if self.asked.kind == self.kind:
+            return
         for row in self.peeked():
             try:
                 count = len(self._layout.labels(row.values))
@@ -118,7 +120,7 @@ class MultiLabel(RowFormat):
                 f'Answer with a JSON object {{"labels": [...]}} of all labels that apply, among: {names}.'
             )
         else:
-            self.notes.append("each row has one label: it is a classification")
+            self.notes.append("each row that is taken has one label: it is a classification")
             self.instruction = f"Answer with the one label that applies, among: {names}."
 
 

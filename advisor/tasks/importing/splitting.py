@@ -90,15 +90,18 @@ def assign(marks: Marks, rule: SplitRule, *, stratified: bool, asked: bool) -> A
 
     Args:
         stratified: whether each split gets every answer in proportion.
-        asked: whether the user asked for a split; else what the source gives is enough.
+        asked: whether the user asked for shares; without them, and unless it is to be by time, what the source gives
+            is enough.
 
     Raises:
         UserError: the split cannot be made.
     """
     sides = bytearray(marks.given)
     has = {part: code in sides for part, code in zip(PARTS, range(3), strict=True)}
+    asked = asked or rule.by_time
     if has["test"] and asked:
-        raise UserError("the source has test rows, but --split was given too", "leave --split out")
+        option = "--time" if rule.by_time else "--split"
+        raise UserError(f"the source has test rows, but {option} was given too", f"leave {option} out")
     if not has["test"] and has["dev"] and not asked and not rule.dev:
         found = bytes(TEST if code == DEV else TRAIN for code in sides)
         return Assigned(bytearray(found), "given; what the source calls dev is the test, since it has no other")

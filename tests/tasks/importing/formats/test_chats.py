@@ -42,6 +42,14 @@ def test_system_texts_that_differ_are_part_of_the_input(file: File, bring: Bring
     found = bring(file("c.jsonl", chats([SYSTEM, USER, BOT], [turn("developer", "T"), USER, BOT], [USER, BOT])))
     assert found.format.instruction == ""
     assert found.pairs == [("S\n\nU", "A"), ("T\n\nU", "A"), ("U", "A")]
+    assert "system texts stand before the inputs, since they are not the same in all conversations" in found.notes
+
+
+def test_conversations_that_are_left_out_have_no_say_in_the_instruction(file: File, bring: Bring) -> None:
+    found = bring(file("c.jsonl", chats([BOT], [SYSTEM, USER, BOT], [turn("system", "T"), USER], [SYSTEM, USER, BOT])))
+    assert found.format.instruction == "S"
+    assert found.pairs == [("U", "A")] * 2
+    assert len(found.dropped) == 2
 
 
 def test_of_several_turns_the_last_answer_is_the_target(file: File, bring: Bring) -> None:
@@ -227,7 +235,7 @@ def test_files_of_the_earlier_failures(bring: Bring, file: File) -> None:
     assert len(bring(file("lines.json", lines)).pairs) == 2
     nested = {"version": 1, "rows": chats([USER, BOT])}
     assert bring(file("nested.json", nested)).pairs == [("U", "A")]
-    with pytest.raises(Faults, match=r"cut.json:13: not valid JSON: it ends within a record, in entry 2"):
+    with pytest.raises(Faults, match=r"cut.json:13: not valid JSON: it ends within a record, in entry 2\n.*fetch it"):
         bring(file("cut.json", text[:-3] + ', {"messages": ['))
     with pytest.raises(Faults, match=r"bad.json:14: not valid JSON: "):
         bring(file("bad.json", text[:-3] + "\n} {"))

@@ -100,3 +100,31 @@ def test_a_format_may_be_named(import_file: Import) -> None:
     )
     with pytest.raises(UserError, match="there is no format 'tabel'"):
         import_file("t.csv", KINDS[0][1], format="tabel")
+
+
+@pytest.mark.parametrize("told", [{}, {"header": False}, {"target": "cats"}])
+def test_a_row_of_data_is_not_taken_for_names(import_file: Import, told: dict[str, Any]) -> None:
+    text = "".join(f"text {n} about them,{'cats' if n % 2 else 'dogs'}\n" for n in range(1, 21))
+    if not told:
+        with pytest.raises(UserError, match="the first row looks like data, not like names of columns"):
+            import_file("t.csv", text)
+        return
+    done = import_file("t.csv", text, **told)
+    assert sum(done.said.counts.values()) == (19 if "target" in told else 20)
+
+
+@pytest.mark.parametrize(("metric", "what"), [("rouge", 'unknown metric "rouge"'), ("accuracy", 'not "qa"')])
+def test_a_metric_that_does_not_go_with_the_guessed_kind(import_file: Import, metric: str, what: str) -> None:
+    rows: Rows = [{"question": f"How many are {n}?", "answer": str(n)} for n in range(30)]
+    with pytest.raises(UserError, match=f"^error: advisor import: .*{what}"):
+        import_file("t.jsonl", rows, metric=metric)
+
+
+def test_a_classification_is_not_made_of_what_are_no_labels(import_file: Import) -> None:
+    rows: Rows = [{"text": f"text {n}", "labels": ["a"] if n % 2 else ["a", "b"]} for n in range(30)]
+    done = import_file("t.jsonl", rows, kind="classification")
+    assert {target for _, target in done.pairs} == {"a"}
+    assert list(done.why) == ["the row has several labels; a classification takes one (--kind extraction takes lists)"]
+    tags = "".join(f"Oslo B-city\n{n} O\n\n" for n in range(30))
+    with pytest.raises(UserError, match="is a CoNLL or BIO file, whose answers are JSON objects"):
+        import_file("t.conll", tags, kind="classification")

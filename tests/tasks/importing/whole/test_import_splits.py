@@ -152,3 +152,13 @@ def test_a_time_is_shown_as_its_date() -> None:
     (found,), _ = times.settled()
     assert shown(found) == "2024-03-05"
     assert shown(17.0) == "17"
+
+
+def test_time_beside_splits_that_are_given(import_file: Import, mistake: Callable[..., str]) -> None:
+    rows: Rows = [{"text": f"t{n}", "label": "ab"[n % 2], "day": f"2024-01-{n + 1:02}"} for n in range(20)]
+    halves = [row | {"split": "train" if n < 10 else "validation"} for n, row in enumerate(rows)]
+    done = import_file("t.jsonl", halves, time="day")
+    assert done.said.counts == {"train": 8, "dev": 10, "test": 2}
+    assert "the newest 20% are the test" in done.said.split
+    tested = [row | {"split": "train" if n < 10 else "test"} for n, row in enumerate(rows)]
+    assert "the source has test rows, but --time was given too" in mistake("t.jsonl", tested, time="day")
