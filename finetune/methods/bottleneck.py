@@ -56,7 +56,7 @@ class BottleneckMethod(Method):
         with model.own_weights():
             parts = self._parts(model)
             layers = {part.name: AdapterLayer(part.size, self.width, self.dropout) for part in parts}
-            take_out = _put_in(model.module, layers)
+            take_out = put_in(model.module, layers)
             try:
                 whole = nn.ModuleList(layers.values()).train()
                 named = {f"{name}.{key}": p for name, layer in layers.items() for key, p in layer.named_parameters()}
@@ -126,10 +126,10 @@ def _attached(module: Any, state: State) -> Callable[[], None]:
         width, size = own["down.weight"].shape
         layers[place] = AdapterLayer(size, width)
         layers[place].load_state_dict(own)
-    return _put_in(module, {place: layer.eval().requires_grad_(False) for place, layer in layers.items()})
+    return put_in(module, {place: layer.eval().requires_grad_(False) for place, layer in layers.items()})
 
 
-def _put_in(module: Any, layers: Mapping[str, nn.Module]) -> Callable[[], None]:
+def put_in(module: Any, layers: Mapping[str, nn.Module]) -> Callable[[], None]:
     """Let what each named part of a module says pass through a layer; returns what takes the layers out again."""
     hooks = []
     for name, layer in layers.items():
