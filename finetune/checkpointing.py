@@ -16,10 +16,12 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from advisor.errors import NotApplicable
 from advisor.models.local.device import device_of
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
-from advisor.models.local.shortage import left, not_enough
+from advisor.models.local.shortage import left, not_enough, size_in_words
+from finetune.training import Schedule
 
 SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
@@ -53,23 +55,35 @@ def twice(compute: Callable[..., torch.Tensor], *given: Any, again: Context = nu
 
 
 def trainer_bytes(count: int, number_format: torch.dtype) -> int:
-    """Bytes that a trainer keeps of so many weights of the model's own: in float32 masters, their gradients and two
-    moments, in the model's number format the weights' gradients, two states to go back to, and what they were."""
-    return count * (4 * 4 + 4 * number_format.itemsize)
+    """Bytes that a trainer takes for so many weights of the model's own: in float32 masters, their gradients and two
+    moments; in the model's number format the weights' gradients and two states to go back to."""
+    return count * (4 * 4 + 3 * number_format.itemsize)
 
 
-def foreseen(model: LocalModel, longest: int, at_once: int, taken: float = 0.0) -> tuple[bool, int]:
-    """Whether there is need of it, since the longest example's layers would not fit into what is free; and how many
-    tokens fit in one pass, of so many that are wanted, but at least that example's.
+def check_room(model: LocalModel, count: int) -> None:
+    """See that there is room for what a trainer takes for so many weights of the model's own.
 
-    Args:
-        taken: bytes of what is free that the trainer will take for itself.
+    Raises:
+        NotApplicable: there is not.
     """
+    needs, (free, whose) = trainer_bytes(count, model.dtype), left(model.device)
+    if free is not None and needs > free:
+        raise NotApplicable(
+            f"training {count:,} weights takes about {size_in_words(needs)} beside the model, and "
+            f"{size_in_words(free)} is free {whose}; freeze:last=4 trains fewer, lora the fewest"
+        )
+
+
+def foreseen(model: LocalModel, longest: int, at_once: int, schedule: Schedule) -> tuple[bool, int]:
+    """Whether it is done: where the schedule leaves that open, if the longest example's layers would not fit into what
+    is free; and how many tokens fit in one pass, of so many that are wanted, but at least that example's."""
+    always = schedule.checkpointing == "always"
     free, _ = left(model.device)
     if free is None:
-        return False, at_once
-    room = SHARE * max(0.0, free - taken)
-    needed = kept_bytes(model.module, longest, checkpointing=False) * longest > room
+        return always, at_once
+    room = SHARE * free
+    short = kept_bytes(model.module, longest, checkpointing=False) * longest > room
+    needed = always or (short and schedule.checkpointing == "auto")
     return needed, min(at_once, max(longest, int(room / kept_bytes(model.module, longest, needed))))
 
 

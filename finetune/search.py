@@ -9,46 +9,19 @@ history, so the winner is what training it alone would give.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, cast
-
-import torch
 
 from advisor import progress
 from advisor.approaches import Tuner, registry
 from advisor.models.local.engine import LocalModel
-from finetune.fused.packing import TokenRow
+from finetune.insertion import Insertion
 from finetune.methods.contract import LearnedTensors
-from finetune.trainer import History, Trainer, diverged
+from finetune.session import SplitRows, beginning
+from finetune.trainer import History, Trainer, diverged, stands
 from finetune.training import SearchRange, TrainingSettings, trainings
-
-STAGES = {1: "an eighth", 2: "a quarter", 4: "half", 8: "all"}  # of training, in eighths, after which one is judged
-ALL = max(STAGES)
-
-
-@dataclass(frozen=True)
-class TriedRecipe:
-    """One configuration, and what was seen of it.
-
-    Attributes:
-        losses: lowest held-out loss so far, by stage of `STAGES`; infinite where it was no number.
-        steps: that it took.
-    """
-
-    recipe: TrainingSettings
-    losses: Mapping[int, float]
-    steps: int
-
-    @property
-    def stage(self) -> int:
-        """How far it came."""
-        return max(self.losses)
-
-    @property
-    def loss(self) -> float:
-        """Its loss where it ended."""
-        return self.losses[self.stage]
+from finetune.trials import ALL, STAGES, TrialKeeper, TriedRecipe, Winner
 
 
 @dataclass(frozen=True)
@@ -59,14 +32,6 @@ class SearchResult:
     learned: LearnedTensors
     history: History
     trials: tuple[TriedRecipe, ...]
-
-
-@dataclass(frozen=True)
-class SplitRows:
-    """What is trained and judged on."""
-
-    train: Sequence[TokenRow]
-    held_out: Sequence[TokenRow]
 
 
 def varied(given: TrainingSettings, asked: TrainingSettings) -> dict[str, SearchRange]:
@@ -102,19 +67,16 @@ def searched(
     study = optuna.create_study(sampler=sampler, pruner=pruner)
     study.enqueue_trial({name: getattr(given, name) for name in ranges})
     progress.step("train", round(trainings(given.search) * len(rows.train) * given.epochs))
-    trials: list[TriedRecipe] = []
-    best: tuple[float, LearnedTensors, History] | None = None
+    keeper = TrialKeeper.of(given, rows, model, seed)
     for _ in range(given.search):
         asked = study.ask()
-        trial, learned, history = _tried(_drawn(given, ranges, asked), rows, model, seed, asked)
-        whole = learned is not None
-        study.tell(asked, trial.loss if whole else None, None if whole else optuna.trial.TrialState.PRUNED)
-        if learned is not None and (best is None or trial.loss < best[0]):
-            best, winner = (trial.loss, learned, history), trial.recipe
-        trials.append(trial)
-    if best is None:
-        raise diverged(given, trials[0].steps)
-    return SearchResult(winner, best[1], best[2], tuple(trials))
+        trial = _gone_through(_drawn(given, ranges, asked), rows, model, seed, (asked, keeper))
+        study.tell(asked, trial.loss if trial.ended else None, None if trial.ended else optuna.trial.TrialState.PRUNED)
+    winner = keeper.winner
+    if winner is None:
+        raise diverged(given, keeper.done[0].steps)
+    learned = winner.learned or _learned(winner, model, seed)
+    return SearchResult(winner.trial.recipe, learned, winner.history, tuple(keeper.done))
 
 
 def _with(tried: SearchRange, value: Any) -> SearchRange:
@@ -138,37 +100,69 @@ def _drawn(given: TrainingSettings, ranges: Mapping[str, SearchRange], asked: An
     return replace(given, **given.tried(**values))
 
 
+def _gone_through(
+    recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int, noted: tuple[Any, TrialKeeper]
+) -> TriedRecipe:
+    """Train as long as it is among the better ones, or learn how that went in a process that was killed.
+
+    Args:
+        noted: Optuna's trial, and what keeps how it went.
+    """
+    asked, keeper = noted
+    known = keeper.known(recipe)
+    if known is None:
+        keeper.note(*_tried(recipe, rows, model, seed, noted))
+    else:
+        for stage, loss in known.losses.items():
+            _falls_out(asked, stage, loss)  # which notes it among those that others are held against
+        keeper.note(known, keeper.winner_known(known))
+    return keeper.done[-1]
+
+
 def _tried(
-    recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int, asked: Any
-) -> tuple[TriedRecipe, LearnedTensors | None, History]:
-    """Train as long as it is among the better ones; what it learned, where it came to its end and is a number."""
-    losses: dict[int, float] = {}
-    torch.manual_seed(seed)
-    with recipe.method().inserted(model) as inserted:
-        trainer = Trainer(model, inserted, recipe)
-        trainer.begin(rows.train, rows.held_out, seed)
+    recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int, noted: tuple[Any, TrialKeeper]
+) -> tuple[TriedRecipe, Winner | None]:
+    """What was seen of a configuration, and what it learned where it is the best so far."""
+    (asked, keeper), losses = noted, dict[int, float]()
+    with beginning(recipe, rows, model, seed) as trainer:
         for stage in STAGES:
             trainer.go_on(max(1, round(stage / ALL * trainer.total)))
-            losses[stage] = _lowest(trainer, rows.held_out)
-            if not math.isfinite(losses[stage]):
-                break
-            asked.report(losses[stage], stage)
-            if stage < ALL and asked.should_prune():
+            stands = _stands(trainer)
+            losses[stage] = stands[0]
+            if _falls_out(asked, stage, losses[stage]):
                 break
         else:
             trainer.finish()
-            return TriedRecipe(recipe, losses, trainer.steps), trainer.learned(), trainer.history
-        return TriedRecipe(recipe, losses, trainer.steps), None, trainer.history
+            trial = TriedRecipe(recipe, losses, trainer.steps, stands)
+            if keeper.winner is not None and keeper.winner.trial.stands <= stands:
+                return trial, None
+            return trial, Winner(trial, trainer.masters(), trainer.history, trainer.learned())
+        return TriedRecipe(recipe, losses, trainer.steps), None
 
 
-def _lowest(trainer: Trainer, held_out: Sequence[TokenRow]) -> float:
-    """Lowest loss on the held-out rows so far, asked for where none was lately; infinite where none is a number."""
+def _falls_out(asked: Any, stage: int, loss: float) -> bool:
+    """Whether a trial ends here, since others were better so far or it is no number."""
+    if not math.isfinite(loss):
+        return True
+    asked.report(loss, stage)
+    return stage < ALL and bool(asked.should_prune())
+
+
+def _stands(trainer: Trainer) -> tuple[float, float]:
+    """What it is judged by and its held-out loss at best so far, asked for where they were not lately; infinite where
+    none is a number."""
     if trainer.history.diverged:
-        return math.inf
-    seen = [loss for _, loss in trainer.history.held_out]
-    if not trainer.stopped and (not seen or trainer.history.held_out[-1][0] < trainer.steps):
-        seen.append(trainer.loss(held_out))
-    return min((loss for loss in seen if math.isfinite(loss)), default=math.inf)
+        return math.inf, math.inf
+    if trainer.stopped or trainer.evaluated_at == trainer.steps:
+        return trainer.best
+    loss, worth = trainer.evaluated()
+    return min(trainer.best, stands(loss, worth)) if math.isfinite(loss) else trainer.best
+
+
+def _learned(winner: Winner, model: LocalModel, seed: int) -> LearnedTensors:
+    """What a killed process learned, as it is kept."""
+    with Insertion(winner.trial.recipe.method(), model, seed) as inserted:
+        return inserted.learned(winner.masters)
 
 
 def notes(found: SearchResult, held_out: str) -> tuple[str, str]:
@@ -177,22 +171,24 @@ def notes(found: SearchResult, held_out: str) -> tuple[str, str]:
     ended = {stage: sum(trial.stage == stage for trial in trials) for stage in STAGES}
     counts = ", ".join(f"{n} ended after {STAGES[stage]} of it" for stage, n in ended.items() if n and stage < ALL)
     went = f"{ended[ALL]} to the end" + (f", {counts}" if counts else "")
-    searched = (
-        f"Searched {len(trials)} configurations with Optuna (TPE, successive halving), judged by the loss on "
-        f"{held_out}: {went}."
-    )
     given = trials[0]
+    by = "the loss on" if given.recipe.stop == "loss" else "how far answers fell short of being right on"
+    searched = (
+        f"Searched {len(trials)} configurations with Optuna (TPE, successive halving), judged by {by} {held_out}: "
+        f"{went}."
+    )
+    called = "a loss" if given.recipe.stop == "loss" else "a shortfall"
     losses = {trial.recipe: trial.loss for trial in trials if trial.stage == ALL}
     if found.recipe != given.recipe:
         first = f"{given.loss:.3f}" if math.isfinite(given.loss) else "no number"
         return searched, (
-            f"What won was {spec_of(found.recipe)}, with a loss of {losses[found.recipe]:.3f}; that of the "
+            f"What won was {spec_of(found.recipe)}, with {called} of {losses[found.recipe]:.3f}; that of the "
             f"configuration as given ({spec_of(given.recipe)}) was {first}."
         )
     others = sorted((loss, spec_of(recipe)) for recipe, loss in losses.items() if recipe != given.recipe)
     beside = f"; the next best, {others[0][1]}, had {others[0][0]:.3f}" if others else ""
     return searched, (
-        f"What won was the configuration as given ({spec_of(given.recipe)}), with a loss of {given.loss:.3f}{beside}."
+        f"What won was the configuration as given ({spec_of(given.recipe)}), with {called} of {given.loss:.3f}{beside}."
     )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -21,10 +20,12 @@ from advisor.models.clock import clock
 from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
-from finetune.checkpointing import Context, checkpointed, foreseen, too_large, trainer_bytes
+from finetune.checkpointing import Context, check_room, checkpointed, foreseen, too_large
 from finetune.fused import llama
 from finetune.fused.packing import Pack, TokenRow, packed_length
-from finetune.methods.contract import Inserted, LearnedTensors
+from finetune.masters import MasterWeights
+from finetune.methods.contract import Inserted, LearnedTensors, State
+from finetune.minibatches import minibatches, parts_of
 from finetune.training import Schedule
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,10 @@ class History:
     Attributes:
         losses: mean loss per answer token of each step.
         held_out: (step, loss) at each evaluation on the held-out examples.
-        best_step: whose adapter was kept.
+        answered: (step, worth) of the answers to them at each evaluation, from 0 to 1; empty where they were not asked
+            for.
+        best_step: whose parameters were kept.
+        tokens: of training examples that were seen, prompts and answers.
         setbacks: step behind which the loss was no number, and the peak learning rate from there on; one at most.
         diverged: whether it was no number once more, at half the rate, and training ended there.
         checkpointing: whether layers were computed again on the way back, at least in the end.
@@ -47,6 +51,7 @@ class History:
 
     losses: list[float] = field(default_factory=list)
     held_out: list[tuple[int, float]] = field(default_factory=list)
+    answered: list[tuple[int, float]] = field(default_factory=list)
     best_step: int = 0
     tokens: int = 0
     setbacks: list[tuple[int, float]] = field(default_factory=list)
@@ -57,58 +62,58 @@ class History:
 class Trainer:
     """Trains what was inserted into `model`.
 
-    That works in the model's dtype; what the optimiser changes are float32 masters, since bfloat16 rounds small changes
-    away.
-
     `train` does all of it. A search takes it in pieces: `begin`, `go_on` as often as it likes, `finish`.
 
     Attributes:
-        working: the trained parameters in the model.
-        masters, master_gradients: the same in float32, and their gradients; each kind lies in one tensor.
+        weights: what is trained.
         at_once: tokens of one forward and backward pass; less where memory is short, or from where it ran out. A larger
             minibatch is taken in parts, exactly.
         total: steps of the whole training.
-        stopped: whether the held-out loss has ended it early.
+        stopped: whether the held-out examples have ended it early.
+        best: how it stood at best, as `stands` has it.
+        examined: what the answers to the held-out examples are worth now, from 0 to 1; None where training is judged by
+            the loss. It may put others into the model in the parameters' place (`lie_in`).
+        told: called after each step.
     """
 
     def __init__(self, model: LocalModel, inserted: Inserted, schedule: Schedule) -> None:
         self.model = model
         self.inserted = inserted
         self.schedule = schedule
-        self.working: list[torch.Tensor] = list(inserted.named.values())
-        flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
-        flat.grad = torch.zeros_like(flat)
-        self.masters, self.master_gradients = (self._views(whole) for whole in (flat.detach(), flat.grad))
-        self._flat = flat  # one tensor for the optimiser, which has some milliseconds' work with hundreds
-        self._kept_in = model.dtype if inserted.rounded else flat.dtype
-        self._good = flat.detach().to(self._kept_in, copy=True)  # with which the last loss was a number
+        if inserted.rounded:
+            check_room(model, sum(p.numel() for p in inserted.named.values()))
+        self.weights = MasterWeights(list(inserted.named.values()), schedule.decay, inserted.rounded)
         self.rate = schedule.lr
-        self.optimiser = self._optimiser()
         self.history = History()
         self.at_once = TOKENS_AT_ONCE
         self.held_out: Sequence[TokenRow] = ()
         self.total = 0
         self.stopped = False
-        self._best, self._idle = math.inf, 0
-        self._kept: list[torch.Tensor] | None = None
+        self.best, self.idle = (math.inf, math.inf), 0
+        self.examined: Callable[[], float] | None = None
+        self.told: Callable[[], None] = _nothing
 
     def train(self, examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int) -> History:
-        """Train on `examples`; the adapters end as they were at the lowest loss on `held_out`, or at the end."""
+        """Train on `examples`; what is trained ends as it did best on `held_out`, or as it was at the end."""
         self.begin(examples, held_out, seed)
-        progress.step("train", len(examples) * self.schedule.epochs)
-        self.go_on(self.total)
-        self.finish()
+        self.go_to_the_end()
         return self.history
 
     def begin(self, examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int) -> None:
         """Lay out the whole training without taking a step."""
         self.held_out = held_out
         self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
-        self.total = self._steps_an_epoch * self.schedule.epochs
-        self._batches = _minibatches(examples, self.schedule, seed)
+        self.total = self.schedule.steps(len(examples), sum(row.tokens for row in examples))
+        self._batches_from = partial(minibatches, examples, self.schedule, seed)
+        self._batches = self._batches_from(0)
         longest = max(row.tokens for row in examples)
-        to_come = trainer_bytes(self._flat.numel(), self.model.dtype)
-        self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once, to_come)
+        self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once, self.schedule)
+
+    def go_to_the_end(self) -> None:
+        """Take all the steps that are left, and finish."""
+        progress.step("train", sum(map(len, islice(self._batches_from(self.steps), self.total - self.steps))))
+        self.go_on(self.total)
+        self.finish()
 
     def go_on(self, until: int) -> None:
         """Take the steps up to number `until`, or to where training stops early."""
@@ -116,23 +121,27 @@ class Trainer:
             self.update(self.gradients(batch), batch)
             progress.advance(len(batch))
             if self.evaluation_due:
-                self.note_evaluation(self.loss(self.held_out))
+                self.note_evaluation(*self.evaluated())
+            self.told()
 
     def finish(self) -> None:
-        """Put back the adapter with the lowest held-out loss; without held-out examples, the last stays.
+        """Put back the parameters that did best on the held-out examples; without such examples, the last stay.
 
         Raises:
-            UserError: training diverged, and no adapter of before is worth keeping.
+            UserError: training diverged, and no parameters of before are worth keeping.
         """
-        if self._kept is None:
-            if not bool(torch.isfinite(self._flat).all()):
-                self._turn_back()  # the last step, behind which no loss was asked for
-            if self.history.diverged:
-                raise diverged(self.schedule, self.steps)
-            self.history.best_step = self.steps
+        if self.weights.kept is not None:
+            self.weights.put_back()
             return
-        torch._foreach_copy_(self.masters, self._kept)
-        self._publish()
+        if not self.weights.finite:
+            self._turn_back()  # the last step, behind which no loss was asked for
+        if self.history.diverged:
+            raise diverged(self.schedule, self.steps)
+        self.history.best_step = self.steps
+
+    def skip_to(self, step: int) -> None:
+        """Go on behind a step, whose minibatches and those before it are not taken again."""
+        self._batches = self._batches_from(step)
 
     @property
     def steps(self) -> int:
@@ -141,9 +150,14 @@ class Trainer:
 
     @property
     def evaluation_due(self) -> bool:
-        """Whether an epoch has just ended, and the held-out examples are to be evaluated on."""
-        seen = self.history.held_out[-1][0] if self.history.held_out else 0
-        return bool(self.held_out) and self.steps % self._steps_an_epoch == 0 and self.steps > seen
+        """Whether an epoch, or all of training, has just ended, and the held-out examples are to be evaluated on."""
+        ended = self.steps % self._steps_an_epoch == 0 or self.steps == self.total
+        return bool(self.held_out) and ended and self.steps > self.evaluated_at
+
+    @property
+    def evaluated_at(self) -> int:
+        """The step behind which the held-out examples were evaluated on last; 0 where they never were."""
+        return self.history.held_out[-1][0] if self.history.held_out else 0
 
     def take(self, until: int) -> list[TokenRow]:
         """The next step's minibatch; nothing where `until` is reached or training has stopped."""
@@ -166,41 +180,32 @@ class Trainer:
         Where the loss or a gradient is no number, the step before was one too far: training goes back to where the
         loss was a number, and on from the same minibatch with half the learning rate; once.
         """
-        missing = torch.zeros((), device=self._flat.device)
-        found = [p.grad if p.grad is not None else missing.expand_as(p) for p in self.working]
-        torch._foreach_copy_(self.master_gradients, found)
-        for parameter in self.working:
-            parameter.grad = None
         with clock.span("train"):
-            norm = torch.nn.utils.clip_grad_norm_(self._flat, self.schedule.clip)
-            if not (math.isfinite(loss) and math.isfinite(float(norm))):
+            norm = self.weights.take_gradients(self.schedule.clip)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
                 self._batches = chain([list(batch)], self._batches)
                 self._turn_back()
                 return
-            self._good.copy_(self._flat.detach())
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.rate * self.schedule.ramp(self.steps + 1, self.total)
-            self.optimiser.step()
-            self._publish()
+            self.weights.step(self.rate * self.schedule.ramp(self.steps + 1, self.total))
         self.history.losses.append(loss)
         self.history.tokens += sum(row.tokens for row in batch)
 
     def _turn_back(self) -> None:
-        with torch.no_grad():
-            self._flat.copy_(self._good)
-        self._publish()
+        self.weights.turn_back()
         if self.history.setbacks:
             self.history.diverged = self.stopped = True
             return
         self.rate /= 2
         self.history.setbacks.append((self.steps, self.rate))
-        self.optimiser = self._optimiser()  # what the old one remembers may be no number either
+        self.weights.start_anew()  # what the optimiser remembers may be no number either
 
-    def _optimiser(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW([self._flat], lr=self.rate, weight_decay=self.schedule.decay, fused=True)
+    def evaluated(self) -> tuple[float, float | None]:
+        """The loss on the held-out examples now, and what the answers to them are worth where these are asked for."""
+        loss = self.loss(self.held_out)
+        return loss, self.examined() if self.examined is not None and math.isfinite(loss) else None
 
-    def note_evaluation(self, loss: float) -> None:
-        """Note a loss on the held-out examples: keep the lowest one's adapter, stop where none was lower lately.
+    def note_evaluation(self, loss: float, worth: float | None = None) -> None:
+        """Note an evaluation on the held-out examples: keep the parameters that do best, stop where none did lately.
 
         What is no number there says of the last step what it says in training.
         """
@@ -208,30 +213,28 @@ class Trainer:
             self._turn_back()
             return
         self.history.held_out.append((self.steps, loss))
-        if loss < self._best:
-            self._best, self._kept, self._idle = loss, self.state(), 0
+        if worth is not None:
+            self.history.answered.append((self.steps, worth))
+        if (found := stands(loss, worth)) < self.best:
+            self.best, self.idle = found, 0
+            self.weights.keep()
             self.history.best_step = self.steps
         else:
-            self._idle += 1
-            self.stopped = self._idle >= self.schedule.patience
+            self.idle += 1
+            self.stopped = self.idle >= self.schedule.patience
 
-    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        """Each parameter's part of what lies in one tensor for all of them."""
-        parts = flat.split([p.numel() for p in self.working])
-        return [part.view(p.shape) for part, p in zip(parts, self.working, strict=True)]
+    def lie_in(self, inserted: Inserted) -> None:
+        """Train what was inserted anew from here on; the values go on."""
+        self.inserted = inserted
+        self.weights.lie_in(list(inserted.named.values()))
 
-    @torch.no_grad()
-    def _publish(self) -> None:
-        torch._foreach_copy_(self.working, self.masters)
-
-    def state(self) -> list[torch.Tensor]:
-        """What the masters hold, as it answers, in the order of the trainable parameters."""
-        return [m.to(self._kept_in, copy=True) for m in self.masters]
+    def masters(self) -> State:
+        """What is trained, by name, copied."""
+        return dict(zip(self.inserted.named, self.weights.values(), strict=True))
 
     def learned(self) -> LearnedTensors:
         """What the masters hold, as it is kept."""
-        named = dict(zip(self.inserted.named, self.state(), strict=True))
-        return self.inserted.learned(named)
+        return self.inserted.learned(self.masters())
 
     @torch.no_grad()
     def loss(self, rows: Sequence[TokenRow]) -> float:
@@ -256,7 +259,8 @@ class Trainer:
                 except Exception as error:
                     if not out_of_memory(error):
                         raise
-                    if len(part) == 1 and (self.history.checkpointing or kind != "train"):
+                    never = self.history.checkpointing or self.schedule.checkpointing == "never" or kind != "train"
+                    if len(part) == 1 and never:
                         raise too_large(self.model, error, part[0].tokens) from error
                 # What the failed pass held is let go only here, where the error is gone.
                 if len(part) == 1:
@@ -265,8 +269,7 @@ class Trainer:
                 else:
                     self.at_once = sum(row.tokens for row in part) // 2
                     log.info("memory did not suffice; %d tokens at once from here on", self.at_once)
-                for parameter in self.working:
-                    parameter.grad = None
+                self.weights.drop_gradients()
                 give_back()
 
     def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
@@ -332,33 +335,17 @@ def _at_rest(wrapped: Any) -> Iterator[None]:
             module.training = True
 
 
+def stands(loss: float, worth: float | None) -> tuple[float, float]:
+    """How training stands by what it is judged by, less being better, with the loss to tell those apart that are
+    alike."""
+    return (loss if worth is None else 1 - worth), loss
+
+
 def diverged(schedule: Schedule, steps: int) -> UserError:
     """What is said of a training that never was a number."""
     what = f"training diverged: behind step {steps} the loss is no number, with a learning rate of {schedule.lr:g} and"
     return UserError(f"{what} with half of it", f"a lower one, such as lr={schedule.lr / 3:.1g}")
 
 
-def _minibatches(examples: Sequence[TokenRow], schedule: Schedule, seed: int) -> Iterator[list[TokenRow]]:
-    rng = random.Random(seed)
-    for _ in range(schedule.epochs):
-        order = list(examples)
-        rng.shuffle(order)
-        for first in range(0, len(order), schedule.batch):
-            yield order[first : first + schedule.batch]
-
-
-def parts_of(rows: Sequence[TokenRow], tokens: int, padded: bool = False) -> Iterator[list[TokenRow]]:
-    """Rows in parts of at most so many tokens; a longer row is a part of its own.
-
-    Args:
-        padded: whether padding counts, and rows of like lengths come together.
-    """
-    part: list[TokenRow] = []
-    for row in sorted(rows, key=lambda row: row.tokens) if padded else rows:
-        before = len(part) * row.tokens if padded else sum(r.tokens for r in part)
-        if part and before + row.tokens > tokens:
-            yield part
-            part = []
-        part.append(row)
-    if part:
-        yield part
+def _nothing() -> None:
+    """Nobody is told."""

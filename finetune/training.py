@@ -16,6 +16,8 @@ FEWEST_STEPS = 48
 
 Serve = Literal["auto", "merged", "attached"]
 Shape = Literal["linear", "cosine", "constant"]
+Objective = Literal["loss", "metric"]
+Recompute = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,9 @@ class Schedule:
 
     Attributes:
         lr: peak learning rate.
-        epochs: passes over the training examples at most; 0 chooses by their number and length.
+        epochs: passes over the training examples at most; 0 chooses by their number and length, or by `tokens`.
+        tokens: of training examples that are seen at most, prompts and answers; training ends at the step that reaches
+            them, be it within a pass. 0 sets no bound beside `epochs`.
         batch: examples a step; 0 chooses by the number of examples.
         schedule: how the learning rate goes on from its peak: to zero in a line or along half a cosine, or stays.
         warmup: share of the steps over which it rises to its peak.
@@ -32,26 +36,40 @@ class Schedule:
         clip: largest norm of a step's gradient; a larger one is scaled down to it.
         smoothing: share of an answer token's target that is spread over the vocabulary (label smoothing, Szegedy et
             al. 2016); losses that are reported and judged by are without it.
+        stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
+            examples: their loss, or how well they are answered with the weights as they are then (`Judge`), whatever
+            the loss says.
         patience: evaluations on the held-out examples without a gain before training stops.
+        checkpointing: whether layers are computed again on the way back (gradient checkpointing), a third slower and in
+            a fraction of the memory: where memory is short, always or never.
     """
 
     lr: float = field(default=1e-3, kw_only=True)
     epochs: int = field(default=0, kw_only=True)
+    tokens: int = field(default=0, kw_only=True)
     batch: int = field(default=0, kw_only=True)
     schedule: Shape = field(default="linear", kw_only=True)
     warmup: float = field(default=0.1, kw_only=True)
     decay: float = field(default=0.0, kw_only=True)
     clip: float = field(default=1.0, kw_only=True)
     smoothing: float = field(default=0.0, kw_only=True)
+    stop: Objective = field(default="loss", kw_only=True)
     patience: int = field(default=2, kw_only=True)
+    checkpointing: Recompute = field(default="auto", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or min(self.epochs, self.batch) < 0:
-            raise ValueError("lr must be positive, epochs and batch not negative")
+        if self.lr <= 0 or min(self.epochs, self.batch, self.tokens) < 0:
+            raise ValueError("lr must be positive, epochs, batch and tokens not negative")
         if not 0 <= self.warmup < 1 or not 0 <= self.smoothing < 1:
             raise ValueError("warmup and smoothing must lie between 0 and 1")
         if self.decay < 0 or self.clip <= 0 or self.patience < 1:
             raise ValueError("decay must not be negative, clip must be positive, and patience at least 1")
+
+    def steps(self, examples: int, tokens: int) -> int:
+        """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
+        an_epoch = math.ceil(examples / self.batch)
+        passes = min(self.epochs, self.tokens / tokens) if self.tokens else self.epochs
+        return max(1, min(self.epochs * an_epoch, math.ceil(passes * an_epoch)))
 
     def ramp(self, step: int, total: int) -> float:
         """Share of the peak learning rate at a step, counted from 1, of so many."""
@@ -119,9 +137,14 @@ def default_epochs(examples: int, own: float, shared: int) -> int:
     return max(1, min(needed, int(TOKENS_SEEN // read)))
 
 
-def default_batch(seen: int) -> int:
+def epochs_within(tokens: int, a_pass: float) -> int:
+    """Passes over examples of `a_pass` tokens that a budget of so many begins; at least 1."""
+    return max(1, math.ceil(tokens / a_pass))
+
+
+def default_batch(seen: float) -> int:
     """Examples a step where the user names none: 8, fewer where that would leave too few steps to learn in."""
-    return max(2, min(LARGEST_BATCH, seen // FEWEST_STEPS))
+    return max(2, min(LARGEST_BATCH, int(seen // FEWEST_STEPS)))
 
 
 def trainings(count: int) -> float:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable
-from advisor.models import Context, LanguageModel
+from advisor.models import Adaptation, Context, LanguageModel
 from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Method
-from finetune.search import SearchResult, SplitRows, searched, varied
+from finetune.search import SearchResult, searched, varied
 from finetune.search import notes as search_notes
-from finetune.trainer import History, Trainer
-from finetune.training import TrainingSettings, default_batch, default_epochs
+from finetune.session import SplitRows, beginning, keep_on
+from finetune.trainer import History
+from finetune.training import TrainingSettings, default_batch, default_epochs, epochs_within
 
 SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
 HELD_OUT = 64
 
 
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
-    """Train, and keep what had the lowest loss on held-out examples."""
+    """Train, and keep what did best on held-out examples."""
     local, name = _local(model), cast("Tuner", tuner).name
     examples, held_out = _split(training, seed)
     _check_lengths([*examples, *held_out], local, ("train", "dev") if training.dev else ("train",))
@@ -40,15 +40,16 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
             f"configurations on; {name} without search needs neither"
         )
+    split = SplitRows(rows, dev, _examination(tuner, training, held_out) if dev else None)
     given, where = _resolved(tuner, rows), _where(training, dev)
     notes: tuple[str, ...] = ()
     if tuner.search:
         ranges = varied(given, tuner)
-        found = searched(given, ranges, SplitRows(rows, dev), local, seed)
+        found = searched(given, ranges, split, local, seed)
         notes = search_notes(found, where)
         chosen = _chosen(found.recipe, given, ranges)
     else:
-        found = _trained(given, SplitRows(rows, dev), local, seed)
+        found = _trained(given, split, local, seed)
         chosen = _chosen(given, given, ())
     method: Method = found.recipe.method()
     tuned = method.tuned(local, found.learned)
@@ -56,7 +57,8 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     notes = (*notes, *method.notes(local), *tuned.facts.notes)
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
-    tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen})
+    seen, form = found.history.tokens, tuned.adaptation.form
+    tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen}, tokens_seen=seen, served=form)
     return tuned
 
 
@@ -68,11 +70,21 @@ def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tune
 
 def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:
     """One configuration, trained to its end."""
-    torch.manual_seed(seed)
-    with recipe.method().inserted(model) as inserted:
-        trainer = Trainer(model, inserted, recipe)
-        history = trainer.train(rows.train, rows.held_out, seed)
-        return SearchResult(recipe, trainer.learned(), history, ())
+    with beginning(recipe, rows, model, seed) as trainer:
+        keep_on(trainer, recipe, rows, seed)
+        trainer.go_to_the_end()
+        return SearchResult(recipe, trainer.learned(), trainer.history, ())
+
+
+def _examination(
+    tuner: TrainingSettings, training: TrainingSet, held_out: Sequence[TrainingExample]
+) -> Callable[[Adaptation], float] | None:
+    """What answers to the held-out examples are worth, where training is judged by that."""
+    if tuner.stop != "metric":
+        return None
+    if training.judge is None:
+        raise NotApplicable("there is nothing to tell what answers are worth; stop=loss needs nothing")
+    return partial(training.judge, examples=held_out)
 
 
 def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collection[str]) -> dict[str, Any]:
@@ -84,12 +96,15 @@ def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collectio
 
 def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
-    epochs = _epochs(tuner, rows)
-    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * epochs))
+    epochs, a_pass = _epochs(tuner, rows), sum(row.tokens for row in rows)
+    passes = min(epochs, tuner.tokens / a_pass) if tuner.tokens else epochs
+    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * passes))
 
 
 def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
-    """Passes over these rows."""
+    """Passes over these rows, the last of which a budget of tokens may break off."""
+    if tuner.tokens and not tuner.epochs:
+        return epochs_within(tuner.tokens, sum(row.tokens for row in rows))
     return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
 
@@ -133,7 +148,7 @@ def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[
 
 
 def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample], Sequence[TrainingExample]]:
-    """TrainingSettings examples and those held out: of dev, else a tenth of train where train is large enough."""
+    """Examples to train on and those held out: of dev, else a tenth of train where train is large enough."""
     rng = random.Random(seed)
     if training.dev:
         dev = list(training.dev)
@@ -165,5 +180,9 @@ def history_note(history: History, epochs: int, examples: int, where: str) -> st
         note += "; it was no number there either, so training ended"
     if not history.held_out:
         return note + "; none held out for stopping early."
-    loss = min(loss for _, loss in history.held_out)
+    loss = dict(history.held_out)[history.best_step]
+    if history.answered:
+        worth = dict(history.answered)[history.best_step]
+        note += f"; kept step {history.best_step}, whose answers to {where} were worth {worth:.3f} of 1"
+        return note + f" (loss {loss:.3f})."
     return note + f"; kept step {history.best_step}, loss {loss:.3f} on {where}."

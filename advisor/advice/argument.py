@@ -184,12 +184,14 @@ class _Case:
         if not self.described.documents:
             return
         share = self.described.in_documents
-        fact = "" if share is None else f"{share:.0%} of the answers stand in the documents word for word"
+        fact = "" if share is None else f"{100 * share:.0f} % of the answers stand in the documents word for word"
         if told:
             fact = "you said that answers come from documents"
         recall = self.probes.value("recall@3") if self.probes else None
         if recall is not None:
-            fact += f"{'; ' * bool(fact)}three passages hold the right document for {recall:.0%} of the questions"
+            fact += (
+                f"{'; ' * bool(fact)}three passages hold the right document for {100 * recall:.0f} % of the questions"
+            )
         if self.mine.shows == "documents":
             found = self.lead(_trained if self.mine.trained else _simple)
             claim = "Passages of the documents are expected to help the model."

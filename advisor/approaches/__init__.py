@@ -11,10 +11,6 @@ from advisor.approaches.contract import (
     Prediction,
     Predictor,
     Shows,
-    TrainingExample,
-    TrainingSet,
-    Tuned,
-    Tuner,
     Usage,
 )
 from advisor.approaches.registry import (
@@ -37,11 +33,13 @@ from advisor.approaches.registry import (
     whole,
 )
 from advisor.approaches.shots import ZeroShot
+from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
     "ALL",
     "Adapted",
+    "AnswerJudge",
     "Approach",
     "Asks",
     "Citation",

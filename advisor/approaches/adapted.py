@@ -18,11 +18,9 @@ from advisor.approaches.contract import (
     Prediction,
     Predictor,
     Shows,
-    TrainingExample,
-    TrainingSet,
-    Tuned,
-    Tuner,
 )
+from advisor.approaches.judging import TrialJudge
+from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -164,10 +162,10 @@ class Adapted(Approach):
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Build the context, tune the weights if asked, and choose how labels are read."""
         source = self.builder.build(task, model, seed)
-        tuned = None
+        decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
-            tuned = self.tuner.tune(_training_set(task, source, seed), model, seed)
-        decoding = source.decoding(decoding_for(task, model), model)
+            judge = TrialJudge(task.brief, model, decoding)
+            tuned = self.tuner.tune(_training_set(task, source, judge, seed), model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -225,6 +223,8 @@ class AdaptedPredictor(Predictor):
             context.notes + weights.notes + self.notes,
             {**context.resolved, **weights.resolved},
             self.asker.labels_by,
+            weights.tokens_seen,
+            weights.served,
         )
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -306,13 +306,13 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple
     return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
 
 
-def _training_set(task: Task, source: ContextSource, seed: int) -> TrainingSet:
+def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: int) -> TrainingSet:
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
         answers = source.to_learn(examples, contexts)
         return tuple(
-            TrainingExample(prompt_of(task.brief, e.input, c), answer)
+            TrainingExample(prompt_of(task.brief, e.input, c), answer, e.answers[1:] if answer == e.target else ())
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev))
+    return TrainingSet(rendered(task.train), rendered(task.dev), judge=judge)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
+from advisor.models.adaptation import Form
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
 Shows = Literal["nothing", "examples", "documents", "other"]
@@ -108,6 +109,8 @@ class Facts:
         resolved: hyper-parameters that were left to the program and what it chose, by part:
             `{"lora": {"epochs": 3}}`.
         labels_by: how labels are told; None where there are none, or no language model tells them.
+        tokens_seen: of training examples that were learned from by gradient, each as often as it was seen.
+        served: in which form queries are answered with what was learned; empty where no weights were.
     """
 
     index_seconds: float | None = None
@@ -116,6 +119,8 @@ class Facts:
     notes: tuple[str, ...] = ()
     resolved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels_by: LabelsBy | None = None
+    tokens_seen: int = 0
+    served: Form | Literal[""] = ""
 
 
 class Predictor(ABC):
@@ -175,6 +180,7 @@ class Approach(Part):
         seeded: whether another seed can give other answers.
         uses_model: whether the language model runs.
         trains_model: whether the weights of the language model are trained.
+        reads_layers: whether it reads the hidden states of the language model's layers.
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
@@ -184,6 +190,7 @@ class Approach(Part):
     seeded: ClassVar[bool] = False
     uses_model: ClassVar[bool] = True
     trains_model: ClassVar[bool] = False
+    reads_layers: ClassVar[bool] = False
     shows: ClassVar[Shows] = "other"
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
@@ -325,63 +332,3 @@ class ContextBuilder(Part):
     @abstractmethod
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> ContextSource:
         """Bring back what `ContextSource.save` wrote."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingExample:
-    """One training example as the model will see it: the prompt and the answer to give."""
-
-    prompt: Prompt
-    answer: str
-
-
-class Tuned(ABC):
-    """What a tuner learned."""
-
-    facts: Facts = Facts()
-
-    @property
-    @abstractmethod
-    def adaptation(self) -> Adaptation:
-        """What the model takes in place of its own weights, or beside them."""
-
-    @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write what `Tuner.restore` needs into `folder`. No pickles."""
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a tuner learns from.
-
-    Attributes:
-        dev: held out, for stopping early; empty where the task has none.
-    """
-
-    examples: tuple[TrainingExample, ...]
-    dev: tuple[TrainingExample, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Tuner(Part):
-    """Decides the weights."""
-
-    def reads(self, examples: int, own: float, shared: int) -> float:
-        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
-
-        Args:
-            own, shared: tokens of an example that are its own, and that all have in common.
-        """
-        return examples * (own + shared)
-
-    @abstractmethod
-    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
-        """Learn; the model is bit for bit the base model again afterwards.
-
-        Raises:
-            NotApplicable: the model's weights cannot be trained here (a remote API).
-        """
-
-    @abstractmethod
-    def restore(self, folder: Path, model: LanguageModel) -> Tuned:
-        """Bring back what `Tuned.save` wrote."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.approaches.linear import LinearClassifier
 from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
@@ -52,65 +48,42 @@ class Head(Approach):
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
-        from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
-
         inputs = [example.input for example in task.train]
-        vectors = model.embedder.embed(inputs)
-        labels = sorted({e.target for e in task.train})
-        number = {label: i for i, label in enumerate(labels)}
-        learner = LogisticRegression(C=self.c, max_iter=2000)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples of many labels
-            learner.fit(vectors, [number[e.target] for e in task.train])
-        weights, biases = learner.coef_, learner.intercept_
-        if len(labels) == 2:  # scikit-learn keeps one row for two classes
-            weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
-        head = Linear(labels, weights.astype(np.float32), biases.astype(np.float32), model.embedder)
+        targets = [example.target for example in task.train]
+        classifier = LinearClassifier.fitted(model.embedder.embed(inputs), targets, self.c)
+        head = Linear(classifier, model.embedder)
         head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
         return head
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the weights."""
-        labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-        with np.load(folder / "head.npz", allow_pickle=False) as saved:
-            return Linear(labels, saved["weights"], saved["biases"], model.embedder)
+        return Linear(LinearClassifier.load(folder), model.embedder)
 
 
 class Linear(Predictor):
-    """Softmax over a linear map of the embedding.
+    """Classifies the embedding of each query."""
 
-    Args:
-        weights: shape (labels, dimension); biases: shape (labels,).
-    """
-
-    def __init__(
-        self, labels: Sequence[str], weights: NDArray[np.float32], biases: NDArray[np.float32], embedder: Embedder
-    ) -> None:
-        if weights.shape != (len(labels), embedder.dimension):
-            raise NotApplicable(f"the saved head has shape {weights.shape}, the embedder gives {embedder.dimension}")
-        self.labels = list(labels)
-        self.weights = weights
-        self.biases = biases
+    def __init__(self, classifier: LinearClassifier, embedder: Embedder) -> None:
+        if classifier.weights.shape[1] != embedder.dimension:
+            shape = classifier.weights.shape
+            raise NotApplicable(f"the saved head has shape {shape}, the embedder gives {embedder.dimension}")
+        self.classifier = classifier
         self.embedder = embedder
-        size = weights.size + biases.size
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size)
+        self.facts = Facts(artifact_bytes=4 * classifier.size, trainable_parameters=classifier.size)
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
         started = clock.now()
         inputs = [query.input for query in queries]
-        values = self.embedder.embed(inputs) @ self.weights.T + self.biases
-        shares = np.exp(values - values.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares, labels = self.classifier.shares(self.embedder.embed(inputs)), self.classifier.labels
         seconds = clock.now() - started
         return [
             Prediction(
-                query.id, self.labels[int(row.argmax())], (), float(row.max()), Usage(ttft_seconds=seconds, unread=cut)
+                query.id, labels[int(row.argmax())], (), float(row.max()), Usage(ttft_seconds=seconds, unread=cut)
             )
             for query, row, cut in zip(queries, shares, cut_by(self.embedder, inputs), strict=True)
         ]
 
     def save(self, folder: Path) -> None:
         """Write labels, weights and biases."""
-        (folder / "labels.json").write_text(json.dumps(self.labels), encoding="utf-8")
-        np.savez(folder / "head.npz", weights=self.weights, biases=self.biases)
+        self.classifier.save(folder)

@@ -20,8 +20,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from advisor import plugins
 from advisor.approaches.adapted import Adapted
-from advisor.approaches.contract import Approach, ContextBuilder, Part, Tuner
+from advisor.approaches.contract import Approach, ContextBuilder, Part
 from advisor.approaches.shots import ZeroShot
+from advisor.approaches.tuner import Tuner
 from advisor.errors import UserError
 from advisor.tasks import Task, TaskShape
 

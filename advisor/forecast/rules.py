@@ -26,6 +26,7 @@ A_DOUBLING = 0.02  # what twice as many labelled examples are taken to add to an
 KNOWN = 0.5  # share of answers in the documents from which on these are what the questions are about
 SOME = 0.3  # share of the answers that occur in train, where nobody knows
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
+AHEAD_OF_HEAD = 0.05  # what one of hidden states, behind the instruction, knows more
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
 
 
@@ -108,6 +109,10 @@ _RULES: dict[str, _Rule] = {
     "head": (
         lambda f: _head(f),
         "a linear classifier on embeddings is strong from a few labels of each class on (SetFit, Tunstall et al. 2022)",
+    ),
+    "probe": (
+        lambda f: max(_head(f) + AHEAD_OF_HEAD, f.up(0.4 * f.learned)),
+        "the hidden states of a model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
     ),
     "nearest": (
         lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),
@@ -228,7 +233,9 @@ def _copied(facts: _Facts) -> float:
 def _of_its_kind(spec: str) -> _Rule:
     """The rule for an approach without one of its own: that of the same context and weights."""
     approach = known(spec)
-    like = _LIKE.get((approach.shows, approach.trains_model)) if approach else None
+    like = None
+    if approach is not None:
+        like = approach.name if approach.name in _RULES else _LIKE.get((approach.shows, approach.trains_model))
     if like is None:
         return _rest, "no rule of the literature is known for it"
     rule, source = _RULES[like]

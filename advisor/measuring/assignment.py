@@ -48,6 +48,11 @@ class Assignment:
         """Where a model that is asked over a connection keeps its answers until the run is finished."""
         return self.path.with_suffix(".asked.jsonl")
 
+    @property
+    def scratch(self) -> Path:
+        """Where a fit that takes long keeps how far it came, until it is recorded."""
+        return self.path.with_suffix(".unfinished")
+
     def queries(self, examples: Sequence[Example]) -> list[Query]:
         """What the approach is asked: of a control each with its evidence."""
         return [e.grounded if self.approach.control else e.query for e in examples]

@@ -124,7 +124,9 @@ class Run:
         index_seconds: chunking, embedding and indexing documents; None without documents in use.
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
         artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
+        trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
         uses_model: whether the language model runs at all (False for majority, nearest, head).
+        trains_model: whether its weights are trained; None where the record does not say.
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
             say.
         program: digest of the program that did it; another one does not go on from here.
@@ -166,7 +168,10 @@ class Run:
     peak_memory_bytes: int | None = None
     artifact_bytes: int | None = None
     trainable_parameters: int | None = None
+    tokens_seen: int | None = None
+    served: str = ""
     uses_model: bool = True
+    trains_model: bool | None = None
     shows: str = ""
     program: str = ""
     reused: Mapping[str, float] = field(default_factory=dict)
@@ -191,7 +196,8 @@ class Run:
     @property
     def tuned(self) -> bool:
         """Whether weights of the language model were trained, so that another seed gives another model."""
-        return self.uses_model and bool(self.trainable_parameters)
+        told = self.uses_model and bool(self.trainable_parameters)
+        return told if self.trains_model is None else self.trains_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
 from advisor.models.store import fresh, wants_fresh
 from advisor.progress import listening
+from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Query, Task
 
 BRIEF = "task.json"
@@ -109,6 +110,7 @@ def _interrupted(assignment: Assignment, step: str, error: Interrupted) -> str:
 
 
 def _failed(assignment: Assignment, reason: str, **more: str | bool) -> str:
+    clear(assignment.scratch)
     append(assignment.path, {"type": "failed", "error": reason, **more, **counted(clock.drain())})
     return f"failed: {reason}"
 
@@ -222,16 +224,20 @@ class Measurement:
         return ChangeMeasurement(self.assignment, self.task, self.model, self.progress)
 
     def _fit(self, before: Run | None) -> Predictor:
+        if before is None or before.status != "interrupted":
+            clear(self.assignment.scratch)
         _open(self.assignment, before)
         self.progress.step("fit", None)
         started = clock.now()
-        with listening(Fitting(self.progress)), clock.span(OTHER):
+        lent = Scratch(self.assignment.scratch)
+        with listening(Fitting(self.progress)), clock.span(OTHER), lending(lent):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started
         _keep(predictor, self.task, self.assignment.folder)
         facts = asdict(predictor.facts)
         fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
         append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
+        clear(self.assignment.scratch)
         return predictor
 
     def _restored(self, before: Run | None) -> Predictor | None:
@@ -360,6 +366,7 @@ def _open(assignment: Assignment, before: Run | None) -> None:
         "seed": assignment.seed,
         "control": approach.control,
         "uses_model": approach.uses_model,
+        "trains_model": approach.trains_model,
         "shows": approach.shows,
         "config": configuration(approach),
         "program": assignment.program,

@@ -2,7 +2,16 @@
 
 from advisor.models.adaptation import Adaptation, Attached, Merged
 from advisor.models.embedder import Embedder, Vectors, cut_by, embedded_queries, note_of_cut, shares_of, window_of
-from advisor.models.language_model import Capabilities, Decided, Decoding, Generation, LabelsBy, LanguageModel, Scores
+from advisor.models.language_model import (
+    Capabilities,
+    Decided,
+    Decoding,
+    Generation,
+    HiddenStates,
+    LabelsBy,
+    LanguageModel,
+    Scores,
+)
 from advisor.models.local.allocator import keep_memory
 from advisor.models.prompt import Context, Passage, Prompt, Shot, Spent
 from advisor.models.reranker import Reranker
@@ -16,6 +25,7 @@ __all__ = [
     "Decoding",
     "Embedder",
     "Generation",
+    "HiddenStates",
     "LabelsBy",
     "LanguageModel",
     "Merged",

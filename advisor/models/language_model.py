@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from advisor.errors import NotApplicable
 from advisor.models.adaptation import Adaptation, Form
-from advisor.models.embedder import Embedder, KeepsVectors
+from advisor.models.embedder import Embedder, KeepsVectors, Vectors
 from advisor.models.prompt import Prompt, Spent
 from advisor.models.reranker import Reranker
 
@@ -38,6 +38,7 @@ class Capabilities:
         choose: answers that are one of given choices (`LanguageModel.choose`).
         decide: a probability for every option of a typed question (`LanguageModel.decide`).
         text_likelihood: log-likelihood of a text on its own (`LanguageModel.log_likelihoods`).
+        layers: how many it has whose hidden states it gives (`LanguageModel.hidden_states`); 0 where it gives none.
         train: its weights are in this process, and are a Hugging Face module that gradients reach.
         adapt: the forms of adaptation that it answers with.
         rows_at_once: prompts that it is best asked together.
@@ -48,6 +49,7 @@ class Capabilities:
     choose: bool = False
     decide: bool = False
     text_likelihood: bool = False
+    layers: int = 0
     train: bool = False
     adapt: frozenset[Form] = frozenset()
     rows_at_once: int = FEW_AT_ONCE
@@ -156,6 +158,25 @@ class Decided:
     reasoning_tokens: int = 0
     estimated: bool = False
     failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HiddenStates:
+    """What some layers made of one prompt.
+
+    Attributes:
+        last: their states of its last token, behind which the answer would begin; shape (layers, size).
+        mean: their mean over the tokens that are the query's own; likewise.
+        seconds: since the call began.
+        dropped, cut: as in `Generation`.
+    """
+
+    last: Vectors
+    mean: Vectors
+    prompt_tokens: int
+    seconds: float
+    dropped: int = 0
+    cut: int = 0
 
 
 class LanguageModel(ABC):
@@ -283,6 +304,16 @@ class LanguageModel(ABC):
             NotApplicable: the model does not say how likely a text is.
         """
         raise NotApplicable(f"{self.name} does not say how likely a text is")
+
+    def hidden_states(
+        self, prompts: Sequence[Prompt], layers: Sequence[int], adaptation: Adaptation | None = None
+    ) -> list[HiddenStates]:
+        """What these layers, counted from 1, make of each prompt, in the order of `prompts`.
+
+        Raises:
+            NotApplicable: the model does not give its hidden states.
+        """
+        raise NotApplicable(f"{self.name} gives answers only, not the hidden states of its layers")
 
     def describe(self) -> dict[str, Any]:
         """What a record says of the model: the fields of `ModelFacts`, as plain JSON values."""

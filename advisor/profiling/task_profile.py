@@ -85,9 +85,8 @@ def _unchecked(
     elif labels is None:
         found.append(Unchecked("likely label errors", "name an embedder: --embedder embedded"))
     elif not labels.capable:
-        share = (
-            f"a classifier on {labels.embedder} is right on {labels.accuracy:.0%}, and {LEAST_ACCURACY:.0%} are needed"
-        )
+        right, least = (f"{100 * share:.0f} %" for share in (labels.accuracy, LEAST_ACCURACY))
+        share = f"a classifier on {labels.embedder} is right on {right}, and {least} are needed"
         found.append(Unchecked(f"likely label errors: {share}", "name another embedder, or label more examples"))
     if labels and labels.unread:
         ends = f"labels by the ends of {labels.unread:,} of {labels.judged:,} inputs"

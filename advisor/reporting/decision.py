@@ -43,6 +43,7 @@ def decision_report(decision: Decision) -> Report:
             Only("page", (Heading("Results"), measured(comparison.task))),
             *_results(decision),
             *section("Unanswerable questions", tables.abstention(decision)),
+            *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
             *_costs(decision),
             _conclusion(decision),

@@ -171,6 +171,8 @@ def _approach(row: Row) -> dict[str, object]:
         "peak_memory_bytes": row.peak_memory_bytes,
         "artifact_bytes": row.artifact_bytes,
         "trainable_parameters": row.trainable_parameters,
+        "tokens_seen": row.tokens_seen,
+        "served": row.served or None,
         "retrieval": _retrieval(row.retrieval),
         "citations": dataclasses.asdict(row.citations) if row.citations else None,
         "abstention": dataclasses.asdict(row.abstention) if row.abstention else None,

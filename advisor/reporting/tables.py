@@ -92,6 +92,30 @@ def abstention(decision: Decision) -> Table | None:
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row, _ in found), tuple(columns))
 
 
+def training(decision: Decision) -> Table | None:
+    """What was learned by gradient, from how much, and in which form it answers; None where nothing was."""
+    keys = statements.numbers(decision)
+    found = [row for row in decision.rows if row.tokens_seen]
+    if not found:
+        return None
+    cells: list[tuple[tuple[str, str], Callable[[Row], str], int]] = [
+        (("trained", "parameters"), lambda r: figures.parameters(r.trainable_parameters), 0),
+        (("tokens", "seen"), lambda r: figures.count(r.tokens_seen), 0),
+        (("peak", "memory"), lambda r: figures.size(r.peak_memory_bytes), 2),
+        (("left", "behind"), lambda r: figures.size(r.artifact_bytes), 1),
+        (("", "served"), lambda r: r.served, 0),
+    ]
+    columns = [Column(title, [cell(row) for row in found], " ".join(title).strip(), rank=r) for title, cell, r in cells]
+    columns[-1] = replace(columns[-1], left=True, note=_BY_GRADIENT)
+    return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in found), tuple(columns))
+
+
+_BY_GRADIENT = (
+    "Tokens seen are those of training examples, prompts and answers, each as often as it was seen; latency was "
+    "measured in the form that is served, merged into the model's weights or attached to them."
+)
+
+
 def _in_batches(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
     """What 1,000 queries cost that may wait for a day, where that has a price of its own."""
     if all(row.cost.per_1k_in_batches is None for row in rows):

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from advisor.intake import Bound, shown, too_large
 from advisor.tasks.faults import FaultLog, short
+from advisor.tasks.folders import is_hidden
 
 _Opener = Callable[[Path], AbstractContextManager[Any]]
 _OPENERS: dict[str, _Opener] = {
@@ -151,7 +152,7 @@ class Archive:
 
 
 def _is_hidden(name: str) -> bool:
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in name.split("/"))
+    return any((is_hidden(part) and part != "..") or part == "__MACOSX" for part in name.split("/"))
 
 
 def _members(path: Path) -> Iterator[_Member]:

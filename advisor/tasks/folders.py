@@ -27,14 +27,19 @@ def files_below(folder: Path, home: str, log: FaultLog) -> Iterator[str]:
         real = os.path.realpath(root)
         seen_before = real in seen  # a link back to a folder above, or a second link to the same one
         seen.add(real)
-        visible = () if seen_before else [name for name in folders if not name.startswith(".")]
+        visible = () if seen_before else [name for name in folders if not is_hidden(name)]
         folders[:] = [
             name for name in visible if _is_named(Path(root, name), log) and _stays(Path(root, name), home, log)
         ]
         for name in () if seen_before else files:
             path = Path(root, name)
-            if not name.startswith(".") and _is_named(path, log) and _stays(path, home, log) and _is_file(path, log):
+            if not is_hidden(name) and _is_named(path, log) and _stays(path, home, log) and _is_file(path, log):
                 yield path.relative_to(folder).as_posix()
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is not a person's own: hidden, or an office program's beside an open one."""
+    return name.startswith((".", "~$"))
 
 
 def _is_named(path: Path, log: FaultLog) -> bool:

@@ -320,7 +320,8 @@ def _judged_as_code(task: Task) -> Task:
     if task.kind != "generation" or share < CODE:
         return task
     caveat = (
-        f"{share:.0%} of the training answers look like code, so answers are judged by code_f1: {task.metric}, the "
+        f"{100 * share:.0f} % of the training answers look like code, so answers are judged by code_f1: "
+        f"{task.metric}, the "
         'default of other texts, compares words and sees no operators (metric = "..." or --metric names another)'
     )
     return replace(task, metric="code_f1", caveats=(*task.caveats, caveat))

@@ -9,7 +9,7 @@ from advisor.measuring.records import Comparison
 from advisor.measuring.student import critical
 from advisor.tasks import Limits
 from advisor.tasks.power import LEVEL
-from advisor.verdict import costs, macro, words
+from advisor.verdict import macro, words
 from advisor.verdict.busy import busy
 from advisor.verdict.decision import Row
 from advisor.verdict.money import money
@@ -105,10 +105,14 @@ def _test_set(comparison: Comparison, rows: Sequence[Row], contrasts: Contrasts,
     if typical and typical.detectable > margin:
         together = f" when all {len(pairs)} pairs are tested together" if len(pairs) > 1 else ""
         trained = " and one seed of training" if typical.of_seeds and _once(rows) else ""
-        yield (
-            f"Quality was measured on {words.many(n, 'test example')}{trained}: a difference below about "
-            f"{words.value(typical.detectable)} between two approaches is likely to go unnoticed{together}."
-        )
+        measured = f"Quality was measured on {words.many(n, 'test example')}{trained}"
+        if typical.detectable >= 1:
+            yield f"{measured}: no difference between two approaches can be told{together}."
+        else:
+            yield (
+                f"{measured}: a difference below about {words.value(typical.detectable)} between two approaches is "
+                f"likely to go unnoticed{together}."
+            )
     elif n < _FEW_EXAMPLES:
         yield f"Quality was measured on {words.many(n, 'test example')} only."
 
@@ -164,7 +168,7 @@ def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
 
 def _once(rows: Sequence[Row]) -> list[str]:
     """Approaches whose model was trained with one seed only."""
-    return [row.spec for row in rows if row.quality and costs.is_trained(row) and row.uses_model and row.seeds == 1]
+    return [row.spec for row in rows if row.quality and row.tuned and row.seeds == 1]
 
 
 def _constant_by_design(row: Row) -> bool:

@@ -46,4 +46,4 @@ def optimism(samples: Sequence[Sample], bars: Bars, costs: Costs) -> float:
 
 def corrected(plain: Interval, by: float) -> Interval:
     """A quality with its interval, corrected by the optimism of the selection."""
-    return rounded(plain.value - by, max(0.0, plain.low - by), plain.high)
+    return rounded(max(0.0, plain.value - by), max(0.0, plain.low - by), plain.high)

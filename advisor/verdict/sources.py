@@ -26,7 +26,7 @@ def retrieval(runs: Sequence[Run], answers: Mapping[str, Answer]) -> Retrieval |
     """How well the evidence is found; None without retrieval, without any known evidence, and for controls."""
     if not runs or runs[0].control:
         return None
-    runs = [run for run in runs if any(p.evidence for p in run.predictions)]
+    runs = [run for run in runs if run.shows == "documents" or any(p.evidence for p in run.predictions)]
     k = max((len(p.evidence) for run in runs for p in run.predictions), default=0)
     found = {
         "recall_at_k": _mean(runs, answers, _of_evidence(lambda p, e: recall(p.evidence, e))),

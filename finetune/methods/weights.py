@@ -17,9 +17,7 @@ from advisor.errors import NotApplicable, UserError
 from advisor.models import Merged
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.quantising import holds_numbers, quantised
-from advisor.models.local.shortage import left, size_in_words
 from finetune.adapter import key_of
-from finetune.checkpointing import trainer_bytes
 from finetune.methods.contract import Inserted, LearnedTensors, Method
 from finetune.parts import order_of
 from finetune.targets import left_out
@@ -52,17 +50,15 @@ class WeightsMethod(Method):
         named = {name: model.module.get_parameter(name) for name in names}
         if not all(holds_numbers(p) for p in named.values()):
             raise NotApplicable(f"some weights of {model.name} are codes, and codes are not trained; lora lies beside")
-        with model.own_weights():
-            _check_memory(model, named)
-            with model.originals.held(names):
+        with model.own_weights(), model.originals.held(names):
+            for parameter in named.values():
+                parameter.requires_grad_(True)
+            try:
+                yield Inserted(model.module, named, rounded=True)
+            finally:
                 for parameter in named.values():
-                    parameter.requires_grad_(True)
-                try:
-                    yield Inserted(model.module, named, rounded=True)
-                finally:
-                    for parameter in named.values():
-                        parameter.requires_grad_(False)
-                        parameter.grad = None
+                    parameter.requires_grad_(False)
+                    parameter.grad = None
 
     def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
         """In place of the model's own."""
@@ -163,14 +159,3 @@ def _last(module: Any, count: int) -> list[str]:
 def _head_is_tied(module: Any) -> bool:
     head, embedding = module.get_output_embeddings(), module.get_input_embeddings()
     return head is not None and head.weight is embedding.weight
-
-
-def _check_memory(model: LocalModel, named: Mapping[str, torch.Tensor]) -> None:
-    """See that there is room for what the trainer keeps of each weight."""
-    count = sum(p.numel() for p in named.values())
-    needs, (free, whose) = trainer_bytes(count, model.dtype), left(model.device)
-    if free is not None and needs > free:
-        raise NotApplicable(
-            f"training {count:,} weights takes about {size_in_words(needs)} beside the model, and "
-            f"{size_in_words(free)} is free {whose}; freeze:last=4 trains fewer, lora the fewest"
-        )

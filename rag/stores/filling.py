@@ -71,6 +71,7 @@ def _loss(index: FaissIndex, full: Vectors, embedder: Embedder, questions: Seque
     share = agreement(full, index.flat, asked, cut(asked, index.dimension), NEAREST)
     size = index.size_bytes / (full.size * 4)
     return (
-        f"Vectors are kept in {size:.0%} of the bytes: of the {NEAREST} passages nearest to a question by whole "
-        f"vectors, {share:.0%} are found among {NEAREST} by those kept (mean over {len(questions)} training questions)."
+        f"Vectors are kept in {100 * size:.0f} % of the bytes: of the {NEAREST} passages nearest to a question by "
+        f"whole vectors, {100 * share:.0f} % are found among {NEAREST} by those kept (mean over {len(questions)} "
+        f"training questions)."
     )

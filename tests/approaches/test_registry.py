@@ -117,9 +117,9 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:4] == ["majority", "decision", "head", "nearest"]
-    assert found[4:8] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[8:12] == ["long-context", "rag", "oracle", "lora"]
+    assert found[:5] == ["majority", "decision", "head", "nearest", "probe"]
+    assert found[5:9] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[9:13] == ["long-context", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,8 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("majority", True, False, False),
         ("nearest", False, False, False),
         ("head", False, False, False),
+        ("probe", False, False, True),
+        ("probe:unfreeze=4", False, True, True),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
         ("many-shot", False, True, True),

@@ -65,7 +65,7 @@ def gradients(
         trainer.history.checkpointing = checkpointing
         with kept_for_backward(model) as alive:
             trainer.gradients(rows)
-        return [p.grad.clone() for p in trainer.working if p.grad is not None], alive[1]
+        return [p.grad.clone() for p in trainer.weights.working if p.grad is not None], alive[1]
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

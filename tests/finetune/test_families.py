@@ -20,6 +20,7 @@ from advisor.approaches import TrainingExample, TrainingSet
 from advisor.errors import UserError
 from advisor.models import Decoding, Prompt
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.hidden import layers_of
 from finetune import Lora, adapter
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Inserted
@@ -457,6 +458,16 @@ def test_scores_are_the_models_own(model: LocalModel, prompts: list[Prompt]) -> 
         assert scores.totals == pytest.approx(log_likelihoods(model.module, ids, tokens), abs=1e-3)
 
 
+def test_hidden_states_are_the_models_own(model: LocalModel, prompts: list[Prompt]) -> None:
+    assert model.can.layers >= 2
+    for prompt, found in zip(prompts[:6], model.hidden_states(prompts[:6], [1, model.can.layers]), strict=True):
+        row = model.renderer.encode(prompt, 0)
+        for place, layer in enumerate((1, model.can.layers)):
+            expected = states_of(model, layer, row.ids)
+            assert torch.tensor(found.last[place]).allclose(expected[-1], atol=1e-3, rtol=1e-3)
+            assert torch.tensor(found.mean[place]).allclose(expected[row.stem :].mean(0), atol=1e-3, rtol=1e-3)
+
+
 def test_answers_are_those_of_generate(model: LocalModel, prompts: list[Prompt]) -> None:
     for prompt, answer in zip(prompts, model.generate(prompts, Decoding(4)), strict=True):
         expected = greedy(model.module, model.renderer.encode(prompt, 4).ids, 4, model.renderer.stop_ids)
@@ -508,6 +519,18 @@ def at_rest(model: LocalModel, bits_of: Callable[[LocalModel], dict[str, torch.T
     model.activate(None)
     model.module(torch.tensor([START]))
     return bits_of(model)
+
+
+@torch.no_grad()
+def states_of(model: LocalModel, layer: int, ids: Sequence[int]) -> torch.Tensor:
+    """What a layer hands on of a row that is read alone and to its end."""
+    model.reader.turn_afresh()
+    kept: list[Any] = []
+    _, part = layers_of(model.module)[layer - 1]
+    with part.register_forward_hook(lambda _, given, output: kept.append(output)):
+        model.module(torch.tensor([list(ids)]), use_cache=False)
+    states: torch.Tensor = kept[0][0] if isinstance(kept[0], tuple) else kept[0]
+    return (states[0] if states.dim() == 4 else states)[0]
 
 
 def totals(model: LocalModel, prompts: Sequence[Prompt], adaptation: Any) -> list[tuple[float, ...]]:

@@ -46,8 +46,8 @@ def step(model: LocalModel, rows: Sequence[TokenRow], packs: bool | None = None)
     with adapter.inserted(model, adapter.configuration(4, 8, 0.0)) as wrapped:
         fill(wrapped)
         trainer = Trainer(model, Inserted.of(wrapped), Schedule(epochs=1, batch=len(rows), clip=1e9))
-        trainer.optimiser.register_step_pre_hook(
-            lambda *_: gradients.extend(gradient.clone() for gradient in trainer.master_gradients)
+        trainer.weights.optimiser.register_step_pre_hook(
+            lambda *_: gradients.extend(gradient.clone() for gradient in trainer.weights.gradients)
         )
         assert model.reader.packs or not packs  # what can be packed is
         with patch.object(model.reader, "packs", model.reader.packs if packs is None else packs):

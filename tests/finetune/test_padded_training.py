@@ -14,7 +14,8 @@ from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Inserted
-from finetune.trainer import Trainer, parts_of
+from finetune.minibatches import parts_of
+from finetune.trainer import Trainer
 from finetune.training import Schedule
 from tests.models.local.counted import Counted
 from tests.models.local.readers import OnGPU

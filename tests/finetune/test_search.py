@@ -21,7 +21,8 @@ from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from finetune import Lora
 from finetune.fused.packing import TokenRow
-from finetune.search import SplitRows, searched, varied
+from finetune.search import searched, varied
+from finetune.session import SplitRows
 from finetune.trainer import Trainer
 from finetune.training import SearchRange, trainings
 

@@ -259,14 +259,14 @@ def test_a_loss_that_is_no_number_takes_training_back_and_on_at_half_the_rate_on
 ) -> None:
     trainer, states = begun(0), []
     for _ in range(3):
-        states.append(trainer.state())
+        states.append(trainer.weights.values())
         batch = trainer.take(trainer.total)
         trainer.update(trainer.gradients(batch), batch)
     batch = trainer.take(trainer.total)
     trainer.gradients(batch)
     trainer.update(float("nan"), batch)  # as behind a step too far
     assert trainer.steps == 3
-    assert same(trainer.state(), states[2])
+    assert same(trainer.weights.values(), states[2])
     assert trainer.history.setbacks == [(3, 5e-3)]
     assert (
         "behind step 3 the loss was no number, so training went back and on with half the rate, 0.005"
@@ -293,13 +293,13 @@ def test_a_training_that_diverges_fails_with_the_cause_and_leaves_the_model_as_i
 def test_what_was_kept_before_a_divergence_is_the_result_and_the_note_says_so(begun: Callable[[int], Trainer]) -> None:
     trainer = begun(3)
     trainer.go_on(2)
-    kept = trainer.state()
+    kept = trainer.weights.values()
     for _ in range(2):
         batch = trainer.take(trainer.total)
         trainer.update(float("nan"), batch)
     trainer.finish()
     assert trainer.history.best_step == 2
-    assert same(trainer.state(), kept)
+    assert same(trainer.weights.values(), kept)
     assert "it was no number there either, so training ended; kept step 2" in history_note(trainer.history, 5, 8, "3")
 
 

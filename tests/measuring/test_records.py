@@ -145,3 +145,17 @@ def test_a_skipped_run_says_why(path: Path) -> None:
     run = read_run(path)
     assert run is not None
     assert (run.status, run.error) == ("skipped", "there are no documents")
+
+
+@pytest.mark.parametrize(
+    ("said", "tuned"), [({}, True), ({"trains_model": False}, False), ({"trains_model": True}, True)]
+)
+def test_weights_were_trained_where_the_record_says_so_else_where_parameters_were(
+    tmp_path: Path, said: dict[str, bool], tuned: bool
+) -> None:
+    """A classifier of the model's hidden states has parameters, and leaves the model's weights as they are."""
+    path = tmp_path / "run.jsonl"
+    for line in (HEAD | said, FITTED, predictions("q1"), FINISHED):
+        append(path, line)
+    found = read_run(path)
+    assert found is not None and found.tuned is tuned

@@ -6,15 +6,17 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from advisor import progress
+from advisor.errors import Interrupted
 from advisor.measuring.comparing import compare
 from advisor.measuring.lines import lines
 from advisor.measuring.records import Comparison, Run
 from advisor.models import Capabilities
+from advisor.scratch import scratch
 from advisor.tasks import Task
 
 
@@ -273,3 +275,43 @@ def test_answers_are_told_as_the_model_finds_them_and_each_once(numbers: Task, m
     compare(numbers, model, ["zero-shot"], out=tmp_path, progress=Watched())
     assert [n for n in pieces if n][:6] == [15, 15, 2, 15, 15, 2]
     assert sum(pieces) == 70 + 16
+
+
+def test_what_a_fit_keeps_is_there_after_an_interruption_and_gone_once_it_is_recorded(
+    numbers: Task, model: Any, spy: Any, tmp_path: Path
+) -> None:
+    kind = slow_learner(spy)
+    run = only(compare(numbers, model, [kind()], out=tmp_path))
+    assert run.status == "interrupted"
+    (left,) = tmp_path.glob("*/*.unfinished")
+    assert only(compare(numbers, model, [kind()], out=tmp_path)).status == "ok"
+    assert kind.found == [None, "half"]
+    assert not left.exists()
+
+
+def test_what_a_failed_fit_kept_is_gone(numbers: Task, model: Any, spy: Any, tmp_path: Path) -> None:
+    kind = slow_learner(spy, RuntimeError("no luck"))
+    assert only(compare(numbers, model, [kind()], out=tmp_path)).status == "failed"
+    assert not list(tmp_path.glob("*/*.unfinished"))
+    assert only(compare(numbers, model, [kind()], out=tmp_path)).status == "ok"
+    assert kind.found == [None, None]
+
+
+def slow_learner(spy: Any, trouble: Exception | None = None) -> Any:
+    """Keeps half of what it learns and breaks off, the first time."""
+
+    class SlowLearner(spy):  # type: ignore[misc]
+        name = "slow-learner"
+        found: ClassVar[list[str | None]] = []
+
+        def fit(self, task: Task, model: Any, seed: int) -> Any:
+            lent = scratch()
+            assert lent is not None
+            kept = lent.kept("learned")
+            self.found.append((kept / "what").read_text() if kept else None)
+            if len(self.found) == 1:
+                lent.keep("learned", lambda folder: (folder / "what").write_text("half") and None)
+                raise trouble or Interrupted("a while", "wait")
+            return super().fit(task, model, seed)
+
+    return SlowLearner

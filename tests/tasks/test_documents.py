@@ -17,6 +17,7 @@ def test_a_folder_of_markdown_and_text(write):
     (pages / "sub" / "c.MD").write_text("## Second\nNo first heading.", encoding="utf-8")
     (pages / "sub" / "data.json").write_text("{}")
     (pages / ".hidden" / "d.md").write_text("x")
+    (pages / "~$open.md").write_text("x")  # an office program's, beside a file that is open
     (pages / "loop").symlink_to(pages)
     assert load_task(folder).documents == (
         Document("a.v2", "a.v2", "Plain words."),

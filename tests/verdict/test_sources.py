@@ -48,6 +48,15 @@ def test_citations_against_evidence(run: Runs, comparison: Comparisons) -> None:
     assert 0 <= found.recall.low < found.recall.value < found.recall.high <= 1
 
 
+def test_a_row_that_finds_nothing_at_all_has_a_recall_of_zero(run: Runs, comparison: Comparisons) -> None:
+    """As where a threshold leaves no passage; a row without documents has none."""
+    rows = [replace(run("rag:least=0.99", ["yes"] * 4), shows="documents"), run("zero-shot", ["yes"] * 4)]
+    nothing, plain = decide(comparison(rows, evidence={"q0": ("d1",), "q1": ("d2",)})).rows
+    assert nothing.retrieval is not None and nothing.retrieval.recall_at_k is not None
+    assert nothing.retrieval.recall_at_k.value == 0
+    assert plain.retrieval is None
+
+
 def test_an_abstention_lacks_no_citation(run: Runs, comparison: Comparisons) -> None:
     row = decide(comparison([citing(run("rag", [UNANSWERABLE, "yes"]), ((), 0), ((), 0))])).rows[0]
     assert row.citations is not None

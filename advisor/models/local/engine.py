@@ -15,8 +15,8 @@ from advisor import progress
 from advisor.errors import UserError
 from advisor.models.adaptation import Adaptation, Attached, Form
 from advisor.models.embedder import Embedder
-from advisor.models.language_model import Capabilities, Decoding, Generation, LanguageModel, Scores
-from advisor.models.local import threads
+from advisor.models.language_model import Capabilities, Decoding, Generation, HiddenStates, LanguageModel, Scores
+from advisor.models.local import hidden, threads
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.ceiling import ceiling
 from advisor.models.local.device import device_of, devices_of, names_of, peak_memory, reset_peak_memory
@@ -81,7 +81,8 @@ class LocalModel(LanguageModel):
         """
         whole, score = len(devices_of(self.module)) == 1, self.thinking is None
         forms = frozenset(get_args(Form)) if whole else frozenset[Form]()
-        return Capabilities(score, text_likelihood=True, train=whole, adapt=forms, rows_at_once=self.bounds.rows)
+        layers, rows = len(hidden.layers_of(self.module)), self.bounds.rows
+        return Capabilities(score, text_likelihood=True, layers=layers, train=whole, adapt=forms, rows_at_once=rows)
 
     @property
     def device(self) -> torch.device:
@@ -178,6 +179,14 @@ class LocalModel(LanguageModel):
         for batch in self._batches(rows, 0, TEXTS):
             halving(batch, read, self._too_large(rows, 0))
         return [found[i] for i in range(len(texts))]
+
+    @torch.inference_mode()
+    def hidden_states(
+        self, prompts: Sequence[Prompt], layers: Sequence[int], adaptation: Adaptation | None = None
+    ) -> list[HiddenStates]:
+        """What these layers, counted from 1, make of each prompt, in the order of `prompts`."""
+        self.activate(adaptation)
+        return hidden.read(self, prompts, layers)
 
     def head(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits over the vocabulary."""

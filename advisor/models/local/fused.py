@@ -6,6 +6,7 @@ cores 24 were in them; read from here a step takes 37. The formulas are the libr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,17 @@ class FusedLayers:
         for layer in self._layers[:-1]:
             hidden = layer.read(hidden, rotation, attending, None)
         return self._norm(self._layers[-1].read(hidden, rotation, attending, wanted))
+
+    def states(
+        self, ids: torch.Tensor, positions: torch.Tensor, attending: Attending, layers: Sequence[int]
+    ) -> list[torch.Tensor]:
+        """What these layers, counted from 1, hand on, shape (packed length, size) each; none above them is computed."""
+        hidden = self._base.embed_tokens(ids)
+        rotation = rotary(self._base, hidden, positions)
+        found = {}
+        for layer in self._layers[: max(layers)]:
+            found[layer.number + 1] = hidden = layer.read(hidden, rotation, attending, None)
+        return [found[number] for number in layers]
 
     def holds(self) -> bool:
         """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""

@@ -177,6 +177,11 @@ class Reader:
             found = found[torch.tensor(order, device=found.device).argsort()]
         return found, kept
 
+    def prefix_of(self, rows: Sequence[Encoded]) -> Prefix:
+        """What these rows, which are packed, begin with, read once."""
+        shared = self._shared_prefix(rows, 0)
+        return self._prefix(rows[0].ids[:shared]) if shared else Prefix()
+
     def step(self, rows: Rows | PaddedRows | WholeRows, tokens: torch.Tensor) -> torch.Tensor:
         """Continue each row by one token, shape (rows,); returns its hidden state, shape (rows, size)."""
         if not isinstance(rows, Rows):

@@ -13,6 +13,7 @@ from advisor.tasks.collecting import is_collected
 from advisor.tasks.delimited import DELIMITED
 from advisor.tasks.documents import document_line, import_documents
 from advisor.tasks.faults import Fault, FaultLog, Faults
+from advisor.tasks.folders import is_hidden
 from advisor.tasks.forms import is_blank
 from advisor.tasks.importing.contract import Dropped, ImportChoices, Record
 from advisor.tasks.importing.files import BINARY, ENDINGS, stream_of
@@ -106,7 +107,7 @@ def documents_alone(path: Path) -> str:
 def documents_beside(folder: Path) -> Iterator[tuple[str, str]]:
     """The folders of documents in a folder, as it is shown, with the kinds that each holds; none below a file."""
     for inner in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if inner.is_dir() and not inner.name.startswith(".") and (kinds := documents_alone(inner)):
+        if inner.is_dir() and not is_hidden(inner.name) and (kinds := documents_alone(inner)):
             yield str(inner), kinds
 
 
@@ -116,5 +117,5 @@ def _is_document(path: Path) -> bool:
 
 def _files(folder: Path) -> Iterator[Path]:
     for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in files if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield from (Path(root, name) for name in files if not is_hidden(name))

@@ -116,17 +116,17 @@ def assign(marks: Marks, rule: SplitRule, *, stratified: bool, asked: bool) -> A
     if rule.by_time and test:
         times, how = _times_of(marks)
         chosen, span = _newest(clusters, times, test * len(free))
-        said.append(f"the newest {test:.0%} are the test, from {span}" + (f"; {how}" if how else ""))
+        said.append(f"the newest {100 * test:.0f} % are the test, from {span}" + (f"; {how}" if how else ""))
         later = [cluster for cluster in clusters if cluster[0] not in chosen]
         dev_rows = _newest(later, times, dev * len(free))[0] if dev else set()
-        said += [f"the newest {dev:.0%} before them are dev"] if dev else []
+        said += [f"the newest {100 * dev:.0f} % before them are dev"] if dev else []
     else:
         names: dict[int, str] = {}
         named = [names.setdefault(label, str(label)) if stratified else "" for label in marks.labels]
         chosen = _sampled(clusters, marks, named, (test, len(free), f"test:{rule.seed}")) if test else set()
         rest = [cluster for cluster in clusters if cluster[0] not in chosen]
         dev_rows = _sampled(rest, marks, named, (dev, len(free), f"dev:{rule.seed}")) if dev else set()
-        shares = " and ".join([f"{test:.0%} test"] * bool(test) + [f"{dev:.0%} dev"] * bool(dev))
+        shares = " and ".join([f"{100 * test:.0f} % test"] * bool(test) + [f"{100 * dev:.0f} % dev"] * bool(dev))
         even = ", each answer in proportion" if stratified else ""
         said.append(f"by share: {shares}, seed {rule.seed}{even}")
     for at in free:

@@ -177,5 +177,5 @@ def test_what_was_done_is_recorded_in_the_folder(import_file: Import) -> None:
     assert f'sha256 = "{done.said.sha256}"' in settings
     assert "seed = 3" in settings
     assert '"the answer is empty" = 1' in settings
-    assert any("25% test, seed 3" in caveat for caveat in done.task.caveats)
+    assert any("25 % test, seed 3" in caveat for caveat in done.task.caveats)
     assert any("1 row of the source was left out" in caveat for caveat in done.task.caveats)

@@ -159,6 +159,6 @@ def test_time_beside_splits_that_are_given(import_file: Import, mistake: Callabl
     halves = [row | {"split": "train" if n < 10 else "validation"} for n, row in enumerate(rows)]
     done = import_file("t.jsonl", halves, time="day")
     assert done.said.counts == {"train": 8, "dev": 10, "test": 2}
-    assert "the newest 20% are the test" in done.said.split
+    assert "the newest 20 % are the test" in done.said.split
     tested = [row | {"split": "train" if n < 10 else "test"} for n, row in enumerate(rows)]
     assert "the source has test rows, but --time was given too" in mistake("t.jsonl", tested, time="day")

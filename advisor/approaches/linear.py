@@ -1,0 +1,77 @@
+"""A linear classifier of vectors, whatever made these: logistic regression by scikit-learn."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.models import Vectors
+
+WEIGHTS, LABELS = "head.npz", "labels.json"
+
+
+@dataclass(frozen=True, eq=False)
+class LinearClassifier:
+    """Softmax over a linear map of a vector.
+
+    Attributes:
+        weights: shape (labels, dimension).
+        biases: shape (labels,).
+    """
+
+    labels: tuple[str, ...]
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+
+    @classmethod
+    def fitted(cls, vectors: NDArray[np.floating], targets: Sequence[str], c: float) -> Self:
+        """Logistic regression, L2.
+
+        Args:
+            vectors: shape (examples, dimension).
+            targets: the label of each, of at least two.
+            c: inverse of the strength of regularisation.
+        """
+        from sklearn.linear_model import LogisticRegression  # on first use: to name an approach shall cost nothing
+
+        labels = sorted(set(targets))
+        number = {label: i for i, label in enumerate(labels)}
+        learner = LogisticRegression(C=c, max_iter=2000)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The number of unique classes")  # few examples of many labels
+            learner.fit(vectors, [number[target] for target in targets])
+        weights, biases = learner.coef_, learner.intercept_
+        if len(labels) == 2:  # scikit-learn keeps one row for two classes
+            weights, biases = np.vstack([-weights / 2, weights / 2]), np.concatenate([-biases / 2, biases / 2])
+        return cls(tuple(labels), weights.astype(np.float32), biases.astype(np.float32))
+
+    @property
+    def size(self) -> int:
+        """Numbers that were learned."""
+        return self.weights.size + self.biases.size
+
+    def shares(self, vectors: Vectors) -> Vectors:
+        """Probability of each label for each vector, shape (vectors, labels)."""
+        values = vectors @ self.weights.T + self.biases
+        shares = np.exp(values - values.max(axis=1, keepdims=True))
+        found: Vectors = shares / shares.sum(axis=1, keepdims=True)
+        return found
+
+    def save(self, folder: Path) -> None:
+        """Write labels, weights and biases."""
+        (folder / LABELS).write_text(json.dumps(self.labels), encoding="utf-8")
+        np.savez(folder / WEIGHTS, weights=self.weights, biases=self.biases)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+        with np.load(folder / WEIGHTS, allow_pickle=False) as saved:
+            return cls(tuple(labels), saved["weights"], saved["biases"])

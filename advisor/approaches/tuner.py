@@ -1,0 +1,87 @@
+"""The contract of tuners: what they learn from, and what they learned."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from advisor.approaches.contract import Facts, Part
+from advisor.models import Adaptation, LanguageModel, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """One training example as the model will see it: the prompt and the answer to give.
+
+    Attributes:
+        accepted: other answers that are as right.
+    """
+
+    prompt: Prompt
+    answer: str
+    accepted: tuple[str, ...] = ()
+
+
+class AnswerJudge(Protocol):
+    """Tells what answers are worth, for a tuner that chooses by more than the loss."""
+
+    def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
+        """Ask the model with an adaptation as queries of the task are asked later; the mean worth of its answers to
+        these examples, from 0 to 1."""
+
+
+class Tuned(ABC):
+    """What a tuner learned."""
+
+    facts: Facts = Facts()
+
+    @property
+    @abstractmethod
+    def adaptation(self) -> Adaptation:
+        """What the model takes in place of its own weights, or beside them."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write what `Tuner.restore` needs into `folder`. No pickles."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a tuner learns from.
+
+    Attributes:
+        dev: held out, for stopping early; empty where the task has none.
+        judge: tells what answers to them are worth; None where nothing can.
+    """
+
+    examples: tuple[TrainingExample, ...]
+    dev: tuple[TrainingExample, ...] = field(default=())
+    judge: AnswerJudge | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Tuner(Part):
+    """Decides the weights."""
+
+    def reads(self, examples: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many examples; what costs are foreseen by.
+
+        Args:
+            own, shared: tokens of an example that are its own, and that all have in common.
+        """
+        return examples * (own + shared)
+
+    @abstractmethod
+    def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+        """Learn; the model is bit for bit the base model again afterwards.
+
+        Raises:
+            NotApplicable: the model's weights cannot be trained here (a remote API).
+        """
+
+    @abstractmethod
+    def restore(self, folder: Path, model: LanguageModel) -> Tuned:
+        """Bring back what `Tuned.save` wrote."""

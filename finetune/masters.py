@@ -1,0 +1,129 @@
+"""What the optimiser changes: float32 masters of the parameters that are trained, and AdamW on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+LEARNED, GOOD, KEPT = "learned", "good", "kept"  # names of what lies in a state's tensors
+_MOMENTS = "adam."
+
+
+class MasterWeights:
+    """Float32 copies of what is trained; what lies in the model may be bfloat16, which rounds small changes away.
+
+    Each kind lies in one tensor, since the optimiser has some milliseconds' work with hundreds.
+
+    Args:
+        working: the trained parameters in the model.
+        decay: weight decay.
+        rounded: whether what answers are the parameters in their own number format, as `Inserted` has it: a state to go
+            back to is held in that, and so told.
+
+    Attributes:
+        gradients: of the masters, in the order of the parameters.
+        kept: the masters as they were when they were kept last; None where they never were.
+    """
+
+    def __init__(self, working: Sequence[torch.Tensor], decay: float, rounded: bool = False) -> None:
+        self.working = list(working)
+        self._decay = decay
+        flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
+        flat.grad = torch.zeros_like(flat)
+        self._flat = flat
+        self._masters, self.gradients = self._views(flat.detach()), self._views(flat.grad)
+        self._held_in = self.working[0].dtype if rounded else flat.dtype
+        self._good = flat.detach().to(self._held_in, copy=True)
+        self.kept: torch.Tensor | None = None
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget what the optimiser remembers of earlier steps."""
+        self.optimiser = torch.optim.AdamW([self._flat], weight_decay=self._decay, fused=True)
+
+    def take_gradients(self, largest: float) -> float:
+        """Move the gradients from the working parameters to the masters, scaled down to this norm where theirs is
+        larger; returns what it was."""
+        missing = torch.zeros((), device=self._flat.device)
+        found = [p.grad if p.grad is not None else missing.expand_as(p) for p in self.working]
+        torch._foreach_copy_(self.gradients, found)
+        self.drop_gradients()
+        return float(torch.nn.utils.clip_grad_norm_(self._flat, largest))
+
+    def drop_gradients(self) -> None:
+        """Leave none in the working parameters."""
+        for parameter in self.working:
+            parameter.grad = None
+
+    def step(self, rate: float) -> None:
+        """Take a step by the gradients, which are numbers; it can be taken back."""
+        self._good.copy_(self._flat.detach())
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self._publish()
+
+    @torch.no_grad()
+    def turn_back(self) -> None:
+        """To before the last step."""
+        self._flat.copy_(self._good)
+        self._publish()
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of them are numbers."""
+        return bool(torch.isfinite(self._flat).all())
+
+    def keep(self) -> None:
+        """Keep them as they are now."""
+        self.kept = self._flat.detach().to(self._held_in, copy=True)
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        """What was kept, if anything was."""
+        if self.kept is not None:
+            self._flat.copy_(self.kept)
+            self._publish()
+
+    def lie_in(self, working: Sequence[torch.Tensor]) -> None:
+        """Train other parameters of the same shapes from here on, which take the masters' values."""
+        self.working = list(working)
+        self._publish()
+
+    def values(self) -> list[torch.Tensor]:
+        """The masters, copied, in the order of the parameters; as they answer."""
+        return [m.to(self._held_in, copy=True) for m in self._masters]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """All that the next step depends on, and what was kept; on the CPU."""
+        tensors = {LEARNED: self._flat.detach(), GOOD: self._good}
+        tensors |= {_MOMENTS + name: tensor for name, tensor in self.optimiser.state[self._flat].items()}
+        if self.kept is not None:
+            tensors[KEPT] = self.kept
+        return {name: tensor.cpu() for name, tensor in tensors.items()}
+
+    @torch.no_grad()
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            RuntimeError: it is of something else.
+        """
+        self._flat.copy_(state[LEARNED])
+        self._good.copy_(state[GOOD])
+        if KEPT in state:
+            self.kept = state[KEPT].to(self._flat.device)
+        moments = {n.removeprefix(_MOMENTS): t for n, t in state.items() if n.startswith(_MOMENTS)}
+        if moments:
+            self.optimiser.state[self._flat] = {n: t.to(self._flat.device) for n, t in moments.items()}
+        self._publish()
+
+    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """Each parameter's part of what lies in one tensor for all of them."""
+        parts = flat.split([p.numel() for p in self.working])
+        return [part.view(p.shape) for part, p in zip(parts, self.working, strict=True)]
+
+    @torch.no_grad()
+    def _publish(self) -> None:
+        torch._foreach_copy_(self.working, self._masters)
