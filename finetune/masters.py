@@ -29,10 +29,11 @@ class MasterWeights:
     def __init__(self, working: Sequence[torch.Tensor], decay: float, rounded: bool = False) -> None:
         self.working = list(working)
         self._decay = decay
-        flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
+        count, device = sum(p.numel() for p in self.working), self.working[0].device
+        self._flat = flat = torch.empty(count, device=device).requires_grad_()
         flat.grad = torch.zeros_like(flat)
-        self._flat = flat
         self._masters, self.gradients = self._views(flat.detach()), self._views(flat.grad)
+        torch._foreach_copy_(self._masters, [p.detach() for p in self.working])
         self._held_in = self.working[0].dtype if rounded else flat.dtype
         self._good = flat.detach().to(self._held_in, copy=True)
         self.kept: torch.Tensor | None = None
@@ -77,7 +78,9 @@ class MasterWeights:
 
     def keep(self) -> None:
         """Keep them as they are now."""
-        self.kept = self._flat.detach().to(self._held_in, copy=True)
+        if self.kept is None:
+            self.kept = torch.empty_like(self._good)
+        self.kept.copy_(self._flat.detach())
 
     @torch.no_grad()
     def put_back(self) -> None:

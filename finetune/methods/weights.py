@@ -17,6 +17,7 @@ from advisor.errors import NotApplicable, UserError
 from advisor.models import Merged
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.quantising import holds_numbers, quantised
+from advisor.models.local.shortage import give_back
 from finetune.adapter import key_of
 from finetune.methods.contract import Inserted, LearnedTensors, Method
 from finetune.parts import order_of
@@ -62,6 +63,7 @@ class WeightsMethod(Method):
 
     def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
         """In place of the model's own."""
+        give_back()  # some gigabytes that training took, and nobody will ask for again
         return TunedWeights(model, {name: t.cpu() for name, t in learned.state.items()})
 
     def restore(self, folder: Path, model: LocalModel) -> Tuned:

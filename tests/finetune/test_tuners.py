@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from finetune import Bottleneck, Freeze, Full
 from finetune.bottleneck import Place
 from finetune.fused.packing import TokenRow
 from finetune.gradient import GradientTuner
+from finetune.session import SplitRows, beginning
 from finetune.trainer import Trainer
 
 QUICK: dict[str, Any] = {"epochs": 20, "batch": 4}
@@ -228,3 +230,52 @@ def test_impossible_adapter_layers_are_refused(wrong: dict[str, float]) -> None:
 def test_no_layers_cannot_be_trained() -> None:
     with pytest.raises(ValueError):
         Freeze(last=0)
+
+
+def test_another_process_answers_the_same(
+    tuner: GradientTuner,
+    llama: LocalModel,
+    llama_folder: Path,
+    curriculum: TrainingSet,
+    tmp_path: Path,
+    in_process: Callable[..., str],
+) -> None:
+    tuned = replace(tuner, epochs=2).tune(curriculum, llama, seed=0)
+    (tmp_path / "kept").mkdir()
+    tuned.save(tmp_path / "kept")
+    lesson = curriculum.examples[0]
+    said = in_process(
+        f"""
+from pathlib import Path
+from advisor.models import Prompt
+from advisor.models.load import load_model
+from finetune import Bottleneck, Freeze, Full
+
+model = load_model({str(llama_folder)!r}, embedder={str(llama_folder)!r}, device="cpu", dtype="float32")
+tuned = {type(tuner).__name__}().restore(Path("kept"), model)
+prompt = Prompt({lesson.prompt.instruction!r}, {lesson.prompt.input!r})
+print([float(x) for x in model.score([prompt], {COLOURS!r}, tuned.adaptation)[0].totals])
+"""
+    )
+    assert np.allclose(literal_eval(said.splitlines()[-1]), totals(llama, [lesson], tuned.adaptation)[0], atol=1e-5)
+
+
+def test_the_answers_are_asked_for_without_a_trace(
+    tuner: GradientTuner,
+    llama: LocalModel,
+    lessons: Sequence[TrainingExample],
+    rows_of: Callable[..., list[TokenRow]],
+    bits_of: BitsOf,
+    assert_untouched: Untouched,
+) -> None:
+    """What is trained leaves the model while it answers, comes back, and training goes on as it would have."""
+    before, rows, losses = bits_of(llama), rows_of(llama, lessons), []
+    for judged_by in ("loss", "metric"):
+        recipe = replace(tuner, epochs=2, stop=judged_by)
+        split = SplitRows(rows, rows[:3], lambda adaptation: float(len(texts(llama, lessons[:1], adaptation))))
+        with beginning(recipe, split, llama, seed=0) as trainer:
+            trainer.go_to_the_end()
+            losses.append(trainer.history.losses)
+    assert losses[0] == losses[1]
+    assert trainer.history.answered
+    assert_untouched(llama, before)
