@@ -96,12 +96,12 @@ class LayerProbe(Schedule, Approach):
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
         prompt, rows = lengths.stem + lengths.input + TAIL, len(task.train)
-        trained = self.trains_model * rows * (self.epochs or EPOCHS)
+        read = self.trains_model * rows * (self.epochs or EPOCHS) * prompt
         return Load(
             prompt=prompt,
             shared=lengths.stem,
             tried=rows + min(FROM_DEV, len(task.dev)),
-            trained_on=SHARE * trained * prompt,
+            trained_on=SHARE * (min(read, self.tokens) if self.tokens else read),
             step=min(MOST_AT_ONCE, STEP * prompt) if self.trains_model else 0.0,
             trains=True,
             stem=lengths.stem,
@@ -129,6 +129,8 @@ class LayerProbe(Schedule, Approach):
             trainable_parameters=fitted.trained + fitted.classifier.size,
             notes=notes + fitted.notes,
             resolved={self.name: resolved},
+            tokens_seen=fitted.tokens_seen,
+            served="merged" if fitted.adaptation else "",
         )
         return LayerReader(task.brief, model, fitted, facts)
 
@@ -138,7 +140,14 @@ class LayerProbe(Schedule, Approach):
         found = _unfreezing().unfrozen(self, self.unfreeze, choice, reading.task, reading.model, seed)
         chosen = {"epochs": found.schedule.epochs, "batch": found.schedule.batch}
         return FittedProbe(
-            choice, found.classifier, found.adaptation, found.numbers, found.bytes, (found.note,), chosen
+            choice,
+            found.classifier,
+            found.adaptation,
+            found.numbers,
+            found.bytes,
+            (found.note,),
+            chosen,
+            found.tokens_seen,
         )
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
@@ -172,7 +181,7 @@ class FittedProbe:
     Attributes:
         classifier: of the states as they are.
         adaptation: the tuned layers; None where none was trained.
-        trained, tuned_bytes: numbers in these, and their size.
+        trained, tuned_bytes, tokens_seen: numbers in these, their size, and what they learned from.
         resolved: what was chosen for their training.
     """
 
@@ -183,6 +192,7 @@ class FittedProbe:
     tuned_bytes: int = 0
     notes: tuple[str, ...] = ()
     resolved: dict[str, Any] = field(default_factory=dict)
+    tokens_seen: int = 0
 
 
 class LayerReader(Predictor):
@@ -193,6 +203,7 @@ class LayerReader(Predictor):
         self.model = model
         self.fitted = fitted
         self.facts = facts
+        self.adaptation = fitted.adaptation
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
@@ -219,7 +230,7 @@ class LayerReader(Predictor):
             _unfreezing().save(folder, self.fitted.adaptation)
 
 
-_KEPT = ("artifact_bytes", "trainable_parameters", "notes", "resolved")
+_KEPT = ("artifact_bytes", "trainable_parameters", "notes", "resolved", "tokens_seen", "served")
 
 
 @dataclass(frozen=True)

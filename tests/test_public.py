@@ -75,7 +75,7 @@ def test_a_public_function_is_typed_and_takes_few_parameters(name: str) -> None:
     signature = inspect.signature(getattr(advisor, name))
     assert signature.return_annotation is not inspect.Signature.empty
     assert all(p.annotation is not inspect.Parameter.empty for p in signature.parameters.values())
-    assert len(signature.parameters) <= 6 + 2 * (name == "compare")  # each of whose is an option of the command
+    assert len(signature.parameters) <= 6 + 3 * (name == "compare")  # each of whose is an option of the command
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -34,7 +34,7 @@ from advisor.approaches.workload import (
     Load,
 )
 from advisor.errors import UserError
-from advisor.models import Context, Decoding, LanguageModel, cut_by, note_of_cut
+from advisor.models import Adaptation, Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
 
@@ -226,6 +226,17 @@ class AdaptedPredictor(Predictor):
             weights.tokens_seen,
             weights.served,
         )
+
+    @property
+    def adaptation(self) -> Adaptation | None:  # type: ignore[override]
+        return self.asker.adaptation
+
+    def adapted(self, adaptation: Adaptation) -> AdaptedPredictor:
+        """The same prompts, answered and read in the same way, by other weights."""
+        now, asker = self.asker, Asker(self.asker.task, self.asker.model, self.asker.decoding, adaptation)
+        asker.reasoning, asker.labels_by = now.reasoning, now.labels_by
+        asker.labels.reading = now.labels.reading
+        return AdaptedPredictor(self.source, self.tuned, asker, self.notes)
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One prediction per query, in order."""

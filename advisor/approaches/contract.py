@@ -124,9 +124,14 @@ class Facts:
 
 
 class Predictor(ABC):
-    """A fitted approach. It answers queries and never sees their answers."""
+    """A fitted approach. It answers queries and never sees their answers.
+
+    Attributes:
+        adaptation: what the language model answers with in place of its own weights; None where these answer.
+    """
 
     facts: Facts = Facts()
+    adaptation: Adaptation | None = None
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.cleaning import say
+from advisor.commands.forgetting import add_forgetting, forgetting_of
 from advisor.commands.options import (
     add_judging,
     add_no_texts,
@@ -72,6 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say how many calls, tokens, dollars and seconds each row is going to take; send and measure nothing",
     )
+    add_forgetting(measuring)
     add_no_texts(measuring)
     measuring.add_argument(
         "--latency-again",
@@ -101,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
     if options.workers != 1 and (budget or options.latency_again):
         other = "--budget" if budget else "--latency-again"
         raise UserError(f"--workers does not go with {other}", "leave one of them out")
+    forgetting = forgetting_of(options)
     given = options.approach or (None if options.latency_again else list(task.defaults.approaches) or None)
     sources = sources_of(options, task)
     scope = _scope(options, task)
@@ -131,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=progress,
             )
         else:
-            keeping = {"texts": not options.no_texts, "workers": options.workers}
+            keeping = {"texts": not options.no_texts, "workers": options.workers, "forgetting": forgetting}
             comparison = compare(
                 task, models, given, out=options.out, seeds=options.seeds, progress=progress, **keeping
             )

@@ -9,9 +9,9 @@ from advisor.approaches import Predictor, apart, known, parse, row_name, spec_of
 from advisor.cleaning import say
 from advisor.disk import intact
 from advisor.errors import UserError
+from advisor.measuring.keeping import BRIEF
 from advisor.measuring.reading import read_comparison, run_place
 from advisor.measuring.records import Comparison, Member, Run
-from advisor.measuring.runner import BRIEF
 from advisor.models import LanguageModel
 from advisor.models.load import load_again
 from advisor.racing import with_race

@@ -27,6 +27,8 @@ KNOWN = 0.5  # share of answers in the documents from which on these are what th
 SOME = 0.3  # share of the answers that occur in train, where nobody knows
 BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
 AHEAD_OF_HEAD = 0.05  # what one of hidden states, behind the instruction, knows more
+TUNING_ADDS = 0.4  # of what a classifier on frozen vectors misses, what one misses no more whose encoder is tuned
+TUNED_LABELS = 16  # of each class, from which on tuning for labels is as good as tuning by contrast
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
 
 
@@ -113,6 +115,16 @@ _RULES: dict[str, _Rule] = {
     "probe": (
         lambda f: max(_head(f) + AHEAD_OF_HEAD, f.up(0.4 * f.learned)),
         "the hidden states of a model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
+    ),
+    "setfit": (
+        lambda f: _tuned(f, 1.0),
+        "an embedder tuned by contrast beats the same one frozen from a few labels of each class on (SetFit, Tunstall "
+        "et al. 2022)",
+    ),
+    "encoder": (
+        lambda f: _tuned(f, min(1.0, f.labels_each / TUNED_LABELS)),
+        "an encoder tuned as a classifier beats a frozen one once there are some dozen labels of each class (Devlin et "
+        "al. 2019; Tunstall et al. 2022)",
     ),
     "nearest": (
         lambda f: _head(f) - BEHIND_HEAD if f.kind == "classification" else _copied(f),
@@ -222,6 +234,11 @@ def _tuned(facts: _Facts, gain: float) -> float:
 
 def _head(facts: _Facts) -> float:
     return max(facts.task.majority or 0.0, 0.3 * facts.covered) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
+
+
+def _tuned(facts: _Facts, share: float) -> float:
+    """What training all layers adds to a classifier on them, of which so much is to be had."""
+    return _head(facts) + TUNING_ADDS * share * (1 - _head(facts))
 
 
 def _copied(facts: _Facts) -> float:

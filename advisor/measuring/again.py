@@ -93,7 +93,7 @@ def _of_model(
     with loaded(source) as model:
         sent, texts = old["settings"]["latency_examples"], old.get("texts", True)
         plan = Plan(folder, old["seeds"], sent, p95_ms=task.limits.p95_ms, texts=texts)
-        kept = {name: old[name] for name in ("runs", "together", "free", "alias", "after") if name in old}
+        kept = {name: old[name] for name in ("runs", "together", "free", "alias", "after", "forgetting") if name in old}
         head = head_of(plan, task, model, chosen) | kept
         _check_same(folder, old, head)
         loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.approaches import Approach
+from advisor.measuring.yardsticks import Yardsticks
 from advisor.models.language_model import vectors_beside
 from advisor.tasks import Example, Query
 
@@ -22,6 +23,7 @@ class Assignment:
         key: digest of all that decides the run, by which it is shared with other comparisons; empty where it is not.
         threads, threads_alone: as in `ModelFacts`; recorded.
         texts: whether the passages that stood beside a query are recorded with its answer.
+        yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
     """
 
     approach: Approach
@@ -37,6 +39,7 @@ class Assignment:
     threads: int | None = None
     threads_alone: int | None = None
     texts: bool = True
+    yardsticks: Yardsticks | None = None
 
     @property
     def folder(self) -> Path:

@@ -10,7 +10,9 @@ from typing import Any
 
 from advisor.approaches import Citation, Prediction
 from advisor.measuring.lines import Damaged, count, every_line
-from advisor.measuring.records import AfterChange, LatencyRecord, PredictionRecord, Run, Status
+from advisor.measuring.query_records import LatencyRecord, PredictionRecord
+from advisor.measuring.recall import FORGETTING, Recalled
+from advisor.measuring.records import AfterChange, Run, Status
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention
@@ -79,6 +81,7 @@ class _Attempt:
             sent = sum((_sent_again(amounts) for amounts in before.calls.values()), Counter[str]())
             self.calls |= {FIT: sent} if sent else {}
         self.after: dict[str, AfterChange] = {}
+        self.forgetting: dict[str, Recalled] = {}
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -122,11 +125,13 @@ class _Attempt:
                 self._again(line, own.others)
             case "after":
                 self._after(line, own.calls)
+            case "forgetting":
+                self.forgetting[line["on"]] = self.forgetting.get(line["on"], Recalled()).with_line(line)
 
     def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
         last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
-        return AFTER if kind == AFTER else STEPS.get(kind) or line.get("step", last)
+        return kind if kind in (AFTER, FORGETTING) else STEPS.get(kind) or line.get("step", last)
 
     def _take_back(self) -> None:
         """What was interrupted is asked for again, and its answers that were kept count with the others then."""
@@ -202,6 +207,7 @@ class _Attempt:
             model_notes=tuple(facts.get("model_notes", ())),
             calls={step: dict(amounts) for step, amounts in self.calls.items()},
             after=self.after,
+            forgetting=self.forgetting,
         )
 
 

@@ -6,17 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from advisor.approaches import Predictor
-from advisor.disk import NoRoom, no_room
-from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, prediction_line
 from advisor.measuring.batches import OTHER, answered
+from advisor.measuring.harmless import harmless
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Progress
 from advisor.measuring.records import AfterChange, Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
-from advisor.models.local.shortage import in_words
 from advisor.tasks import GroundedQuery, Query, Task
 
 
@@ -52,16 +50,11 @@ class ChangeMeasurement:
             NoRoom: the disk is full.
         """
         clock.drain()
-        try:
-            with self.model.keeping_answers(self.assignment.answers):
-                self._answer(predictor, before)
-        except (NoRoom, Interrupted):
-            raise
-        except Exception as error:
-            if found := no_room(error, self.assignment.path.parent):
-                raise found from error
-            known = error.what if isinstance(error, UserError) else str(error)
-            self._note(error=known if isinstance(error, UserError | NotApplicable) else in_words(error))
+        with (
+            harmless(self.assignment.path.parent, lambda why: self._note(error=why)),
+            self.model.keeping_answers(self.assignment.answers),
+        ):
+            self._answer(predictor, before)
         self.assignment.drop_answers()
 
     def give_up(self, before: Run, why: str) -> None:

@@ -25,6 +25,7 @@ from advisor.measuring.code_digest import HOST, program_of
 from advisor.measuring.environment import hardware, versions
 from advisor.measuring.executors import Executor, Here, Processes
 from advisor.measuring.fits import hand_on
+from advisor.measuring.forgetting import UntunedMeasurement, yardsticks
 from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
@@ -45,6 +46,7 @@ from advisor.measuring.reading import (
     write_change,
 )
 from advisor.measuring.records import Comparison, TaskFacts, described_by
+from advisor.measuring.yardsticks import Yardsticks, check_trained, other_tasks
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
 from advisor.models.hosted.address import place_of, refuse_if_offline, runs_here
@@ -70,6 +72,8 @@ class Plan:
         texts: whether inputs and shown passages stand in the records.
         executor: where the runs are carried out.
         p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
+        forgetting: other tasks on which it is measured what tuned models forget, beside a general text; None where that
+            is not asked for. No part of the key either.
     """
 
     folder: Path
@@ -79,6 +83,7 @@ class Plan:
     p95_ms: float | None = None
     texts: bool = True
     executor: Executor = HERE
+    forgetting: tuple[Task, ...] | None = None
 
     def limited(self, assignment: Assignment) -> Assignment:
         """The assignment under this plan's limit."""
@@ -95,6 +100,7 @@ def compare(
     progress: Progress | None = None,
     texts: bool = True,
     workers: int = 1,
+    forgetting: bool | Sequence[Task] = False,
 ) -> Comparison:
     """Measure each approach on the task's test examples, or go on where the same comparison stopped.
 
@@ -114,9 +120,11 @@ def compare(
         texts: whether inputs and shown passages stand in the records; answers always do.
         workers: processes that carry out runs at once, each with a model of its own; a script that asks for several
             must guard its beginning by `if __name__ == "__main__":`.
+        forgetting: whether it is measured what each row that trains the model's weights makes it forget: how much
+            harder it finds a general text, and, of other tasks that are given here, what zero-shot loses on them.
 
     Raises:
-        UserError: a spec is wrong, or another process works in the same folder.
+        UserError: a spec is wrong, another process works in the same folder, or no row can forget anything.
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}", "1 or more")
@@ -124,9 +132,12 @@ def compare(
         raise UserError(f"--workers is {workers}", "1 or more")
     folder = Path(out) if out is not None else Path("runs") / task.name
     executor = Processes(workers) if workers > 1 else HERE
-    plan = Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts, executor=executor)
+    others = other_tasks(forgetting)
+    plan = Plan(folder, seeds, p95_ms=task.limits.p95_ms, texts=texts, executor=executor, forgetting=others)
     models = [model] if isinstance(model, Source) else list(model)
     rows = lineup(asked(approaches, task), models, host_of(folder, [one.alias for one in models]))
+    if others is not None:
+        check_trained([approach for chosen in rows.of.values() for approach in chosen.values()])
     if len(models) == 1:
         with loaded(models[0]) as only:
             return carry_out(plan, task, only, list(rows.of[models[0].alias].values()), progress)
@@ -252,10 +263,13 @@ def _measure(
         head = {**head_of(plan, task, model, chosen), **more}
         head["answers"] = write_answers(folder / head["key"] / ANSWERS, task.test, plan.texts)
         head |= write_change(folder / head["key"], task, plan.texts)
+        asked_of = yardsticks(folder / head["key"], model, chosen, plan.forgetting)
+        head |= {"forgetting": asked_of.described(chosen)} if asked_of else {}
         loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
-        rows = _rows(plan, model, chosen, head)
-        noted = False
+        rows, noted = _rows(plan, model, chosen, head, asked_of), False
+        if asked_of and UntunedMeasurement(asked_of, model, progress).go():
+            add_spans(folder, head["key"], clock.drain(), {})
         for outcomes in executor.outcomes(rows, task, model, progress):
             if not noted and not all(outcome.startswith(NOTHING_NEW) for outcome in outcomes):
                 add_spans(folder, head["key"], loading, head["model"])
@@ -263,7 +277,11 @@ def _measure(
 
 
 def _rows(
-    plan: Plan, model: LanguageModel, chosen: Mapping[str, Approach], head: Mapping[str, Any]
+    plan: Plan,
+    model: LanguageModel,
+    chosen: Mapping[str, Approach],
+    head: Mapping[str, Any],
+    asked_of: Yardsticks | None,
 ) -> dict[str, list[Assignment]]:
     """The runs of each row, which begin with what was fitted elsewhere where that is the same fit."""
     rows: dict[str, list[Assignment]] = {}
@@ -273,6 +291,8 @@ def _rows(
         for seed in range(plan.seeds if approach.seeded else 1):
             path = record_path(plan.folder / head["key"], spec, seed)
             assignment = plan.limited(assignment_of(approach, model, head, path, seed))
+            if approach.trains_model:
+                assignment = replace(assignment, yardsticks=asked_of)
             for other in plan.fits:
                 _take_fit(other, head, assignment)
             rows.setdefault(name, []).append(assignment)

@@ -16,6 +16,7 @@ from advisor.disk import write_whole
 from advisor.errors import UserError
 from advisor.measuring.attempt import NO_RECORD, read_run
 from advisor.measuring.lines import Damaged, append, count, counted, every_line, lines
+from advisor.measuring.recall import ForgettingFacts, OtherFacts, read_base
 from advisor.measuring.records import Answer, ChangeFacts, Comparison, Member, ModelFacts, Run, TaskFacts
 from advisor.models.clock import Ledger, Span, clock
 from advisor.models.load import last_part
@@ -129,6 +130,22 @@ def _read(folder: Path, heads: Sequence[Mapping[str, Any]]) -> Comparison:
         members=members,
         several=bool(group),
         change=_change(folder, max(heads, key=lambda each: str(each.get("time", "")))),
+        forgetting=_forgetting(folder, [each for each in heads if each.get("forgetting")]),
+    )
+
+
+def _forgetting(folder: Path, heads: Sequence[Mapping[str, Any]]) -> ForgettingFacts | None:
+    """What the heads that ask for it say of forgetting, with what their untuned models know."""
+    if not heads:
+        return None
+    said = [each["forgetting"] for each in heads]
+    return ForgettingFacts(
+        text=said[-1]["text"],
+        of=frozenset(spec for one in said for spec in one["of"]),
+        others=tuple(OtherFacts(**one) for one in said[-1]["others"]),
+        base={
+            each["key"]: read_base(folder / each["key"], one["program"]) for each, one in zip(heads, said, strict=True)
+        },
     )
 
 

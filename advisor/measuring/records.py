@@ -6,84 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from advisor.approaches import Citation
-from advisor.models import LanguageModel, Passage
+from advisor.measuring.query_records import LatencyRecord, PredictionRecord
+from advisor.measuring.recall import ForgettingFacts, Recalled
+from advisor.models import LanguageModel
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
 
 Status = Literal["ok", "failed", "interrupted", "skipped"]
 Place = Literal["process", "machine", "network"]
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionRecord:
-    """One answer as recorded.
-
-    Attributes:
-        id: of the test example.
-        text: the answer.
-        evidence: ids of the documents that were retrieved, best first; empty without retrieval.
-        confidence: probability of the answer among the labels, None where there is none.
-        prompt_tokens, completion_tokens: of this query.
-        dropped: pieces of context (passages or shots) left out to fit the context window.
-        cut: tokens of the input itself that did not fit even without context.
-        shown: pieces of context that reached the prompt; None where the record does not say.
-        unread: whether an embedder read only the beginning of the input.
-        passages: the pieces of documents that were retrieved, best first; empty where texts were left out.
-        cached_tokens, reasoning_tokens, estimated: as in `advisor.models.Generation`.
-        failure: why there is no answer; empty where there is one.
-        citations, miscited: as in `advisor.approaches.Prediction`; None where the answer was not to name its sources.
-    """
-
-    id: str
-    text: str
-    evidence: tuple[str, ...] = ()
-    confidence: float | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    dropped: int = 0
-    cut: int = 0
-    shown: int | None = None
-    unread: bool = False
-    passages: tuple[Passage, ...] = ()
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    estimated: bool = False
-    failure: str = ""
-    citations: tuple[Citation, ...] | None = None
-    miscited: int = 0
-
-    @property
-    def answer(self) -> str:
-        """The text that is judged: nothing where there is no answer, whatever came of one."""
-        return "" if self.failure else self.text
-
-    @property
-    def evidence_shown(self) -> tuple[str, ...]:
-        """Ids of the retrieved documents that reached the prompt; passages are dropped first, the last one first."""
-        return () if self.shown == 0 else self.evidence[: max(len(self.evidence) - self.dropped, 0)]
-
-    @property
-    def bare(self) -> bool:
-        """Whether there was context for it, of which nothing reached the prompt."""
-        left = len(self.evidence_shown) if self.shown is None and self.evidence else self.shown
-        return self.dropped > 0 and left == 0
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyRecord:
-    """One request sent alone, after warm-up.
-
-    Attributes:
-        ttft_seconds: until the first token of the answer, retrieval and tokenising included.
-        seconds: end to end.
-        completion_tokens: length of the answer.
-    """
-
-    id: str
-    ttft_seconds: float
-    seconds: float
-    completion_tokens: int
 
 
 @dataclass(frozen=True)
@@ -109,8 +39,8 @@ class Run:
     """One approach x task x model x seed, as recorded.
 
     Attributes:
-        spec: what its row is called: canonical text of the approach, for example `rag:k=3+lora:rank=16`, with `@` and
-            the model's alias behind it where the comparison has several models.
+        spec: what its row is called: canonical text of the approach (`rag:k=3+lora:rank=16`), with `@` and the model's
+            alias behind it where there are several models.
         control: whether it only serves diagnosis and is never chosen (`majority`, `oracle`).
         error: why it failed or was skipped.
         config: the resolved hyper-parameters.
@@ -119,22 +49,17 @@ class Run:
         predict_seconds: for all predictions, in batches (throughput = len(predictions) / predict_seconds).
         timings: by the id of a batch's first query, the seconds that it took, each time that it was answered; empty
             where times were measured anew.
-        latencies: requests sent one at a time.
         fit_seconds: all that happens once per training set, without indexing documents.
-        index_seconds: chunking, embedding and indexing documents; None without documents in use.
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
-        artifact_bytes: size of what fitting leaves behind (adapter, index, classifier).
-        trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
+        index_seconds, artifact_bytes, trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
         uses_model: whether the language model runs at all (False for majority, nearest, head).
         trains_model: whether its weights are trained; None where the record does not say.
-        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where the record does not
-            say.
+        shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
         program: digest of the program that did it; another one does not go on from here.
         reused: seconds that were not spent, by what was found ready made; the figures of time count them all the same.
         spans: where the seconds that were spent went, by kind of work, with the tokens that the model read.
         measured: when it was measured, for a run that was copied from an earlier comparison; else None.
-        others: what other processes took of the machine while the times of a step were measured, by step: `fit`,
-            `predict`, `latency`.
+        others: what other processes took of the machine, by step that was timed: `fit`, `predict`, `latency`.
         threads: that computed on the processor, by step.
         threads_alone: that would have, had no other process been at work when the model was loaded.
         timed_again: when its times were measured anew; None where they were not.
@@ -150,6 +75,7 @@ class Run:
         key: of the records: the folder in the run folder in which its own lies; likewise.
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
         after: what was measured after changes, by `Task.fingerprint_after`.
+        forgetting: what the tuned model still knows, by what that was measured on.
     """
 
     spec: str
@@ -192,6 +118,7 @@ class Run:
     key: str = ""
     damaged: str = ""
     after: Mapping[str, AfterChange] = field(default_factory=dict)
+    forgetting: Mapping[str, Recalled] = field(default_factory=dict)
 
     @property
     def tuned(self) -> bool:
@@ -365,6 +292,7 @@ class Comparison:
         members: the models that were loaded, or of which there are records; empty where it was made otherwise.
         several: whether it is one of several models, whose aliases stand in the names of its rows.
         change: what is known of a change; None where nothing is.
+        forgetting: on what it was measured what models forget; None where it was not asked for.
     """
 
     folder: str
@@ -385,6 +313,7 @@ class Comparison:
     members: tuple[Member, ...] = ()
     several: bool = False
     change: ChangeFacts | None = None
+    forgetting: ForgettingFacts | None = None
 
     @property
     def models(self) -> tuple[Member, ...]:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from advisor.disk import clear, place_whole
 from advisor.measuring.lines import append, lines
+from advisor.measuring.recall import FORGETTING
 from advisor.models.store import current
 
 RECORD, PREDICTOR = "record.jsonl", "predictor"
@@ -64,7 +65,7 @@ def _unpack(file: BinaryIO, path: Path) -> str:
             archive.extractall(work)
         rows: list[dict[str, Any]] = [json.loads(row) for row in (work / RECORD).read_bytes().splitlines()]
         measured = str(rows[0]["started"])
-        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again", "after"):
+        if rows[0]["type"] != "run" or rows[-1]["type"] not in ("finished", "again", "after", FORGETTING):
             raise ValueError("the record is not that of one finished run")
         clear(folder)
         place_whole(work / PREDICTOR, folder)

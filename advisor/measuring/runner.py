@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from advisor.approaches import Prediction, Predictor, configuration
-from advisor.disk import NoRoom, clear, intact, no_room, place_whole, writing
+from advisor.disk import NoRoom, clear, intact, no_room
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import AFTER, FIT, LATENCY, PREDICT, prediction_line, read_run
 from advisor.measuring.batches import OTHER, answered, batches
 from advisor.measuring.change import ChangeMeasurement, lacks_change
+from advisor.measuring.forgetting import ForgettingMeasurement, lacks_forgetting
+from advisor.measuring.keeping import keep
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
 from advisor.measuring.progress import Fitting, Progress
-from advisor.measuring.records import LatencyRecord, Run
+from advisor.measuring.query_records import LatencyRecord
+from advisor.measuring.recall import FORGETTING
+from advisor.measuring.records import Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
 from advisor.models.local.shortage import in_words
@@ -29,7 +31,6 @@ from advisor.progress import listening
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Query, Task
 
-BRIEF = "task.json"
 GONE = "what was fitted is gone or damaged (--fresh fits it anew)"
 UNREAD = "what was fitted could not be restored"
 
@@ -81,13 +82,14 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
 
 
 def _completed(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
-    """Do what a finished run lacks: requests under the limit of now, answers of after a change. The outcome in words,
-    empty if there was nothing to do.
+    """Do what a finished run lacks: requests under the limit of now, answers of after a change, what the model has
+    forgotten. The outcome in words, empty if there was nothing to do.
 
     Whatever stands in the way leaves the run as it was, which is finished.
     """
     measurement = Measurement(assignment, task, model, progress)
-    if not measurement.lacks_requests(before) and not lacks_change(before, task):
+    lacks = lacks_change(before, task) or lacks_forgetting(before, assignment.yardsticks)
+    if not measurement.lacks_requests(before) and not lacks:
         return ""
     try:
         missing = measurement.complete(before)
@@ -122,7 +124,9 @@ def is_done(assignment: Assignment, task: Task | None = None) -> bool:
         task: whose change it has to have been measured after too; none where only the run itself is asked for.
     """
     before = _standing(assignment)
-    return before is not None and before.status == "ok" and not (task and lacks_change(before, task))
+    if before is None or before.status != "ok" or lacks_forgetting(before, assignment.yardsticks):
+        return False
+    return not (task and lacks_change(before, task))
 
 
 def _standing(assignment: Assignment) -> Run | None:
@@ -162,7 +166,7 @@ class Measurement:
         self.doing = FIT
 
     def go(self, before: Run | None) -> None:
-        """Fit or restore, predict what is missing, measure latency; then all that is asked after a change."""
+        """Fit or restore, predict what is missing, measure latency; then what is asked of a finished run."""
         self.model.forget()
         clock.drain()  # what others took until now is not of this run
         predictor: Predictor | None = None
@@ -176,7 +180,7 @@ class Measurement:
             self._repeat(predictor)
             self._time_alone(predictor, done.latencies)
             self._finish()
-            self._ask_after(predictor)
+            self._ask_further(predictor)
         finally:
             if predictor is not None:
                 predictor.close()
@@ -203,25 +207,33 @@ class Measurement:
         if predictor is None:
             missing = UNREAD if intact(self.assignment.folder) else GONE
             self._after_change().give_up(before, missing)
+            self._forgetting().give_up(before, missing)
             return missing
         try:
             if self.lacks_requests(before):
                 self._time_alone(predictor, before.latencies)
                 append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
-            self._ask_after(predictor)
+            self._ask_further(predictor)
             return ""
         finally:
             predictor.close()
 
-    def _ask_after(self, predictor: Predictor) -> None:
-        """Measure after the change, where one is known."""
-        run = read_run(self.assignment.path) if self.task.test_after else None
+    def _ask_further(self, predictor: Predictor) -> None:
+        """Measure after the change, where one is known, and what the model has forgotten, where that is asked for."""
+        asked = self.assignment.yardsticks
+        run = read_run(self.assignment.path) if self.task.test_after or asked else None
         if run is not None and lacks_change(run, self.task):
             self.doing = AFTER
             self._after_change().go(predictor, run)
+        if run is not None and lacks_forgetting(run, asked):
+            self.doing = FORGETTING
+            self._forgetting().go(predictor, run)
 
     def _after_change(self) -> ChangeMeasurement:
         return ChangeMeasurement(self.assignment, self.task, self.model, self.progress)
+
+    def _forgetting(self) -> ForgettingMeasurement:
+        return ForgettingMeasurement(self.assignment, self.model, self.progress)
 
     def _fit(self, before: Run | None) -> Predictor:
         if before is None or before.status != "interrupted":
@@ -233,7 +245,7 @@ class Measurement:
         with listening(Fitting(self.progress)), clock.span(OTHER), lending(lent):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started
-        _keep(predictor, self.task, self.assignment.folder)
+        keep(predictor, self.task.brief, self.assignment.folder)
         facts = asdict(predictor.facts)
         fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
         append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
@@ -377,17 +389,6 @@ def _open(assignment: Assignment, before: Run | None) -> None:
         **noted(before),
     }
     append(assignment.path, head)
-
-
-def _keep(predictor: Predictor, task: Task, folder: Path) -> None:
-    """Save whole or not at all, with the task's brief: a folder that is there is enough to answer from."""
-    work = folder.with_name(folder.name + ".saving")
-    clear(work, folder)
-    with writing(folder.parent):
-        work.mkdir(parents=True)
-        predictor.save(work)
-        (work / BRIEF).write_text(json.dumps(asdict(task.brief)), encoding="utf-8")
-        place_whole(work, folder)
 
 
 def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:

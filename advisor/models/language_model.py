@@ -297,7 +297,7 @@ class LanguageModel(ABC):
         embedder = self.embedder
         return embedder.keeping_vectors(vectors_beside(path)) if isinstance(embedder, KeepsVectors) else nullcontext()
 
-    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+    def log_likelihoods(self, texts: Sequence[str], adaptation: Adaptation | None = None) -> list[float]:
         """Natural log of the probability of each text, without prompt or template; each fits the context window.
 
         Raises:

@@ -199,11 +199,11 @@ class MeteredModel(LanguageModel):
         """The expected seconds for scoring; zero before anything was scored."""
         return self._reading.of(_characters(prompts, choices))
 
-    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+    def log_likelihoods(self, texts: Sequence[str], adaptation: Adaptation | None = None) -> list[float]:
         """Natural log-likelihood of each text; raises `OutOfTime`."""
 
         def ask(batch: Sequence[str]) -> list[float]:
-            found, _, seconds = _timed(lambda: self.model.log_likelihoods(batch))
+            found, _, seconds = _timed(lambda: self.model.log_likelihoods(batch, adaptation))
             self._text.add(seconds, sum(map(len, batch)))
             return found
 
@@ -211,7 +211,7 @@ class MeteredModel(LanguageModel):
             pace = self._text if self._text.units else self._reading
             return pace.of(sum(map(len, batch)))
 
-        return self._answers(texts, self._known["text"], ask, cost)
+        return self._answers(texts, self._known["text", adaptation and adaptation.key], ask, cost)
 
     def time_alone(self, prompt: Prompt, tokens: int) -> None:
         """Send one prompt alone to a model without its caches, and measure its speed."""

@@ -24,6 +24,7 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.forgetting import forgetting
 from advisor.reporting.scatter import scatter
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
@@ -45,6 +46,7 @@ def decision_report(decision: Decision) -> Report:
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *forgetting(decision),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),

@@ -50,6 +50,43 @@ class Citations:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherScore:
+    """What zero-shot scores on another task with the untuned and with the tuned weights.
+
+    Attributes:
+        name, metric: of that task.
+        difference: tuned minus untuned, paired by example, with the 95 % interval of these very trainings.
+        n: test examples.
+    """
+
+    name: str
+    metric: str
+    before: float
+    after: float
+    difference: Interval
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a row's tuning made the language model forget.
+
+    Attributes:
+        perplexity_before, perplexity_after: per token of the general text, by the untuned and by the tuned weights.
+        ratio: the latter over the former, above 1 where the text became harder to predict; with the 95 % interval over
+            passages, of these very trainings. None, as both perplexities are, where it was not measured.
+        passages: how many there are.
+        others: other tasks that were measured.
+    """
+
+    perplexity_before: float | None
+    perplexity_after: float | None
+    ratio: Interval | None
+    passages: int
+    others: tuple[OtherScore, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Abstention:
     """How well a row tells which questions cannot be answered, by the answer "unanswerable".
 

@@ -19,6 +19,7 @@ from advisor.verdict.choice import Choice, choose, figures, optimism_of, violati
 from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
+from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.optimism import corrected
 from advisor.verdict.prices import Prices, Tariff, load_prices
@@ -58,7 +59,7 @@ def decide(
     _check(limits, margin)
     prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    rows: Sequence[Row] = later.rows
+    rows: Sequence[Row] = with_forgetting(comparison, later.rows)
     tariffs = _tariffs(comparison, rows, prices, today)
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
@@ -73,7 +74,8 @@ def decide(
         *(provisional_because(comparison) if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *later.cautions, *_old(tariffs, today))
+    unmeasured = (*later.cautions, *not_measured(comparison))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))

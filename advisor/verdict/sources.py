@@ -11,7 +11,8 @@ from statistics import fmean
 import numpy as np
 
 from advisor.measuring.metrics import score
-from advisor.measuring.records import Answer, Comparison, PredictionRecord, Run
+from advisor.measuring.query_records import PredictionRecord
+from advisor.measuring.records import Answer, Comparison, Run
 from advisor.tasks import UNANSWERABLE
 from advisor.tasks.forms import answer_tokens
 from advisor.tasks.ranking import ndcg, recall, reciprocal_rank

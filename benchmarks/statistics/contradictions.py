@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from advisor.measuring.records import Answer, Comparison, LatencyRecord, ModelFacts, PredictionRecord, Run, TaskFacts
+from advisor.measuring.query_records import LatencyRecord, PredictionRecord
+from advisor.measuring.records import Answer, Comparison, ModelFacts, Run, TaskFacts
 from advisor.reporting.statements import groups, verdict
 from advisor.verdict import Decision, decide
 from advisor.verdict.sample import Sample

@@ -178,6 +178,17 @@ def test_more_labels_speak_for_training() -> None:
     assert gains[0] < 0 < gains[1]
 
 
+@pytest.mark.parametrize("train", [64, 2_000])
+def test_a_tuned_encoder_is_expected_above_a_frozen_one(train: int) -> None:
+    order = ["head", "encoder", "setfit"]
+    described = replace(describe(Material(desk())), train=train, labels=8)
+    found = expect_by_rules(described, "classification", "accuracy", None, [*order, "setfit:model=other"])
+    assert sorted(order, key=lambda spec: found[spec].value) == order
+    assert (found["encoder"].value < found["setfit"].value) == (train == 64)
+    assert found["setfit:model=other"].value == found["setfit"].value
+    assert all("Tunstall" in found[spec].why for spec in order)
+
+
 def test_the_tree_follows_its_questions() -> None:
     described = describe(Material(desk(8)))
     assert advised_by_tree(described, documents_change=False) == "rag"

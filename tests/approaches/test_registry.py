@@ -49,7 +49,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
-    ("", "'' is unknown", "installed are decision, few-shot, head, long-context, lora"),
+    ("", "'' is unknown", "installed are decision, encoder, few-shot, head, long-context, lora"),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
     ("zero-shot:k=3", "zero-shot has no parameter 'k'", "it accepts: cot"),
@@ -117,9 +117,9 @@ def test_the_parameters_of_a_part_are_listed_with_type_and_default() -> None:
 
 def test_own_approaches_come_in_the_order_of_the_report() -> None:
     found = [kind.name for kind in kinds()]
-    assert found[:5] == ["majority", "decision", "head", "nearest", "probe"]
-    assert found[5:9] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
-    assert found[9:13] == ["long-context", "rag", "oracle", "lora"]
+    assert found[:7] == ["majority", "decision", "encoder", "head", "nearest", "probe", "setfit"]
+    assert found[7:11] == ["zero-shot", "few-shot", "many-shot", "prompt-search"]
+    assert found[11:15] == ["long-context", "rag", "oracle", "lora"]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,8 @@ def test_own_approaches_come_in_the_order_of_the_report() -> None:
         ("head", False, False, False),
         ("probe", False, False, True),
         ("probe:unfreeze=4", False, True, True),
+        ("setfit", False, True, False),
+        ("encoder", False, True, False),
         ("zero-shot", False, False, True),
         ("few-shot", False, True, True),
         ("many-shot", False, True, True),

@@ -107,20 +107,26 @@ def test_what_is_installed_is_listed_with_its_parameters(advisor: Advisor, broke
     said = advisor("approaches")
     assert (said.code, said.err) == (0, "")
     names = [line for line in said.out.splitlines() if line and not line.startswith(" ")]
-    assert names[:12] == [
-        "majority",
-        "decision",
+    assert names[0] == "majority"
+    assert [name for name in names if name in ("head", "few-shot", "rag", "lora")] == [
         "head",
-        "nearest",
-        "zero-shot",
         "few-shot",
-        "many-shot",
-        "prompt-search",
-        "long-context",
         "rag",
-        "oracle",
         "lora",
     ]
     assert "broken" in names
     assert "Fails while fitting." in said.out
-    assert "select=fixed  (fixed|nearest)" in said.out
+    assert "k=8, select=fixed|nearest, search=0" in said.out
+    shared = next(line for line in names if line.endswith("also take") and "lora" in line)
+    assert "zero-shot" not in shared
+    assert all(len(line) <= 120 for line in said.out.splitlines())
+
+
+def test_one_is_told_in_full(advisor: Advisor) -> None:
+    said = advisor("approaches", "lora")
+    assert (said.code, said.err) == (0, "")
+    assert "rank: of the update to each weight matrix." in said.out
+    assert "lr: peak learning rate." in said.out
+    missed = advisor("approaches", "loar")
+    assert missed.code == 2
+    assert "did you mean 'lora'?" in missed.err

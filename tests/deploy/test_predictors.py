@@ -26,6 +26,8 @@ TUNED = (
     "lora:rank=2,epochs=1",
     "rag:k=1+lora:rank=2,epochs=1",
     spec_of(parse("lora:rank=2,epochs=1,dora=true,serve=attached")),
+    "setfit:epochs=1",
+    "encoder:epochs=1",
 )
 
 

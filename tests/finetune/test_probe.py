@@ -15,8 +15,11 @@ from transformers import AutoConfig
 from advisor.approaches import Lengths, Prediction, parse
 from advisor.errors import NotApplicable, UserError
 from advisor.models.local.engine import LocalModel
+from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Outline, Query, Task
+from finetune.fused.packing import TokenRow
 from finetune.layer_choice import HeldExamples, LayerChoice, candidates, layers_tried
+from finetune.trainer import Trainer
 from tests.models.tiny import GROUPED, SMALL
 
 WORDS = {"red": ("tomato", "rose", "fire", "cherry"), "green": ("grass", "leaf", "frog", "pea")}
@@ -224,3 +227,29 @@ def test_its_costs_are_foreseen(colours: Task) -> None:
     assert frozen is not None and tuned is not None
     assert (frozen.tried, frozen.trained_on, frozen.step, frozen.written) == (24, 0, 0, 0)
     assert tuned.trained_on == pytest.approx(24 * frozen.prompt) and tuned.step > 0
+
+
+@pytest.mark.parametrize("stop", ["loss", "metric"])
+def test_a_killed_training_goes_on_and_gives_the_same_answers(
+    llama: LocalModel, colours: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    approach = parse(f"{TINY},unfreeze=1,lr=1e-2,epochs=3,stop={stop}")
+    task = replace(colours, dev=colours.train[::3])
+    whole = approach.fit(task, llama, 0)
+    assert whole.facts.served == "merged"
+    assert whole.facts.tokens_seen > 0
+    assert ("accuracy" in whole.facts.notes[-1]) == (stop == "metric")
+    take = Trainer.take
+
+    def dying(self: Trainer, until: int) -> list[TokenRow]:
+        if self.steps == 3:
+            raise KeyboardInterrupt
+        return take(self, until)
+
+    with monkeypatch.context() as patch, lending(Scratch(tmp_path, 0.0)), pytest.raises(KeyboardInterrupt):
+        patch.setattr(Trainer, "take", dying)
+        approach.fit(task, llama, 0)
+    with lending(Scratch(tmp_path)):
+        resumed = approach.fit(task, llama, 0)
+    assert resumed.facts == whole.facts
+    assert told(resumed.predict(QUERIES)) == told(whole.predict(QUERIES))

@@ -102,7 +102,7 @@ class Reader(Rules):
 
     can = Capabilities(score=True, text_likelihood=True)
 
-    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+    def log_likelihoods(self, texts: Sequence[str], adaptation: Adaptation | None = None) -> list[float]:
         return [-2.0 * len(text.split()) for text in texts]
 
 

@@ -27,6 +27,8 @@ APPROACH = {
     "peak_memory_bytes": None,
     "artifact_bytes": None,
     "trainable_parameters": None,
+    "tokens_seen": None,
+    "served": None,
     "retrieval": {"recall_at_k", "recall_shown", "mrr", "ndcg_at_k", "intervals"},
     "citations": {"precision", "recall", "without", "impossible"},
     "abstention": {"unanswerable", "share", "precision", "recall", "f1", "quality_answerable"},

@@ -220,3 +220,27 @@ def test_what_computes_elsewhere_on_this_machine_is_named(full: Decision) -> Non
     elsewhere = replace(served, place="network", engine="")
     text = report(replace(full, comparison=replace(full.comparison, model=elsewhere)))
     assert "vllm:owner/model, served elsewhere" in " ".join(text.split())
+
+
+def test_how_it_was_trained_stands_in_a_table(full: Decision) -> None:
+    """Of what was trained by gradient alone, on a screen and on a page."""
+    assert "How it was trained" not in report(full)
+    learned = {"rag:k=3+lora:rank=16": (68_400, "merged"), LONG: (9_000, "attached")}
+    rows = [replace(row, tokens_seen=None) for row in full.rows]
+    rows = [
+        replace(r, tokens_seen=learned[r.spec][0], served=learned[r.spec][1]) if r.spec in learned else r for r in rows
+    ]
+    trained = replace(full, rows=tuple(rows))
+    page = report(trained, width=100)
+    table = page[page.index("How it was trained") :].split("\n\n")[0]
+    for title in ("trained", "parameters", "tokens", "seen", "peak", "memory", "left", "behind", "served"):
+        assert title in table
+    figures = line_with("4.88 M", table)
+    for figure in ("rag:k=3+lora:rank=16", "68,400", "1.31 GB", "9.73 MB", "merged"):
+        assert figure in figures
+    assert "9,000" in table and "attached" in table
+    assert "latency was measured in the form that is served" in " ".join(page.split())
+    assert all(cell_len(line) <= 100 for line in page.splitlines())
+    written = report(trained, "markdown")
+    assert "## How it was trained" in written
+    assert line_with("| 68,400 |", written).count("|") == line_with("| 9,000 |", written).count("|") == 8

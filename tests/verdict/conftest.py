@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advisor.measuring.records import Answer, Comparison, LatencyRecord, ModelFacts, PredictionRecord, Run, TaskFacts
+from advisor.measuring.query_records import LatencyRecord, PredictionRecord
+from advisor.measuring.records import Answer, Comparison, ModelFacts, Run, TaskFacts
 
 MODEL = ModelFacts(
     id="tiny",

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.measuring.records import Comparison, LatencyRecord, Run
+from advisor.measuring.query_records import LatencyRecord
+from advisor.measuring.records import Comparison, Run
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
 from advisor.verdict.decision import Row

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
-from advisor.measuring.records import Comparison, LatencyRecord, Run
+from advisor.measuring.query_records import LatencyRecord
+from advisor.measuring.records import Comparison, Run
 from advisor.verdict import decide
 
 Runs = Callable[..., Run]

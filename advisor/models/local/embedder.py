@@ -74,19 +74,23 @@ class SentenceEmbedder(SentenceModel):
         return self._embedded(texts, "query")
 
     def _embedded(self, texts: Sequence[str], what: str) -> Vectors:
+        unit = torch.nn.functional.normalize(self._vectors(texts, what), dim=-1)
+        return np.asarray(unit.cpu().numpy(), dtype=np.float32)
+
+    def _vectors(self, texts: Sequence[str], what: str) -> torch.Tensor:
+        """The vectors as the model's modules give them, in float32, shape (len(texts), dimension)."""
         with clock.stopped():  # loading is not what embedding takes, and only the first call would pay for it
             model = self._model
             apart = partial(getattr(model, f"encode_{what}"), prompt=self._told[what])
             read = partial(padded, model, encode=apart) if self._apart[what] else self._read
         if not len(texts):
-            return np.zeros((0, self.dimension), dtype=np.float32)
+            return torch.zeros(0, self.dimension)
         vectors = torch.cat(list(self._parts(read, texts)))
         if not bool(torch.isfinite(vectors).all()):
-            called = str(self._dtype).removeprefix("torch.")
-            hint = "pass another embedder" if self._dtype == torch.float32 else "--dtype float32"
+            called = str(self.dtype).removeprefix("torch.")
+            hint = "pass another embedder" if self.dtype == torch.float32 else "--dtype float32"
             raise UserError(f"{self.source.id}: the embedder's vectors are not numbers in {called}", hint)
-        unit = torch.nn.functional.normalize(vectors.float(), dim=-1)
-        return np.asarray(unit.cpu().numpy(), dtype=np.float32)
+        return vectors.float()
 
     def _parts(self, read: Callable[[Sequence[str]], torch.Tensor], texts: Sequence[str]) -> Iterator[torch.Tensor]:
         """The vectors part by part; after the first it is said how long the others will take, where that is long."""
@@ -104,8 +108,8 @@ class SentenceEmbedder(SentenceModel):
     def recipe(self) -> dict[str, str]:
         """What besides the weights decides the bits of a vector and the time that it takes."""
         return {
-            "dtype": str(self._dtype),
-            "device": f"{self._device} ({device_name(self._device)})",
+            "dtype": str(self.dtype),
+            "device": f"{self.device} ({device_name(self.device)})",
             "threads": str(torch.get_num_threads()),
             "torch": torch.__version__,
             "transformers": transformers.__version__,

@@ -164,9 +164,9 @@ class LocalModel(LanguageModel):
         return [scores[i] for i in range(len(prompts))]
 
     @torch.inference_mode()
-    def log_likelihoods(self, texts: Sequence[str]) -> list[float]:
+    def log_likelihoods(self, texts: Sequence[str], adaptation: Adaptation | None = None) -> list[float]:
         """Natural log of the probability of each text on its own, behind a line break and without a template."""
-        self.activate(None)
+        self.activate(adaptation)
         rows = [self.renderer.encode_text(text) for text in texts]
         found: dict[int, float] = {}
 

@@ -112,6 +112,7 @@ def load_sentence_embedder(name: str, loading: Loading) -> CachedEmbedder:
         UserError: the weights cannot be had.
     """
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     where = choose_device(loading.device)
     embedder = SentenceEmbedder(find(name, MINILM), where, choose_dtype(loading.dtype, where))
     return CachedEmbedder(embedder, embedder.recipe)

@@ -65,8 +65,8 @@ class LocalReranker(SentenceModel):
         if found.shape != (len(pairs),):
             raise UserError(f"{self.name}: gives {found[0].size} scores to a pair, and a reranker gives one", HINT)
         if not np.isfinite(found).all():
-            called = str(self._dtype).removeprefix("torch.")
-            hint = "pass another reranker" if self._dtype == torch.float32 else "--dtype float32"
+            called = str(self.dtype).removeprefix("torch.")
+            hint = "pass another reranker" if self.dtype == torch.float32 else "--dtype float32"
             raise UserError(f"{self.name}: the reranker's scores are not numbers in {called}", hint)
         return found
 

@@ -32,8 +32,8 @@ class SentenceModel:
 
     def __init__(self, source: Source, device: torch.device, dtype: torch.dtype) -> None:
         self.source = source
-        self._device = device
-        self._dtype = dtype
+        self.device = device
+        self.dtype = dtype
 
     @property
     def name(self) -> str:
@@ -50,14 +50,14 @@ class SentenceModel:
             UserError: it does not fit the memory, or cannot be read.
         """
         check_names(self.name, Path(self.source.path))
-        weights = Weights(self.name, self.source.path, self._dtype)
-        check_room(weights.called, weights.size, weights.mapped, self._device, lambda: in_half(weights))
+        weights = Weights(self.name, self.source.path, self.dtype)
+        check_room(weights.called, weights.size, weights.mapped, self.device, lambda: in_half(weights))
         try:
-            with clock.span("load"), telling(f"loading {self.name}", self._device):
+            with clock.span("load"), telling(f"loading {self.name}", self.device):
                 return make(
                     str(self.source.path),
-                    device=str(self._device),
-                    model_kwargs={"dtype": self._dtype},
+                    device=str(self.device),
+                    model_kwargs={"dtype": self.dtype},
                     local_files_only=True,
                 )
         except NotEnoughMemory:

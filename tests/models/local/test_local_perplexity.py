@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig
 
 from advisor.errors import UserError
+from advisor.models.adaptation import Attached, Merged
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
 from tests.models.tiny import GROUPED, GROWING
@@ -57,3 +58,18 @@ def test_a_text_does_not_notice_a_longer_one_before_it(
 def test_a_text_beyond_the_window_is_refused(llama: LocalModel) -> None:
     with pytest.raises(UserError, match="context window"):
         llama.log_likelihoods(["word " * 5000])
+
+
+def test_tuned_weights_find_other_texts_likely_and_the_own_ones_come_back(llama: LocalModel) -> None:
+    """Whether they stand in place of the model's own, or something runs beside these."""
+    before = llama.log_likelihoods(TEXTS)
+    name, weight = next((name, p) for name, p in llama.module.named_parameters() if name.endswith("down_proj.weight"))
+    layer = llama.module.get_submodule(name.removesuffix(".weight"))
+
+    def attach(module: torch.nn.Module) -> Callable[[], None]:
+        return layer.register_forward_hook(lambda _, given, found: 3 * found).remove
+
+    merged = llama.log_likelihoods(TEXTS, Merged("tripled", {name: weight.detach() * 3}))
+    assert merged != pytest.approx(before, abs=1e-2)
+    assert llama.log_likelihoods(TEXTS, Attached("attached", attach)) == pytest.approx(merged, abs=1e-3)
+    assert llama.log_likelihoods(TEXTS) == before

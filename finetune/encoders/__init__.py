@@ -1,0 +1,1 @@
+"""Training of sentence encoders: for labels, by contrast, and to fill in words left out."""
