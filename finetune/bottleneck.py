@@ -33,6 +33,7 @@ class Bottleneck(GradientTuner):
     lr: float = field(default=1e-3, kw_only=True)
 
     name: ClassVar[str] = "adapter"
+    effort: ClassVar[float] = 0.9
     ranges: ClassVar[Mapping[str, SearchRange]] = {
         "lr": SearchRange((2e-4, 5e-3), between=True),
         "width": SearchRange((16, 32, 64, 128)),

@@ -22,7 +22,7 @@ class Full(GradientTuner):
     lr: float = field(default=5e-5, kw_only=True)
 
     name: ClassVar[str] = "full"
-    effort: ClassVar[float] = 1.6
+    effort: ClassVar[float] = 1.7
     ranges: ClassVar[Mapping[str, SearchRange]] = {"lr": SearchRange((1e-5, 2e-4), between=True)}
 
     def method(self) -> Any:
@@ -44,7 +44,7 @@ class Freeze(GradientTuner):
     lr: float = field(default=1e-4, kw_only=True)
 
     name: ClassVar[str] = "freeze"
-    effort: ClassVar[float] = 0.6
+    effort: ClassVar[float] = 0.5
     ranges: ClassVar[Mapping[str, SearchRange]] = {
         "lr": SearchRange((2e-5, 5e-4), between=True),
         "last": SearchRange((2, 4, 8)),

@@ -124,8 +124,9 @@ def _attached(module: Any, state: State) -> Callable[[], None]:
     layers: dict[str, AdapterLayer] = {}
     for place, own in tensors.items():
         width, size = own["down.weight"].shape
-        layers[place] = AdapterLayer(size, width)
-        layers[place].load_state_dict(own)
+        with torch.device("meta"):  # nothing is drawn
+            layers[place] = AdapterLayer(size, width)
+        layers[place].load_state_dict(own, assign=True)
     return put_in(module, {place: layer.eval().requires_grad_(False) for place, layer in layers.items()})
 
 

@@ -16,6 +16,7 @@ import torch
 from advisor.approaches import TrainingExample, TrainingSet
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Decoding
+from advisor.models.load import load_model
 from advisor.models.local.allocator import LIMIT
 from advisor.models.local.engine import LocalModel
 from finetune import Bottleneck, Freeze, Full
@@ -279,3 +280,17 @@ def test_the_answers_are_asked_for_without_a_trace(
     assert losses[0] == losses[1]
     assert trainer.history.answered
     assert_untouched(llama, before)
+
+
+def test_adapter_layers_lie_over_codes_which_are_not_trained_themselves(
+    llama_folder: Path, curriculum: TrainingSet, bits_of: BitsOf
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra qlora is not installed")
+    model = load_model(str(llama_folder), embedder=str(llama_folder), device="cpu", dtype="float32", quantize="8bit")
+    before, base = bits_of(model), totals(model, curriculum.examples, None)
+    tuned = replace(TUNERS["adapter"], epochs=3).tune(curriculum, model, seed=0)
+    assert totals(model, curriculum.examples, tuned.adaptation) != base
+    with pytest.raises(NotApplicable, match="codes are not trained"):
+        Full().tune(curriculum, model, seed=0)
+    model.activate(None)
+    assert all(torch.equal(before[name], after) for name, after in bits_of(model).items())
