@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -163,8 +163,8 @@ def attached(config: PeftConfig, state: State) -> Attached:
     return Attached(f"{key_of(state)}-attached", attach)
 
 
-def key_of(state: State) -> str:
-    """Content hash of an adapter."""
+def key_of(state: Mapping[str, torch.Tensor]) -> str:
+    """Content hash of what was learned."""
     digest = hashlib.sha256()
     for name in sorted(state):
         digest.update(name.encode())

@@ -19,7 +19,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
-from finetune.checkpointing import foreseen, too_large
+from finetune.checkpointing import check_room, foreseen, too_large
 from finetune.fused.packing import TokenRow, packed_length
 from finetune.masters import MasterWeights
 from finetune.methods.contract import Inserted, LearnedTensors, State
@@ -79,7 +79,9 @@ class Trainer:
         self.model = model
         self.inserted = inserted
         self.schedule = schedule
-        self.weights = MasterWeights(list(inserted.named.values()), schedule.decay)
+        if inserted.rounded:
+            check_room(model, sum(p.numel() for p in inserted.named.values()))
+        self.weights = MasterWeights(list(inserted.named.values()), schedule.decay, inserted.rounded)
         self.rate = schedule.lr
         self.history = History()
         self.at_once = TOKENS_AT_ONCE

@@ -23,7 +23,7 @@ class LearnedTensors:
     """What was learned.
 
     Attributes:
-        state: tensors by name, in float32, on the CPU.
+        state: tensors by name; in float32, but for weights of the model's own.
         config: what has to be known to make anything of them, as the method keeps it; None where that is nothing.
     """
 
@@ -53,7 +53,9 @@ class Inserted:
         module: the model's module with it, or what stands around that; its modules in training mode are those that
             drop out, and rest where a loss is only asked for.
         named: the parameters that are trained, by name, in the number format in which a step computes.
-        learned: makes of the parameters' values, float32, by name, what is kept.
+        learned: makes of the parameters' values, by name, what is kept.
+        rounded: whether they answer in that number format, as weights of the model's own do, and not in float32: then
+            their values are told in it, and a state that may be gone back to takes no more room.
         start: what stands before every row; None where rows begin with their own tokens.
     """
 
@@ -61,6 +63,7 @@ class Inserted:
     named: dict[str, torch.nn.Parameter]
     learned: Callable[[State], LearnedTensors] = LearnedTensors
     start: TrainedStart | None = None
+    rounded: bool = False
 
     @property
     def given(self) -> int:

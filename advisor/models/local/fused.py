@@ -70,7 +70,8 @@ class _Layer:
     def __init__(self, number: int, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.number = number
-        self.parts = [(part, name, getattr(part, name)) for part in (layer, attention, mlp) for name in part._modules]
+        self.around = layer, attention, mlp
+        self.parts = [(part, name, getattr(part, name)) for part in self.around for name in part._modules]
         self.scale, self.size = attention.scaling, attention.head_dim
         self.products = [linear.forward for linear in (attention.q_proj, attention.k_proj, attention.v_proj)]
         self.out = attention.o_proj.forward
@@ -80,7 +81,7 @@ class _Layer:
         self.of_heads = head_norms(attention)
 
     def holds(self) -> bool:
-        return all(part._modules[name] is module for part, name, module in self.parts)
+        return not any(map(hung, self.around)) and all(part._modules[name] is own for part, name, own in self.parts)
 
     def read(
         self, hidden: torch.Tensor, rotation: Rotation, attending: Attending, wanted: torch.Tensor | None
