@@ -329,4 +329,4 @@ def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: in
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev), tuple(task.documents), judge)
+    return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents))

@@ -55,14 +55,14 @@ class TrainingSet:
 
     Attributes:
         dev: held out, for stopping early; empty where the task has none.
-        documents: the task's.
         judge: tells what answers to them are worth; None where nothing can.
+        documents: the task's.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
-    documents: tuple[Document, ...] = field(default=())
     judge: AnswerJudge | None = field(default=None, compare=False)
+    documents: tuple[Document, ...] = field(default=())
 
 
 @dataclass(frozen=True)
