@@ -24,15 +24,15 @@ class SplitRows:
     """What is trained and judged on.
 
     Attributes:
-        documents: the task's.
         examined: what the answers to the held-out examples are worth with an adaptation, from 0 to 1; None where they
             cannot be asked for.
+        documents: the task's.
     """
 
     train: Sequence[TokenRow]
     held_out: Sequence[TokenRow]
-    documents: Sequence[Document] = ()
     examined: Callable[[Adaptation], float] | None = None
+    documents: Sequence[Document] = ()
 
 
 @contextmanager

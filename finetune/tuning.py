@@ -43,7 +43,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"configurations on; {name} without search needs neither"
         )
     examined = _examination(tuner, training, held_out) if dev else None
-    split = SplitRows(rows, dev, training.documents, examined)
+    split = SplitRows(rows, dev, examined, training.documents)
     given, where = _resolved(tuner, rows), _where(training, dev)
     notes: tuple[str, ...] = ()
     if tuner.search:

@@ -146,7 +146,7 @@ def test_what_is_trained_is_what_answers(
 @contextmanager
 def started(model: LocalModel, tuner: GradientTuner, rows: Sequence[TokenRow]) -> Iterator[Trainer]:
     torch.manual_seed(0)
-    with tuner.method_for(SplitRows(rows, (), DOCUMENTS)).inserted(model) as inserted:
+    with tuner.method_for(SplitRows(rows, (), documents=DOCUMENTS)).inserted(model) as inserted:
         yield Trainer(model, inserted, tuner)
 
 
@@ -240,10 +240,10 @@ def test_a_cartridge_holds_the_documents(llama: LocalModel, taught: TrainingSet,
     assert any("tokens were read once, to learn to say them" in note for note in tuned.facts.notes)
     text = llama.renderer.encode_text(f"{DOCUMENTS[0].title}\n{DOCUMENTS[0].text}")
     row = TokenRow(text.ids[: text.stem], text.stem, text.ids[text.stem :])
-    untrained = replace(tuner, read=1).method_for(SplitRows([row], (), DOCUMENTS))
+    untrained = replace(tuner, read=1).method_for(SplitRows([row], (), documents=DOCUMENTS))
     with untrained.inserted(llama) as inserted:
         before = Trainer(llama, inserted, tuner).loss([row])
-    with replace(tuner, read=10_000).method_for(SplitRows([row], (), DOCUMENTS)).inserted(llama) as inserted:
+    with replace(tuner, read=10_000).method_for(SplitRows([row], (), documents=DOCUMENTS)).inserted(llama) as inserted:
         assert Trainer(llama, inserted, tuner).loss([row]) < before
 
 
