@@ -16,10 +16,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from advisor.errors import NotApplicable
 from advisor.models.local.device import device_of
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.kv import passing_bytes
-from advisor.models.local.shortage import left, not_enough
+from advisor.models.local.shortage import left, not_enough, size_in_words
 from finetune.training import Schedule
 
 SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
@@ -36,7 +37,7 @@ def checkpointed(module: nn.Module, again: Context = nullcontext) -> Iterator[No
     Args:
         again: what has to be around a layer when it is computed again, when the block is over.
     """
-    before = [(layer, vars(layer).get("forward")) for layer in _layers(module)]
+    before = [(layer, vars(layer).get("forward")) for layer in blocks_of(module)]
     for layer, _ in before:
         vars(layer)["forward"] = partial(_computed, layer.forward, again)
     try:
@@ -51,6 +52,26 @@ def checkpointed(module: nn.Module, again: Context = nullcontext) -> Iterator[No
 def twice(compute: Callable[..., torch.Tensor], *given: Any, again: Context = nullcontext) -> Any:
     """What `compute` makes of what is given, of which alone the backward pass is left something."""
     return checkpoint(compute, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
+
+
+def trainer_bytes(count: int, number_format: torch.dtype) -> int:
+    """Bytes that a trainer takes for so many weights of the model's own: in float32 masters, their gradients and two
+    moments; in the model's number format the weights' gradients and two states to go back to."""
+    return count * (4 * 4 + 3 * number_format.itemsize)
+
+
+def check_room(model: LocalModel, count: int) -> None:
+    """See that there is room for what a trainer takes for so many weights of the model's own.
+
+    Raises:
+        NotApplicable: there is not.
+    """
+    needs, (free, whose) = trainer_bytes(count, model.dtype), left(model.device)
+    if free is not None and needs > free:
+        raise NotApplicable(
+            f"training {count:,} weights takes about {size_in_words(needs)} beside the model, and "
+            f"{size_in_words(free)} is free {whose}; freeze:last=4 trains fewer, lora the fewest"
+        )
 
 
 def foreseen(model: LocalModel, longest: int, at_once: int, schedule: Schedule) -> tuple[bool, int]:
@@ -95,7 +116,7 @@ def _computed(forward: Callable[..., Any], again: Context, *args: Any, **kwargs:
     return twice(partial(forward, **kwargs), *args, again=again)
 
 
-def _layers(module: nn.Module) -> list[nn.Module]:
+def blocks_of(module: nn.Module) -> list[nn.Module]:
     """What is repeated in a model: the outermost of what Transformers would checkpoint, else its longest list."""
     found: list[tuple[str, nn.Module]] = []
     for name, part in module.named_modules():

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
@@ -18,16 +18,22 @@ from finetune.training import TrainingSettings, default_batch, default_epochs, t
 
 @dataclass(frozen=True)
 class GradientTuner(TrainingSettings, Tuner):
-    """Decides the weights by gradient, on the answers alone unless its method says otherwise."""
+    """Decides the weights by gradient, on the answers alone unless its method says otherwise.
+
+    Class attributes:
+        effort: what a token takes of computation in training, beside one that `lora` trains on.
+    """
+
+    effort: ClassVar[float] = 1.0
 
     def reads(self, examples: int, own: float, shared: int) -> float:
-        """All epochs, what examples have in common once a step, as often as a search trains."""
+        """All epochs, what examples have in common once a step, as often as a search trains; in tokens of `lora`."""
         a_pass = examples * (own + shared)
-        chosen = self.epochs or (0 if self.tokens else default_epochs(examples, own * examples, shared))
-        epochs = min(chosen or math.inf, self.tokens / a_pass if self.tokens else math.inf)
+        chosen = self.epochs or (0 if self.budget else default_epochs(examples, own * examples, shared))
+        epochs = min(chosen or math.inf, self.budget / a_pass if self.budget else math.inf)
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
         times = trainings(self.search) if self.search else 1.0
-        return times * epochs * (examples * own + steps * shared)
+        return self.effort * times * epochs * (examples * own + steps * shared)
 
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Train, and keep what had the lowest loss on held-out examples."""

@@ -18,20 +18,24 @@ class MasterWeights:
     Args:
         working: the trained parameters in the model.
         decay: weight decay.
+        rounded: whether what answers are the parameters in their own number format, as `Inserted` has it: a state to go
+            back to is held in that, and so told.
 
     Attributes:
         gradients: of the masters, in the order of the parameters.
         kept: the masters as they were when they were kept last; None where they never were.
     """
 
-    def __init__(self, working: Sequence[torch.Tensor], decay: float) -> None:
+    def __init__(self, working: Sequence[torch.Tensor], decay: float, rounded: bool = False) -> None:
         self.working = list(working)
         self._decay = decay
-        flat = torch.cat([p.detach().flatten() for p in self.working]).float().requires_grad_()
+        count, device = sum(p.numel() for p in self.working), self.working[0].device
+        self._flat = flat = torch.empty(count, device=device).requires_grad_()
         flat.grad = torch.zeros_like(flat)
-        self._flat = flat
         self._masters, self.gradients = self._views(flat.detach()), self._views(flat.grad)
-        self._good = flat.detach().clone()
+        torch._foreach_copy_(self._masters, [p.detach() for p in self.working])
+        self._held_in = self.working[0].dtype if rounded else flat.dtype
+        self._good = flat.detach().to(self._held_in, copy=True)
         self.kept: torch.Tensor | None = None
         self.start_anew()
 
@@ -74,7 +78,9 @@ class MasterWeights:
 
     def keep(self) -> None:
         """Keep them as they are now."""
-        self.kept = self._flat.detach().clone()
+        if self.kept is None:
+            self.kept = torch.empty_like(self._good)
+        self.kept.copy_(self._flat.detach())
 
     @torch.no_grad()
     def put_back(self) -> None:
@@ -89,8 +95,8 @@ class MasterWeights:
         self._publish()
 
     def values(self) -> list[torch.Tensor]:
-        """The masters, copied, in the order of the parameters."""
-        return [m.clone() for m in self._masters]
+        """The masters, copied, in the order of the parameters; as they answer."""
+        return [m.to(self._held_in, copy=True) for m in self._masters]
 
     def state(self) -> dict[str, torch.Tensor]:
         """All that the next step depends on, and what was kept; on the CPU."""

@@ -54,18 +54,26 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "advisor.cli": {"f'advisor.commands.{name}'"},
     "finetune.gradient": {"'finetune.tuning'"},
     "finetune.lora": {"'finetune.methods.lora'"},
+    "finetune.starts": {"'finetune.methods.starts'", "'finetune.methods.cartridges'", "'finetune.methods.joint'"},
+    "finetune.peft_kinds": {"'finetune.methods.kinds'"},
     "finetune.probe": {"'finetune.unfreezing'"},
     "finetune.qlora": {"'finetune.methods.qlora'"},
     "finetune.classifiers": {"'finetune.encoders.fitting'"},
+    "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
+    "finetune.weights": {"'finetune.methods.weights'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
     "advisor.cli": {"advisor.commands"},
     "finetune.gradient": {"finetune.tuning"},
     "finetune.lora": {"finetune.methods.lora"},
+    "finetune.starts": {"finetune.methods.starts", "finetune.methods.cartridges", "finetune.methods.joint"},
+    "finetune.peft_kinds": {"finetune.methods.kinds"},
     "finetune.probe": {"finetune.unfreezing"},
     "finetune.qlora": {"finetune.methods.qlora"},
     "finetune.classifiers": {"finetune.encoders.fitting"},
+    "finetune.bottleneck": {"finetune.methods.bottleneck"},
+    "finetune.weights": {"finetune.methods.weights"},
 }
 
 LONGEST_FILE = 400
@@ -192,6 +200,7 @@ def test_the_house_is_read() -> None:
     assert {name.split(".")[0] for name in trees()} == set(PACKAGES)
     assert len(imports()) > 300
     assert ("finetune", "finetune.lora", False) in {(i.module, i.target, i.inside) for i in imports()}
+    assert any((i.module, i.target) == ("finetune", "finetune.lora") for i in imports())
 
 
 def test_every_module_of_advisor_lies_in_a_room() -> None:

@@ -29,6 +29,7 @@ PEERS: dict[str, tuple[str, ...]] = {  # of the dependency group `bench`, which 
     "embedding": (),
     "retrieval": ("rank_bm25", "langchain_classic"),
     "training": ("trl", "datasets"),
+    "tuners": ("trl", "datasets"),
     "ceiling": (),
     "overhead": (),
     "whole-labels": ("lm_eval", "trl", "datasets"),

@@ -27,6 +27,7 @@ class SftSettings:
     Attributes:
         folder: which it asks for, though nothing is saved.
         sampling: `random`, `sequential` or `group_by_length`, as Transformers calls them.
+        mixed: whether float32 weights compute in bfloat16, its default.
     """
 
     rows: Sequence[TokenRow]
@@ -36,15 +37,17 @@ class SftSettings:
     batch: int
     checkpointing: bool
     sampling: str
+    mixed: bool = False
 
 
-def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, settings: SftSettings) -> SFTTrainer:
-    """TRL's trainer with its defaults, but for what `settings` says and Advisor's schedule.
+def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig | None, settings: SftSettings) -> SFTTrainer:
+    """TRL's trainer with its defaults, but for what `settings` says and Advisor's schedule; without a configuration it
+    trains what asks for gradients.
 
     Its default bf16 goes where the model is not in bfloat16.
     """
     device = choose_device(None)
-    settings = SFTConfig(
+    arguments = SFTConfig(
         output_dir=settings.folder,
         learning_rate=settings.rate,
         num_train_epochs=settings.epochs,
@@ -53,7 +56,7 @@ def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, settings: SftSe
         completion_only_loss=True,
         max_length=None,  # by default it would cut what is longer than 1,024 tokens, the answer first
         gradient_checkpointing=settings.checkpointing,
-        bf16=module.dtype == torch.bfloat16,
+        bf16=settings.mixed or module.dtype == torch.bfloat16,
         logging_steps=1,
         report_to="none",
         save_strategy="no",
@@ -62,7 +65,7 @@ def sft_trainer(module: Any, tokenizer: Any, config: LoraConfig, settings: SftSe
     )
     trainer = _Scheduled(
         module,
-        args=settings,
+        args=arguments,
         train_dataset=dataset(settings.rows),
         processing_class=tokenizer,
         peft_config=config,

@@ -54,15 +54,6 @@ class Minibatches:
     config: LoraConfig
     state: adapter.State
 
-    def before_shuffle(self) -> list[TokenRow]:
-        """The rows in the order that the trainer's own shuffle with `SEED` turns into that of `rows`."""
-        places = list(range(len(self.rows)))
-        random.Random(SEED).shuffle(places)
-        rows = list(self.rows)
-        for place, row in zip(places, self.rows, strict=True):
-            rows[place] = row
-        return rows
-
 
 MinibatchesOf = Callable[[int], Minibatches]  # by the number of the pair
 RowsOf = Callable[[Options, LocalModel, int], list[TokenRow]]
@@ -82,7 +73,7 @@ def run(options: Options, record: Record) -> None:
     if dtype != "bfloat16":
         note += "; without its default bf16, for which this processor has no instructions"
     for what, rows_of, batch, goals in (
-        ("LoRA steps", _short_rows, BATCH, (5.0, 2.5)),
+        ("LoRA steps", short_rows, BATCH, (5.0, 2.5)),
         ("LoRA steps with retrieved passages", _long_rows, LONG_BATCH, (3.0, 1.8)),
     ):
         for grouped, name, goal in (
@@ -108,7 +99,7 @@ def _minibatches(
     @lru_cache(1)  # they come one after the other
     def minibatches(pair: int) -> Minibatches:
         rows = rows_of(options, model, pair)
-        order = _grouped(rows, batch, pair) if grouped else _shuffled(rows, pair)
+        order = grouped_rows(rows, batch, pair) if grouped else _shuffled(rows, pair)
         return Minibatches(order, batch, config, _beginning(model, config, pair))
 
     return minibatches
@@ -136,7 +127,7 @@ def _own(model: LocalModel, minibatches_of: MinibatchesOf) -> Callable[[], Any]:
         with adapter.inserted(model, minibatches.config) as wrapped:
             set_peft_model_state_dict(wrapped, minibatches.state)
             trainer = Trainer(model, Inserted.of(wrapped), Schedule(lr=RATE, epochs=1, batch=minibatches.batch))
-            rows = minibatches.before_shuffle()
+            rows = before_shuffle(minibatches.rows)
             yield lambda: trainer.train(rows, (), SEED).losses
 
     return session
@@ -177,7 +168,17 @@ def _beginning(model: LocalModel, config: LoraConfig, pair: int) -> adapter.Stat
         return adapter.state_of(wrapped)
 
 
-def _short_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
+def before_shuffle(wanted: Sequence[TokenRow]) -> list[TokenRow]:
+    """The rows in the order that the trainer's own shuffle with `SEED` turns into that of `wanted`."""
+    places = list(range(len(wanted)))
+    random.Random(SEED).shuffle(places)
+    rows = list(wanted)
+    for place, row in zip(places, wanted, strict=True):
+        rows[place] = row
+    return rows
+
+
+def short_rows(options: Options, model: LocalModel, pair: int) -> list[TokenRow]:
     """Training rows of questions with a label."""
     examples = BATCH * (FEW_STEPS if options.smoke else STEPS)
     task = subset(load_task(options.task_folder("short labels")), train_limit=examples, seed=pair)
@@ -206,7 +207,7 @@ def _shuffled(rows: Sequence[TokenRow], pair: int) -> list[TokenRow]:
     return order
 
 
-def _grouped(rows: Sequence[TokenRow], batch: int, pair: int) -> list[TokenRow]:
+def grouped_rows(rows: Sequence[TokenRow], batch: int, pair: int) -> list[TokenRow]:
     """The rows in the order of Transformers' `group_by_length`."""
     generator = torch.Generator().manual_seed(pair)
     sampler = LengthGroupedSampler(batch, lengths=[row.tokens for row in rows], generator=generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 
 from advisor.approaches import Tuned
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.packed import Layer
 
 State = dict[str, torch.Tensor]
 
@@ -22,12 +23,26 @@ class LearnedTensors:
     """What was learned.
 
     Attributes:
-        state: tensors by name, in float32, on the CPU.
+        state: tensors by name; in float32, but for weights of the model's own.
         config: what has to be known to make anything of them, as the method keeps it; None where that is nothing.
     """
 
     state: State
     config: Any = None
+
+
+@dataclass(frozen=True)
+class TrainedStart:
+    """What is trained where it stands before every row.
+
+    Attributes:
+        tokens: whose place it takes.
+        layers: makes its keys and values of what is trained, through which gradients reach that; one pair a layer,
+            shape (1, key heads, tokens, size).
+    """
+
+    tokens: int
+    layers: Callable[[], Sequence[Layer]]
 
 
 @dataclass(frozen=True)
@@ -38,12 +53,22 @@ class Inserted:
         module: the model's module with it, or what stands around that; its modules in training mode are those that
             drop out, and rest where a loss is only asked for.
         named: the parameters that are trained, by name, in the number format in which a step computes.
-        learned: makes of the parameters' values, float32, by name, what is kept.
+        learned: makes of the parameters' values, by name, what is kept.
+        rounded: whether they answer in that number format, as weights of the model's own do, and not in float32: then
+            their values are told in it, and a state that may be gone back to takes no more room.
+        start: what stands before every row; None where rows begin with their own tokens.
     """
 
     module: Any
     named: dict[str, torch.nn.Parameter]
     learned: Callable[[State], LearnedTensors] = LearnedTensors
+    start: TrainedStart | None = None
+    rounded: bool = False
+
+    @property
+    def given(self) -> int:
+        """Tokens before each row's own."""
+        return self.start.tokens if self.start else 0
 
     @classmethod
     def of(cls, module: Any, learned: Callable[[State], LearnedTensors] = LearnedTensors) -> Inserted:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -73,6 +74,19 @@ class Originals:
         except BaseException:
             self.put_back()
             raise
+
+    @contextmanager
+    def held(self, names: Iterable[str]) -> Iterator[None]:
+        """The block may write to these, which are the model's own again afterwards.
+
+        Raises:
+            UserError: as `replace`.
+        """
+        self.replace({name: self._parameter(name) for name in names})
+        try:
+            yield
+        finally:
+            self.put_back()
 
     @torch.no_grad()
     def put_back(self) -> None:
