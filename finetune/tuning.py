@@ -12,24 +12,21 @@ from typing import Any, cast
 from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Context, LanguageModel
-from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from finetune.fused.packing import TokenRow
+from finetune.holding_out import HELD_OUT, SMALLEST_SLICE, TENTH
 from finetune.methods.contract import Method
 from finetune.overfitting import warnings
 from finetune.search import SearchResult, searched, varied
 from finetune.search import notes as search_notes
-from finetune.session import SplitRows, beginning, keep_on
+from finetune.session import SplitRows, beginning, keep_on, local_of
 from finetune.trainer import History
 from finetune.training import TrainingSettings, default_batch, default_epochs, epochs_within
-
-SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
-HELD_OUT = 64
 
 
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train, and keep what did best on held-out examples."""
-    local, parts = _local(model), cast("Tuner", tuner).parts
+    local, parts = local_of(model), cast("Tuner", tuner).parts
     name = "+".join(part.name for part in parts)
     examples, held_out = _split(training, seed)
     _check_lengths([*examples, *held_out], local, tuner.given, ("train", "dev") if training.dev else ("train",))
@@ -69,7 +66,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
 def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tuned:
     """Read what was saved."""
     method: Method = tuner.method()
-    return method.restore(folder, _local(model))
+    return method.restore(folder, local_of(model))
 
 
 def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:
@@ -110,15 +107,6 @@ def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
     if tuner.budget and not tuner.epochs:
         return epochs_within(tuner.budget, sum(row.tokens for row in rows))
     return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
-
-
-def _local(model: LanguageModel) -> LocalModel:
-    if not model.can.train:
-        if isinstance(model, LocalModel):
-            lying = ", ".join(devices_of(model.module))
-            raise NotApplicable(f"the weights of {model.name} are spread over {lying}, and are trained on one device")
-        raise NotApplicable(f"the weights of {model.name} are not here to be trained")
-    return cast("LocalModel", model)  # what can be trained is a module of this engine
 
 
 def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given: int, splits: Sequence[str]) -> None:
@@ -167,7 +155,7 @@ def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample],
     if len(examples) < SMALLEST_SLICE:
         return examples, ()
     rng.shuffle(examples)
-    size = min(HELD_OUT, len(examples) // 10)
+    size = min(HELD_OUT, len(examples) // TENTH)
     return examples[size:], examples[:size]
 
 
