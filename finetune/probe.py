@@ -18,7 +18,7 @@ import numpy as np
 
 from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Tuned, Usage
 from advisor.approaches.asking import prompt_of
-from advisor.approaches.linear import LinearClassifier
+from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import MOST_AT_ONCE, STEP, TAIL
 from advisor.errors import NotApplicable
 from advisor.models import Context, HiddenStates, LanguageModel, Prompt
@@ -88,10 +88,8 @@ class LayerProbe(Schedule, Approach):
         return self.trains_model
 
     def unsuited(self, task: TaskShape) -> str:
-        """It answers with labels only, and needs at least two to tell apart."""
-        if task.kind != "classification":
-            return "it answers with labels, and the task has none"
-        return "" if task.distinct_answers > 1 else "train has fewer than two labels"
+        """What speaks against any classifier."""
+        return unclassifiable(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
