@@ -83,8 +83,7 @@ def _put_back(module: Any, own: list[tuple[str, nn.Module]]) -> None:
     """The modules that it had, where adapters were put in half way."""
     for name, part in own:
         if name and module.get_submodule(name) is not part:
-            stem, _, last = name.rpartition(".")
-            setattr(module.get_submodule(stem), last, part)
+            module.set_submodule(name, part)
     _as_it_was(module)
 
 
@@ -145,7 +144,7 @@ def attached(config: PeftConfig, state: State) -> Attached:
     """The adapter as PEFT computes it beside the model's own weights, in the model's dtype.
 
     Args:
-        state: as for `layers_of`.
+        state: its tensors in float32, named as PEFT names them.
     """
 
     def attach(module: Any) -> Callable[[], None]:
@@ -198,16 +197,11 @@ def save(folder: Path, config: PeftConfig, state: State, trained: int) -> None:
     config.save_pretrained(str(folder))
 
 
-def load(folder: Path) -> tuple[PeftConfig, State]:
-    """Read what `save` wrote."""
+def load(folder: Path) -> tuple[PeftConfig, State, int]:
+    """Read what `save` wrote; of what another tool wrote all numbers count as trained."""
     kind = PeftConfig.from_pretrained(str(folder)).peft_type
     config = PEFT_TYPE_TO_CONFIG_MAPPING[kind].from_pretrained(str(folder))
     with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
-        return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-
-
-def trained(folder: Path) -> int | None:
-    """How many of the saved numbers were trained; None where another tool wrote them."""
-    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         said = (file.metadata() or {}).get(TRAINED)
-    return int(said) if said else None
+    return config, state, int(said) if said else sum(t.numel() for t in state.values())

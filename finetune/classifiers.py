@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from advisor.approaches import Approach, Lengths, Load, Predictor
+from advisor.approaches.linear import unclassifiable
 from advisor.models import LanguageModel
 from advisor.tasks import Outline, Task, TaskBrief, TaskShape
 from finetune.encoders.settings import LONGEST, ContrastSettings, EncoderSettings, LabellingSettings
@@ -31,10 +32,8 @@ class EncoderApproach(EncoderSettings, Approach):
     only_seen_labels: ClassVar[bool] = True
 
     def unsuited(self, task: TaskShape) -> str:
-        """It answers with labels only, and needs at least two to tell apart."""
-        if task.kind != "classification":
-            return "it answers with labels, and the task has none"
-        return "" if task.distinct_answers > 1 else "train has fewer than two labels"
+        """What speaks against any classifier."""
+        return unclassifiable(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train is read in every epoch, forth and back, and once more; a query is embedded."""

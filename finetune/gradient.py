@@ -36,7 +36,7 @@ class GradientTuner(TrainingSettings, Tuner):
         return self.effort * times * epochs * (examples * own + steps * shared)
 
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
-        """Train, and keep what had the lowest loss on held-out examples."""
+        """Train, and keep what did best on held-out examples."""
         tuned: Tuned = _tuning().tune(self, training, model, seed)
         return tuned
 

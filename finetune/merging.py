@@ -23,7 +23,7 @@ from finetune import adapter
 from finetune.methods.contract import State
 
 
-def layers_of(model: LocalModel, config: PeftConfig, state: State) -> list[Layer]:
+def adapted_layers(model: LocalModel, config: PeftConfig, state: State) -> list[Layer]:
     """The layers that an adapter changes, as PEFT has them, with the adapter in float32; out of the model again.
 
     Args:
@@ -149,7 +149,7 @@ def merged(model: LocalModel, layers: Sequence[Layer], state: State) -> Merged:
     """The model's weights with the adapter in them; of a model whose weights are codes, `rebuilt`.
 
     Args:
-        layers: as `layers_of` finds them.
+        layers: as `adapted_layers` finds them.
     """
     return Merged(adapter.key_of(state), MergedTensors(model, layers))
 
@@ -159,24 +159,23 @@ def rebuilt(model: LocalModel, layers: Sequence[Layer], state: State) -> Rebuilt
     away what was learned.
 
     Args:
-        layers: as `layers_of` finds them, each of which can be rebuilt.
+        layers: as `adapted_layers` finds them, each of which can be rebuilt.
     """
 
     def attach(module: Any) -> Callable[[], None]:
-        own: list[tuple[Any, str, Any]] = []
+        own: dict[str, Any] = {}
 
         def put_back() -> None:
-            for parent, name, layer in own:
-                setattr(parent, name, layer)
+            for name, layer in own.items():
+                module.set_submodule(name, layer)
 
         size = sum(layer.base.in_features * layer.base.out_features for layer in layers) * model.dtype.itemsize
         try:
             with telling("the adapter in the model's dequantised weights", model.device, size):
                 for layer in layers:
-                    stem, _, name = layer.name.rpartition(".")
-                    parent, new = module.get_submodule(stem), layer.rebuilt(model.dtype)
-                    own.append((parent, name, layer.base))
-                    setattr(parent, name, new)
+                    new = layer.rebuilt(model.dtype)
+                    own[layer.name] = layer.base
+                    module.set_submodule(layer.name, new)
         except BaseException:
             put_back()
             raise

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
-from advisor.models.local.device import device_of
 from finetune.checkpointing import blocks_of
-from finetune.targets import PROBE
+from finetune.targets import send_through
 
 Kind = Literal["attention", "mlp"]
 CALLED: dict[Kind, tuple[str, ...]] = {  # what Transformers calls them, over its families
@@ -46,26 +44,20 @@ class Order:
     behind: tuple[str, ...]
 
 
-@torch.inference_mode()
 def order_of(module: Any) -> Order:
     """Seen by sending a text through once, since names and the order of registration differ among families."""
-    names = {part: name for name, part in module.named_modules()}
-    repeated = {names[block] for block in blocks_of(module)}
+    blocks_there = set(blocks_of(module))
+    repeated = {name for name, part in module.named_modules() if part in blocks_there}
     done: list[str] = []
     sizes: dict[str, int] = {}
 
-    def note(part: nn.Module, given: Any, said: Any) -> None:
+    def note(name: str, said: Any) -> None:
         first = said[0] if isinstance(said, Sequence) and said else said
-        done.append(names[part])
+        done.append(name)
         if isinstance(first, torch.Tensor):
-            sizes[names[part]] = first.shape[-1]
+            sizes[name] = first.shape[-1]
 
-    hooks = [part.register_forward_hook(note) for part in names]
-    try:
-        module(input_ids=torch.arange(PROBE, device=device_of(module))[None] + 5, use_cache=False)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    send_through(module, note)
     places = [place for place, name in enumerate(done) if name in repeated]
     blocks = tuple(dict.fromkeys(done[place] for place in places))
     return Order(blocks, sizes, tuple(done[max(places, default=-1) + 1 :]))

@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Usage
+from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Tuned, Usage
 from advisor.approaches.asking import prompt_of
-from advisor.approaches.linear import LinearClassifier
+from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import MOST_AT_ONCE, STEP, TAIL
 from advisor.errors import NotApplicable
-from advisor.models import Context, HiddenStates, LanguageModel, Merged, Prompt
+from advisor.models import Context, HiddenStates, LanguageModel, Prompt
 from advisor.models.clock import clock
 from advisor.tasks import Example, Outline, Query, Task, TaskBrief, TaskShape
 from finetune.layer_choice import (
@@ -88,10 +88,8 @@ class LayerProbe(Schedule, Approach):
         return self.trains_model
 
     def unsuited(self, task: TaskShape) -> str:
-        """It answers with labels only, and needs at least two to tell apart."""
-        if task.kind != "classification":
-            return "it answers with labels, and the task has none"
-        return "" if task.distinct_answers > 1 else "train has fewer than two labels"
+        """What speaks against any classifier."""
+        return unclassifiable(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
@@ -124,13 +122,14 @@ class LayerProbe(Schedule, Approach):
             notes += (
                 f"The inputs of {cut} of {len(task.train)} training examples were cut to fit the context window.",
             )
+        tuned = fitted.tuned.facts if fitted.tuned else Facts()
         facts = Facts(
-            artifact_bytes=4 * fitted.classifier.size + fitted.tuned_bytes,
-            trainable_parameters=fitted.trained + fitted.classifier.size,
-            notes=notes + fitted.notes,
+            artifact_bytes=4 * fitted.classifier.size + tuned.artifact_bytes,
+            trainable_parameters=fitted.classifier.size + tuned.trainable_parameters,
+            notes=notes + tuned.notes,
             resolved={self.name: resolved},
-            tokens_seen=fitted.tokens_seen,
-            served="merged" if fitted.adaptation else "",
+            tokens_seen=tuned.tokens_seen,
+            served=tuned.served,
         )
         return LayerReader(task.brief, model, fitted, facts)
 
@@ -139,25 +138,14 @@ class LayerProbe(Schedule, Approach):
             return FittedProbe(choice, Standardised.fitted(reading.all_at(choice), reading.targets, choice.c).whole)
         found = _unfreezing().unfrozen(self, self.unfreeze, choice, reading.task, reading.model, seed)
         chosen = {"epochs": found.schedule.epochs, "batch": found.schedule.batch}
-        return FittedProbe(
-            choice,
-            found.classifier,
-            found.adaptation,
-            found.numbers,
-            found.bytes,
-            (found.note,),
-            chosen,
-            found.tokens_seen,
-        )
+        return FittedProbe(choice, found.classifier, found.layers, chosen)
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:
         """Read the classifier, and the tuned layers where there are some."""
         saved = json.loads((folder / SAVED).read_text(encoding="utf-8"))
         facts = Facts(**{**saved["facts"], "notes": tuple(saved["facts"]["notes"])})
-        adaptation = None
-        if self.unfreeze:
-            adaptation = _unfreezing().load(folder)
-        fitted = FittedProbe(LayerChoice(**saved["choice"]), LinearClassifier.load(folder), adaptation)
+        tuned = _unfreezing().restored(folder, model) if self.unfreeze else None
+        fitted = FittedProbe(LayerChoice(**saved["choice"]), LinearClassifier.load(folder), tuned)
         if fitted.choice.layer > model.can.layers:
             raise NotApplicable(f"layer {fitted.choice.layer} was read, and {model.name} has {model.can.layers}")
         return LayerReader(task, model, fitted, facts)
@@ -180,19 +168,14 @@ class FittedProbe:
 
     Attributes:
         classifier: of the states as they are.
-        adaptation: the tuned layers; None where none was trained.
-        trained, tuned_bytes, tokens_seen: numbers in these, their size, and what they learned from.
+        tuned: the layers that were trained; None where none was.
         resolved: what was chosen for their training.
     """
 
     choice: LayerChoice
     classifier: LinearClassifier
-    adaptation: Merged | None = None
-    trained: int = 0
-    tuned_bytes: int = 0
-    notes: tuple[str, ...] = ()
+    tuned: Tuned | None = None
     resolved: dict[str, Any] = field(default_factory=dict)
-    tokens_seen: int = 0
 
 
 class LayerReader(Predictor):
@@ -203,14 +186,14 @@ class LayerReader(Predictor):
         self.model = model
         self.fitted = fitted
         self.facts = facts
-        self.adaptation = fitted.adaptation
+        self.adaptation = fitted.tuned.adaptation if fitted.tuned else None
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The most probable label of each query, with its probability."""
         started = clock.now()
         choice, classifier = self.fitted.choice, self.fitted.classifier
         prompts = [_prompt(self.task, query.input) for query in queries]
-        states = self.model.hidden_states(prompts, [choice.layer], self.fitted.adaptation)
+        states = self.model.hidden_states(prompts, [choice.layer], self.adaptation)
         shares = classifier.shares(vectors_of(states, 0, choice.pool))
         seconds = clock.now() - started
         answers = []
@@ -226,8 +209,8 @@ class LayerReader(Predictor):
         saved = {"choice": vars(self.fitted.choice), "facts": facts}
         (folder / SAVED).write_text(json.dumps(saved), encoding="utf-8")
         self.fitted.classifier.save(folder)
-        if self.fitted.adaptation is not None:
-            _unfreezing().save(folder, self.fitted.adaptation)
+        if self.fitted.tuned is not None:
+            self.fitted.tuned.save(folder)
 
 
 _KEPT = ("artifact_bytes", "trainable_parameters", "notes", "resolved", "tokens_seen", "served")

@@ -22,7 +22,7 @@ def served(asked: Serve, model: LocalModel, config: PeftConfig, state: State) ->
     """
     if asked == "attached":
         return adapter.attached(config, state), f"{ATTACHED}."
-    layers = merging.layers_of(model, config, state)
+    layers = merging.adapted_layers(model, config, state)
     if any(layer.of_codes for layer in layers):
         if asked == "auto":
             return adapter.attached(config, state), f"{ATTACHED}, which are quantised."

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
-from advisor.models import Adaptation
+from advisor.errors import NotApplicable
+from advisor.models import Adaptation, LanguageModel
 from advisor.models.clock import clock
+from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import scratch
 from advisor.tasks import Document
@@ -33,6 +36,20 @@ class SplitRows:
     held_out: Sequence[TokenRow]
     examined: Callable[[Adaptation], float] | None = None
     documents: Sequence[Document] = ()
+
+
+def local_of(model: LanguageModel) -> LocalModel:
+    """The model, where its weights can be trained in this process.
+
+    Raises:
+        NotApplicable: they cannot.
+    """
+    if not model.can.train:
+        if isinstance(model, LocalModel):
+            lying = ", ".join(devices_of(model.module))
+            raise NotApplicable(f"the weights of {model.name} are spread over {lying}, and are trained on one device")
+        raise NotApplicable(f"the weights of {model.name} are not here to be trained")
+    return cast("LocalModel", model)  # what can be trained is a module of this engine
 
 
 @contextmanager

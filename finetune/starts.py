@@ -33,7 +33,7 @@ class StartTuner(GradientTuner):
             raise ValueError("tokens must be positive")
 
     @property
-    def given(self) -> int:
+    def virtual_tokens(self) -> int:
         """The learnt tokens."""
         return self.tokens
 
@@ -211,9 +211,9 @@ class StartAndWeights(GradientTuner):
         return {name: found for name, found in self.weights.ranges.items() if name == "lr"}
 
     @property
-    def given(self) -> int:
+    def virtual_tokens(self) -> int:
         """The learnt tokens."""
-        return self.start.given
+        return self.start.virtual_tokens
 
     def method(self) -> Any:
         """Both methods."""

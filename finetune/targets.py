@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -142,21 +142,26 @@ def _seen(module: Any) -> LeftOut:
     return LeftOut(**{why: tuple(names) for why, names in found.items()})
 
 
-@torch.inference_mode()
 def _said(module: Any) -> dict[str, set[type]]:
     """Of what types the answers of each module are when a text is read, experts of a layer taken together."""
     said: dict[str, set[type]] = defaultdict(set)
+    send_through(module, lambda name, answer: said[_alike(name)].add(type(answer)))
+    return said
+
+
+@torch.inference_mode()
+def send_through(module: Any, note: Callable[[str, Any], object]) -> None:
+    """Send a short text through a model, and tell of each module its name and what it says, when it is done."""
 
     def noting(name: str) -> Any:
-        return lambda _layer, _given, answer: said[name].add(type(answer))
+        return lambda _part, _given, said: note(name, said)
 
-    hooks = [part.register_forward_hook(noting(_alike(name))) for name, part in module.named_modules()]
+    hooks = [part.register_forward_hook(noting(name)) for name, part in module.named_modules()]
     try:
         module(input_ids=torch.arange(PROBE, device=device_of(module))[None] + 5, use_cache=False)
     finally:
         for hook in hooks:
             hook.remove()
-    return said
 
 
 def _alike(name: str) -> str:

@@ -245,7 +245,7 @@ class Trainer:
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
-        packs = self.model.reader.packs_rows(self.inserted.given + max(row.tokens for row in rows) - 1)
+        packs = self.model.reader.packs_rows(self.inserted.virtual_tokens + max(row.tokens for row in rows) - 1)
         read = sum(map(packed_length, parts_of(rows, self.at_once))) if packs else sum(row.tokens - 1 for row in rows)
         with clock.span(kind, read):
             while True:

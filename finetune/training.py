@@ -139,7 +139,7 @@ class TrainingSettings(Schedule):
         return self.method()
 
     @property
-    def given(self) -> int:
+    def virtual_tokens(self) -> int:
         """Tokens that it puts before every prompt."""
         return 0
 

@@ -12,28 +12,27 @@ from typing import Any, cast
 from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Context, LanguageModel
-from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
 from finetune.fused.packing import TokenRow
+from finetune.holding_out import HELD_OUT, SMALLEST_SLICE, TENTH
 from finetune.methods.contract import Method
 from finetune.overfitting import warnings
 from finetune.search import SearchResult, searched, varied
 from finetune.search import notes as search_notes
-from finetune.session import SplitRows, beginning, keep_on
+from finetune.session import SplitRows, beginning, keep_on, local_of
 from finetune.trainer import History
 from finetune.training import TrainingSettings, default_batch, default_epochs, epochs_within
-
-SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
-HELD_OUT = 64
 
 
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train, and keep what did best on held-out examples."""
-    local, parts = _local(model), cast("Tuner", tuner).parts
+    local, parts = local_of(model), cast("Tuner", tuner).parts
     name = "+".join(part.name for part in parts)
     examples, held_out = _split(training, seed)
-    _check_lengths([*examples, *held_out], local, tuner.given, ("train", "dev") if training.dev else ("train",))
-    (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.given) for some in (examples, held_out))
+    _check_lengths(
+        [*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",)
+    )
+    (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.virtual_tokens) for some in (examples, held_out))
     if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
@@ -69,7 +68,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
 def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tuned:
     """Read what was saved."""
     method: Method = tuner.method()
-    return method.restore(folder, _local(model))
+    return method.restore(folder, local_of(model))
 
 
 def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:
@@ -112,16 +111,7 @@ def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
     return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
 
-def _local(model: LanguageModel) -> LocalModel:
-    if not model.can.train:
-        if isinstance(model, LocalModel):
-            lying = ", ".join(devices_of(model.module))
-            raise NotApplicable(f"the weights of {model.name} are spread over {lying}, and are trained on one device")
-        raise NotApplicable(f"the weights of {model.name} are not here to be trained")
-    return cast("LocalModel", model)  # what can be trained is a module of this engine
-
-
-def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given: int, splits: Sequence[str]) -> None:
+def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtual: int, splits: Sequence[str]) -> None:
     """See that every answer of these splits fits into the context window with the instruction before it, and so many
     tokens before that.
 
@@ -130,11 +120,11 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given
         UserError: what stands before all leaves room for nothing.
     """
     renderer = model.renderer
-    if given >= renderer.window:
-        what = f"{given:,} learnt tokens fill the context window of {model.name}, of {renderer.window:,} tokens"
+    if virtual >= renderer.window:
+        what = f"{virtual:,} learnt tokens fill the context window of {model.name}, of {renderer.window:,} tokens"
         raise UserError(what, "learn fewer, as in tokens=16")
     alone = replace(examples[0].prompt, input="", context=Context())
-    instruction = given + len(renderer.encode(alone, given).ids)
+    instruction = virtual + len(renderer.encode(alone, virtual).ids)
     lengths = [len(renderer.encode_answer(example.answer)) + 1 for example in examples]
     beyond = [length for length in lengths if instruction + length > renderer.window]
     if beyond:
@@ -145,12 +135,12 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given
         )
 
 
-def _rows(examples: Sequence[TrainingExample], model: LocalModel, given: int) -> tuple[list[TokenRow], int]:
+def _rows(examples: Sequence[TrainingExample], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:
     """The examples in tokens, which leave room for so many before them, and of how many the input was cut."""
     rows, cut = [], 0
     for example in examples:
         answer = [*model.renderer.encode_answer(example.answer), model.renderer.end_id]
-        encoded = model.renderer.encode(example.prompt, given + len(answer))
+        encoded = model.renderer.encode(example.prompt, virtual + len(answer))
         rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
     return rows, cut
@@ -167,7 +157,7 @@ def _split(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingExample],
     if len(examples) < SMALLEST_SLICE:
         return examples, ()
     rng.shuffle(examples)
-    size = min(HELD_OUT, len(examples) // 10)
+    size = min(HELD_OUT, len(examples) // TENTH)
     return examples[size:], examples[:size]
 
 

@@ -6,68 +6,48 @@ begins as it is for the layers as they are, so that a training which makes nothi
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from advisor.approaches import Tuned
 from advisor.approaches.asking import prompt_of
 from advisor.approaches.linear import LinearClassifier
 from advisor.errors import NotApplicable
-from advisor.models import Context, LanguageModel, Merged
+from advisor.models import Context, LanguageModel
 from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.hidden import layers_of, noted, own_tokens, padded_states, pool
 from advisor.models.local.quantising import holds_numbers
 from advisor.models.render import Encoded
 from advisor.tasks import Example, Task
-from finetune.adapter import key_of
 from finetune.fused.packing import Pack, TokenRow
+from finetune.holding_out import held_out_of
 from finetune.layer_choice import LayerChoice, Pool, Standardised, vectors_of
 from finetune.methods.contract import Inserted, State
+from finetune.methods.weights import TunedWeights, WeightsMethod, in_place
 from finetune.passes import recomputed
-from finetune.session import SplitRows, keep_on
+from finetune.session import SplitRows, keep_on, local_of
 from finetune.trainer import History, Trainer
 from finetune.training import Schedule, default_batch
 
 USUAL_EPOCHS = 10  # at most, since it is stopped early
-LAYERS = "layers.safetensors"
-SMALLEST_SLICE = 40  # examples from which on a slice is held out where there is no dev split
-HELD_OUT = 64
-"""Examples held out for stopping at most; of train a fifth, since each is one label and not a row of tokens."""
+SHARE = 5  # of train one in five is held out at most, since each is one label and not a row of tokens
 
 
 @dataclass(frozen=True)
 class Unfrozen:
-    """Layers that were trained, and the classifier of what they say.
+    """Layers that were trained, how, and the classifier of what they say."""
 
-    Attributes:
-        adaptation: the layers, in place of the model's own; in the model's number format, on the CPU.
-    """
-
-    adaptation: Merged
+    layers: Tuned
     classifier: LinearClassifier
     schedule: Schedule
-    note: str
-    tokens_seen: int
-
-    @property
-    def numbers(self) -> int:
-        """Numbers that were trained in the layers."""
-        return sum(tensor.numel() for tensor in _tensors(self.adaptation).values())
-
-    @property
-    def bytes(self) -> int:
-        """Size of these."""
-        return sum(tensor.nbytes for tensor in _tensors(self.adaptation).values())
 
 
 def unfrozen(
@@ -78,16 +58,19 @@ def unfrozen(
     Raises:
         NotApplicable: the model's layers cannot be trained here.
     """
-    local = _local(model, choice.layer, layers)
-    train, held_out = _split(task, seed)
+    local = local_of(model)
+    _check(local, choice.layer, layers)
+    train, held_out = held_out_of(task, seed, SHARE)
     start = _start(local, choice, task, train)
     labels = start.classifier.labels
     rows, held = ([_row(local, task, e, labels) for e in part if e.target in labels] for part in (train, held_out))
     epochs = schedule.epochs or USUAL_EPOCHS
     schedule = replace(schedule, epochs=epochs, batch=schedule.batch or default_batch(len(rows) * epochs))
-    with _trainable(local, choice.layer, layers) as named:
+    top = dict(layers_of(local.module)[choice.layer - layers : choice.layer])
+    named = {f"{name}.{own}": p for name, layer in top.items() for own, p in layer.named_parameters()}
+    with in_place(local, named):
         head = _LabelHead(start, local.device)
-        trainer = LabelTrainer(local, Inserted.of(nn.ModuleList([head, *named.values()])), schedule)
+        trainer = LabelTrainer(local, Inserted.of(nn.ModuleList([head, *top.values()])), schedule)
         trainer.choice, trainer.classify = choice, head
         trainer.begin(rows, held, seed)
         trainer.examined = trainer.accuracy if schedule.stop == "metric" else None
@@ -95,21 +78,24 @@ def unfrozen(
         if held and not trainer.history.held_out:
             trainer.note_evaluation(*trainer.evaluated())
         trainer.go_to_the_end()
-        state, classifier = _kept(named), head.whole(labels)
+        state: State = {name: parameter.detach().cpu().clone() for name, parameter in named.items()}
+        classifier = head.whole(labels)
     where = f"{len(held)} {'dev' if task.dev else 'held-out training'} examples"
     note = _note(trainer.history, layers, len(rows), where)
-    return Unfrozen(Merged(key_of(state), state), classifier, schedule, note, trainer.history.tokens)
+    tuned = TunedWeights(local, state)
+    seen, form = trainer.history.tokens, tuned.adaptation.form
+    tuned.facts = replace(tuned.facts, notes=(*tuned.facts.notes, note), tokens_seen=seen, served=form)
+    return Unfrozen(tuned, classifier, schedule)
 
 
-def save(folder: Path, adaptation: Merged) -> None:
-    """Write the layers."""
-    save_file(_tensors(adaptation), folder / LAYERS)
+def restored(folder: Path, model: LanguageModel) -> Tuned:
+    """Layers that were trained, as they were saved.
 
-
-def load(folder: Path) -> Merged:
-    """Read what `save` wrote."""
-    state = load_file(folder / LAYERS)
-    return Merged(key_of(state), state)
+    Raises:
+        NotApplicable: the model's weights are not here to be replaced.
+        UserError: the layers are of another model.
+    """
+    return WeightsMethod().restore(folder, local_of(model))
 
 
 class LabelTrainer(Trainer):
@@ -188,37 +174,12 @@ class _LabelHead(nn.Module):
         return Standardised(means, scales, LinearClassifier(labels, weights, biases)).whole
 
 
-@contextmanager
-def _trainable(model: LocalModel, top: int, count: int) -> Iterator[dict[str, nn.Module]]:
-    """The last layers up to number `top`, by name, with gradients; afterwards they are bit for bit what they were."""
-    named = dict(layers_of(model.module)[top - count : top])
-    parameters = [parameter for layer in named.values() for parameter in layer.parameters()]
-    with model.own_weights():
-        before = [parameter.detach().clone() for parameter in parameters]
-        try:
-            for parameter in parameters:
-                parameter.requires_grad_(True)
-            yield named
-        finally:
-            with torch.no_grad():
-                for parameter, own in zip(parameters, before, strict=True):
-                    parameter.requires_grad_(False)
-                    parameter.grad = None
-                    parameter.copy_(own)
+def _check(model: LocalModel, top: int, count: int) -> None:
+    """See that so many layers up to number `top` can be trained.
 
-
-def _kept(named: dict[str, nn.Module]) -> State:
-    """The layers' tensors as they are now, by their names in the model."""
-    return {
-        f"{name}.{own}": parameter.detach().cpu().clone()
-        for name, layer in named.items()
-        for own, parameter in layer.named_parameters()
-    }
-
-
-def _local(model: LanguageModel, top: int, count: int) -> LocalModel:
-    if not (isinstance(model, LocalModel) and model.can.train):
-        raise NotApplicable(f"the layers of {model.name} cannot be trained here; probe without unfreeze reads them")
+    Raises:
+        NotApplicable: they cannot.
+    """
     if count > top:
         raise NotApplicable(f"unfreeze is {count}, and there are {top} layers up to the one that is read")
     for _, layer in layers_of(model.module)[top - count : top]:
@@ -226,19 +187,6 @@ def _local(model: LanguageModel, top: int, count: int) -> LocalModel:
             raise NotApplicable(
                 "quantised layers are codes, which cannot be trained; probe without unfreeze reads them"
             )
-    return model
-
-
-def _split(task: Task, seed: int) -> tuple[Sequence[Example], Sequence[Example]]:
-    """Training examples and those held out: of dev, else a fifth of train where train is large enough."""
-    rng = random.Random(seed)
-    if task.dev:
-        return task.train, rng.sample(task.dev, min(HELD_OUT, len(task.dev)))
-    if len(task.train) < SMALLEST_SLICE:
-        return task.train, ()
-    shuffled = rng.sample(task.train, len(task.train))
-    size = min(HELD_OUT, len(shuffled) // 5)
-    return shuffled[size:], shuffled[:size]
 
 
 def _start(model: LocalModel, choice: LayerChoice, task: Task, train: Sequence[Example]) -> Standardised:
@@ -250,10 +198,6 @@ def _start(model: LocalModel, choice: LayerChoice, task: Task, train: Sequence[E
 def _row(model: LocalModel, task: Task, example: Example, labels: Sequence[str]) -> TokenRow:
     encoded = model.renderer.encode(prompt_of(task.brief, example.input, Context()), 0)
     return TokenRow(encoded.ids, encoded.stem, (labels.index(example.target),))
-
-
-def _tensors(adaptation: Merged) -> State:
-    return {name: tensor for name, tensor in adaptation.tensors.items() if isinstance(tensor, torch.Tensor)}
 
 
 def _note(history: History, layers: int, examples: int, where: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
-from advisor.approaches.linear import LinearClassifier
+from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel, cut_by, note_of_cut
@@ -37,10 +37,8 @@ class Head(Approach):
             raise ValueError(f"c is {self.c:g}, and has to be above 0")
 
     def unsuited(self, task: TaskShape) -> str:
-        """It answers with labels only, and needs at least two to tell apart."""
-        if task.kind != "classification":
-            return "it answers with labels, and the task has none"
-        return "" if task.distinct_answers > 1 else "train has fewer than two labels"
+        """What speaks against any classifier."""
+        return unclassifiable(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and queries are embedded; the classifier itself is nothing beside that."""

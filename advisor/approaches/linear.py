@@ -13,8 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.models import Vectors
+from advisor.tasks import TaskShape
 
 WEIGHTS, LABELS = "head.npz", "labels.json"
+
+
+def unclassifiable(task: TaskShape) -> str:
+    """Why no classifier can be fitted to a task: it answers with labels only, and needs at least two to tell apart;
+    empty where one can."""
+    if task.kind != "classification":
+        return "it answers with labels, and the task has none"
+    return "" if task.distinct_answers > 1 else "train has fewer than two labels"
 
 
 @dataclass(frozen=True, eq=False)

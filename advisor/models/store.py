@@ -47,7 +47,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "advisor"
 
 
-def scratch(what: str) -> Path:
+def scratch_folder(what: str) -> Path:
     """A folder of this process for `what` does not fit into memory, gone when the process ends; one that a kill left
     behind is removed by whoever asks next.
 

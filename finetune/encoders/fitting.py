@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,11 +20,11 @@ from finetune.encoders.course import follow
 from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.kept import TunedClassifier, read
 from finetune.encoders.settings import ContrastSettings, EncoderSettings, LabellingSettings
+from finetune.holding_out import held_out_of
 from finetune.trainer import History
-from finetune.tuning import HELD_OUT, SMALLEST_SLICE, history_note
+from finetune.tuning import history_note
 
 TOLD = 5  # steps whose mean loss is told
-LEFT = 2  # examples of a label that are never held out
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def fit(settings: EncoderSettings, task: Task, model: LanguageModel, seed: int) 
     Raises:
         NotApplicable: the encoder's weights are not here, or cannot be trained.
     """
-    lessons = split(task, seed)
+    lessons = _Lessons(*held_out_of(task, seed), seed)
     words = Outline.of(replace(task, train=tuple(lessons.train))).train.mean()
     epochs, batch = settings.planned(len(lessons.train), words)
     settings = replace(settings, epochs=epochs, batch=batch)
@@ -83,24 +81,6 @@ def restore(settings: EncoderSettings, folder: Path, model: LanguageModel) -> Pr
         NotApplicable: that is another one now.
     """
     return read(folder, _untrained(settings, model), unit=_unit(settings))
-
-
-def split(task: Task, seed: int) -> _Lessons:
-    """Train, and what is held out of training: of dev, else a tenth of train where it is large enough; then of each
-    label at least two stay."""
-    rng = random.Random(seed)
-    if task.dev:
-        return _Lessons(task.train, rng.sample(task.dev, min(HELD_OUT, len(task.dev))), seed)
-    if len(task.train) < SMALLEST_SLICE:
-        return _Lessons(task.train, (), seed)
-    there = Counter(example.target for example in task.train)
-    held_out: list[Example] = []
-    for example in rng.sample(task.train, len(task.train)):
-        if len(held_out) < min(HELD_OUT, len(task.train) // 10) and there[example.target] > LEFT:
-            there[example.target] -= 1
-            held_out.append(example)
-    left_out = {example.id for example in held_out}
-    return _Lessons([example for example in task.train if example.id not in left_out], held_out, seed)
 
 
 def _learned(settings: EncoderSettings, encoder: TrainableEmbedder, task: Task, lessons: _Lessons) -> _Learned:

@@ -66,7 +66,7 @@ class Inserted:
     rounded: bool = False
 
     @property
-    def given(self) -> int:
+    def virtual_tokens(self) -> int:
         """Tokens before each row's own."""
         return self.start.tokens if self.start else 0
 

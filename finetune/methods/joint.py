@@ -13,7 +13,7 @@ from advisor.approaches import Tuned
 from advisor.models import Adaptation
 from advisor.models.local.engine import LocalModel
 from finetune.methods.contract import Inserted, LearnedTensors, Method, State
-from finetune.methods.starts import StartMethod, TunedStart
+from finetune.methods.starts import StartMethod, TunedStart, read
 
 START, WEIGHTS = "start", "weights"
 
@@ -52,7 +52,7 @@ class JointMethod(Method):
     def restore(self, folder: Path, model: LocalModel) -> Tuned:
         """Both, as each saves itself."""
         over = self.weights.restore(folder / WEIGHTS, model)
-        return JointlyTuned(TunedStart(self.start, model, *self.start.load(folder / START), over), over)
+        return JointlyTuned(TunedStart(self.start, model, *read(folder / START), over), over)
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
         """Of both."""

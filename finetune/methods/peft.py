@@ -64,7 +64,7 @@ class PeftMethod(Method):
 
     def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
         """Merged or attached, as it is to be served."""
-        return TunedAdapter(self.serve, model, learned)
+        return TunedAdapter(learned, *served(self.serve, model, learned.config.peft, learned.state))
 
     def restore(self, folder: Path, model: LocalModel) -> Tuned:
         """Read an adapter in PEFT's format."""
@@ -73,8 +73,7 @@ class PeftMethod(Method):
     @staticmethod
     def read(folder: Path) -> LearnedTensors:
         """What `Tuned.save` wrote."""
-        config, state = adapter.load(folder)
-        trained = adapter.trained(folder) or sum(t.numel() for t in state.values())
+        config, state, trained = adapter.load(folder)
         return LearnedTensors(state, AdapterConfig(config, trained))
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
@@ -84,12 +83,17 @@ class PeftMethod(Method):
 
 
 class TunedAdapter(Tuned):
-    """A trained adapter, merged into the model's weights or attached to them where it is used."""
+    """A trained adapter.
 
-    def __init__(self, serve: Serve, model: LocalModel, learned: LearnedTensors) -> None:
+    Args:
+        adaptation: the form in which it is served.
+        note: what a reader of the report has to know of that; empty where that is nothing.
+    """
+
+    def __init__(self, learned: LearnedTensors, adaptation: Adaptation, note: str) -> None:
         self.state = learned.state
         self.config: AdapterConfig = learned.config
-        self._adaptation, note = served(serve, model, self.config.peft, self.state)
+        self._adaptation = adaptation
         self.facts = Facts(
             artifact_bytes=sum(t.nbytes for t in self.state.values()),
             trainable_parameters=self.config.trained,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import Any
 import torch
 from peft import CartridgeConfig, PrefixTuningConfig, PromptEncoderConfig, PromptLearningConfig, PromptTuningConfig
 from peft.tuners.p_tuning import PromptEncoder
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from advisor.approaches import Facts, Tuned
@@ -21,15 +19,13 @@ from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Prefixed
 from advisor.models.local.attention import FOREIGN
 from advisor.models.local.engine import LocalModel
-from advisor.models.local.folder import ADAPTER_WEIGHTS
 from advisor.models.local.packed import Layer
 from advisor.models.local.shortage import tell_shortage
 from advisor.models.local.start import keys_of
-from finetune.adapter import key_of
+from finetune import adapter
 from finetune.methods.contract import Inserted, LearnedTensors, Method, State, TrainedStart
 
 EMBEDDINGS = "prompt_embeddings"  # PEFT's name of what any of these learned
-TRAINED = "trained.json"
 PEFT: dict[str, Any] = {"task_type": "CAUSAL_LM", "num_transformer_submodules": 1, "inference_mode": True}
 NEAR, NEAR_IN_HALF = 1e-3, 0.05  # of the largest number, that rounding may change
 
@@ -77,18 +73,11 @@ class StartMethod(Method):
 
     def restore(self, folder: Path, model: LocalModel) -> Tuned:
         """Read what was learned, in PEFT's format."""
-        return TunedStart(self, model, *self.load(folder))
-
-    def load(self, folder: Path) -> tuple[State, int]:
-        """What was learned, and how many numbers were trained for it."""
-        trained = json.loads((folder / TRAINED).read_text(encoding="utf-8"))["trained_parameters"]
-        return load_file(folder / ADAPTER_WEIGHTS), int(trained)
+        return TunedStart(self, model, *read(folder))
 
     def save(self, folder: Path, model: LocalModel, state: State, trained: int) -> None:
-        """Write what was learned as PEFT would, for any tool that reads PEFT's format."""
-        save_file(state, folder / ADAPTER_WEIGHTS)
-        self.config(model).save_pretrained(str(folder))
-        (folder / TRAINED).write_text(json.dumps({"trained_parameters": trained}), encoding="utf-8")
+        """Write what was learned in PEFT's format."""
+        adapter.save(folder, self.config(model), state, trained)
 
     def _first(self, model: LocalModel) -> torch.Tensor:
         """The tokens that it begins as, shape (1, tokens)."""
@@ -119,7 +108,7 @@ class TunedStart(Tuned):
                 layers = method.layers(model, state)
         finally:
             model.activate(None)
-        key = f"{key_of(state)}-before" + (f"-{weights.key}" if weights else "")
+        key = f"{adapter.key_of(state)}-before" + (f"-{weights.key}" if weights else "")
         self._adaptation = Prefixed(key, layers, weights)
         size = sum(4 * tensor.numel() for tensor in state.values())
         note = f"Queries were answered behind {method.tokens} learnt tokens, kept as keys and values in front of each."
@@ -133,6 +122,12 @@ class TunedStart(Tuned):
     def save(self, folder: Path) -> None:
         """Write it in PEFT's format."""
         self.method.save(folder, self.model, self.state, self.trained)
+
+
+def read(folder: Path) -> tuple[State, int]:
+    """What was learned, and how many numbers were trained for it, as `StartMethod.save` wrote it."""
+    _, state, trained = adapter.load(folder)
+    return state, trained
 
 
 def check_takes(model: LocalModel) -> None:

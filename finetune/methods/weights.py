@@ -51,15 +51,8 @@ class WeightsMethod(Method):
         named = {name: model.module.get_parameter(name) for name in names}
         if not all(holds_numbers(p) for p in named.values()):
             raise NotApplicable(f"some weights of {model.name} are codes, and codes are not trained; lora lies beside")
-        with model.own_weights(), model.originals.held(names):
-            for parameter in named.values():
-                parameter.requires_grad_(True)
-            try:
-                yield Inserted(model.module, named, rounded=True)
-            finally:
-                for parameter in named.values():
-                    parameter.requires_grad_(False)
-                    parameter.grad = None
+        with in_place(model, named):
+            yield Inserted(model.module, named, rounded=True)
 
     def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
         """In place of the model's own."""
@@ -86,6 +79,24 @@ class WeightsMethod(Method):
         count, tied = len(order_of(model.module).blocks), _head_is_tied(model.module)
         head = "; the head is the embedding's matrix and was left as it is" if tied else " and the head"
         return (f"Trained were the last {min(self.last, count)} of {count} layers, the final norm{head}.",)
+
+
+@contextmanager
+def in_place(model: LocalModel, named: Mapping[str, torch.nn.Parameter]) -> Iterator[None]:
+    """Parameters of the model's own may be trained in the block; afterwards they are bit for bit what they were.
+
+    Args:
+        named: by their names in the model.
+    """
+    with model.own_weights(), model.originals.held(named):
+        for parameter in named.values():
+            parameter.requires_grad_(True)
+        try:
+            yield
+        finally:
+            for parameter in named.values():
+                parameter.requires_grad_(False)
+                parameter.grad = None
 
 
 class TunedWeights(Tuned):

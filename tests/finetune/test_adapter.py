@@ -103,7 +103,7 @@ def test_merged_weights_answer_as_the_adapter_beside_the_model(
     """Also for GPT-2, whose matrices are stored transposed."""
     tuned = LORA.tune(curriculum, any_model, seed=0)
     tuned.save(tmp_path)
-    config, state = adapter.load(tmp_path)
+    config, state, _ = adapter.load(tmp_path)
     with adapter.inserted(any_model, config) as wrapped:
         adapter.set_peft_model_state_dict(wrapped, state)
         beside = logits(wrapped)
@@ -122,7 +122,7 @@ def test_merging_rounds_once(
     model = loaded(llama_folder, "bfloat16")
     tuned = LORA.tune(curriculum, model, seed=0)
     tuned.save(tmp_path)
-    _, state = adapter.load(tmp_path)
+    _, state, _ = adapter.load(tmp_path)
     parameters = dict(model.module.named_parameters())
     for name, merged in tuned.adaptation.tensors.items():
         stem = f"base_model.model.{name.removesuffix('.weight')}"
@@ -246,7 +246,7 @@ def test_dora_keeps_the_magnitude_that_it_learned(llama: LocalModel, curriculum:
     """Merged weights have rows of the learned length (Liu et al. 2024, equation 5); PEFT reads what is saved."""
     tuned = replace(LORA, dora=True).tune(curriculum, llama, seed=0)
     tuned.save(tmp_path)
-    _, state = adapter.load(tmp_path)
+    _, state, _ = adapter.load(tmp_path)
     magnitudes = {name: t for name, t in state.items() if "lora_magnitude_vector" in name}
     assert len(magnitudes) == len(tuned.adaptation.tensors)
     parameters = dict(llama.module.named_parameters())

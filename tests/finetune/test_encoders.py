@@ -36,8 +36,8 @@ from advisor.tasks import Example, Outline, Query, Task
 from finetune.classifiers import TRAINING
 from finetune.encoders.course import Course, follow
 from finetune.encoders.courses import Contrasting, Labelling, Masking
-from finetune.encoders.fitting import split
 from finetune.encoders.settings import LabellingSettings
+from finetune.holding_out import held_out_of
 from finetune.training import Schedule
 
 FRUITS, TOOLS, PLACES = ("apple", "pear", "plum"), ("hammer", "saw", "drill"), ("hill", "lake", "wood")
@@ -353,14 +353,16 @@ def test_long_texts_get_fewer_epochs_and_smaller_steps() -> None:
 
 
 def test_a_tenth_is_held_out_and_of_every_label_two_are_left() -> None:
-    lessons = split(replace(TASK, train=EXAMPLES), 0)
-    assert len(lessons.held_out) == len(EXAMPLES) // 10
-    assert sorted(e.id for e in (*lessons.train, *lessons.held_out)) == sorted(e.id for e in EXAMPLES)
-    few = split(replace(TASK, train=EXAMPLES[:2] + EXAMPLES[15:17] + EXAMPLES[30:]), 0)
-    assert not few.held_out
-    rare = split(replace(TASK, train=EXAMPLES[:2] + EXAMPLES[15:]), 0)
-    assert "fruit" not in {e.target for e in rare.held_out} or len(rare.held_out) == 0
-    assert split(replace(TASK, dev=EXAMPLES[:4]), 0).train == TASK.train
+    train, held_out = held_out_of(replace(TASK, train=EXAMPLES), 0)
+    assert len(held_out) == len(EXAMPLES) // 10
+    assert sorted(e.id for e in (*train, *held_out)) == sorted(e.id for e in EXAMPLES)
+    assert not held_out_of(replace(TASK, train=EXAMPLES[:2] + EXAMPLES[15:17] + EXAMPLES[30:]), 0)[1]
+    rare = replace(TASK, train=(*EXAMPLES[:2], *EXAMPLES[15:], *(replace(e, id=f"{e.id}b") for e in EXAMPLES[15:])))
+    for share in (10, 5):
+        train, held_out = held_out_of(rare, 0, share)
+        assert len(held_out) == len(rare.train) // share
+        assert "fruit" not in {e.target for e in held_out}
+    assert held_out_of(replace(TASK, dev=EXAMPLES[:4]), 0)[0] == TASK.train
 
 
 def test_a_label_that_only_dev_has_is_left_out_of_judging(model: Any) -> None:

@@ -197,6 +197,7 @@ def test_what_starts_from_the_weights_says_at_first_what_the_model_says(
     init: Any, llama: LocalModel, bits_of: BitsOf, assert_untouched: Untouched
 ) -> None:
     """Each weight is without what its adapter starts from, and each layer still works in one step."""
+    llama.activate(None)
     ids, before = torch.arange(8)[None] + 5, bits_of(llama)
     with torch.no_grad():
         own = llama.module(ids).logits

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pytest
 
 from advisor.errors import UserError
-from advisor.models.store import Store, cache_folder, current, fresh, scratch
+from advisor.models.store import Store, cache_folder, current, fresh, scratch_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,13 +43,13 @@ def test_room_on_disk_is_ones_own_until_the_process_ends(tmp_path: Path, monkeyp
     command = [
         sys.executable,
         "-c",
-        "import os; from advisor.models.store import scratch; print(scratch('a')); os._exit(0)",
+        "import os; from advisor.models.store import scratch_folder; print(scratch_folder('a')); os._exit(0)",
     ]
     left = Path(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip())
     elsewhere = left.with_name(f"a-x-otherhost-{left.name.rpartition('-')[2]}")
     elsewhere.mkdir()
     assert left.is_dir()
-    own, another = scratch("b"), scratch("b")
+    own, another = scratch_folder("b"), scratch_folder("b")
     assert own != another
     assert {path.name for path in left.parent.iterdir()} == {elsewhere.name, own.name, another.name}
 
@@ -58,7 +58,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(tmp_path: Path, monkeypatch:
     (tmp_path / "file").touch()
     monkeypatch.setenv("ADVISOR_CACHE", str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot be written to") as caught:
-        scratch("a")
+        scratch_folder("a")
     assert "ADVISOR_CACHE" in caught.value.hint
 
 

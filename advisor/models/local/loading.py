@@ -36,7 +36,7 @@ from advisor.models.local.shortage import give_back, left, out_of_memory, tellin
 from advisor.models.local.source import Source, find, is_gguf
 from advisor.models.local.threads import choose
 from advisor.models.render import Renderer
-from advisor.models.store import scratch
+from advisor.models.store import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ def _placed(weights: Weights, where: torch.device, loading: Loading) -> dict[str
     free = {device.index: left(device)[0] for device in cards()} | {"cpu": left(torch.device("cpu"))[0]}
     most = {device: ENOUGH if number is None else int(SHARE * number) for device, number in free.items()}
     beyond = not 0 < weights.size < SURE * sum(most.values())
-    return {"device_map": "auto", "max_memory": most, "offload_folder": scratch("offloaded") if beyond else None}
+    return {"device_map": "auto", "max_memory": most, "offload_folder": scratch_folder("offloaded") if beyond else None}
 
 
 @torch.inference_mode()

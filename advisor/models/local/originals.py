@@ -15,7 +15,7 @@ from advisor.disk import no_room
 from advisor.errors import UserError
 from advisor.models.local.device import device_of
 from advisor.models.local.shortage import out_of_memory, spare
-from advisor.models.store import cache_folder, scratch
+from advisor.models.store import cache_folder, scratch_folder
 
 Place = Literal["memory", "disk"]
 DISK_LEFT = 1.1  # times their size that must be free there
@@ -115,7 +115,7 @@ class Originals:
     def _write(self, name: str, tensor: torch.Tensor) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=scratch("originals"))  # noqa: SIM115 - open while they are away
+                self._file = tempfile.TemporaryFile(dir=scratch_folder("originals"))  # noqa: SIM115 - open while they are away
             at = self._file.seek(0, 2)
             self._file.write(_as_bytes(tensor.cpu()).numpy().data)
             self._file.flush()
