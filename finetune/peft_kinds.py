@@ -51,8 +51,9 @@ class PeftKind(GradientTuner):
     largest that do, up to PEFT's. Kinds that merge into no weights are refused by name.
 
     Attributes:
-        kind: PEFT's name: adamss, boft, c3a, deft, delora, fourierft, frod, glora, gralora, hira, hra, loha, lokr, miss,
-            oft, osf, peanut, psoft, pvera, randlora, road, shira, supertuning, tinylora, unilora, vblora, vera, waveft.
+        kind: PEFT's name: adamss, boft, c3a, deft, delora, fourierft, frod, glora, gralora, hira, hra, loha, lokr,
+            miss, oft, osf, peanut, psoft, pvera, randlora, road, shira, supertuning, tinylora, unilora, vblora, vera,
+            waveft.
         targets: which linear layers it lies on: all but the output layer, those of attention, or all others.
         serve: merged into the weights or attached, as of `lora`.
     """
