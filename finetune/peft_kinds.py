@@ -123,7 +123,7 @@ class NormTuner(GradientTuner):
 
 def _why_not(kind: str) -> str:
     if kind in _OWN:
-        return f"{kind} is a tuner of its own here, {_OWN[kind]}"
+        return f"{kind} is a tuner of its own here: {_OWN[kind]}"
     if kind in _NOT_MERGEABLE:
         return f"{kind} {_NOT_MERGEABLE[kind]}"
     near = difflib.get_close_matches(kind, (*MERGEABLE, *_OWN, *_NOT_MERGEABLE), n=3)
