@@ -23,8 +23,6 @@ class Lora(LowRank, GradientTuner):
     (macro F1; majority class: 0.35). Long rows (retrieved passages) get fewer epochs and smaller
     steps; the adapter with the lowest held-out loss is kept. What starts from the weights wants a lower rate: with 100
     examples of trec6 `olora` reached a held-out loss of 0.06 at 2e-4, of 0.27 at 1e-3.
-
-    Attributes are those of `LowRank`.
     """
 
     name: ClassVar[str] = "lora"

@@ -51,9 +51,11 @@ class PeftKind(GradientTuner):
     largest that do, up to PEFT's. Kinds that merge into no weights are refused by name.
 
     Attributes:
-        kind: PEFT's name, one of `MERGEABLE`.
+        kind: PEFT's name: adamss, boft, c3a, deft, delora, fourierft, frod, glora, gralora, hira, hra, loha, lokr,
+            miss, oft, osf, peanut, psoft, pvera, randlora, road, shira, supertuning, tinylora, unilora, vblora, vera,
+            waveft.
         targets: which linear layers it lies on: all but the output layer, those of attention, or all others.
-        serve: merged or attached, as of `finetune.low_rank.LowRank`.
+        serve: merged into the weights or attached, as of `lora`.
     """
 
     kind: str
@@ -80,8 +82,10 @@ class PeftKind(GradientTuner):
 class Ia3(GradientTuner):
     """IA3: a factor for each output of the linear layers (Liu et al. 2022).
 
+    The paper has keys, values and the middle of the MLP, which are among the linear layers.
+
     Attributes:
-        targets, serve: as of `PeftKind`. The paper has keys, values and the middle of the MLP, which are among all.
+        targets, serve: as of `lora`.
     """
 
     targets: Targets = "linear"
@@ -102,7 +106,7 @@ class NormTuner(GradientTuner):
     """LN tuning: the weights of the norms and nothing else (Zhao et al. 2023).
 
     Attributes:
-        serve: as of `PeftKind`.
+        serve: merged into the weights or attached, as of `lora`.
     """
 
     serve: Serve = "auto"
@@ -119,8 +123,9 @@ class NormTuner(GradientTuner):
 
 def _why_not(kind: str) -> str:
     if kind in _OWN:
-        return f"{kind} is a tuner of its own here, {_OWN[kind]}"
+        return f"{kind} is a tuner of its own here: {_OWN[kind]}"
     if kind in _NOT_MERGEABLE:
         return f"{kind} {_NOT_MERGEABLE[kind]}"
-    near = difflib.get_close_matches(kind, (*MERGEABLE, *_OWN, *_NOT_MERGEABLE), n=3) or MERGEABLE
-    return f"PEFT has no kind {kind!r} that merges into the weights; near are {', '.join(near)}"
+    near = difflib.get_close_matches(kind, (*MERGEABLE, *_OWN, *_NOT_MERGEABLE), n=3)
+    known = f"near are {', '.join(near)}" if near else f"it has {', '.join(MERGEABLE)}"
+    return f"PEFT has no kind {kind!r} that merges into the weights; {known}"

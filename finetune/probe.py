@@ -52,7 +52,7 @@ class LayerProbe(Schedule, Approach):
         pool: the state of the prompt's last token, or the mean over the query's own tokens; `auto` compares both.
         c: inverse of the strength of regularisation, of standardised states; `auto` compares five.
         unfreeze: layers, up to the one that is read, that are trained together with the classifier; the parameters of
-            `Schedule` are theirs.
+            training, from `lr` on, are theirs.
     """
 
     layer: int | Literal["auto"] = "auto"

@@ -22,7 +22,7 @@ class StartTuner(GradientTuner):
     """Learns what stands before every prompt and leaves the weights as they are.
 
     Attributes:
-        tokens: whose place it takes.
+        tokens: how many it is as long as; so many fewer are left of the context window.
     """
 
     tokens: int = 16

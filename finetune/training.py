@@ -109,14 +109,18 @@ class SearchRange:
     values: tuple[Any, ...]
     between: bool = False
 
+    def __str__(self) -> str:
+        numbers = [f"{value:g}" for value in self.values]
+        return " to ".join(numbers) if self.between else ", ".join(numbers)
+
 
 @dataclass(frozen=True)
 class TrainingSettings(Schedule):
     """What every tuner that trains by gradient has beside its own hyper-parameters.
 
     Attributes:
-        search: configurations to search among, at least 2; 0 takes this one. The others vary what `ranges` names; what
-            differs from its default here is kept in all of them (`finetune.search`).
+        search: configurations to search among, at least 2; 0 takes this one. What differs from its default here is kept
+            in all of them.
 
     Class attributes:
         ranges: what a search varies. A batch is searched around what this one has.

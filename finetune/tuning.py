@@ -168,7 +168,7 @@ def _where(training: TrainingSet, held_out: Sequence[TokenRow]) -> str:
 def history_note(history: History, epochs: int, examples: int, where: str) -> str:
     """What a training came to, for the report."""
     steps = len(history.losses)
-    note = f"Trained {steps} steps on {examples} examples ({epochs} epochs at most)"
+    note = f"Trained {steps} steps on {examples} examples ({epochs} {'epoch' if epochs == 1 else 'epochs'} at most)"
     for step, rate in history.setbacks:
         note += (
             f"; behind step {step} the loss was no number, so training went back and on with half the rate, {rate:g}"

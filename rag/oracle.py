@@ -26,7 +26,7 @@ class Oracle(Retrieving):
 
     Attributes:
         k: most passages shown; the best of each document that holds the answer come first.
-        chunk, overlap, split, parent, context, retriever: as in `Rag`.
+        chunk, overlap, split, parent, context, retriever: as in `rag`.
     """
 
     name: ClassVar[str] = "oracle"

@@ -118,7 +118,7 @@ def _joined(first: Tuner, second: Tuner, spec: str) -> Tuner:
             return found
         turned = second.followed_by(first)
     except ValueError as error:
-        raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+        raise UserError(f"{spec!r}: {error}", f"advisor approaches {first.name} says what it accepts") from None
     hint = _COMBINE if turned is None else f"write {second.name}+{first.name}"
     raise UserError(f"approach {spec!r} does not combine: {second.name} does not go behind {first.name}", hint)
 
@@ -287,7 +287,7 @@ def _parse_part(text: str, spec: str) -> Part:
     try:
         return kind(**values)
     except ValueError as error:
-        raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+        raise UserError(f"{spec!r}: {error}", f"advisor approaches {kind.name} says what it accepts") from None
 
 
 def _ordered(kind: type[Part] | Part) -> list[Field[Any]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -23,10 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is installed, with its parameters, or one in full; returns the exit code."""
+    width = min(120, shutil.get_terminal_size().columns)
     if options.name:
-        print("\n\n".join(_in_full(part(options.name))))
+        print("\n\n".join(_in_full(part(options.name), width)))
         return 0
-    found, width = kinds(), min(120, shutil.get_terminal_size().columns)
+    found = kinds()
     for kind in found:
         print(kind.name)
         lines = (_summary(kind), ", ".join(_own(kind)))
@@ -98,16 +100,37 @@ def _parameter(name: str, type_name: str, default: object) -> str:
     return f"{name}={'|'.join([said, *others])}" if said or others else f"{name}="
 
 
-def _in_full(kind: type[Part]) -> Iterable[str]:
-    """What is said of it, and of the classes that it has parameters from."""
-    own = {field.name for field in fields(kind)}
-    yield f"{kind.name}: {', '.join(_of(kind, *one) for one in parameters(kind)) or 'no parameters'}"
+def _in_full(kind: type[Part], width: int) -> Iterable[str]:
+    """What is said of it, and what each parameter means by the class nearest to it that says so; in paragraphs."""
+    said, *more = _prose(kind)
+    yield "\n".join([kind.name, _filled(said, width)])
+    yield from (_filled(paragraph, width) for paragraph in more)
+    meanings: dict[str, str] = {}
     for one in kind.__mro__:
-        declared = own & set(vars(one).get("__annotations__", {}))
-        if one is kind or (declared and is_dataclass(one)):
-            yield _plain(inspect.cleandoc(one.__doc__ or ""))
+        meanings = _meanings(one) | meanings
+    described = (": ".join(filter(None, (_of(kind, *one), meanings.get(one[0])))) for one in parameters(kind))
+    if listed := "\n".join(textwrap.fill(line, width, **_HANGING) for line in described):
+        yield listed
+    if isinstance(ranges := getattr(kind, "ranges", None), Mapping):
+        tried = "; ".join(f"{name} {values}" for name, values in ranges.items())
+        yield _filled(f"A search varies {tried}; and the batch.", width)
 
 
-def _plain(text: str) -> str:
-    """Without what is for those who write one."""
-    return text.partition("\n\nClass attributes")[0]
+def _filled(paragraph: str, width: int) -> str:
+    """A paragraph below the name that it is about."""
+    return textwrap.fill(paragraph, width, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
+
+
+def _prose(kind: type[Part]) -> list[str]:
+    """Paragraphs of what is said of it beside its parameters and what is for those who write one."""
+    paragraphs = inspect.cleandoc(kind.__doc__ or "").split("\n\n")
+    return [paragraph for paragraph in paragraphs if not paragraph.startswith(("Attributes", "Class attributes"))]
+
+
+def _meanings(one: type) -> dict[str, str]:
+    """What a class itself says of parameters, by name."""
+    found: dict[str, str] = {}
+    section = inspect.cleandoc(vars(one).get("__doc__") or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    for names, meaning in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
+        found |= dict.fromkeys(names.split(", "), " ".join(meaning.split()))
+    return found

@@ -176,6 +176,9 @@ def _details(block: Details, lines: _Lines) -> None:
     columns = block.columns or min(max(map(cell_len, labels)), _MOST_LABELS) + 2
     figured = max(cell_len(visible(detail.figure)) for detail in block.details)
     for detail, label in zip(block.details, labels, strict=True):
+        if figured and cell_len(label) > columns - 2:  # its figure would stand where no other does, or be cut
+            lines.paragraph(label)
+            label = ""
         lead = pad(label, columns - 2) + "  " + pad(visible(detail.figure), figured + 2) if figured else label
         lines.item(detail.text, lead, columns, detail.tone)
 

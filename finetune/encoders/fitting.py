@@ -115,7 +115,8 @@ def _of_words(losses: Sequence[float], fresh: bool, epochs: int) -> str:
     begun, ended = (sum(part) / len(part) for part in (losses[:TOLD], losses[-TOLD:]))
     head = ", by a layer that began at random, tied to the embedding of its tokens, since the checkpoint has none"
     return (
-        f"Before that it learned to fill in words left out of the training inputs (mlm, {epochs} epochs"
+        f"Before that it learned to fill in words left out of the training inputs (mlm, "
+        f"{epochs} {'epoch' if epochs == 1 else 'epochs'}"
         f"{head * fresh}): the loss went from {begun:.2f} to {ended:.2f}."
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import torch
 
@@ -42,7 +41,7 @@ class CartridgeMethod(PrefixMethod):
     def begun(self, model: LocalModel) -> Inserted:
         """What the documents made of it."""
         begin = _begin(model)
-        texts = list(islice(_pieces(model, self.documents), -(-self.read // PIECE)))
+        texts = list(_first(self.read, _pieces(model, self.documents)))
         ids = (*begin, *(token for text in texts for token in text))[: self.tokens]
         inserted = super(CartridgeMethod, replace(self, ids=ids)).begun(model)
         seed, weight = torch.initial_seed(), inserted.named["weight"]
@@ -75,6 +74,15 @@ def _begin(model: LocalModel) -> tuple[int, ...]:
     """What a text begins with, and a first word is predicted from."""
     lead = model.renderer.encode_text("")
     return lead.ids[: lead.stem]
+
+
+def _first(tokens: int, pieces: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """Pieces of so many tokens together, the last cut short, or all of them."""
+    for piece in pieces:
+        yield piece[:tokens]
+        tokens -= len(piece)
+        if tokens <= 0:
+            return
 
 
 def _pieces(model: LocalModel, documents: Sequence[Document]) -> Iterator[tuple[int, ...]]:

@@ -81,7 +81,7 @@ MISTAKES = [
     ("peft:vera,vera", "peft has no parameter 'vera'", "it accepts: kind, targets, serve"),
     ("peft:vera,kind=oft", "'kind' is given twice", "once"),
     ("peft:verra", "near are vera, pvera", "advisor approaches"),
-    ("peft:prefix_tuning", "a tuner of its own here, prefix", "advisor approaches"),
+    ("peft:prefix_tuning", "a tuner of its own here: prefix", "advisor approaches peft says"),
     ("few-shot:8", "few-shot has no parameter '8'", "it accepts: k"),
     ("rag:k=0", "k=0", "at least 1"),
     ("rag+oracle", "does not combine", "one context builder and one tuner"),

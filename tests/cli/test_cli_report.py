@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from advisor.approaches import kinds, parameters
+from advisor.approaches.contract import Part
 
 Advisor = Callable[..., Any]
 HEAVY = {"torch", "transformers", "sentence_transformers", "peft", "faiss", "langchain_core"}
@@ -117,7 +121,9 @@ def test_what_is_installed_is_listed_with_its_parameters(advisor: Advisor, broke
     assert "broken" in names
     assert "Fails while fitting." in said.out
     assert "k=8, select=fixed|nearest, search=0" in said.out
-    shared = next(line for line in names if line.endswith("also take") and "lora" in line)
+    having = [" ".join(paragraph.split()).partition(" also take ") for paragraph in said.out.split("\n\n")]
+    shared = next(names.split(", ") for names, _, taken in having if "epochs=0" in taken)
+    assert "lora" in shared
     assert "zero-shot" not in shared
     assert all(len(line) <= 120 for line in said.out.splitlines())
 
@@ -125,8 +131,18 @@ def test_what_is_installed_is_listed_with_its_parameters(advisor: Advisor, broke
 def test_one_is_told_in_full(advisor: Advisor) -> None:
     said = advisor("approaches", "lora")
     assert (said.code, said.err) == (0, "")
-    assert "rank: of the update to each weight matrix." in said.out
-    assert "lr: peak learning rate." in said.out
+    assert "    rank=16: of the update to each weight matrix.\n" in said.out
+    assert "    lr=0.001: peak learning rate.\n" in said.out
+    assert "A search varies lr 0.0002 to 0.005; rank 4, 8, 16, 32, 64; dropout" in said.out
     missed = advisor("approaches", "loar")
     assert missed.code == 2
     assert "did you mean 'lora'?" in missed.err
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.name)
+def test_each_parameter_says_what_it_means(advisor: Advisor, kind: type[Part]) -> None:
+    said = advisor("approaches", kind.name)
+    told = [line for line in said.out.splitlines() if re.match(r"    (\w+=\S*|[A-Z]+)(:|$)", line)]
+    assert len(told) == len(parameters(kind))
+    assert all(": " in line for line in told)
+    assert all(len(line) <= 120 for line in said.out.splitlines())

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from advisor.approaches import TrainingExample, TrainingSet, registry
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Prefixed, Prompt
+from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.start import holding
 from advisor.tasks import Document, Query, Task
@@ -245,6 +246,14 @@ def test_a_cartridge_holds_the_documents(llama: LocalModel, taught: TrainingSet,
         before = Trainer(llama, inserted, tuner).loss([row])
     with replace(tuner, read=10_000).method_for(SplitRows([row], (), documents=DOCUMENTS)).inserted(llama) as inserted:
         assert Trainer(llama, inserted, tuner).loss([row]) < before
+
+
+def test_a_cartridge_reads_as_many_tokens_as_it_says_however_short_the_documents(llama: LocalModel) -> None:
+    short = tuple(Document(str(number), "", f"Stone {number} is grey.") for number in range(100))
+    method = Cartridge(tokens=8, epochs=1, read=300).method_for(SplitRows([], (), documents=short))
+    clock.drain()
+    with method.inserted(llama):
+        assert 300 <= clock.drain().spans["train"].tokens < 300 + 2 * len(short)
 
 
 def test_an_approach_with_it_is_fitted_and_brought_back(llama: LocalModel, light_task: Task, tmp_path: Path) -> None:

@@ -62,3 +62,14 @@ def test_for_programs(forgetful):
 
 def test_nothing_stands_there_where_nothing_was_measured(full):
     assert "Forgetting" not in terminal(decision_report(full), width=100, color=False)
+
+
+def test_a_long_spec_leaves_its_figure_whole(forgetful):
+    first, *rest = forgetful.rows
+    spec = "lora:rank=8,epochs=1,schedule=cosine,decay=0.01,smoothing=0.1,checkpointing=always,targets=attention"
+    for width in (80, 100):
+        text = terminal(
+            decision_report(replace(forgetful, rows=(replace(first, spec=spec), *rest))), width=width, color=False
+        )
+        assert "x1.310 [1.270, 1.350]" in text
+        assert all(len(line) <= width for line in text.splitlines())
