@@ -153,11 +153,11 @@ def _make(folder: Path) -> None:
 
 def _adapt(model: LocalModel, folder: Path) -> tuple[str, ...]:
     """Write an adapter of random numbers."""
-    config = adapter.configuration(TUNED.rank, TUNED.alpha)
+    config = adapter.configuration(TUNED.rank, TUNED.strength)
     with adapter.inserted(model, config) as wrapped:
         state = {name: torch.randn_like(t) * 0.01 for name, t in adapter.state_of(wrapped).items()}
     folder.mkdir()
-    adapter.save(folder, config, state)
+    adapter.save(folder, config, state, sum(t.numel() for t in state.values()))
     return ()
 
 

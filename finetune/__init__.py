@@ -1,10 +1,28 @@
-"""Fine-tuning: what trains a local model's weights, or puts something beside them; classifiers of its hidden states."""
+"""Fine-tuning: a local model's weights, or what stands beside them or before its prompts; and small classifiers."""
 
 from finetune.bottleneck import Bottleneck
 from finetune.classifiers import Encoder, SetFit
 from finetune.lora import Lora
+from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
+from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
 from finetune.weights import Freeze, Full
 
-__all__ = ["Bottleneck", "Encoder", "Freeze", "Full", "LayerProbe", "Lora", "Qlora", "SetFit"]
+__all__ = [
+    "Bottleneck",
+    "Cartridge",
+    "Encoder",
+    "Freeze",
+    "Full",
+    "Ia3",
+    "LayerProbe",
+    "Lora",
+    "NormTuner",
+    "PTuning",
+    "PeftKind",
+    "PrefixTuning",
+    "Qlora",
+    "SetFit",
+    "SoftPrompt",
+]

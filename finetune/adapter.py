@@ -1,43 +1,45 @@
-"""Low-rank adapters (Hu et al. 2021) on a local model: put in by PEFT, taken out again without a trace."""
+"""Adapters of PEFT's kinds on a local model: put in by PEFT, taken out again without a trace."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.tuners.lora import LoraLayer, ParamWrapper
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
-from transformers.pytorch_utils import Conv1D
 
 from advisor.errors import NotApplicable
-from advisor.models import Attached, Merged
-from advisor.models.adaptation import Rebuilt
-from advisor.models.local import onto
+from advisor.models import Attached
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.folder import ADAPTER_WEIGHTS
-from advisor.models.local.quantising import dequantised, holds_numbers
-from advisor.models.local.shortage import telling
+from advisor.models.local.quantising import holds_numbers
 from finetune.fused.layers import fused
 from finetune.methods.contract import State
 from finetune.targets import ALL, left_out
 
 INSIDE = "base_model.model."  # before the names of a model's modules, where PEFT has it
+TRAINED = "trainable_parameters"  # beside the tensors of a saved adapter; PEFT reads past it
 FIRST = "default"  # PEFT's name of a model's first adapter
 
 
 @contextmanager
-def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
+def inserted(model: LocalModel, config: PeftConfig) -> Iterator[Any]:
     """The model with fresh adapters in it; afterwards it is bit for bit the model that it was.
 
-    The adapters are held in the model's dtype, so that a step computes in that dtype throughout.
+    Low-rank ones are held in the model's dtype, so that a step computes in that dtype throughout; the others as PEFT
+    has them, in float32 where their layers know how to compute so beside a model of another dtype.
+
+    Raises:
+        NotApplicable: they do not go into this model.
     """
     with model.own_weights():
         wrapped = _put_in(model.module, config)
@@ -48,18 +50,42 @@ def inserted(model: LocalModel, config: LoraConfig) -> Iterator[Any]:
             _take_out(wrapped, model.module)
 
 
-def _put_in(module: Any, config: LoraConfig) -> Any:
-    if config.target_modules == ALL:
-        config.exclude_modules = left_out(module).layers or None
-    if config.use_dora and any(_loses_scales(part) for part in module.modules()):
+def _put_in(module: Any, config: PeftConfig) -> Any:
+    low_rank = isinstance(config, LoraConfig)
+    if isinstance(config, LoraConfig) and config.target_modules == ALL:
+        config.exclude_modules = [*left_out(module).layers, *(config.exclude_modules or ())] or None
+    if isinstance(config, LoraConfig) and config.use_dora and any(_loses_scales(part) for part in module.modules()):
         raise NotApplicable(
             "DoRA cannot be laid beside weights of eight bits on a CPU, whose scales PEFT loses when it reads them; "
             "leave dora out, or quantise to four bits (--quantize 4bit)"
         )
-    with _quietly():
-        wrapped = get_peft_model(module, config, autocast_adapter_dtype=False)
-    _in_format_of(module, wrapped)
+    own = list(module.named_modules())
+    try:
+        with _quietly():
+            wrapped = get_peft_model(module, config, autocast_adapter_dtype=not low_rank)
+    except BaseException as error:
+        _put_back(module, own)
+        if isinstance(error, ValueError | TypeError | NotImplementedError):
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            raise NotApplicable(f"{kind_of(config)} does not go onto this model: {why}") from error
+        raise
+    if low_rank:
+        _in_format_of(module, wrapped)
     return wrapped
+
+
+def kind_of(config: PeftConfig) -> str:
+    """PEFT's name of a kind of adapters, as it is written here."""
+    return str(getattr(config.peft_type, "value", config.peft_type)).lower()
+
+
+def _put_back(module: Any, own: list[tuple[str, nn.Module]]) -> None:
+    """The modules that it had, where adapters were put in half way."""
+    for name, part in own:
+        if name and module.get_submodule(name) is not part:
+            stem, _, last = name.rpartition(".")
+            setattr(module.get_submodule(stem), last, part)
+    _as_it_was(module)
 
 
 def _loses_scales(part: Any) -> bool:
@@ -81,6 +107,11 @@ def _in_format_of(module: Any, wrapped: Any) -> None:
 
 def _take_out(wrapped: Any, module: Any) -> None:
     wrapped.unload()
+    _as_it_was(module)
+
+
+def _as_it_was(module: Any) -> None:
+    """Without what PEFT leaves behind where its layers are out again."""
     module.requires_grad_(False)
     module.eval()
     for leftover in ("peft_config", "_hf_peft_config_loaded"):
@@ -92,159 +123,25 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():  # PEFT asks the model by a name that Transformers is giving up
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", "fan_in_fan_out", UserWarning)  # it then does what is right
+        warnings.filterwarnings("ignore", "Unsupported layer type", UserWarning)  # norms, which it copies as they are
+        # what other kinds chose, or did without
+        warnings.filterwarnings("ignore", "", UserWarning, module=r"peft\.tuners\.(boft|frod)")
         # weights may lie elsewhere now; that they are the same is told by their contents
         warnings.filterwarnings("ignore", "The PEFT config's `base_model_name_or_path`", UserWarning)
         yield
 
 
-def configuration(rank: int, alpha: int, dropout: float = 0.0, dora: bool = False) -> LoraConfig:
-    """LoRA, or DoRA, on all linear layers but the output layer, and but what `targets.left_out` says of a model."""
-    return LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        use_dora=dora,
-        target_modules=ALL,
-        task_type="CAUSAL_LM",
-    )
-
-
-def layers_of(model: LocalModel, config: LoraConfig, state: State) -> list[Layer]:
-    """The layers that an adapter changes, as PEFT has them, with the adapter in float32; out of the model again.
+def configuration(rank: int, alpha: int, dropout: float = 0.0, **more: Any) -> LoraConfig:
+    """LoRA on all linear layers but the output layer, and but what `targets.left_out` says of a model.
 
     Args:
-        state: the adapter's tensors in float32, named as PEFT names them.
+        more: fields of PEFT's configuration.
     """
-    with inserted(model, config) as wrapped, torch.no_grad():
-        for parameter in wrapped.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        set_peft_model_state_dict(wrapped, state)
-        return [
-            Layer(n.removeprefix(INSIDE).replace(".base_layer", ""), m)
-            for n, m in wrapped.named_modules()
-            if isinstance(m, LoraLayer)
-        ]
+    values = {"target_modules": ALL, "task_type": "CAUSAL_LM", **more}
+    return LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, **values)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One adapted layer.
-
-    Attributes:
-        name: of the model's own layer, in the model's module.
-        peft: PEFT's layer around it.
-    """
-
-    name: str
-    peft: Any
-
-    @property
-    def base(self) -> Any:
-        """The model's own layer."""
-        return self.peft.get_base_layer()
-
-    @property
-    def of_codes(self) -> bool:
-        """Whether what the model has there are codes, to which nothing can be added."""
-        return not holds_numbers(getattr(self.base, self.part, None))
-
-    @property
-    def can_be_rebuilt(self) -> bool:
-        """Whether PEFT tells what the adapter adds to these codes (not of GPTQ's and AWQ's), and they are those of a
-        linear layer, not of experts or a layer whose weight is transposed."""
-        tells = hasattr(self.peft, "get_delta_weight") and not isinstance(self.peft, ParamWrapper)
-        return tells and not isinstance(self.base, Conv1D)
-
-    @property
-    def part(self) -> str:
-        """Which of its parameters is changed."""
-        return onto.part_of(self.peft)
-
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def merged(self, own: torch.Tensor) -> torch.Tensor:
-        """What its own numbers become with the adapter in them."""
-        try:
-            return onto.merged(self.peft, own)
-        finally:
-            self.peft.merged_adapters.clear()  # so that it can be asked for again
-
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def rebuilt(self, number_format: torch.dtype) -> nn.Linear:
-        """A layer of plain numbers in place of its codes: what these stand for and the adapter, rounded once."""
-        own = dequantised(self.base, number_format)
-        both = own + self.peft.get_delta_weight(FIRST).float()
-        if FIRST in self.peft.lora_variant:  # DoRA, whose rows have the length that it learned (Liu et al. 2024, eq. 5)
-            length = self.peft.lora_magnitude_vector[FIRST].weight
-            both *= (length / torch.linalg.norm(both, dim=1))[:, None]
-        bias = self.base.bias
-        found = nn.Linear(both.shape[1], both.shape[0], bias=bias is not None, device="meta")
-        found.weight = nn.Parameter(both.to(number_format), requires_grad=False)
-        if bias is not None:
-            found.bias = nn.Parameter(bias.detach().to(number_format), requires_grad=False)
-        return found.eval()
-
-
-class MergedTensors(Mapping[str, torch.Tensor]):
-    """Full tensors by parameter name, each merged when it is asked for: what is kept is the adapter."""
-
-    def __init__(self, model: LocalModel, layers: Sequence[Layer]) -> None:
-        self._model = model
-        self._layers = {f"{layer.name}.{layer.part}": layer for layer in layers}
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        return self._layers[name].merged(self._model.originals.own(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layers)
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-
-def merged(model: LocalModel, layers: Sequence[Layer], state: State) -> Merged:
-    """The model's weights with the adapter in them; of a model whose weights are codes, `rebuilt`.
-
-    Args:
-        layers: as `layers_of` finds them.
-    """
-    return Merged(key_of(state), MergedTensors(model, layers))
-
-
-def rebuilt(model: LocalModel, layers: Sequence[Layer], state: State) -> Rebuilt:
-    """The numbers that the model's codes stand for, with the adapter in them: never quantised again, which would take
-    away what was learned.
-
-    Args:
-        layers: as `layers_of` finds them, each of which can be rebuilt.
-    """
-
-    def attach(module: Any) -> Callable[[], None]:
-        own: list[tuple[Any, str, Any]] = []
-
-        def put_back() -> None:
-            for parent, name, layer in own:
-                setattr(parent, name, layer)
-
-        size = sum(layer.base.in_features * layer.base.out_features for layer in layers) * model.dtype.itemsize
-        try:
-            with telling("the adapter in the model's dequantised weights", model.device, size):
-                for layer in layers:
-                    stem, _, name = layer.name.rpartition(".")
-                    parent, new = module.get_submodule(stem), layer.rebuilt(model.dtype)
-                    own.append((parent, name, layer.base))
-                    setattr(parent, name, new)
-        except BaseException:
-            put_back()
-            raise
-        return put_back
-
-    return Rebuilt(f"{key_of(state)}-dequantised", attach)
-
-
-def attached(config: LoraConfig, state: State) -> Attached:
+def attached(config: PeftConfig, state: State) -> Attached:
     """The adapter as PEFT computes it beside the model's own weights, in the model's dtype.
 
     Args:
@@ -275,22 +172,42 @@ def key_of(state: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def state_of(wrapped: Any, name: str = FIRST, tensors: State | None = None) -> State:
-    """The tensors of the adapter `name` as PEFT names them, copied to the CPU in float32.
+def state_of(wrapped: Any, masters: State | None = None) -> State:
+    """The tensors of the adapter as PEFT names them, copied to the CPU in float32, with what is drawn and not trained;
+    numbers of places among that stay integers.
 
     Args:
-        tensors: by parameter name, what is to be taken in place of the parameters themselves.
+        masters: by parameter name, what is to be taken in place of the parameters' own numbers.
     """
-    found = get_peft_model_state_dict(wrapped, state_dict=tensors, adapter_name=name)
-    return {key: t.detach().float().cpu().clone() for key, t in found.items()}
+    masters = masters or {}
+    named = {name: p for name, p in wrapped.named_parameters() if name in masters}
+    held = {name: p.data for name, p in named.items()}
+    try:
+        for name, parameter in named.items():  # under each of its names, where several layers share it
+            parameter.data = masters[name].to(parameter.device)
+        found = get_peft_model_state_dict(wrapped, adapter_name=FIRST)
+        return {key: (t.float() if t.is_floating_point() else t).detach().cpu().clone() for key, t in found.items()}
+    finally:
+        for name, parameter in named.items():
+            parameter.data = held[name]
 
 
-def save(folder: Path, config: LoraConfig, state: State) -> None:
+def save(folder: Path, config: PeftConfig, state: State, trained: int) -> None:
     """Write the adapter as PEFT would, for any tool that reads PEFT's format."""
-    save_file(state, folder / ADAPTER_WEIGHTS)
+    save_file(state, folder / ADAPTER_WEIGHTS, {"format": "pt", TRAINED: str(trained)})
     config.save_pretrained(str(folder))
 
 
-def load(folder: Path) -> tuple[LoraConfig, State]:
+def load(folder: Path) -> tuple[PeftConfig, State]:
     """Read what `save` wrote."""
-    return LoraConfig.from_pretrained(str(folder)), load_file(folder / ADAPTER_WEIGHTS)
+    kind = PeftConfig.from_pretrained(str(folder)).peft_type
+    config = PEFT_TYPE_TO_CONFIG_MAPPING[kind].from_pretrained(str(folder))
+    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+        return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+
+
+def trained(folder: Path) -> int | None:
+    """How many of the saved numbers were trained; None where another tool wrote them."""
+    with safe_open(folder / ADAPTER_WEIGHTS, "pt") as file:
+        said = (file.metadata() or {}).get(TRAINED)
+    return int(said) if said else None

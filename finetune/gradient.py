@@ -29,8 +29,8 @@ class GradientTuner(TrainingSettings, Tuner):
     def reads(self, examples: int, own: float, shared: int) -> float:
         """All epochs, what examples have in common once a step, as often as a search trains; in tokens of `lora`."""
         a_pass = examples * (own + shared)
-        chosen = self.epochs or (0 if self.tokens else default_epochs(examples, own * examples, shared))
-        epochs = min(chosen or math.inf, self.tokens / a_pass if self.tokens else math.inf)
+        chosen = self.epochs or (0 if self.budget else default_epochs(examples, own * examples, shared))
+        epochs = min(chosen or math.inf, self.budget / a_pass if self.budget else math.inf)
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
         times = trainings(self.search) if self.search else 1.0
         return self.effort * times * epochs * (examples * own + steps * shared)

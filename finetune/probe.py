@@ -101,7 +101,7 @@ class LayerProbe(Schedule, Approach):
             prompt=prompt,
             shared=lengths.stem,
             tried=rows + min(FROM_DEV, len(task.dev)),
-            trained_on=SHARE * (min(read, self.tokens) if self.tokens else read),
+            trained_on=SHARE * (min(read, self.budget) if self.budget else read),
             step=min(MOST_AT_ONCE, STEP * prompt) if self.trains_model else 0.0,
             trains=True,
             stem=lengths.stem,

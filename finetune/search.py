@@ -75,7 +75,7 @@ def searched(
     winner = keeper.winner
     if winner is None:
         raise diverged(given, keeper.done[0].steps)
-    learned = winner.learned or _learned(winner, model, seed)
+    learned = winner.learned or _learned(winner, rows, model, seed)
     return SearchResult(winner.trial.recipe, learned, winner.history, tuple(keeper.done))
 
 
@@ -159,9 +159,9 @@ def _stands(trainer: Trainer) -> tuple[float, float]:
     return min(trainer.best, stands(loss, worth)) if math.isfinite(loss) else trainer.best
 
 
-def _learned(winner: Winner, model: LocalModel, seed: int) -> LearnedTensors:
+def _learned(winner: Winner, rows: SplitRows, model: LocalModel, seed: int) -> LearnedTensors:
     """What a killed process learned, as it is kept."""
-    with Insertion(winner.trial.recipe.method(), model, seed) as inserted:
+    with Insertion(winner.trial.recipe.method_for(rows), model, seed) as inserted:
         return inserted.learned(winner.masters)
 
 

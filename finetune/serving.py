@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from peft import LoraConfig
+from peft import PeftConfig
 
 from advisor.models import Adaptation, Merged
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import spare
-from finetune import adapter
+from finetune import adapter, merging
 from finetune.methods.contract import State
 from finetune.training import Serve
 
 ATTACHED = "Queries were answered with the adapter attached to the base weights, not merged into them"
 
 
-def served(asked: Serve, model: LocalModel, config: LoraConfig, state: State) -> tuple[Adaptation, str]:
+def served(asked: Serve, model: LocalModel, config: PeftConfig, state: State) -> tuple[Adaptation, str]:
     """The adapter as the model takes it, and what a reader has to know of that; nothing where it is merged in memory.
 
     Merged it answers at the speed of the base model. The originals are kept beside, in memory, else on disk; where
@@ -22,7 +22,7 @@ def served(asked: Serve, model: LocalModel, config: LoraConfig, state: State) ->
     """
     if asked == "attached":
         return adapter.attached(config, state), f"{ATTACHED}."
-    layers = adapter.layers_of(model, config, state)
+    layers = merging.layers_of(model, config, state)
     if any(layer.of_codes for layer in layers):
         if asked == "auto":
             return adapter.attached(config, state), f"{ATTACHED}, which are quantised."
@@ -32,8 +32,8 @@ def served(asked: Serve, model: LocalModel, config: LoraConfig, state: State) ->
         note = (
             "The adapter was merged into the weights that the quantised ones stand for; they were not quantised again."
         )
-        return adapter.rebuilt(model, layers, state), note
-    merged = adapter.merged(model, layers, state)
+        return merging.rebuilt(model, layers, state), note
+    merged = merging.merged(model, layers, state)
     place = model.originals.place(merged.tensors)
     if place is None:
         reason = "since neither memory nor the disk had room for a second copy of these"

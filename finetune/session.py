@@ -11,6 +11,7 @@ from advisor.models import Adaptation
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import scratch
+from advisor.tasks import Document
 from finetune.fused.packing import TokenRow
 from finetune.insertion import Insertion
 from finetune.resuming import TrainingKeeper, identity
@@ -25,17 +26,19 @@ class SplitRows:
     Attributes:
         examined: what the answers to the held-out examples are worth with an adaptation, from 0 to 1; None where they
             cannot be asked for.
+        documents: the task's.
     """
 
     train: Sequence[TokenRow]
     held_out: Sequence[TokenRow]
     examined: Callable[[Adaptation], float] | None = None
+    documents: Sequence[Document] = ()
 
 
 @contextmanager
 def beginning(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> Iterator[Trainer]:
     """A training that has begun and took no step, with what it trains in the model while the block runs."""
-    insertion = Insertion(recipe.method(), model, seed)
+    insertion = Insertion(recipe.method_for(rows), model, seed)
     with insertion as inserted:
         trainer = Trainer(model, inserted, recipe)
         if recipe.stop == "metric" and rows.examined is not None:

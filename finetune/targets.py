@@ -16,10 +16,13 @@ from peft.utils.transformers_weight_conversion import convert_peft_config_for_tr
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from advisor.errors import NotApplicable
 from advisor.models.local.device import device_of
+from finetune.training import Targets
 
 ALL = "all-linear"  # PEFT's name of all linear layers but the output layer
 PROBE = 8  # tokens sent through; an expert that none of them chooses is told by the others of its layer
+ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)  # in the name of a layer, or of what it lies in
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
@@ -64,6 +67,42 @@ class LeftOut:
             parts = dict.fromkeys(part.removeprefix("model.") for part in self.parts)
             found.append(f"{', '.join(parts)}, which no text passes through")
         return "; ".join(found)
+
+
+def linear_layers(module: Any, targets: Targets = "linear") -> list[str]:
+    """Full names of the linear layers that an adapter lies on.
+
+    Raises:
+        NotApplicable: there is none of that kind.
+    """
+    skipped = {*left_out(module).layers}
+    found = [
+        name
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D) and layer is not module.get_output_embeddings() and name not in skipped
+    ]
+    if targets != "linear":
+        found = [name for name in found if bool(ATTENTION.search(name)) == (targets == "attention")]
+    if not found:
+        raise NotApplicable(f"no linear layer of this model is one of {targets}; targets=linear takes all")
+    return found
+
+
+def norms(module: Any) -> list[str]:
+    """Full names of the norms that a text passes through as layers.
+
+    Raises:
+        NotApplicable: there is none.
+    """
+    said = _said(module)
+    found = [
+        name
+        for name, layer in module.named_modules()
+        if type(layer).__name__.endswith("Norm") and getattr(layer, "weight", None) is not None and said[_alike(name)]
+    ]
+    if not found:
+        raise NotApplicable("no norm of this model has weights that can be trained alone")
+    return found
 
 
 _known: WeakKeyDictionary[nn.Module, LeftOut] = WeakKeyDictionary()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -17,15 +17,14 @@ from torch.nn.functional import cross_entropy
 from advisor import progress
 from advisor.errors import UserError
 from advisor.models.clock import clock
-from advisor.models.local.attention import packed_attention
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
-from finetune.checkpointing import Context, check_room, checkpointed, foreseen, too_large
-from finetune.fused import llama
-from finetune.fused.packing import Pack, TokenRow, packed_length
+from finetune.checkpointing import check_room, foreseen, too_large
+from finetune.fused.packing import TokenRow, packed_length
 from finetune.masters import MasterWeights
 from finetune.methods.contract import Inserted, LearnedTensors, State
 from finetune.minibatches import minibatches, parts_of
+from finetune.passes import passes
 from finetune.training import Schedule
 
 log = logging.getLogger(__name__)
@@ -246,7 +245,7 @@ class Trainer:
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
-        packs = self.model.reader.packs_rows(max(row.tokens for row in rows) - 1)
+        packs = self.model.reader.packs_rows(self.inserted.given + max(row.tokens for row in rows) - 1)
         read = sum(map(packed_length, parts_of(rows, self.at_once))) if packs else sum(row.tokens - 1 for row in rows)
         with clock.span(kind, read):
             while True:
@@ -273,53 +272,12 @@ class Trainer:
                 give_back()
 
     def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
-        reader, lengths = self.model.reader, [row.tokens - 1 for row in rows]
-        found = []
-        for numbers in reader.alike(lengths, 0):
-            part, packs = [rows[n] for n in numbers], reader.packs_rows(max(lengths[n] for n in numbers))
-            reader.turn_afresh()
-            with nullcontext() if packs else self._checkpointed():
-                hidden, targets = self._packed(part) if packs else _padded(self.model, part)
-            found.append(self._cross_entropy(hidden, targets, smoothing))
-        return torch.stack(found).sum()
+        read = passes(self.model, rows, self.inserted.start, self.history.checkpointing)
+        return torch.stack([self._cross_entropy(hidden, targets, smoothing) for hidden, targets in read]).sum()
 
     def _cross_entropy(self, hidden: torch.Tensor, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
         logits = self.model.head(hidden).float()
         return cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
-
-    def _packed(self, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
-        pack = Pack.of(rows, self.model.device)
-        again, module = self.history.checkpointing, self.model.module
-        found = llama.read(self.model, pack.ids[0], pack.positions[0], pack.segments, pack.predicting, again)
-        if found is not None:
-            return found, pack.targets
-        with packed_attention(module), self._checkpointed(partial(packed_attention, module)):
-            output = module.base_model(
-                input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments
-            )
-        return output.last_hidden_state[0, pack.predicting], pack.targets
-
-    def _checkpointed(self, again: Context = nullcontext) -> AbstractContextManager[None]:
-        return checkpointed(self.model.module, again) if self.history.checkpointing else nullcontext()
-
-
-def _padded(model: LocalModel, rows: Sequence[TokenRow]) -> tuple[torch.Tensor, torch.Tensor]:
-    longest = max(row.tokens for row in rows) - 1
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    predicting: list[int] = []
-    targets: list[int] = []
-    for i, row in enumerate(rows):
-        whole = (*row.prompt, *row.answer[:-1])
-        ids[i, : len(whole)] = torch.tensor(whole)
-        mask[i, : len(whole)] = 1
-        first = i * longest + len(row.prompt) - 1
-        predicting += range(first, first + len(row.answer))
-        targets += row.answer
-    device = model.device
-    output = model.module.base_model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False)
-    hidden = output.last_hidden_state.flatten(0, 1)[torch.tensor(predicting, device=device)]
-    return hidden, torch.tensor(targets, device=device)
 
 
 @contextmanager

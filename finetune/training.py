@@ -16,6 +16,7 @@ FEWEST_STEPS = 48
 
 Serve = Literal["auto", "merged", "attached"]
 Shape = Literal["linear", "cosine", "constant"]
+Targets = Literal["linear", "attention", "mlp"]
 Objective = Literal["loss", "metric"]
 Recompute = Literal["auto", "always", "never"]
 
@@ -71,8 +72,8 @@ class Schedule(Descent):
     """The same of what the language model itself computes (`finetune.trainer`).
 
     Attributes:
-        tokens: of training examples that are seen at most, prompts and answers; training ends at the step that reaches
-            them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
+        budget: tokens of training examples that are seen at most, prompts and answers; training ends at the step that
+            reaches them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
         stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
             examples: their loss, or what their answers are worth with the weights as they are then, whatever the loss
             says.
@@ -80,19 +81,19 @@ class Schedule(Descent):
             a fraction of the memory: where memory is short, always or never.
     """
 
-    tokens: int = field(default=0, kw_only=True)
+    budget: int = field(default=0, kw_only=True)
     stop: Objective = field(default="loss", kw_only=True)
     checkpointing: Recompute = field(default="auto", kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.tokens < 0:
-            raise ValueError("tokens must not be negative")
+        if self.budget < 0:
+            raise ValueError("budget must not be negative")
 
     def steps(self, examples: int, tokens: int) -> int:
         """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
         an_epoch = math.ceil(examples / self.batch)
-        passes = min(self.epochs, self.tokens / tokens) if self.tokens else self.epochs
+        passes = min(self.epochs, self.budget / tokens) if self.budget else self.epochs
         return max(1, min(self.epochs * an_epoch, math.ceil(passes * an_epoch)))
 
 
@@ -132,6 +133,15 @@ class TrainingSettings(Schedule):
     def method(self) -> Any:
         """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""
         raise NotImplementedError(type(self).__name__)
+
+    def method_for(self, rows: Any) -> Any:
+        """The same where it is trained on `rows`, a `finetune.session.SplitRows`, of which some begin as something."""
+        return self.method()
+
+    @property
+    def given(self) -> int:
+        """Tokens that it puts before every prompt."""
+        return 0
 
     def tried(self, **values: Any) -> dict[str, Any]:
         """What a search sets where it drew these values: what depends on them with them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
-from advisor.errors import NotApplicable
+from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Context, LanguageModel
 from advisor.models.local.device import devices_of
 from advisor.models.local.engine import LocalModel
@@ -29,10 +29,11 @@ HELD_OUT = 64
 
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train, and keep what did best on held-out examples."""
-    local, name = _local(model), cast("Tuner", tuner).name
+    local, parts = _local(model), cast("Tuner", tuner).parts
+    name = "+".join(part.name for part in parts)
     examples, held_out = _split(training, seed)
-    _check_lengths([*examples, *held_out], local, ("train", "dev") if training.dev else ("train",))
-    (rows, cut), (dev, cut_in_dev) = _rows(examples, local), _rows(held_out, local)
+    _check_lengths([*examples, *held_out], local, tuner.given, ("train", "dev") if training.dev else ("train",))
+    (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.given) for some in (examples, held_out))
     if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
@@ -41,7 +42,8 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
             f"configurations on; {name} without search needs neither"
         )
-    split = SplitRows(rows, dev, _examination(tuner, training, held_out) if dev else None)
+    examined = _examination(tuner, training, held_out) if dev else None
+    split = SplitRows(rows, dev, examined, training.documents)
     given, where = _resolved(tuner, rows), _where(training, dev)
     notes: tuple[str, ...] = ()
     if tuner.search:
@@ -52,7 +54,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     else:
         found = _trained(given, split, local, seed)
         chosen = _chosen(given, given, ())
-    method: Method = found.recipe.method()
+    method: Method = found.recipe.method_for(split)
     tuned = method.tuned(local, found.learned)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
@@ -60,7 +62,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
     notes = (*notes, *warnings(found.history.losses, found.history.held_out))
     seen, form = found.history.tokens, tuned.adaptation.form
-    tuned.facts = replace(tuned.facts, notes=notes, resolved={name: chosen}, tokens_seen=seen, served=form)
+    tuned.facts = replace(tuned.facts, notes=notes, resolved={parts[-1].name: chosen}, tokens_seen=seen, served=form)
     return tuned
 
 
@@ -99,14 +101,14 @@ def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collectio
 def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
     epochs, a_pass = _epochs(tuner, rows), sum(row.tokens for row in rows)
-    passes = min(epochs, tuner.tokens / a_pass) if tuner.tokens else epochs
+    passes = min(epochs, tuner.budget / a_pass) if tuner.budget else epochs
     return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * passes))
 
 
 def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
     """Passes over these rows, the last of which a budget of tokens may break off."""
-    if tuner.tokens and not tuner.epochs:
-        return epochs_within(tuner.tokens, sum(row.tokens for row in rows))
+    if tuner.budget and not tuner.epochs:
+        return epochs_within(tuner.budget, sum(row.tokens for row in rows))
     return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
 
@@ -119,15 +121,20 @@ def _local(model: LanguageModel) -> LocalModel:
     return cast("LocalModel", model)  # what can be trained is a module of this engine
 
 
-def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, splits: Sequence[str]) -> None:
-    """See that every answer of these splits fits into the context window with the instruction before it.
+def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, given: int, splits: Sequence[str]) -> None:
+    """See that every answer of these splits fits into the context window with the instruction before it, and so many
+    tokens before that.
 
     Raises:
         NotApplicable: some do not; a model cannot learn to give what it never sees whole.
+        UserError: what stands before all leaves room for nothing.
     """
     renderer = model.renderer
+    if given >= renderer.window:
+        what = f"{given:,} learnt tokens fill the context window of {model.name}, of {renderer.window:,} tokens"
+        raise UserError(what, "learn fewer, as in tokens=16")
     alone = replace(examples[0].prompt, input="", context=Context())
-    instruction = len(renderer.encode(alone, 0).ids)
+    instruction = given + len(renderer.encode(alone, given).ids)
     lengths = [len(renderer.encode_answer(example.answer)) + 1 for example in examples]
     beyond = [length for length in lengths if instruction + length > renderer.window]
     if beyond:
@@ -138,12 +145,12 @@ def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, split
         )
 
 
-def _rows(examples: Sequence[TrainingExample], model: LocalModel) -> tuple[list[TokenRow], int]:
-    """The examples in tokens, and of how many the input was cut."""
+def _rows(examples: Sequence[TrainingExample], model: LocalModel, given: int) -> tuple[list[TokenRow], int]:
+    """The examples in tokens, which leave room for so many before them, and of how many the input was cut."""
     rows, cut = [], 0
     for example in examples:
         answer = [*model.renderer.encode_answer(example.answer), model.renderer.end_id]
-        encoded = model.renderer.encode(example.prompt, len(answer))
+        encoded = model.renderer.encode(example.prompt, given + len(answer))
         rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
     return rows, cut
@@ -177,7 +184,7 @@ def history_note(history: History, epochs: int, examples: int, where: str) -> st
             f"; behind step {step} the loss was no number, so training went back and on with half the rate, {rate:g}"
         )
     if history.checkpointing:
-        note += "; layers were computed again on the way back, since memory is short (gradient checkpointing)"
+        note += "; layers were computed again on the way back (gradient checkpointing)"
     if history.diverged:
         note += "; it was no number there either, so training ended"
     if not history.held_out:

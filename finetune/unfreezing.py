@@ -33,6 +33,7 @@ from finetune.adapter import key_of
 from finetune.fused.packing import Pack, TokenRow
 from finetune.layer_choice import LayerChoice, Pool, Standardised, vectors_of
 from finetune.methods.contract import Inserted, State
+from finetune.passes import recomputed
 from finetune.session import SplitRows, keep_on
 from finetune.trainer import History, Trainer
 from finetune.training import Schedule, default_batch
@@ -146,13 +147,14 @@ class LabelTrainer(Trainer):
         """The rows' pooled states; what they have in common is computed once."""
         pack, module, layer = Pack.of(rows, self.model.device), self.model.module, self.choice.layer
         attending = partial(packed_attention, module)
-        with attending(), self._checkpointed(attending), noted(module, [layer]) as found:
+        again = recomputed(self.model, self.history.checkpointing, attending)
+        with attending(), again, noted(module, [layer]) as found:
             module.base_model(input_ids=pack.ids, position_ids=pack.positions, use_cache=False, attending=pack.segments)
         ends = [int(end) + 1 for end in pack.predicting]
         return [self._pool(found[layer][0, :end], row) for end, row in zip(ends, rows, strict=True)]
 
     def _padded_states(self, rows: Sequence[TokenRow]) -> list[torch.Tensor]:
-        with self._checkpointed():
+        with recomputed(self.model, self.history.checkpointing):
             encoded = [Encoded(row.prompt, row.stem) for row in rows]
             (states,) = padded_states(self.model.module, encoded, [self.choice.layer])
         return [self._pool(found[: len(row.prompt)], row) for found, row in zip(states, rows, strict=True)]

@@ -101,7 +101,7 @@ class Adapted(Approach):
         """Why it cannot be used on `task`; empty where it can."""
         if self.trains_model and not task.train:
             return "there are no training examples"
-        return self.builder.unsuited(task)
+        return self.builder.unsuited(task) or (self.tuner.unsuited(task) if self.tuner else "")
 
     def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
@@ -128,7 +128,7 @@ class Adapted(Approach):
             tried_written=beside.tried_written + asked,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,
-            trained_on=self.tuner.reads(rows, own, shared) if self.tuner else 0.0,
+            trained_on=self._trained_on(rows, own, shared, task.documents.total * words),
             step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
             trains=self.trains_model,
         )
@@ -151,6 +151,9 @@ class Adapted(Approach):
             alike=beside.alike,
             stem=calls * lengths.stem,
         )
+
+    def _trained_on(self, rows: int, own: float, shared: int, documents: float) -> float:
+        return self.tuner.reads(rows, own, shared) + self.tuner.reads_documents(documents) if self.tuner else 0.0
 
     def _tried(self, task: Outline) -> float:
         """Prompts by which it is tried out how labels are best compared."""
@@ -326,4 +329,4 @@ def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: in
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev), judge=judge)
+    return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents))

@@ -161,6 +161,7 @@ class Part(ABC):
         unasked: whether it runs, with its default parameters, when the user names no approaches.
         variants: specs with other parameters that may run then too, for example `("few-shot:select=nearest",)`.
         defining: parameters that change what it is; what was learned of it holds for one value of each.
+        positional: a parameter whose value stands first in a spec, without its name, as in `peft:vera`; empty for none.
         probed_as: the spec in which it is tried out before an advice, of a tuner that of one pass over the training
             examples, by which the speed of training is measured; empty where it is not.
     """
@@ -169,6 +170,7 @@ class Part(ABC):
     unasked: ClassVar[bool] = False
     variants: ClassVar[tuple[str, ...]] = ()
     defining: ClassVar[tuple[str, ...]] = ()
+    positional: ClassVar[str] = ""
     probed_as: ClassVar[str] = ""
 
     def relies_on(self) -> tuple[type, ...]:

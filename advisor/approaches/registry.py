@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
-from functools import cache
+from functools import cache, reduce
 from importlib.metadata import EntryPoint
 from typing import Any, Literal, get_args, get_origin
 
@@ -32,6 +32,7 @@ ALL = "all"
 _MODEL = re.compile(r"@([\w.-]+)$")
 _PLUS = re.compile(r"\+(?!\d)")  # 1e+16 is a number
 _ADDRESS = re.compile(r"store=[^,]*://|://[^/#,]*@")  # of a store, or with a user and a password in it
+_COMBINE = "join one context builder and one tuner, for example rag:k=3+lora:rank=16"
 _SHOWS = ("nothing", "examples", "documents", "other")
 
 
@@ -87,7 +88,7 @@ def _part(name: str, path: tuple[str, ...]) -> type[Part]:
 
 
 def parse(spec: str) -> Approach:
-    """The approach that `spec` describes: one part, or a context builder and a tuner joined by `+`.
+    """The approach that `spec` describes: one part, or a context builder and tuners joined by `+`.
 
     Raises:
         UserError: a name or parameter is unknown, a value has the wrong type, or the parts do not combine; or it holds
@@ -104,12 +105,22 @@ def parse(spec: str) -> Approach:
     tuners = [p for p in parts if isinstance(p, Tuner)]
     if len(parts) == 1 and isinstance(parts[0], Approach):
         return parts[0]
-    if len(builders) > 1 or len(tuners) > 1 or len(builders) + len(tuners) != len(parts):
-        raise UserError(
-            f"approach {spec!r} does not combine",
-            "join one context builder and one tuner, for example rag:k=3+lora:rank=16",
-        )
-    return Adapted(builders[0] if builders else ZeroShot(), tuners[0] if tuners else None)
+    if len(builders) > 1 or len(builders) + len(tuners) != len(parts):
+        raise UserError(f"approach {spec!r} does not combine", _COMBINE)
+    tuner = reduce(lambda first, second: _joined(first, second, spec), tuners) if tuners else None
+    return Adapted(builders[0] if builders else ZeroShot(), tuner)
+
+
+def _joined(first: Tuner, second: Tuner, spec: str) -> Tuner:
+    """What learns as both tuners do."""
+    try:
+        if (found := first.followed_by(second)) is not None:
+            return found
+        turned = second.followed_by(first)
+    except ValueError as error:
+        raise UserError(f"{spec!r}: {error}", "advisor approaches lists what each accepts") from None
+    hint = _COMBINE if turned is None else f"write {second.name}+{first.name}"
+    raise UserError(f"approach {spec!r} does not combine: {second.name} does not go behind {first.name}", hint)
 
 
 def apart(spec: str) -> tuple[str, str]:
@@ -137,15 +148,15 @@ def spec_of(approach: Approach) -> str:
         return _part_spec(approach)
     if approach.tuner is None:
         return _part_spec(approach.builder)
-    tuner = _part_spec(approach.tuner)
+    tuner = "+".join(map(_part_spec, approach.tuner.parts))
     return tuner if approach.builder == ZeroShot() else f"{_part_spec(approach.builder)}+{tuner}"
 
 
 def parts(approach: Approach) -> tuple[Part, ...]:
-    """What an approach is put together from: its context builder and its tuner, or itself."""
+    """What an approach is put together from: its context builder and its tuners, or itself."""
     if not isinstance(approach, Adapted):
         return (approach,)
-    return (approach.builder, *([approach.tuner] if approach.tuner else []))
+    return (approach.builder, *(approach.tuner.parts if approach.tuner else ()))
 
 
 def configuration(approach: Approach) -> dict[str, Any]:
@@ -203,9 +214,9 @@ def _runs_unasked(approach: Approach, task: TaskShape) -> bool:
 
 
 def _combinations() -> list[Approach]:
-    """Every approach that needs no parameter, its variants, and every context builder with every tuner."""
+    """Every approach that needs no parameter, its variants, and every context builder with what is trained unasked."""
     singles = [parse(spec) for kind in kinds() if not _required(kind) for spec in (kind.name, *kind.variants)]
-    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner]
+    tuners = [a.tuner for a in singles if isinstance(a, Adapted) and a.tuner and a.tuner.unasked]
     builders = [a.builder for a in singles if isinstance(a, Adapted) and not a.tuner]
     pairs = [Adapted(builder, tuner) for tuner in tuners for builder in builders if builder != ZeroShot()]
     return singles + pairs
@@ -218,9 +229,27 @@ def family(spec: str) -> str:
 
 def _family_of_part(text: str) -> str:
     name, _, given = text.partition(":")
-    defining = part(name).defining if name in installed() else ()
-    kept = [pair for pair in given.split(",") if pair.partition("=")[0] in defining]
+    if name not in installed():
+        return name
+    kind = part(name)
+    kept = [_written(kind, key, value) for key, _, value in _pairs(kind, given) if key in kind.defining]
     return name + (":" + ",".join(kept) if kept else "")
+
+
+def _pairs(kind: type[Part], given: str) -> list[tuple[str, str, str]]:
+    """Name, equals sign and value of each parameter that stands behind a part's name."""
+    found = []
+    for number, pair in enumerate(filter(None, (p.strip() for p in given.split(",")))):
+        key, equals, value = (s.strip() for s in pair.partition("="))
+        if not number and not equals and kind.positional:
+            key, equals, value = kind.positional, "=", key
+        found.append((key, equals, value))
+    return found
+
+
+def _written(kind: type[Part] | Part, key: str, value: str) -> str:
+    """A parameter as it stands in a spec."""
+    return value if key == kind.positional else f"{key}={value}"
 
 
 def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
@@ -239,8 +268,7 @@ def _parse_part(text: str, spec: str) -> Part:
     known = {f.name: f for f in fields(kind)}
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
-    for pair in filter(None, (p.strip() for p in rest.split(","))):
-        key, equals, value = (s.strip() for s in pair.partition("="))
+    for key, equals, value in _pairs(kind, rest):
         if key not in known or not _is_plain(hints[key]):
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
@@ -253,7 +281,9 @@ def _parse_part(text: str, spec: str) -> Part:
         values[key] = _convert(value, hints[key], f"{spec!r}: parameter {key!r}")
     missing = [n for n in _required(kind) if n not in values]
     if missing:
-        raise UserError(f"{spec!r}: {name} needs a value for {missing[0]!r}", f"{name}:{missing[0]}=VALUE")
+        raise UserError(
+            f"{spec!r}: {name} needs a value for {missing[0]!r}", f"{name}:{_written(kind, missing[0], 'VALUE')}"
+        )
     try:
         return kind(**values)
     except ValueError as error:
@@ -319,7 +349,7 @@ def _part_spec(part: Any) -> str:
     for field in _ordered(part):
         value = getattr(part, field.name)
         if value != field.default:
-            changed.append(f"{field.name}={_typed(value)}")
+            changed.append(_written(part, field.name, _typed(value)))
     return name + (":" + ",".join(changed) if changed else "")
 
 

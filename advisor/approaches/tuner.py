@@ -1,4 +1,4 @@
-"""The contract of tuners: what they learn from, and what they learned."""
+"""The contract of tuners: what they learn from, what they learned, and how several of them join."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
+from advisor.tasks import Document, TaskShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,41 @@ class TrainingSet:
 
     Attributes:
         dev: held out, for stopping early; empty where the task has none.
-        judge: tells what answers to them are worth; None where nothing can.
+        judge: tells what answers to those held out are worth; None where nothing can.
+        documents: the task's.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
     judge: AnswerJudge | None = field(default=None, compare=False)
+    documents: tuple[Document, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Tuner(Part):
-    """Decides the weights."""
+    """Decides the weights, or what stands before every prompt."""
+
+    @property
+    def parts(self) -> tuple[Tuner, ...]:
+        """The tuners that it is put together from, in the order in which they are written."""
+        return (self,)
+
+    def unsuited(self, task: TaskShape) -> str:
+        """Why it cannot be used on a task that has training examples; empty where it can. As in `Approach`."""
+        return ""
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """What learns as both do, where they are named one behind the other (`prompt+lora`); None where they do not
+        combine.
+
+        Raises:
+            ValueError: these two would, but not with these parameters.
+        """
+        return None
+
+    def reads_documents(self, tokens: float) -> float:
+        """Tokens that it will read of documents that have so many, beside the examples."""
+        return 0.0
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """Tokens that it will read while it trains on so many examples; what costs are foreseen by.

@@ -57,7 +57,12 @@ def _own(kind: type[Part]) -> Iterator[str]:
     shared = _shared(kind)
     for name, type_name, default in parameters(kind):
         if name not in shared or default != shared[name]:
-            yield _parameter(name, type_name, default)
+            yield _of(kind, name, type_name, default)
+
+
+def _of(kind: type[Part], name: str, type_name: str, default: object) -> str:
+    """A parameter of a kind; where its value stands first and without its name, that in capitals."""
+    return name.upper() if name == kind.positional else _parameter(name, type_name, default)
 
 
 def _shared(kind: type[Part]) -> dict[str, Any]:
@@ -96,7 +101,7 @@ def _parameter(name: str, type_name: str, default: object) -> str:
 def _in_full(kind: type[Part]) -> Iterable[str]:
     """What is said of it, and of the classes that it has parameters from."""
     own = {field.name for field in fields(kind)}
-    yield f"{kind.name}: {', '.join(_parameter(*one) for one in parameters(kind)) or 'no parameters'}"
+    yield f"{kind.name}: {', '.join(_of(kind, *one) for one in parameters(kind)) or 'no parameters'}"
     for one in kind.__mro__:
         declared = own & set(vars(one).get("__annotations__", {}))
         if one is kind or (declared and is_dataclass(one)):

@@ -88,6 +88,30 @@ _RULES: dict[str, _Rule] = {
         lambda f: _tuned(f, 0.45),
         "training teaches form and behaviour once there are enough labels, not facts (Mosbach et al. 2023)",
     ),
+    "prompt": (
+        lambda f: _tuned(f, 0.3),
+        "a learnt prompt moves a small model less than trained weights do (Lester et al. 2021)",
+    ),
+    "ptuning": (
+        lambda f: _tuned(f, 0.3),
+        "a learnt prompt moves a small model less than trained weights do (Liu et al. 2021)",
+    ),
+    "prefix": (
+        lambda f: _tuned(f, 0.35),
+        "learnt keys and values come near trained weights, with far fewer numbers (Li and Liang 2021)",
+    ),
+    "cartridge": (
+        lambda f: f.up(0.3 * f.learned + (0.05 if f.grounded else -0.02)),
+        "documents as learnt keys and values hold less of them than passages do (Eyuboglu et al. 2025)",
+    ),
+    "ia3": (
+        lambda f: f.up(0.3 * f.learned - (0.1 if f.grounded else 0)),
+        "a factor for each output learns less than low-rank products, and needs fewer labels (Liu et al. 2022)",
+    ),
+    "ln": (
+        lambda f: f.up(0.25 * f.learned - (0.1 if f.grounded else 0)),
+        "the norms alone learn less than low-rank products (Zhao et al. 2023)",
+    ),
     "rag+lora": (
         lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
         "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",
@@ -117,12 +141,12 @@ _RULES: dict[str, _Rule] = {
         "the hidden states of a model tell more than it says (Alain and Bengio 2017; Azaria and Mitchell 2023)",
     ),
     "setfit": (
-        lambda f: _tuned(f, 1.0),
+        lambda f: _tuned_encoder(f, 1.0),
         "an embedder tuned by contrast beats the same one frozen from a few labels of each class on (SetFit, Tunstall "
         "et al. 2022)",
     ),
     "encoder": (
-        lambda f: _tuned(f, min(1.0, f.labels_each / TUNED_LABELS)),
+        lambda f: _tuned_encoder(f, min(1.0, f.labels_each / TUNED_LABELS)),
         "an encoder tuned as a classifier beats a frozen one once there are some dozen labels of each class (Devlin et "
         "al. 2019; Tunstall et al. 2022)",
     ),
@@ -236,7 +260,7 @@ def _head(facts: _Facts) -> float:
     return max(facts.task.majority or 0.0, 0.3 * facts.covered) + 0.1 * min(4.0, math.log2(1 + facts.labels_each))
 
 
-def _tuned(facts: _Facts, share: float) -> float:
+def _tuned_encoder(facts: _Facts, share: float) -> float:
     """What training all layers adds to a classifier on them, of which so much is to be had."""
     return _head(facts) + TUNING_ADDS * share * (1 - _head(facts))
 

@@ -1,6 +1,6 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
-from advisor.models.adaptation import Adaptation, Attached, Merged
+from advisor.models.adaptation import Adaptation, Attached, Merged, Prefixed
 from advisor.models.embedder import Embedder, Vectors, cut_by, embedded_queries, note_of_cut, shares_of, window_of
 from advisor.models.language_model import (
     Capabilities,
@@ -30,6 +30,7 @@ __all__ = [
     "LanguageModel",
     "Merged",
     "Passage",
+    "Prefixed",
     "Prompt",
     "Reranker",
     "Scores",

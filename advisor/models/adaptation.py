@@ -1,8 +1,9 @@
-"""What a tuner made of a language model, as a model takes it: tensors in place of its own, or modules put into it."""
+"""What a tuner made of a language model, as a model takes it: tensors in place of its own, modules put into it, or keys
+and values in front of every prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -46,4 +47,21 @@ class Rebuilt(Attached):
     form: ClassVar[Form] = "merged"
 
 
-Adaptation = Merged | Attached
+@dataclass(frozen=True, slots=True)
+class Prefixed:
+    """Keys and values that stand before the first token of every prompt, as a learnt prompt or prefix makes them.
+
+    Attributes:
+        key: identifies them, together with what they stand before.
+        layers: of each layer its keys and values, tensors of shape (1, key heads, tokens, size), as attention gets
+            them: rotated, where the model rotates. Positions of prompts begin behind them.
+        over: what the weights are meanwhile; None for the model's own.
+    """
+
+    form: ClassVar[Form] = "attached"
+    key: str
+    layers: Sequence[tuple[object, object]]
+    over: Merged | Attached | None = None
+
+
+Adaptation = Merged | Attached | Prefixed

@@ -129,7 +129,7 @@ def _compared(task: Task, model: LocalModel, folder: Path) -> Answers:
 
 def _script(options: Options, care: Care, tasks: Sequence[Task], model: LocalModel) -> Callable[[], Any]:
     lora = Lora()
-    config = adapter.configuration(lora.rank, lora.alpha, lora.dropout)
+    config = adapter.configuration(lora.rank, lora.strength, lora.dropout)
     training = Training(config, lora.lr, EPOCHS, BATCH)
     upcoming = iter(tasks)
 

@@ -13,8 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
 from advisor.models.local.attention import BLOCK, behind, flash_multiplies
+from advisor.models.local.packed import Layer
 from advisor.models.local.prefixes import common
 from advisor.models.render import Encoded
 from finetune.fused.attention import causal, masked
@@ -52,34 +54,49 @@ class Segments:
     Attributes:
         lengths: of the rows' own parts; with `prefix` they add up to the packed length.
         filled: where several rows are so short that their attention is taken in one; else None.
+        start: keys and values of each layer that stand before all of it, shape (1, key heads, tokens, size), through
+            which gradients reach what they are made of; none where rows begin with their own tokens.
     """
 
     prefix: int
     lengths: tuple[int, ...]
     filled: Filled | None
+    start: Sequence[Layer] = ()
 
     @classmethod
-    def of(cls, prefix: int, lengths: Sequence[int], device: torch.device) -> Segments:
-        """Rows of such lengths behind a prefix."""
+    def of(cls, prefix: int, lengths: Sequence[int], device: torch.device, start: Sequence[Layer] = ()) -> Segments:
+        """Rows of such lengths behind a prefix, and that behind a start."""
         longest = max(lengths)
         short = longest <= BLOCK and len(lengths) * longest <= MOST_FILLING * sum(lengths)
-        return cls(prefix, tuple(lengths), Filled.of(lengths, device) if short and len(lengths) > 1 else None)
+        filled = Filled.of(lengths, device) if short and len(lengths) > 1 else None
+        return cls(prefix, tuple(lengths), filled, start)
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
         """Attention within each row; shapes as in `advisor.models.local.attention.Attending`."""
         if len(self.lengths) > 1 and query.shape[1] <= _few(query):
-            return masked(query, key, value, scale, _others(self.prefix, self.lengths, query.dtype)).transpose(0, 1)
+            hidden = _others(self.prefix, self.lengths, query.dtype)
+            if self.start:
+                key, value = self._behind_start(layer, key, value)
+                hidden = pad(hidden, (key.shape[1] - query.shape[1], 0))
+            return masked(query, key, value, scale, hidden).transpose(0, 1)
         parts = (x.split([self.prefix, x.shape[1] - self.prefix], dim=1) for x in (query, key, value))
-        before, own = zip(*parts, strict=True)
-        outputs = [causal(before[0], before[1], before[2], scale).transpose(0, 1)] if self.prefix else []
+        (first, *before), own = zip(*parts, strict=True)
+        if self.start:
+            before = list(self._behind_start(layer, *before))
+        outputs = [causal(first, before[0], before[1], scale).transpose(0, 1)] if self.prefix else []
         if self.filled:
-            outputs.append(self.filled.attend(own, before[1:], scale))
+            outputs.append(self.filled.attend(own, before, scale))
         else:
             for q, k, v in zip(*(x.split(self.lengths, dim=1) for x in own), strict=True):
-                outputs.append(causal(q, behind(before[1], k), behind(before[2], v), scale).transpose(0, 1))
+                outputs.append(causal(q, behind(before[0], k), behind(before[1], v), scale).transpose(0, 1))
         return torch.cat(outputs)
+
+    def _behind_start(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values, shape (key heads, tokens, size), with those of the start before them."""
+        keys, values = self.start[layer]
+        return torch.cat([keys[0], key], dim=1), torch.cat([values[0], value], dim=1)
 
 
 def _few(like: torch.Tensor) -> int:
@@ -196,8 +213,12 @@ class Pack:
     targets: torch.Tensor
 
     @classmethod
-    def of(cls, rows: Sequence[TokenRow], device: torch.device) -> Pack:
-        """Pack the rows; at least one token of each prompt stays its own, since it predicts."""
+    def of(cls, rows: Sequence[TokenRow], device: torch.device, start: Sequence[Layer] = ()) -> Pack:
+        """Pack the rows; at least one token of each prompt stays its own, since it predicts.
+
+        Args:
+            start: as of `Segments`.
+        """
         prefix = _common(rows)
         ids = list(rows[0].prompt[:prefix])
         positions = list(range(prefix))
@@ -212,9 +233,11 @@ class Pack:
             ids += own
             positions += range(prefix, prefix + len(own))
             lengths.append(len(own))
-        segments = Segments.of(prefix, lengths, device)
+        segments = Segments.of(prefix, lengths, device, start)
+        given = start[0][0].shape[2] if start else 0
+        placed = torch.tensor([positions], device=device) + given
         tensors = (torch.tensor(x, device=device) for x in (predicting, targets))
-        return cls(torch.tensor([ids], device=device), torch.tensor([positions], device=device), segments, *tensors)
+        return cls(torch.tensor([ids], device=device), placed, segments, *tensors)
 
 
 def take(tokens: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:

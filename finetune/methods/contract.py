@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 
 from advisor.approaches import Tuned
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.packed import Layer
 
 State = dict[str, torch.Tensor]
 
@@ -31,6 +32,20 @@ class LearnedTensors:
 
 
 @dataclass(frozen=True)
+class TrainedStart:
+    """What is trained where it stands before every row.
+
+    Attributes:
+        tokens: whose place it takes.
+        layers: makes its keys and values of what is trained, through which gradients reach that; one pair a layer,
+            shape (1, key heads, tokens, size).
+    """
+
+    tokens: int
+    layers: Callable[[], Sequence[Layer]]
+
+
+@dataclass(frozen=True)
 class Inserted:
     """What is trained, where it lies in the model.
 
@@ -41,12 +56,19 @@ class Inserted:
         learned: makes of the parameters' values, by name, what is kept.
         rounded: whether they answer in that number format, as weights of the model's own do, and not in float32: then
             their values are told in it, and a state that may be gone back to takes no more room.
+        start: what stands before every row; None where rows begin with their own tokens.
     """
 
     module: Any
     named: dict[str, torch.nn.Parameter]
     learned: Callable[[State], LearnedTensors] = LearnedTensors
+    start: TrainedStart | None = None
     rounded: bool = False
+
+    @property
+    def given(self) -> int:
+        """Tokens before each row's own."""
+        return self.start.tokens if self.start else 0
 
     @classmethod
     def of(cls, module: Any, learned: Callable[[State], LearnedTensors] = LearnedTensors) -> Inserted:

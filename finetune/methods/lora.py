@@ -3,73 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model_state_dict
 
-from advisor.approaches import Facts, Tuned
-from advisor.models import Adaptation
 from advisor.models.local.engine import LocalModel
 from finetune import adapter
-from finetune.methods.contract import Inserted, LearnedTensors, Method, State
-from finetune.serving import served
-from finetune.targets import left_out
-from finetune.training import Serve
+from finetune.low_rank import LowRank
+from finetune.methods.contract import Inserted, LearnedTensors, State
+from finetune.methods.peft import PeftMethod
+from finetune.residues import beside, started
+from finetune.targets import ALL, linear_layers
 
 
 @dataclass(frozen=True)
-class LoraMethod(Method):
-    """Low-rank adapters on all linear layers. Attributes as of `finetune.lora.Lora`."""
+class LoraMethod(LowRank, PeftMethod):
+    """Low-rank adapters on linear layers."""
 
-    rank: int
-    alpha: int
-    dropout: float = 0.0
-    dora: bool = False
-    serve: Serve = "auto"
+    def configuration(self, model: LocalModel) -> LoraConfig:
+        """PEFT's, for this model."""
+        attention = [] if self.targets == "linear" else linear_layers(model.module, "attention")
+        return adapter.configuration(
+            self.rank,
+            self.strength,
+            self.dropout,
+            use_dora=self.dora,
+            use_rslora=self.rslora,
+            init_lora_weights=True if self.takes_from_weights or self.init == "default" else self.init,
+            target_modules=attention if self.targets == "attention" else ALL,
+            exclude_modules=attention if self.targets == "mlp" else None,
+        )
 
     @contextmanager
     def inserted(self, model: LocalModel) -> Iterator[Inserted]:
         """An adapter in the model's dtype on each linear layer."""
-        config = adapter.configuration(self.rank, self.alpha, self.dropout, self.dora)
-        with adapter.inserted(model, config) as wrapped:
+        with adapter.inserted(model, self.configuration(model)) as wrapped:
+            takes = self.takes_from_weights
+            begun: AbstractContextManager[State] = started(model, wrapped, self.init) if takes else nullcontext({})
+            with begun as starts:
 
-            def learned(masters: State) -> LearnedTensors:
-                # the configuration as it is in this model: with the layers that the adapter lies on, and those left out
-                return LearnedTensors(adapter.state_of(wrapped, tensors=masters), wrapped.peft_config[adapter.FIRST])
+                def learned(masters: State) -> LearnedTensors:
+                    # as it is in this model: with the layers that the adapter lies on, and those left out
+                    config, state = wrapped.peft_config[adapter.FIRST], adapter.state_of(wrapped, masters)
+                    if starts:
+                        config, state = beside(config, state, get_peft_model_state_dict(wrapped, state_dict=starts))
+                    return self.learned(config, state, inserted)
 
-            yield Inserted.of(wrapped, learned)
-
-    def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
-        """Merged or attached, as it is to be served."""
-        return LoraAdapter(self.serve, model, learned.config, learned.state)
-
-    def restore(self, folder: Path, model: LocalModel) -> Tuned:
-        """Read an adapter in PEFT's format."""
-        return LoraAdapter(self.serve, model, *adapter.load(folder))
+                inserted = Inserted.of(wrapped, learned)
+                yield inserted
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
-        """Where no adapter lies."""
-        left = str(left_out(model.module))
-        return (f"No adapter lies on {left}.",) if left else ()
-
-
-class LoraAdapter(Tuned):
-    """A trained adapter, merged into the model's weights or attached to them where it is used."""
-
-    def __init__(self, serve: Serve, model: LocalModel, config: LoraConfig, state: State) -> None:
-        self.config = config
-        self.state = state
-        self._adaptation, note = served(serve, model, config, state)
-        size = sum(t.numel() for t in state.values())
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size, notes=(note,) if note else ())
-
-    @property
-    def adaptation(self) -> Adaptation:
-        """The adapter in the form in which it is served."""
-        return self._adaptation
-
-    def save(self, folder: Path) -> None:
-        """Write the adapter in PEFT's format."""
-        adapter.save(folder, self.config, self.state)
+        """Where no adapter lies, and what is kept of one that started from the weights."""
+        found = super().notes(model)
+        if self.takes_from_weights:
+            kept = (
+                f"What the adapter started from ({self.init}) was taken out of the weights while it was trained; it is"
+            )
+            found = (*found, f"{kept} kept relative to the weights as they are, with a rank of {2 * self.rank}.")
+        return found

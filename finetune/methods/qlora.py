@@ -17,9 +17,10 @@ from advisor.models.load import Quantize
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.quantising import NAMES, code_bytes, dequantised, in_codes, quantised
 from advisor.models.local.shortage import telling
-from finetune import adapter
+from finetune import adapter, merging
 from finetune.methods.contract import Inserted, LearnedTensors, Method, State
 from finetune.methods.lora import LoraMethod
+from finetune.methods.peft import AdapterConfig
 from finetune.targets import left_out
 
 BITS: Mapping[str, Quantize] = {"nf4": "4bit", "int8": "8bit"}
@@ -56,8 +57,7 @@ class QloraMethod(Method):
 
     def restore(self, folder: Path, model: LocalModel) -> Tuned:
         """Read an adapter in PEFT's format."""
-        config, state = adapter.load(folder)
-        return self.tuned(model, LearnedTensors(state, config))
+        return self.tuned(model, self.plain.read(folder))
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
         """Where no adapter lies, and no codes."""
@@ -68,24 +68,25 @@ class QloraAdapter(Tuned):
     """An adapter and the codes that it was learned on, which are made of the model's weights again."""
 
     def __init__(self, method: QloraMethod, model: LocalModel, learned: LearnedTensors) -> None:
-        self.config, self.state = learned.config, learned.state
+        self.state = learned.state
+        self.config: AdapterConfig = learned.config
         bits = BITS[method.base]
         with model.own_weights(), _codes(model, method.base) as codes:
             whole = sum(layer.weight.nbytes for layer in codes.own.values())
             taken = sum(map(code_bytes, codes.layers.values()))
             self._adaptation: Adaptation
             if method.plain.serve == "attached":
-                self._adaptation = _attached(method.base, self.config, self.state, model)
+                self._adaptation = _attached(method.base, self.config.peft, self.state, model)
             else:
-                self._adaptation = _merged(model, codes, self.config, self.state)
-        size = sum(t.numel() for t in self.state.values())
+                self._adaptation = _merged(model, codes, self.config.peft, self.state)
         served = "from the codes" if method.plain.serve == "attached" else "from the numbers that the codes stand for"
         note = (
             f"The linear layers were trained on as {NAMES[bits]} codes: {taken / 1e6:,.0f} MB in place of "
             f"{whole / 1e6:,.0f} MB; the weights themselves lay beside them here, for the other rows. Queries were "
             f"answered {served}."
         )
-        self.facts = Facts(artifact_bytes=4 * size, trainable_parameters=size, notes=(note,))
+        size = sum(t.nbytes for t in self.state.values())
+        self.facts = Facts(artifact_bytes=size, trainable_parameters=self.config.trained, notes=(note,))
 
     @property
     def adaptation(self) -> Adaptation:
@@ -94,7 +95,7 @@ class QloraAdapter(Tuned):
 
     def save(self, folder: Path) -> None:
         """Write the adapter in PEFT's format; the codes are made of the model's weights again."""
-        adapter.save(folder, self.config, self.state)
+        adapter.save(folder, self.config.peft, self.state, self.config.trained)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _place(module: Any, name: str, layer: nn.Module) -> None:
 def _merged(model: LocalModel, codes: _Codes, config: Any, state: State) -> Merged:
     """What the codes stand for with the adapter in it, rounded once."""
     tensors: dict[str, torch.Tensor] = {}
-    for layer in adapter.layers_of(model, config, state):
+    for layer in merging.layers_of(model, config, state):
         tensors[f"{layer.name}.weight"] = layer.rebuilt(model.dtype).weight.detach()
     rest = set(codes.layers) - {layer.removesuffix(".weight") for layer in tensors}
     with torch.inference_mode(False), torch.no_grad():

@@ -115,12 +115,12 @@ def test_a_budget_of_tokens_ends_training_at_the_step_that_reaches_it(
 ) -> None:
     a_pass = sum(row.tokens for row in rows_of(llama, lessons))
     for budget, steps in ((a_pass // 2, 1), (a_pass, 2), (round(2.4 * a_pass), 5), (10, 1)):
-        tuned = replace(LORA, epochs=0, tokens=budget).tune(TrainingSet(tuple(lessons)), llama, seed=0)
+        tuned = replace(LORA, epochs=0, budget=budget).tune(TrainingSet(tuple(lessons)), llama, seed=0)
         seen = tuned.facts.tokens_seen
         assert f"Trained {steps} steps" in tuned.facts.notes[-1]
         assert budget * 0.8 <= seen or steps == 1
         assert tuned.facts.resolved["lora"]["epochs"] == math.ceil(budget / a_pass)
-    both = replace(LORA, epochs=1, tokens=9 * a_pass).tune(TrainingSet(tuple(lessons)), llama, seed=0)
+    both = replace(LORA, epochs=1, budget=9 * a_pass).tune(TrainingSet(tuple(lessons)), llama, seed=0)
     assert both.facts.tokens_seen == a_pass
 
 
@@ -133,9 +133,9 @@ def test_every_tuner_sees_the_same_tokens_where_nothing_is_said(llama: LocalMode
 
 
 def test_a_budget_is_foreseen() -> None:
-    lora = Lora(tokens=10_000, batch=8)
+    lora = Lora(budget=10_000, batch=8)
     assert lora.reads(100, own=40, shared=60) == pytest.approx(100 * 40 + 13 * 60)
-    assert replace(lora, tokens=20_000).reads(100, 40, 60) == pytest.approx(2 * lora.reads(100, 40, 60))
+    assert replace(lora, budget=20_000).reads(100, 40, 60) == pytest.approx(2 * lora.reads(100, 40, 60))
     assert replace(lora, epochs=1).reads(100, 40, 60) == lora.reads(100, 40, 60)
     assert [epochs_within(n, 100.0) for n in (1, 100, 101)] == [1, 1, 2]
 
@@ -223,9 +223,20 @@ def test_a_task_judges_its_own_answers(llama: LocalModel, lessons: Sequence[Trai
     assert (predictor.facts.served, predictor.facts.tokens_seen > 0) == ("merged", True)
 
 
+@pytest.mark.parametrize("serve", ["merged", "attached"])
+def test_a_query_alone_is_answered_in_the_form_that_is_named(llama: LocalModel, light_task: Task, serve: str) -> None:
+    """As its latency is measured."""
+    predictor = Adapted(ZeroShot(), replace(LORA, epochs=1, serve=serve)).fit(light_task, llama, seed=0)  # type: ignore[arg-type]
+    llama.activate(None)
+    predictor.predict([light_task.test[0].query])
+    assert predictor.facts.served == predictor.tuned.adaptation.form == serve  # type: ignore[attr-defined]
+    assert llama.reader.key == predictor.tuned.adaptation.key  # type: ignore[attr-defined]
+    llama.activate(None)
+
+
 def test_they_are_asked_for_like_any_parameter() -> None:
-    spec = "lora:schedule=cosine,decay=0.1,stop=metric,tokens=2000,checkpointing=always"
+    spec = "lora:schedule=cosine,decay=0.1,stop=metric,budget=2000,checkpointing=always"
     assert parse(spec) == parse(spec_of(parse(spec)))
-    for wrong in ("lora:tokens=-1", "lora:stop=never", "lora:schedule=square", "lora:patience=0", "lora:warmup=1"):
+    for wrong in ("lora:budget=-1", "lora:stop=never", "lora:schedule=square", "lora:patience=0", "lora:warmup=1"):
         with pytest.raises(UserError):
             parse(wrong)

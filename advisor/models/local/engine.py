@@ -13,10 +13,11 @@ import torch
 
 from advisor import progress
 from advisor.errors import UserError
-from advisor.models.adaptation import Adaptation, Attached, Form
+from advisor.models.adaptation import Adaptation, Form
 from advisor.models.embedder import Embedder
 from advisor.models.language_model import Capabilities, Decoding, Generation, HiddenStates, LanguageModel, Scores
 from advisor.models.local import hidden, threads
+from advisor.models.local.activation import Activation
 from advisor.models.local.batches import Bounds, batches, halving
 from advisor.models.local.ceiling import ceiling
 from advisor.models.local.device import device_of, devices_of, names_of, peak_memory, reset_peak_memory
@@ -52,7 +53,6 @@ class LocalModel(LanguageModel):
     Attributes:
         bounds: how much it does at once.
         reader: reads rows through the module.
-        originals: its own weights, while others stand in their place.
     """
 
     def __init__(
@@ -67,10 +67,8 @@ class LocalModel(LanguageModel):
         self._output = OutputLayer(module)
         self.bounds = Bounds.of(module)
         self._tree = lru_cache(TREES_KEPT)(self._tree_of)
-        self._active: Adaptation | None = None
-        self.originals = Originals(module)
-        self._detach: Callable[[], None] = _nothing
         self.reader = Reader(module)
+        self._activation = Activation(module, self.reader, renderer.window)
         self.name, self.revision, self.context_window = source.id, source.revision, renderer.window
 
     @property
@@ -83,6 +81,11 @@ class LocalModel(LanguageModel):
         forms = frozenset(get_args(Form)) if whole else frozenset[Form]()
         layers, rows = len(hidden.layers_of(self.module)), self.bounds.rows
         return Capabilities(score, text_likelihood=True, layers=layers, train=whole, adapt=forms, rows_at_once=rows)
+
+    @property
+    def originals(self) -> Originals:
+        """Its own weights, while others stand in their place."""
+        return self._activation.originals
 
     @property
     def device(self) -> torch.device:
@@ -98,19 +101,13 @@ class LocalModel(LanguageModel):
         return self.renderer.count(text)
 
     def activate(self, adaptation: Adaptation | None) -> None:
-        """Run with an adaptation from now on, or with the model's own weights, which come back bit for bit."""
-        if (adaptation.key if adaptation else None) == (self._active.key if self._active else None):
-            return
-        self._detach()
-        self._detach = _nothing
-        self.originals.put_back()
-        self._active, self.reader.key = None, ""
-        if isinstance(adaptation, Attached):
-            self._detach = adaptation.attach(self.module)
-        elif adaptation:
-            self.originals.replace(adaptation.tensors)
-        if adaptation:
-            self._active, self.reader.key = adaptation, adaptation.key
+        """Run with an adaptation from now on, or with the model's own weights, which come back bit for bit.
+
+        Raises:
+            NotApplicable: keys and values are to stand before every prompt, which the model does not allow.
+            UserError: these leave no place for a prompt.
+        """
+        self._activation.activate(adaptation)
 
     @torch.inference_mode()
     def generate(
@@ -121,7 +118,8 @@ class LocalModel(LanguageModel):
         self.activate(adaptation)
         if self.thinking is not None and adaptation is None:
             return thought_first(self.continued, self.thinking, prompts, decoding, started)
-        return self.continued([self.renderer.encode(p, decoding.max_tokens) for p in prompts], decoding, started)
+        room = decoding.max_tokens + self.reader.start.length
+        return self.continued([self.renderer.encode(p, room) for p in prompts], decoding, started)
 
     def continued(self, rows: Sequence[Encoded], decoding: Decoding, started: float) -> list[Generation]:
         """Go on from each row greedily, in the order of `rows`, by whichever weights are active.
@@ -147,7 +145,8 @@ class LocalModel(LanguageModel):
         started = time.perf_counter()
         self.activate(adaptation)
         tree = self._tree(tuple(choices))
-        encoded = [self.renderer.encode(prompt, max(tree.lengths)) for prompt in prompts]
+        room = max(tree.lengths) + self.reader.start.length
+        encoded = [self.renderer.encode(prompt, room) for prompt in prompts]
         scores: dict[int, Scores] = {}
 
         def score(batch: Sequence[int]) -> None:
@@ -172,7 +171,7 @@ class LocalModel(LanguageModel):
 
         def read(batch: Sequence[int]) -> None:
             self.reader.turn_afresh()
-            totals = likelihoods(self.module, self.head, [rows[i] for i in batch])
+            totals = likelihoods(self.module, self.head, [rows[i] for i in batch], self.reader.start)
             self.check(torch.tensor(totals))
             found.update(zip(batch, totals, strict=True))
 
@@ -201,7 +200,7 @@ class LocalModel(LanguageModel):
         if bool(torch.isfinite(scores).all()):
             return
         called = str(self.dtype).removeprefix("torch.")
-        if self._active is not None:
+        if self._activation.active is not None:
             hint = "a lower learning rate, such as lora:lr=3e-4"
             raise UserError("the tuned model's scores are not numbers: its training diverged", hint)
         hint = "" if self.dtype == torch.float32 else "--dtype float32"
@@ -274,7 +273,7 @@ class LocalModel(LanguageModel):
             deep: how many of them follow one another; all where None.
         """
         for numbers in self.reader.alike([len(row.ids) for row in rows], extra if deep is None else deep):
-            for batch in batches([rows[number] for number in numbers], extra, bounds):
+            for batch in batches([rows[number] for number in numbers], self.reader.start.length + extra, bounds):
                 yield [numbers[place] for place in batch]
 
     @contextmanager
@@ -287,7 +286,3 @@ class LocalModel(LanguageModel):
             yield
         finally:
             let_go(self.module)
-
-
-def _nothing() -> None:
-    """Nothing is attached."""

@@ -27,7 +27,8 @@ class FusedLayers:
         base = module.base_model
         self._base = base
         self._layers = [_Layer(number, layer) for number, layer in enumerate(base.layers)]
-        self._norm = Norm.of(base.norm)
+        self._last = base.norm
+        self._norm = Norm.of(self._last)
 
     def read(
         self, ids: torch.Tensor, positions: torch.Tensor, attending: Attending, wanted: torch.Tensor | None
@@ -61,7 +62,8 @@ class FusedLayers:
 
     def holds(self) -> bool:
         """Whether the model is as it was: an adapter may have been put before its modules, or a hook onto it."""
-        return not hung(self._base) and all(layer.holds() for layer in (self._layers[0], self._layers[-1]))
+        ends = (self._layers[0], self._layers[-1])
+        return not hung(self._base) and self._base.norm is self._last and all(layer.holds() for layer in ends)
 
 
 class _Layer:
@@ -69,7 +71,7 @@ class _Layer:
         attention, mlp = layer.self_attn, layer.mlp
         self.number = number
         self.around = layer, attention, mlp
-        self.parts = [(part, name, getattr(part, name)) for part in (attention, mlp) for name in part._modules]
+        self.parts = [(part, name, getattr(part, name)) for part in self.around for name in part._modules]
         self.scale, self.size = attention.scaling, attention.head_dim
         self.products = [linear.forward for linear in (attention.q_proj, attention.k_proj, attention.v_proj)]
         self.out = attention.o_proj.forward

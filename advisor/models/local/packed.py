@@ -33,6 +33,13 @@ class Prefix:
     length: int = 0
     layers: list[Layer] = field(default_factory=list)
 
+    def followed_by(self, length: int, layers: Sequence[Layer]) -> Prefix:
+        """With so many tokens more, whose keys and values were read behind it."""
+        if not self.length:
+            return Prefix(length, list(layers))
+        pairs = zip(self.layers, layers, strict=True)
+        return Prefix(self.length + length, [(behind(a, c), behind(b, d)) for (a, b), (c, d) in pairs])
+
     def part(self, layer: int, query: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Attention of any number of queries to all of the prefix.
 

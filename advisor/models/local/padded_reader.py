@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN
 from advisor.models.local.device import device_of
+from advisor.models.local.kv import only_attention
 from advisor.models.local.padded import (
     TOKENS_AT_ONCE,
     Beginning,
@@ -25,6 +27,7 @@ from advisor.models.local.padded import (
 )
 from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.shortage import tell_shortage
+from advisor.models.local.start import Start, keys_of
 
 ON_CPU = 4096  # tokens of one forward pass that scores
 UNEVEN = 1 / 4  # of the longest row of a pass that another may be shorter by
@@ -68,19 +71,20 @@ class PaddedReader:
         if self.habits is None:
             return WholeRows(self.module, own)
         size = max(map(len, own)) + room + (beginning.length if beginning else 0)
-        place = room if self.launches and self.habits.masks and self._fits(size) else None
+        place = room if self.launches and self.habits.masks and self.fits(size) else None
         return PaddedRows(self.module, own, beginning, Manner(self._in_pieces, turn, place))
 
-    def beginning(self, ids: tuple[int, ...]) -> Beginning:
-        """Read what several rows begin with."""
-        return Beginning(len(ids), PaddedRows(self.module, [ids], manner=Manner(self._in_pieces)).cache)
+    def beginning(self, ids: tuple[int, ...], start: Beginning | None = None) -> Beginning:
+        """Read what several rows begin with; `start` is what all rows do."""
+        read = PaddedRows(self.module, [ids], start, Manner(self._in_pieces))
+        return Beginning(read.width, read.cache)
 
     def takes(self, own: Own, shared: int, more: int) -> bool:
         """Whether so many shared tokens may be read before the rows' own, behind which up to `more` come.
 
         Between both there may be padding, which a sliding window would count.
         """
-        return self.goes_on and (_even(own) or self._fits(shared + max(map(len, own)) + more))
+        return self.goes_on and (_even(own) or self.fits(shared + max(map(len, own)) + more))
 
     def nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
         """Hidden states of each row's last token and of the tree's nodes behind it, shape (rows, 1 + nodes, size)."""
@@ -96,7 +100,7 @@ class PaddedReader:
     def _nodes(self, own: Own, beginning: Beginning | None, tree: ChoiceTree) -> torch.Tensor:
         first, nodes = beginning.length if beginning else 0, len(tree.tokens)
         longest = max(map(len, own))
-        masks = self.habits is not None and self.habits.masks and self._fits(first + longest + nodes)
+        masks = self.habits is not None and self.habits.masks and self.fits(first + longest + nodes)
         wanted = len(own) * (longest + nodes) * (first + longest + nodes)
         if masks and nodes and wanted <= looks(self.module):
             return self._at_once(own, beginning, tree)
@@ -148,7 +152,7 @@ class PaddedReader:
         """Whether a row may be read so: its beginning is not to have the frequencies of a short one."""
         return self.goes_on and not self.turns
 
-    def _fits(self, tokens: int) -> bool:
+    def fits(self, tokens: int) -> bool:
         """Whether a sliding window hides nothing of so many places; its cache keeps one less than it sees."""
         return self.window is None or tokens < self.window
 
@@ -166,6 +170,22 @@ class PaddedReader:
             chunk.append(row)
         if chunk:
             yield chunk
+
+    @cached_property
+    def takes_keys(self) -> bool:
+        """Whether rows may stand behind keys and values that are given, which is tried by giving it some of its own."""
+        if not self.goes_on or not only_attention(self.module.config):
+            return False
+        start, rows, tree = tuple(range(5, 15)), [(15,), (16, 17, 18)], ChoiceTree.of([(19, 20, 21), (22, 21)], 0)
+        with torch.inference_mode():
+            try:
+                layers = keys_of(self.module, input_ids=torch.tensor([start], device=device_of(self.module)))
+                found = self.nodes(rows, Start.of(self.module, layers, cached=True).beginning, tree)
+                expected = self.nodes(rows, self.beginning(start), tree)
+            except FOREIGN as error:
+                tell_shortage(error)
+                return False
+        return float((found - expected).abs().max()) < 1e-3 * float(expected.abs().max())
 
     @torch.inference_mode()
     def _tried(self) -> Habits | None:

@@ -3,7 +3,6 @@ padded rows."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from advisor.models.clock import clock
 from advisor.models.local.attention import FOREIGN, packed_attention
+from advisor.models.local.beginnings import Beginnings
 from advisor.models.local.device import device_of
 from advisor.models.local.fused import FusedLayers, known
 from advisor.models.local.kv import may_pack, window
@@ -22,10 +22,10 @@ from advisor.models.local.prefixes import common
 from advisor.models.local.rope import RopeTurn, afresh, alike
 from advisor.models.local.scoring import ChoiceTree, scored_in_full
 from advisor.models.local.shortage import tell_shortage
+from advisor.models.local.start import Start
 from advisor.models.render import Encoded
 
 SHORTEST_PREFIX = 8
-PREFIXES_KEPT = 4
 ROUNDING = 0.05  # of the largest number: more than bfloat16 loses on the way, less than a wrong attention changes
 
 
@@ -40,19 +40,21 @@ class Reader:
         window: tokens of the longest row that can; None where there is no bound.
         fused: reads its layers without Transformers around them, where they are of a known kind and packed.
         key: of the adaptation that the module computes with, by which prefixes are kept apart; empty for its own.
+        start: what stands before every row's first token.
     """
 
     def __init__(self, module: Any) -> None:
         self.module = module
         self.key = ""
+        self.start = Start()
         self.window = window(module.config)
         self.turn = RopeTurn.of(module.config)
-        self._prefixes: OrderedDict[tuple[str, bool, tuple[int, ...]], Prefix | Beginning] = OrderedDict()
+        self._beginnings = Beginnings()
         self.fused: FusedLayers | None = None
-        self.packs = may_pack(module) and self._packing_agrees()
+        self.packs = may_pack(module) and agrees(self)
         if self.packs and known(module):
             self.fused = FusedLayers(module)
-            if not self._packing_agrees():
+            if not agrees(self):
                 self.fused = None
         if self.launches or not self.packs or self.window is not None or self.turn is not None:
             _ = self.padded  # tried here, not in the first call, which may be under the clock, or train an adapter
@@ -68,7 +70,7 @@ class Reader:
 
     def forget(self) -> None:
         """Drop the prefixes kept from earlier calls."""
-        self._prefixes.clear()
+        self._beginnings.forget()
 
     def _fused(self) -> FusedLayers | None:
         return self.fused if self.fused is not None and self.fused.holds() else None
@@ -83,9 +85,20 @@ class Reader:
         """Whether what prompts have in common is read once for all of them."""
         return (self.packs and not self.launches) or self.padded.goes_on
 
+    @property
+    def takes_start(self) -> bool:
+        """Whether keys and values may be given that stand before every row's first token."""
+        return self.packs_all or self.padded.takes_keys
+
+    @property
+    def packs_all(self) -> bool:
+        """Whether rows of any length are read in packed form, except where frequencies change."""
+        return self.packs and not self.launches and self.window is None
+
     def packs_rows(self, longest: int) -> bool:
-        """Whether rows of at most so many tokens are read in packed form."""
-        return self.packs and not self.launches and (self.window is None or longest <= self.window)
+        """Whether rows of at most so many tokens, what all begin with left aside, are read in packed form."""
+        fits = self.window is None or self.start.length + longest <= self.window
+        return self.packs and not self.launches and fits
 
     def turn_afresh(self) -> None:
         """Let frequencies that grow with the longest row so far be those of the rows that are read next."""
@@ -97,13 +110,22 @@ class Reader:
 
         Not every model can be padded, and not every one takes rows of any lengths by the same frequencies.
         """
-        for numbers in alike(self.turn, lengths, more):
+        for numbers in alike(self.turn, [self.start.length + length for length in lengths], more):
             longest = max((lengths[number] for number in numbers), default=0) + more
-            if self.packs_rows(longest) or self.padded.habits is None or self.padded.habits.pads:
+            if self.packs_rows(longest) or self._pads(longest):
                 yield numbers
                 continue
             for length in sorted({lengths[number] for number in numbers}):
                 yield [number for number in numbers if lengths[number] == length]
+
+    def _pads(self, longest: int) -> bool:
+        """Whether rows of several lengths, up to this one, are read together where they are not packed.
+
+        A sliding window counts the padding behind what all rows begin with.
+        """
+        habits = self.padded.habits
+        padded = habits is None or habits.pads
+        return padded and (not self.start.length or self.padded.fits(self.start.length + longest))
 
     def scores(
         self, rows: Sequence[Encoded], tree: ChoiceTree, head: Callable[[torch.Tensor], torch.Tensor]
@@ -159,7 +181,7 @@ class Reader:
             size); and the rows, with place for `room` tokens more, which `step` continues.
         """
         shared = self._shared_prefix(rows, room)
-        prefix = self._prefix(rows[0].ids[:shared]) if shared else Prefix()
+        prefix = self._prefix(rows[0].ids[:shared]) if shared else self.start.prefix
         own = [row.ids[shared:] for row in rows]
         kept = Rows(prefix, [len(o) for o in own], room, self.device)
         nodes = len(tree.tokens) if tree is not None else 0
@@ -169,7 +191,7 @@ class Reader:
             for blocks in parts:
                 clock.alarm()
                 reading = PackedPass(blocks, prefix, tree, kept if room else None)
-                packed = Packed.of(blocks, own, shared, tree)
+                packed = Packed.of(blocks, own, prefix.length, tree)
                 hidden.append(self._packed(packed.ids, packed.positions, reading, packed.ends))
                 order += [row for block in blocks if block.ends for row in block.rows]
         found = torch.cat(hidden).view(len(rows), 1 + nodes, -1)
@@ -212,64 +234,64 @@ class Reader:
         return self.turn.side(longest, more) if self.turn is not None else "short"
 
     def _across(self, longest: int, more: int) -> bool:
-        """Whether these rows cross the turn, for which frequencies are then made ready."""
+        """Whether these rows cross the turn, for which frequencies are then made ready.
+
+        Raises:
+            UserError: they do not stay before it behind keys that were given, which have the frequencies of short rows.
+        """
         self.turn_afresh()
-        return self._side(longest, more) == "across"
+        side = self._side(self.start.length + longest, more)
+        if self.turn is not None and self.start.length and side != "short":
+            raise self.turn.beyond(longest + more, self.start.length)
+        return side == "across"
 
     def _shared_prefix(self, rows: Sequence[Encoded], more: int) -> int:
         """How many leading tokens are read once for all rows, which may be read together."""
         shared = min([common([row.ids for row in rows]), *(min(row.stem, len(row.ids) - 1) for row in rows)])
         # What is read by itself has to be on the same side as what it stands before.
-        longest = max(len(row.ids) for row in rows)
+        longest = self.start.length + max(len(row.ids) for row in rows)
         turned = self._side(longest, more) != "short" and self._side(shared, 0) != "long"
         return shared if shared >= SHORTEST_PREFIX and not turned else 0
 
     def _shared_padded(self, rows: Sequence[Encoded], places: int, more: int) -> int:
         shared = self._shared_prefix(rows, more)
-        return shared if shared and self.padded.takes([row.ids[shared:] for row in rows], shared, places) else 0
+        own, before = [row.ids[shared:] for row in rows], self.start.length + shared
+        return shared if shared and self.padded.takes(own, before, places) else 0
 
     def _beginning(self, ids: tuple[int, ...]) -> Beginning | None:
-        found = self._kept((self.key, False, ids), lambda: self.padded.beginning(ids)) if ids else None
-        assert found is None or isinstance(found, Beginning)
+        if not ids:
+            return self.start.beginning
+        found = self._beginnings.of((self.key, False, ids), lambda: self.padded.beginning(ids, self.start.beginning))
+        assert isinstance(found, Beginning)
         return found
 
     def _prefix(self, ids: tuple[int, ...]) -> Prefix:
         def read() -> Prefix:
-            rows = Rows(Prefix(), [len(ids)], 0, self.device)
+            start = self.start.prefix
+            rows = Rows(start, [len(ids)], 0, self.device)
             blocks = [Block(0, 1, 0, len(ids), 0)]
-            packed = Packed.of(blocks, [ids], 0, None)
-            self._packed(packed.ids, packed.positions, PackedPass(blocks, Prefix(), None, rows), packed.ends)
-            return Prefix(len(ids), rows.layers)
+            packed = Packed.of(blocks, [ids], start.length, None)
+            self._packed(packed.ids, packed.positions, PackedPass(blocks, start, None, rows), packed.ends)
+            return start.followed_by(len(ids), rows.layers)
 
-        found = self._kept((self.key, True, ids), read)
+        found = self._beginnings.of((self.key, True, ids), read)
         assert isinstance(found, Prefix)
         return found
 
-    def _kept(
-        self, key: tuple[str, bool, tuple[int, ...]], read: Callable[[], Prefix | Beginning]
-    ) -> Prefix | Beginning:
-        """What was read of these tokens, now or in one of the last calls."""
-        if key not in self._prefixes:
-            with clock.span("prefill", tokens=len(key[-1])):
-                self._prefixes[key] = read()
-            while len(self._prefixes) > PREFIXES_KEPT:
-                self._prefixes.popitem(last=False)
-        self._prefixes.move_to_end(key)
-        return self._prefixes[key]
 
-    @torch.inference_mode()
-    def _packing_agrees(self) -> bool:
-        """Whether packed rows say what each says alone: not every architecture passes on what packing needs."""
-        start = tuple(range(5, 15))
-        rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
-        expected = [alone(self.module, (*row.ids, 19))[-1] for row in rows]
-        try:
-            _, read = self.read(rows, None, 1)
-            found = self.step(read, torch.tensor([19, 19], device=self.device))
-        except FOREIGN as error:
-            tell_shortage(error)
-            return False
-        finally:
-            self._prefixes.clear()
-        difference = max(float((f - e).abs().max()) for f, e in zip(found, expected, strict=True))
-        return difference < ROUNDING * max(float(e.abs().max()) for e in expected)
+@torch.inference_mode()
+def agrees(reader: Reader) -> bool:
+    """Whether packed rows say what each says alone: not every architecture passes on what packing needs."""
+    start = tuple(range(5, 15))
+    rows = [Encoded((*start, 15), len(start)), Encoded((*start, 16, 17, 18), len(start))]
+    expected = [alone(reader.module, (*row.ids, 19))[-1] for row in rows]
+    try:
+        _, read = reader.read(rows, None, 1)
+        found = reader.step(read, torch.tensor([19, 19], device=reader.device))
+    except FOREIGN as error:
+        tell_shortage(error)
+        return False
+    finally:
+        reader.forget()
+    difference = max(float((f - e).abs().max()) for f, e in zip(found, expected, strict=True))
+    return difference < ROUNDING * max(float(e.abs().max()) for e in expected)

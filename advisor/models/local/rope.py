@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from advisor.errors import UserError
+
 Side = Literal["short", "long", "across"]
 
 
@@ -41,6 +43,14 @@ class RopeTurn:
         if length + more <= self.at:
             return "short"
         return "across" if self.each or length <= self.at else "long"
+
+    def beyond(self, tokens: int, given: int) -> UserError:
+        """What is said of a row that does not stay before the turn, behind so many keys that were given."""
+        seen = f"a prompt of {tokens:,} tokens, answer included, behind a learnt beginning of {given:,}"
+        return UserError(
+            f"{seen}: this model changes its rotary frequencies at {self.at:,} tokens, which what was learnt cannot do",
+            "shorter inputs or contexts; or lora, which learns weights instead",
+        )
 
 
 def alike(turn: RopeTurn | None, lengths: Sequence[int], more: int) -> Iterator[list[int]]:

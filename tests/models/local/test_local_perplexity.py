@@ -10,9 +10,10 @@ import torch
 from transformers import AutoConfig
 
 from advisor.errors import UserError
-from advisor.models.adaptation import Attached, Merged
+from advisor.models.adaptation import Attached, Merged, Prefixed
 from advisor.models.local.batches import Bounds
 from advisor.models.local.engine import LocalModel
+from advisor.models.local.start import keys_of
 from tests.models.tiny import GROUPED, GROWING
 
 TEXTS = ["the handbook says", "the sea", "  working days\nand more of them, every one of them  ", "größe 日本", "a"]
@@ -29,6 +30,7 @@ def reference(model: LocalModel, text: str) -> float:
 
 def test_a_text_is_as_likely_as_the_model_says(any_model: LocalModel) -> None:
     assert any_model.can.text_likelihood
+    any_model.activate(None)
     expected = [reference(any_model, text) for text in TEXTS]
     assert any_model.log_likelihoods(TEXTS) == pytest.approx(expected, abs=1e-3)
 
@@ -73,3 +75,20 @@ def test_tuned_weights_find_other_texts_likely_and_the_own_ones_come_back(llama:
     assert merged != pytest.approx(before, abs=1e-2)
     assert llama.log_likelihoods(TEXTS, Attached("attached", attach)) == pytest.approx(merged, abs=1e-3)
     assert llama.log_likelihoods(TEXTS) == before
+
+
+def test_behind_given_keys_a_text_is_as_likely_as_behind_the_tokens_that_they_are_of(any_model: LocalModel) -> None:
+    if not any_model.reader.takes_start:
+        pytest.skip("this model takes no keys and values before its rows")
+    lead = tuple(range(40, 52))
+    with torch.inference_mode():
+        layers = keys_of(any_model.module, input_ids=torch.tensor([lead]))
+        expected = []
+        for text in TEXTS:
+            encoded = any_model.renderer.encode_text(text)
+            ids = (*lead, *encoded.ids)
+            rows = any_model.module(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+            expected.append(sum(rows[at - 1, ids[at]].item() for at in range(len(lead) + encoded.stem, len(ids))))
+    found = any_model.log_likelihoods(TEXTS, Prefixed("given", layers))
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert found != pytest.approx(any_model.log_likelihoods(TEXTS), abs=1e-2)
