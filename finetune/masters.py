@@ -34,6 +34,8 @@ class MasterWeights:
         flat.grad = torch.zeros_like(flat)
         self._masters, self.gradients = self._views(flat.detach()), self._views(flat.grad)
         torch._foreach_copy_(self._masters, [p.detach() for p in self.working])
+        if rounded:
+            _dither(self._masters, self.working)
         self._held_in = self.working[0].dtype if rounded else flat.dtype
         self._good = flat.detach().to(self._held_in, copy=True)
         self.kept: torch.Tensor | None = None
@@ -130,3 +132,18 @@ class MasterWeights:
     @torch.no_grad()
     def _publish(self) -> None:
         torch._foreach_copy_(self.working, self._masters)
+
+
+@torch.no_grad()
+def _dither(masters: Sequence[torch.Tensor], working: Sequence[torch.Tensor]) -> None:
+    """Lay each master anywhere among the numbers that round to its parameter, drawn from torch's generator.
+
+    In the middle of these, where it is copied to, none of the first steps would reach another bfloat16 number, if they
+    are as small as those of all weights have to be; so as many do, on the average, as if nothing were rounded.
+    """
+    for master, parameter in zip(masters, working, strict=True):
+        if parameter.dtype == master.dtype:
+            continue
+        apart = torch.ldexp(torch.full_like(master, torch.finfo(parameter.dtype).eps / 2), master.frexp().exponent)
+        drawn = master + (torch.rand_like(master) - 0.5) * apart
+        master.copy_(torch.where(drawn.to(parameter.dtype) == parameter, drawn, master))
