@@ -459,7 +459,7 @@ def test_scores_are_the_models_own(model: LocalModel, prompts: list[Prompt]) -> 
 
 
 def test_hidden_states_are_the_models_own(model: LocalModel, prompts: list[Prompt]) -> None:
-    assert model.can.layers >= 2
+    assert model.can.layers >= 1  # of those that texts go through
     for prompt, found in zip(prompts[:6], model.hidden_states(prompts[:6], [1, model.can.layers]), strict=True):
         row = model.renderer.encode(prompt, 0)
         for place, layer in enumerate((1, model.can.layers)):
