@@ -284,7 +284,7 @@ def test_every_kind_of_peft_is_open_or_refused_for_a_reason() -> None:
     ("kind", "reason"),
     [
         ("verra", "no kind 'verra' that merges into the weights; near are vera, pvera"),
-        ("nothing-like-it", "near are adamss"),
+        ("nothing-like-it", "it has adamss"),
         ("poly", "the number of a task"),
         ("prefix_tuning", "a tuner of its own here: prefix"),
         ("lily", "depends on the input"),
