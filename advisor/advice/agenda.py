@@ -29,10 +29,12 @@ class Invocation:
     Attributes:
         task: the words that name the task.
         running: the options for model and machine; empty where no model was named.
+        also: specs that were named, to be estimated beside those that run unasked.
     """
 
     task: str
     running: str = ""
+    also: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, task: Task, model: str = "") -> Invocation:

@@ -58,6 +58,7 @@ class Outlook:
         rates: the speed of the model.
         model: None where none was named.
         tariff: what the model's work is paid by.
+        also: approaches that are estimated beside those that run unasked.
     """
 
     expecting: Expecting
@@ -65,12 +66,12 @@ class Outlook:
     rates: Rates
     model: ModelFacts | None
     tariff: Tariff
+    also: tuple[Approach, ...] = ()
 
     def options(self, under: Circumstances) -> list[Option]:
         """Every approach that applies, best expected quality first."""
-        approaches: dict[str, Approach] = {
-            spec_of(one): one for one in suggested(under.task) if under.weights or not one.trains_model
-        }
+        wanted = [*suggested(under.task), *(one for one in self.also if not one.unsuited(under.task))]
+        approaches: dict[str, Approach] = {spec_of(one): one for one in wanted if under.weights or not one.trains_model}
         found = self.expecting(under.description, list(approaches))
         options = [
             option(

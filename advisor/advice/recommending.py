@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from advisor.advice import argument
 from advisor.advice.agenda import Agenda, Invocation
@@ -10,7 +11,8 @@ from advisor.advice.caveats import caveats, of_another_model
 from advisor.advice.estimate import Estimate
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import prefer
-from advisor.approaches import Lengths
+from advisor.approaches import Approach, Lengths, parse
+from advisor.errors import UserError
 from advisor.forecast.expected import Expected
 from advisor.forecast.learned import expect, knowledge
 from advisor.measuring.environment import hardware
@@ -63,17 +65,21 @@ def estimate(
     """The estimate that follows from a profile and probes.
 
     Args:
-        names: how the command line names task and model; told from the task where None.
+        names: how the command line names task and model, and what else it names to be estimated; told from the task
+            where None.
+
+    Raises:
+        UserError: what else is named is no approach, or does not suit the task.
     """
     task, facts = described.task, facts_of(model) if model else None
     tariff = prices.tariff(facts, hardware(facts.device_name)) if facts else Tariff()
-    outlook = _outlook(described, probes, model, facts, tariff)
+    names = names or Invocation.of(task, facts.id if facts else "")
+    outlook = replace(_outlook(described, probes, model, facts, tariff), also=_named(names.also, task))
     trainable = model is None or model.can.train
     now = Circumstances(task, Outline.of(task), described.description, limits, weights=trainable)
     options = outlook.options(now)
     chosen = prefer(options, limits)
     changes = outlook.changes(now, options, chosen)
-    names = names or Invocation.of(task, facts.id if facts else "")
     agenda = Agenda(options, chosen, described, names, limits)
     return Estimate(
         name=task.name,
@@ -101,6 +107,14 @@ def estimate(
         ),
         prices=tariff.in_words(),
     )
+
+
+def _named(specs: Sequence[str], task: Task) -> tuple[Approach, ...]:
+    found = tuple(parse(spec) for spec in specs)
+    for spec, one in zip(specs, found, strict=True):
+        if why := one.unsuited(task):
+            raise UserError(f"{spec} cannot be used on {task.name}: {why}", "leave it out")
+    return found
 
 
 def _outlook(

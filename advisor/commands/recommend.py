@@ -35,6 +35,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model and machine")
     add_model(model, f"probe it: {MODEL_NAMES}")
     model.add_argument("--seconds", type=float, metavar="S", help=f"for the probes; default: {PROBING:g}")
+    parser.add_argument(
+        "--approach",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="estimate this too, beside what runs unasked, for example full or probe; may be repeated",
+    )
     add_format(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else to stdout")
     add_limits(parser)
@@ -76,4 +83,4 @@ def _named(options: argparse.Namespace) -> Invocation:
         running += [word for bits in options.quantize for word in ("--quantize", bits)]
         for name in ("trust_remote_code", "reasoning", "offline"):
             running += [f"--{name.replace('_', '-')}"] * getattr(options, name)
-    return Invocation(shlex.join(task), shlex.join(running))
+    return Invocation(shlex.join(task), shlex.join(running), tuple(options.approach))

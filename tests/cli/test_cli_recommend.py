@@ -23,6 +23,17 @@ def test_recommend_prints_advice_without_a_model(advisor: Advisor, desk: Path) -
     assert max(map(len, said.out.splitlines())) <= 100
 
 
+def test_what_does_not_run_unasked_is_estimated_where_it_is_named(advisor: Advisor, tickets: Path, desk: Path) -> None:
+    named = ("--approach", "full", "--approach", "probe", "--approach", "rag+prefix")
+    found = json.loads(advisor("recommend", tickets, "--approach", "full", "--approach", "probe", "--json").out)
+    specs = {one["spec"]: one for one in found["approaches"]}
+    assert {"full", "probe", "lora"} <= specs.keys()
+    said = advisor("recommend", desk, *named)
+    assert (said.code, said.out) == (2, "")
+    assert "probe cannot be used on desk: it answers with labels" in said.err
+    assert "rag+prefix" in advisor("recommend", desk, "--approach", "rag+prefix").out
+
+
 def test_recommend_probes_a_model(advisor: Advisor, tickets: Path, model: list[str]) -> None:
     said = advisor("recommend", tickets, *model, "--seconds", "20", "--json", "--p95-ms", "5000")
     assert said.code == 0
