@@ -55,8 +55,8 @@ def test_less_is_kept_and_it_is_told_what_is_lost(keeping: Keeping, size: int, l
     pairs = zip(full.search(QUESTIONS, 10), less.search(QUESTIONS, 10), strict=True)
     shares = [len({p.source for p in right} & {p.source for p in found}) / 10 for right, found in pairs]
     assert least <= np.mean(shares) < 1
-    assert f"{np.mean(shares):.0%} are found among 10" in less.facts.notes[0]
-    assert f"kept in {size / 256:.0%} of the bytes" in less.facts.notes[0]
+    assert f"{100 * np.mean(shares):.0f} % are found among 10" in less.facts.notes[0]
+    assert f"kept in {100 * (size / 256):.0f} % of the bytes" in less.facts.notes[0]
     less.save(tmp_path)
     assert (tmp_path / "index.faiss").stat().st_size < 300 * (size + 20) + 2000
     again = PassageIndex.restore(tmp_path, Nested())

@@ -1,7 +1,7 @@
 """Hidden states of chosen layers, pooled over each prompt's own tokens: what a classifier reads in place of an answer.
 
 A layer's state is what it hands to the next one, without the norm that stands behind the last. No layer above the
-highest that is asked for is computed.
+highest that is asked for is computed, but of what prompts have in common, which is read once and kept.
 """
 
 from __future__ import annotations
