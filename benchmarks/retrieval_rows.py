@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import advisor
 from advisor.measuring.comparing import Plan, carry_out
-from advisor.measuring.records import Comparison
-from advisor.verdict import words
-from advisor.verdict.rows import complete_runs, measured
-from advisor.verdict.sample import samples
-from advisor.verdict.statistics import Contrasts
+from advisor.verdict.decision import Row
 from benchmarks.comparisons import RESULTS
 from benchmarks.retrieval import task_in
+from benchmarks.standings import SAYS, table
 
 TASKS = ("handbook-qa", "squad2_dev", "doc2dial")
 NEW = "rag"
+COLUMNS = ("recall at k", "tokens in", "fit, s")
 SPECS = (
     "zero-shot",
     "rag:retriever=dense",
@@ -50,40 +47,20 @@ def main() -> None:
     lines = [_HEAD]
     for name in options.task or TASKS:
         task = advisor.subset(task_in(options.data, name), limit=options.limit, train_limit=options.train_limit)
-        lines += table(carry_out(Plan(options.out / name, latency_examples=0), task, model, SPECS))
+        found = carry_out(Plan(options.out / name, latency_examples=0), task, model, SPECS)
+        lines += table(found, NEW, COLUMNS, _cells)
         print(f"{name}: done", file=sys.stderr, flush=True)
     (RESULTS / "retrieval-rows.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def table(comparison: Comparison) -> Iterator[str]:
-    """One task as Markdown."""
-    task = comparison.task
-    contrasts = Contrasts(samples(task.metric, comparison.answers, complete_runs(comparison)))
-    yield f"## {task.name}\n"
-    sizes = f"{task.train} training, {task.test} test examples, {task.documents} documents"
-    yield f"{words.metric(task.metric)}; {sizes}.\n"
-    yield f"| row | quality | to `{NEW}` | recall at k | tokens in | fit, s |"
-    yield "|---|--:|--:|--:|--:|--:|"
-    for row in measured(comparison):
-        if row.spec not in contrasts.intervals:
-            yield f"| `{row.spec}` | {row.status}: {row.error} | | | | |"
-            continue
-        own = contrasts.intervals[row.spec]
-        quality = f"{words.value(own.value)} [{words.value(own.low)}, {words.value(own.high)}]"
-        versus = ""
-        if row.spec != NEW and NEW in contrasts.samples:
-            between = contrasts.between(row.spec, NEW)
-            found = between.difference
-            versus = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]{'*' if between.shown else ''}"
-        recall = "" if row.retrieval is None else f"{row.retrieval.recall_at_k.value:.3f}"
-        yield f"| `{row.spec}` | {quality} | {versus} | {recall} | {row.prompt_tokens:,.0f} | {row.fit_seconds:.1f} |"
-    yield ""
+def _cells(row: Row) -> tuple[str, ...]:
+    recall = "" if row.retrieval is None else f"{row.retrieval.recall_at_k.value:.3f}"
+    return recall, f"{row.prompt_tokens:,.0f}", f"{row.fit_seconds:.1f}"
 
 
-_HEAD = """# Retrieval in answers
+_HEAD = f"""# Retrieval in answers
 
-`python -m benchmarks.retrieval_rows --data FOLDER`: the embedded model of 135 M parameters, one seed. Quality with its
-95 % interval; differences with simultaneous intervals, * where one is shown, corrected for all pairs of a task's rows.
+`python -m benchmarks.retrieval_rows --data FOLDER`: the embedded model of 135 M parameters, one seed. {SAYS}
 Seconds are of a machine that did other things too.
 """
 

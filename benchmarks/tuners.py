@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import advisor
 from advisor.approaches.registry import parse
 from advisor.measuring.comparing import Plan, carry_out
-from advisor.measuring.records import Comparison
-from advisor.verdict import words
-from advisor.verdict.rows import complete_runs, measured
-from advisor.verdict.sample import samples
-from advisor.verdict.statistics import Contrasts
+from advisor.verdict.decision import Row
 from benchmarks.comparisons import RESULTS
 from benchmarks.retrieval import task_in
+from benchmarks.standings import SAYS, table
 
 TASKS = ("trec6", "ag_news", "squad2_dev", "restaurants8k")
 PLAIN = "lora"
+COLUMNS = ("fit, s", "peak, MB", "trained", "kept, MB", "tokens seen", "served")
 SPECS = (
     "majority",
     "zero-shot",
@@ -70,47 +67,25 @@ def main() -> None:
         task = advisor.subset(task_in(options.data, name), limit=options.limit, train_limit=options.train_limit)
         asked = options.spec or (*SPECS, *(GROUNDED if task.documents else ()))
         specs = [spec for spec in asked if not parse(spec).unsuited(task)]
-        lines += table(carry_out(Plan(options.out / name, latency_examples=0), task, model, specs))
+        found = carry_out(Plan(options.out / name, latency_examples=0), task, model, specs)
+        lines += table(found, PLAIN, COLUMNS, _cells)
         print(f"{name}: done", file=sys.stderr, flush=True)
         (RESULTS / "tuners.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def table(comparison: Comparison) -> Iterator[str]:
-    """One task as Markdown."""
-    task = comparison.task
-    contrasts = Contrasts(samples(task.metric, comparison.answers, complete_runs(comparison)))
-    yield f"## {task.name}\n"
-    sizes = f"{task.train} training, {task.test} test examples, {task.documents} documents"
-    yield f"{words.metric(task.metric)}; {sizes}.\n"
-    yield f"| row | quality | to `{PLAIN}` | fit, s | peak, MB | trained | kept, MB | tokens seen | served |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
-    for row in measured(comparison):
-        if row.spec not in contrasts.intervals:
-            yield f"| `{row.spec}` | {row.status}: {row.error} | | | | | | | |"
-            continue
-        own = contrasts.intervals[row.spec]
-        quality = f"{words.value(own.value)} [{words.value(own.low)}, {words.value(own.high)}]"
-        versus = ""
-        if row.spec != PLAIN and PLAIN in contrasts.samples:
-            between = contrasts.between(row.spec, PLAIN)
-            found = between.difference
-            versus = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]{'*' if between.shown else ''}"
-        trained = f"{row.trainable_parameters:,}" if row.trainable_parameters else ""
-        seen = f"{row.tokens_seen:,}" if row.tokens_seen else ""
-        peak = "" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 1e6:,.0f}"
-        kept = f"{row.artifact_bytes / 1e6:,.1f}"
-        figures = (quality, versus, f"{row.fit_seconds:,.0f}", peak, trained, kept, seen, row.served or "")
-        yield f"| `{row.spec}` | " + " | ".join(figures) + " |"
-    yield ""
+def _cells(row: Row) -> tuple[str, ...]:
+    peak = "" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 1e6:,.0f}"
+    trained = f"{row.trainable_parameters:,}" if row.trainable_parameters else ""
+    seen = f"{row.tokens_seen:,}" if row.tokens_seen else ""
+    return f"{row.fit_seconds:,.0f}", peak, trained, f"{row.artifact_bytes / 1e6:,.1f}", seen, row.served
 
 
-_HEAD = """# Ways of tuning
+_HEAD = f"""# Ways of tuning
 
 `python -m benchmarks.tuners --data FOLDER`: the embedded model of 135 M parameters (its embedder of 22 M for `head`,
-`setfit` and `encoder`), defaults, one seed. Quality with its 95 % interval; differences with simultaneous intervals, *
-where one is shown, corrected for all pairs of a task's rows. *trained*: parameters; *kept*: what answering needs beside
-the model; *tokens seen*: in training, all passes. Seconds are of a machine that did other things too, and memory is
-that of the process, with what earlier rows left in it.
+`setfit` and `encoder`), defaults, one seed. {SAYS}
+*trained*: parameters; *kept*: what answering needs beside the model; *tokens seen*: in training, all passes. Seconds
+are of a machine that did other things too, and memory is that of the process, with what earlier rows left in it.
 """
 
 

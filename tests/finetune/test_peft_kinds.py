@@ -116,6 +116,20 @@ def assert_alike(tuner: Any, model: LocalModel, curriculum: TrainingSet, folder:
     return tuned
 
 
+@pytest.fixture
+def alike(
+    curriculum: TrainingSet, bits_of: BitsOf, assert_untouched: Untouched, tmp_path: Path
+) -> Callable[[Any, LocalModel], None]:
+    """`assert_alike`, behind which the model is what it was."""
+
+    def check(tuner: Any, model: LocalModel) -> None:
+        before = bits_of(model)
+        assert_alike(tuner, model, curriculum, tmp_path)
+        assert_untouched(model, before)
+
+    return check
+
+
 @pytest.fixture(scope="module")
 def roomy(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel], llama: LocalModel) -> LocalModel:
     """Of matrices as large as PEFT's defaults want them at least."""
@@ -125,44 +139,23 @@ def roomy(folder_of: Callable[..., Path], loaded: Callable[..., LocalModel], lla
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_attached_a_variant_answers_as_merged(
-    variant: str,
-    shaped: LocalModel,
-    curriculum: TrainingSet,
-    bits_of: BitsOf,
-    assert_untouched: Untouched,
-    tmp_path: Path,
+    variant: str, shaped: LocalModel, alike: Callable[[Any, LocalModel], None]
 ) -> None:
-    before = bits_of(shaped)
-    assert_alike(VARIANTS[variant], shaped, curriculum, tmp_path)
-    assert_untouched(shaped, before)
+    alike(VARIANTS[variant], shaped)
 
 
 @pytest.mark.parametrize("kind", MERGEABLE)
 def test_every_kind_that_is_open_merges_exactly(
-    kind: str,
-    roomy: LocalModel,
-    curriculum: TrainingSet,
-    bits_of: BitsOf,
-    assert_untouched: Untouched,
-    tmp_path: Path,
+    kind: str, roomy: LocalModel, alike: Callable[[Any, LocalModel], None]
 ) -> None:
-    before = bits_of(roomy)
-    assert_alike(PeftKind(kind, lr=5e-2, epochs=2, batch=4), roomy, curriculum, tmp_path)
-    assert_untouched(roomy, before)
+    alike(PeftKind(kind, lr=5e-2, epochs=2, batch=4), roomy)
 
 
 @pytest.mark.parametrize("variant", ["pissa", "olora", "ia3", "ln"])
 def test_a_variant_goes_onto_weights_that_are_stored_transposed(
-    variant: str,
-    gpt2: LocalModel,
-    curriculum: TrainingSet,
-    bits_of: BitsOf,
-    assert_untouched: Untouched,
-    tmp_path: Path,
+    variant: str, gpt2: LocalModel, alike: Callable[[Any, LocalModel], None]
 ) -> None:
-    before = bits_of(gpt2)
-    assert_alike(VARIANTS[variant], gpt2, curriculum, tmp_path)
-    assert_untouched(gpt2, before)
+    alike(VARIANTS[variant], gpt2)
 
 
 @pytest.mark.parametrize("variant", ["pissa", "dora", "ia3", "ln", "vera"])

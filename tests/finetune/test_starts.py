@@ -186,23 +186,33 @@ FAMILIES = {
 }
 
 
+@pytest.fixture
+def made(
+    tmp_path: Path, tokenizer_with: Callable[..., Any], loaded: Callable[..., LocalModel]
+) -> Callable[[str, dict[str, Any]], LocalModel]:
+    """A model of a kind, with these values of its configuration, drawn at random."""
+
+    def make(kind: str, values: dict[str, Any]) -> LocalModel:
+        torch.manual_seed(11)
+        config = AutoConfig.for_model(kind, **values, eos_token_id=0, bos_token_id=None)
+        AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
+        tokenizer_with().save_pretrained(tmp_path)
+        return loaded(tmp_path)
+
+    return make
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
 def test_models_of_many_kinds_learn_it(
     family: tuple[str, dict[str, Any]],
     tuner: GradientTuner,
     rows_of: RowsOf,
     lessons: tuple[TrainingExample, ...],
-    tmp_path: Path,
-    tokenizer_with: Callable[..., Any],
-    loaded: Callable[..., LocalModel],
+    made: Callable[[str, dict[str, Any]], LocalModel],
     bits_of: Bits,
     assert_untouched: Check,
 ) -> None:
-    torch.manual_seed(11)
-    config = AutoConfig.for_model(family[0], **family[1], eos_token_id=0, bos_token_id=None)
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
-    tokenizer_with().save_pretrained(tmp_path)
-    model = loaded(tmp_path)
+    model = made(*family)
     rows, before = rows_of(model, lessons), bits_of(model)
     brief = replace(tuner, epochs=2)
     with started(model, brief, rows) as trainer:
@@ -298,17 +308,11 @@ def test_a_model_that_it_cannot_stand_before_says_so(
     name: str,
     reason: str,
     taught: TrainingSet,
-    tmp_path: Path,
-    tokenizer_with: Callable[..., Any],
-    loaded: Callable[..., LocalModel],
+    made: Callable[[str, dict[str, Any]], LocalModel],
     bits_of: Bits,
     assert_untouched: Check,
 ) -> None:
-    torch.manual_seed(11)
-    config = AutoConfig.for_model(kind, **values, eos_token_id=0, bos_token_id=None)
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
-    tokenizer_with().save_pretrained(tmp_path)
-    model = loaded(tmp_path)
+    model = made(kind, values)
     before = bits_of(model)
     with pytest.raises(NotApplicable, match=reason):
         ALONE[name].tune(taught, model, seed=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,10 +14,8 @@ from advisor.models.local.attention import part
 from advisor.models.local.padded import PaddedRows, WholeRows
 from advisor.models.local.reader import Reader
 from advisor.models.local.rope import afresh
-from advisor.models.local.scoring import ChoiceTree
-from advisor.models.render import Encoded
 from tests.models.local.counted import Counted
-from tests.models.local.readers import OnGPU
+from tests.models.local.readers import CHOICES, STEM, TREE, WAYS, OnGPU, reading, rows_of
 from tests.models.tiny import GROUPED, GROWING, LINEAR, TURNING, log_likelihoods
 
 BLOOM = {"hidden_size": 32, "n_layer": 2, "n_head": 4, "vocab_size": 400, "initializer_range": 0.2}
@@ -41,9 +38,6 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "a cache of its own": ("minimax", EXPERTS | {"layer_types": LINEAR["layer_types"], "block_size": 8}),
     "frequencies for long rows": ("phi3", TURNING | {"pad_token_id": 0}),
 }
-STEM = tuple(range(50, 62))
-CHOICES = [(30, 31, 32), (30, 33), (34,), (35, 36, 37, 38)]
-TREE = ChoiceTree.of(CHOICES, 0)
 LENGTHS = [(3, 9, 5), (51,), (47, 48, 60, 20)]  # of the rows' own parts; some fit a window of 64 tokens, some do not
 
 
@@ -58,17 +52,11 @@ def module(request: pytest.FixtureRequest) -> Any:
     return made(*request.param)
 
 
-@pytest.fixture(params=["as it is", "not packed", "as on a GPU"])
+@pytest.fixture(params=WAYS)
 def reader(request: pytest.FixtureRequest, module: Any) -> Iterator[Reader]:
-    reader = OnGPU(module) if request.param == "as on a GPU" else Reader(module)
-    reader.packs = reader.packs and request.param != "not packed"
+    reader = reading(module, request.param)
     with torch.inference_mode():
         yield reader
-
-
-def rows_of(lengths: Sequence[int]) -> list[Encoded]:
-    draw = random.Random(sum(lengths))
-    return [Encoded((*STEM, *(draw.randrange(5, 390) for _ in range(n))), len(STEM)) for n in lengths]
 
 
 def logits(module: Any, ids: Sequence[int]) -> torch.Tensor:

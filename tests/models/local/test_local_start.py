@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,8 @@ from advisor.errors import NotApplicable, UserError
 from advisor.models import Attached, Decoding, Merged, Prefixed, Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.reader import Reader
-from advisor.models.local.scoring import ChoiceTree
 from advisor.models.local.start import Start, keys_of
-from advisor.models.render import Encoded
-from tests.models.local.readers import OnGPU
+from tests.models.local.readers import CHOICES, STEM, TREE, WAYS, reading, rows_of
 from tests.models.tiny import GROUPED, GROWING, LINEAR, SMALL, TURNING, greedy, log_likelihoods, text_of
 
 HEADS = GROUPED | {"head_dim": 8}
@@ -51,9 +48,6 @@ STATES = {
     "LFM 2": ("lfm2", GROUPED | {"layer_types": ["conv", "full_attention"]}),
 }
 START = tuple(range(100, 124))
-STEM = tuple(range(50, 62))
-CHOICES = [(30, 31, 32), (30, 33), (34,), (35, 36, 37, 38)]
-TREE = ChoiceTree.of(CHOICES, 0)
 LENGTHS = [(3, 9, 5), (14,)]  # behind the stem
 
 
@@ -67,20 +61,14 @@ def module(request: pytest.FixtureRequest) -> Any:
     return made(*request.param)
 
 
-@pytest.fixture(params=["as it is", "not packed", "as on a GPU"])
+@pytest.fixture(params=WAYS)
 def reader(request: pytest.FixtureRequest, module: Any) -> Iterator[Reader]:
     """Behind the keys and values of `START`."""
-    reader = OnGPU(module) if request.param == "as on a GPU" else Reader(module)
-    reader.packs = reader.packs and request.param != "not packed"
+    reader = reading(module, request.param)
     with torch.inference_mode():
         assert reader.takes_start
         reader.start = Start.of(module, keys_of(module, input_ids=torch.tensor([START])), cached=not reader.packs_all)
         yield reader
-
-
-def rows_of(lengths: Sequence[int], stem: tuple[int, ...] = STEM) -> list[Encoded]:
-    draw = random.Random(sum(lengths))
-    return [Encoded((*stem, *(draw.randrange(5, 390) for _ in range(n))), len(stem)) for n in lengths]
 
 
 @pytest.mark.parametrize("stem", [STEM, ()], ids=["a stem", "nothing in common"])
