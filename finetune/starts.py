@@ -45,6 +45,8 @@ class StartTuner(GradientTuner):
         """It is trained together with weights that are named behind it."""
         if not isinstance(other, GradientTuner) or isinstance(other, StartTuner | StartAndWeights):
             return None
+        if not other.learns_examples:
+            return None
         return StartAndWeights.of(self, other)
 
 
@@ -136,6 +138,7 @@ class Cartridge(StartTuner):
     lr: float = field(default=1e-2, kw_only=True)
 
     name: ClassVar[str] = "cartridge"
+    learns_text: ClassVar[bool] = True
     ranges: ClassVar[Mapping[str, SearchRange]] = {
         "lr": SearchRange((1e-3, 1e-1), between=True),
         "tokens": SearchRange((64, 128, 256, 512)),

@@ -17,7 +17,7 @@ FEWEST_STEPS = 48
 Serve = Literal["auto", "merged", "attached"]
 Shape = Literal["linear", "cosine", "constant"]
 Targets = Literal["linear", "attention", "mlp"]
-Objective = Literal["loss", "metric"]
+Objective = Literal["loss", "metric", "never"]
 Recompute = Literal["auto", "always", "never"]
 
 
@@ -36,7 +36,12 @@ class Descent:
         smoothing: share of an answer token's target that is spread over the vocabulary (label smoothing, Szegedy et
             al. 2016); losses that are reported and judged by are without it.
         patience: evaluations on the held-out examples without a gain before training stops.
+
+    Class attributes:
+        chooses_lr: whether the rate may be left open, as 0.
     """
+
+    chooses_lr: ClassVar[bool] = False
 
     lr: float = field(default=1e-3, kw_only=True)
     epochs: int = field(default=0, kw_only=True)
@@ -49,7 +54,7 @@ class Descent:
     patience: int = field(default=2, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or min(self.epochs, self.batch) < 0:
+        if self.lr < 0 or not (self.lr or self.chooses_lr) or min(self.epochs, self.batch) < 0:
             raise ValueError("lr must be positive, epochs and batch not negative")
         if not 0 <= self.warmup < 1 or not 0 <= self.smoothing < 1:
             raise ValueError("warmup and smoothing must lie between 0 and 1")
@@ -76,7 +81,7 @@ class Schedule(Descent):
             reaches them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
         stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
             examples: their loss, or what their answers are worth with the weights as they are then, whatever the loss
-            says.
+            says; never holds none out and keeps the last step.
         checkpointing: whether layers are computed again on the way back (gradient checkpointing), a third slower and in
             a fraction of the memory: where memory is short, always or never.
     """
@@ -124,15 +129,19 @@ class TrainingSettings(Schedule):
 
     Class attributes:
         ranges: what a search varies. A batch is searched around what this one has.
+        learns_text: whether it learns the documents as raw text, so that their perplexity is told.
     """
 
     ranges: ClassVar[Mapping[str, SearchRange]] = {}
+    learns_text: ClassVar[bool] = False
     search: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.search < 0 or self.search == 1:
             raise ValueError("search must be at least 2 configurations, or 0 for none")
+        if self.search and self.stop == "never":
+            raise ValueError("search judges configurations by held-out examples: stop=loss or stop=metric")
 
     def method(self) -> Any:
         """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""

@@ -59,6 +59,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.probe": {"'finetune.unfreezing'"},
     "finetune.qlora": {"'finetune.methods.qlora'"},
     "finetune.classifiers": {"'finetune.encoders.fitting'"},
+    "finetune.cpt": {"'finetune.pretraining'", "'finetune.methods.lora'", "'finetune.methods.weights'"},
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
 }
@@ -72,6 +73,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.probe": {"finetune.unfreezing"},
     "finetune.qlora": {"finetune.methods.qlora"},
     "finetune.classifiers": {"finetune.encoders.fitting"},
+    "finetune.cpt": {"finetune.pretraining", "finetune.methods.lora", "finetune.methods.weights"},
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
 }

@@ -228,6 +228,7 @@ class AdaptedPredictor(Predictor):
             self.asker.labels_by,
             weights.tokens_seen,
             weights.served,
+            weights.perplexity,
         )
 
     @property

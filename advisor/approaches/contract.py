@@ -111,6 +111,7 @@ class Facts:
         labels_by: how labels are told; None where there are none, or no language model tells them.
         tokens_seen: of training examples that were learned from by gradient, each as often as it was seen.
         served: in which form queries are answered with what was learned; empty where no weights were.
+        perplexity: per token, of a sample of the raw text that was learned, before and after; None where none was.
     """
 
     index_seconds: float | None = None
@@ -121,6 +122,7 @@ class Facts:
     labels_by: LabelsBy | None = None
     tokens_seen: int = 0
     served: Form | Literal[""] = ""
+    perplexity: tuple[float, float] | None = None
 
 
 class Predictor(ABC):

@@ -129,6 +129,11 @@ def apart(spec: str) -> tuple[str, str]:
     return (spec[: found.start()], found[1]) if found else (spec, "")
 
 
+def pieces(spec: str) -> tuple[str, ...]:
+    """The texts of a spec's parts, in order, without the model that it names."""
+    return tuple(_PLUS.split(apart(spec)[0]))
+
+
 def row_name(spec: str, alias: str) -> str:
     """What the row of an approach on a model is called where there are several; `apart` takes it apart again."""
     return f"{spec}@{alias}"

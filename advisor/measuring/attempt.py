@@ -188,6 +188,7 @@ class _Attempt:
             trainable_parameters=facts.get("trainable_parameters"),
             tokens_seen=facts.get("tokens_seen"),
             served=facts.get("served", ""),
+            perplexity=_pair(facts.get("perplexity")),
             uses_model=head["uses_model"],
             trains_model=head.get("trains_model"),
             shows=head.get("shows", ""),
@@ -209,6 +210,10 @@ class _Attempt:
             after=self.after,
             forgetting=self.forgetting,
         )
+
+
+def _pair(read: list[float] | None) -> tuple[float, float] | None:
+    return (read[0], read[1]) if read else None
 
 
 def _sent_again(calls: Mapping[str, int]) -> Counter[str]:

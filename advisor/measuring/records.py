@@ -51,7 +51,8 @@ class Run:
             where times were measured anew.
         fit_seconds: all that happens once per training set, without indexing documents.
         peak_memory_bytes: highest resident memory of the process (CPU) or allocated memory of the device.
-        index_seconds, artifact_bytes, trainable_parameters, tokens_seen, served: as in `advisor.approaches.Facts`.
+        index_seconds, artifact_bytes, trainable_parameters, tokens_seen, served, perplexity: as in
+            `advisor.approaches.Facts`.
         uses_model: whether the language model runs at all (False for majority, nearest, head).
         trains_model: whether its weights are trained; None where the record does not say.
         shows: what stands in its prompts beside the query (`advisor.approaches.Shows`); empty where that is not known.
@@ -96,6 +97,7 @@ class Run:
     trainable_parameters: int | None = None
     tokens_seen: int | None = None
     served: str = ""
+    perplexity: tuple[float, float] | None = None
     uses_model: bool = True
     trains_model: bool | None = None
     shows: str = ""

@@ -194,6 +194,7 @@ def _approach(row: Row) -> dict[str, object]:
         "answered_by": row.answered_by,
         "calls": row.calls,
         **({"after": _after(row.after)} if row.after else {}),
+        **({"perplexity": dict(zip(("before", "after"), row.perplexity, strict=True))} if row.perplexity else {}),
         **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
 

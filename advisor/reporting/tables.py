@@ -105,14 +105,26 @@ def training(decision: Decision) -> Table | None:
         (("left", "behind"), lambda r: figures.size(r.artifact_bytes), 1),
         (("", "served"), lambda r: r.served, 0),
     ]
+    if any(row.perplexity for row in found):
+        cells.insert(2, (("perplexity", "of text"), _perplexity, 1))
     columns = [Column(title, [cell(row) for row in found], " ".join(title).strip(), rank=r) for title, cell, r in cells]
-    columns[-1] = replace(columns[-1], left=True, note=_BY_GRADIENT)
+    note = f"{_BY_GRADIENT} {_OF_TEXT}" if any(row.perplexity for row in found) else _BY_GRADIENT
+    columns[-1] = replace(columns[-1], left=True, note=note)
     return Table(tuple(TableRow(Code(row.spec), keys.get(row.spec, "")) for row in found), tuple(columns))
+
+
+def _perplexity(row: Row) -> str:
+    """Of raw text that was learned, before and after."""
+    return " > ".join(f"{one:.1f}" for one in row.perplexity or ())
 
 
 _BY_GRADIENT = (
     "Tokens seen are those of training examples, prompts and answers, each as often as it was seen; latency was "
     "measured in the form that is served, merged into the model's weights or attached to them."
+)
+_OF_TEXT = (
+    "Perplexity is that of a sample of the raw text that was learned (the documents, or what cpt read), per token, "
+    "before and after."
 )
 
 

@@ -164,6 +164,10 @@ class Row:
         answered_by: versions that answered, where whoever served the model said which.
         after: what a change did to it; None where none was measured.
         forgotten: what its tuning made the model forget; None where that was not measured.
+        perplexity: of a sample of the raw text that it learned, before and after, the mean of all seeds; None where it
+            learned none.
+        pretrained: what it read as raw text before it learned the task (`cpt`): documents, inputs or both; empty for
+            none.
     """
 
     spec: str
@@ -219,6 +223,8 @@ class Row:
     answered_by: tuple[str, ...] = ()
     after: Staleness | None = None
     forgotten: Forgotten | None = None
+    perplexity: tuple[float, float] | None = None
+    pretrained: str = ""
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

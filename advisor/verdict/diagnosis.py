@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from advisor.approaches.registry import pieces
 from advisor.measuring.records import TaskFacts
 from advisor.verdict import words
 from advisor.verdict.decision import DiagnosisItem, Row
 from advisor.verdict.paired import rounded
+from advisor.verdict.rows import PRETRAINING
 from advisor.verdict.statistics import Contrast, Contrasts
 
 
@@ -16,8 +18,9 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
     """The findings whose approaches were measured, in a fixed order.
 
     Of several approaches that show the same (`rag:k=3`, `rag:k=8`) the best one speaks; combinations such as
-    `rag+lora` do not, nor do those that reason first, but for what reasoning adds. Of several models each has findings
-    of its own. Intervals of differences are the simultaneous ones, and what is shown is what letters and stars show.
+    `rag+lora` do not, nor do those that reason first, but for what reasoning adds, nor those that read raw text first,
+    but for what that adds. Of several models each has findings of its own. Intervals of differences are the
+    simultaneous ones, and what is shown is what letters and stars show.
 
     Args:
         rows: all rows, best quality first.
@@ -31,7 +34,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         each = {alias: diagnose(found, contrasts, task, margin) for alias, found in of.items()}
         return tuple(replace(one, name=f"{one.name} ({alias})") for alias, items in each.items() for one in items)
     plain, examples, documents = (_best(rows, shows) for shows in ("nothing", "examples", "documents"))
-    trained = _best(rows, "nothing", tuned=True)
+    trained = _best([row for row in rows if not row.pretrained], "nothing", tuned=True)
     oracle = _best(rows, "documents", control=True)
     thinking = next((row for row in rows if row.reasons and row.quality is not None and not row.control), None)
     thoughtless = _best(rows, thinking.shows) if thinking else None
@@ -43,6 +46,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         _between(contrasts, (examples, plain), "added by examples", _added("examples in the prompt")),
         _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
         _between(contrasts, (trained, plain), "added by training", _added("training")),
+        *_trained_in(contrasts, rows),
         _between(contrasts, (thinking, thoughtless), "added by reasoning", _added("reasoning before the answer")),
         _between(contrasts, (oracle, documents), "lost by retrieval", _lost_by_retrieval(margin)),
         _lost_by_reader(oracle, name),
@@ -109,6 +113,29 @@ def _meaning(better: str, worse: str, neither: str) -> Callable[[Contrast], str]
     return meaning
 
 
+def _trained_in(contrasts: Contrasts, rows: Sequence[Row]) -> Iterator[DiagnosisItem | None]:
+    """What reading raw text before (continued pre-training) added to the same approach without; where no document
+    stands in the prompt, whether facts were trained in, and what retrieval gives beside that."""
+    judged = {pieces(row.spec): row for row in rows if row.quality is not None}
+    for parts, row in judged.items():
+        if not row.pretrained:
+            continue
+        rest = tuple(part for part in parts if _name(part) != PRETRAINING)
+        spec, other = "+".join(parts), judged.get(rest or ("zero-shot",))
+        closed = row.shows == "nothing" and row.pretrained != "inputs"
+        title, meaning = (f"trained in by {spec}", _KNOWN) if closed else (f"added by cpt to {spec}", _READ_BEFORE)
+        yield _between(contrasts, (row, other), title, meaning)
+        if not closed:
+            continue
+        found = [one for beside, one in judged.items() if beside[1:] == rest and one.shows == "documents"]
+        retrieving = next((one for one in found if not one.control and not one.reasons), None)
+        yield _between(contrasts, (retrieving, row), f"retrieval beside {spec}", _RETRIEVED)
+
+
+def _name(part: str) -> str:
+    return part.partition(":")[0]
+
+
 def _above_majority(constant: str) -> Callable[[Contrast], str]:
     always = f"always giving {constant} ({{second}})"
     return _meaning(
@@ -155,3 +182,22 @@ def _lost_by_reader(oracle: Row | None, metric: str) -> DiagnosisItem | None:
         "that is lost in reading, not in retrieval."
     )
     return DiagnosisItem("lost by the reader", loss, _with_room((oracle,), meaning))
+
+
+_KNOWN = _meaning(
+    "Facts were trained in: {first}, which read the documents before, is better by {by} than {second}, with no "
+    "document in the prompt of either.",
+    "The facts were not trained in: {first}, which read the documents before, is worse by {by} than {second}.",
+    "The facts were not shown to be trained in: {first}, which read the documents before, is not shown to differ from "
+    "{second}.",
+)
+_READ_BEFORE = _meaning(
+    "Reading raw text before ({first}) added {by} to {second}.",
+    "Reading raw text before ({first}) took {by} from {second}.",
+    "Reading raw text before ({first}) changed nothing that this test set shows against {second}.",
+)
+_RETRIEVED = _meaning(
+    "Documents that are retrieved ({first}) give {by} more than documents that were trained in ({second}).",
+    "Documents that were trained in ({second}) give {by} more than documents that are retrieved ({first}).",
+    "Documents that are retrieved ({first}) and documents that were trained in ({second}) are not shown to differ.",
+)

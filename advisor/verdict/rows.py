@@ -20,6 +20,7 @@ from advisor.verdict.degenerate import all_alike
 _TOKENS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
 
+PRETRAINING = "cpt"  # the part of a spec that reads raw text before the task is learned
 UNANSWERED = 0.05
 """Share of the queries up to which a row is judged although they got no answer."""
 
@@ -110,7 +111,16 @@ def _row(comparison: Comparison, spec: str) -> Row:
         labels_by=next((run.labels_by for run in good), None),
         failures=failures(good),
         answered_by=tuple(dict.fromkeys(version for run in good for version in run.answered_by)),
+        perplexity=_perplexity(good),
+        pretrained=next(
+            (values["on"] for run in good if (values := run.config.get(PRETRAINING)) and "on" in values), ""
+        ),
     )
+
+
+def _perplexity(runs: Sequence[Run]) -> tuple[float, float] | None:
+    known = [run.perplexity for run in runs if run.perplexity]
+    return (fmean(before for before, _ in known), fmean(after for _, after in known)) if known else None
 
 
 def failures(runs: Sequence[Run]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from advisor.tasks import Document
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Inserted
 from finetune.methods.starts import PrefixMethod
+from finetune.raw_text import ids_of, lead, text_of
 from finetune.trainer import Trainer
 from finetune.training import MOST_EPOCHS, Schedule
 
@@ -40,7 +41,7 @@ class CartridgeMethod(PrefixMethod):
 
     def begun(self, model: LocalModel) -> Inserted:
         """What the documents made of it."""
-        begin = _begin(model)
+        begin = lead(model.renderer)
         texts = list(_first(self.read, _pieces(model, self.documents)))
         ids = (*begin, *(token for text in texts for token in text))[: self.tokens]
         inserted = super(CartridgeMethod, replace(self, ids=ids)).begun(model)
@@ -70,12 +71,6 @@ class CartridgeMethod(PrefixMethod):
         return (f"{much} were read {often}, to learn to say them, before the examples.",)
 
 
-def _begin(model: LocalModel) -> tuple[int, ...]:
-    """What a text begins with, and a first word is predicted from."""
-    lead = model.renderer.encode_text("")
-    return lead.ids[: lead.stem]
-
-
 def _first(tokens: int, pieces: Iterable[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
     """Pieces of so many tokens together, the last cut short, or all of them."""
     for piece in pieces:
@@ -87,9 +82,7 @@ def _first(tokens: int, pieces: Iterable[tuple[int, ...]]) -> Iterator[tuple[int
 
 def _pieces(model: LocalModel, documents: Sequence[Document]) -> Iterator[tuple[int, ...]]:
     """The documents as tokens, cut where they are long."""
-    tokens = model.renderer.tokens
     for document in documents:
-        text = f"{document.title}\n{document.text}" if document.title else document.text
-        ids = tokens.ids(tokens.guarded(text))
+        ids = ids_of(model.renderer, text_of(document))
         for start in range(0, len(ids), PIECE):
-            yield tuple(ids[start : start + PIECE])
+            yield ids[start : start + PIECE]

@@ -19,7 +19,8 @@ from advisor.models import Adaptation, Prompt
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
-from finetune import Lora
+from advisor.tasks import Document
+from finetune import ContinuedPretraining, Lora
 from finetune.resuming import REUSED
 from finetune.search import searched, varied
 from finetune.session import SplitRows
@@ -86,6 +87,27 @@ def test_it_ends_bit_for_bit_as_if_it_had_not_been_killed(
     assert resumed.adaptation.key == whole.adaptation.key
     assert resumed.facts == whole.facts
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("rank", [0, 4])
+def test_raw_text_is_read_on_from_where_a_kill_came(
+    llama: LocalModel,
+    rank: int,
+    curriculum: TrainingSet,
+    tmp_path: Path,
+    killing: Callable[[int], AbstractContextManager[None]],
+) -> None:
+    cpt = ContinuedPretraining(rank=rank, block=32, lr=1e-3, epochs=3, batch=2)
+    library = replace(curriculum, documents=(Document("1", "Colours", "Grass is green, the sea is blue. " * 9),))
+    whole = cpt.tune(library, llama, seed=1)
+    with killing(4), lending(Scratch(tmp_path, ALWAYS)):
+        cpt.tune(library, llama, seed=1)
+    clock.drain()
+    with lending(Scratch(tmp_path, ALWAYS)):
+        resumed = cpt.tune(library, llama, seed=1)
+    assert clock.drain().reused[REUSED] > 0
+    assert resumed.adaptation.key == whole.adaptation.key
+    assert resumed.facts == whole.facts
 
 
 class ByRank:
@@ -176,7 +198,8 @@ from advisor.approaches import TrainingExample, TrainingSet
 from advisor.models import Prompt
 from advisor.models.load import load_model
 from advisor.scratch import Scratch, lending
-from finetune import Lora
+from advisor.tasks import Document
+from finetune import ContinuedPretraining, Lora
 from finetune.trainer import Trainer
 
 take = Trainer.take

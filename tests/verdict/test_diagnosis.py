@@ -109,3 +109,70 @@ def test_what_reasons_first_speaks_for_reasoning_alone(
     assert found["added by reasoning"].meaning == (
         "Reasoning before the answer (zero-shot:cot=true) added 0.400 to zero-shot."
     )
+
+
+def read_before(on: str) -> dict[str, object]:
+    """Of these very trainings: what another seed might give is the business of the contrasts."""
+    return {"config": {"cpt": {"on": on}}, "trains_model": False}
+
+
+def test_whether_facts_were_trained_in_and_what_retrieval_gives_beside_that(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    shown: dict[str, object] = {"shows": "nothing"}
+    runs = [
+        run("zero-shot", nested(200, 0.3), **shown),
+        run("cpt", nested(200, 0.3), **shown, **read_before("documents")),
+        run("lora:rank=8", nested(200, 0.5), trains_model=False, **shown),
+        run("cpt:epochs=20+lora:rank=8", nested(200, 0.9), **shown, **read_before("both")),
+        run("rag:k=3", nested(200, 0.7), shows="documents"),
+        run("rag:k=3+lora:rank=8", nested(200, 0.95), shows="documents", trains_model=False),
+        run("rag:k=3+cpt+lora:rank=8", nested(200, 0.55), shows="documents", **read_before("documents")),
+        run("cpt:on=inputs", nested(200, 0.02), **shown, **read_before("inputs")),
+    ]
+    found = {item.name: item for item in decide(comparison(runs)).diagnosis}
+    assert found["trained in by cpt"].meaning == (
+        "The facts were not shown to be trained in: cpt, which read the documents before, is not shown to differ from "
+        "zero-shot."
+    )
+    assert found["trained in by cpt:epochs=20+lora:rank=8"].estimate.value == pytest.approx(0.4)
+    assert found["trained in by cpt:epochs=20+lora:rank=8"].meaning == (
+        "Facts were trained in: cpt:epochs=20+lora:rank=8, which read the documents before, is better by 0.400 than "
+        "lora:rank=8, with no document in the prompt of either."
+    )
+    assert found["retrieval beside cpt"].meaning == (
+        "Documents that are retrieved (rag:k=3) give 0.400 more than documents that were trained in (cpt)."
+    )
+    assert found["retrieval beside cpt:epochs=20+lora:rank=8"].estimate.value == pytest.approx(0.05)
+    assert found["added by cpt to rag:k=3+cpt+lora:rank=8"].meaning.startswith(
+        "Reading raw text before (rag:k=3+cpt+lora:rank=8) took 0.400 from rag:k=3+lora:rank=8"
+    )
+    assert found["added by cpt to cpt:on=inputs"].meaning == (
+        "Reading raw text before (cpt:on=inputs) took 0.280 from zero-shot."
+    )
+
+
+def test_training_is_told_of_what_read_nothing_before(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [
+        run("zero-shot", nested(200, 0.3), shows="nothing"),
+        run("lora", nested(200, 0.4), shows="nothing", trains_model=True),
+        run("cpt+lora", nested(200, 0.5), shows="nothing", config={"cpt": {"on": "documents"}}, trains_model=True),
+    ]
+    found = {item.name: item.meaning for item in decide(comparison(runs)).diagnosis}
+    assert found["added by training"].startswith("Training (lora)")
+    assert "trained in by cpt+lora" in found
+
+
+def test_of_several_models_each_has_facts_of_its_own(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    runs = [
+        run(f"{spec}@{alias}", nested(200, share), shows="nothing", model=alias, **more)
+        for alias, shares in {"small": (0.3, 0.6), "big": (0.5, 0.5)}.items()
+        for spec, share, more in zip(("zero-shot", "cpt"), shares, ({}, read_before("documents")), strict=True)
+    ]
+    found = {item.name: item for item in decide(comparison(runs)).diagnosis}
+    assert found["trained in by cpt (small)"].estimate.value == pytest.approx(0.3)
+    assert found["trained in by cpt (big)"].meaning.startswith("The facts were not shown to be trained in: cpt@big")
