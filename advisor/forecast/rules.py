@@ -29,6 +29,7 @@ BEHIND_HEAD = 0.08  # what one neighbour knows less than a classifier of all
 AHEAD_OF_HEAD = 0.05  # what one of hidden states, behind the instruction, knows more
 TUNING_ADDS = 0.4  # of what a classifier on frozen vectors misses, what one misses no more whose encoder is tuned
 TUNED_LABELS = 16  # of each class, from which on tuning for labels is as good as tuning by contrast
+READ_BEFORE = 0.03  # what facts are taken to come to that were read as raw text, where answers stand in the documents
 RIGID = 0.6  # `rigidity` from which on the form of the answers is what has to be learned
 
 
@@ -112,9 +113,27 @@ _RULES: dict[str, _Rule] = {
         lambda f: f.up(0.25 * f.learned - (0.1 if f.grounded else 0)),
         "the norms alone learn less than low-rank products (Zhao et al. 2023)",
     ),
+    "cpt": (
+        lambda f: f.up(0.05 if f.grounded else -0.02),
+        "documents that are read before add a fraction of what passages in the prompt do (Ovadia et al. 2024)",
+    ),
+    "cpt+lora": (
+        lambda f: _tuned(f, 0.45) + (READ_BEFORE if f.grounded else 0.0),
+        "training teaches form and behaviour, and reading the documents before a part of their facts (Gururangan et "
+        "al. 2020; Ovadia et al. 2024)",
+    ),
+    "rag+cpt": (
+        lambda f: f.up(0.2 if f.grounded else 0.0),
+        "with passages in the prompt, having read the documents before adds nothing (Ovadia et al. 2024)",
+    ),
     "rag+lora": (
         lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
         "a model trained to read retrieved passages beats either alone (RAFT, Zhang et al. 2024)",
+    ),
+    "rag+cpt+lora": (
+        lambda f: f.up(0.45 * f.learned + (0.15 if f.grounded else -0.02) - (0.1 if f.task.train < FEW_LABELS else 0)),
+        "a model trained to read retrieved passages needs little of them in its weights (RAFT, Zhang et al. 2024; "
+        "Ovadia et al. 2024)",
     ),
     "few-shot+lora": (
         lambda f: f.up(0.45 * f.learned - (0.05 if f.task.train < FEW_LABELS else 0)),
