@@ -9,16 +9,16 @@ from dataclasses import replace
 from advisor.approaches import TrainingExample, TrainingSet, Tuned
 from advisor.errors import NotApplicable
 from advisor.models import LanguageModel
-from finetune.cpt import ContinuedPretraining
 from finetune.fused.packing import TokenRow
 from finetune.holding_out import HELD_OUT
+from finetune.raw_settings import RawTextSettings
 from finetune.raw_text import blocks, text_of
 from finetune.session import SplitRows, local_of
 from finetune.training import default_batch
 from finetune.tuning import Lesson, check_lengths, examination, fit, rows_of, where
 
 
-def tune(tuner: ContinuedPretraining, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+def tune(tuner: RawTextSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Read the text as often as is asked for or fits the budget; judged, where that is asked for, by held-out answers.
 
     Raises:
@@ -42,7 +42,7 @@ def tune(tuner: ContinuedPretraining, training: TrainingSet, model: LanguageMode
 _WHAT = {"documents": "the documents", "inputs": "the training inputs", "both": "documents and training inputs"}
 
 
-def _texts(tuner: ContinuedPretraining, training: TrainingSet) -> list[str]:
+def _texts(tuner: RawTextSettings, training: TrainingSet) -> list[str]:
     documents = [text_of(document) for document in training.documents] if tuner.on != "inputs" else []
     inputs = [example.prompt.input for example in training.examples] if tuner.on != "documents" else []
     return [*documents, *inputs]
@@ -55,7 +55,7 @@ def _judged(training: TrainingSet, seed: int) -> Sequence[TrainingExample]:
     return examples[:HELD_OUT]
 
 
-def _resolved(tuner: ContinuedPretraining, rows: Sequence[TokenRow]) -> ContinuedPretraining:
+def _resolved(tuner: RawTextSettings, rows: Sequence[TokenRow]) -> RawTextSettings:
     """The configuration with what it leaves open chosen."""
     tokens = sum(row.tokens for row in rows)
     epochs = tuner.passes(tokens)
@@ -63,7 +63,7 @@ def _resolved(tuner: ContinuedPretraining, rows: Sequence[TokenRow]) -> Continue
     return replace(tuner, lr=tuner.rate, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * seen))
 
 
-def _read(given: ContinuedPretraining, rows: Sequence[TokenRow]) -> str:
+def _read(given: RawTextSettings, rows: Sequence[TokenRow]) -> str:
     tokens = sum(row.tokens for row in rows)
     what = f"the {tokens:,} tokens of {_WHAT[given.on]}"
     if given.budget and given.budget < tokens:
@@ -72,7 +72,7 @@ def _read(given: ContinuedPretraining, rows: Sequence[TokenRow]) -> str:
     return f"Of {what} all were read, {often} at most, as raw text with a loss on every token."
 
 
-def _told(tuned: Tuned, tuner: ContinuedPretraining) -> Tuned:
+def _told(tuned: Tuned, tuner: RawTextSettings) -> Tuned:
     """With the perplexities in words."""
     if tuned.facts.perplexity:
         before, after = tuned.facts.perplexity
