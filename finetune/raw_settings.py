@@ -23,9 +23,10 @@ class RawTextSettings(TrainingSettings):
             (task-adaptive), or both.
         rank: of low-rank adapters that are trained in place of all weights (LoRA), for models that have too many; 0
             trains all.
-        block: tokens of a row, of which `batch` make a step. A longer text is cut evenly; shorter ones stand one behind
+        block: tokens of a row. A longer text is cut evenly; shorter ones stand one behind
             the other.
         lr: peak learning rate; 0 chooses 5e-5 for all weights, 5e-4 for adapters.
+        batch: blocks a step; 0 chooses 2 to 8, by their number.
         epochs: passes over the text; 0 chooses 10, fewer where more would pass the budget.
         budget: tokens that are read at most, drawn from the whole text where it has more; 0 sets no bound.
     """

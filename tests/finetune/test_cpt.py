@@ -18,6 +18,7 @@ from advisor.tasks import Document, Example, Task
 from finetune import ContinuedPretraining
 from finetune.pretraining import tune
 from finetune.raw_text import blocks, ids_of, lead, perplexity
+from finetune.session import SplitRows, beginning
 
 Bits = Callable[[LocalModel], dict[str, torch.Tensor]]
 Check = Callable[[LocalModel, dict[str, torch.Tensor]], None]
@@ -84,6 +85,17 @@ def test_it_knows_the_text_is_kept_and_leaves_the_model_as_it_was(
     assert llama.log_likelihoods(TEXTS, restored.adaptation) == known
     assert restored.adaptation.key == tuned.adaptation.key
     assert_untouched(llama, before)
+
+
+def test_the_loss_is_the_models_own_on_every_token_behind_the_first(llama: LocalModel) -> None:
+    rows = blocks(llama.renderer, TEXTS, 48)
+    total = 0.0
+    with torch.inference_mode():
+        for row in rows:
+            ids = torch.tensor([[*row.prompt, *row.answer]])
+            total += float(llama.module(input_ids=ids, labels=ids).loss) * (row.tokens - 1)
+    with beginning(replace(CPT, epochs=1), SplitRows(rows, ()), llama, 0) as trainer:
+        assert trainer.loss(rows) == pytest.approx(total / sum(len(row.answer) for row in rows), abs=1e-4)
 
 
 def test_perplexity_is_that_of_the_texts_themselves_where_they_are_few(llama: LocalModel) -> None:
