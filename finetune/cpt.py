@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from advisor.approaches import TrainingSet, Tuned
 from advisor.models import LanguageModel
@@ -30,7 +30,7 @@ class ContinuedPretraining(RawTextSettings, GradientTuner):
 
     name: ClassVar[str] = "cpt"
     defining: ClassVar[tuple[str, ...]] = ("on",)
-    learns_examples: ClassVar[bool] = False
+    stage: ClassVar[Literal["first", "last", ""]] = "first"
 
     def unsuited(self, task: TaskShape) -> str:
         """There has to be something to read."""

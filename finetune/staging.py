@@ -19,6 +19,7 @@ from finetune.session import local_of
 
 FIRST, THEN = "first", "then"  # folders of what is saved
 REUSED = "stages of a training that was interrupted"  # as the report names what was not done again
+Perplexities = tuple[float, float] | None
 _TUNED, _FACTS = "tuned", "stage.json"
 
 
@@ -60,6 +61,7 @@ class TunedStages(Tuned):
             notes=(*_said(stages[0], first), *_said(stages[1], then)),
             resolved={**below.resolved, **upper.resolved},
             tokens_seen=below.tokens_seen + upper.tokens_seen,
+            perplexity=_from_to(below.perplexity, upper.perplexity),
         )
 
     @property
@@ -72,6 +74,11 @@ class TunedStages(Tuned):
         for name, one in ((FIRST, self.first), (THEN, self.then)):
             (folder / name).mkdir()
             one.save(folder / name)
+
+
+def _from_to(below: Perplexities, upper: Perplexities) -> Perplexities:
+    """Before the first and after the last of the stages that learned raw text."""
+    return (below[0], upper[1]) if below and upper else below or upper
 
 
 def _said(tuner: Tuner, tuned: Tuned) -> tuple[str, ...]:
@@ -122,7 +129,8 @@ def _written(facts: Facts) -> dict[str, Any]:
 
 
 def _read(facts: dict[str, Any]) -> Facts:
-    return Facts(**facts | {"notes": tuple(facts["notes"])})
+    known = facts["perplexity"]
+    return Facts(**facts | {"notes": tuple(facts["notes"]), "perplexity": known and (known[0], known[1])})
 
 
 def _identity(tuner: Tuner, training: TrainingSet, model: LocalModel, seed: int) -> str:

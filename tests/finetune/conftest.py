@@ -26,6 +26,10 @@ THINGS = {
 }
 
 
+class Killed(BaseException):
+    """What a test does in place of the system."""
+
+
 @pytest.fixture(scope="session")
 def lessons() -> tuple[TrainingExample, ...]:
     instruction = "Say which colour the thing has."
@@ -95,6 +99,30 @@ def breaking_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContex
         with monkeypatch.context() as patch:
             patch.setattr(Trainer, "update", breaking)
             with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return inside
+
+
+@pytest.fixture
+def killing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """Inside, training ends behind so many steps, and that is heard."""
+    update = Trainer.update
+
+    @contextmanager
+    def inside(after: int) -> Iterator[None]:
+        taken = 0
+
+        def dying(self: Trainer, loss: float, batch: Sequence[object]) -> None:
+            nonlocal taken
+            update(self, loss, batch)  # type: ignore[arg-type]
+            taken += 1
+            if taken > after:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "update", dying)
+            with pytest.raises(Killed):
                 yield
 
     return inside

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import torch
 from advisor.approaches import TrainingExample, TrainingSet, registry
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation
+from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
+from advisor.scratch import Scratch, lending
 from advisor.tasks import Document, Example, Task
-from finetune import ContinuedPretraining
+from finetune import ContinuedPretraining, Full, Lora, PrefixTuning
 from finetune.pretraining import tune
 from finetune.raw_text import blocks, ids_of, lead, perplexity
+from finetune.resuming import REUSED as STEPS_REUSED
 from finetune.session import SplitRows, beginning
+from finetune.staging import REUSED as STAGES_REUSED
 
 Bits = Callable[[LocalModel], dict[str, torch.Tensor]]
 Check = Callable[[LocalModel, dict[str, torch.Tensor]], None]
@@ -191,3 +196,63 @@ def test_what_it_will_take_is_foreseen_of_the_documents() -> None:
     assert ContinuedPretraining(on="inputs", rank=8).reads(100, 20, 50) == pytest.approx(10 * 2_000 * 1.2)
     assert ContinuedPretraining(on="inputs").reads_documents(6_000) == 0
     assert ContinuedPretraining(epochs=2, budget=0).reads_documents(1e6) == pytest.approx(2e6 * 1.9)
+
+
+CHAINS = ("cpt+lora", "rag+cpt+lora", "cpt+prefix", "cpt+full", "rag+cpt", "cpt+prompt+lora", "cpt+cartridge")
+
+
+@pytest.mark.parametrize("spec", CHAINS)
+def test_what_learns_the_examples_goes_behind_it(spec: str) -> None:
+    assert registry.spec_of(registry.parse(spec)) == spec
+
+
+@pytest.mark.parametrize("spec", ["lora+cpt", "prefix+cpt", "rag+full+cpt"])
+def test_what_is_read_first_stands_first(spec: str) -> None:
+    other = spec.split("+")[-2]
+    with pytest.raises(UserError, match=rf"cpt does not go behind {other}(?s:.)*write cpt\+{other}"):
+        registry.parse(spec)
+
+
+SECOND = {
+    "lora": Lora(rank=4, lr=1e-2, epochs=4, batch=2),
+    "prefix": PrefixTuning(tokens=4, lr=1e-2, epochs=4, batch=2),
+    "full": Full(lr=1e-3, epochs=4, batch=2),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_stages_are_kept_go_on_behind_a_kill_and_tell_what_was_read(
+    llama: LocalModel,
+    name: str,
+    library: TrainingSet,
+    tmp_path: Path,
+    killing: Callable[[int], AbstractContextManager[None]],
+    bits_of: Bits,
+    assert_untouched: Check,
+) -> None:
+    """Killed in the first stage, then in the second."""
+    before = bits_of(llama)
+    chain = replace(CPT, epochs=2).followed_by(SECOND[name])
+    assert chain is not None
+    whole = chain.tune(library, llama, seed=3)
+    assert_untouched(llama, before)
+    first = 2 * math.ceil(len(blocks(llama.renderer, TEXTS, 48)) / 2)  # steps
+    for after in (2, first, 3):  # in the first stage, where the second begins, in the second
+        with killing(after), lending(Scratch(tmp_path / "kept", 0.0)):
+            chain.tune(library, llama, seed=3)
+        assert_untouched(llama, before)
+    clock.drain()
+    with lending(Scratch(tmp_path / "kept", 0.0)):
+        resumed = chain.tune(library, llama, seed=3)
+    reused = clock.drain().reused
+    assert reused[STAGES_REUSED] > 0 and reused[STEPS_REUSED] > 0
+    assert resumed.adaptation.key == whole.adaptation.key
+    assert resumed.facts == whole.facts
+    assert whole.facts.perplexity is not None and whole.facts.perplexity[1] < whole.facts.perplexity[0]
+    assert any(note.startswith("cpt: The perplexity") for note in whole.facts.notes)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    whole.save(saved)
+    restored = chain.restore(saved, llama)
+    assert llama.log_likelihoods(TEXTS, restored.adaptation) == llama.log_likelihoods(TEXTS, whole.adaptation)
+    assert_untouched(llama, before)

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,40 +24,11 @@ from finetune import ContinuedPretraining, Lora
 from finetune.resuming import REUSED
 from finetune.search import searched, varied
 from finetune.session import SplitRows
-from finetune.trainer import Trainer
 from finetune.trials import REUSED as REUSED_TRIALS
 
 ROOT = Path(__file__).parents[2]
 LORA = Lora(rank=4, alpha=8, lr=1e-2, epochs=5, batch=3, dropout=0.2, schedule="cosine", decay=0.01)
 ALWAYS = 0.0  # seconds between two times that something is kept
-
-
-class Killed(BaseException):
-    """What a test does in place of the system."""
-
-
-@pytest.fixture
-def killing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
-    """Inside, training ends behind so many steps, and that is heard."""
-    update = Trainer.update
-
-    @contextmanager
-    def inside(after: int) -> Iterator[None]:
-        taken = 0
-
-        def dying(self: Trainer, loss: float, batch: Sequence[object]) -> None:
-            nonlocal taken
-            update(self, loss, batch)  # type: ignore[arg-type]
-            taken += 1
-            if taken > after:
-                raise Killed
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "update", dying)
-            with pytest.raises(Killed):
-                yield
-
-    return inside
 
 
 @pytest.mark.parametrize("after", [1, 4, 8])
