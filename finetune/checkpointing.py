@@ -23,6 +23,8 @@ from advisor.models.local.kv import passing_bytes
 from advisor.models.local.shortage import left, not_enough, size_in_words
 from finetune.training import Schedule
 
+LOGITS = 2**30  # bytes that logits and what the backward pass makes of them take at once
+LOGIT = 12  # of them for one: in float32, its gradient, and both in the model's number format
 SHARE = 0.75  # of what is free, for what the backward pass is left; the rest is for what is computed on the way
 
 Context = Callable[[], AbstractContextManager[None]]
@@ -85,6 +87,13 @@ def foreseen(model: LocalModel, longest: int, at_once: int, schedule: Schedule) 
     short = kept_bytes(model.module, longest, checkpointing=False) * longest > room
     needed = always or (short and schedule.checkpointing == "auto")
     return needed, min(at_once, max(longest, int(room / kept_bytes(model.module, longest, needed))))
+
+
+def within_logits(model: LocalModel, share: float, at_once: int) -> int:
+    """How many tokens of so many are read at once, where for this share of them all logits are computed: rows whose
+    every token is learned have twenty times those of an answer."""
+    vocabulary = int(model.module.config.get_text_config(decoder=True).vocab_size)
+    return min(at_once, max(1, int(LOGITS / (LOGIT * vocabulary * share))))
 
 
 def too_large(model: LocalModel, error: Exception, tokens: int) -> Exception:

@@ -19,7 +19,7 @@ from advisor.errors import UserError
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
-from finetune.checkpointing import check_room, foreseen, too_large
+from finetune.checkpointing import check_room, foreseen, too_large, within_logits
 from finetune.fused.packing import TokenRow, packed_length
 from finetune.masters import MasterWeights
 from finetune.methods.contract import Inserted, LearnedTensors, State
@@ -102,10 +102,12 @@ class Trainer:
         """Lay out the whole training without taking a step."""
         self.held_out = held_out
         self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
-        self.total = self.schedule.steps(len(examples), sum(row.tokens for row in examples))
+        tokens, learned = sum(row.tokens for row in examples), sum(len(row.answer) for row in examples)
+        self.total = self.schedule.steps(len(examples), tokens)
         self._batches_from = partial(minibatches, examples, self.schedule, seed)
         self._batches = self._batches_from(0)
         longest = max(row.tokens for row in examples)
+        self.at_once = within_logits(self.model, learned / tokens, self.at_once)
         self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once, self.schedule)
 
     def go_to_the_end(self) -> None:

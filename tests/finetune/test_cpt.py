@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Document, Example, Task
 from finetune import ContinuedPretraining, Full, Lora, PrefixTuning
+from finetune.checkpointing import within_logits
 from finetune.pretraining import tune
 from finetune.raw_text import blocks, ids_of, lead, perplexity
 from finetune.resuming import REUSED as STEPS_REUSED
@@ -101,6 +103,14 @@ def test_the_loss_is_the_models_own_on_every_token_behind_the_first(llama: Local
             total += float(llama.module(input_ids=ids, labels=ids).loss) * (row.tokens - 1)
     with beginning(replace(CPT, epochs=1), SplitRows(rows, ()), llama, 0) as trainer:
         assert trainer.loss(rows) == pytest.approx(total / sum(len(row.answer) for row in rows), abs=1e-4)
+
+
+def test_logits_of_all_tokens_bound_what_is_read_at_once(llama: LocalModel) -> None:
+    assert within_logits(llama, 1.0, 4096) == 4096  # 400 words: nothing
+    config = llama.module.config
+    with patch.object(config, "vocab_size", 100_000):
+        assert within_logits(llama, 1.0, 4096) == 2**30 // 1_200_000
+        assert within_logits(llama, 0.05, 4096) == 4096  # answers behind long prompts
 
 
 def test_perplexity_is_that_of_the_texts_themselves_where_they_are_few(llama: LocalModel) -> None:
