@@ -244,3 +244,9 @@ def test_how_it_was_trained_stands_in_a_table(full: Decision) -> None:
     written = report(trained, "markdown")
     assert "## How it was trained" in written
     assert line_with("| 68,400 |", written).count("|") == line_with("| 9,000 |", written).count("|") == 8
+    assert "erplexity" not in written
+    rows = [replace(r, perplexity=(31.26, 9.4)) if r.spec == LONG else r for r in rows]
+    written = report(replace(full, rows=tuple(rows)), "markdown")
+    assert "31.3 > 9.4" in line_with("| 9,000 |", written)
+    assert line_with("| 68,400 |", written).count("|") == line_with("| 9,000 |", written).count("|") == 9
+    assert "Perplexity is that of a sample of the raw text that was learned" in written
