@@ -18,6 +18,10 @@ ALL_RATE, LOW_RANK_RATE = 5e-5, 5e-4
 class RawTextSettings(TrainingSettings):
     """Raw text, read by causal language modelling with a loss on every token.
 
+    The rates are of the order of those of `full` and `lora` and were not compared. At 5e-5 two passes over the 5,631
+    tokens of handbook-qa's documents (SmolLM2-135M-Instruct, bfloat16, two blocks a step) lowered the loss on a quarter
+    of their blocks from 3.87 to 3.35 a token, and that of 24 answers, closed-book, from 3.62 to 3.51; one seed.
+
     Attributes:
         on: what is read: the documents (domain-adaptive), the inputs of the training examples without their answers
             (task-adaptive), or both.
