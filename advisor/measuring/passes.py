@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from advisor.approaches import Approach, SecondAnswer, SecondPass, owed, spec_of
+from advisor.approaches import Approach, SecondAnswer, SecondPass, is_described, owed, spec_of
 from advisor.disk import NoRoom, clear, no_room, write_whole
 from advisor.errors import AdvisorError, Interrupted, NotApplicable, UserError
 from advisor.measuring.assignment import Assignment, Owed
@@ -59,19 +59,20 @@ class Passes:
         """Ask a model that is loaded all that it was not asked yet."""
         described = described_by(model)
         of_run: dict[tuple[str, int], list[Owed]] = {}
-        wanted: dict[str, SecondPass] = {}
+        wanted: dict[str, tuple[SecondPass, bool]] = {}
+        told_apart = type(model).__module__.split(".")[0] == HOST and bool(model.revision)
         for run, (approach, passes) in self._runs.items():
             for part, one in passes:
                 if one.alias == model.alias:
                     key = self._key(approach, one, model, described)
-                    wanted.setdefault(key, one)
+                    wanted.setdefault(key, (one, told_apart and is_described(approach)))
                     told = {name: described[name] for name in ("id", "revision")}
                     of_run.setdefault(run, []).append(
                         Owed(part, one.parameter, one.alias, key, self._folder / f"{key}.json", told)
                     )
         troubles = {
-            key: self._asked(key, one, model, progress, (number, len(wanted)))
-            for number, (key, one) in enumerate(wanted.items(), start=1)
+            key: self._asked(key, *asked, model, progress, (number, len(wanted)))
+            for number, (key, asked) in enumerate(wanted.items(), start=1)
         }
         for run, found in of_run.items():
             went = [replace(one, trouble=troubles[one.key]) for one in found]
@@ -109,15 +110,18 @@ class Passes:
         return digest(self._task.fingerprint, *who, one.parameter, one.request, program_of(approach, model))[:24]
 
     def _asked(
-        self, key: str, one: SecondPass, model: LanguageModel, progress: Progress, place: tuple[int, int]
+        self, key: str, one: SecondPass, shared: bool, model: LanguageModel, progress: Progress, place: tuple[int, int]
     ) -> AdvisorError | None:
         """Carry one pass out unless it is there; why it could not be, None where it is there then.
+
+        Args:
+            shared: whether its key says all there is to it, so that other run folders may take it over.
+            place: its number among the passes of the model, and how many there are.
 
         Raises:
             NoRoom: the disk is full.
         """
         path, name = self._folder / f"{key}.json", f"{one.parameter}={one.alias}"
-        shared = type(model).__module__.split(".")[0] == HOST and bool(model.revision)
         if read_kept(path) is not None or (shared and self._taken(key, path)):
             return None
         progress.begin(name, *place)

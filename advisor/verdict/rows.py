@@ -110,6 +110,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         labels_by=next((run.labels_by for run in good), None),
         failures=failures(good),
         answered_by=tuple(dict.fromkeys(version for run in good for version in run.answered_by)),
+        asked=next((run.asked for run in good), ()),
     )
 
 
