@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
+from finetune.stages import one_behind_the_other
 from finetune.training import TrainingSettings, default_batch, default_epochs, trainings
 
 
@@ -34,6 +35,10 @@ class GradientTuner(TrainingSettings, Tuner):
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
         times = trainings(self.search) if self.search else 1.0
         return self.effort * times * epochs * (examples * own + steps * shared)
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """Each is trained in its turn, where one of them says that this is its place."""
+        return one_behind_the_other(self, other)
 
     def learned_from(self, training: TrainingSet) -> tuple[TrainingSet, tuple[str, ...]]:
         """What it learns of a training set, and notes on that for the report; all of it unless a tuner says otherwise.
