@@ -25,9 +25,9 @@ from advisor.approaches import (
 )
 from advisor.approaches.adapted import AdaptedPredictor
 from advisor.errors import NotApplicable
-from advisor.models import LanguageModel
+from advisor.models import Capabilities, LanguageModel
 from advisor.models.clock import clock
-from advisor.scratch import scratch
+from advisor.scratch import Scratch, scratch
 from advisor.tasks import Example, Task
 from advisor.tasks.forms import answer_form, is_blank
 from finetune.lora import Lora
@@ -119,20 +119,23 @@ class TeacherAnswers(SecondPass):
         if not isinstance(predictor, AdaptedPredictor):
             raise NotApplicable(f"{self.builder.name} does not say how a training input is asked")
         try:
-            return self._answers(predictor, task.train, model.can.rows_at_once)
+            return self._answers(predictor, task.train, model.can)
         finally:
             predictor.close()
 
-    def _answers(self, predictor: AdaptedPredictor, examples: Sequence[Example], at_once: int) -> dict[str, Any]:
+    def _answers(self, predictor: AdaptedPredictor, examples: Sequence[Example], can: Capabilities) -> dict[str, Any]:
         contexts = predictor.source.training_contexts(examples, self.seed)
         prompts = [predictor.asker.prompt(e.input, c) for e, c in zip(examples, contexts, strict=True)]
-        kept = _Kept.read()
+        place = None if can.remote else scratch()  # what is paid is kept by each answer, and counted as it is taken up
+        kept = _Kept.read(place)
         progress.step("ask the teacher", len(examples))
         progress.advance(kept.done)
         while kept.done < len(prompts):
             began = clock.now()
-            found = predictor.asker.answers(prompts[kept.done : kept.done + at_once])
+            found = predictor.asker.answers(prompts[kept.done : kept.done + can.rows_at_once])
             kept.add(examples[kept.done : kept.done + len(found)], found, clock.now() - began)
+            if place and place.due:
+                place.keep(KEPT, kept.write)
             progress.advance(len(found))
         return {"answers": kept.answers, "tokens": kept.tokens}
 
@@ -154,9 +157,8 @@ class _Kept:
     seconds: float = 0.0
 
     @classmethod
-    def read(cls) -> _Kept:
+    def read(cls, place: Scratch | None) -> _Kept:
         """What a killed pass had; its seconds count as if they were spent again."""
-        place = scratch()
         folder = place.kept(KEPT) if place else None
         if folder is None:
             return cls()
@@ -165,7 +167,7 @@ class _Kept:
         return found
 
     def add(self, examples: Sequence[Example], predictions: Sequence[Prediction], seconds: float) -> None:
-        """Answers to the next examples; kept where enough was done since the last time."""
+        """Answers to the next examples."""
         for example, prediction in zip(examples, predictions, strict=True):
             usage = prediction.usage
             nothing = bool(prediction.failure) or is_blank(prediction.text)
@@ -173,10 +175,9 @@ class _Kept:
             self.tokens["read"] += usage.prompt_tokens
             self.tokens["written"] += usage.completion_tokens + usage.reasoning_tokens
         self.done, self.seconds = self.done + len(examples), self.seconds + seconds
-        if (place := scratch()) and place.due:
-            place.keep(KEPT, self._write)
 
-    def _write(self, folder: Path) -> None:
+    def write(self, folder: Path) -> None:
+        """Keep them in a folder."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         (folder / FILE).write_text(json.dumps(values), encoding="utf-8")
 

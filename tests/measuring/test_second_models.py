@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 from advisor.approaches import Approach, Facts, Prediction, Predictor, SecondPass, told_to
 from advisor.errors import Interrupted, NotApplicable, UserError
+from advisor.measuring.assignment import Assignment
 from advisor.measuring.comparing import Plan, carry_out, compare
 from advisor.measuring.lineup import asked, lineup
+from advisor.measuring.passes import Passes, told_for
 from advisor.measuring.progress import Silence
 from advisor.models import Decoding, LanguageModel, Prompt
 from advisor.models.clock import clock
@@ -254,3 +257,21 @@ def test_a_second_model_that_is_not_there_or_the_row_s_own_is_refused(
         carry_out(Plan(tmp_path), numbers, small, [pupil()])
     with pytest.raises(UserError, match="rests on another model, and none was asked before this fit"):
         pupil().fit(numbers.for_fitting(), small, 0)
+
+
+def test_what_a_run_rests_on_goes_to_another_process_with_it(
+    numbers: Task, scripted: ModuleType, tmp_path: Path, pupil: type[Pupil]
+) -> None:
+    approach = pupil()
+    passes = Passes(tmp_path, numbers, [(approach, 0)])
+    assignment = Assignment(approach, "pupil", 0, tmp_path / "x.jsonl", 8, 0, "p", "m", "k")
+    small, big = models(scripted, "small", "big")
+    passes.stop("big", "it was away")
+    (waiting,) = pickle.loads(pickle.dumps(passes.onto(assignment))).second
+    assert str(waiting.trouble) == "oracle=big could not be asked: it was away"
+    passes.carry_out(small, Silence())
+    passes.carry_out(big, Silence())
+    rested = pickle.loads(pickle.dumps(passes.onto(assignment)))
+    (told,) = told_for(rested.second)
+    assert (told.part, told.what) == (approach, ["big says so"])
+    assert rested.key not in ("", assignment.key)
