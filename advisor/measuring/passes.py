@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -203,7 +204,7 @@ def told_for(second: Sequence[Owed]) -> list[SecondAnswer]:
     found = []
     for one in second:
         if one.trouble is not None:
-            raise one.trouble
+            raise copy(one.trouble)  # what is kept shall not keep the frames, and so the model, of each that tells it
         kept = read_kept(one.path) if one.path else None
         if kept is None:
             raise Interrupted(f"{one.path}: is gone or damaged; the same command asks {one.alias} again")
@@ -225,10 +226,11 @@ def told_for(second: Sequence[Owed]) -> list[SecondAnswer]:
 
 
 def _of_model(name: str, error: AdvisorError) -> AdvisorError:
-    """What went wrong with a pass, as its rows tell it."""
+    """What went wrong with a pass, as its rows tell it; a new error, since the frames of the old one hold the model."""
     if isinstance(error, UserError):
         return UserError(f"{name}: {error.what}", error.hint)
-    return type(error)(f"{name}: {error}") if isinstance(error, NotApplicable | Interrupted) else error
+    kind = next((kind for kind in (NotApplicable, Interrupted) if isinstance(error, kind)), UserError)
+    return kind(f"{name}: {error}")
 
 
 def _outcome(trouble: AdvisorError | None) -> str:

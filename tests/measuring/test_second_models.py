@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -275,3 +276,29 @@ def test_what_a_run_rests_on_goes_to_another_process_with_it(
     (told,) = told_for(rested.second)
     assert (told.part, told.what) == (approach, ["big says so"])
     assert rested.key not in ("", assignment.key)
+
+
+def test_memory_holds_one_model_at_a_time(
+    numbers: Task, scripted: ModuleType, tmp_path: Path, pupil: type[Pupil]
+) -> None:
+    there: list[weakref.ref[Any]] = []
+
+    def gives_up(prompt: Prompt) -> str:
+        if prompt.input.startswith("what is"):
+            raise NotApplicable("it does not say")
+        return "well"
+
+    class Counted(ModelSource):
+        def load(self) -> Any:
+            assert not [one for one in there if one() is not None], "another model is in memory"
+            (model,) = models(scripted, self.alias)
+            model.writing = gives_up if self.alias == "mute" else model.writing
+            there.append(weakref.ref(model))
+            return model
+
+    sources = [Counted(f"maker/{alias}", Loading(alias=alias)) for alias in ("small", "other", "big", "mute")]
+    rows = [pupil(), pupil(oracle="mute"), pupil(oracle="small", mark="back"), "zero-shot"]
+    found = runs_of(compare(numbers, sources, rows, out=tmp_path))
+    assert found["pupil@small"].status == found["pupil:oracle=small,mark=back@big"].status == "ok"
+    assert found["pupil:oracle=mute@small"].status == found["pupil:oracle=mute@other"].status == "skipped"
+    assert len(there) == 6  # of small, big and mute each asks both others, so that two of them are loaded twice
