@@ -3,6 +3,7 @@
 from finetune.bottleneck import Bottleneck
 from finetune.classifiers import Encoder, SetFit
 from finetune.cpt import ContinuedPretraining
+from finetune.distil import Distil
 from finetune.lora import Lora
 from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
@@ -14,6 +15,7 @@ __all__ = [
     "Bottleneck",
     "Cartridge",
     "ContinuedPretraining",
+    "Distil",
     "Encoder",
     "Freeze",
     "Full",

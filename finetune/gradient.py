@@ -6,7 +6,7 @@ The two are apart so that an approach can be named, and its costs foreseen, with
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,9 +40,19 @@ class GradientTuner(TrainingSettings, Tuner):
         """Each is trained in its turn, where one of them says that this is its place."""
         return one_behind_the_other(self, other)
 
+    def learned_from(self, training: TrainingSet) -> tuple[TrainingSet, tuple[str, ...]]:
+        """What it learns of a training set, and notes on that for the report; all of it unless a tuner says otherwise.
+
+        Raises:
+            NotApplicable: nothing is left to learn.
+        """
+        return training, ()
+
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Train, and keep what did best on held-out examples."""
+        training, notes = self.learned_from(training)
         tuned: Tuned = _tuning().tune(self, training, model, seed)
+        tuned.facts = replace(tuned.facts, notes=(*notes, *tuned.facts.notes))
         return tuned
 
     def restore(self, folder: Path, model: LanguageModel) -> Tuned:

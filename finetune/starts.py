@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
-from advisor.approaches import Tuner
+from advisor.approaches import TrainingSet, Tuner
 from advisor.tasks import TaskShape
 from finetune.gradient import GradientTuner
 from finetune.training import MOST_EPOCHS, SearchRange, TrainingSettings
@@ -227,6 +227,10 @@ class StartAndWeights(GradientTuner):
     def method_for(self, rows: Any) -> Any:
         """Both, each beginning as it would alone."""
         return self._joined(self.start.method_for(rows), self.weights.method_for(rows))
+
+    def learned_from(self, training: TrainingSet) -> tuple[TrainingSet, tuple[str, ...]]:
+        """What the weights learn of it; both are trained on that."""
+        return self.weights.learned_from(training)
 
     def unsuited(self, task: TaskShape) -> str:
         """What does not suit one of them."""

@@ -11,7 +11,7 @@ from advisor.advice.caveats import caveats, of_another_model
 from advisor.advice.estimate import Estimate
 from advisor.advice.outlook import Circumstances, Outlook
 from advisor.advice.preference import prefer
-from advisor.approaches import Approach, Lengths, parse
+from advisor.approaches import Approach, Lengths, owed, parse
 from advisor.errors import UserError
 from advisor.forecast.expected import Expected
 from advisor.forecast.learned import expect, knowledge
@@ -114,6 +114,11 @@ def _named(specs: Sequence[str], task: Task) -> tuple[Approach, ...]:
     for spec, one in zip(specs, found, strict=True):
         if why := one.unsuited(task):
             raise UserError(f"{spec} cannot be used on {task.name}: {why}", "leave it out")
+        for _, asked in owed(one, 0):
+            raise UserError(
+                f"{spec} rests on another model, {asked.alias}, and advice is about one",
+                "advisor compare --plan with both models says what it takes",
+            )
     return found
 
 

@@ -12,6 +12,7 @@ from advisor.approaches import Approach, Lengths, apart
 from advisor.errors import UserError
 from advisor.forecast.plan import ModelOutlook, Scope, plan
 from advisor.forecast.planned import WorkPlan
+from advisor.forecast.second import with_passes
 from advisor.measuring.comparing import Plan, assignment_of, head_of, loaded
 from advisor.measuring.environment import hardware
 from advisor.measuring.lines import lines
@@ -46,7 +47,7 @@ def planned_comparison(
         with loaded(source) as model:
             found.append((_outlook(task, model, chosen, prices, scope, progress), list(chosen.values())))
         collect()
-    return plan(task, found, scope)
+    return with_passes(plan(task, found, scope), task, found, scope)
 
 
 def _outlook(

@@ -12,7 +12,7 @@ from advisor.approaches import apart
 from advisor.cleaning import escaped
 from advisor.measuring.attempt import FIT
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
+from advisor.measuring.records import Comparison, Member, ModelFacts, SecondModel, TaskFacts
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
 from advisor.verdict.cells import Retrieval
@@ -193,10 +193,17 @@ def _approach(row: Row) -> dict[str, object]:
         "unanswered": row.failures,
         "answered_by": row.answered_by,
         "calls": row.calls,
+        **({"asked": [_asked(one) for one in row.asked]} if row.asked else {}),
         **({"after": _after(row.after)} if row.after else {}),
         **({"perplexity": dict(zip(("before", "after"), row.perplexity, strict=True))} if row.perplexity else {}),
         **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
+
+
+def _asked(one: SecondModel) -> dict[str, object]:
+    """Another model that was asked before the fit; its seconds are among `fit_seconds`."""
+    names = ("parameter", "alias", "id", "revision", "seconds", "tokens", "calls")
+    return {name: getattr(one, name) for name in names}
 
 
 def _after(after: Staleness) -> dict[str, object]:

@@ -114,6 +114,8 @@ class Quantities:
         embedded, embedded_to_fit: tokens that an embedder elsewhere was given for a query, and while it was fitted.
         indexed_anew, embedded_anew: seconds of indexing documents that have changed, and tokens that an embedder
             elsewhere was given for it; None where they are as many as at first.
+        asked: tokens and seconds of each other model that was asked before the fit, in the order of `Tariff.asked`; the
+            seconds are among `fit_seconds`.
     """
 
     fit_seconds: float | None = None
@@ -127,6 +129,7 @@ class Quantities:
     embedded_to_fit: float = 0.0
     indexed_anew: float | None = None
     embedded_anew: float | None = None
+    asked: tuple[tuple[PaidTokens, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,7 @@ def quantities(row: Row) -> Quantities:
         row.calls.get(PREDICT, {}).get(EMBEDDED, 0.0) / max(row.n, 1),
         row.calls.get(FIT, {}).get(EMBEDDED, 0.0),
         *_anew(row),
+        tuple((PaidTokens.of(one.calls), one.seconds or 0.0) for one in row.asked),
     )
 
 
@@ -277,6 +281,8 @@ def _tokens_of_a_query(row: Row) -> PaidTokens:
 def expenses(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | None:
     """The costs that follow from quantities; None where a price, a time or the number of tokens is unknown."""
     found = _of_model(taken, tariff, limits)
+    if found is not None and (asking := _of_asking(taken, tariff)):
+        found = replace(found, fit=found.fit + asking, upkeep=found.upkeep + (asking if taken.fitted_anew else 0.0))
     if found is None or tariff.embedding is None:
         return found
     anew = taken.embedded_to_fit if taken.embedded_anew is None or taken.fitted_anew else taken.embedded_anew
@@ -307,6 +313,17 @@ def _of_model(taken: Quantities, tariff: Tariff, limits: Limits) -> Expenses | N
         queries_per_hour=an_hour,
         error=taken.timing_error,
     )
+
+
+def _of_asking(taken: Quantities, tariff: Tariff) -> float:
+    """What other models took before the fit, beyond the hours of the machine that the row itself is paid by."""
+    usd = 0.0
+    for (tokens, seconds), price in zip(taken.asked, tariff.asked, strict=False):
+        if price is not None:
+            usd += price.usd(tokens)
+        elif tariff.tokens is not None:  # else its seconds are paid with those of the fit
+            usd += seconds * _a_second(tariff.here)
+    return usd
 
 
 def _by_tokens(taken: Quantities, price: TokenPrice, index: float, again: float) -> Expenses | None:

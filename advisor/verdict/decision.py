@@ -8,7 +8,7 @@ from typing import Literal
 
 from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, Status
+from advisor.measuring.records import Comparison, SecondModel, Status
 from advisor.tasks import Limits
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Retrieval
 from advisor.verdict.race import Race
@@ -168,6 +168,7 @@ class Row:
             learned none.
         pretrained: what it read as raw text before it learned the task (`cpt`): documents, inputs or both; empty for
             none.
+        asked: other models that were asked before it was fitted.
     """
 
     spec: str
@@ -225,6 +226,7 @@ class Row:
     forgotten: Forgotten | None = None
     perplexity: tuple[float, float] | None = None
     pretrained: str = ""
+    asked: tuple[SecondModel, ...] = ()
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

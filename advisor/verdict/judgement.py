@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 
 from advisor.errors import UserError
-from advisor.measuring.records import Comparison
+from advisor.measuring.records import Comparison, facts_in
 from advisor.tasks import Limits
 from advisor.tasks.power import MARGIN
 from advisor.verdict import costs, words
@@ -98,7 +98,8 @@ def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today:
         run = next(run for run in comparison.runs if run.spec == row.spec)
         member = comparison.model_of(run) or comparison.models[0]
         tariff = prices.tariff(member.facts, member.hardware, today)
-        found[row.spec] = tariff if row.uses_model else tariff.without_model
+        asked = tuple(prices.tariff(facts_in(one.model), one.hardware, today).tokens for one in row.asked)
+        found[row.spec] = replace(tariff if row.uses_model else tariff.without_model, asked=asked)
     return found
 
 

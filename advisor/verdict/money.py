@@ -9,7 +9,7 @@ from advisor.tasks import Limits
 from advisor.verdict import costs, staleness, words
 from advisor.verdict.decision import Row
 from advisor.verdict.prices import HourlyPrice, Tariff
-from advisor.verdict.token_prices import TokenPrice
+from advisor.verdict.token_prices import PaidTokens, TokenPrice
 
 
 def money(rows: Sequence[Row], limits: Limits, tariffs: Mapping[str, Tariff]) -> Iterator[str]:
@@ -24,6 +24,7 @@ def money(rows: Sequence[Row], limits: Limits, tariffs: Mapping[str, Tariff]) ->
         yield from _by_hours(found, limits, price) if isinstance(price, HourlyPrice) else _by_tokens(found, price)
     yield from _estimated(rows)
     yield from _embedding(rows, tariffs)
+    yield from _asking(rows, tariffs)
     yield from _sent_again(rows)
     if any(row.cost.per_1k_queries is not None for row in rows):
         if limits.queries_per_day is None:
@@ -92,6 +93,18 @@ def _embedding(rows: Sequence[Row], tariffs: Mapping[str, Tariff]) -> Iterator[s
             f"{specs}: the embedder's tokens are in the cost, {words.usd(price.rates.prompt)} per million "
             f"({price.source}, {price.date})."
         )
+
+
+def _asking(rows: Sequence[Row], tariffs: Mapping[str, Tariff]) -> Iterator[str]:
+    """What other models cost that were asked before a fit, or that their tokens are in no cost."""
+    for row in rows:
+        for one, price in zip(row.asked, tariffs[row.spec].asked, strict=True):
+            if price is not None:
+                usd = words.usd(price.usd(PaidTokens.of(one.calls)))
+                yield f"{row.spec}: asking {one.alias} before the fit cost {usd}, which is part of its fit."
+            elif one.calls and one.model.get("place") == "network":
+                unknown = "have no known price and stand in no cost"
+                yield f"{row.spec}: the tokens of {one.alias}, asked before the fit, {unknown}."
 
 
 def _share(share: float) -> str:

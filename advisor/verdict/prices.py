@@ -48,6 +48,8 @@ class Tariff:
         here: an hour of this machine, which indexes documents whatever the model is paid by; None where not known.
         embedding: tokens of the embedder, where they are paid; None where they are not, or the price is not known.
         embeds_here: whether the embedder is on this machine.
+        asked: of the tokens of each other model that is asked before a fit; None where hours are paid, or no price is
+            known.
         unknown: where nothing is known: of what there is no price, and what helps, in two sentences.
     """
 
@@ -57,6 +59,7 @@ class Tariff:
     unknown: str = ""
     embedding: TokenPrice | None = None
     embeds_here: bool = True
+    asked: tuple[TokenPrice | None, ...] = ()
 
     @property
     def without_model(self) -> Tariff:

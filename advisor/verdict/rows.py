@@ -115,6 +115,7 @@ def _row(comparison: Comparison, spec: str) -> Row:
         pretrained=next(
             (values["on"] for run in good if (values := run.config.get(PRETRAINING)) and "on" in values), ""
         ),
+        asked=next((run.asked for run in good), ()),
     )
 
 

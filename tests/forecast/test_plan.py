@@ -14,6 +14,7 @@ from advisor.approaches.answering import USUAL_REASONING
 from advisor.approaches.workload import RAMBLING, TAIL, TURN
 from advisor.forecast.plan import AROUND_LABEL, BLANKS, ENDS, THOUGHT, ModelOutlook, Scope, plan
 from advisor.forecast.planned import PlannedRow
+from advisor.forecast.second import with_passes
 from advisor.measuring import latency
 from advisor.measuring.records import ModelFacts
 from advisor.pilot.readings import Rates
@@ -254,3 +255,21 @@ def test_after_a_change_only_what_may_be_answered_otherwise_is_asked(paid: Calla
     assert row_of(task, replace(done, done_after=frozenset({"rag"})), "rag").instead == "measured already"
     rules = replace(ASKING, test_after=ASKING.test)
     assert row_of(rules, look, "rag").total.calls == row_of(ASKING, look, "rag").total.calls
+
+
+def test_what_another_model_is_asked_before_a_fit_has_a_row_of_its_own(
+    model: Callable[..., ModelOutlook], paid: Callable[..., ModelOutlook]
+) -> None:
+    here = replace(model(ASKING, Tariff(hour=HOUR, here=HOUR), RATES, place="process"), alias="small")
+    asked = [(here, [parse("distil:teacher=large"), parse("distil:teacher=large,rank=4")]), (paid(ASKING), [])]
+    found = with_passes(plan(ASKING, asked), ASKING, asked, Scope())
+    first, *others = found.rows
+    assert [(row.spec, row.model) for row in found.rows] == [
+        ("teacher of distil:teacher=large", "large"),
+        ("distil:teacher=large", "small"),
+        ("distil:rank=4,teacher=large", "small"),
+    ]
+    zero_shot = row_of(ASKING, paid(ASKING), "zero-shot")
+    assert first.total.calls == pytest.approx(2 * zero_shot.test.calls)  # 200 training inputs, 100 test inputs
+    assert found.paid_usd == pytest.approx(first.total.usd)
+    assert others[0].fit == row_of(ASKING, here, "lora").fit

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, Run
+from advisor.measuring.records import Comparison, ModelFacts, Run, SecondModel
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
 from advisor.verdict.break_even import break_even
@@ -369,3 +369,21 @@ def test_costs_of_tokens_are_right_on_a_busy_machine(hosted: Callable[..., Decis
     assert measure is not None
     assert measure.of(busy) == measure.of(few)
     assert not busy.cost_is_busy
+
+
+def test_asking_another_model_before_the_fit_is_part_of_its_cost(
+    run: Callable[..., Run], comparison: Callable[..., Comparison]
+) -> None:
+    calls = {"requests": 100, "prompt": 1_000_000, "completion": 100_000}
+    told = {name: getattr(comparison([run("lora", TEXTS)]).model, name) for name in ModelFacts.__dataclass_fields__}
+    elsewhere = {**told, "id": "large", "place": "network", "provider": "openai", "device": "elsewhere"}
+    big = SecondModel("teacher", "big", "k", "large", "r", 100.0, calls, model=elsewhere)
+    near = SecondModel("teacher", "big", "k", "tiny", "r", 100.0, model=told)
+    prices = replace(PRICES, hosted=(TokenPrice("large", TokenRates(2.0, 10.0), "a page", "2025-01-01"),))
+    paid, here = (
+        decide(comparison([run("lora", TEXTS, fit_seconds=1000.0, asked=(one,))]), Limits(), prices=prices)
+        for one in (big, near)
+    )
+    assert row(here, "lora").cost.fit == pytest.approx(1.0)  # its seconds are among those of the fit
+    assert row(paid, "lora").cost.fit == pytest.approx(1.0 + 2.0 + 1.0)
+    assert "lora: asking big before the fit cost $3" in " ".join(paid.recommendation.caveats)
