@@ -1,6 +1,6 @@
 """The profile of a task: its description and what may spoil a comparison on it. No approach is run."""
 
-from advisor.profiling.mislabelled import LabelCheck
+from advisor.approaches.mislabelled import LabelCheck
 from advisor.profiling.task_profile import Profile, Unchecked, profile
 from advisor.profiling.tokens import TokenLengths
 
