@@ -20,7 +20,7 @@ from advisor.models import Embedder, LanguageModel
 from advisor.tasks import Example, Outline, Task, TaskShape
 from advisor.tasks.forms import answer_form
 from advisor.tasks.material import Material
-from advisor.tasks.repeats import Change, without_repeats
+from advisor.tasks.repeats import ExampleChange, without_repeats
 
 MOST_TIMES = 10
 """How often one example is seen in a pass at most, for the balance of labels: more would be learnt by heart."""
@@ -170,7 +170,7 @@ def embedder_of(model: LanguageModel) -> Embedder:
     return found
 
 
-def without_noise(task: Task, embedder: Embedder, noise: Noise) -> tuple[Task, tuple[Change, ...], str]:
+def without_noise(task: Task, embedder: Embedder, noise: Noise) -> tuple[Task, tuple[ExampleChange, ...], str]:
     """The task without training labels that are probably wrong, what was changed, and a sentence on it.
 
     Examples of train and dev are judged together, and those of train changed. Where a classifier on the embedder knows
@@ -184,12 +184,14 @@ def without_noise(task: Task, embedder: Embedder, noise: Noise) -> tuple[Task, t
         needed = f"{100 * LEAST_ACCURACY:.0f} % are needed to judge labels"
         return task, (), f"noise={noise}: {right}, out of sample, and {needed}, so nothing was changed."
     spelt = {answer_form(task.kind, label): label for label in (*task.labels, *(e.target for e in task.train))}
-    changes: dict[str, Change] = {}
+    changes: dict[str, ExampleChange] = {}
     for suspect in check.suspects:
         if suspect.entry.split == "train":
             entry, label = suspect.entry, spelt[suspect.likely]
             why = f"its label is {entry.example.target!r}, and the examples around it say {label!r}"
-            changes[entry.example.id] = Change(entry.place, why, entry.example, label if noise == "relabel" else None)
+            changes[entry.example.id] = ExampleChange(
+                entry.place, why, entry.example, label if noise == "relabel" else None
+            )
     train = tuple(_changed(example, changes.get(example.id)) for example in task.train)
     done = replace(task, train=tuple(example for example in train if example is not None))
     found = tuple(sorted(changes.values(), key=lambda change: change.place))
@@ -198,7 +200,7 @@ def without_noise(task: Task, embedder: Embedder, noise: Noise) -> tuple[Task, t
     return done, found, note
 
 
-def _changed(example: Example, change: Change | None) -> Example | None:
+def _changed(example: Example, change: ExampleChange | None) -> Example | None:
     if change is None:
         return example
     return None if change.target is None else replace(example, target=change.target, targets=())
@@ -245,5 +247,5 @@ def _of(number: int, among: int) -> str:
     return f"{number:,} of {among:,} training examples {'was' if number == 1 else 'were'}"
 
 
-def _first(changes: Sequence[Change]) -> str:
+def _first(changes: Sequence[ExampleChange]) -> str:
     return f" (the first at {changes[0].place})" if changes else ""

@@ -12,7 +12,7 @@ from advisor.tasks.task import Example, Place, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ExampleChange:
     """What was done to one training example, and why.
 
     Attributes:
@@ -27,7 +27,7 @@ class Change:
     target: str | None = None
 
 
-def without_repeats(task: Task) -> tuple[Task, tuple[Change, ...]]:
+def without_repeats(task: Task) -> tuple[Task, tuple[ExampleChange, ...]]:
     """The task without training examples that repeat an earlier one, word for word or nearly, as the audit tells.
 
     Where one input stands with answers that exclude each other, those with the answer that it has most often stay
@@ -41,7 +41,7 @@ def without_repeats(task: Task) -> tuple[Task, tuple[Change, ...]]:
     return replace(task, train=kept), tuple(changes[id(entry)] for entry in entries if id(entry) in changes)
 
 
-def _contradicting(entries: Sequence[Entry]) -> Iterator[tuple[int, Change]]:
+def _contradicting(entries: Sequence[Entry]) -> Iterator[tuple[int, ExampleChange]]:
     exact: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         exact[entry.key].append(entry)
@@ -55,10 +55,10 @@ def _contradicting(entries: Sequence[Entry]) -> Iterator[tuple[int, Change]]:
                 other = next((e for e in group if not e.agrees_with(entry)), group[0])
                 why = f"its input stands at {other.place} with another answer"
                 why += ", and no answer is the commoner one" if tie else ", which it has more often"
-                yield id(entry), Change(entry.place, why, entry.example)
+                yield id(entry), ExampleChange(entry.place, why, entry.example)
 
 
-def _repeating(entries: Sequence[Entry]) -> Iterator[tuple[int, Change]]:
+def _repeating(entries: Sequence[Entry]) -> Iterator[tuple[int, ExampleChange]]:
     near = near_duplicates(entries)
     kept: set[int] = set()
     for entry in entries:
@@ -67,4 +67,4 @@ def _repeating(entries: Sequence[Entry]) -> Iterator[tuple[int, Change]]:
             kept.add(id(entry))
             continue
         how = "repeats" if earlier.key == entry.key else "nearly repeats"
-        yield id(entry), Change(entry.place, f"it {how} {earlier.place}", entry.example)
+        yield id(entry), ExampleChange(entry.place, f"it {how} {earlier.place}", entry.example)
