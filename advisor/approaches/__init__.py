@@ -8,6 +8,7 @@ from advisor.approaches.contract import (
     ContextBuilder,
     ContextSource,
     Facts,
+    Part,
     Prediction,
     Predictor,
     Shows,
@@ -23,6 +24,7 @@ from advisor.approaches.registry import (
     kinds,
     known,
     named,
+    owed,
     parameters,
     parse,
     part,
@@ -32,6 +34,7 @@ from advisor.approaches.registry import (
     suggested,
     whole,
 )
+from advisor.approaches.second import SecondAnswer, SecondPass, handing, told_to
 from advisor.approaches.shots import ZeroShot
 from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
@@ -49,8 +52,11 @@ __all__ = [
     "Facts",
     "Lengths",
     "Load",
+    "Part",
     "Prediction",
     "Predictor",
+    "SecondAnswer",
+    "SecondPass",
     "Shows",
     "TrainingExample",
     "TrainingSet",
@@ -61,11 +67,13 @@ __all__ = [
     "apart",
     "configuration",
     "family",
+    "handing",
     "installed",
     "is_described",
     "kinds",
     "known",
     "named",
+    "owed",
     "parameters",
     "parse",
     "part",
@@ -73,6 +81,7 @@ __all__ = [
     "row_name",
     "spec_of",
     "suggested",
+    "told_to",
     "untrained",
     "whole",
 ]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
+from advisor.approaches.second import SecondPass
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
 from advisor.models.adaptation import Form
@@ -175,6 +176,14 @@ class Part(ABC):
 
     def relies_on(self) -> tuple[type, ...]:
         """Classes that it finds by name and that decide its answers; where their code changes, it is measured anew."""
+        return ()
+
+    def second_passes(self, builder: ContextBuilder | None, seed: int) -> tuple[SecondPass, ...]:
+        """What other models of the comparison are asked before it is fitted (`advisor.approaches.second`).
+
+        Args:
+            builder: of the approach that it is a part of; None where it is an approach itself.
+        """
         return ()
 
 

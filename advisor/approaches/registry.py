@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args, get_origin
 from advisor import plugins
 from advisor.approaches.adapted import Adapted
 from advisor.approaches.contract import Approach, ContextBuilder, Part
+from advisor.approaches.second import SecondPass
 from advisor.approaches.shots import ZeroShot
 from advisor.approaches.tuner import Tuner
 from advisor.errors import UserError
@@ -157,6 +158,12 @@ def parts(approach: Approach) -> tuple[Part, ...]:
     if not isinstance(approach, Adapted):
         return (approach,)
     return (approach.builder, *(approach.tuner.parts if approach.tuner else ()))
+
+
+def owed(approach: Approach, seed: int) -> list[tuple[Part, SecondPass]]:
+    """What other models are asked before it is fitted, by the parts that ask it."""
+    builder = approach.builder if isinstance(approach, Adapted) else None
+    return [(one, asked) for one in parts(approach) for asked in one.second_passes(builder, seed)]
 
 
 def configuration(approach: Approach) -> dict[str, Any]:

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from advisor.approaches import Approach
+from advisor.approaches import Approach, Part, configuration
+from advisor.errors import AdvisorError
 from advisor.measuring.yardsticks import Yardsticks
 from advisor.models.language_model import vectors_beside
 from advisor.tasks import Example, Query
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What another model was asked before a run (`advisor.approaches.SecondPass`).
+
+    Attributes:
+        part: of the approach, which asked it.
+        parameter, alias: by which the part names that model.
+        key: digest of all that decides what was told; empty where the model could not be had.
+        path: where that is kept.
+        model: what tells which model it was: `id` and `revision`.
+        trouble: why nothing was told; None where it was.
+    """
+
+    part: Part
+    parameter: str
+    alias: str
+    key: str = ""
+    path: Path | None = None
+    model: Mapping[str, Any] = field(default_factory=dict)
+    trouble: AdvisorError | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +49,7 @@ class Assignment:
         threads, threads_alone: as in `ModelFacts`; recorded.
         texts: whether the passages that stood beside a query are recorded with its answer.
         yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
+        second: what other models were asked before it.
     """
 
     approach: Approach
@@ -40,6 +66,7 @@ class Assignment:
     threads_alone: int | None = None
     texts: bool = True
     yardsticks: Yardsticks | None = None
+    second: tuple[Owed, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -55,6 +82,27 @@ class Assignment:
     def scratch(self) -> Path:
         """Where a fit that takes long keeps how far it came, until it is recorded."""
         return self.path.with_suffix(".unfinished")
+
+    def head(self) -> dict[str, Any]:
+        """What a record says of the run where an attempt begins."""
+        approach = self.approach
+        asked = [{"parameter": o.parameter, "alias": o.alias, "key": o.key, **o.model} for o in self.second]
+        return {
+            "type": "run",
+            "spec": self.spec,
+            "seed": self.seed,
+            "control": approach.control,
+            "uses_model": approach.uses_model,
+            "trains_model": approach.trains_model,
+            "shows": approach.shows,
+            "config": configuration(approach),
+            "program": self.program,
+            "machine": self.machine,
+            "threads": self.threads,
+            "threads_alone": self.threads_alone,
+            **({"asked": asked} if asked else {}),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
 
     def queries(self, examples: Sequence[Example]) -> list[Query]:
         """What the approach is asked: of a control each with its evidence."""

@@ -12,7 +12,7 @@ from advisor.approaches import Citation, Prediction
 from advisor.measuring.lines import Damaged, count, every_line
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import FORGETTING, Recalled
-from advisor.measuring.records import AfterChange, Run, Status
+from advisor.measuring.records import AfterChange, Run, SecondModel, Status
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention
@@ -208,6 +208,7 @@ class _Attempt:
             calls={step: dict(amounts) for step, amounts in self.calls.items()},
             after=self.after,
             forgetting=self.forgetting,
+            asked=tuple(SecondModel(**one) for one in facts.get("asked") or head.get("asked", ())),
         )
 
 

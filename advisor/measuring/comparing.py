@@ -30,6 +30,7 @@ from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
 from advisor.measuring.lock import alone
+from advisor.measuring.passes import Passes
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
@@ -45,7 +46,7 @@ from advisor.measuring.reading import (
     write_answers,
     write_change,
 )
-from advisor.measuring.records import Comparison, TaskFacts, described_by
+from advisor.measuring.records import Comparison, described_by, task_facts
 from advisor.measuring.yardsticks import Yardsticks, check_trained, other_tasks
 from advisor.models import LanguageModel
 from advisor.models.clock import Ledger, clock
@@ -53,8 +54,7 @@ from advisor.models.hosted.address import place_of, refuse_if_offline, runs_here
 from advisor.models.languages import language_caveats
 from advisor.models.load import ModelSource
 from advisor.models.store import current, digest
-from advisor.tasks import Task, data_facts
-from advisor.tasks.words import count_words
+from advisor.tasks import Task
 
 HERE = Here()
 NOTHING_NEW = ("already done", "skipped")  # outcomes of runs that recorded nothing
@@ -74,6 +74,7 @@ class Plan:
         p95_ms: limit for which more requests are sent alone; it is not part of the key, since no answer depends on it.
         forgetting: other tasks on which it is measured what tuned models forget, beside a general text; None where that
             is not asked for. No part of the key either.
+        passes: what other models are asked before rows are fitted; None where there is one model.
     """
 
     folder: Path
@@ -84,9 +85,16 @@ class Plan:
     texts: bool = True
     executor: Executor = HERE
     forgetting: tuple[Task, ...] | None = None
+    passes: Passes | None = None
+
+    def seeds_of(self, approach: Approach) -> range:
+        """The seeds with which an approach runs."""
+        return range(self.seeds if approach.seeded else 1)
 
     def limited(self, assignment: Assignment) -> Assignment:
-        """The assignment under this plan's limit."""
+        """The assignment under this plan's limit, with what other models were asked for it."""
+        if self.passes is not None:
+            assignment = self.passes.onto(assignment)
         return assignment if self.p95_ms is None else replace(assignment, p95_seconds=self.p95_ms / 1000)
 
 
@@ -107,7 +115,8 @@ def compare(
     What an earlier comparison measured under the very same conditions, in whatever folder, is taken over and says so;
     inside `with advisor.models.store.fresh():` everything is measured anew.
 
-    Of several models each is loaded when its turn comes, where it was given by name, and given back before the next.
+    Of several models each is loaded when its turn comes, where it was given by name, and given back before the next;
+    one that others ask before they are fitted (`distil:teacher=big`) comes before these.
 
     Args:
         model: one model, or several, each with an alias of its own.
@@ -172,19 +181,24 @@ def _one_after_another(
     group = {"id": together, "rows": rows.rows()}
     stopped: dict[str, Interrupted | UserError] = {}
     _try(models)
+    runs = (one for chosen in rows.of.values() for one in chosen.values())
+    passes = Passes(plan.folder, task, [(one, seed) for one in runs for seed in plan.seeds_of(one)])
+    plan, named, first = replace(plan, passes=passes), {source.alias: source for source in models}, True
     with alone(plan.folder):
-        for source in models:
-            chosen = rows.of[source.alias]
-            more = {"together": group, "free": [spec for spec in chosen if spec in rows.free], "alias": source.alias}
+        for alias, chosen in rows.turns():
+            source = named[alias]
+            more = {"together": group, "free": [spec for spec in chosen if spec in rows.free], "alias": alias}
             try:
                 _loaded_and_measured(plan, task, source, chosen, progress, more)
             except (Interrupted, UserError) as error:  # of this model alone; its rows wait
-                if isinstance(error, UserError) and source is models[0]:
+                if isinstance(error, UserError) and first:
                     raise  # nothing is lost by it
-                stopped[source.alias] = error
+                stopped[alias] = error
                 why = error.what if isinstance(error, UserError) else str(error)
-                note_interruption(plan.folder, together, source.alias, why)
-                progress.end(source.alias, f"interrupted: {why}")
+                note_interruption(plan.folder, together, alias, why)
+                passes.stop(alias, why)
+                progress.end(alias, f"interrupted: {why}")
+            first = False
             collect()  # what refers to itself keeps its memory until then, and the next one needs it
     if len(stopped) == len(models):
         raise next(iter(stopped.values()))
@@ -225,7 +239,12 @@ def _loaded_and_measured(
 ) -> None:
     """The runs of a model that is loaded for them; in a frame of its own, so that nothing refers to it afterwards."""
     with loaded(source) as model:
-        _measure(plan, task, model, chosen, progress, more)
+        _refuse_to_send(task, model)
+        keep_threads(model, [plan.folder])
+        if plan.passes is not None:
+            plan.passes.carry_out(model, progress)
+        if chosen:
+            _measure(plan, task, model, chosen, progress, more)
 
 
 def carry_out(
@@ -267,6 +286,8 @@ def _measure(
         head |= {"forgetting": asked_of.described(chosen)} if asked_of else {}
         loading = Ledger({name: span for name, span in clock.drain().spans.items() if name == "load"})
         append(folder / JOURNAL, head)
+        for ledger in plan.passes.drain() if plan.passes else ():
+            add_spans(folder, head["key"], ledger, {})
         rows, noted = _rows(plan, model, chosen, head, asked_of), False
         if asked_of and UntunedMeasurement(asked_of, model, progress).go():
             add_spans(folder, head["key"], clock.drain(), {})
@@ -288,7 +309,7 @@ def _rows(
     for spec, approach in chosen.items():
         several = "together" in head and spec not in head["free"]
         name = row_name(spec, head["alias"]) if several else spec
-        for seed in range(plan.seeds if approach.seeded else 1):
+        for seed in plan.seeds_of(approach):
             path = record_path(plan.folder / head["key"], spec, seed)
             assignment = plan.limited(assignment_of(approach, model, head, path, seed))
             if approach.trains_model:
@@ -345,7 +366,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "key": key,
         "alias": model.alias,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "runs": {spec: plan.seeds if approach.seeded else 1 for spec, approach in chosen.items()},
+        "runs": {spec: len(plan.seeds_of(approach)) for spec, approach in chosen.items()},
         "seeds": plan.seeds,
         "texts": plan.texts,
         "loaded_from": model.loaded_from,
@@ -374,23 +395,3 @@ def assignment_of(
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
     return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)
-
-
-def task_facts(task: Task) -> TaskFacts:
-    """The task as records keep it, with what its data may spoil among the caveats."""
-    data = data_facts(task)
-    return TaskFacts(
-        name=task.name,
-        fingerprint=task.fingerprint,
-        kind=task.kind,
-        metric=task.metric,
-        labels=task.labels,
-        train=len(task.train),
-        dev=len(task.dev),
-        test=len(task.test),
-        documents=len(task.documents),
-        document_words=sum(count_words(d.text) for d in task.documents),
-        caveats=(*task.caveats, *data.caveats),
-        limits={name: value for name, value in asdict(task.limits).items() if value is not None},
-        leaked=data.leaked,
-    )

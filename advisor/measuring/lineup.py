@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, row_name, spec_of, suggested
+from advisor.approaches import Approach, ContextBuilder, Tuner, apart, named, owed, row_name, spec_of, suggested
 from advisor.errors import UserError
 from advisor.models import LanguageModel
 from advisor.models.hosted.address import runs_here
@@ -65,9 +65,29 @@ class Lineup:
             for alias, chosen in self.of.items()
         }
 
+    def turns(self) -> Iterator[tuple[str, Mapping[str, Approach]]]:
+        """In which order models are loaded, and what runs then: one that others ask before they are fitted comes before
+        these. Where two ask each other, one of them is loaded twice, and all its rows are named the second time."""
+        left, asked = dict(self.of), set[str]()
+        while left:
+            open_ = {alias: self._waiting(alias, asked) for alias in left}
+            alias = next((one for one, waiting in open_.items() if not waiting), "")
+            if alias:
+                yield alias, left.pop(alias)
+            else:
+                wanted = {needed for waiting in open_.values() for found in waiting.values() for needed in found}
+                alias = next(one for one in left if one in wanted)
+                yield alias, {spec: one for spec, one in left[alias].items() if spec not in open_[alias]}
+            asked.add(alias)
+
+    def _waiting(self, alias: str, asked: set[str]) -> dict[str, set[str]]:
+        """The rows of a model for which others have to be asked first, and which; of itself it may ask at once."""
+        found = {spec: _seconds(approach) - asked - {alias} for spec, approach in self.of[alias].items()}
+        return {spec: needed for spec, needed in found.items() if needed}
+
 
 def lineup(wanted: Sequence[Asked], models: Sequence[Source], host: str = "") -> Lineup:
-    """Every approach on every model, but for those that name one.
+    """Every approach on every model, but for those that name one; no approach on a model that it asks before its fit.
 
     What needs no language model runs beside one of them.
 
@@ -75,7 +95,8 @@ def lineup(wanted: Sequence[Asked], models: Sequence[Source], host: str = "") ->
         host: alias of that one; the first that computes in this process by default.
 
     Raises:
-        UserError: a spec names a model that is not there, or no approach is left for one that is.
+        UserError: a spec names a model that is not there, or asks the one that it runs on, or no approach is left for
+            one that is.
     """
     if not models:
         raise UserError("no model was given", 'give one, or a list of them: advisor.load_model("embedded")')
@@ -91,16 +112,42 @@ def lineup(wanted: Sequence[Asked], models: Sequence[Source], host: str = "") ->
             raise UserError(
                 f"{row_name(spec, one.alias)}: no model is called {one.alias!r}", f"models are {', '.join(aliases)}"
             )
+        _check_seconds(one, aliases)
         if not one.approach.uses_model:
             free.add(spec)
             of[host][spec] = one.approach
             continue
-        for alias in [one.alias] if one.alias else aliases:
+        for alias in [one.alias] if one.alias else [a for a in aliases if a not in _seconds(one.approach)]:
             of[alias][spec] = one.approach
-    idle = [alias for alias, chosen in of.items() if not chosen]
+    asked_of = {alias for one in wanted for alias in _seconds(one.approach)}
+    idle = [alias for alias, chosen in of.items() if not chosen and alias not in asked_of]
     if idle:
         raise UserError(f"nothing is to run on the model {idle[0]}", "leave it out, or name an approach for it")
     return Lineup(of, frozenset(free))
+
+
+def _seconds(approach: Approach) -> set[str]:
+    """Aliases of the models that are asked before it is fitted."""
+    return {one.alias for _, one in owed(approach, 0)}
+
+
+def _check_seconds(one: Asked, aliases: Sequence[str]) -> None:
+    """Whether the models that an approach asks before its fit are there, and others than it runs on.
+
+    Raises:
+        UserError: one is not.
+    """
+    own = one.alias or (aliases[0] if len(aliases) == 1 else "")
+    for _, asks in owed(one.approach, 0):
+        spec = f"{spec_of(one.approach)}: {asks.parameter}={asks.alias}"
+        if asks.alias not in aliases:
+            hint = f"models are {', '.join(aliases)}; another one is added by --model {asks.alias}=NAME"
+            raise UserError(f"{spec} names no model of this comparison", hint)
+        if asks.alias == own and one.approach.uses_model:
+            raise UserError(
+                f"{spec} is the model that it runs on, which tells itself nothing new",
+                f"compare two models: --model {asks.alias}=NAME --model small=NAME",
+            )
 
 
 def _alias(model: Source) -> str:
@@ -122,6 +169,12 @@ def chosen_of(task: Task, approaches: Sequence[Given] | None) -> dict[str, Appro
     if stray := [one for one in found if one.alias]:
         spec = row_name(spec_of(stray[0].approach), stray[0].alias)
         raise UserError(f"{spec}: names a model where there is but one", "leave out what follows @")
+    if alone := [(one, asks) for one in found for _, asks in owed(one.approach, 0)]:
+        one, asks = alone[0]
+        raise UserError(
+            f"{spec_of(one.approach)}: {asks.parameter}={asks.alias} is another model, and there is but one here",
+            f"advisor compare TASK --model small=NAME --model {asks.alias}=NAME asks it before the fit",
+        )
     check_test(task)
     return {spec_of(one.approach): one.approach for one in found}
 

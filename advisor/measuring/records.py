@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
@@ -11,6 +11,8 @@ from advisor.measuring.recall import ForgettingFacts, Recalled
 from advisor.models import LanguageModel
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
+from advisor.tasks import Task, data_facts
+from advisor.tasks.words import count_words
 
 Status = Literal["ok", "failed", "interrupted", "skipped"]
 Place = Literal["process", "machine", "network"]
@@ -32,6 +34,32 @@ class AfterChange:
     ended: bool = False
     error: str = ""
     embedded: float | None = None
+
+
+@dataclass(frozen=True)
+class SecondModel:
+    """Another model that was asked before a run was fitted (`advisor.approaches.SecondPass`).
+
+    Attributes:
+        parameter, alias: by which the approach names it.
+        key: digest of all that decides what it told.
+        id, revision: of its weights.
+        seconds: that asking took; they are part of `Run.fit_seconds`. None where the run was not fitted yet.
+        calls: what it was asked where it is elsewhere; amounts as in `advisor.models.clock.Ledger`.
+        tokens: that it read where it is in this process.
+        model, hardware: what it says of itself and the machine, by which its work is paid.
+    """
+
+    parameter: str
+    alias: str
+    key: str = ""
+    id: str = ""
+    revision: str = ""
+    seconds: float | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)
+    tokens: int = 0
+    model: Mapping[str, Any] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,6 +104,7 @@ class Run:
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
         after: what was measured after changes, by `Task.fingerprint_after`.
         forgetting: what the tuned model still knows, by what that was measured on.
+        asked: other models that were asked before it was fitted.
     """
 
     spec: str
@@ -119,6 +148,7 @@ class Run:
     damaged: str = ""
     after: Mapping[str, AfterChange] = field(default_factory=dict)
     forgetting: Mapping[str, Recalled] = field(default_factory=dict)
+    asked: tuple[SecondModel, ...] = ()
 
     @property
     def tuned(self) -> bool:
@@ -252,6 +282,26 @@ def facts_of(model: LanguageModel) -> ModelFacts:
 def facts_in(described: Mapping[str, Any]) -> ModelFacts:
     """What `described_by` says, as `ModelFacts`."""
     return ModelFacts(**{**described, "caveats": tuple(described["caveats"])})
+
+
+def task_facts(task: Task) -> TaskFacts:
+    """The task as records keep it, with what its data may spoil among the caveats."""
+    data = data_facts(task)
+    return TaskFacts(
+        name=task.name,
+        fingerprint=task.fingerprint,
+        kind=task.kind,
+        metric=task.metric,
+        labels=task.labels,
+        train=len(task.train),
+        dev=len(task.dev),
+        test=len(task.test),
+        documents=len(task.documents),
+        document_words=sum(count_words(d.text) for d in task.documents),
+        caveats=(*task.caveats, *data.caveats),
+        limits={name: value for name, value in asdict(task.limits).items() if value is not None},
+        leaked=data.leaked,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
-from advisor.approaches import Prediction, Predictor, configuration
+from advisor.approaches import Prediction, Predictor, handing
 from advisor.disk import NoRoom, clear, intact, no_room
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
@@ -19,6 +18,7 @@ from advisor.measuring.forgetting import ForgettingMeasurement, lacks_forgetting
 from advisor.measuring.keeping import keep
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
+from advisor.measuring.passes import told_for
 from advisor.measuring.progress import Fitting, Progress
 from advisor.measuring.query_records import LatencyRecord
 from advisor.measuring.recall import FORGETTING
@@ -138,8 +138,12 @@ def _standing(assignment: Assignment) -> Run | None:
 
 
 def _is_void(before: Run, assignment: Assignment) -> bool:
-    """Whether what is recorded counts as nothing: it cannot be read, or another program did it."""
-    return bool(before.damaged) or before.program != assignment.program
+    """Whether what is recorded counts as nothing: it cannot be read, another program did it, or other models told it
+    something else."""
+    if before.damaged or before.program != assignment.program:
+        return True
+    now = {(owed.parameter, owed.alias): owed.key for owed in assignment.second if owed.key}
+    return any(now.get((one.parameter, one.alias), one.key) != one.key for one in before.asked)
 
 
 def _to_repeat(before: Run, assignment: Assignment) -> bool:
@@ -239,14 +243,15 @@ class Measurement:
         if before is None or before.status != "interrupted":
             clear(self.assignment.scratch)
         _open(self.assignment, before)
+        told = told_for(self.assignment.second)
         self.progress.step("fit", None)
         started = clock.now()
         lent = Scratch(self.assignment.scratch)
-        with listening(Fitting(self.progress)), clock.span(OTHER), lending(lent):
+        with listening(Fitting(self.progress)), clock.span(OTHER), lending(lent), handing(told):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
-        seconds = clock.now() - started
+        seconds = clock.now() - started + sum(one.seconds for one in told)
         keep(predictor, self.task.brief, self.assignment.folder)
-        facts = asdict(predictor.facts)
+        facts = asdict(predictor.facts) | ({"asked": [one.facts for one in told]} if told else {})
         fit_seconds = seconds - (predictor.facts.index_seconds or 0.0)
         append(self.assignment.path, {"type": "fitted", "fit_seconds": fit_seconds, **facts, **counted(clock.drain())})
         clear(self.assignment.scratch)
@@ -371,24 +376,7 @@ class Measurement:
 
 def _open(assignment: Assignment, before: Run | None) -> None:
     """Begin an attempt."""
-    approach = assignment.approach
-    head = {
-        "type": "run",
-        "spec": assignment.spec,
-        "seed": assignment.seed,
-        "control": approach.control,
-        "uses_model": approach.uses_model,
-        "trains_model": approach.trains_model,
-        "shows": approach.shows,
-        "config": configuration(approach),
-        "program": assignment.program,
-        "machine": assignment.machine,
-        "threads": assignment.threads,
-        "threads_alone": assignment.threads_alone,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **noted(before),
-    }
-    append(assignment.path, head)
+    append(assignment.path, {**assignment.head(), **noted(before)})
 
 
 def _as_queries(split: str, examples: Sequence[Example]) -> list[Query]:
