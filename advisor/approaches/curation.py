@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from advisor.approaches.contract import ContextBuilder
 from advisor.approaches.mislabelled import LEAST_ACCURACY, check_labels
-from advisor.approaches.paraphrases import chosen, write
+from advisor.approaches.paraphrases import Paraphrasing, Writing, chosen, write
+from advisor.approaches.second import SecondPass, told_to
 from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
 from advisor.models import Embedder, LanguageModel
@@ -108,7 +110,7 @@ class Curation:
         if why := self.improper(task):
             raise NotApplicable(why)
         notes: list[str] = []
-        before = len(task.train)
+        given, before = task, len(task.train)
         if self.duplicates == "drop":
             task, changes = without_repeats(task)
             notes.append(f"duplicates=drop: {_of(len(changes), before)} dropped{_first(changes)}.")
@@ -119,20 +121,30 @@ class Curation:
             raise NotApplicable(f"no training example is left. {' '.join(notes)}")
         further: list[tuple[str, ...]] = [()] * len(task.train)
         if self.augment:
-            further, note = self._augmented(task, model)
+            further, note = self._augmented(task, given, model)
             notes.append(note)
         if self.balance == "labels":
             further, note = balanced(task, further)
             notes.append(note)
         return Curated(task, tuple(further), tuple(notes))
 
-    def _augmented(self, task: Task, model: LanguageModel) -> tuple[list[tuple[str, ...]], str]:
+    def second_passes(self, builder: ContextBuilder | None, seed: int) -> tuple[SecondPass, ...]:
+        """The writer is asked for paraphrases of all training inputs, before any of them is dropped."""
+        return (Paraphrasing(self.writer, self.augment),) if self.writer else ()
+
+    def _augmented(self, task: Task, given: Task, model: LanguageModel) -> tuple[list[tuple[str, ...]], str]:
+        """Paraphrases for each example of `task`, whose train is what is left of that of `given`, and a sentence."""
         if self.writer:
-            raise NotApplicable(f"writer={self.writer}: no other model was asked; without it the model writes itself")
-        written = write([example.input for example in task.train], model, self.augment)
-        found = chosen(written.answers, task, self.augment)
+            written = Writing(**told_to(self, "writer").what)
+            of = dict(zip((example.id for example in given.train), written.answers, strict=True))
+            answers = [of[example.id] for example in task.train]
+        else:
+            written = write([example.input for example in task.train], model, self.augment)
+            answers = list(written.answers)
+        found = chosen(answers, task, self.augment)
         note = (
-            f"augment={self.augment}: of {len(task.train)} training inputs {found.note}. Writing them read "
+            f"augment={self.augment}: of {len(task.train)} training inputs {found.note}. "
+            f"Writing them{f' by {self.writer}' if self.writer else ''} read "
             f"{written.read:,} tokens and wrote {written.wrote:,} in {written.seconds:.1f} s. Whether each still has "
             "the answer of its text was not checked."
         )

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from advisor import progress
+from advisor.approaches.second import SecondPass
 from advisor.models import Decoding, Generation, LanguageModel, Prompt
 from advisor.models.clock import clock
 from advisor.scratch import Scratch, scratch
@@ -81,6 +82,28 @@ def write(texts: Sequence[str], model: LanguageModel, number: int) -> Writing:
         sum(one.completion_tokens for one in found),
         clock.now() - began,
     )
+
+
+@dataclass(frozen=True)
+class Paraphrasing(SecondPass):
+    """Another model of the comparison writes the paraphrases.
+
+    Attributes:
+        number: of each training input.
+    """
+
+    number: int
+
+    parameter: ClassVar[str] = "writer"
+
+    @property
+    def request(self) -> str:
+        """How many, and in which words they are asked for."""
+        return f"{self.number} paraphrases: {_instruction(self.number)}"
+
+    def ask(self, task: Task, model: LanguageModel) -> dict[str, Any]:
+        """What it answers for each training input, in their order."""
+        return asdict(write([example.input for example in task.train], model, self.number))
 
 
 def _instruction(number: int) -> str:
