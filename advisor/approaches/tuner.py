@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +32,7 @@ class TrainingExample:
     @property
     def taught(self) -> tuple[TrainingExample, ...]:
         """What is trained on: itself, and each further prompt."""
-        return (self, *(TrainingExample(prompt, self.answer, self.accepted) for prompt in self.again))
+        return tuple(replace(self, prompt=prompt, again=()) for prompt in (self.prompt, *self.again))
 
 
 class AnswerJudge(Protocol):

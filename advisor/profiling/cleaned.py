@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,39 +117,35 @@ def _copy(source: Path, work: Path) -> None:
 
 def _rows(path: Path, task: Task, done: Task) -> list[str]:
     """The lines of the cleaned file: those of the file where it has one for each example, else written anew."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
     before = {example.id: example for example in task.train}
+    of = _lines_of(path, task)
     rows = []
     for example in done.train:
-        place, was = example.place, before[example.id]
-        line = lines[place.line - 1] if place and place.line <= len(lines) else ""
-        values = _values(line)
-        if values is None:
+        line, was = of.get(example.id), before[example.id]
+        if line is None:
             rows.append(json.dumps(_as_row(example), ensure_ascii=False))
         elif example.target == was.target:
             rows.append(line)
         else:
-            rows.append(json.dumps(_relabelled(values, was, example), ensure_ascii=False))
+            rows.append(json.dumps(_relabelled(json_of(line), example), ensure_ascii=False))
     return rows
 
 
-def _values(line: str) -> dict[str, Any] | None:
-    """The values of a line that is one example; None where it is none."""
+def _lines_of(path: Path, task: Task) -> Mapping[str, str]:
+    """The line of each example by its id; none where the file is not one object a line."""
+    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     try:
-        found = json_of(line)
+        plain = len(lines) == len(task.train) and all(isinstance(json_of(line), dict) for line in lines)
     except ValueError:
-        return None
-    return found if isinstance(found, dict) and all(isinstance(v, str | int | list) for v in found.values()) else None
+        plain = False
+    return dict(zip((example.id for example in task.train), lines, strict=True)) if plain else {}
 
 
-def _relabelled(values: Mapping[str, Any], was: Example, now: Example) -> Mapping[str, Any]:
-    """The row with the other label where the one stood that it had; a row of its own form where it stands nowhere."""
-    held = [name for name, value in values.items() if str(value).strip() == was.target]
-    if "target" in values:
-        held = ["target"]
-    if len(held) != 1:
+def _relabelled(values: Mapping[str, Any], now: Example) -> Mapping[str, Any]:
+    """The row with another label; of a conversation, which has no column for it, a row of the usual form."""
+    if "target" not in values:
         return _as_row(now)
-    return {name: now.target if name == held[0] else value for name, value in values.items() if name != "targets"}
+    return {name: now.target if name == "target" else value for name, value in values.items() if name != "targets"}
 
 
 def _as_row(example: Example) -> Mapping[str, Any]:
@@ -172,5 +168,5 @@ def _line(change: ExampleChange) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def _write(path: Path, lines: Sequence[str] | map[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+def _write(path: Path, lines: Iterable[str]) -> None:
+    path.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8", newline="\n")
