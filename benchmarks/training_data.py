@@ -148,8 +148,8 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 _HEAD = f"""# Better training data
 
-`python -m benchmarks.training_data --data FOLDER`: the embedded model of 135 M parameters and its embedder, defaults. Faults
-are planted into train alone, by a seed; the test examples are the same in all tables of a task. {SAYS}
+`python -m benchmarks.training_data --data FOLDER`: the embedded model of 135 M parameters and its embedder, defaults.
+Faults are planted into train alone, by a seed; the test examples are the same in all tables of a task. {SAYS}
 Seconds are of a machine that did other things too; those of `augment` hold the writing of the paraphrases.
 """
 
