@@ -136,9 +136,9 @@ def _told(one: Variation, model: LanguageModel) -> Iterator[str]:
     """What was planted, and of flipped labels how many the finder names, rightly and wrongly."""
     yield f"Planted: {one.told}."
     if "lora:noise=drop" in one.specs:
-        _, changes, _ = without_noise(one.task.for_fitting(), model.embedder, "drop")
+        _, changes, note = without_noise(one.task.for_fitting(), model.embedder, "drop")
         named = {change.example.id for change in changes}
-        yield f"The finder names {len(named)} labels, of which {len(named & one.planted)} were flipped."
+        yield f"Of the labels that the finder names {len(named & one.planted)} of {len(named)} were flipped ({note})"
     yield ""
 
 
