@@ -1,4 +1,4 @@
-"""The command line: `advisor import | profile | recommend | ask | compare | curve | report | answer | ...`.
+"""The command line: `advisor import | profile | clean | recommend | ask | compare | curve | report | answer | ...`.
 
 Results go to stdout, progress to stderr. Exit 0 done, 2 the user's mistake, 1 a failed approach, a server that is gone
 or an internal error.
@@ -113,6 +113,11 @@ _COMMANDS: tuple[tuple[str, str, str], ...] = (
         "profile",
         "describe a task, and what may spoil a comparison on it",
         "Repeated and contradicting examples, leaks, labels, personal data, outliers. Takes seconds; nothing is run.",
+    ),
+    (
+        "clean",
+        "copy a task folder with a cleaned training set, and a list of what was changed and why",
+        "Repeated and contradicting examples, labels that are probably wrong. Dev and test stay as they are.",
     ),
     (
         "recommend",

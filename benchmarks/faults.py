@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
+from advisor.approaches.mislabelled import check_labels
 from advisor.models import Embedder
-from advisor.profiling.mislabelled import check_labels
 from advisor.tasks import load_task
 from advisor.tasks.audit import audit
 from advisor.tasks.findings import Finding

@@ -14,7 +14,7 @@ from typing import Any
 import phonenumbers
 
 from advisor.tasks import UNANSWERABLE, Task
-from advisor.tasks.minhash import normalised
+from advisor.tasks.forms import normalised
 from advisor.tasks.personal import luhn
 
 Row = dict[str, Any]

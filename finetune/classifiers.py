@@ -33,13 +33,14 @@ class EncoderApproach(EncoderSettings, Approach):
 
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
-        return unclassifiable(task)
+        return unclassifiable(task) or self.improper(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train is read in every epoch, forth and back, and once more; a query is embedded."""
-        examples, words = task.train.number, task.train.mean(LONGEST)
+        examples, words = task.train.number * (1 + self.augment), task.train.mean(LONGEST)
         epochs, _ = self.planned(max(1, examples), words)
-        return Load(embedded=words, embedded_to_fit=(1 + self.rounds(epochs)) * examples * words, trains=True)
+        read = (1 + self.rounds(epochs)) * examples * words
+        return self.with_curation(Load(embedded=words, embedded_to_fit=read, trains=True), task, lengths)
 
     def rounds(self, epochs: int) -> float:
         """How often train could be embedded in the time of so many epochs."""
@@ -51,7 +52,7 @@ class EncoderApproach(EncoderSettings, Approach):
         Raises:
             NotApplicable: it cannot be trained here.
         """
-        fitted: Predictor = _fitting().fit(self, task, model, seed)
+        fitted: Predictor = _fitting().fit(self, self.curated(task, model), model, seed)
         return fitted
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:

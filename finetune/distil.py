@@ -61,10 +61,11 @@ class Distil(Lora):
     defining: ClassVar[tuple[str, ...]] = ("on", "agree")
 
     def second_passes(self, builder: ContextBuilder | None, seed: int) -> tuple[SecondPass, ...]:
-        """The teacher's answers to the training inputs."""
+        """The teacher's answers to the training inputs, beside what is asked to be written for any tuner."""
+        asked = super().second_passes(builder, seed)
         if builder is None:
-            return ()
-        return (TeacherAnswers(self.teacher, builder, 0 if builder.shows == "nothing" else seed),)
+            return asked
+        return (*asked, TeacherAnswers(self.teacher, builder, 0 if builder.shows == "nothing" else seed))
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """Up to two answers an example where both are learned."""
@@ -206,7 +207,7 @@ def taught(
     for example, answer, use in zip(training.examples, answers, usable, strict=True):
         learned += [example] if on == "both" else []
         if answer is not None and use and not (on == "both" and answer == example.answer):
-            learned.append(TrainingExample(example.prompt, answer))
+            learned.append(replace(example, answer=answer, accepted=()))
     return replace(training, examples=tuple(learned)), _notes(told, answers, sum(right), sum(usable), on)
 
 

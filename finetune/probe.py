@@ -18,6 +18,7 @@ import numpy as np
 
 from advisor.approaches import Approach, Facts, Lengths, Load, Prediction, Predictor, Tuned, Usage
 from advisor.approaches.asking import prompt_of
+from advisor.approaches.curation import Curated, Curation
 from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import MOST_AT_ONCE, STEP, TAIL
 from advisor.errors import NotApplicable
@@ -44,7 +45,7 @@ SHARE = 0.5  # of training all layers on a token: a pass forward, and a pass bac
 
 
 @dataclass(frozen=True)
-class LayerProbe(Schedule, Approach):
+class LayerProbe(Schedule, Curation, Approach):
     """Logistic regression on the language model's hidden states, behind the instruction and the query.
 
     Attributes:
@@ -68,6 +69,7 @@ class LayerProbe(Schedule, Approach):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        Curation.__post_init__(self)
         if self.layer != "auto" and self.layer < 1:
             raise ValueError(f"layer is {self.layer}; the first is number 1")
         if self.c != "auto" and not self.c > 0:
@@ -89,13 +91,13 @@ class LayerProbe(Schedule, Approach):
 
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
-        return unclassifiable(task)
+        return unclassifiable(task) or self.improper(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and dev are read once; layers that are trained read train as often as there are epochs."""
-        prompt, rows = lengths.stem + lengths.input + TAIL, len(task.train)
+        prompt, rows = lengths.stem + lengths.input + TAIL, len(task.train) * (1 + self.augment)
         read = self.trains_model * rows * (self.epochs or EPOCHS) * prompt
-        return Load(
+        load = Load(
             prompt=prompt,
             shared=lengths.stem,
             tried=rows + min(FROM_DEV, len(task.dev)),
@@ -104,6 +106,7 @@ class LayerProbe(Schedule, Approach):
             trains=True,
             stem=lengths.stem,
         )
+        return self.with_curation(load, task, lengths)
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Read train, choose the layer and how it is read, and fit the classifier; tune layers where it is asked for.
@@ -112,11 +115,13 @@ class LayerProbe(Schedule, Approach):
             NotApplicable: the model does not give its hidden states, or not of this layer; or it cannot be trained.
         """
         layers = self._layers(model)
+        curated = self.curated(task, model)
+        task = curated.task
         reading = _Reading.of(task, model, layers)
         options = candidates(layers, self.pool, self.c)
         choice, found = choose(options, layers, reading.states, reading.held) if len(options) > 1 else (options[0], "")
-        notes: tuple[str, ...] = (_note(choice, model.can.layers, found),)
-        fitted = self._fitted(choice, reading, seed)
+        notes: tuple[str, ...] = (*curated.notes, _note(choice, model.can.layers, found))
+        fitted = self._fitted(choice, reading, curated, seed)
         resolved = {"layer": choice.layer, "pool": choice.pool, "c": choice.c, **fitted.resolved}
         if cut := reading.cut:
             notes += (
@@ -133,10 +138,12 @@ class LayerProbe(Schedule, Approach):
         )
         return LayerReader(task.brief, model, fitted, facts)
 
-    def _fitted(self, choice: LayerChoice, reading: _Reading, seed: int) -> FittedProbe:
+    def _fitted(self, choice: LayerChoice, reading: _Reading, curated: Curated, seed: int) -> FittedProbe:
         if not self.unfreeze:
-            return FittedProbe(choice, Standardised.fitted(reading.all_at(choice), reading.targets, choice.c).whole)
-        found = _unfreezing().unfrozen(self, self.unfreeze, choice, reading.task, reading.model, seed)
+            targets = [example.target for example in curated.taught(curated.task.train)]
+            vectors = reading.taught_at(choice, curated.further)
+            return FittedProbe(choice, Standardised.fitted(vectors, targets, choice.c).whole)
+        found = _unfreezing().unfrozen(self, self.unfreeze, choice, curated, reading.model, seed)
         chosen = {"epochs": found.schedule.epochs, "batch": found.schedule.batch}
         return FittedProbe(choice, found.classifier, found.layers, chosen)
 
@@ -245,10 +252,6 @@ class _Reading:
         return cls(task, model, layers, tuple(drawn), states, held)
 
     @property
-    def targets(self) -> list[str]:
-        return [example.target for example in self.task.train]
-
-    @property
     def cut(self) -> int:
         """Of how many compared training examples the input was cut."""
         return sum(state.cut > 0 for state in self.states[: len(self.compared)])
@@ -264,6 +267,20 @@ class _Reading:
         more = self.model.hidden_states(_prompts(self.task, [self.task.train[i] for i in rest]), [choice.layer])
         order = np.argsort([*self.compared, *rest])
         return np.concatenate([known, vectors_of(more, 0, choice.pool)])[order]
+
+    def taught_at(self, choice: LayerChoice, further: Sequence[tuple[str, ...]]) -> Any:
+        """The same of each training example and of what is trained on beside it, in turn."""
+        own, train = self.all_at(choice), self.task.train
+        others = [
+            text for example, texts in zip(train, further, strict=True) for text in texts if text != example.input
+        ]
+        prompts = [_prompt(self.task.brief, text) for text in others]
+        states = self.model.hidden_states(prompts, [choice.layer]) if prompts else []
+        read = iter(vectors_of(states, 0, choice.pool) if prompts else ())
+        rows = []
+        for example, texts, vector in zip(train, further, own, strict=True):
+            rows += [vector, *(vector if text == example.input else next(read) for text in texts)]
+        return np.stack(rows)
 
 
 def _prompts(task: Task, examples: Sequence[Example]) -> list[Prompt]:

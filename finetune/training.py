@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from advisor.approaches.curation import Curation
+
 MOST_EPOCHS = 10
 EXAMPLES_SEEN = 800
 TOKENS_SEEN = 70_000
@@ -120,8 +122,9 @@ class SearchRange:
 
 
 @dataclass(frozen=True)
-class TrainingSettings(Schedule):
-    """What every tuner that trains by gradient has beside its own hyper-parameters.
+class TrainingSettings(Schedule, Curation):
+    """What every tuner that trains by gradient has beside its own hyper-parameters; what is done to the training
+    examples is part of it.
 
     Attributes:
         search: configurations to search among, at least 2; 0 takes this one. What differs from its default here is kept
@@ -138,6 +141,7 @@ class TrainingSettings(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        Curation.__post_init__(self)
         if self.search < 0 or self.search == 1:
             raise ValueError("search must be at least 2 configurations, or 0 for none")
         if self.search and self.stop == "never":

@@ -48,10 +48,11 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     local, name = local_of(model), "+".join(part.name for part in cast("Tuner", tuner).parts)
     examples, held_out = _split(training, seed) if tuner.stop != "never" else (training.examples, ())
     check_lengths([*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",))
-    (rows, cut), (dev, cut_in_dev) = (rows_of(some, local, tuner.virtual_tokens) for some in (examples, held_out))
+    (rows, cut), (dev, _) = (rows_of(some, local, tuner.virtual_tokens) for some in (_taught(examples), held_out))
     if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
-        rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
+        more, cut_there = rows_of(_taught(held_out), local, tuner.virtual_tokens)
+        rows, dev, cut = [*rows, *more], [], cut + cut_there
     if tuner.search and not dev:
         raise NotApplicable(
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
@@ -174,6 +175,11 @@ def check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtua
             f"window of {renderer.window:,} tokens behind the instruction's {instruction}: the longest has "
             f"{max(beyond):,}; leave them out, or take a model with a larger window"
         )
+
+
+def _taught(examples: Sequence[TrainingExample]) -> list[TrainingExample]:
+    """The examples with what is trained on beside each."""
+    return [one for example in examples for one in example.taught]
 
 
 def rows_of(examples: Sequence[TrainingExample], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from advisor.approaches import Tuned
 from advisor.approaches.asking import prompt_of
+from advisor.approaches.curation import Curated
 from advisor.approaches.linear import LinearClassifier
 from advisor.errors import NotApplicable
 from advisor.models import Context, LanguageModel
@@ -51,16 +52,17 @@ class Unfrozen:
 
 
 def unfrozen(
-    schedule: Schedule, layers: int, choice: LayerChoice, task: Task, model: LanguageModel, seed: int
+    schedule: Schedule, layers: int, choice: LayerChoice, curated: Curated, model: LanguageModel, seed: int
 ) -> Unfrozen:
     """Train so many layers up to the chosen one with the classifier; keep the lowest loss on held-out examples.
 
     Raises:
         NotApplicable: the model's layers cannot be trained here.
     """
-    local = local_of(model)
+    local, task = local_of(model), curated.task
     _check(local, choice.layer, layers)
-    train, held_out = held_out_of(task, seed, SHARE)
+    own, held_out = held_out_of(task, seed, SHARE)
+    train = curated.taught(own)
     start = _start(local, choice, task, train)
     labels = start.classifier.labels
     rows, held = ([_row(local, task, e, labels) for e in part if e.target in labels] for part in (train, held_out))

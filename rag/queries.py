@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from advisor.approaches import ContextLoad
+from advisor.approaches.paraphrases import written_lines
 from advisor.models import Decoding, LanguageModel, Passage, Prompt
 from rag.hybrid import LATE
 from rag.refining import Refinement
@@ -18,7 +18,6 @@ from rag.spending import book, counting
 QueryForm = Literal["plain", "hyde", "rewrite", "multi", "decompose"]
 MOST = 3  # further queries for one
 DEPTH = 10  # passages of each list that are fused, at least
-_BULLET = re.compile(r"^\s*(?:[-*•]+|\(?\d{1,2}[.):]|query:|question:)\s*", re.IGNORECASE)
 
 Lists = Sequence[Sequence[Passage]]
 
@@ -190,9 +189,7 @@ class QueryTransform(Refinement):
 
 def queries_in(text: str, several: bool) -> list[str]:
     """What a model wrote, without bullets and quotation marks: each line, the first few, or all of it as one."""
-    lines = text.splitlines() if several else [" ".join(text.split())]
-    found = dict.fromkeys(_BULLET.sub("", line).strip().strip("\"'“”„«»").strip() for line in lines)
-    return [query for query in found if any(map(str.isalnum, query))][:MOST]
+    return written_lines(text if several else " ".join(text.split()))[:MOST]
 
 
 def transformed(inner: Searcher, query: QueryForm, model: LanguageModel) -> Searcher:

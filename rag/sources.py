@@ -11,7 +11,7 @@ from typing import Any, Self
 from advisor.approaches import Asks, ContextSource, Facts, Prediction
 from advisor.models import Context, Decoding, LanguageModel, Passage, Spent
 from advisor.tasks import Document, Example, GroundedQuery, Query, Task
-from advisor.tasks.minhash import normalised
+from advisor.tasks.forms import normalised
 from rag.answer_rules import AnswerRules
 from rag.index import PassageIndex
 from rag.raft import training_passages

@@ -19,6 +19,7 @@ from advisor.approaches.contract import (
     Predictor,
     Shows,
 )
+from advisor.approaches.curation import AS_IT_IS, Curated, Curation, asked_of
 from advisor.approaches.judging import TrialJudge
 from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
@@ -57,6 +58,11 @@ class Adapted(Approach):
                 "learn from",
                 f"{self.builder.name}:cot=true alone, or {self.name} without cot",
             )
+        if self.tuner is not None and len(asked_of(self.tuner.parts)) > 1:
+            raise UserError(
+                f"{self.name}: its tuners share the training examples, and ask for different things to be done to them",
+                "say of one of them what is done",
+            )
         if self.builder.taught and self.tuner is None:
             spec = f"{self.builder.name}:{self.builder.taught}"
             raise UserError(f"{spec} is learned, and there is no tuner to learn it", f"{spec}+lora")
@@ -64,6 +70,11 @@ class Adapted(Approach):
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.builder.name if self.tuner is None else f"{self.builder.name}+{self.tuner.name}"
+
+    @property
+    def curation(self) -> Curation:
+        """What is done to the training examples before context and weights are made of them."""
+        return self.tuner.curation if self.tuner else AS_IT_IS
 
     @property
     def control(self) -> bool:  # type: ignore[override]
@@ -101,7 +112,8 @@ class Adapted(Approach):
         """Why it cannot be used on `task`; empty where it can."""
         if self.trains_model and not task.train:
             return "there are no training examples"
-        return self.builder.unsuited(task) or (self.tuner.unsuited(task) if self.tuner else "")
+        own = self.tuner.unsuited(task) if self.tuner else ""
+        return self.builder.unsuited(task) or own or self.curation.improper(task)
 
     def suggested(self, task: TaskShape) -> bool:
         """Whether it runs when the user names no approaches."""
@@ -117,12 +129,13 @@ class Adapted(Approach):
         if beside is None:
             return None
         load = self._of_a_query(task, lengths, beside)
-        rows, words = len(task.train), lengths.a_word
+        rows, words = len(task.train) * (1 + self.curation.augment), lengths.a_word
         own, shared = _row(load, lengths, None if beside.trained is None else beside.trained * words)
-        asked = rows * beside.asked_written * words if self.tuner else 0.0  # for the contexts of training rows
+        shown = len(task.train) if self.tuner else 0  # the contexts of training rows: further ones have their example's
+        asked = shown * beside.asked_written * words
         whole = _asking(load, lengths, beside)
-        read = rows * whole.asked_prompt / whole.prompt if self.tuner and whole.prompt else 0.0  # likewise, in queries
-        return replace(
+        read = shown * whole.asked_prompt / whole.prompt if whole.prompt else 0.0  # likewise, in queries
+        taken = replace(
             whole,
             tried=self._tried(task) + beside.tried + read,
             tried_written=beside.tried_written + asked,
@@ -132,6 +145,7 @@ class Adapted(Approach):
             step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
             trains=self.trains_model,
         )
+        return self.curation.with_curation(taken, task, lengths)
 
     def _of_a_query(self, task: Outline, lengths: Lengths, beside: ContextLoad) -> Load:
         shots = beside.examples * (lengths.input + lengths.answer + TURN)
@@ -164,12 +178,14 @@ class Adapted(Approach):
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Build the context, tune the weights if asked, and choose how labels are read."""
+        curated = self.curation.curated(task, model)
+        task = curated.task
         source = self.builder.build(task, model, seed)
         decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
             judge = TrialJudge(task.brief, model, decoding)
-            tuned = self.tuner.tune(_training_set(task, source, judge, seed), model, seed)
-        predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
+            tuned = self.tuner.tune(_training_set(curated, source, judge, seed), model, seed)
+        predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding), curated.notes)
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
         elif predictor.asker.reasoning is not None:
@@ -321,7 +337,9 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple
     return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
 
 
-def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: int) -> TrainingSet:
+def _training_set(curated: Curated, source: ContextSource, judge: TrialJudge, seed: int) -> TrainingSet:
+    task = curated.task
+
     def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
         contexts = source.training_contexts(examples, seed)
         answers = source.to_learn(examples, contexts)
@@ -330,4 +348,8 @@ def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: in
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents))
+    train = tuple(
+        replace(row, again=tuple(replace(row.prompt, input=text) for text in further)) if further else row
+        for row, further in zip(rendered(task.train), curated.further, strict=True)
+    )
+    return TrainingSet(train, rendered(task.dev), judge, tuple(task.documents))

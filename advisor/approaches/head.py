@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.contract import Approach, Facts, Prediction, Predictor, Usage
+from advisor.approaches.curation import Curation
 from advisor.approaches.linear import LinearClassifier, unclassifiable
 from advisor.approaches.workload import Lengths, Load
 from advisor.errors import NotApplicable
@@ -17,7 +18,7 @@ from advisor.tasks import Outline, Query, Task, TaskBrief, TaskShape
 
 
 @dataclass(frozen=True)
-class Head(Approach):
+class Head(Curation, Approach):
     """Logistic regression on the embedder's vectors (scikit-learn, L2).
 
     Attributes:
@@ -33,24 +34,29 @@ class Head(Approach):
     probed_as: ClassVar[str] = "head"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.c > 0:
             raise ValueError(f"c is {self.c:g}, and has to be above 0")
 
     def unsuited(self, task: TaskShape) -> str:
         """What speaks against any classifier."""
-        return unclassifiable(task)
+        return unclassifiable(task) or self.improper(task)
 
     def load(self, task: Outline, lengths: Lengths) -> Load:
         """Train and queries are embedded; the classifier itself is nothing beside that."""
-        return Load(embedded=task.train.mean(), embedded_to_fit=task.train.total, trains=True)
+        read = (1 + self.augment) * task.train.total
+        return self.with_curation(Load(embedded=task.train.mean(), embedded_to_fit=read, trains=True), task, lengths)
 
     def fit(self, task: Task, model: LanguageModel, seed: int) -> Predictor:
         """Embed train and fit."""
-        inputs = [example.input for example in task.train]
-        targets = [example.target for example in task.train]
+        curated = self.curated(task, model)
+        train = curated.taught(curated.task.train)
+        inputs, targets = [example.input for example in train], [example.target for example in train]
         classifier = LinearClassifier.fitted(model.embedder.embed(inputs), targets, self.c)
         head = Linear(classifier, model.embedder)
-        head.facts = replace(head.facts, notes=note_of_cut(model.embedder, inputs, "training inputs"))
+        head.facts = replace(
+            head.facts, notes=(*curated.notes, *note_of_cut(model.embedder, inputs, "training inputs"))
+        )
         return head
 
     def restore(self, folder: Path, task: TaskBrief, model: LanguageModel) -> Predictor:

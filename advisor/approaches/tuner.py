@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from advisor.approaches.contract import Facts, Part
+from advisor.approaches.curation import Curation, curation_of
 from advisor.models import Adaptation, LanguageModel, Prompt
 from advisor.tasks import Document, TaskShape
 
@@ -19,11 +20,19 @@ class TrainingExample:
 
     Attributes:
         accepted: other answers that are as right.
+        again: further prompts for the same answer: the input in other words, or once more. They are trained on where
+            this example is, and never held out.
     """
 
     prompt: Prompt
     answer: str
     accepted: tuple[str, ...] = ()
+    again: tuple[Prompt, ...] = ()
+
+    @property
+    def taught(self) -> tuple[TrainingExample, ...]:
+        """What is trained on: itself, and each further prompt."""
+        return tuple(replace(self, prompt=prompt, again=()) for prompt in (self.prompt, *self.again))
 
 
 class AnswerJudge(Protocol):
@@ -80,6 +89,11 @@ class Tuner(Part):
     def parts(self) -> tuple[Tuner, ...]:
         """The tuners that it is put together from, in the order in which they are written."""
         return (self,)
+
+    @property
+    def curation(self) -> Curation:
+        """What is done to the training examples before anything is built of them or learns from them."""
+        return curation_of(self.parts)
 
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on a task that has training examples; empty where it can. As in `Approach`."""

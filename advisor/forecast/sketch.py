@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from advisor.tasks import Task
-from advisor.tasks.minhash import normalised, squeezed
+from advisor.tasks.forms import normalised
+from advisor.tasks.minhash import squeezed
 
 Sketch = Sequence[int]
 SIZE = 512

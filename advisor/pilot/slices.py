@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Literal
 
 from advisor.tasks import Example, Task
-from advisor.tasks.minhash import normalised
+from advisor.tasks.forms import normalised
 from advisor.tasks.splits import sampled
 from advisor.tasks.words import count_words
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from advisor.approaches.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
 from advisor.extras import install
 from advisor.models import Embedder, LanguageModel
 from advisor.models.languages import language_caveats
-from advisor.profiling.mislabelled import LEAST_ACCURACY, LabelCheck, check_labels
 from advisor.profiling.tokens import TokenLengths, answers_too_long, count_tokens, too_long
 from advisor.tasks import Task
 from advisor.tasks.audit import audit, ranked

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.tasks import Example, Task
+from advisor.tasks.guard import LeakGuard
 from advisor.tasks.kin import kin
 from advisor.tasks.splits import sampled
 
@@ -81,7 +82,10 @@ def set_aside(task: Task) -> SetAside:
         f"{len(pool)} of {before} {name} examples were set aside to race on (--budget, seed 0): no approach learned "
         "from them"
     )
-    return SetAside(replace(changed, caveats=(*task.caveats, caveat)), pool, split, before)
+    # what is fitted for the race is used for the test too: it keeps away from the inputs of both
+    guard = LeakGuard.of(example.input for example in (*pool, *task.test, *task.test_after))
+    changed = replace(changed, caveats=(*task.caveats, caveat), guard=guard)
+    return SetAside(changed, pool, split, before)
 
 
 def _taken(

@@ -23,9 +23,10 @@ from advisor.advice.estimate import Estimate
 from advisor.disk import put
 from advisor.errors import UserError
 from advisor.forecast.planned import WorkPlan
-from advisor.profiling import Profile
+from advisor.profiling import CleanedTask, Profile
 from advisor.reporting.blocks import Report
 from advisor.reporting.characters import encodable
+from advisor.reporting.cleaned import cleaned_document, cleaned_report
 from advisor.reporting.curves import curves_document, curves_report
 from advisor.reporting.decision import decision_report
 from advisor.reporting.document import as_json, document
@@ -44,7 +45,7 @@ GROUP = "advisor.reports"
 WIDTH = 100
 _WIDEST = 160
 
-Subject = Decision | Curves | Estimate | Profile | WorkPlan | Imported
+Subject = Decision | Curves | Estimate | Profile | WorkPlan | Imported | CleanedTask
 
 
 class Format(Protocol):
@@ -164,6 +165,8 @@ def _blocks(subject: Subject) -> Report:
             return plan_report(subject)
         case Imported():
             return import_report(subject)
+        case CleanedTask():
+            return cleaned_report(subject)
 
 
 def _facts(subject: Subject) -> dict[str, Any]:
@@ -180,3 +183,5 @@ def _facts(subject: Subject) -> dict[str, Any]:
             return plan_document(subject)
         case Imported():
             return import_document(subject)
+        case CleanedTask():
+            return cleaned_document(subject)

@@ -26,7 +26,7 @@ def repeated_inputs(material: Material) -> Iterator[Finding]:
     exact: Groups = defaultdict(list)
     for entry in entries:
         exact[entry.key].append(entry)
-    near = _near_duplicates(entries)
+    near = near_duplicates(entries)
     for split in _HELD_OUT:
         yield from _leaked(material.of(split), exact)
         yield from _nearly_leaked(material.of(split), exact, near)
@@ -95,7 +95,7 @@ def _either(splits: Collection[Split]) -> str:
 
 
 def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
-    groups = [group for group in exact.values() if len(group) > 1 and _disagree(group)]
+    groups = [group for group in exact.values() if len(group) > 1 and disagree(group)]
     if not groups:
         return
     count = sum(map(len, groups))
@@ -124,7 +124,8 @@ def _contradictions(task: Task, exact: Groups) -> Iterator[Finding]:
     )
 
 
-def _disagree(group: Sequence[Entry]) -> bool:
+def disagree(group: Sequence[Entry]) -> bool:
+    """Whether entries of one input have no acceptable answer in common."""
     return not frozenset.intersection(*(entry.forms for entry in group))
 
 
@@ -205,8 +206,8 @@ def near_equal(entries: Sequence[Entry]) -> list[tuple[list[Entry], list[Entry]]
     return together
 
 
-def _near_duplicates(entries: Sequence[Entry]) -> NearDuplicates:
-    """The near-duplicates of each entry (MinHash) whose answer agrees, keyed by `id(entry)`."""
+def near_duplicates(entries: Sequence[Entry]) -> NearDuplicates:
+    """The near-duplicates of each entry whose answer agrees, by their words or by MinHash, keyed by `id(entry)`."""
     found: NearDuplicates = defaultdict(list)
     for ones, others in near_equal(entries):
         for one in ones:

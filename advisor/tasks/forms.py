@@ -64,6 +64,11 @@ def unicode_form(text: str) -> str:
     return " ".join(text.split())
 
 
+def normalised(text: str) -> str:
+    """The text in one Unicode form, without case and extra spacing, as inputs are compared."""
+    return unicode_form(text).casefold()
+
+
 def is_blank(text: str) -> bool:
     """Whether a text shows nothing: it is empty, or white space and invisible characters only."""
     return not text or text.isspace() or not (text.isascii() or unicode_form(text))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from advisor.tasks.findings import Finding, counted, sights
+from advisor.tasks.forms import normalised
 from advisor.tasks.material import LONG_ANSWER, Entry, Material
-from advisor.tasks.minhash import normalised, squeezed
+from advisor.tasks.minhash import squeezed
 from advisor.tasks.occurrences import Occurrences, holds
 from advisor.tasks.task import Place, Task
 from advisor.tasks.words import count_words

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from advisor.tasks.forms import answer_form
+from advisor.tasks.forms import answer_form, normalised
 from advisor.tasks.language import Guess, guess, main_language
-from advisor.tasks.minhash import normalised, squeezed
+from advisor.tasks.minhash import squeezed
 from advisor.tasks.task import Document, Example, Kind, Place, Task
 from advisor.tasks.words import count_words
 

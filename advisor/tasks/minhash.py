@@ -15,7 +15,6 @@ from difflib import SequenceMatcher
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.tasks.forms import unicode_form
 from advisor.tasks.words import count_words, split_words
 
 THRESHOLD = 0.8
@@ -49,11 +48,6 @@ def squeezed(text: str) -> str:
     if text.isascii():  # ten times as fast
         return " ".join(text.translate(_ASCII_WORDS).split())
     return " ".join(split_words(unicodedata.normalize("NFKC", text).casefold()))
-
-
-def normalised(text: str) -> str:
-    """The text in one Unicode form, without case and extra spacing, as inputs are compared."""
-    return unicode_form(text).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +100,37 @@ def _spelt_alike(word: str, other: str) -> bool:
     return SequenceMatcher(None, word, other).ratio() >= _ALIKE
 
 
+def shingles_of(text: str) -> Hashes:
+    """The hashed shingles of one squeezed text, each once and in ascending order."""
+    return np.unique(_hashed(_padded(text)))
+
+
+def _padded(text: str) -> str:
+    return f" {text[:LONGEST]} ".ljust(SHINGLE)
+
+
+def _hashed(text: str) -> Hashes:
+    """The hash of what begins at each character of a text, up to the last that begins a whole shingle."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    hashed = codes[: len(codes) - SHINGLE + 1].astype(np.uint64)
+    for step in range(1, SHINGLE):
+        hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + codes[step : len(codes) - SHINGLE + 1 + step]
+    hashed ^= hashed >> np.uint64(32)
+    hashed *= np.uint64(0xD6E8FEB86659FD93)
+    return (hashed >> np.uint64(32)).astype(np.uint32)
+
+
 class _Shingles:
     """The hashed shingles of all texts, concatenated."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        padded = [f" {text[:LONGEST]} ".ljust(SHINGLE) for text in texts]
+        padded = list(map(_padded, texts))
         counts = np.array([len(text) - SHINGLE + 1 for text in padded])
-        codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        hashed = codes[: len(codes) - SHINGLE + 1].astype(np.uint64)
-        for step in range(1, SHINGLE):
-            hashed = hashed * np.uint64(0x9E3779B97F4A7C15) + codes[step : len(codes) - SHINGLE + 1 + step]
-        hashed ^= hashed >> np.uint64(32)
-        hashed *= np.uint64(0xD6E8FEB86659FD93)
+        hashed = _hashed("".join(padded))
         own = np.ones(len(hashed), dtype=bool)  # not those that begin in one text and end in the next
         for back in range(1, SHINGLE):
             own[(np.cumsum(counts + SHINGLE - 1) - back)[:-1]] = False
-        self._hashes: Hashes = (hashed >> np.uint64(32)).astype(np.uint32)[own]
+        self._hashes: Hashes = hashed[own]
         self._bound(counts)
         self._sets: dict[int, Hashes] = {}
         self._leave_frame_out(counts)

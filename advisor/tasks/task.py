@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
+from advisor.tasks.guard import LeakGuard
 from advisor.tasks.store_table import StoreTable
 
 Kind = Literal["classification", "qa", "generation", "extraction"]
@@ -172,6 +173,8 @@ class Task:
         test_after: questions with the answers that are right after the change; empty where none is known. With
             `documents_after` they are needed; alone they say that the rules behind the answers change.
         stores: where vector stores are; no record and no fingerprint has them.
+        guard: what tells that a text is nearly an input that is not shown here: of the test split where an approach is
+            fitted, of what it is judged by besides; no fingerprint has it.
     """
 
     name: str
@@ -190,6 +193,7 @@ class Task:
     documents_after: tuple[Document, ...] = ()
     test_after: tuple[Example, ...] = ()
     stores: StoreTable = field(default_factory=StoreTable, compare=False, repr=False)
+    guard: LeakGuard = field(default_factory=LeakGuard, compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -237,8 +241,12 @@ class Task:
         return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
-        """The task without its test split: all that an approach may learn from."""
-        return replace(self, test=(), documents_after=(), test_after=())
+        """The task without its test split: all that an approach may learn from, and the guard of what it may not."""
+        return replace(self, test=(), documents_after=(), test_after=(), guard=self.guard.beside(self._tested))
+
+    @cached_property
+    def _tested(self) -> LeakGuard:
+        return LeakGuard.of(example.input for example in (*self.test, *self.test_after))
 
     def before_change(self) -> Task:
         """The task without what is known of a change."""

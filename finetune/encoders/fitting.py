@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from advisor.approaches import Predictor
+from advisor.approaches.curation import Curated
 from advisor.approaches.linear import LinearClassifier
 from advisor.models import LanguageModel, note_of_cut
 from advisor.models.load import embedder_beside
 from advisor.models.local.shortage import telling
 from advisor.models.local.trainable import State, TrainableEmbedder, trainable
-from advisor.tasks import Example, Outline, Task
+from advisor.tasks import Example, Outline
 from finetune.encoders.course import follow
 from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.kept import TunedClassifier, read
@@ -46,25 +47,28 @@ class _Learned:
     notes: tuple[str, ...] = ()
 
 
-def fit(settings: EncoderSettings, task: Task, model: LanguageModel, seed: int) -> Predictor:
+def fit(settings: EncoderSettings, curated: Curated, model: LanguageModel, seed: int) -> Predictor:
     """Train a copy of the encoder, and a classifier on it; the embedder itself stays as it is.
 
     Raises:
         NotApplicable: the encoder's weights are not here, or cannot be trained.
     """
-    lessons = _Lessons(*held_out_of(task, seed), seed)
+    task = curated.task
+    train, held = held_out_of(task, seed)
+    lessons = _Lessons(curated.taught(train), held, seed)
     words = Outline.of(replace(task, train=tuple(lessons.train))).train.mean()
     epochs, batch = settings.planned(len(lessons.train), words)
     settings = replace(settings, epochs=epochs, batch=batch)
     encoder = _untrained(settings, model)
     with _seeded(seed, encoder.device), telling(f"training {encoder.name}", encoder.device):
-        learned = _learned(settings, encoder, task, lessons)
+        learned = _learned(settings, encoder, curated.taught(task.train), lessons)
     found = TunedClassifier(learned.classifier, encoder, learned.state, unit=_unit(settings))
     held_out = f"{len(lessons.held_out)} held-out {'dev' if task.dev else 'training'} examples"
     found.facts = replace(
         found.facts,
         notes=(
             *((f"Texts are read by {encoder.name}, as the approach says.",) if settings.model else ()),
+            *curated.notes,
             *learned.notes,
             *note_of_cut(encoder, [example.input for example in task.train], "training inputs"),
             history_note(learned.history, epochs, len(lessons.train), held_out),
@@ -83,7 +87,10 @@ def restore(settings: EncoderSettings, folder: Path, model: LanguageModel) -> Pr
     return read(folder, _untrained(settings, model), unit=_unit(settings))
 
 
-def _learned(settings: EncoderSettings, encoder: TrainableEmbedder, task: Task, lessons: _Lessons) -> _Learned:
+def _learned(
+    settings: EncoderSettings, encoder: TrainableEmbedder, train: Sequence[Example], lessons: _Lessons
+) -> _Learned:
+    """The classifier, of all of train, once the encoder has learned from what is not held out."""
     if isinstance(settings, LabellingSettings):
         return _labelled(settings, encoder, lessons)
     if not isinstance(settings, ContrastSettings):
@@ -92,8 +99,8 @@ def _learned(settings: EncoderSettings, encoder: TrainableEmbedder, task: Task, 
     history = follow(course, settings, lessons.seed)
     state = encoder.changed()
     encoder.serve()
-    vectors = encoder.embed([example.input for example in task.train])
-    targets = [example.target for example in task.train]
+    vectors = encoder.embed([example.input for example in train])
+    targets = [example.target for example in train]
     return _Learned(LinearClassifier.fitted(vectors, targets, settings.c), history, state)
 
 

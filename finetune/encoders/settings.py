@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from advisor.approaches.curation import Curation
 from advisor.approaches.workload import TOKENS_A_WORD
 from finetune.training import Descent
 
@@ -17,7 +18,7 @@ MOST_EPOCHS = 20
 
 
 @dataclass(frozen=True)
-class EncoderSettings(Descent):
+class EncoderSettings(Descent, Curation):
     """What both have in common.
 
     Attributes:
@@ -28,6 +29,10 @@ class EncoderSettings(Descent):
     model: str = field(default="", kw_only=True)
 
     name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Curation.__post_init__(self)
 
     def planned(self, examples: int, words: float) -> tuple[int, int]:
         """Epochs, and texts a step, where the user leaves them open.

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from advisor.approaches.mislabelled import suspects
 from advisor.models import Vectors
 from advisor.profiling import Profile, profile
-from advisor.profiling.mislabelled import suspects
 from advisor.tasks import Document, Example, Task
 
 TOPICS = ("red", "green", "blue")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from advisor.tasks.minhash import THRESHOLD, near_pairs, normalised, reworded, squeezed
+from advisor.tasks.forms import normalised
+from advisor.tasks.minhash import THRESHOLD, near_pairs, reworded, squeezed
 
 
 def near(*texts: str) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advisor.errors import UserError
 from advisor.tasks.faults import FaultLog, listed
-from advisor.tasks.forms import is_blank
+from advisor.tasks.forms import is_blank, normalised
 from advisor.tasks.importing.change import check_change, import_change
 from advisor.tasks.importing.contract import Dropped, Record, Unclear
 from advisor.tasks.importing.documents import DocumentFiles, documents_beside
@@ -23,7 +23,6 @@ from advisor.tasks.importing.tallies import RowTally, in_words
 from advisor.tasks.importing.times import Times
 from advisor.tasks.importing.writing import FolderWriter, check_out, folder_writer, toml_table
 from advisor.tasks.loading import load_task
-from advisor.tasks.minhash import normalised
 from advisor.tasks.settings import check_settings
 from advisor.tasks.task import Kind
 from advisor.tasks.values import plain

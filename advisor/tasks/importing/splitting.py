@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from advisor.errors import UserError
+from advisor.tasks.forms import normalised
 from advisor.tasks.importing.times import Times, shown
-from advisor.tasks.minhash import normalised
 from advisor.tasks.splits import fair_order, whole_clusters
 
 PARTS = ("train", "dev", "test")

@@ -9,6 +9,7 @@ label as well. Own code rather than `cleanlab`, which is the same rule in one li
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,18 @@ Probabilities = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """An example whose label is probably wrong.
+
+    Attributes:
+        likely: the label that the others suggest, as answers are compared (`advisor.tasks.forms.answer_form`).
+    """
+
+    entry: Entry
+    likely: str
+
+
+@dataclass(frozen=True, slots=True)
 class LabelCheck:
     """The result of checking the labels with an embedder.
 
@@ -42,7 +55,8 @@ class LabelCheck:
         embedder: its name.
         judged: examples whose label was judged: those of classes with at least `FOLDS` examples.
         accuracy: share of these that the classifier labels as they are labelled, out of sample.
-        finding: the suspects, None if there are none or if the classifier is not good enough to say.
+        finding: what the suspects come to, None if there are none.
+        suspects: the likeliest first; none if the classifier is not good enough to say.
         unread: judged inputs of which the embedder read only the first `window` tokens.
     """
 
@@ -50,6 +64,7 @@ class LabelCheck:
     judged: int
     accuracy: float
     finding: Finding | None
+    suspects: tuple[Suspect, ...] = ()
     unread: int = 0
     window: int | None = None
 
@@ -72,11 +87,13 @@ def check_labels(material: Material, embedder: Embedder) -> LabelCheck:
     vectors = embedder.embed(inputs)
     shares = _out_of_sample(vectors, labels)
     accuracy = float((shares.argmax(axis=1) == labels).mean())
-    finding = None
+    found: tuple[Suspect, ...] = ()
     if accuracy >= LEAST_ACCURACY:
-        finding = _finding(judged, names, shares, suspects(vectors, labels, shares))
+        numbers = suspects(vectors, labels, shares)
+        found = tuple(Suspect(judged[at], names[shares[at].argmax()]) for at in numbers)
+    unread = sum(cut_by(embedder, inputs))
     return LabelCheck(
-        embedder.name, len(judged), accuracy, finding, unread=sum(cut_by(embedder, inputs)), window=window_of(embedder)
+        embedder.name, len(judged), accuracy, _finding(found, len(judged)), found, unread, window_of(embedder)
     )
 
 
@@ -122,22 +139,19 @@ def _support(vectors: Vectors, labels: Numbers) -> Numbers:
     return found
 
 
-def _finding(judged: list[Entry], names: list[str], shares: Probabilities, found: list[int]) -> Finding | None:
+def _finding(found: Sequence[Suspect], judged: int) -> Finding | None:
     if not found:
         return None
-    seen = [
-        ([judged[at].place], f"{judged[at].form} -> {names[shares[at].argmax()]}? {judged[at].example.input}")
-        for at in found
-    ]
-    (likeliest, *_), given = found, judged[found[0]].form
-    example = f"{quoted(given)} may be {quoted(names[shares[likeliest].argmax()])}"
+    seen = [([s.entry.place], f"{s.entry.form} -> {s.likely}? {s.entry.example.input}") for s in found]
+    first = found[0]
+    example = f"{quoted(first.entry.form)} may be {quoted(first.likely)}"
     return Finding(
         code="likely-label-error",
-        severity="medium" if len(found) >= _MANY * len(judged) else "low",
+        severity="medium" if len(found) >= _MANY * judged else "low",
         count=len(found),
-        total=len(judged),
-        what=f"{counted(len(found), len(judged), 'examples', HAS)} a label that the others contradict; first of all, "
-        f"{example} at {judged[likeliest].place}.",
+        total=judged,
+        what=f"{counted(len(found), judged, 'examples', HAS)} a label that the others contradict; first of all, "
+        f"{example} at {first.entry.place}.",
         meaning="Wrong labels in test cap what can be reached and blur differences; in train they teach noise.",
         hint="Look at them in this order, the likeliest first; some will be right, but hard.",
         sights=sights(seen),
