@@ -205,6 +205,10 @@ class StartAndWeights(GradientTuner):
         training = {name: getattr(self, name) for name in ("lr", *SHARED)}
         return (self.start, replace(self.weights, **training))
 
+    def alone(self) -> Tuner:
+        """Both without other tasks."""
+        return replace(super().alone(), weights=self.weights.alone())
+
     @property
     def ranges(self) -> Mapping[str, SearchRange]:  # type: ignore[override]
         """The rate of the weights, with which that of the start goes."""

@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches import OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Context, LanguageModel
 from advisor.models.local.engine import LocalModel
+from finetune import several
+from finetune.difficulty import with_difficulty
 from finetune.fused.packing import TokenRow
 from finetune.holding_out import HELD_OUT, SMALLEST_SLICE, TENTH
 from finetune.methods.contract import Method
+from finetune.minibatches import by_task, pass_size
 from finetune.overfitting import warnings
 from finetune.search import SearchResult, searched, varied
 from finetune.search import notes as search_notes
@@ -29,11 +32,13 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     local, parts = local_of(model), cast("Tuner", tuner).parts
     name = "+".join(part.name for part in parts)
     examples, held_out = _split(training, seed)
+    others = _asked_for(tuner, training)
     _check_lengths(
         [*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",)
     )
     (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.virtual_tokens) for some in (examples, held_out))
-    if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
+    beside, cut_beside = _beside(others, local, tuner.virtual_tokens)
+    if not (tuner.search or training.dev) and _epochs(tuner, [*rows, *beside]) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
     if tuner.search and not dev:
@@ -42,8 +47,9 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"configurations on; {name} without search needs neither"
         )
     examined = _examination(tuner, training, held_out) if dev else None
-    split = SplitRows(rows, dev, examined, training.documents)
-    given, where = _resolved(tuner, rows), _where(training, dev)
+    train = with_difficulty([*rows, *beside], tuner.curriculum, local)
+    split = SplitRows(train, dev, examined, training.documents)
+    given, where = _resolved(tuner, train), _where(training, dev)
     notes: tuple[str, ...] = ()
     if tuner.search:
         ranges = varied(given, tuner)
@@ -57,7 +63,9 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     tuned = method.tuned(local, found.learned)
     if cut:
         notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
-    notes = (*notes, *method.notes(local), *tuned.facts.notes)
+    if cut_beside:
+        notes = (*notes, f"Those of {cut_beside} of {len(beside)} examples of other tasks were cut likewise.")
+    notes = (*notes, *several.notes(tuner, others, train), *method.notes(local), *tuned.facts.notes)
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
     notes = (*notes, *warnings(found.history.losses, found.history.held_out))
     seen, form = found.history.tokens, tuned.adaptation.form
@@ -99,16 +107,18 @@ def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collectio
 
 def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
-    epochs, a_pass = _epochs(tuner, rows), sum(row.tokens for row in rows)
-    passes = min(epochs, tuner.budget / a_pass) if tuner.budget else epochs
-    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * passes))
+    epochs, (own, *_) = _epochs(tuner, rows), by_task(rows)
+    passes = min(epochs, tuner.budget / pass_size(rows, tuner.mix)[1]) if tuner.budget else epochs
+    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(own) * passes))
 
 
 def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
-    """Passes over these rows, the last of which a budget of tokens may break off."""
+    """Passes over these rows, the last of which a budget of tokens may break off: as many as without other tasks, where
+    nothing else is said."""
     if tuner.budget and not tuner.epochs:
-        return epochs_within(tuner.budget, sum(row.tokens for row in rows))
-    return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
+        return epochs_within(tuner.budget, pass_size(rows, tuner.mix)[1])
+    own = by_task(rows)[0]
+    return tuner.epochs or default_epochs(len(own), sum(row.tokens - row.stem for row in own), own[0].stem)
 
 
 def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtual: int, splits: Sequence[str]) -> None:
@@ -143,6 +153,33 @@ def _rows(examples: Sequence[TrainingExample], model: LocalModel, virtual: int) 
         encoded = model.renderer.encode(example.prompt, virtual + len(answer))
         rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
+    return rows, cut
+
+
+def _asked_for(tuner: TrainingSettings, training: TrainingSet) -> tuple[OtherTraining, ...]:
+    """The other tasks that this tuner names, in its order; a stage before or behind it may name others.
+
+    Raises:
+        UserError: what was handed over lacks one.
+    """
+    given = {one.named: one for one in training.others}
+    if missing := [name for name in tuner.others if name not in given]:
+        raise UserError(
+            f"also={missing[0]}: no examples of it were handed over", "fit the approach, not the tuner alone"
+        )
+    if empty := [name for name in tuner.others if not given[name].examples]:
+        raise NotApplicable(f"no training example of {empty[0]} is left that this task's test set does not have")
+    return tuple(given[name] for name in tuner.others)
+
+
+def _beside(others: Sequence[OtherTraining], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:
+    """The examples of other tasks in tokens, and of how many the input was cut."""
+    rows, cut = [], 0
+    for number, other in enumerate(others, start=1):
+        _check_lengths(other.examples, model, virtual, (f"train of {other.name}",))
+        found, shortened = _rows(other.examples, model, virtual)
+        rows += [replace(row, task=number) for row in found]
+        cut += shortened
     return rows, cut
 
 

@@ -1,6 +1,6 @@
 """The contract of approaches, the registry that finds them, and those that only prompt."""
 
-from advisor.approaches.adapted import Adapted, untrained
+from advisor.approaches.adapted import Adapted, untrained, without_others
 from advisor.approaches.contract import (
     Approach,
     Asks,
@@ -33,7 +33,7 @@ from advisor.approaches.registry import (
     whole,
 )
 from advisor.approaches.shots import ZeroShot
-from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import AnswerJudge, OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Facts",
     "Lengths",
     "Load",
+    "OtherTraining",
     "Prediction",
     "Predictor",
     "Shows",
@@ -75,4 +76,5 @@ __all__ = [
     "suggested",
     "untrained",
     "whole",
+    "without_others",
 ]

@@ -20,7 +20,7 @@ from advisor.approaches.contract import (
     Shows,
 )
 from advisor.approaches.judging import TrialJudge
-from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -36,7 +36,7 @@ from advisor.approaches.workload import (
 from advisor.errors import UserError
 from advisor.models import Adaptation, Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Example, OtherTask, Outline, Query, Task, TaskBrief, TaskShape, with_others
 
 SAVED = "predictor.json"
 
@@ -92,6 +92,11 @@ class Adapted(Approach):
     @property
     def unasked(self) -> bool:  # type: ignore[override]
         return self.builder.unasked if self.tuner is None else self.tuner.unasked
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Those of the tuner."""
+        return self.tuner.others if self.tuner else ()
 
     @property
     def probed_as(self) -> str:  # type: ignore[override]
@@ -168,7 +173,8 @@ class Adapted(Approach):
         decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
             judge = TrialJudge(task.brief, model, decoding)
-            tuned = self.tuner.tune(_training_set(task, source, judge, seed), model, seed)
+            training = _training_set(with_others(task, self.others), source, judge, seed)
+            tuned = self.tuner.tune(training, model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -200,6 +206,13 @@ def untrained(approach: Approach) -> Approach | None:
     if not isinstance(approach, Adapted) or approach.tuner is None or approach.builder.taught:
         return None
     return Adapted(approach.builder)
+
+
+def without_others(approach: Approach) -> Approach | None:
+    """The same without other tasks' training examples, of what learns from some; None for all else."""
+    if not isinstance(approach, Adapted) or approach.tuner is None or not approach.others:
+        return None
+    return replace(approach, tuner=approach.tuner.alone())
 
 
 class AdaptedPredictor(Predictor):
@@ -329,4 +342,12 @@ def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: in
             for e, c, answer in zip(examples, contexts, answers, strict=True)
         )
 
-    return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents))
+    others = tuple(map(_other_training, task.others))
+    return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents), others)
+
+
+def _other_training(other: OtherTask) -> OtherTraining:
+    examples = (
+        TrainingExample(prompt_of(other.brief, e.input, Context()), e.target, e.answers[1:]) for e in other.train
+    )
+    return OtherTraining(other.named, other.brief.name, tuple(examples), other.left_out)

@@ -50,6 +50,22 @@ class Tuned(ABC):
 
 
 @dataclass(frozen=True)
+class OtherTraining:
+    """The training examples of another task, rendered as that task has them, without context.
+
+    Attributes:
+        named: its folder, as the tuner names it.
+        name: of the task.
+        left_out: how many are missing since this task's test set has them.
+    """
+
+    named: str
+    name: str
+    examples: tuple[TrainingExample, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """What a tuner learns from.
 
@@ -57,12 +73,14 @@ class TrainingSet:
         dev: held out, for stopping early; empty where the task has none.
         judge: tells what answers to those held out are worth; None where nothing can.
         documents: the task's.
+        others: those of other tasks that the tuner asked for (`Tuner.others`).
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
     judge: AnswerJudge | None = field(default=None, compare=False)
     documents: tuple[Document, ...] = field(default=())
+    others: tuple[OtherTraining, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,15 @@ class Tuner(Part):
     def parts(self) -> tuple[Tuner, ...]:
         """The tuners that it is put together from, in the order in which they are written."""
         return (self,)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Folders of tasks, as seen from the task's own, whose training examples it learns from too."""
+        return ()
+
+    def alone(self) -> Tuner:
+        """The same without other tasks."""
+        return self
 
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on a task that has training examples; empty where it can. As in `Approach`."""
