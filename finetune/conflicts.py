@@ -66,7 +66,7 @@ def _products(tasks: Sequence[Gradients]) -> torch.Tensor:
     for one in zip(*tasks, strict=True):
         there = [number for number, gradient in enumerate(one) if gradient is not None]
         if there:
-            flat = torch.stack([one[number].float().flatten() for number in there])  # type: ignore[union-attr]
+            flat = torch.stack([one[number].float().flatten() for number in there])
             at = torch.tensor(there)
             found[at[:, None], at] += (flat @ flat.T).double().cpu()
     return found

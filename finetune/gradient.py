@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
@@ -38,7 +38,7 @@ class GradientTuner(TrainingSettings, Tuner):
         judged = a_pass / 3 if self.curriculum == "loss" else 0.0  # read, and no more
         return self.effort * times * epochs * tasks * (examples * own + steps * shared) + judged
 
-    def alone(self) -> Tuner:
+    def alone(self) -> Self:
         """The same without other tasks, and what is said of them."""
         return replace(self, also="", mix=Mixture.mix, conflicts=Mixture.conflicts)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from advisor.approaches import Tuner
 from finetune.gradient import GradientTuner
 from finetune.low_rank import PLAIN_ALPHA, LowRank
 from finetune.training import SearchRange
@@ -62,6 +61,6 @@ class Lora(LowRank, GradientTuner):
             return self.method()
         return self.method().of_tasks(1 + max(row.task for row in rows.train))
 
-    def alone(self) -> Tuner:
+    def alone(self) -> Self:
         """The same without other tasks, and what is said of them."""
-        return replace(super().alone(), modulation="none")
+        return GradientTuner.alone(replace(self, modulation="none"))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
@@ -97,7 +97,7 @@ class Tuner(Part):
         """Folders of tasks, as seen from the task's own, whose training examples it learns from too."""
         return ()
 
-    def alone(self) -> Tuner:
+    def alone(self) -> Self:
         """The same without other tasks."""
         return self
 
