@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
+from finetune.stages import one_behind_the_other
 from finetune.training import Mixture, TrainingSettings, default_batch, default_epochs, trainings
 
 
@@ -41,6 +42,10 @@ class GradientTuner(TrainingSettings, Tuner):
     def alone(self) -> Self:
         """The same without other tasks, and what is said of them."""
         return replace(self, also="", mix=Mixture.mix, conflicts=Mixture.conflicts)
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """Each is trained in its turn, where one of them says that this is its place."""
+        return one_behind_the_other(self, other)
 
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Train, and keep what did best on held-out examples."""

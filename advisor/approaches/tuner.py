@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
@@ -85,7 +85,14 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Tuner(Part):
-    """Decides the weights, or what stands before every prompt."""
+    """Decides the weights, or what stands before every prompt.
+
+    Class attributes:
+        stage: where it stands among tuners that are trained one behind the other, each upon what the one before made:
+            first, before any other; last, behind any other; nowhere of its own, where this is empty.
+    """
+
+    stage: ClassVar[Literal["first", "last", ""]] = ""
 
     @property
     def parts(self) -> tuple[Tuner, ...]:

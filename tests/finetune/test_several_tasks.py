@@ -16,7 +16,7 @@ from advisor.errors import UserError
 from advisor.models import Prompt
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
-from finetune import Bottleneck, Full, Lora, Qlora
+from finetune import Bottleneck, Full, Lora, Qlora, adapter
 from finetune.conflicts import combined, weighting
 from finetune.difficulty import with_difficulty
 from finetune.fused.packing import TokenRow
@@ -24,6 +24,7 @@ from finetune.gradient import GradientTuner
 from finetune.insertion import Insertion
 from finetune.minibatches import minibatches, pass_size
 from finetune.session import SplitRows
+from finetune.stages import Stages
 from finetune.trainer import Trainer
 from finetune.training import Schedule, TrainingSettings
 
@@ -218,7 +219,7 @@ def test_what_is_kept_of_it_is_an_adapter_as_any_other(
         found.append(torch.tensor([one.totals for one in llama.score(asked, choices, adaptation)]))
     llama.activate(None)
     torch.testing.assert_close(*found, atol=1e-3, rtol=1e-3)
-    kept = sum(tensor.numel() for tensor in own.method().read(tmp_path).state.values())
+    kept = sum(tensor.numel() for tensor in adapter.load(tmp_path)[1].values())
     assert tuned.facts.trainable_parameters == 5 * kept / 4
     assert "Of its rank of 8, 2 belonged to this task and 6 to all of them." in tuned.facts.notes
 
@@ -271,3 +272,10 @@ def test_the_same_alone_and_what_it_will_read() -> None:
 def test_examples_that_were_not_handed_over_are_missed(llama: LocalModel, curriculum: TrainingSet) -> None:
     with pytest.raises(UserError, match="no examples of it were handed over"):
         LORA.tune(curriculum, llama, seed=0)
+
+
+def test_a_stage_learns_from_what_it_names_itself(llama: LocalModel, both: TrainingSet) -> None:
+    stages = Stages(Full(lr=1e-3, epochs=1, batch=4), replace(LORA, epochs=1))
+    assert (stages.others, stages.alone().others) == ((ALSO,), ())
+    said = stages.tune(both, llama, seed=0).facts.notes
+    assert [note.partition(":")[0] for note in said if "trained on sizes too" in note] == ["lora"]
