@@ -28,8 +28,9 @@ def notes(settings: TrainingSettings, others: Sequence[OtherTraining], rows: Seq
     """
     tasks = by_task(rows)
     counts = in_a_pass(tasks, settings.mix)
-    for other, of, count in zip(others, tasks[1:], counts[1:], strict=True):
-        drawn = f"{count:,} of {len(of):,}" if count < len(of) else f"{count:,}, drawn from {len(of):,},"
+    for other, count in zip(others, counts[1:], strict=True):
+        whole = len(other.examples)
+        drawn = f"{count:,} of {whole:,}" if count < whole else f"{count:,}, drawn from {whole:,},"
         yield f"It was trained on {other.name} too: {drawn} examples in each pass (mix={settings.mix})."
         if other.left_out:
             what = "example of it was" if other.left_out == 1 else "examples of it were"

@@ -37,7 +37,8 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
         [*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",)
     )
     (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.virtual_tokens) for some in (examples, held_out))
-    beside, cut_beside = _beside(others, local, tuner.virtual_tokens)
+    drawn = len(training.examples) * _epochs(tuner, rows) if tuner.mix == "equal" else None
+    beside, cut_beside = _beside([_drawn(one, drawn, seed) for one in others], local, tuner.virtual_tokens)
     if not (tuner.search or training.dev) and _epochs(tuner, [*rows, *beside]) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         rows, dev, cut = [*rows, *dev], [], cut + cut_in_dev
@@ -172,6 +173,13 @@ def _asked_for(tuner: TrainingSettings, training: TrainingSet) -> tuple[OtherTra
     if empty := [name for name in tuner.others if not given[name].examples]:
         raise NotApplicable(f"no training example of {empty[0]} is left that this task's test set does not have")
     return tuple(given[name] for name in tuner.others)
+
+
+def _drawn(other: OtherTraining, most: int | None, seed: int) -> OtherTraining:
+    """Another task with so many of its examples at most, which are all that its passes will take."""
+    if most is None or most >= len(other.examples):
+        return other
+    return replace(other, examples=tuple(random.Random(seed).sample(other.examples, most)))
 
 
 def _beside(others: Sequence[OtherTraining], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:

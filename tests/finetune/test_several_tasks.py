@@ -14,6 +14,7 @@ import torch
 from advisor.approaches import OtherTraining, TrainingExample, TrainingSet, registry
 from advisor.errors import UserError
 from advisor.models import Prompt
+from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from finetune import Bottleneck, Full, Lora, Qlora, adapter
@@ -279,3 +280,15 @@ def test_a_stage_learns_from_what_it_names_itself(llama: LocalModel, both: Train
     assert (stages.others, stages.alone().others) == ((ALSO,), ())
     said = stages.tune(both, llama, seed=0).facts.notes
     assert [note.partition(":")[0] for note in said if "trained on sizes too" in note] == ["lora"]
+
+
+def test_no_more_of_a_large_task_is_read_than_its_passes_take(
+    llama: LocalModel, lessons: tuple[TrainingExample, ...], sizes: tuple[TrainingExample, ...]
+) -> None:
+    """A curriculum by loss reads each example once, and the untrained model has to."""
+    large = TrainingSet(lessons[:4], others=(OtherTraining(ALSO, "sizes", sizes * 20),))
+    clock.drain()
+    found = replace(LORA, epochs=1, curriculum="loss").tune(large, llama, seed=0)
+    read = clock.drain().spans["prefill"].tokens
+    assert "4 of 100 examples in each pass" in " ".join(found.facts.notes)
+    assert read < found.facts.tokens_seen
