@@ -60,7 +60,9 @@ def main() -> None:
         task = advisor.subset(task_in(options.data, name), limit=options.limit, train_limit=options.train_limit)
         specs = [spec_of(parse(spec.replace("OTHER", other))) for spec in options.spec or SPECS]
         found = carry_out(Plan(options.out / pair, seeds=options.seeds, latency_examples=0), task, model, specs)
-        lines += [*table(found, PLAIN, COLUMNS, _cells), f"With `{other}`: {'; '.join(_verdicts(found))}.", ""]
+        lines += table(found, PLAIN, COLUMNS, _cells)
+        if verdicts := list(_verdicts(found)):
+            lines += [f"With `{other}`: {'; '.join(verdicts)}.", ""]
         print(f"{pair}: done", file=sys.stderr, flush=True)
         options.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
