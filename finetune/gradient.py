@@ -9,12 +9,12 @@ import math
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
 from finetune.stages import one_behind_the_other
-from finetune.training import TrainingSettings, default_batch, default_epochs, trainings
+from finetune.training import Mixture, TrainingSettings, default_batch, default_epochs, trainings
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,20 @@ class GradientTuner(TrainingSettings, Tuner):
     effort: ClassVar[float] = 1.0
 
     def reads(self, examples: int, own: float, shared: int) -> float:
-        """All epochs, what examples have in common once a step, as often as a search trains; in tokens of `lora`."""
-        a_pass = examples * (own + shared)
+        """All epochs, what a task's examples have in common once a step, as often as a search trains; in tokens of
+        `lora`. Of another task as many examples are taken to be drawn, and as long, as this one has."""
+        tasks = 1 + len(self.others)
+        a_pass = tasks * examples * (own + shared)
         chosen = self.epochs or (0 if self.budget else default_epochs(examples, own * examples, shared))
         epochs = min(chosen or math.inf, self.budget / a_pass if self.budget else math.inf)
-        steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
+        steps = math.ceil(tasks * examples / (self.batch or default_batch(examples * epochs)))
         times = trainings(self.search) if self.search else 1.0
-        return self.effort * times * epochs * (examples * own + steps * shared)
+        judged = a_pass / 3 if self.curriculum == "loss" else 0.0  # read, and no more
+        return self.effort * times * epochs * tasks * (examples * own + steps * shared) + judged
+
+    def alone(self) -> Self:
+        """The same without other tasks, and what is said of them."""
+        return replace(self, also="", mix=Mixture.mix, conflicts=Mixture.conflicts)
 
     def followed_by(self, other: Tuner) -> Tuner | None:
         """Each is trained in its turn, where one of them says that this is its place."""

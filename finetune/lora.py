@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from finetune.gradient import GradientTuner
 from finetune.low_rank import PLAIN_ALPHA, LowRank
@@ -37,6 +37,12 @@ class Lora(LowRank, GradientTuner):
     def __post_init__(self) -> None:
         LowRank.__post_init__(self)
         GradientTuner.__post_init__(self)
+        if self.modulation == "task" and not self.others:
+            raise ValueError("modulation says nothing without other tasks (also=../other-task)")
+        if self.modulation == "task" and self.conflicts != "none":
+            raise ValueError(
+                f"conflicts={self.conflicts} and modulation=task are two ways against the same: one of them"
+            )
 
     def tried(self, **values: Any) -> dict[str, Any]:
         """The strength of an update shall not depend on its rank, so alpha goes with it; with rslora it hardly does."""
@@ -48,3 +54,13 @@ class Lora(LowRank, GradientTuner):
         """LoRA by PEFT."""
         own = {field.name: getattr(self, field.name) for field in fields(LowRank)}
         return import_module("finetune.methods.lora").LoraMethod(**own)
+
+    def method_for(self, rows: Any) -> Any:
+        """With a part for each task of `rows`, where tasks have some."""
+        if self.modulation == "none":
+            return self.method()
+        return self.method().of_tasks(1 + max(row.task for row in rows.train))
+
+    def alone(self) -> Self:
+        """The same without other tasks, and what is said of them."""
+        return GradientTuner.alone(replace(self, modulation="none"))

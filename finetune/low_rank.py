@@ -8,9 +8,11 @@ from typing import Literal
 from finetune.training import Serve, Targets
 
 Init = Literal["default", "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"]
+Modulation = Literal["none", "task"]
 
 PLAIN_ALPHA = 32
 ROOT_ALPHA = 8  # the same strength at rank 16
+OWN = 4  # the part of the rank that belongs to a task alone is one over this
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,9 @@ class LowRank:
         serve: whether queries are answered with the adapter merged into the weights, at the speed of the base model,
             or attached, as a server that shares one base among several adapters has it. `auto` merges,
             but for weights that are codes (`--quantize`), beside which the adapter is attached.
+        modulation: what of the adapter belongs to each of several tasks (`also`): nothing, or a quarter of its rank
+            (after MTLoRA, Agiza et al. 2024). Of the other tasks that part is thrown away: what is kept in the
+            end is an adapter as any other.
     """
 
     rank: int = 16
@@ -44,6 +49,7 @@ class LowRank:
     init: Init = "default"
     targets: Targets = "linear"
     serve: Serve = field(default="auto")
+    modulation: Modulation = "none"
 
     def __post_init__(self) -> None:
         if min(self.rank, self.strength) < 1:
@@ -52,6 +58,8 @@ class LowRank:
             raise ValueError("dropout must lie between 0 and 1")
         if self.init == "orthogonal" and self.rank % 2:
             raise ValueError("the rank of init=orthogonal must be even")
+        if self.modulation == "task" and self.rank < 2:
+            raise ValueError("modulation=task needs a rank of at least 2: a part for each task, and one for all")
 
     @property
     def strength(self) -> int:
@@ -61,6 +69,11 @@ class LowRank:
         if self.init == "olora":  # whose first product is a projection of the weights: twice that mirrors them
             return max(1, round(self.rank**0.5)) if self.rslora else self.rank
         return ROOT_ALPHA if self.rslora else PLAIN_ALPHA
+
+    @property
+    def own(self) -> int:
+        """What of the rank belongs to each task, where `modulation` says so."""
+        return max(1, self.rank // OWN)
 
     @property
     def takes_from_weights(self) -> bool:

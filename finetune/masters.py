@@ -54,6 +54,17 @@ class MasterWeights:
         self.drop_gradients()
         return float(torch.nn.utils.clip_grad_norm_(self._flat, largest))
 
+    def hand_over(self) -> list[torch.Tensor | None]:
+        """The gradients that lie in the working parameters, which have none afterwards."""
+        found = [p.grad for p in self.working]
+        self.drop_gradients()
+        return found
+
+    def lay_in(self, gradients: Sequence[torch.Tensor | None]) -> None:
+        """Gradients into the working parameters, as if they had been computed there."""
+        for parameter, gradient in zip(self.working, gradients, strict=True):
+            parameter.grad = gradient
+
     def drop_gradients(self) -> None:
         """Leave none in the working parameters."""
         for parameter in self.working:

@@ -18,6 +18,7 @@ from advisor.approaches import Tuner, registry
 from advisor.models.local.engine import LocalModel
 from finetune.insertion import Insertion
 from finetune.methods.contract import LearnedTensors
+from finetune.minibatches import pass_size
 from finetune.session import SplitRows, beginning
 from finetune.trainer import History, Trainer, diverged, stands
 from finetune.training import SearchRange, TrainingSettings, trainings
@@ -66,7 +67,7 @@ def searched(
     pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
     study = optuna.create_study(sampler=sampler, pruner=pruner)
     study.enqueue_trial({name: getattr(given, name) for name in ranges})
-    progress.step("train", round(trainings(given.search) * len(rows.train) * given.epochs))
+    progress.step("train", round(trainings(given.search) * pass_size(rows.train, given.mix)[0] * given.epochs))
     keeper = TrialKeeper.of(given, rows, model, seed)
     for _ in range(given.search):
         asked = study.ask()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
@@ -32,6 +32,15 @@ class Stages(Tuner):
     def parts(self) -> tuple[Tuner, ...]:
         """All of them, in the order in which they are trained."""
         return (*self.first.parts, *self.then.parts)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Those of any stage; each learns from what it names itself."""
+        return tuple(dict.fromkeys((*self.first.others, *self.then.others)))
+
+    def alone(self) -> Self:
+        """All stages without other tasks."""
+        return replace(self, first=self.first.alone(), then=self.then.alone())
 
     def unsuited(self, task: TaskShape) -> str:
         """What does not suit one of them."""

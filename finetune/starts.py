@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from advisor.approaches import TrainingSet, Tuner
 from advisor.tasks import TaskShape
@@ -205,6 +205,10 @@ class StartAndWeights(GradientTuner):
         """The start, and the weights as they are trained."""
         training = {name: getattr(self, name) for name in ("lr", *SHARED)}
         return (self.start, replace(self.weights, **training))
+
+    def alone(self) -> Self:
+        """Both without other tasks."""
+        return replace(super().alone(), weights=self.weights.alone())
 
     @property
     def ranges(self) -> Mapping[str, SearchRange]:  # type: ignore[override]

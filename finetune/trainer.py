@@ -20,10 +20,11 @@ from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.shortage import give_back, out_of_memory
 from finetune.checkpointing import check_room, foreseen, too_large, within_logits
+from finetune.conflicts import combined, weighting
 from finetune.fused.packing import TokenRow, packed_length
 from finetune.masters import MasterWeights
 from finetune.methods.contract import Inserted, LearnedTensors, State
-from finetune.minibatches import minibatches, parts_of
+from finetune.minibatches import by_task, minibatches, parts_of, pass_size
 from finetune.passes import passes
 from finetune.training import Schedule
 
@@ -82,6 +83,7 @@ class Trainer:
         if inserted.rounded:
             check_room(model, sum(p.numel() for p in inserted.named.values()))
         self.weights = MasterWeights(list(inserted.named.values()), schedule.decay, inserted.rounded)
+        self._weighting = weighting(schedule.conflicts)
         self.rate = schedule.lr
         self.history = History()
         self.at_once = TOKENS_AT_ONCE
@@ -101,13 +103,14 @@ class Trainer:
     def begin(self, examples: Sequence[TokenRow], held_out: Sequence[TokenRow], seed: int) -> None:
         """Lay out the whole training without taking a step."""
         self.held_out = held_out
-        self._steps_an_epoch = math.ceil(len(examples) / self.schedule.batch)
-        tokens, learned = sum(row.tokens for row in examples), sum(len(row.answer) for row in examples)
-        self.total = self.schedule.steps(len(examples), tokens)
+        number, tokens = pass_size(examples, self.schedule.mix)
+        self._steps_an_epoch = math.ceil(number / self.schedule.batch)
+        self.total = self.schedule.steps(number, tokens)
         self._batches_from = partial(minibatches, examples, self.schedule, seed)
         self._batches = self._batches_from(0)
         longest = max(row.tokens for row in examples)
-        self.at_once = within_logits(self.model, learned / tokens, self.at_once)
+        answers = sum(len(row.answer) for row in examples) / sum(row.tokens for row in examples)
+        self.at_once = within_logits(self.model, answers, self.at_once)
         self.history.checkpointing, self.at_once = foreseen(self.model, longest, self.at_once, self.schedule)
 
     def go_to_the_end(self) -> None:
@@ -166,14 +169,24 @@ class Trainer:
 
     def gradients(self, batch: Sequence[TokenRow]) -> float:
         """A step's mean loss per answer token; its gradients lie in the working parameters afterwards."""
-        tokens = sum(len(row.answer) for row in batch)
+        tokens, tasks = sum(len(row.answer) for row in batch), by_task(batch)
 
         def learn(part: Sequence[TokenRow]) -> float:
             share = self._summed_loss(part, self.schedule.smoothing) / tokens
             share.backward()
             return share.item()
 
-        return self._in_parts("train", batch, learn)
+        if len(tasks) == 1:
+            with self.inserted.of_task(batch[0].task):
+                return self._in_parts("train", batch, learn)
+        loss, found = 0.0, []
+        for rows in tasks:  # one after the other, since only rows of one task have their beginning in common
+            with self.inserted.of_task(rows[0].task):
+                loss += self._in_parts("train", rows, learn)
+            found.append(self.weights.hand_over())
+        with clock.span("train"):
+            self.weights.lay_in(combined(found, self._weighting))
+        return loss
 
     def update(self, loss: float, batch: Sequence[TokenRow]) -> None:
         """Take the next step by the gradients that lie in the working parameters.

@@ -21,6 +21,12 @@ Shape = Literal["linear", "cosine", "constant"]
 Targets = Literal["linear", "attention", "mlp"]
 Objective = Literal["loss", "metric", "never"]
 Recompute = Literal["auto", "always", "never"]
+Mix = Literal["equal", "root", "size"]
+Conflicts = Literal["none", "pcgrad", "upgrad"]
+Order = Literal["none", "length", "loss"]
+
+BETWEEN = ";"  # the folders of several tasks
+_OF_OTHERS = ("mix", "conflicts")  # what says nothing without other tasks
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,46 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Schedule(Descent):
+class Mixture(Descent):
+    """What the examples of other tasks have to do with it. What is held out, and judged by, is of this task alone.
+
+    Attributes:
+        also: folders of tasks whose training examples are learned from too, with their own instructions and labels and
+            without context; as seen from this task's folder, with `;` between them.
+        mix: how many of another task are drawn for a pass over this task's examples, without one twice before all were
+            seen: as many as this task has; this number times their ratio; or times its root, which lies between.
+        conflicts: what becomes of the tasks' gradients: their sum, or without what works against another task, by
+            projection onto its normal plane (PCGrad, Yu et al. 2020) or onto what worsens none (UPGrad, Quinton and
+            Rey 2024).
+    """
+
+    also: str = field(default="", kw_only=True)
+    mix: Mix = field(default="equal", kw_only=True)
+    conflicts: Conflicts = field(default="none", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in _OF_OTHERS:
+            if not self.others and getattr(self, name) != getattr(Mixture, name):
+                raise ValueError(f"{name} says nothing without other tasks (also=../other-task)")
+        if len(set(self.others)) < len(self.others):
+            raise ValueError(f"also={self.also} names a task twice")
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The folders in `also`."""
+        return tuple(name for name in (part.strip() for part in self.also.split(BETWEEN)) if name)
+
+
+@dataclass(frozen=True)
+class Schedule(Mixture):
     """The same of what the language model itself computes (`finetune.trainer`).
 
     Attributes:
+        curriculum: the order of the first pass, the easiest examples first (curriculum learning, Bengio et al. 2009):
+            the shortest, or those on which the untrained model has the least loss for each token of the answer. Later
+            passes are in an order of their own, as all are without (as in Amodei et al. 2016, section 3.2), and each
+            example is seen as often.
         budget: tokens of training examples that are seen at most, prompts and answers; training ends at the step that
             reaches them, be it within a pass, and `epochs` is chosen by it where it is left open. 0 sets no such bound.
         stop: what training is stopped early by, its best step chosen by and a search judged by, on the held-out
@@ -88,6 +130,7 @@ class Schedule(Descent):
             a fraction of the memory: where memory is short, always or never.
     """
 
+    curriculum: Order = field(default="none", kw_only=True)
     budget: int = field(default=0, kw_only=True)
     stop: Objective = field(default="loss", kw_only=True)
     checkpointing: Recompute = field(default="auto", kw_only=True)
@@ -97,7 +140,7 @@ class Schedule(Descent):
         if self.budget < 0:
             raise ValueError("budget must not be negative")
 
-    def steps(self, examples: int, tokens: int) -> int:
+    def steps(self, examples: int, tokens: float) -> int:
         """Of the whole training, in which a pass sees so many examples of so many tokens; at least 1."""
         an_epoch = math.ceil(examples / self.batch)
         passes = min(self.epochs, self.budget / tokens) if self.budget else self.epochs

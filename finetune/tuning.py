@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from advisor.approaches import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches import OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.errors import NotApplicable, UserError
 from advisor.models import Adaptation, Context, LanguageModel
 from advisor.models.local.engine import LocalModel
+from finetune import several
+from finetune.difficulty import with_difficulty
 from finetune.fused.packing import TokenRow
 from finetune.holding_out import HELD_OUT, SMALLEST_SLICE, TENTH
 from finetune.methods.contract import Method
+from finetune.minibatches import by_task, pass_size
 from finetune.overfitting import warnings
 from finetune.raw_text import perplexity, text_of
 from finetune.search import SearchResult, searched, varied
@@ -48,8 +51,11 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
     local, name = local_of(model), "+".join(part.name for part in cast("Tuner", tuner).parts)
     examples, held_out = _split(training, seed) if tuner.stop != "never" else (training.examples, ())
     check_lengths([*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",))
+    others = _asked_for(tuner, training)
     (rows, cut), (dev, _) = (rows_of(some, local, tuner.virtual_tokens) for some in (_taught(examples), held_out))
-    if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
+    drawn = len(training.examples) * _epochs(tuner, rows) if tuner.mix == "equal" else None
+    beside, cut_beside = _beside([_drawn(one, drawn, seed) for one in others], local, tuner.virtual_tokens)
+    if not (tuner.search or training.dev) and _epochs(tuner, [*rows, *beside]) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
         more, cut_there = rows_of(_taught(held_out), local, tuner.virtual_tokens)
         rows, dev, cut = [*rows, *more], [], cut + cut_there
@@ -58,13 +64,17 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
             f"configurations on; {name} without search needs neither"
         )
-    split = SplitRows(rows, dev, examination(tuner, training, held_out) if dev else None, training.documents)
+    train = with_difficulty([*rows, *beside], tuner.curriculum, local)
+    split = SplitRows(train, dev, examination(tuner, training, held_out) if dev else None, training.documents)
     texts = [text_of(document) for document in training.documents] if tuner.learns_text else ()
     notes: tuple[str, ...] = ()
     if cut:
         notes = (f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.",)
+    if cut_beside:
+        notes = (*notes, f"Those of {cut_beside} of {len(beside)} examples of other tasks were cut likewise.")
+    notes = (*notes, *several.notes(tuner, others, train))
     return fit(
-        tuner, _resolved(tuner, rows), Lesson(split, where(training, dev), texts=texts, notes=notes), local, seed
+        tuner, _resolved(tuner, train), Lesson(split, where(training, dev), texts=texts, notes=notes), local, seed
     )
 
 
@@ -141,16 +151,18 @@ def _chosen(recipe: TrainingSettings, asked: TrainingSettings, varied: Collectio
 
 def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
-    epochs, a_pass = _epochs(tuner, rows), sum(row.tokens for row in rows)
-    passes = min(epochs, tuner.budget / a_pass) if tuner.budget else epochs
-    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(rows) * passes))
+    epochs, (own, *_) = _epochs(tuner, rows), by_task(rows)
+    passes = min(epochs, tuner.budget / pass_size(rows, tuner.mix)[1]) if tuner.budget else epochs
+    return replace(tuner, epochs=epochs, batch=tuner.batch or default_batch(len(own) * passes))
 
 
 def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
-    """Passes over these rows, the last of which a budget of tokens may break off."""
+    """Passes over these rows, the last of which a budget of tokens may break off: as many as without other tasks, where
+    nothing else is said."""
     if tuner.budget and not tuner.epochs:
-        return epochs_within(tuner.budget, sum(row.tokens for row in rows))
-    return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
+        return epochs_within(tuner.budget, pass_size(rows, tuner.mix)[1])
+    own = by_task(rows)[0]
+    return tuner.epochs or default_epochs(len(own), sum(row.tokens - row.stem for row in own), own[0].stem)
 
 
 def check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtual: int, splits: Sequence[str]) -> None:
@@ -190,6 +202,40 @@ def rows_of(examples: Sequence[TrainingExample], model: LocalModel, virtual: int
         encoded = model.renderer.encode(example.prompt, virtual + len(answer))
         rows.append(TokenRow.of(encoded, answer))
         cut += encoded.cut > 0
+    return rows, cut
+
+
+def _asked_for(tuner: TrainingSettings, training: TrainingSet) -> tuple[OtherTraining, ...]:
+    """The other tasks that this tuner names, in its order; a stage before or behind it may name others.
+
+    Raises:
+        UserError: what was handed over lacks one.
+    """
+    given = {one.named: one for one in training.others}
+    if missing := [name for name in tuner.others if name not in given]:
+        raise UserError(
+            f"also={missing[0]}: no examples of it were handed over", "fit the approach, not the tuner alone"
+        )
+    if empty := [name for name in tuner.others if not given[name].examples]:
+        raise NotApplicable(f"no training example of {empty[0]} is left that this task's test set does not have")
+    return tuple(given[name] for name in tuner.others)
+
+
+def _drawn(other: OtherTraining, most: int | None, seed: int) -> OtherTraining:
+    """Another task with so many of its examples at most, which are all that its passes will take."""
+    if most is None or most >= len(other.examples):
+        return other
+    return replace(other, examples=tuple(random.Random(seed).sample(other.examples, most)))
+
+
+def _beside(others: Sequence[OtherTraining], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:
+    """The examples of other tasks in tokens, and of how many the input was cut."""
+    rows, cut = [], 0
+    for number, other in enumerate(others, start=1):
+        check_lengths(other.examples, model, virtual, (f"train of {other.name}",))
+        found, shortened = rows_of(other.examples, model, virtual)
+        rows += [replace(row, task=number) for row in found]
+        cut += shortened
     return rows, cut
 
 

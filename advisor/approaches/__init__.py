@@ -1,6 +1,6 @@
 """The contract of approaches, the registry that finds them, and those that only prompt."""
 
-from advisor.approaches.adapted import Adapted, untrained
+from advisor.approaches.adapted import Adapted, untrained, without_others
 from advisor.approaches.contract import (
     Approach,
     Asks,
@@ -36,7 +36,7 @@ from advisor.approaches.registry import (
 )
 from advisor.approaches.second import SecondAnswer, SecondPass, handing, told_to
 from advisor.approaches.shots import ZeroShot
-from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import AnswerJudge, OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "Facts",
     "Lengths",
     "Load",
+    "OtherTraining",
     "Part",
     "Prediction",
     "Predictor",
@@ -84,4 +85,5 @@ __all__ = [
     "told_to",
     "untrained",
     "whole",
+    "without_others",
 ]

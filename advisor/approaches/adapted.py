@@ -21,7 +21,7 @@ from advisor.approaches.contract import (
 )
 from advisor.approaches.curation import AS_IT_IS, Curated, Curation, asked_of
 from advisor.approaches.judging import TrialJudge
-from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -37,7 +37,7 @@ from advisor.approaches.workload import (
 from advisor.errors import UserError
 from advisor.models import Adaptation, Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
+from advisor.tasks import Document, Example, OtherTask, Outline, Query, Task, TaskBrief, TaskShape, with_others
 
 SAVED = "predictor.json"
 
@@ -103,6 +103,11 @@ class Adapted(Approach):
     @property
     def unasked(self) -> bool:  # type: ignore[override]
         return self.builder.unasked if self.tuner is None else self.tuner.unasked
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Those of the tuner."""
+        return self.tuner.others if self.tuner else ()
 
     @property
     def probed_as(self) -> str:  # type: ignore[override]
@@ -184,7 +189,8 @@ class Adapted(Approach):
         decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
             judge = TrialJudge(task.brief, model, decoding)
-            tuned = self.tuner.tune(_training_set(curated, source, judge, seed), model, seed)
+            beside = replace(curated, task=with_others(task, self.others))
+            tuned = self.tuner.tune(_training_set(beside, source, judge, seed), model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding), curated.notes)
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -216,6 +222,13 @@ def untrained(approach: Approach) -> Approach | None:
     if not isinstance(approach, Adapted) or approach.tuner is None or approach.builder.taught:
         return None
     return Adapted(approach.builder)
+
+
+def without_others(approach: Approach) -> Approach | None:
+    """The same without other tasks' training examples, of what learns from some; None for all else."""
+    if not isinstance(approach, Adapted) or approach.tuner is None or not approach.others:
+        return None
+    return replace(approach, tuner=approach.tuner.alone())
 
 
 class AdaptedPredictor(Predictor):
@@ -352,4 +365,12 @@ def _training_set(curated: Curated, source: ContextSource, judge: TrialJudge, se
         replace(row, again=tuple(replace(row.prompt, input=text) for text in further)) if further else row
         for row, further in zip(rendered(task.train), curated.further, strict=True)
     )
-    return TrainingSet(train, rendered(task.dev), judge, tuple(task.documents))
+    others = tuple(map(_other_training, task.others))
+    return TrainingSet(train, rendered(task.dev), judge, tuple(task.documents), others)
+
+
+def _other_training(other: OtherTask) -> OtherTraining:
+    examples = (
+        TrainingExample(prompt_of(other.brief, e.input, Context()), e.target, e.answers[1:]) for e in other.train
+    )
+    return OtherTraining(other.named, other.brief.name, tuple(examples), other.left_out)

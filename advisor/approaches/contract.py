@@ -214,6 +214,12 @@ class Approach(Part):
     learns: ClassVar[bool] = True
     only_seen_labels: ClassVar[bool] = False
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Folders of tasks, as seen from the task's own, whose training examples it learns from too; they are in
+        `Task.others` of the task that it is fitted on, and their digest in the record."""
+        return ()
+
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on `task` at all; empty where it can.
 

@@ -87,7 +87,7 @@ class Curation:
             raise ValueError("a writer writes paraphrases: augment=2 says how many of each training input")
 
     @property
-    def own(self) -> Curation:
+    def asked(self) -> Curation:
         """These settings alone, of whatever has them."""
         return Curation(**{name: getattr(self, name) for name in NAMES})
 
@@ -251,7 +251,7 @@ def curation_of(parts: Sequence[object]) -> Curation:
 
 def asked_of(parts: Sequence[object]) -> list[Curation]:
     """The parts that ask for something to be done to the training examples, but one of those that ask for the same."""
-    asked = {part.own: part for part in parts if isinstance(part, Curation) and part.own != AS_IT_IS}
+    asked = {part.asked: part for part in parts if isinstance(part, Curation) and part.asked != AS_IT_IS}
     return list(asked.values())
 
 

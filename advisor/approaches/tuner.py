@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, Self
 
 from advisor.approaches.contract import Facts, Part
 from advisor.approaches.curation import Curation, curation_of
@@ -59,6 +59,22 @@ class Tuned(ABC):
 
 
 @dataclass(frozen=True)
+class OtherTraining:
+    """The training examples of another task, rendered as that task has them, without context.
+
+    Attributes:
+        named: its folder, as the tuner names it.
+        name: of the task.
+        left_out: how many are missing since this task's test set has them.
+    """
+
+    named: str
+    name: str
+    examples: tuple[TrainingExample, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """What a tuner learns from.
 
@@ -66,12 +82,14 @@ class TrainingSet:
         dev: held out, for stopping early; empty where the task has none.
         judge: tells what answers to those held out are worth; None where nothing can.
         documents: the task's.
+        others: those of other tasks that the tuner asked for (`Tuner.others`).
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
     judge: AnswerJudge | None = field(default=None, compare=False)
     documents: tuple[Document, ...] = field(default=())
+    others: tuple[OtherTraining, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,15 @@ class Tuner(Part):
     def curation(self) -> Curation:
         """What is done to the training examples before anything is built of them or learns from them."""
         return curation_of(self.parts)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Folders of tasks, as seen from the task's own, whose training examples it learns from too."""
+        return ()
+
+    def alone(self) -> Self:
+        """The same without other tasks."""
+        return self
 
     def unsuited(self, task: TaskShape) -> str:
         """Why it cannot be used on a task that has training examples; empty where it can. As in `Approach`."""

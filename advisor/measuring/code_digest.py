@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -26,14 +26,18 @@ LIBRARIES = (
     "bm25s",
     "PyStemmer",
     "scikit-learn",
+    "torchjd",
 )
 
 
-def program_of(approach: Approach, model: LanguageModel) -> str:
+def program_of(approach: Approach, model: LanguageModel, outside: Mapping[str, str] | None = None) -> str:
     """16 hex digits that change where an answer might.
 
     They stand for the code of Advisor's measuring rooms, of the packages that the approach's parts and the model come
-    from, and for the versions of the libraries.
+    from, for the versions of the libraries, and for what the approach names outside of the task.
+
+    Args:
+        outside: digests of that, by name.
     """
     found = versions()
     taking_part = parts(approach)
@@ -44,6 +48,7 @@ def program_of(approach: Approach, model: LanguageModel) -> str:
         sorted({_source(module) for module in modules}),
         sorted({f"{dist.name} {dist.version}" for dist in brought if dist is not None}),
         {name: found.get(name) for name in LIBRARIES},
+        *([dict(outside)] if outside else []),
     )[:16]
 
 

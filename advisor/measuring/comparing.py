@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from advisor.approaches import (
-    Approach,
-    is_described,
-    row_name,
-    spec_of,
-)
+from advisor.approaches import Approach, is_described, row_name, spec_of
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
@@ -30,6 +25,7 @@ from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
 from advisor.measuring.lock import alone
+from advisor.measuring.outside import outside, with_outside
 from advisor.measuring.passes import Passes
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
@@ -276,6 +272,7 @@ def _measure(
         more: what its head says besides, where there are other models.
     """
     _refuse_to_send(task, model)
+    task = with_outside(task, chosen)
     folder, executor = plan.folder, HERE if model.can.remote else plan.executor
     keep_threads(model, [folder])
     with executor.sharing(model):
@@ -373,6 +370,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "latency_examples": min(plan.latency_examples, len(task.test)),
         "task": asdict(replace(facts, caveats=(*language_caveats(task, model), *facts.caveats))),
         "fitting": task.for_fitting().fingerprint,
+        "outside": {spec: found for spec, approach in chosen.items() if (found := outside(task, approach))},
         "model": described,
         "settings": settings,
         "versions": dict(found),
@@ -385,7 +383,8 @@ def assignment_of(
 ) -> Assignment:
     """The run, and whether another comparison may share it: where name and revision say all there is to the model,
     and the spec all there is to the approach, and on a machine of the same kind, since times are part of it."""
-    spec, program = spec_of(approach), program_of(approach, model)
+    spec = spec_of(approach)
+    program = program_of(approach, model, head["outside"].get(spec))
     described, cores = head["model"], head["hardware"]["cores"]
     machine = f"{described['device_name']}, {cores} cores, {described.get('threads')} threads"
     told = bool(described["revision"]) and type(model).__module__.split(".")[0] == HOST

@@ -22,6 +22,7 @@ PACKAGES = (
     "faiss-cpu",
     "langchain-core",
     "scikit-learn",
+    "torchjd",
     "rouge-score",
     "sacrebleu",
 )

@@ -15,6 +15,7 @@ from advisor.measuring.comparing import Plan, carry_out, keep_threads
 from advisor.measuring.environment import hardware
 from advisor.measuring.lineup import chosen_of
 from advisor.measuring.lock import alone
+from advisor.measuring.outside import with_outside
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import read_comparison
 from advisor.measuring.records import Comparison, facts_of
@@ -119,6 +120,7 @@ class _Contest:
         keep_threads(model, [folder, *(folder / RACE).glob("*/")])
         self.aside: SetAside = set_aside(task)
         chosen = chosen_of(self.aside.task, approaches)
+        self.aside = replace(self.aside, task=with_outside(self.aside.task, chosen))
         self.racing = {spec: a for spec, a in chosen.items() if not a.control}
         self.controls = {spec: a for spec, a in chosen.items() if a.control and not a.uses_model}
         if not self.racing:

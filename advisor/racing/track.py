@@ -27,6 +27,7 @@ from advisor.measuring import latency, metrics, timing
 from advisor.measuring.code_digest import program_of
 from advisor.measuring.comparing import Plan, carry_out
 from advisor.measuring.lines import append, lines
+from advisor.measuring.outside import outside
 from advisor.measuring.reading import identity
 from advisor.measuring.records import Comparison, described_by, facts_in
 from advisor.models import LanguageModel
@@ -151,7 +152,8 @@ class Track:
             Interrupted: the model cannot go on now.
         """
         start = 0 if train is not None else self._place[spec]
-        digest = program_of(self.approaches[spec], self.model)
+        approach = self.approaches[spec]
+        digest = program_of(approach, self.model, outside(self.aside.task, approach))
         at = (spec, start, until, train, digest)
         before = self._broken.get(at, [])
         self.spent += sum(line["seconds"] for line in before)

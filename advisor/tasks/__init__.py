@@ -1,5 +1,6 @@
 """The nouns of a task (examples, queries, documents, limits), and loading and checking them."""
 
+from advisor.tasks.beside import with_others
 from advisor.tasks.caveats import DataFacts, data_caveats, data_facts
 from advisor.tasks.examples import default_labels
 from advisor.tasks.faults import Fault, Faults
@@ -18,6 +19,7 @@ from advisor.tasks.task import (
     GroundedQuery,
     Kind,
     Limits,
+    OtherTask,
     Query,
     Task,
     TaskBrief,
@@ -38,6 +40,7 @@ __all__ = [
     "Limits",
     "Metric",
     "MetricFacts",
+    "OtherTask",
     "Outline",
     "Query",
     "TableSource",
@@ -54,4 +57,5 @@ __all__ = [
     "metric_names",
     "release_of",
     "subset",
+    "with_others",
 ]

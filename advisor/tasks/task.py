@@ -161,6 +161,29 @@ class TaskBrief:
 
 
 @dataclass(frozen=True)
+class OtherTask:
+    """Another task, as far as its training examples are learned from beside those of a task.
+
+    Attributes:
+        named: its folder, as it was named.
+        left_out: how many of its training examples are not among `train`, since the task's test set has them.
+    """
+
+    named: str
+    brief: TaskBrief
+    train: tuple[Example, ...]
+    left_out: int = 0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of 16 hex digits over all that is learned from it."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([self.brief.kind, self.brief.instruction, list(self.brief.labels)]).encode())
+        _add_split(digest, self.train)
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
 class Task:
     """A task as the user defines it, immutable.
 
@@ -168,13 +191,16 @@ class Task:
         metric: the name of one that is built in or installed (`advisor.tasks.metrics`).
         caveats: what was done while reading (a split that was made, examples left out) and what was left unread;
             repeated among the report's caveats.
-        origin: where it was read from, for messages only; not part of the fingerprint.
+        origin: where it was read from, for messages, and to find what is named as seen from there; not part of the
+            fingerprint.
         documents_after: all documents as they are after a change; empty where they stay the same.
         test_after: questions with the answers that are right after the change; empty where none is known. With
             `documents_after` they are needed; alone they say that the rules behind the answers change.
         stores: where vector stores are; no record and no fingerprint has them.
         guard: what tells that a text is nearly an input that is not shown here: of the test split where an approach is
             fitted, of what it is judged by besides; no fingerprint has it.
+        others: tasks whose training examples are learned from too, where an approach asks for them
+            (`advisor.tasks.beside`); no part of the fingerprint, since other approaches do not.
     """
 
     name: str
@@ -194,6 +220,7 @@ class Task:
     test_after: tuple[Example, ...] = ()
     stores: StoreTable = field(default_factory=StoreTable, compare=False, repr=False)
     guard: LeakGuard = field(default_factory=LeakGuard, compare=False, repr=False)
+    others: tuple[OtherTask, ...] = field(default=(), compare=False, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,6 +9,7 @@ from advisor.approaches.registry import pieces
 from advisor.measuring.records import TaskFacts
 from advisor.verdict import words
 from advisor.verdict.decision import DiagnosisItem, Row
+from advisor.verdict.other_tasks import beside_alone
 from advisor.verdict.paired import rounded
 from advisor.verdict.rows import PRETRAINING
 from advisor.verdict.statistics import Contrast, Contrasts
@@ -47,6 +48,7 @@ def diagnose(rows: Sequence[Row], contrasts: Contrasts, task: TaskFacts, margin:
         _between(contrasts, (documents, plain), "added by retrieval", _added("retrieved documents")),
         _between(contrasts, (trained, plain), "added by training", _added("training")),
         *_trained_in(contrasts, rows),
+        *(_between(contrasts, pair, "added by other tasks", _added("other tasks")) for pair in beside_alone(rows)),
         _between(contrasts, (thinking, thoughtless), "added by reasoning", _added("reasoning before the answer")),
         _between(contrasts, (oracle, documents), "lost by retrieval", _lost_by_retrieval(margin)),
         _lost_by_reader(oracle, name),

@@ -22,6 +22,7 @@ from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.optimism import corrected
+from advisor.verdict.other_tasks import with_missing_partners
 from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
@@ -59,7 +60,7 @@ def decide(
     _check(limits, margin)
     prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    rows: Sequence[Row] = with_forgetting(comparison, later.rows)
+    rows: Sequence[Row] = with_missing_partners(with_forgetting(comparison, later.rows))
     tariffs = _tariffs(comparison, rows, prices, today)
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))

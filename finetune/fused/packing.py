@@ -30,11 +30,18 @@ MOST_FILLING = 2  # times the tokens that rows may take when filled up to the lo
 @dataclass(frozen=True, slots=True)
 class TokenRow:
     """A example as tokens: the prompt, whose first `stem` tokens other rows may share, and the answer with the
-    token that ends it."""
+    token that ends it.
+
+    Attributes:
+        task: whose example it is: 0 for the task itself, else the number of another one that is trained on too.
+        difficulty: by which examples are ordered in a curriculum.
+    """
 
     prompt: tuple[int, ...]
     stem: int
     answer: tuple[int, ...]
+    task: int = 0
+    difficulty: float = 0.0
 
     @classmethod
     def of(cls, prompt: Encoded, answer: Sequence[int]) -> TokenRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ class TrainedStart:
     layers: Callable[[], Sequence[Layer]]
 
 
+def _alike(task: int) -> AbstractContextManager[None]:
+    """All tasks have all of it in common."""
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class Inserted:
     """What is trained, where it lies in the model.
@@ -57,6 +62,8 @@ class Inserted:
         rounded: whether they answer in that number format, as weights of the model's own do, and not in float32: then
             their values are told in it, and a state that may be gone back to takes no more room.
         start: what stands before every row; None where rows begin with their own tokens.
+        of_task: while its block runs, what is trained is that of a task of this number, 0 being the one that is kept:
+            where each task has a part of its own (`modulation=task`). Gradients are those of that part afterwards.
     """
 
     module: Any
@@ -64,6 +71,7 @@ class Inserted:
     learned: Callable[[State], LearnedTensors] = LearnedTensors
     start: TrainedStart | None = None
     rounded: bool = False
+    of_task: Callable[[int], AbstractContextManager[None]] = _alike
 
     @property
     def virtual_tokens(self) -> int:

@@ -41,7 +41,8 @@ class JointMethod(Method):
 
             named = {f"{START}/{n}": p for n, p in start.named.items()}
             named |= {f"{WEIGHTS}/{n}": p for n, p in weights.named.items()}
-            yield Inserted(nn.ModuleList([start.module, weights.module]), named, learned, start.start)
+            module = nn.ModuleList([start.module, weights.module])
+            yield Inserted(module, named, learned, start.start, of_task=weights.of_task)
 
     def tuned(self, model: LocalModel, learned: LearnedTensors) -> Tuned:
         """The start before the weights in the form in which they are served."""

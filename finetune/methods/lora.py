@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peft import LoraConfig, get_peft_model_state_dict
 
@@ -12,6 +12,7 @@ from advisor.models.local.engine import LocalModel
 from finetune import adapter
 from finetune.low_rank import LowRank
 from finetune.methods.contract import Inserted, LearnedTensors, State
+from finetune.methods.modulation import modulated
 from finetune.methods.peft import PeftMethod
 from finetune.residues import beside, started
 from finetune.targets import ALL, linear_layers
@@ -19,7 +20,17 @@ from finetune.targets import ALL, linear_layers
 
 @dataclass(frozen=True)
 class LoraMethod(LowRank, PeftMethod):
-    """Low-rank adapters on linear layers."""
+    """Low-rank adapters on linear layers.
+
+    Attributes:
+        tasks: that are trained, each with a part of its own if there are several.
+    """
+
+    tasks: int = 1
+
+    def of_tasks(self, tasks: int) -> LoraMethod:
+        """The same for so many tasks, each of which has a part of its own."""
+        return replace(self, tasks=tasks)
 
     def configuration(self, model: LocalModel) -> LoraConfig:
         """PEFT's, for this model."""
@@ -51,6 +62,8 @@ class LoraMethod(LowRank, PeftMethod):
                     return self.learned(config, state, inserted)
 
                 inserted = Inserted.of(wrapped, learned)
+                if self.tasks > 1:
+                    inserted = modulated(inserted, self.rank, self.own, self.tasks)
                 yield inserted
 
     def notes(self, model: LocalModel) -> tuple[str, ...]:
@@ -61,4 +74,7 @@ class LoraMethod(LowRank, PeftMethod):
                 f"What the adapter started from ({self.init}) was taken out of the weights while it was trained; it is"
             )
             found = (*found, f"{kept} kept relative to the weights as they are, with a rank of {2 * self.rank}.")
+        if self.modulation == "task":
+            rest = self.rank - self.own
+            found = (*found, f"Of its rank of {self.rank}, {self.own} belonged to this task and {rest} to all of them.")
         return found

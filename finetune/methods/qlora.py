@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +38,10 @@ class QloraMethod(Method):
 
     plain: LoraMethod
     base: Literal["nf4", "int8"]
+
+    def of_tasks(self, tasks: int) -> QloraMethod:
+        """The same for so many tasks, each of which has a part of its own."""
+        return replace(self, plain=self.plain.of_tasks(tasks))
 
     @contextmanager
     def inserted(self, model: LocalModel) -> Iterator[Inserted]:
