@@ -2,6 +2,7 @@
 
 from finetune.bottleneck import Bottleneck
 from finetune.classifiers import Encoder, SetFit
+from finetune.dpo import Dpo
 from finetune.lora import Lora
 from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
@@ -12,6 +13,7 @@ from finetune.weights import Freeze, Full
 __all__ = [
     "Bottleneck",
     "Cartridge",
+    "Dpo",
     "Encoder",
     "Freeze",
     "Full",

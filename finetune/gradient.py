@@ -22,9 +22,11 @@ class GradientTuner(TrainingSettings, Tuner):
 
     Class attributes:
         effort: what a token takes of computation in training, beside one that `lora` trains on.
+        learns_examples: whether it learns the examples; what does not is not trained together with what does.
     """
 
     effort: ClassVar[float] = 1.0
+    learns_examples: ClassVar[bool] = True
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """All epochs, what examples have in common once a step, as often as a search trains; in tokens of `lora`."""

@@ -33,7 +33,7 @@ def identity(recipe: Schedule, rows: Sequence[Sequence[TokenRow]], model: LocalM
     about = (recipe, seed, model.name, model.revision, model.dtype, model.device.type)
     digest.update(repr((*about, version("torch"), version("optuna"))).encode())
     for split in rows:
-        digest.update(repr([(row.prompt, row.answer) for row in split]).encode())
+        digest.update(repr([(read.prompt, read.answer) for row in split for read in row.rows]).encode())
     return digest.hexdigest()
 
 

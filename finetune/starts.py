@@ -45,6 +45,8 @@ class StartTuner(GradientTuner):
         """It is trained together with weights that are named behind it."""
         if not isinstance(other, GradientTuner) or isinstance(other, StartTuner | StartAndWeights):
             return None
+        if not other.learns_examples:
+            return None
         return StartAndWeights.of(self, other)
 
 

@@ -142,6 +142,10 @@ class TrainingSettings(Schedule):
         """The same where it is trained on `rows`, a `finetune.session.SplitRows`, of which some begin as something."""
         return self.method()
 
+    def trainer(self) -> Any:
+        """The class of trainer whose loss it minimises; None for the loss on the answers."""
+        return None
+
     @property
     def virtual_tokens(self) -> int:
         """Tokens that it puts before every prompt."""

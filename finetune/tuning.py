@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,14 +24,27 @@ from finetune.trainer import History
 from finetune.training import TrainingSettings, default_batch, default_epochs, epochs_within
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a tuner trains on and is judged by, as it is told of.
+
+    Attributes:
+        where: on what it is judged.
+        called: what a row is.
+        notes: what has to be said of the rows.
+    """
+
+    rows: SplitRows
+    where: str = ""
+    called: str = "example"
+    notes: tuple[str, ...] = ()
+
+
 def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train, and keep what did best on held-out examples."""
-    local, parts = local_of(model), cast("Tuner", tuner).parts
-    name = "+".join(part.name for part in parts)
+    local, name = local_of(model), "+".join(part.name for part in cast("Tuner", tuner).parts)
     examples, held_out = _split(training, seed)
-    _check_lengths(
-        [*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",)
-    )
+    check_lengths([*examples, *held_out], local, tuner.virtual_tokens, ("train", "dev") if training.dev else ("train",))
     (rows, cut), (dev, cut_in_dev) = (_rows(some, local, tuner.virtual_tokens) for some in (examples, held_out))
     if not (tuner.search or training.dev) and (_epochs(tuner, rows)) == 1:
         # One epoch is evaluated when it is over: what is held out of train would choose nothing.
@@ -41,27 +54,40 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
             f"{len(rows)} examples are too few to hold some out, and there is no dev split to judge "
             f"configurations on; {name} without search needs neither"
         )
-    examined = _examination(tuner, training, held_out) if dev else None
-    split = SplitRows(rows, dev, examined, training.documents)
-    given, where = _resolved(tuner, rows), _where(training, dev)
+    split = SplitRows(rows, dev, examination(tuner, training, held_out) if dev else None, training.documents)
     notes: tuple[str, ...] = ()
-    if tuner.search:
-        ranges = varied(given, tuner)
-        found = searched(given, ranges, split, local, seed)
-        notes = search_notes(found, where)
-        chosen = _chosen(found.recipe, given, ranges)
-    else:
-        found = _trained(given, split, local, seed)
-        chosen = _chosen(given, given, ())
-    method: Method = found.recipe.method_for(split)
-    tuned = method.tuned(local, found.learned)
     if cut:
-        notes = (*notes, f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.")
-    notes = (*notes, *method.notes(local), *tuned.facts.notes)
-    notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows), where))
-    notes = (*notes, *warnings(found.history.losses, found.history.held_out))
-    seen, form = found.history.tokens, tuned.adaptation.form
-    tuned.facts = replace(tuned.facts, notes=notes, resolved={parts[-1].name: chosen}, tokens_seen=seen, served=form)
+        notes = (f"The inputs of {cut} of {len(rows)} training examples were cut to fit beside the answer.",)
+    return fit(tuner, resolved(tuner, rows), Lesson(split, _where(training, dev), notes=notes), local, seed)
+
+
+def fit(tuner: TrainingSettings, given: TrainingSettings, lesson: Lesson, model: LocalModel, seed: int) -> Tuned:
+    """Train, or search and train, and say what came of it.
+
+    Args:
+        tuner: as the user wrote it.
+        given: with what it leaves open chosen.
+    """
+    rows, notes = lesson.rows, tuple[str, ...]()
+    ranges = varied(given, tuner) if tuner.search else {}
+    if tuner.search:
+        found = searched(given, ranges, rows, model, seed)
+        notes = search_notes(found, lesson.where)
+    else:
+        found = _trained(given, rows, model, seed)
+    method: Method = found.recipe.method_for(rows)
+    tuned = method.tuned(model, found.learned)
+    notes = (*notes, *lesson.notes, *method.notes(model), *tuned.facts.notes)
+    notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows.train), lesson.where, lesson.called))
+    notes = (*notes, *found.history.remarks, *warnings(found.history.losses, found.history.held_out))
+    name = cast("Tuner", tuner).parts[-1].name
+    tuned.facts = replace(
+        tuned.facts,
+        notes=notes,
+        resolved={name: _chosen(found.recipe, given, ranges)},
+        tokens_seen=found.history.tokens,
+        served=tuned.adaptation.form,
+    )
     return tuned
 
 
@@ -79,7 +105,7 @@ def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed:
         return SearchResult(recipe, trainer.learned(), trainer.history, ())
 
 
-def _examination(
+def examination(
     tuner: TrainingSettings, training: TrainingSet, held_out: Sequence[TrainingExample]
 ) -> Callable[[Adaptation], float] | None:
     """What answers to the held-out examples are worth, where training is judged by that."""
@@ -97,7 +123,7 @@ def _chosen(recipe: TrainingSettings, given: TrainingSettings, varied: Collectio
     return {name: getattr(recipe, name) for name in names if name in {"epochs", "batch", *varied, *changed}}
 
 
-def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
+def resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
     epochs, a_pass = _epochs(tuner, rows), sum(row.tokens for row in rows)
     passes = min(epochs, tuner.budget / a_pass) if tuner.budget else epochs
@@ -111,7 +137,7 @@ def _epochs(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> int:
     return tuner.epochs or default_epochs(len(rows), sum(row.tokens - row.stem for row in rows), rows[0].stem)
 
 
-def _check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtual: int, splits: Sequence[str]) -> None:
+def check_lengths(examples: Sequence[TrainingExample], model: LocalModel, virtual: int, splits: Sequence[str]) -> None:
     """See that every answer of these splits fits into the context window with the instruction before it, and so many
     tokens before that.
 
@@ -165,10 +191,10 @@ def _where(training: TrainingSet, held_out: Sequence[TokenRow]) -> str:
     return f"{len(held_out)} held-out {'dev' if training.dev else 'training'} examples"
 
 
-def history_note(history: History, epochs: int, examples: int, where: str) -> str:
+def history_note(history: History, epochs: int, rows: int, where: str, called: str = "example") -> str:
     """What a training came to, for the report."""
     steps = len(history.losses)
-    note = f"Trained {steps} steps on {examples} examples ({epochs} {'epoch' if epochs == 1 else 'epochs'} at most)"
+    note = f"Trained {steps} steps on {rows} {called}s ({epochs} {'epoch' if epochs == 1 else 'epochs'} at most)"
     for step, rate in history.setbacks:
         note += (
             f"; behind step {step} the loss was no number, so training went back and on with half the rate, {rate:g}"

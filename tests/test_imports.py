@@ -61,6 +61,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.classifiers": {"'finetune.encoders.fitting'"},
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
+    "finetune.dpo": {"'finetune.preferring'", "'finetune.preference_trainer'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "advisor": {f"advisor.{home}" for home in advisor._HOMES.values()},
@@ -74,6 +75,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.classifiers": {"finetune.encoders.fitting"},
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
+    "finetune.dpo": {"finetune.preferring", "finetune.preference_trainer"},
 }
 
 LONGEST_FILE = 400

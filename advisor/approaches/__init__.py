@@ -31,9 +31,10 @@ from advisor.approaches.registry import (
     spec_of,
     suggested,
     whole,
+    without_last,
 )
 from advisor.approaches.shots import ZeroShot
-from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import AnswerJudge, TrainingExample, TrainingPreference, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Predictor",
     "Shows",
     "TrainingExample",
+    "TrainingPreference",
     "TrainingSet",
     "Tuned",
     "Tuner",
@@ -75,4 +77,5 @@ __all__ = [
     "suggested",
     "untrained",
     "whole",
+    "without_last",
 ]

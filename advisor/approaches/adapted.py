@@ -20,7 +20,7 @@ from advisor.approaches.contract import (
     Shows,
 )
 from advisor.approaches.judging import TrialJudge
-from advisor.approaches.tuner import TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import TrainingExample, TrainingPreference, TrainingSet, Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -90,6 +90,11 @@ class Adapted(Approach):
         return self.builder.learns or self.trains_model
 
     @property
+    def tells_likelihoods(self) -> bool:  # type: ignore[override]
+        """A control finds what a query alone does not say, and what is reasoned first is not given."""
+        return not (self.control or self.builder.cot)
+
+    @property
     def unasked(self) -> bool:  # type: ignore[override]
         return self.builder.unasked if self.tuner is None else self.tuner.unasked
 
@@ -128,7 +133,8 @@ class Adapted(Approach):
             tried_written=beside.tried_written + asked,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,
-            trained_on=self._trained_on(rows, own, shared, task.documents.total * words),
+            trained_on=self._trained_on(rows, own, shared, task.documents.total * words)
+            + self._preferred(task, own - lengths.answer, shared, words),
             step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
             trains=self.trains_model,
         )
@@ -155,6 +161,11 @@ class Adapted(Approach):
     def _trained_on(self, rows: int, own: float, shared: int, documents: float) -> float:
         return self.tuner.reads(rows, own, shared) + self.tuner.reads_documents(documents) if self.tuner else 0.0
 
+    def _preferred(self, task: Outline, own: float, shared: int, words: float) -> float:
+        """Tokens of preferences that are trained on; `own` and `shared` of a prompt."""
+        answer = task.preferences.mean() * words / 2
+        return self.tuner.reads_preferences(len(task.preferences), own + answer, shared) if self.tuner else 0.0
+
     def _tried(self, task: Outline) -> float:
         """Prompts by which it is tried out how labels are best compared."""
         if task.kind != "classification":
@@ -168,7 +179,10 @@ class Adapted(Approach):
         decoding, tuned = source.decoding(decoding_for(task, model), model), None
         if self.tuner is not None:
             judge = TrialJudge(task.brief, model, decoding)
-            tuned = self.tuner.tune(_training_set(task, source, judge, seed), model, seed)
+            training = _training_set(task, source, judge, seed)
+            if self.tuner.learns_preferences:
+                training = replace(training, preferences=_preferences(task, source, seed))
+            tuned = self.tuner.tune(training, model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding))
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -248,6 +262,12 @@ class AdaptedPredictor(Predictor):
         answers = self.source.answers(self.asker, queries, contexts, clock.now() - started)
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
+
+    def likelihoods(self, query: Query, answers: Sequence[str]) -> tuple[float, ...]:
+        """By the prompt that the query is answered with, and the weights that answer."""
+        (context,) = self.source.contexts([query])
+        (scores,) = self.asker.model.score([self.asker.prompt(query.input, context)], answers, self.asker.adaptation)
+        return scores.totals
 
     def after(self, documents: Sequence[Document]) -> Predictor:
         """The same weights and the same reading of labels, with the context of these documents."""
@@ -330,3 +350,14 @@ def _training_set(task: Task, source: ContextSource, judge: TrialJudge, seed: in
         )
 
     return TrainingSet(rendered(task.train), rendered(task.dev), judge, tuple(task.documents))
+
+
+def _preferences(task: Task, source: ContextSource, seed: int) -> tuple[TrainingPreference, ...]:
+    """Behind the prompts that training examples with these inputs would have; sources that an answer names are not
+    asked for."""
+    examples = [Example(f"preference {n}", p.input, p.chosen) for n, p in enumerate(task.preferences)]
+    contexts = source.training_contexts(examples, seed) if examples else []
+    return tuple(
+        TrainingPreference(prompt_of(task.brief, pair.input, context), pair.chosen, pair.rejected)
+        for pair, context in zip(task.preferences, contexts, strict=True)
+    )

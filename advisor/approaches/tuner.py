@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
@@ -26,12 +26,24 @@ class TrainingExample:
     accepted: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPreference:
+    """A better and a worse answer to one prompt, as the model will see it."""
+
+    prompt: Prompt
+    chosen: str
+    rejected: str
+
+
 class AnswerJudge(Protocol):
     """Tells what answers are worth, for a tuner that chooses by more than the loss."""
 
     def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
         """Ask the model with an adaptation as queries of the task are asked later; the mean worth of its answers to
         these examples, from 0 to 1."""
+
+    def judged(self, adaptation: Adaptation | None, examples: Sequence[TrainingExample]) -> list[tuple[str, float]]:
+        """The same answers one by one, each with its worth; of the model as it is where there is no adaptation."""
 
 
 class Tuned(ABC):
@@ -57,17 +69,26 @@ class TrainingSet:
         dev: held out, for stopping early; empty where the task has none.
         judge: tells what answers to those held out are worth; None where nothing can.
         documents: the task's.
+        preferences: which answers are better, where the tuner learns from that (`Tuner.learns_preferences`) and
+            somebody said; those that rows are measured by are not among them.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
     judge: AnswerJudge | None = field(default=None, compare=False)
     documents: tuple[Document, ...] = field(default=())
+    preferences: tuple[TrainingPreference, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Tuner(Part):
-    """Decides the weights, or what stands before every prompt."""
+    """Decides the weights, or what stands before every prompt.
+
+    Class attributes, besides those of `Part`:
+        learns_preferences: whether it learns from the task's preferences, so that these are rendered for it.
+    """
+
+    learns_preferences: ClassVar[bool] = False
 
     @property
     def parts(self) -> tuple[Tuner, ...]:
@@ -89,6 +110,11 @@ class Tuner(Part):
 
     def reads_documents(self, tokens: float) -> float:
         """Tokens that it will read of documents that have so many, beside the examples."""
+        return 0.0
+
+    def reads_preferences(self, pairs: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many preferences, beside the examples; as in `reads`, of one
+        answer of a pair."""
         return 0.0
 
     def reads(self, examples: int, own: float, shared: int) -> float:

@@ -24,6 +24,7 @@ class Assignment:
         threads, threads_alone: as in `ModelFacts`; recorded.
         texts: whether the passages that stood beside a query are recorded with its answer.
         yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
+        pairs: preferences held out, both answers of which it is to say how likely they are.
     """
 
     approach: Approach
@@ -40,6 +41,7 @@ class Assignment:
     threads_alone: int | None = None
     texts: bool = True
     yardsticks: Yardsticks | None = None
+    pairs: int = 0
 
     @property
     def folder(self) -> Path:

@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from advisor.approaches import (
-    Approach,
-    is_described,
-    row_name,
-    spec_of,
-)
+from advisor.approaches import Approach, is_described, row_name, spec_of
 from advisor.errors import Interrupted, UserError
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.code_digest import HOST, program_of
@@ -30,6 +25,7 @@ from advisor.measuring.latency import REQUESTS
 from advisor.measuring.lines import append, lines
 from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, chosen_of, lineup
 from advisor.measuring.lock import alone
+from advisor.measuring.preferred import pairs_to_weigh
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
@@ -373,6 +369,7 @@ def assignment_of(
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
+    more["pairs"] = pairs_to_weigh(approach, model, head["task"])
     return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)
 
 
@@ -393,4 +390,6 @@ def task_facts(task: Task) -> TaskFacts:
         caveats=(*task.caveats, *data.caveats),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
         leaked=data.leaked,
+        preferences=len(task.preferences),
+        preferences_held_out=len(task.preferences_held_out),
     )

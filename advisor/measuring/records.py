@@ -34,6 +34,23 @@ class AfterChange:
     embedded: float | None = None
 
 
+PREFERRED = "preferred"
+"""The type of the lines that say how likely the two answers of preferences were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How likely the answers of the preferences that are held out were.
+
+    Attributes:
+        pairs: natural log of the probability of the chosen and of the rejected answer, in the order of the task.
+        error: why they could not be weighed; empty where they could, or are not yet.
+    """
+
+    pairs: tuple[tuple[float, float], ...] = ()
+    error: str = ""
+
+
 @dataclass(frozen=True)
 class Run:
     """One approach x task x model x seed, as recorded.
@@ -76,6 +93,7 @@ class Run:
         damaged: file and line of what is no record, where the attempt cannot be read for it; "" where it can.
         after: what was measured after changes, by `Task.fingerprint_after`.
         forgetting: what the tuned model still knows, by what that was measured on.
+        preferred: what it made of the preferences that are held out.
     """
 
     spec: str
@@ -119,6 +137,7 @@ class Run:
     damaged: str = ""
     after: Mapping[str, AfterChange] = field(default_factory=dict)
     forgetting: Mapping[str, Recalled] = field(default_factory=dict)
+    preferred: Weighed = Weighed()
 
     @property
     def tuned(self) -> bool:
@@ -166,6 +185,7 @@ class TaskFacts:
     Attributes:
         leaked: share of the test examples, from 0 to 1, that the approaches may have seen (`advisor.tasks.DataFacts`);
             None where the record does not say.
+        preferences: pairs to learn from; beside them so many are held out.
     """
 
     name: str
@@ -181,6 +201,8 @@ class TaskFacts:
     caveats: tuple[str, ...]
     limits: Mapping[str, Any]
     leaked: float | None = None
+    preferences: int = 0
+    preferences_held_out: int = 0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
-from advisor.verdict.cells import Retrieval
+from advisor.verdict.cells import Preferring, Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
@@ -194,6 +194,7 @@ def _approach(row: Row) -> dict[str, object]:
         "answered_by": row.answered_by,
         "calls": row.calls,
         **({"after": _after(row.after)} if row.after else {}),
+        **({"preferences": _preferring(row.preferring)} if row.preferring else {}),
         **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
 
@@ -209,6 +210,12 @@ def _after(after: Staleness) -> dict[str, object]:
         "outcome": after.outcome,
         "documents": after.documents,
     }
+
+
+def _preferring(found: Preferring) -> dict[str, object]:
+    """The accuracy on the preferences held out, and its difference to the row with one tuner fewer."""
+    versus = {"versus": found.versus, "difference": dataclasses.asdict(found.difference)} if found.difference else {}
+    return {**dataclasses.asdict(found.accuracy), "n": found.n, **versus}
 
 
 def _retrieval(found: Retrieval | None) -> dict[str, object] | None:

@@ -1,4 +1,4 @@
-"""The nouns of a task: Example, Query, Document, Place, Limits, Defaults and Task."""
+"""The nouns of a task: Example, Query, Document, Preference, Place, Limits, Defaults and Task."""
 
 from __future__ import annotations
 
@@ -110,6 +110,20 @@ class Document:
     pages: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A better and a worse answer to the same input.
+
+    Attributes:
+        place: where it was read. Not part of its identity.
+    """
+
+    input: str
+    chosen: str
+    rejected: str
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Constraints on the chosen approach; None means no limit.
@@ -172,6 +186,9 @@ class Task:
         test_after: questions with the answers that are right after the change; empty where none is known. With
             `documents_after` they are needed; alone they say that the rules behind the answers change.
         stores: where vector stores are; no record and no fingerprint has them.
+        preferences: what may be learned of which answers are better; empty where nobody said.
+        preferences_held_out: what is never trained on, by which it is told whether answers became better
+            (`advisor.tasks.preferences`).
     """
 
     name: str
@@ -190,10 +207,13 @@ class Task:
     documents_after: tuple[Document, ...] = ()
     test_after: tuple[Example, ...] = ()
     stores: StoreTable = field(default_factory=StoreTable, compare=False, repr=False)
+    preferences: tuple[Preference, ...] = ()
+    preferences_held_out: tuple[Preference, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
+        """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents,
+        and preferences where there are some.
 
         The metric and the limits are left out on purpose: they are applied to records afterwards and never
         make a run stale. So is what is known of a change: it decides what is measured after it, and nothing before.
@@ -204,6 +224,10 @@ class Task:
         for split in (self.train, self.dev, self.test):
             _add_split(digest, split)
         _add_documents(digest, self.documents)
+        for pairs in (self.preferences, self.preferences_held_out):
+            if pairs:
+                digest.update(b"\x00preferences")
+                _update(digest, ([p.input, p.chosen, p.rejected] for p in pairs))
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -237,8 +261,8 @@ class Task:
         return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
-        """The task without its test split: all that an approach may learn from."""
-        return replace(self, test=(), documents_after=(), test_after=())
+        """The task without its test split and the preferences held out: all that an approach may learn from."""
+        return replace(self, test=(), documents_after=(), test_after=(), preferences_held_out=())
 
     def before_change(self) -> Task:
         """The task without what is known of a change."""

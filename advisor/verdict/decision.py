@@ -10,7 +10,7 @@ from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
 from advisor.measuring.records import Comparison, Status
 from advisor.tasks import Limits
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -164,6 +164,7 @@ class Row:
         answered_by: versions that answered, where whoever served the model said which.
         after: what a change did to it; None where none was measured.
         forgotten: what its tuning made the model forget; None where that was not measured.
+        preferring: how often it prefers the better answer; likewise.
     """
 
     spec: str
@@ -219,6 +220,7 @@ class Row:
     answered_by: tuple[str, ...] = ()
     after: Staleness | None = None
     forgotten: Forgotten | None = None
+    preferring: Preferring | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""
