@@ -73,9 +73,7 @@ def _own(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingPreference]
         for example, (text, worth) in zip(asked, answers, strict=True)
         if worth < 1 and text.strip() and text.strip() != example.answer.strip()
     ]
-    note = (
-        f"Of its own answers to {len(asked)} training examples the model had {len(pairs)} wrong, which are its pairs."
-    )
+    note = f"Of its own answers to {len(asked)} training examples {len(pairs)} were wrong: these are its pairs."
     return pairs, (note,)
 
 
