@@ -42,6 +42,10 @@ class Scratch:
         """Whether enough work was done since it began, or something was kept, to keep something again."""
         return time.monotonic() - self._last >= self._every
 
+    def worth(self, seconds: float) -> bool:
+        """Whether something that took so long is to be kept as soon as it is done."""
+        return seconds >= self._every
+
     def keep(self, name: str, write: Callable[[Path], None]) -> None:
         """Keep what `write` writes into an empty folder, in place of what was kept under that name."""
         if math.isinf(self._every):

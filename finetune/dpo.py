@@ -59,7 +59,7 @@ class Dpo(Lora):
     name: ClassVar[str] = "dpo"
     unasked: ClassVar[bool] = False
     probed_as: ClassVar[str] = ""
-    learns_examples: ClassVar[bool] = False
+    stage: ClassVar[Literal["first", "last", ""]] = "last"
     ranges: ClassVar[Mapping[str, SearchRange]] = {
         "lr": SearchRange((1e-5, 1e-3), between=True),
         "beta": SearchRange((0.01, 0.5), between=True),

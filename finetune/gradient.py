@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from advisor.approaches import TrainingSet, Tuned, Tuner
 from advisor.models import LanguageModel
+from finetune.stages import one_behind_the_other
 from finetune.training import TrainingSettings, default_batch, default_epochs, trainings
 
 
@@ -22,11 +23,9 @@ class GradientTuner(TrainingSettings, Tuner):
 
     Class attributes:
         effort: what a token takes of computation in training, beside one that `lora` trains on.
-        learns_examples: whether it learns the examples; what does not is not trained together with what does.
     """
 
     effort: ClassVar[float] = 1.0
-    learns_examples: ClassVar[bool] = True
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """All epochs, what examples have in common once a step, as often as a search trains; in tokens of `lora`."""
@@ -36,6 +35,10 @@ class GradientTuner(TrainingSettings, Tuner):
         steps = math.ceil(examples / (self.batch or default_batch(examples * epochs)))
         times = trainings(self.search) if self.search else 1.0
         return self.effort * times * epochs * (examples * own + steps * shared)
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """Each is trained in its turn, where one of them says that this is its place."""
+        return one_behind_the_other(self, other)
 
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Train, and keep what did best on held-out examples."""

@@ -43,9 +43,7 @@ class StartTuner(GradientTuner):
 
     def followed_by(self, other: Tuner) -> Tuner | None:
         """It is trained together with weights that are named behind it."""
-        if not isinstance(other, GradientTuner) or isinstance(other, StartTuner | StartAndWeights):
-            return None
-        if not other.learns_examples:
+        if not isinstance(other, GradientTuner) or isinstance(other, StartTuner | StartAndWeights) or other.stage:
             return None
         return StartAndWeights.of(self, other)
 
@@ -216,6 +214,10 @@ class StartAndWeights(GradientTuner):
     def virtual_tokens(self) -> int:
         """The learnt tokens."""
         return self.start.virtual_tokens
+
+    def followed_by(self, other: Tuner) -> Tuner | None:
+        """Nothing is trained upon what stands before prompts."""
+        return None
 
     def method(self) -> Any:
         """Both methods."""

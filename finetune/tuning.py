@@ -94,7 +94,9 @@ def fit(tuner: TrainingSettings, given: TrainingSettings, lesson: Lesson, model:
 def restore(tuner: TrainingSettings, folder: Path, model: LanguageModel) -> Tuned:
     """Read what was saved."""
     method: Method = tuner.method()
-    return method.restore(folder, local_of(model))
+    local = local_of(model)
+    local.activate(None)  # beside an attached adapter its parts go by other names
+    return method.restore(folder, local)
 
 
 def _trained(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed: int) -> SearchResult:

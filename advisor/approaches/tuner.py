@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from advisor.approaches.contract import Facts, Part
 from advisor.models import Adaptation, LanguageModel, Prompt
@@ -75,7 +75,7 @@ class TrainingSet:
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
-    judge: AnswerJudge | None = field(default=None, compare=False)
+    judge: AnswerJudge | None = field(default=None, compare=False, repr=False)
     documents: tuple[Document, ...] = field(default=())
     preferences: tuple[TrainingPreference, ...] = field(default=())
 
@@ -85,9 +85,12 @@ class Tuner(Part):
     """Decides the weights, or what stands before every prompt.
 
     Class attributes, besides those of `Part`:
+        stage: where it stands among tuners that are trained one behind the other, each upon what the one before made:
+            first, before any other; last, behind any other; nowhere of its own, where this is empty.
         learns_preferences: whether it learns from the task's preferences, so that these are rendered for it.
     """
 
+    stage: ClassVar[Literal["first", "last", ""]] = ""
     learns_preferences: ClassVar[bool] = False
 
     @property

@@ -1,6 +1,6 @@
 """The language model: prompts, scoring and generation, names to weights, embedders."""
 
-from advisor.models.adaptation import Adaptation, Attached, Merged, Prefixed
+from advisor.models.adaptation import Adaptation, Attached, Merged, Prefixed, Stacked
 from advisor.models.embedder import Embedder, Vectors, cut_by, embedded_queries, note_of_cut, shares_of, window_of
 from advisor.models.language_model import (
     Capabilities,
@@ -36,6 +36,7 @@ __all__ = [
     "Scores",
     "Shot",
     "Spent",
+    "Stacked",
     "Vectors",
     "cut_by",
     "embedded_queries",

@@ -64,4 +64,34 @@ class Prefixed:
     over: Merged | Attached | None = None
 
 
-Adaptation = Merged | Attached | Prefixed
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """What tuners that follow one another made: an adaptation of weights that another one had made before.
+
+    Attributes:
+        ground: in place of the model's own weights, in form merged.
+        over: what goes onto these as it would onto the model's own.
+    """
+
+    ground: Adaptation
+    over: Adaptation
+
+    @property
+    def key(self) -> str:
+        """Of both."""
+        return ">".join(level.key for level in levels(self))
+
+    @property
+    def form(self) -> Form:
+        """As which the upper one is served: the ground is merged."""
+        return self.over.form
+
+
+Adaptation = Merged | Attached | Prefixed | Stacked
+
+
+def levels(adaptation: Adaptation | None) -> tuple[Merged | Attached | Prefixed, ...]:
+    """What is put into a model one upon the other, from the ground up; nothing for its own weights."""
+    if isinstance(adaptation, Stacked):
+        return (*levels(adaptation.ground), *levels(adaptation.over))
+    return () if adaptation is None else (adaptation,)

@@ -16,7 +16,7 @@ from torch import nn
 
 from advisor.approaches import Facts, Tuned
 from advisor.errors import NotApplicable, UserError
-from advisor.models import Adaptation, Prefixed
+from advisor.models import Adaptation, Prefixed, Stacked
 from advisor.models.local.attention import FOREIGN
 from advisor.models.local.engine import LocalModel
 from advisor.models.local.packed import Layer
@@ -101,7 +101,7 @@ class TunedStart(Tuned):
         self.state = state
         self.trained = trained
         weights = over.adaptation if over else None
-        assert not isinstance(weights, Prefixed)  # one start is before all
+        assert not isinstance(weights, Prefixed | Stacked)  # one start is before all, and stages end with it
         model.activate(weights)
         try:
             with torch.no_grad():

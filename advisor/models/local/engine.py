@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -19,10 +18,10 @@ from advisor.models.language_model import Capabilities, Decoding, Generation, Hi
 from advisor.models.local import hidden, threads
 from advisor.models.local.activation import Activation
 from advisor.models.local.batches import Bounds, batches, halving
-from advisor.models.local.ceiling import ceiling
-from advisor.models.local.device import device_of, devices_of, names_of, peak_memory, reset_peak_memory
+from advisor.models.local.device import device_of, devices_of, peak_memory, reset_peak_memory
+from advisor.models.local.facts import described
 from advisor.models.local.greedy import Greedy
-from advisor.models.local.kv import passing_bytes, token_bytes
+from advisor.models.local.kv import passing_bytes
 from advisor.models.local.linear import arrange, let_go, prepare_to_learn
 from advisor.models.local.originals import Originals
 from advisor.models.local.output_layer import OutputLayer
@@ -108,6 +107,22 @@ class LocalModel(LanguageModel):
             UserError: these leave no place for a prompt.
         """
         self._activation.activate(adaptation)
+
+    @contextmanager
+    def standing_on(self, ground: Adaptation) -> Iterator[None]:
+        """An adaptation passes for the model's own weights while the block runs: what is trained there is trained upon
+        it, and what is activated goes onto it (`Stacked` outside of the block).
+
+        Raises:
+            UserError: as `activate`.
+        """
+        revision = self.revision
+        self.revision = f"{revision}>{ground.key}"  # what was kept of a training is none of another ground's
+        try:
+            with self._activation.standing_on(ground):
+                yield
+        finally:
+            self.revision = revision
 
     @torch.inference_mode()
     def generate(
@@ -200,7 +215,7 @@ class LocalModel(LanguageModel):
         if bool(torch.isfinite(scores).all()):
             return
         called = str(self.dtype).removeprefix("torch.")
-        if self._activation.active is not None:
+        if self._activation.adapted:
             hint = "a lower learning rate, such as lora:lr=3e-4"
             raise UserError("the tuned model's scores are not numbers: its training diverged", hint)
         hint = "" if self.dtype == torch.float32 else "--dtype float32"
@@ -238,23 +253,9 @@ class LocalModel(LanguageModel):
         """What a record says of the model: the weights that ran, how and where."""
         self.activate(None)  # an adapter beside them is none of its own
         return {
-            "id": self.source.id,
-            "revision": self.source.revision,
-            "quantisation": self.source.quantisation,
-            "source": self.source.origin,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": ", ".join(devices_of(self.module)),
-            "device_name": names_of(self.module),
-            "threads": torch.get_num_threads(),
-            "threads_alone": threads.whole(),
-            "parameters": self.module.num_parameters(),  # weights, however many a packed number holds
-            **asdict(ceiling(self.module)),
-            "token_bytes": token_bytes(self.module),
-            "rows_at_once": self.bounds.rows,
-            "tokens_at_once": self.bounds.tokens,
+            **described(self.module, self.source, self.bounds),
             "context_window": self.context_window,
             "embedder": f"{self.embedder.name}@{self.embedder.revision}",
-            "caveats": list(self.source.caveats),
             "labels_by": self.labels_by,
             "reasoning": self.thinking is not None,
             "reads_once": self.reader.reads_once,

@@ -30,10 +30,14 @@ class Originals:
 
     On disk they lie in one file without a name in the cache folder (`ADVISOR_CACHE`), which is gone with the process,
     however that ends. They never change, so each is written once.
+
+    Attributes:
+        above: of what is laid upon what stands here; None where nothing is.
     """
 
     def __init__(self, module: Any) -> None:
         self._module = module
+        self.above: Originals | None = None
         self._kept: dict[str, torch.Tensor | None] = {}  # what is replaced now; None for one on disk
         self._offsets: dict[str, int] = {}
         self._file: IO[bytes] | None = None
@@ -54,7 +58,7 @@ class Originals:
     def own(self, name: str) -> torch.Tensor:
         """The model's own tensor of this name, whatever stands in its place; not to be written to."""
         if name not in self._kept:
-            return self._parameter(name).data
+            return self.above.own(name) if self.above else self._parameter(name).data
         kept = self._kept[name]
         return kept if kept is not None else self._read(name)
 
