@@ -7,6 +7,7 @@ from finetune.lora import Lora
 from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
+from finetune.rlhf import Rlhf
 from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
 from finetune.weights import Freeze, Full
 
@@ -25,6 +26,7 @@ __all__ = [
     "PeftKind",
     "PrefixTuning",
     "Qlora",
+    "Rlhf",
     "SetFit",
     "SoftPrompt",
 ]

@@ -9,11 +9,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from advisor.models.local.engine import LocalModel
-from finetune.dpo import Dpo
 from finetune.fused.packing import TokenRow
 from finetune.methods.contract import Inserted
 from finetune.passes import passes
 from finetune.preference_losses import Ratios, of_each_pair
+from finetune.preference_settings import PairSettings
 from finetune.trainer import Trainer, at_rest
 
 
@@ -47,9 +47,9 @@ class PreferenceTrainer(Trainer):
     changes nothing before the first step, so its log-probabilities are read then, in the arithmetic of training.
     """
 
-    schedule: Dpo
+    schedule: PairSettings
 
-    def __init__(self, model: LocalModel, inserted: Inserted, schedule: Dpo) -> None:
+    def __init__(self, model: LocalModel, inserted: Inserted, schedule: PairSettings) -> None:
         super().__init__(model, inserted, schedule)
         self._start: dict[TokenRow, float] = {}
         self._divergence = 0.0

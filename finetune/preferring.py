@@ -9,9 +9,9 @@ from advisor.approaches import TrainingExample, TrainingPreference, TrainingSet,
 from advisor.errors import NotApplicable
 from advisor.models import LanguageModel
 from advisor.models.local.engine import LocalModel
-from finetune.dpo import Dpo
 from finetune.fused.packing import TokenRow
 from finetune.holding_out import HELD_OUT, SMALLEST_SLICE, TENTH
+from finetune.preference_settings import PairSettings
 from finetune.preference_trainer import TokenPair
 from finetune.session import SplitRows, local_of
 from finetune.tuning import Lesson, check_lengths, examination, fit, resolved
@@ -22,7 +22,7 @@ MOST_OWN = 400
 """Training examples that the model answers itself, at most, a seeded sample: seconds each where answers are long."""
 
 
-def tune(tuner: Dpo, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
+def tune(tuner: PairSettings, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
     """Train on pairs, and keep what did best on those of them that are held out.
 
     Raises:
@@ -36,13 +36,13 @@ def tune(tuner: Dpo, training: TrainingSet, model: LanguageModel, seed: int) -> 
     check_lengths(
         answers, local, tuner.virtual_tokens, ("preferences",) if tuner.pairs == "preferences" else ("train",)
     )
-    chosen, held_out = _parted(pairs, seed)
+    chosen, held_out = parted(pairs, seed)
     if tuner.search and not held_out:
         raise NotApplicable(
             f"{len(chosen)} pairs are too few to hold some out to judge configurations on; dpo without search needs "
             "none"
         )
-    (rows, cut), (judged, _) = (_rows(some, local, tuner.virtual_tokens) for some in (chosen, held_out))
+    (rows, cut), (judged, _) = (in_tokens(some, local, tuner.virtual_tokens) for some in (chosen, held_out))
     if tuner.stop == "metric" and not training.dev:
         raise NotApplicable("stop=metric asks for answers to dev examples, and the task has none; stop=loss needs none")
     examined = examination(tuner, training, training.dev[:HELD_OUT]) if judged else None
@@ -52,7 +52,7 @@ def tune(tuner: Dpo, training: TrainingSet, model: LanguageModel, seed: int) -> 
     return fit(tuner, resolved(tuner, rows), lesson, local, seed)
 
 
-def _why(tuner: Dpo) -> str:
+def _why(tuner: PairSettings) -> str:
     return "" if tuner.pairs == "preferences" else ": the model answers nearly all training examples rightly"
 
 
@@ -77,15 +77,15 @@ def _own(training: TrainingSet, seed: int) -> tuple[Sequence[TrainingPreference]
     return pairs, (note,)
 
 
-def _parted(
-    pairs: Sequence[TrainingPreference], seed: int
+def parted(
+    pairs: Sequence[TrainingPreference], seed: int, smallest: int = SMALLEST_SLICE, share: int = TENTH
 ) -> tuple[Sequence[TrainingPreference], Sequence[TrainingPreference]]:
-    """Pairs to train on and those that it is stopped by: a tenth, where there are enough, whole inputs."""
-    if len(pairs) < SMALLEST_SLICE:
+    """Pairs to train on and those that it is judged by: one in so many, where there are enough, whole inputs."""
+    if len(pairs) < smallest:
         return pairs, ()
     inputs = sorted({pair.prompt.input for pair in pairs})
     random.Random(seed).shuffle(inputs)
-    wanted, held_out = min(HELD_OUT, len(pairs) // TENTH), set[str]()
+    wanted, held_out = min(HELD_OUT, len(pairs) // share), set[str]()
     for text in inputs:
         if sum(pair.prompt.input in held_out for pair in pairs) >= wanted:
             break
@@ -93,7 +93,7 @@ def _parted(
     return [p for p in pairs if p.prompt.input not in held_out], [p for p in pairs if p.prompt.input in held_out]
 
 
-def _rows(pairs: Sequence[TrainingPreference], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:
+def in_tokens(pairs: Sequence[TrainingPreference], model: LocalModel, virtual: int) -> tuple[list[TokenRow], int]:
     """The pairs in tokens, and of how many the input was cut."""
     renderer, rows, cut = model.renderer, list[TokenRow](), 0
     answers = [tuple((*renderer.encode_answer(t), renderer.end_id) for t in (p.chosen, p.rejected)) for p in pairs]

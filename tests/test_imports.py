@@ -62,6 +62,7 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
     "finetune.dpo": {"'finetune.preferring'", "'finetune.preference_trainer'"},
+    "finetune.rlhf": {"'finetune.reinforcing'", "'finetune.policy'"},
     "finetune.stages": {"'finetune.staging'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
@@ -77,6 +78,7 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
     "finetune.dpo": {"finetune.preferring", "finetune.preference_trainer"},
+    "finetune.rlhf": {"finetune.reinforcing", "finetune.policy"},
     "finetune.stages": {"finetune.staging"},
 }
 

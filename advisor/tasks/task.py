@@ -224,9 +224,9 @@ class Task:
         for split in (self.train, self.dev, self.test):
             _add_split(digest, split)
         _add_documents(digest, self.documents)
-        for pairs in (self.preferences, self.preferences_held_out):
+        for name, pairs in ((b"preferences", self.preferences), (b"held out", self.preferences_held_out)):
             if pairs:
-                digest.update(b"\x00preferences")
+                digest.update(b"\x00" + name)
                 _update(digest, ([p.input, p.chosen, p.rejected] for p in pairs))
         return digest.hexdigest()[:16]
 

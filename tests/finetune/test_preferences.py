@@ -19,12 +19,13 @@ from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Preference, Task
-from finetune import Dpo
-from finetune.dpo import PreferenceLoss
+from finetune import Dpo, Lora
 from finetune.preference_losses import Ratios, of_each_pair
-from finetune.preferring import _rows
+from finetune.preference_settings import PreferenceLoss
+from finetune.preferring import in_tokens
 from finetune.resuming import REUSED
 from finetune.session import SplitRows, beginning
+from finetune.stages import Stages
 from finetune.tuning import resolved
 
 DPO = Dpo(rank=4, alpha=8, lr=1e-2, epochs=4, batch=3, dropout=0.2)
@@ -76,7 +77,7 @@ def losses_of(pairs: TrainingSet) -> Callable[[Dpo, LocalModel], list[float]]:
     """The losses of the steps of a training on the pairs."""
 
     def losses(recipe: Dpo, model: LocalModel) -> list[float]:
-        rows, _ = _rows(pairs.preferences, model, 0)
+        rows, _ = in_tokens(pairs.preferences, model, 0)
         with beginning(resolved(recipe, rows), SplitRows(rows, ()), model, 0) as trainer:
             trainer.go_to_the_end()
             return trainer.history.losses
@@ -86,7 +87,7 @@ def losses_of(pairs: TrainingSet) -> Callable[[Dpo, LocalModel], list[float]]:
 
 def test_a_minibatch_in_parts_is_the_same_minibatch(llama: LocalModel, pairs: TrainingSet) -> None:
     """KTO's divergence is of the whole minibatch, however many passes it takes."""
-    rows, _ = _rows(pairs.preferences, llama, 0)
+    rows, _ = in_tokens(pairs.preferences, llama, 0)
     recipe = resolved(replace(DPO, loss="kto", batch=8, epochs=1, dropout=0.0), rows)
     found = []
     for at_once in (4096, 64):
@@ -172,6 +173,37 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
     assert clock.drain().reused[REUSED] > 0
     assert resumed.adaptation.key == whole.adaptation.key
     assert resumed.facts == whole.facts
+
+
+def test_behind_another_tuner_it_is_held_to_what_that_made(
+    llama: LocalModel,
+    pairs: TrainingSet,
+    tmp_path: Path,
+    breaking_off: Callable[[], AbstractContextManager[None]],
+    bits_of: Callable[[LocalModel], dict[str, torch.Tensor]],
+    assert_untouched: Callable[[LocalModel, dict[str, torch.Tensor]], None],
+) -> None:
+    """And a kill in its stage changes nothing."""
+    before, dpo = bits_of(llama), replace(DPO, loss="ipo", dropout=0.0)
+    taught = Lora(rank=4, alpha=8, lr=1e-2, epochs=1, batch=8)
+    stages = taught.followed_by(dpo)
+    assert isinstance(stages, Stages)
+    assert stages.learns_preferences
+    assert stages.reads_preferences(8, 40, 20) == dpo.reads_preferences(8, 40, 20)
+    whole = stages.tune(pairs, llama, seed=0)
+    assert ahead(llama, pairs, whole) > ahead(llama, pairs, taught.tune(pairs, llama, seed=0)) + 1
+    started = stages.first.tune(pairs, llama, seed=0)
+    with llama.standing_on(started.adaptation):
+        alone = dpo.tune(pairs, llama, seed=0)
+    assert whole.then.adaptation.key == alone.adaptation.key  # type: ignore[attr-defined]
+    with lending(Scratch(tmp_path, 0.0)):
+        kept = taught.tune(pairs, llama, seed=0)
+        assert kept.adaptation.key == started.adaptation.key
+    with breaking_off(), lending(Scratch(tmp_path, 0.0)), llama.standing_on(started.adaptation):
+        dpo.tune(pairs, llama, seed=0)
+    with lending(Scratch(tmp_path, 0.0)), llama.standing_on(started.adaptation):
+        assert dpo.tune(pairs, llama, seed=0).adaptation.key == alone.adaptation.key
+    assert_untouched(llama, before)
 
 
 def test_where_it_does_not_apply() -> None:
