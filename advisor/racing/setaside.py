@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from advisor.tasks import Example, Task
 from advisor.tasks.kin import kin
+from advisor.tasks.preferences import not_about
 from advisor.tasks.splits import sampled
 
 Floats = NDArray[np.float64]
@@ -81,7 +82,8 @@ def set_aside(task: Task) -> SetAside:
         f"{len(pool)} of {before} {name} examples were set aside to race on (--budget, seed 0): no approach learned "
         "from them"
     )
-    return SetAside(replace(changed, caveats=(*task.caveats, caveat)), pool, split, before)
+    pairs = not_about(pool, task.preferences)
+    return SetAside(replace(changed, preferences=pairs, caveats=(*task.caveats, caveat)), pool, split, before)
 
 
 def _taken(

@@ -8,7 +8,7 @@ alone, so that pairs that are added later leave nearly all others where they wer
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from advisor.tasks.faults import FaultLog, nearest
 from advisor.tasks.forms import is_blank
 from advisor.tasks.jsonfile import FileRow, read_json, type_name
 from advisor.tasks.minhash import normalised
-from advisor.tasks.task import Place, Preference, Task
+from advisor.tasks.task import Example, Place, Preference, Task
 from advisor.tasks.textfile import BOUNDS, FileBounds
 
 FILE = "preferences.jsonl"
@@ -40,14 +40,19 @@ def read_preferences(path: Path, log: FaultLog, bounds: FileBounds = BOUNDS) -> 
 def with_preferences(task: Task, pairs: Sequence[Preference]) -> Task:
     """The task with preferences: those about a test or dev input are left out, with a caveat, and of the others some
     are held out."""
-    asked = {normalised(example.input) for split in (task.test, task.dev, task.test_after) for example in split}
-    kept = [pair for pair in pairs if normalised(pair.input) not in asked]
+    kept = not_about([*task.test, *task.dev, *task.test_after], pairs)
     if leaked := len(pairs) - len(kept):
         many = "1 preference is" if leaked == 1 else f"{leaked:,} preferences are"
         caveat = f"{many} about an input of test or dev and left out"
         task = replace(task, caveats=(*task.caveats, caveat))
     learned, held_out = parted(kept)
     return replace(task, preferences=learned, preferences_held_out=held_out)
+
+
+def not_about(examples: Iterable[Example], pairs: Sequence[Preference]) -> tuple[Preference, ...]:
+    """The pairs whose input is that of no example."""
+    asked = {normalised(example.input) for example in examples}
+    return tuple(pair for pair in pairs if normalised(pair.input) not in asked)
 
 
 def parted(pairs: Sequence[Preference]) -> tuple[tuple[Preference, ...], tuple[Preference, ...]]:
