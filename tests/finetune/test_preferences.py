@@ -14,11 +14,14 @@ import torch
 
 from advisor.approaches import TrainingExample, TrainingPreference, TrainingSet, Tuned, parse
 from advisor.errors import NotApplicable, UserError
+from advisor.measuring.comparing import compare
 from advisor.models import Adaptation
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Preference, Task
+from advisor.tasks.preferences import with_preferences
+from advisor.verdict import decide
 from finetune import Dpo, Lora
 from finetune.preference_losses import Ratios, of_each_pair
 from finetune.preference_settings import PreferenceLoss
@@ -225,3 +228,22 @@ def test_what_it_reads_is_foreseen() -> None:
     steps = 3 * 2 * (8 * 40 + 2 * 20)
     assert dpo.reads_preferences(8, 40, 20) == pytest.approx(steps + 2 * 8 * 60 / 3)
     assert replace(dpo, pairs="own").reads(8, 40, 20) == pytest.approx(steps + 2 * 8 * 60 / 3)
+
+
+def test_in_a_comparison(llama: LocalModel, lessons: Sequence[TrainingExample], tmp_path: Path) -> None:
+    """Rows with and without dpo are weighed alike, on pairs that none of them has seen."""
+    rows = [Example(f"t{n}", one.prompt.input, one.answer) for n, one in enumerate(lessons)]
+    test = [Example(f"q{n}", f"another {e.input}", e.target) for n, e in enumerate(rows[:4])]
+    long = "red green dark blue red green"
+    pairs = [Preference(f"{which} {e.input}", "red", long) for which in ("one", "two", "three") for e in rows]
+    task = with_preferences(Task("things", "qa", "Say which.", "token_f1", train=tuple(rows), test=tuple(test)), pairs)
+    teach = "lora:rank=4,lr=0.01,epochs=1,batch=8"
+    specs = ["zero-shot", teach, f"{teach}+dpo:rank=4,lr=0.01,epochs=2,batch=4"]
+    decision = decide(compare(task, llama, specs, out=tmp_path))
+    found = {row.spec: row for row in decision.rows}
+    assert all(row.status == "ok" for row in decision.rows)
+    before, after = sorted((row for row in decision.rows if row.tuned), key=lambda row: len(row.spec))
+    assert found["zero-shot"].preferring.n == len(task.preferences_held_out) == 8  # type: ignore[union-attr]
+    assert after.preferring.versus == before.spec  # type: ignore[union-attr]
+    assert after.preferring.accuracy.value >= before.preferring.accuracy.value  # type: ignore[union-attr]
+    assert any("dpo: Trained 8 steps on 16 pairs" in note for note in after.notes)
