@@ -61,7 +61,7 @@ def plugin(group: str, name: str, what: str, own: Mapping[str, Any] = NOTHING) -
 
 def unknown(what: str, name: str, known: Sequence[str]) -> UserError:
     """The error for a name that is not among those known, with the nearest of them."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     shown = name if len(name) <= LONGEST else name[:LONGEST] + "..."
     return UserError(f"{what} {shown!r} is unknown", f"{hint}installed are {', '.join(known) or 'none'}")

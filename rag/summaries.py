@@ -16,6 +16,7 @@ WISH = "Write one short sentence that says what the passage is about and to whic
 BEGINNING = 200  # words of a document that are shown to the model
 WORDS = 30  # of a sentence at most
 TOKENS = 64  # that may be written for it
+_WHOLE = "Each passage is a whole document, so that the model wrote no sentence on any (context=summary)."
 _STAND_IN = " ".join(["something"] * WORDS)
 
 
@@ -37,7 +38,7 @@ def summarised(
     before: Sequence[Chunk] = (),
 ) -> tuple[list[str], tuple[str, ...]]:
     """The sentence of each chunk, empty for a document that is whole and where there is no room for one, and a note on
-    what writing them took.
+    what writing them took, or that none was needed.
 
     Contextual retrieval (Anthropic 2024, "Introducing Contextual Retrieval"), with the beginning of the document in
     place of all of it, since most context windows have no room for that.
@@ -47,6 +48,8 @@ def summarised(
         before: chunks with their sentences, which are kept for documents that are as they were.
     """
     parts = [at for at, chunk in enumerate(chunks) if chunk.text.strip() != documents[chunk.source].text.strip()]
+    if not parts:
+        return [""] * len(chunks), (_WHOLE,)
     fits = _fitting([chunks[at] for at in parts], shares)
     fitting = [at for at, has in zip(parts, fits, strict=True) if has]
     known = _known(chunks, before)
@@ -64,7 +67,7 @@ def summarised(
         note += f" {len(fitting) - len(asked):,} are of documents that are as they were, and kept theirs."
     if len(parts) > len(fitting):
         note += f" For {len(parts) - len(fitting):,} there is no room beside their text, and they have none."
-    return [said.get(at, "") for at in range(len(chunks))], (note,) if parts else ()
+    return [said.get(at, "") for at in range(len(chunks))], (note,)
 
 
 def with_sentence(chunk: Chunk, sentence: str) -> Chunk:

@@ -327,7 +327,8 @@ def _convert(text: str, hint: Any, where: str) -> Any:
             raise ValueError
         return value
     except ValueError:
-        raise UserError(f"{where} is {text!r}, not {accepted}", "a number, for example 8") from None
+        number = "a whole number" if hint is int else "a number"
+        raise UserError(f"{where} is {text!r}, not {accepted}", f"{number}, for example 8") from None
 
 
 def _is_plain(hint: Any) -> bool:

@@ -59,6 +59,7 @@ CANONICAL = [
 
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
+    ("LoRA", "'LoRA' is unknown", "did you mean 'lora'?"),
     ("", "'' is unknown", "installed are "),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
@@ -66,8 +67,8 @@ MISTAKES = [
     ("rag:k", "'k' has no value", "k=3"),
     ("rag:k=", "'k' has no value", "k=3"),
     ("rag:k=1,k=2", "'k' is given twice", "once"),
-    ("rag:k=many", "'k' is 'many', not int", "a number"),
-    ("rag:k=2.5", "'k' is '2.5', not int", "a number"),
+    ("rag:k=many", "'k' is 'many', not int", "a whole number"),
+    ("rag:k=2.5", "'k' is '2.5', not int", "a whole number"),
     ("head:c=nan", "'c' is 'nan', not float", "a number"),
     ("few-shot:select=best", "'select' is 'best'", "one of fixed, nearest"),
     ("few-shot:k=0", "k is 0", "advisor approaches"),

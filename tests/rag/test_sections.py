@@ -204,6 +204,14 @@ def test_the_model_says_where_passages_stand(manual: Task, embedder: Any, parent
     assert model.asked == []
 
 
+def test_where_no_document_is_cut_it_is_said_that_there_are_no_sentences(manual: Task, embedder: Any) -> None:
+    model = Summing(embedder)
+    short = replace(manual, documents=manual.documents[1:])
+    source = Rag(context="summary").build(short, model, 0)
+    assert model.asked == []
+    assert any("wrote no sentence on any" in note for note in source.facts.notes)
+
+
 @pytest.mark.parametrize("split", ["words", "headings"])
 @pytest.mark.parametrize("parent", [0, 60])
 def test_sentences_are_kept_of_documents_that_are_as_they_were(
