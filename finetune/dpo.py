@@ -24,9 +24,14 @@ class Dpo(Lora, PairSettings):
     Rafailov et al. 2023), which in a chain such as `lora+dpo` is what the tuner before made of it.
 
     No reward model and no generation: a pass reads both answers of each pair. The losses are those of TRL 1.16.
+
+    The defaults rest on one example (support-tone, SmolLM2-135M-Instruct, behind `lora`, 49 pairs): two passes at 5e-4
+    took the accuracy on 26 pairs held out from 0.69 to 1.00, one pass at 1e-4 to 0.73. The former went far: rejected
+    answers lost 198 nats, chosen ones 21. A lower rate or a larger beta stays nearer.
     """
 
-    lr: float = field(default=1e-4, kw_only=True)
+    lr: float = field(default=5e-4, kw_only=True)
+    epochs: int = field(default=2, kw_only=True)
 
     name: ClassVar[str] = "dpo"
     unasked: ClassVar[bool] = False
