@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     from advisor.profiling import Profile, profile
     from advisor.racing import Budget, Terms, race, with_race
     from advisor.reporting import report
-    from advisor.tasks import Document, Example, Limits, Query, TableSource, Task, load_table, load_task, subset
+    from advisor.tasks import (
+        Document,
+        Example,
+        Limits,
+        Preference,
+        Query,
+        TableSource,
+        Task,
+        load_table,
+        load_task,
+        subset,
+    )
     from advisor.verdict import Curves, Decision, decide, load_prices
 
 __all__ = [
@@ -40,6 +51,7 @@ __all__ = [
     "Example",
     "Limits",
     "NotApplicable",
+    "Preference",
     "Probes",
     "Profile",
     "Query",
@@ -79,6 +91,7 @@ _HOMES = {
     "Example": "tasks",
     "Limits": "tasks",
     "NotApplicable": "errors",
+    "Preference": "tasks",
     "Probes": "pilot",
     "Profile": "profiling",
     "Query": "tasks",

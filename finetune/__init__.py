@@ -4,10 +4,12 @@ from finetune.bottleneck import Bottleneck
 from finetune.classifiers import Encoder, SetFit
 from finetune.cpt import ContinuedPretraining
 from finetune.distil import Distil
+from finetune.dpo import Dpo
 from finetune.lora import Lora
 from finetune.peft_kinds import Ia3, NormTuner, PeftKind
 from finetune.probe import LayerProbe
 from finetune.qlora import Qlora
+from finetune.rlhf import Rlhf
 from finetune.starts import Cartridge, PrefixTuning, PTuning, SoftPrompt
 from finetune.weights import Freeze, Full
 
@@ -16,6 +18,7 @@ __all__ = [
     "Cartridge",
     "ContinuedPretraining",
     "Distil",
+    "Dpo",
     "Encoder",
     "Freeze",
     "Full",
@@ -27,6 +30,7 @@ __all__ = [
     "PeftKind",
     "PrefixTuning",
     "Qlora",
+    "Rlhf",
     "SetFit",
     "SoftPrompt",
 ]

@@ -35,7 +35,7 @@ def _loss(row: TokenRow, model: LocalModel) -> float:
     with clock.span("prefill", row.tokens - 1):
         found = [
             cross_entropy(model.head(hidden).float(), targets, reduction="sum")
-            for hidden, targets in passes(model, [row], None, again=False)
+            for _, hidden, targets in passes(model, [row], None, again=False)
         ]
     progress.advance()
     return float(torch.stack(found).sum()) / len(row.answer)

@@ -21,11 +21,12 @@ from finetune.fused.packing import Pack, TokenRow
 from finetune.methods.contract import TrainedStart
 
 States = tuple[torch.Tensor, torch.Tensor]
+Read = tuple[list[int], torch.Tensor, torch.Tensor]
 
 
-def passes(model: LocalModel, rows: Sequence[TokenRow], start: TrainedStart | None, again: bool) -> Iterator[States]:
-    """Hidden states of the tokens that predict an answer's token, shape (tokens, size), and the tokens to predict, of
-    as many rows at once as may be read together.
+def passes(model: LocalModel, rows: Sequence[TokenRow], start: TrainedStart | None, again: bool) -> Iterator[Read]:
+    """Hidden states of the tokens that predict an answer's token, shape (tokens, size), and the tokens to predict, row
+    after row of as many at once as may be read together, behind the numbers of these rows.
 
     Args:
         again: whether layers are computed again on the way back.
@@ -42,10 +43,10 @@ def passes(model: LocalModel, rows: Sequence[TokenRow], start: TrainedStart | No
         part = [rows[n] for n in numbers]
         reader.turn_afresh()
         if reader.packs_rows(max(lengths[n] for n in numbers)):
-            yield _packed(model, part, layers, again)
+            yield numbers, *_packed(model, part, layers, again)
         else:
             with recomputed(model, again):
-                yield _padded(model, part, layers)
+                yield numbers, *_padded(model, part, layers)
 
 
 def recomputed(model: LocalModel, again: bool, around: Context = nullcontext) -> AbstractContextManager[None]:

@@ -43,6 +43,7 @@ class RawTextSettings(TrainingSettings):
     stop: Objective = field(default="never", kw_only=True)
 
     chooses_lr: ClassVar[bool] = True
+    instead: ClassVar[str] = "raw text"
 
     def __post_init__(self) -> None:
         super().__post_init__()

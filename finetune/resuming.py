@@ -33,7 +33,8 @@ def identity(recipe: Schedule, rows: Sequence[Sequence[TokenRow]], model: LocalM
     about = (recipe, seed, model.name, model.revision, model.dtype, model.device.type)
     digest.update(repr((*about, version("torch"), version("optuna"))).encode())
     for split in rows:
-        digest.update(repr([(row.prompt, row.answer, row.task, row.difficulty) for row in split]).encode())
+        read = [(one.prompt, one.answer, row.task, row.difficulty) for row in split for one in row.rows]
+        digest.update(repr(read).encode())
     return digest.hexdigest()
 
 

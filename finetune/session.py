@@ -57,7 +57,7 @@ def beginning(recipe: TrainingSettings, rows: SplitRows, model: LocalModel, seed
     """A training that has begun and took no step, with what it trains in the model while the block runs."""
     insertion = Insertion(recipe.method_for(rows), model, seed)
     with insertion as inserted:
-        trainer = Trainer(model, inserted, recipe)
+        trainer: Trainer = (recipe.trainer() or Trainer)(model, inserted, recipe)
         if recipe.stop == "metric" and rows.examined is not None:
             trainer.examined = partial(_examined, insertion, trainer, rows.examined)
         trainer.begin(rows.train, rows.held_out, seed)

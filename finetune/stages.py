@@ -29,6 +29,11 @@ class Stages(Tuner):
         return f"{self.first.name}+{self.then.name}"
 
     @property
+    def learns_preferences(self) -> bool:  # type: ignore[override]
+        """Whether one of them does."""
+        return self.first.learns_preferences or self.then.learns_preferences
+
+    @property
     def parts(self) -> tuple[Tuner, ...]:
         """All of them, in the order in which they are trained."""
         return (*self.first.parts, *self.then.parts)
@@ -54,6 +59,10 @@ class Stages(Tuner):
     def reads_documents(self, tokens: float) -> float:
         """What all read."""
         return self.first.reads_documents(tokens) + self.then.reads_documents(tokens)
+
+    def reads_preferences(self, pairs: int, own: float, shared: int) -> float:
+        """What all read."""
+        return sum(one.reads_preferences(pairs, own, shared) for one in (self.first, self.then))
 
     def reads(self, examples: int, own: float, shared: int) -> float:
         """What all read."""

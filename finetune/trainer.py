@@ -1,4 +1,5 @@
-"""The training loop: AdamW on float32 masters of what is trained, loss on the answers alone, stopped early."""
+"""The training loop: AdamW on float32 masters of what is trained, loss on the answers alone, stopped early. What
+minimises another loss is a trainer of its own (`finetune.preference_trainer`)."""
 
 from __future__ import annotations
 
@@ -47,6 +48,7 @@ class History:
         setbacks: step behind which the loss was no number, and the peak learning rate from there on; one at most.
         diverged: whether it was no number once more, at half the rate, and training ended there.
         checkpointing: whether layers were computed again on the way back, at least in the end.
+        remarks: what else is to be said of it, in full sentences.
     """
 
     losses: list[float] = field(default_factory=list)
@@ -57,6 +59,7 @@ class History:
     setbacks: list[tuple[int, float]] = field(default_factory=list)
     diverged: bool = False
     checkpointing: bool = False
+    remarks: list[str] = field(default_factory=list)
 
 
 class Trainer:
@@ -169,10 +172,10 @@ class Trainer:
 
     def gradients(self, batch: Sequence[TokenRow]) -> float:
         """A step's mean loss per answer token; its gradients lie in the working parameters afterwards."""
-        tokens, tasks = sum(len(row.answer) for row in batch), by_task(batch)
+        size, tasks = self._size(batch), by_task(batch)
 
         def learn(part: Sequence[TokenRow]) -> float:
-            share = self._summed_loss(part, self.schedule.smoothing) / tokens
+            share = self._summed_loss(part, self.schedule.smoothing) / size
             share.backward()
             return share.item()
 
@@ -253,15 +256,16 @@ class Trainer:
     @torch.no_grad()
     def loss(self, rows: Sequence[TokenRow]) -> float:
         """Mean loss per answer token, without dropout."""
-        tokens = sum(len(row.answer) for row in rows)
         ordered = sorted(rows, key=lambda row: row.tokens)
-        with _at_rest(self.inserted.module):
-            return self._in_parts("prefill", ordered, lambda part: self._summed_loss(part).item()) / tokens
+        with at_rest(self.inserted.module):
+            return self._in_parts("prefill", ordered, lambda part: self._summed_loss(part).item()) / self._size(rows)
 
     def _in_parts(self, kind: str, rows: Sequence[TokenRow], work: Callable[[Sequence[TokenRow]], float]) -> float:
         """Sum of what `work` finds for each part; where memory runs out, all of it anew in smaller parts."""
-        packs = self.model.reader.packs_rows(self.inserted.virtual_tokens + max(row.tokens for row in rows) - 1)
-        read = sum(map(packed_length, parts_of(rows, self.at_once))) if packs else sum(row.tokens - 1 for row in rows)
+        lengths = [one.tokens for row in rows for one in row.rows]
+        packs = self.model.reader.packs_rows(self.inserted.virtual_tokens + max(lengths) - 1)
+        parts = ([one for row in part for one in row.rows] for part in parts_of(rows, self.at_once))
+        read = sum(map(packed_length, parts)) if packs else sum(lengths) - len(lengths)
         with clock.span(kind, read):
             while True:
                 part: list[TokenRow] = []
@@ -286,9 +290,13 @@ class Trainer:
                 self.weights.drop_gradients()
                 give_back()
 
+    def _size(self, rows: Sequence[TokenRow]) -> int:
+        """What a mean loss is the mean over."""
+        return sum(len(row.answer) for row in rows)
+
     def _summed_loss(self, rows: Sequence[TokenRow], smoothing: float = 0.0) -> torch.Tensor:
         read = passes(self.model, rows, self.inserted.start, self.history.checkpointing)
-        return torch.stack([self._cross_entropy(hidden, targets, smoothing) for hidden, targets in read]).sum()
+        return torch.stack([self._cross_entropy(hidden, targets, smoothing) for _, hidden, targets in read]).sum()
 
     def _cross_entropy(self, hidden: torch.Tensor, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
         logits = self.model.head(hidden).float()
@@ -296,7 +304,7 @@ class Trainer:
 
 
 @contextmanager
-def _at_rest(wrapped: Any) -> Iterator[None]:
+def at_rest(wrapped: Any) -> Iterator[None]:
     """Without the adapters' dropout; only they are in training mode, the model itself never is."""
     active = [module for module in wrapped.modules() if module.training]
     for module in active:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from advisor.approaches.curation import NAMES as CURATED
 from advisor.approaches.curation import Curation
 
 MOST_EPOCHS = 10
@@ -176,10 +177,12 @@ class TrainingSettings(Schedule, Curation):
     Class attributes:
         ranges: what a search varies. A batch is searched around what this one has.
         learns_text: whether it learns the documents as raw text, so that their perplexity is told.
+        instead: what it learns from in place of training examples; empty where it learns from these.
     """
 
     ranges: ClassVar[Mapping[str, SearchRange]] = {}
     learns_text: ClassVar[bool] = False
+    instead: ClassVar[str] = ""
     search: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -189,6 +192,8 @@ class TrainingSettings(Schedule, Curation):
             raise ValueError("search must be at least 2 configurations, or 0 for none")
         if self.search and self.stop == "never":
             raise ValueError("search judges configurations by held-out examples: stop=loss or stop=metric")
+        if self.instead and (said := [n for n in _OF_EXAMPLES if getattr(self, n) != getattr(TrainingSettings, n)]):
+            raise ValueError(f"{said[0]} is about training examples, and what is learned here is {self.instead}")
 
     def method(self) -> Any:
         """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""
@@ -198,6 +203,10 @@ class TrainingSettings(Schedule, Curation):
         """The same where it is trained on `rows`, a `finetune.session.SplitRows`, of which some begin as something."""
         return self.method()
 
+    def trainer(self) -> Any:
+        """The class of trainer whose loss it minimises; None for the loss on the answers."""
+        return None
+
     @property
     def virtual_tokens(self) -> int:
         """Tokens that it puts before every prompt."""
@@ -206,6 +215,9 @@ class TrainingSettings(Schedule, Curation):
     def tried(self, **values: Any) -> dict[str, Any]:
         """What a search sets where it drew these values: what depends on them with them."""
         return values
+
+
+_OF_EXAMPLES = ("also", "curriculum", *CURATED)
 
 
 def default_epochs(examples: int, own: float, shared: int) -> int:

@@ -74,7 +74,7 @@ def tune(tuner: TrainingSettings, training: TrainingSet, model: LanguageModel, s
         notes = (*notes, f"Those of {cut_beside} of {len(beside)} examples of other tasks were cut likewise.")
     notes = (*notes, *several.notes(tuner, others, train))
     return fit(
-        tuner, _resolved(tuner, train), Lesson(split, where(training, dev), texts=texts, notes=notes), local, seed
+        tuner, resolved(tuner, train), Lesson(split, where(training, dev), texts=texts, notes=notes), local, seed
     )
 
 
@@ -97,7 +97,7 @@ def fit(tuner: TrainingSettings, given: TrainingSettings, lesson: Lesson, model:
     known = _perplexities(lesson.texts, model, tuned.adaptation)
     notes = (*notes, *lesson.notes, *method.notes(model), *tuned.facts.notes)
     notes = (*notes, history_note(found.history, found.recipe.epochs, len(rows.train), lesson.where, lesson.called))
-    notes = (*notes, *warnings(found.history.losses, found.history.held_out))
+    notes = (*notes, *found.history.remarks, *warnings(found.history.losses, found.history.held_out))
     tuned.facts = replace(
         tuned.facts,
         notes=notes,
@@ -149,7 +149,7 @@ def _chosen(recipe: TrainingSettings, asked: TrainingSettings, varied: Collectio
     return {name: getattr(recipe, name) for name in names if name in {"epochs", "batch", *varied, *changed}}
 
 
-def _resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
+def resolved(tuner: TrainingSettings, rows: Sequence[TokenRow]) -> TrainingSettings:
     """The configuration with what it leaves open chosen."""
     epochs, (own, *_) = _epochs(tuner, rows), by_task(rows)
     passes = min(epochs, tuner.budget / pass_size(rows, tuner.mix)[1]) if tuner.budget else epochs

@@ -62,6 +62,8 @@ LAZY_DOORS = {  # what is slow to come, torch above all, is fetched when it is f
     "finetune.cpt": {"'finetune.pretraining'", "'finetune.methods.lora'", "'finetune.methods.weights'"},
     "finetune.bottleneck": {"'finetune.methods.bottleneck'"},
     "finetune.weights": {"'finetune.methods.weights'"},
+    "finetune.dpo": {"'finetune.preferring'", "'finetune.preference_trainer'"},
+    "finetune.rlhf": {"'finetune.reinforcing'", "'finetune.policy'"},
     "finetune.stages": {"'finetune.staging'"},
 }
 BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
@@ -77,6 +79,8 @@ BEHIND_DOORS = {  # the modules that each of them may load, as prefixes
     "finetune.cpt": {"finetune.pretraining", "finetune.methods.lora", "finetune.methods.weights"},
     "finetune.bottleneck": {"finetune.methods.bottleneck"},
     "finetune.weights": {"finetune.methods.weights"},
+    "finetune.dpo": {"finetune.preferring", "finetune.preference_trainer"},
+    "finetune.rlhf": {"finetune.reinforcing", "finetune.policy"},
     "finetune.stages": {"finetune.staging"},
 }
 

@@ -23,6 +23,7 @@ PUBLIC = [
     "Example",
     "Limits",
     "NotApplicable",
+    "Preference",
     "Probes",
     "Profile",
     "Query",

@@ -20,7 +20,7 @@ from advisor.version import VERSION
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("advisor", "rag", "finetune")
 EXTRAS = {
-    *("api", "qlora", "rlhf", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow"),
+    *("api", "qlora", "serve", "gguf", "onnx", "documents", "pgvector", "qdrant", "ray", "mlflow"),
     *("names", "parquet", "pdf", "hub", "chroma", "several"),
 }
 BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.advice.estimate import Change, Option, Step
-from advisor.advice.preference import Preference
+from advisor.advice.preference import AdvisedChoice
 from advisor.approaches import Approach, spec_of, suggested
 from advisor.measuring.latency import foreseen_seconds
 from advisor.pilot.readings import PROBING
@@ -59,7 +59,7 @@ class Agenda:
     """Everything the next steps follow from."""
 
     options: Sequence[Option]
-    chosen: Preference
+    chosen: AdvisedChoice
     profile: Profile
     names: Invocation
     limits: Limits

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from advisor.advice.estimate import Option, Reason
-from advisor.advice.preference import Preference
+from advisor.advice.preference import AdvisedChoice
 from advisor.forecast.rules import FEW_LABELS, KNOWN, RIGID
 from advisor.pilot.readings import Probes
 from advisor.tasks.description import Description
@@ -24,7 +24,7 @@ _Kind = Callable[[Option], bool]
 
 def reasons(
     options: Sequence[Option],
-    chosen: Preference,
+    chosen: AdvisedChoice,
     described: Description,
     probes: Probes | None,
     kind: str,
@@ -54,7 +54,7 @@ def reasons(
     return tuple(reason for _, reason in sorted(found, key=lambda one: -one[0])[:REASONS])
 
 
-def passed_over(options: Sequence[Option], chosen: Preference) -> str:
+def passed_over(options: Sequence[Option], chosen: AdvisedChoice) -> str:
     """The reason why another approach has a higher figure than the advised one; empty where none has.
 
     What nobody has measured is named last; and what is known much better by itself than among the others keeps its
@@ -83,7 +83,7 @@ def passed_over(options: Sequence[Option], chosen: Preference) -> str:
     )
 
 
-def _none_fits(options: Sequence[Option], chosen: Preference) -> tuple[Reason, ...]:
+def _none_fits(options: Sequence[Option], chosen: AdvisedChoice) -> tuple[Reason, ...]:
     barred = [one for one in options if one.violations and not one.control]
     barred.sort(key=lambda one: one.spec != chosen.nearest)
     return tuple(Reason(f"{one.spec} is out.", "; ".join(one.violations)) for one in barred[:REASONS])
@@ -93,7 +93,7 @@ class _Case:
     """The advised approach compared with the others."""
 
     def __init__(
-        self, options: Sequence[Option], chosen: Preference, described: Description, probes: Probes | None
+        self, options: Sequence[Option], chosen: AdvisedChoice, described: Description, probes: Probes | None
     ) -> None:
         self.options = [one for one in options if not one.control]
         self.by_spec: Mapping[str, Option] = {one.spec: one for one in options}

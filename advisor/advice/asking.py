@@ -11,7 +11,7 @@ from advisor.advice import argument
 from advisor.advice.estimate import Change, Estimate, Option, Step
 from advisor.advice.interview import Answers, Manages, Output, answers_of, told
 from advisor.advice.outlook import Circumstances, Outlook
-from advisor.advice.preference import Preference, prefer
+from advisor.advice.preference import AdvisedChoice, prefer
 from advisor.approaches import Approach, Lengths, kinds
 from advisor.forecast.expected import Expected
 from advisor.forecast.rules import expect_by_rules
@@ -144,7 +144,7 @@ def _description(given: Answers) -> Description:
     )
 
 
-def _settling(given: Answers, chosen: Preference, changes: Sequence[Change]) -> str:
+def _settling(given: Answers, chosen: AdvisedChoice, changes: Sequence[Change]) -> str:
     if given.private and given.hardware == "api":
         instead = changes[-1].advised
         return (
@@ -158,7 +158,7 @@ def _settling(given: Answers, chosen: Preference, changes: Sequence[Change]) -> 
     return f"Only a measurement of {rivals} on about {TESTABLE} labelled examples can settle it."
 
 
-def _steps(given: Answers, options: Sequence[Option], chosen: Preference, folder: str) -> Iterator[Step]:
+def _steps(given: Answers, options: Sequence[Option], chosen: AdvisedChoice, folder: str) -> Iterator[Step]:
     name = shlex.quote(folder or NAME)
     if not folder:
         yield Step("Make a folder for the task, with what you said filled in.", f"advisor ask --write {name}")
@@ -187,7 +187,7 @@ def _baselines() -> list[str]:
     return [one.name for one in kinds() if issubclass(one, Approach) and one.control and not one.uses_model]
 
 
-def _caveats(given: Answers, options: Sequence[Option], chosen: Preference) -> Iterator[str]:
+def _caveats(given: Answers, options: Sequence[Option], chosen: AdvisedChoice) -> Iterator[str]:
     yield (
         "This is a judgement without data: rules of thumb from the literature, applied to your answers. Nothing was "
         "measured, and costs and times are unknown until a model is named."

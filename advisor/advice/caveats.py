@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from advisor.advice.estimate import Option
-from advisor.advice.preference import Preference
+from advisor.advice.preference import AdvisedChoice
 from advisor.forecast.foresight import FACTOR
 from advisor.forecast.learned import LEARNED_WITH, Knowledge, shipped
 from advisor.forecast.learning import COVERAGE, ENOUGH, assured
@@ -21,7 +21,7 @@ from advisor.verdict import words
 def caveats(
     described: Profile,
     options: Sequence[Option],
-    chosen: Preference,
+    chosen: AdvisedChoice,
     known: Knowledge,
     limits: Limits,
     probes: Probes | None,
@@ -58,7 +58,7 @@ def of_another_model(model: str | None) -> Iterator[str]:
         )
 
 
-def _no_better_than_constant(options: Sequence[Option], chosen: Preference, kind: str) -> Iterator[str]:
+def _no_better_than_constant(options: Sequence[Option], chosen: AdvisedChoice, kind: str) -> Iterator[str]:
     """A warning where the advised approach is not expected to beat the control `majority`."""
     by_spec = {one.spec: one.expected.value for one in options}
     mine = by_spec.get(chosen.advised or "")

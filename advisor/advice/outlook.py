@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from advisor.advice.estimate import Change, Option
-from advisor.advice.preference import Preference, option, prefer, price
+from advisor.advice.preference import AdvisedChoice, option, prefer, price
 from advisor.approaches import Approach, Lengths, spec_of, suggested
 from advisor.forecast.expected import Expected
 from advisor.forecast.foresight import foresee
@@ -87,13 +87,13 @@ class Outlook:
             options = [_barred(one) if one.uses_model else one for one in options]
         return sorted(options, key=lambda one: (-one.expected.value, not one.expected.tried, one.spec))
 
-    def changes(self, now: Circumstances, options: Sequence[Option], chosen: Preference) -> tuple[Change, ...]:
+    def changes(self, now: Circumstances, options: Sequence[Option], chosen: AdvisedChoice) -> tuple[Change, ...]:
         """The advice under circumstances that may change."""
         return tuple(
             self._change(circumstance, then, options, chosen) for circumstance, then in self._others(now, chosen)
         )
 
-    def _others(self, now: Circumstances, chosen: Preference) -> Iterator[tuple[str, Circumstances]]:
+    def _others(self, now: Circumstances, chosen: AdvisedChoice) -> Iterator[tuple[str, Circumstances]]:
         task, limits = now.task, now.limits
         more = now.description.train * TIMES or FIRST_LABELS
         yield f"With {more:,} labelled examples, not {now.description.train:,}", _with_labels(now, more)
@@ -112,14 +112,16 @@ class Outlook:
             said = with_.capitalize() if now.private else f"If privacy forbids an API, {with_}"
             yield said, replace(now, weights=True, private=True)
 
-    def _change(self, circumstance: str, then: Circumstances, before: Sequence[Option], chosen: Preference) -> Change:
+    def _change(
+        self, circumstance: str, then: Circumstances, before: Sequence[Option], chosen: AdvisedChoice
+    ) -> Change:
         options = self.options(then)
         now = prefer(options, then.limits)
         return Change(circumstance, now.advised, _outcome(options, now, before, chosen, then.limits))
 
 
 def _outcome(
-    options: Sequence[Option], now: Preference, before: Sequence[Option], chosen: Preference, limits: Limits
+    options: Sequence[Option], now: AdvisedChoice, before: Sequence[Option], chosen: AdvisedChoice, limits: Limits
 ) -> str:
     by_spec = {one.spec: one for one in options}
     if now.advised is None:

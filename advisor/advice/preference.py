@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Preference:
+class AdvisedChoice:
     """The advised approach, and how certain the choice is.
 
     Attributes:
@@ -67,7 +67,7 @@ def option(approach: Approach, expected: Expected, foreseen: Foreseen | None, ta
     return found if found.control else replace(found, violations=violations(_figures(found), limits))
 
 
-def prefer(options: Sequence[Option], limits: Limits) -> Preference:
+def prefer(options: Sequence[Option], limits: Limits) -> AdvisedChoice:
     """Choose the best expected quality among what respects the limits, or the cheapest within the margin of it.
 
     The draws take errors as normal, with the widths of the intervals, and as independent: approaches share a model and
@@ -78,7 +78,7 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     fit = [one for one in candidates if not one.violations]
     if not fit:
         nearest = min(candidates, key=lambda one: excess(_figures(one), limits), default=None)
-        return Preference(None, nearest=nearest.spec if nearest else None)
+        return AdvisedChoice(None, nearest=nearest.spec if nearest else None)
     prices = np.array([price(one, limits) for one in fit])
     worth = worths({one.spec: one.expected for one in fit})
     tried = np.array([one.expected.tried for one in fit])
@@ -90,7 +90,7 @@ def prefer(options: Sequence[Option], limits: Limits) -> Preference:
     likely = [int(i) for i in np.argsort(-shares, kind="stable") if i != advised and shares[i] >= OPEN]
     named = [advised, *likely[:MOST_OPEN]]
     best = np.sort(drawn[:, named], axis=1)
-    return Preference(
+    return AdvisedChoice(
         advised=fit[advised].spec,
         open=tuple(fit[i].spec for i in named[1:]),
         chances={

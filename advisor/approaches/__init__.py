@@ -33,10 +33,19 @@ from advisor.approaches.registry import (
     spec_of,
     suggested,
     whole,
+    without_last,
 )
 from advisor.approaches.second import SecondAnswer, SecondPass, handing, told_to
 from advisor.approaches.shots import ZeroShot
-from advisor.approaches.tuner import AnswerJudge, OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.tuner import (
+    AnswerJudge,
+    OtherTraining,
+    TrainingExample,
+    TrainingPreference,
+    TrainingSet,
+    Tuned,
+    Tuner,
+)
 from advisor.approaches.workload import ContextLoad, Lengths, Load
 
 __all__ = [
@@ -60,6 +69,7 @@ __all__ = [
     "SecondPass",
     "Shows",
     "TrainingExample",
+    "TrainingPreference",
     "TrainingSet",
     "Tuned",
     "Tuner",
@@ -85,5 +95,6 @@ __all__ = [
     "told_to",
     "untrained",
     "whole",
+    "without_last",
     "without_others",
 ]

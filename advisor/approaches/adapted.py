@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from advisor.approaches.answering import TRIAL_EXAMPLES, USUAL_REASONING, LabelReading, decoding_for, trial_examples
-from advisor.approaches.asking import Asker, prompt_of
+from advisor.approaches.asking import Asker
 from advisor.approaches.contract import (
     Approach,
     ContextBuilder,
@@ -19,9 +19,10 @@ from advisor.approaches.contract import (
     Predictor,
     Shows,
 )
-from advisor.approaches.curation import AS_IT_IS, Curated, Curation, asked_of
+from advisor.approaches.curation import AS_IT_IS, Curation, asked_of
 from advisor.approaches.judging import TrialJudge
-from advisor.approaches.tuner import OtherTraining, TrainingExample, TrainingSet, Tuned, Tuner
+from advisor.approaches.training_sets import training_preferences, training_set
+from advisor.approaches.tuner import Tuned, Tuner
 from advisor.approaches.workload import (
     MOST_AT_ONCE,
     RAMBLING,
@@ -37,7 +38,7 @@ from advisor.approaches.workload import (
 from advisor.errors import UserError
 from advisor.models import Adaptation, Context, Decoding, LanguageModel, cut_by, note_of_cut
 from advisor.models.clock import clock
-from advisor.tasks import Document, Example, OtherTask, Outline, Query, Task, TaskBrief, TaskShape, with_others
+from advisor.tasks import Document, Outline, Query, Task, TaskBrief, TaskShape, with_others
 
 SAVED = "predictor.json"
 
@@ -101,6 +102,11 @@ class Adapted(Approach):
         return self.builder.learns or self.trains_model
 
     @property
+    def tells_likelihoods(self) -> bool:  # type: ignore[override]
+        """A control finds what a query alone does not say, and what is reasoned first is not given."""
+        return not (self.control or self.builder.cot)
+
+    @property
     def unasked(self) -> bool:  # type: ignore[override]
         return self.builder.unasked if self.tuner is None else self.tuner.unasked
 
@@ -146,7 +152,8 @@ class Adapted(Approach):
             tried_written=beside.tried_written + asked,
             embedded_to_fit=beside.embedded,
             indexed=beside.indexed,
-            trained_on=self._trained_on(rows, own, shared, task.documents.total * words),
+            trained_on=self._trained_on(rows, own, shared, task.documents.total * words)
+            + self._preferred(task, own - lengths.answer, shared, words),
             step=min(MOST_AT_ONCE, STEP * own + shared) if self.tuner else 0.0,
             trains=self.trains_model,
         )
@@ -174,6 +181,11 @@ class Adapted(Approach):
     def _trained_on(self, rows: int, own: float, shared: int, documents: float) -> float:
         return self.tuner.reads(rows, own, shared) + self.tuner.reads_documents(documents) if self.tuner else 0.0
 
+    def _preferred(self, task: Outline, own: float, shared: int, words: float) -> float:
+        """Tokens of preferences that are trained on; `own` and `shared` of a prompt."""
+        answer = task.preferences.mean() * words / 2
+        return self.tuner.reads_preferences(len(task.preferences), own + answer, shared) if self.tuner else 0.0
+
     def _tried(self, task: Outline) -> float:
         """Prompts by which it is tried out how labels are best compared."""
         if task.kind != "classification":
@@ -190,7 +202,10 @@ class Adapted(Approach):
         if self.tuner is not None:
             judge = TrialJudge(task.brief, model, decoding)
             beside = replace(curated, task=with_others(task, self.others))
-            tuned = self.tuner.tune(_training_set(beside, source, judge, seed), model, seed)
+            training = training_set(beside, source, judge, seed)
+            if self.tuner.learns_preferences:
+                training = replace(training, preferences=training_preferences(task, source, seed))
+            tuned = self.tuner.tune(training, model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding), curated.notes)
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -279,6 +294,12 @@ class AdaptedPredictor(Predictor):
         unread = self._unread([query.input for query in queries])
         return [_answered(*one) for one in zip(queries, contexts, answers, unread, strict=True)]
 
+    def likelihoods(self, query: Query, answers: Sequence[str]) -> tuple[float, ...]:
+        """By the prompt that the query is answered with, and the weights that answer."""
+        (context,) = self.source.contexts([query])
+        (scores,) = self.asker.model.score([self.asker.prompt(query.input, context)], answers, self.asker.adaptation)
+        return scores.totals
+
     def after(self, documents: Sequence[Document]) -> Predictor:
         """The same weights and the same reading of labels, with the context of these documents."""
         source = self.source.reindexed(documents, self.asker.model)
@@ -348,29 +369,3 @@ def _choose_reading(predictor: AdaptedPredictor, task: Task, seed: int) -> tuple
     contexts = predictor.source.training_contexts(examples, seed) if examples else []
     prompts = [predictor.asker.prompt(e.input, c) for e, c in zip(examples, contexts, strict=True)]
     return predictor.asker.choose_reading(prompts, [e.target for e in examples], bool(task.dev))
-
-
-def _training_set(curated: Curated, source: ContextSource, judge: TrialJudge, seed: int) -> TrainingSet:
-    task = curated.task
-
-    def rendered(examples: Sequence[Example]) -> tuple[TrainingExample, ...]:
-        contexts = source.training_contexts(examples, seed)
-        answers = source.to_learn(examples, contexts)
-        return tuple(
-            TrainingExample(prompt_of(task.brief, e.input, c), answer, e.answers[1:] if answer == e.target else ())
-            for e, c, answer in zip(examples, contexts, answers, strict=True)
-        )
-
-    train = tuple(
-        replace(row, again=tuple(replace(row.prompt, input=text) for text in further)) if further else row
-        for row, further in zip(rendered(task.train), curated.further, strict=True)
-    )
-    others = tuple(map(_other_training, task.others))
-    return TrainingSet(train, rendered(task.dev), judge, tuple(task.documents), others)
-
-
-def _other_training(other: OtherTask) -> OtherTraining:
-    examples = (
-        TrainingExample(prompt_of(other.brief, e.input, Context()), e.target, e.answers[1:]) for e in other.train
-    )
-    return OtherTraining(other.named, other.brief.name, tuple(examples), other.left_out)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from advisor.approaches.second import SecondPass
 from advisor.approaches.workload import ContextLoad, Lengths, Load
+from advisor.errors import NotApplicable
 from advisor.models import Adaptation, Context, Decoding, Embedder, LabelsBy, LanguageModel, Passage, Prompt, Spent
 from advisor.models.adaptation import Form
 from advisor.tasks import Document, Example, Outline, Query, Task, TaskBrief, TaskShape
@@ -144,6 +145,15 @@ class Predictor(ABC):
     def save(self, folder: Path) -> None:
         """Write what `Approach.restore` needs into the existing, empty `folder`. No pickles."""
 
+    def likelihoods(self, query: Query, answers: Sequence[str]) -> tuple[float, ...]:
+        """Natural log of the probability of each answer, as it would be given to the query, from its first token to the
+        one that ends it. Only asked where `Approach.tells_likelihoods`.
+
+        Raises:
+            NotApplicable: it does not say.
+        """
+        raise NotApplicable("the approach does not say how likely an answer is")
+
     def after(self, documents: Sequence[Document]) -> Predictor:
         """What answers once the documents are these, without learning anything anew: itself, unless it keeps documents.
 
@@ -202,6 +212,7 @@ class Approach(Part):
         shows: what stands in the prompt beside the query; `follows_query` where it is not the same for all queries.
         learns: whether it learns from the training examples, or shows them, so that more of them change its quality.
         only_seen_labels: whether it can answer with no label but those that it has learned.
+        tells_likelihoods: whether its predictor says how likely an answer is, where the model does.
     """
 
     control: ClassVar[bool] = False
@@ -213,6 +224,7 @@ class Approach(Part):
     follows_query: ClassVar[bool] = False
     learns: ClassVar[bool] = True
     only_seen_labels: ClassVar[bool] = False
+    tells_likelihoods: ClassVar[bool] = False
 
     @property
     def others(self) -> tuple[str, ...]:

@@ -25,11 +25,18 @@ class TrialJudge:
 
     def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
         """The mean worth of the answers; labels are read by likelihood per token, where it tells them."""
+        return fmean(worth for _, worth in self.judged(adaptation, examples))
+
+    def judged(self, adaptation: Adaptation | None, examples: Sequence[TrainingExample]) -> list[tuple[str, float]]:
+        """Each answer with its worth."""
         asker = Asker(self.task, self.model, self.decoding, adaptation)
         if self.task.kind == "classification":
             asker.choose_reading((), (), dev=False)
         answers = asker.answers([example.prompt for example in examples])
-        return fmean(
-            max(likeness(self.task.kind, answer.text, one) for one in (example.answer, *example.accepted))
+        return [
+            (
+                answer.text,
+                max(likeness(self.task.kind, answer.text, one) for one in (example.answer, *example.accepted)),
+            )
             for answer, example in zip(answers, examples, strict=True)
-        )
+        ]

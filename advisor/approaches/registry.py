@@ -135,6 +135,11 @@ def pieces(spec: str) -> tuple[str, ...]:
     return tuple(_PLUS.split(apart(spec)[0]))
 
 
+def without_last(spec: str) -> str:
+    """A spec without its last part: what its last tuner was put on. `zero-shot` where that was all there is."""
+    return "+".join(_PLUS.split(spec)[:-1]) or ZeroShot.name
+
+
 def row_name(spec: str, alias: str) -> str:
     """What the row of an approach on a model is called where there are several; `apart` takes it apart again."""
     return f"{spec}@{alias}"

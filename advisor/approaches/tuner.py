@@ -35,12 +35,24 @@ class TrainingExample:
         return tuple(replace(self, prompt=prompt, again=()) for prompt in (self.prompt, *self.again))
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPreference:
+    """A better and a worse answer to one prompt, as the model will see it."""
+
+    prompt: Prompt
+    chosen: str
+    rejected: str
+
+
 class AnswerJudge(Protocol):
     """Tells what answers are worth, for a tuner that chooses by more than the loss."""
 
     def __call__(self, adaptation: Adaptation, examples: Sequence[TrainingExample]) -> float:
         """Ask the model with an adaptation as queries of the task are asked later; the mean worth of its answers to
         these examples, from 0 to 1."""
+
+    def judged(self, adaptation: Adaptation | None, examples: Sequence[TrainingExample]) -> list[tuple[str, float]]:
+        """The same answers one by one, each with its worth; of the model as it is where there is no adaptation."""
 
 
 class Tuned(ABC):
@@ -83,25 +95,30 @@ class TrainingSet:
         judge: tells what answers to those held out are worth; None where nothing can.
         documents: the task's.
         others: those of other tasks that the tuner asked for (`Tuner.others`).
+        preferences: which answers are better, where the tuner learns from that (`Tuner.learns_preferences`) and
+            somebody said; those that rows are measured by are not among them.
     """
 
     examples: tuple[TrainingExample, ...]
     dev: tuple[TrainingExample, ...] = field(default=())
-    judge: AnswerJudge | None = field(default=None, compare=False)
+    judge: AnswerJudge | None = field(default=None, compare=False, repr=False)
     documents: tuple[Document, ...] = field(default=())
     others: tuple[OtherTraining, ...] = field(default=())
+    preferences: tuple[TrainingPreference, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Tuner(Part):
     """Decides the weights, or what stands before every prompt.
 
-    Class attributes:
+    Class attributes, besides those of `Part`:
         stage: where it stands among tuners that are trained one behind the other, each upon what the one before made:
             first, before any other; last, behind any other; nowhere of its own, where this is empty.
+        learns_preferences: whether it learns from the task's preferences, so that these are rendered for it.
     """
 
     stage: ClassVar[Literal["first", "last", ""]] = ""
+    learns_preferences: ClassVar[bool] = False
 
     @property
     def parts(self) -> tuple[Tuner, ...]:
@@ -137,6 +154,11 @@ class Tuner(Part):
 
     def reads_documents(self, tokens: float) -> float:
         """Tokens that it will read of documents that have so many, beside the examples."""
+        return 0.0
+
+    def reads_preferences(self, pairs: int, own: float, shared: int) -> float:
+        """Tokens that it will read while it trains on so many preferences, beside the examples; as in `reads`, of one
+        answer of a pair."""
         return 0.0
 
     def reads(self, examples: int, own: float, shared: int) -> float:

@@ -151,6 +151,18 @@ _RULES: dict[str, _Rule] = {
         lambda f: _tuned(f, 0.43),
         "adapter layers come within half a point of all weights (Houlsby et al. 2019; Pfeiffer et al. 2021)",
     ),
+    "dpo": (
+        lambda f: f.up(0.05),
+        "preferences teach which of two answers is liked, and little of the task itself (Rafailov et al. 2023)",
+    ),
+    "rlhf": (
+        lambda f: f.up(0.03),
+        "a reward learned from preferences moves manners more than knowledge (Ouyang et al. 2022)",
+    ),
+    "lora+dpo": (
+        lambda f: _tuned(f, 0.43),
+        "preferences behind supervised tuning change manners and cost a little of the task (Ouyang et al. 2022)",
+    ),
     "head": (
         lambda f: _head(f),
         "a linear classifier on embeddings is strong from a few labels of each class on (SetFit, Tunstall et al. 2022)",

@@ -50,6 +50,7 @@ class Assignment:
         texts: whether the passages that stood beside a query are recorded with its answer.
         yardsticks: on what it is measured what the model has forgotten; None where that is not asked for.
         second: what other models were asked before it.
+        pairs: preferences held out, both answers of which it is to say how likely they are.
     """
 
     approach: Approach
@@ -67,6 +68,7 @@ class Assignment:
     texts: bool = True
     yardsticks: Yardsticks | None = None
     second: tuple[Owed, ...] = ()
+    pairs: int = 0
 
     @property
     def folder(self) -> Path:

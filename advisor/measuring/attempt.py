@@ -12,7 +12,8 @@ from advisor.approaches import Citation, Prediction
 from advisor.measuring.lines import Damaged, count, every_line
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import FORGETTING, Recalled
-from advisor.measuring.records import AfterChange, Run, SecondModel, Status
+from advisor.measuring.records import PREFERRED, AfterChange, Run, Status, Weighed
+from advisor.measuring.second_models import SecondModel
 from advisor.models import Passage
 from advisor.models.clock import Ledger
 from advisor.models.contention import Contention
@@ -82,6 +83,7 @@ class _Attempt:
             self.calls |= {FIT: sent} if sent else {}
         self.after: dict[str, AfterChange] = {}
         self.forgetting: dict[str, Recalled] = {}
+        self.preferred = Weighed()
         self.kills = head.get("kills", {})
         self.threads = dict.fromkeys(STEPS.values(), head["threads"]) if head.get("threads") else {}
 
@@ -127,11 +129,14 @@ class _Attempt:
                 self._after(line, own.calls)
             case "forgetting":
                 self.forgetting[line["on"]] = self.forgetting.get(line["on"], Recalled()).with_line(line)
+            case "preferred":
+                more = tuple((float(chosen), float(rejected)) for chosen, rejected in line.get("pairs", ()))
+                self.preferred = Weighed((*self.preferred.pairs, *more), line.get("error", ""))
 
     def _step(self, kind: str, line: dict[str, Any]) -> str:
         """The step that calls of a line belong to: what broke off belongs to what was going on."""
         last = LATENCY if self.latencies else PREDICT if "fit_seconds" in self.facts else FIT
-        return kind if kind in (AFTER, FORGETTING) else STEPS.get(kind) or line.get("step", last)
+        return kind if kind in (AFTER, FORGETTING, PREFERRED) else STEPS.get(kind) or line.get("step", last)
 
     def _take_back(self) -> None:
         """What was interrupted is asked for again, and its answers that were kept count with the others then."""
@@ -210,6 +215,7 @@ class _Attempt:
             after=self.after,
             forgetting=self.forgetting,
             asked=tuple(SecondModel(**one) for one in facts.get("asked") or head.get("asked", ())),
+            preferred=self.preferred,
         )
 
 

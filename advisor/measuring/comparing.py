@@ -27,6 +27,7 @@ from advisor.measuring.lineup import Given, Lineup, Source, asked, check_test, c
 from advisor.measuring.lock import alone
 from advisor.measuring.outside import outside, with_outside
 from advisor.measuring.passes import Passes
+from advisor.measuring.preferred import pairs_to_weigh
 from advisor.measuring.progress import Progress, Silence
 from advisor.measuring.reading import (
     ANSWERS,
@@ -393,4 +394,5 @@ def assignment_of(
     settings = head["settings"]
     batch, latency_examples = settings["batch"], settings["latency_examples"]
     more = {name: described.get(name) for name in ("threads", "threads_alone")} | {"texts": head["texts"]}
+    more["pairs"] = pairs_to_weigh(approach, model, head["task"])
     return Assignment(approach, spec, seed, path, batch, latency_examples, program, machine, key, **more)

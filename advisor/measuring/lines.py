@@ -15,6 +15,8 @@ A line is one JSON object with a `type`:
   the seconds of indexing, a batch, answers that stay the `same`, that it `ended`, or an `error`;
 - `forgetting`: of a finished attempt whose model was tuned, `on` a general text or another task, by its digest: how
   likely the text's passages are now, a batch of answers, that it `ended`, or an `error`;
+- `preferred`: of a finished attempt, how likely it found both answers of so many `pairs` of the preferences that are
+  held out, or an `error`;
 - `again`: a step of a finished attempt, `predict` or `latency`, whose times were measured anew: the newest stand.
 
 All but the first two carry the ledger of the clock since the one before: `reused`, seconds that were not spent because

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from advisor.measuring.query_records import LatencyRecord, PredictionRecord
 from advisor.measuring.recall import ForgettingFacts, Recalled
+from advisor.measuring.second_models import SecondModel
 from advisor.models import LanguageModel
 from advisor.models.clock import Span
 from advisor.models.contention import Contention
@@ -36,30 +37,21 @@ class AfterChange:
     embedded: float | None = None
 
 
-@dataclass(frozen=True)
-class SecondModel:
-    """Another model that was asked before a run was fitted (`advisor.approaches.SecondPass`).
+PREFERRED = "preferred"
+"""The type of the lines that say how likely the two answers of preferences were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How likely the answers of the preferences that are held out were.
 
     Attributes:
-        parameter, alias: by which the approach names it.
-        key: digest of all that decides what it told.
-        id, revision: of its weights.
-        seconds: that asking took; they are part of `Run.fit_seconds`. None where the run was not fitted yet.
-        calls: what it was asked where it is elsewhere; amounts as in `advisor.models.clock.Ledger`.
-        tokens: that it read where it is in this process.
-        model, hardware: what it says of itself and the machine, by which its work is paid.
+        pairs: natural log of the probability of the chosen and of the rejected answer, in the order of the task.
+        error: why they could not be weighed; empty where they could, or are not yet.
     """
 
-    parameter: str
-    alias: str
-    key: str = ""
-    id: str = ""
-    revision: str = ""
-    seconds: float | None = None
-    calls: Mapping[str, int] = field(default_factory=dict)
-    tokens: int = 0
-    model: Mapping[str, Any] = field(default_factory=dict)
-    hardware: Mapping[str, Any] = field(default_factory=dict)
+    pairs: tuple[tuple[float, float], ...] = ()
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +98,7 @@ class Run:
         after: what was measured after changes, by `Task.fingerprint_after`.
         forgetting: what the tuned model still knows, by what that was measured on.
         asked: other models that were asked before it was fitted.
+        preferred: what it made of the preferences that are held out.
     """
 
     spec: str
@@ -151,6 +144,7 @@ class Run:
     after: Mapping[str, AfterChange] = field(default_factory=dict)
     forgetting: Mapping[str, Recalled] = field(default_factory=dict)
     asked: tuple[SecondModel, ...] = ()
+    preferred: Weighed = Weighed()
 
     @property
     def tuned(self) -> bool:
@@ -198,6 +192,7 @@ class TaskFacts:
     Attributes:
         leaked: share of the test examples, from 0 to 1, that the approaches may have seen (`advisor.tasks.DataFacts`);
             None where the record does not say.
+        preferences: pairs to learn from; beside them so many are held out.
     """
 
     name: str
@@ -213,6 +208,8 @@ class TaskFacts:
     caveats: tuple[str, ...]
     limits: Mapping[str, Any]
     leaked: float | None = None
+    preferences: int = 0
+    preferences_held_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -303,6 +300,8 @@ def task_facts(task: Task) -> TaskFacts:
         caveats=(*task.caveats, *data.caveats),
         limits={name: value for name, value in asdict(task.limits).items() if value is not None},
         leaked=data.leaked,
+        preferences=len(task.preferences),
+        preferences_held_out=len(task.preferences_held_out),
     )
 
 

@@ -11,17 +11,15 @@ from advisor.disk import NoRoom, clear, intact, no_room
 from advisor.errors import Interrupted, NotApplicable, UserError
 from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
-from advisor.measuring.attempt import AFTER, FIT, LATENCY, PREDICT, prediction_line, read_run
+from advisor.measuring.attempt import FIT, LATENCY, PREDICT, prediction_line, read_run
 from advisor.measuring.batches import OTHER, answered, batches
-from advisor.measuring.change import ChangeMeasurement, lacks_change
-from advisor.measuring.forgetting import ForgettingMeasurement, lacks_forgetting
+from advisor.measuring.further import FurtherMeasurement, lacks_further
 from advisor.measuring.keeping import keep
 from advisor.measuring.killed import given_up, noted
 from advisor.measuring.lines import append, counted
 from advisor.measuring.passes import told_for
 from advisor.measuring.progress import Fitting, Progress
 from advisor.measuring.query_records import LatencyRecord
-from advisor.measuring.recall import FORGETTING
 from advisor.measuring.records import Run
 from advisor.models import LanguageModel
 from advisor.models.clock import clock
@@ -82,14 +80,13 @@ def _run(assignment: Assignment, task: Task, model: LanguageModel, progress: Pro
 
 
 def _completed(assignment: Assignment, task: Task, model: LanguageModel, progress: Progress, before: Run) -> str:
-    """Do what a finished run lacks: requests under the limit of now, answers of after a change, what the model has
-    forgotten. The outcome in words, empty if there was nothing to do.
+    """Do what a finished run lacks: requests under the limit of now, and what is measured of finished runs. The
+    outcome in words, empty if there was nothing to do.
 
     Whatever stands in the way leaves the run as it was, which is finished.
     """
     measurement = Measurement(assignment, task, model, progress)
-    lacks = lacks_change(before, task) or lacks_forgetting(before, assignment.yardsticks)
-    if not measurement.lacks_requests(before) and not lacks:
+    if not measurement.lacks_requests(before) and not lacks_further(before, assignment, task):
         return ""
     try:
         missing = measurement.complete(before)
@@ -124,9 +121,7 @@ def is_done(assignment: Assignment, task: Task | None = None) -> bool:
         task: whose change it has to have been measured after too; none where only the run itself is asked for.
     """
     before = _standing(assignment)
-    if before is None or before.status != "ok" or lacks_forgetting(before, assignment.yardsticks):
-        return False
-    return not (task and lacks_change(before, task))
+    return before is not None and before.status == "ok" and not lacks_further(before, assignment, task)
 
 
 def _standing(assignment: Assignment) -> Run | None:
@@ -159,7 +154,7 @@ def _goes_on(before: Run | None) -> bool:
 
 
 class Measurement:
-    """One run: its steps, each recorded as soon as it is done; `doing` is the one that is going on."""
+    """One run: its steps, each recorded as soon as it is done."""
 
     def __init__(self, assignment: Assignment, task: Task, model: LanguageModel, progress: Progress) -> None:
         self.assignment = assignment
@@ -167,7 +162,13 @@ class Measurement:
         self.task = task
         self.model = model
         self.progress = progress
-        self.doing = FIT
+        self._doing = FIT
+        self._further_on: FurtherMeasurement | None = None
+
+    @property
+    def doing(self) -> str:
+        """The step that is going on."""
+        return self._further_on.doing if self._further_on else self._doing
 
     def go(self, before: Run | None) -> None:
         """Fit or restore, predict what is missing, measure latency; then what is asked of a finished run."""
@@ -184,7 +185,7 @@ class Measurement:
             self._repeat(predictor)
             self._time_alone(predictor, done.latencies)
             self._finish()
-            self._ask_further(predictor)
+            self._finished().go(predictor)
         finally:
             if predictor is not None:
                 predictor.close()
@@ -210,34 +211,21 @@ class Measurement:
         predictor = self.restored()
         if predictor is None:
             missing = UNREAD if intact(self.assignment.folder) else GONE
-            self._after_change().give_up(before, missing)
-            self._forgetting().give_up(before, missing)
+            self._finished().give_up(before, missing)
             return missing
         try:
             if self.lacks_requests(before):
                 self._time_alone(predictor, before.latencies)
                 append(self.assignment.path, {"type": "finished", **counted(clock.drain())})
-            self._ask_further(predictor)
+            self._finished().go(predictor)
             return ""
         finally:
             predictor.close()
 
-    def _ask_further(self, predictor: Predictor) -> None:
-        """Measure after the change, where one is known, and what the model has forgotten, where that is asked for."""
-        asked = self.assignment.yardsticks
-        run = read_run(self.assignment.path) if self.task.test_after or asked else None
-        if run is not None and lacks_change(run, self.task):
-            self.doing = AFTER
-            self._after_change().go(predictor, run)
-        if run is not None and lacks_forgetting(run, asked):
-            self.doing = FORGETTING
-            self._forgetting().go(predictor, run)
-
-    def _after_change(self) -> ChangeMeasurement:
-        return ChangeMeasurement(self.assignment, self.task, self.model, self.progress)
-
-    def _forgetting(self) -> ForgettingMeasurement:
-        return ForgettingMeasurement(self.assignment, self.model, self.progress)
+    def _finished(self) -> FurtherMeasurement:
+        """What is measured of the run now that it is finished."""
+        self._further_on = FurtherMeasurement(self.assignment, self.task, self.model, self.progress)
+        return self._further_on
 
     def _fit(self, before: Run | None) -> Predictor:
         if before is None or before.status != "interrupted":
@@ -279,7 +267,7 @@ class Measurement:
         return self.assignment.queries(self.task.test)
 
     def _predict(self, predictor: Predictor, done: set[str]) -> None:
-        self.doing = PREDICT
+        self._doing = PREDICT
         for predictions, seconds in self.answers(predictor, done):
             rows = [prediction_line(p, self.assignment.texts) for p in predictions]
             line = {"type": "predictions", "seconds": seconds, "predictions": rows}
@@ -306,7 +294,7 @@ class Measurement:
             append(self.assignment.path, line | counted(clock.drain()))
 
     def _time_alone(self, predictor: Predictor, before: Sequence[LatencyRecord]) -> None:
-        self.doing = LATENCY
+        self._doing = LATENCY
         for record in self.requests(predictor, before):
             append(self.assignment.path, {"type": "latency", **asdict(record), **counted(clock.drain())})
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from advisor.tasks import Example, Task
 from advisor.tasks.guard import LeakGuard
 from advisor.tasks.kin import kin
+from advisor.tasks.preferences import not_about
 from advisor.tasks.splits import sampled
 
 Floats = NDArray[np.float64]
@@ -84,7 +85,8 @@ def set_aside(task: Task) -> SetAside:
     )
     # what is fitted for the race is used for the test too: it keeps away from the inputs of both
     guard = LeakGuard.of(example.input for example in (*pool, *task.test, *task.test_after))
-    changed = replace(changed, caveats=(*task.caveats, caveat), guard=guard)
+    pairs = not_about(pool, task.preferences)
+    changed = replace(changed, preferences=pairs, caveats=(*task.caveats, caveat), guard=guard)
     return SetAside(changed, pool, split, before)
 
 

@@ -210,7 +210,7 @@ class Track:
 
     def _compared(self, spec: str, start: int, until: int, train: int | None) -> Comparison:
         task = self.aside.task if train is None else subset(self.aside.task, train_limit=train)
-        part = replace(task.before_change(), test=self.aside.pool[start:until])
+        part = replace(task.before_change(), test=self.aside.pool[start:until], preferences_held_out=())
         alone = latency.FEWEST if start == 0 and train is None and self.conditions.limits.p95_ms is not None else 0
         place, texts = self.folder / _name(start, until, train), self.conditions.texts
         plan = Plan(place, 1, alone, self.folders(), texts=texts)

@@ -12,10 +12,11 @@ from advisor.approaches import apart
 from advisor.cleaning import escaped
 from advisor.measuring.attempt import FIT
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, Member, ModelFacts, SecondModel, TaskFacts
+from advisor.measuring.records import Comparison, Member, ModelFacts, TaskFacts
+from advisor.measuring.second_models import SecondModel
 from advisor.models.load import last_part
 from advisor.reporting import figures, race
-from advisor.verdict.cells import Retrieval
+from advisor.verdict.cells import Preferring, Retrieval
 from advisor.verdict.decision import Decision, LatencySummary, Recommendation, Row, Staleness, Versus
 from advisor.verdict.effort import OPERATIONS, ceiling_of, effort
 
@@ -196,6 +197,7 @@ def _approach(row: Row) -> dict[str, object]:
         **({"asked": [_asked(one) for one in row.asked]} if row.asked else {}),
         **({"after": _after(row.after)} if row.after else {}),
         **({"perplexity": dict(zip(("before", "after"), row.perplexity, strict=True))} if row.perplexity else {}),
+        **({"preferences": _preferring(row.preferring)} if row.preferring else {}),
         **({"forgetting": dataclasses.asdict(row.forgotten)} if row.forgotten else {}),
     }
 
@@ -217,6 +219,12 @@ def _after(after: Staleness) -> dict[str, object]:
         "outcome": after.outcome,
         "documents": after.documents,
     }
+
+
+def _preferring(found: Preferring) -> dict[str, object]:
+    """The accuracy on the preferences held out, and its difference to the row with one tuner fewer."""
+    versus = {"versus": found.versus, "difference": dataclasses.asdict(found.difference)} if found.difference else {}
+    return {**dataclasses.asdict(found.accuracy), "n": found.n, **versus}
 
 
 def _retrieval(found: Retrieval | None) -> dict[str, object] | None:

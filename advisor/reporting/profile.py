@@ -76,6 +76,8 @@ def _head(profile: Profile) -> Iterator[Detail]:
         sizes.append(f"{found.documents:,} document{'s' * (found.documents > 1)}")
     yield Detail("task", f"{task.kind}, measured by {task.metric}")
     yield Detail("", words.listed(sizes))
+    if pairs := len(task.preferences) + len(task.preferences_held_out):
+        yield Detail("", f"{words.many(pairs, 'preference')}, of which {len(task.preferences_held_out):,} are held out")
     if task.test_after:
         yield Detail("", _change(task))
     yield from (Detail("", caveat, tone="warning") for caveat in profile.language_caveats)
@@ -250,6 +252,7 @@ def profile_document(profile: Profile) -> dict[str, Any]:
         },
         "description": dataclasses.asdict(profile.description),
         "change": {"test": len(task.test_after), "documents": len(task.documents_after)} if task.changes else None,
+        "preferences": {"train": len(task.preferences), "held_out": len(task.preferences_held_out)},
         "tokens": tokens,
         "label_check": labels and {key: getattr(labels, key) for key in ("embedder", "judged", "accuracy", "capable")},
         "findings": [_finding(finding) for finding in profile.findings],

@@ -40,6 +40,9 @@ def sizes(task: TaskFacts) -> str:
     text = ", ".join([*parts, f"{figures.count(task.test)} test examples"])
     if task.documents:
         text += f"; {figures.count(task.documents)} documents ({figures.count(task.document_words)} words)"
+    if task.preferences or task.preferences_held_out:
+        learned, held_out = map(figures.count, (task.preferences, task.preferences_held_out))
+        text += f"; {learned} preferences and {held_out} held out"
     return text
 
 

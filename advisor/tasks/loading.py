@@ -15,6 +15,8 @@ from advisor.tasks.documents import read_documents
 from advisor.tasks.examples import LINE, ExampleRules, default_labels, examples_from
 from advisor.tasks.faults import FaultLog, listed
 from advisor.tasks.jsonfile import read_json
+from advisor.tasks.preferences import FILE as PREFERENCES
+from advisor.tasks.preferences import read_preferences, with_preferences
 from advisor.tasks.settings import TaskSettings, check_settings, read_settings
 from advisor.tasks.shapes import CODE, code_share
 from advisor.tasks.splits import check_split, split_test
@@ -46,10 +48,11 @@ class _Source:
     home: Path | None = None
     documents_after: Path | None = None
     test_after: Path | None = None
+    preferences: Path | None = None
 
 
 def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bounds: FileBounds = BOUNDS) -> Task:
-    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl and documents.
+    """Load a task folder: task.toml, train.jsonl, test.jsonl, optionally dev.jsonl, documents and preferences.jsonl.
 
     Of a change it may hold documents_after and test_after.jsonl.
 
@@ -90,6 +93,7 @@ def load_task(path: str | Path, *, split: float | None = None, seed: int = 0, bo
         home=folder,
         documents_after=_folder_documents(folder, "documents_after", log),
         test_after=_present(folder / "test_after.jsonl"),
+        preferences=_present(folder / PREFERENCES),
     )
     _check_change(source, folder, log)
     _note_links(source, log)
@@ -142,6 +146,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
     train = _examples(source.train, knowing, log, split is not None)
     dev, test = (_examples(file, knowing, log) for file in (source.dev, source.test))
     test_after = _examples(source.test_after, knowing_after if source.documents_after else knowing, log)
+    pairs = read_preferences(source.preferences, log, source.bounds) if source.preferences else ()
     log.raise_if_any()
     settings = source.settings
     assert settings.kind  # else a fault was raised
@@ -179,7 +184,7 @@ def _load(source: _Source, split: float | None, seed: int, log: FaultLog) -> Tas
         task = _without_evidence(task)
     if split is not None and source.train:
         task = split_test(task, split, seed, source.train)
-    return task
+    return with_preferences(task, pairs) if pairs else task
 
 
 def unasked(task: Task) -> int:
@@ -217,8 +222,8 @@ def _knowing(rules: ExampleRules, documents: Sequence[Document]) -> ExampleRules
 
 def _note_links(source: _Source, log: FaultLog) -> None:
     """Log which tables of a folder are links to elsewhere; folders of documents are checked when they are read."""
-    changed = (source.documents_after, source.test_after)
-    for path in (source.train, source.dev, source.test, source.documents, *changed):
+    others = (source.documents_after, source.test_after, source.preferences)
+    for path in (source.train, source.dev, source.test, source.documents, *others):
         if path and source.home and not path.is_dir() and link_out(path, os.path.realpath(source.home)):
             log.note(f"{path.name} is a link to a file outside of the task's folder, which was read")
 

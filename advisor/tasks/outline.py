@@ -45,6 +45,10 @@ class TaskShape(Protocol):
         """Documents."""
 
     @property
+    def preferences(self) -> Sized:
+        """Pairs of a better and a worse answer to learn from."""
+
+    @property
     def has_evidence(self) -> bool:
         """Whether some test or training example names the documents that hold its answer."""
 
@@ -85,6 +89,7 @@ class Outline:
     Attributes:
         train: the inputs of the training examples; `answers` are their targets, in the same order. Where there are no
             training examples, their words are those of the test examples.
+        preferences: both answers of each pair, without the input.
     """
 
     name: str
@@ -95,6 +100,7 @@ class Outline:
     dev: Texts = Texts()
     test: Texts = Texts()
     documents: Texts = Texts()
+    preferences: Texts = Texts()
     has_evidence: bool = False
     distinct_answers: int = 0
 
@@ -111,6 +117,7 @@ class Outline:
             dev=Texts(len(task.dev)),
             test=Texts(len(task.test)),
             documents=Texts(len(task.documents), _words(document.text for document in task.documents)),
+            preferences=Texts(len(task.preferences), _words(f"{p.chosen} {p.rejected}" for p in task.preferences)),
             has_evidence=task.has_evidence,
             distinct_answers=task.distinct_answers,
         )

@@ -1,4 +1,4 @@
-"""The nouns of a task: Example, Query, Document, Place, Limits, Defaults and Task."""
+"""The nouns of a task: Example, Query, Document, Preference, Place, Limits, Defaults and Task."""
 
 from __future__ import annotations
 
@@ -111,6 +111,20 @@ class Document:
     pages: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A better and a worse answer to the same input.
+
+    Attributes:
+        place: where it was read. Not part of its identity.
+    """
+
+    input: str
+    chosen: str
+    rejected: str
+    place: Place | None = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True)
 class Limits:
     """Constraints on the chosen approach; None means no limit.
@@ -201,6 +215,9 @@ class Task:
             fitted, of what it is judged by besides; no fingerprint has it.
         others: tasks whose training examples are learned from too, where an approach asks for them
             (`advisor.tasks.beside`); no part of the fingerprint, since other approaches do not.
+        preferences: what may be learned of which answers are better; empty where nobody said.
+        preferences_held_out: what is never trained on, by which it is told whether answers became better
+            (`advisor.tasks.preferences`).
     """
 
     name: str
@@ -221,10 +238,13 @@ class Task:
     stores: StoreTable = field(default_factory=StoreTable, compare=False, repr=False)
     guard: LeakGuard = field(default_factory=LeakGuard, compare=False, repr=False)
     others: tuple[OtherTask, ...] = field(default=(), compare=False, repr=False)
+    preferences: tuple[Preference, ...] = ()
+    preferences_held_out: tuple[Preference, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents.
+        """A digest of 16 hex digits over all that can change an answer: kind, instruction, labels, examples, documents,
+        and preferences where there are some.
 
         The metric and the limits are left out on purpose: they are applied to records afterwards and never
         make a run stale. So is what is known of a change: it decides what is measured after it, and nothing before.
@@ -235,6 +255,10 @@ class Task:
         for split in (self.train, self.dev, self.test):
             _add_split(digest, split)
         _add_documents(digest, self.documents)
+        for name, pairs in ((b"preferences", self.preferences), (b"held out", self.preferences_held_out)):
+            if pairs:
+                digest.update(b"\x00" + name)
+                _update(digest, ([p.input, p.chosen, p.rejected] for p in pairs))
         return digest.hexdigest()[:16]
 
     @cached_property
@@ -268,12 +292,15 @@ class Task:
         return len({e.target for e in self.train})
 
     def for_fitting(self) -> Task:
-        """The task without its test split: all that an approach may learn from, and the guard of what it may not."""
-        return replace(self, test=(), documents_after=(), test_after=(), guard=self.guard.beside(self._tested))
+        """The task without its test split and the preferences held out: all that an approach may learn from, and the
+        guard of what it may not."""
+        guard = self.guard.beside(self._tested)
+        return replace(self, test=(), documents_after=(), test_after=(), preferences_held_out=(), guard=guard)
 
     @cached_property
     def _tested(self) -> LeakGuard:
-        return LeakGuard.of(example.input for example in (*self.test, *self.test_after))
+        inputs = [example.input for example in (*self.test, *self.test_after)]
+        return LeakGuard.of((*inputs, *(pair.input for pair in self.preferences_held_out)))
 
     def before_change(self) -> Task:
         """The task without what is known of a change."""

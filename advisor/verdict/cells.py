@@ -87,6 +87,23 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Preferring:
+    """How often a row finds the chosen answer of a preference likelier than the rejected one.
+
+    Attributes:
+        accuracy: the share, over the pairs that are held out.
+        n: how many these are.
+        versus: the row with one tuner fewer, where it was measured too; else empty.
+        difference: to that row, paired by pair.
+    """
+
+    accuracy: Interval
+    n: int
+    versus: str = ""
+    difference: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Abstention:
     """How well a row tells which questions cannot be answered, by the answer "unanswerable".
 

@@ -8,9 +8,10 @@ from typing import Literal
 
 from advisor.measuring.attempt import FIT, PREDICT
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, SecondModel, Status
+from advisor.measuring.records import Comparison, Status
+from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
-from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Retrieval
+from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
 from advisor.verdict.race import Race
 
 FIT_MATTERS = 1.0
@@ -169,6 +170,7 @@ class Row:
         pretrained: what it read as raw text before it learned the task (`cpt`): documents, inputs or both; empty for
             none.
         asked: other models that were asked before it was fitted.
+        preferring: how often it prefers the better answer; likewise.
     """
 
     spec: str
@@ -227,6 +229,7 @@ class Row:
     perplexity: tuple[float, float] | None = None
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
+    preferring: Preferring | None = None
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""

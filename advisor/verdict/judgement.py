@@ -23,6 +23,7 @@ from advisor.verdict.forgetting import not_measured, with_forgetting
 from advisor.verdict.limits import open_limits, rests_on_open_limits
 from advisor.verdict.optimism import corrected
 from advisor.verdict.other_tasks import with_missing_partners
+from advisor.verdict.preferred import not_weighed, with_preferences
 from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
@@ -60,7 +61,8 @@ def decide(
     _check(limits, margin)
     prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    rows: Sequence[Row] = with_missing_partners(with_forgetting(comparison, later.rows))
+    told = with_preferences(comparison, with_forgetting(comparison, later.rows))
+    rows: Sequence[Row] = with_missing_partners(told)
     tariffs = _tariffs(comparison, rows, prices, today)
     judged = samples(comparison.task.metric, comparison.answers, complete_runs(comparison))
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
@@ -75,7 +77,7 @@ def decide(
         *(provisional_because(comparison) if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
-    unmeasured = (*later.cautions, *not_measured(comparison))
+    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)

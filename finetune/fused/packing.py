@@ -49,6 +49,11 @@ class TokenRow:
         return cls(prompt.ids, prompt.stem, tuple(answer))
 
     @property
+    def rows(self) -> tuple[TokenRow, ...]:
+        """What is read of it: itself."""
+        return (self,)
+
+    @property
     def tokens(self) -> int:
         """Length of the row."""
         return len(self.prompt) + len(self.answer)

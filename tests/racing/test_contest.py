@@ -21,7 +21,7 @@ from advisor.models import LanguageModel
 from advisor.progress import advance, step
 from advisor.racing.result import recorded_race
 from advisor.racing.setaside import set_aside
-from advisor.tasks import Example, Limits, Query, Task
+from advisor.tasks import Example, Limits, Preference, Query, Task
 
 
 @dataclass(frozen=True)
@@ -363,6 +363,12 @@ def test_for_macro_f1_rare_labels_weigh_as_much_as_frequent_ones() -> None:
     assert aside.weights.max() == 1.0
     always_common = sum(w for w, r in zip(aside.weights, rare, strict=True) if not r) * aside.unit / len(rare)
     assert always_common == pytest.approx(0.5, abs=0.05)
+
+
+def test_no_preference_about_what_is_raced_on_is_learned(numbers: Task) -> None:
+    pairs = tuple(Preference(e.input.upper(), "good", "bad") for e in numbers.train)
+    aside = set_aside(replace(numbers, preferences=pairs))
+    assert {p.input.lower() for p in aside.task.preferences} == {e.input.lower() for e in aside.task.train}
 
 
 def test_dev_is_raced_on_where_there_is_enough_and_half_of_it_is_left(numbers: Task) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from advisor.errors import UserError
 from advisor.measuring.disturbance import Disturbance
-from advisor.measuring.records import Comparison, ModelFacts, Run, SecondModel
+from advisor.measuring.records import Comparison, ModelFacts, Run
+from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
 from advisor.verdict.break_even import break_even
