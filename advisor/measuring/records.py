@@ -152,6 +152,11 @@ class Run:
         told = self.uses_model and bool(self.trainable_parameters)
         return told if self.trains_model is None else self.trains_model
 
+    @property
+    def drawn(self) -> bool:
+        """Whether something was trained by gradient, an embedder too, so that another seed gives another row."""
+        return self.tuned or bool(self.tokens_seen)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -167,8 +167,8 @@ def _approaches(rows: Sequence[Row], contrasts: Contrasts) -> Iterator[str]:
 
 
 def _once(rows: Sequence[Row]) -> list[str]:
-    """Approaches whose model was trained with one seed only."""
-    return [row.spec for row in rows if row.quality and row.tuned and row.seeds == 1]
+    """Approaches that were trained by gradient with one seed only."""
+    return [row.spec for row in rows if row.quality and (row.tuned or row.tokens_seen) and row.seeds == 1]
 
 
 def _constant_by_design(row: Row) -> bool:

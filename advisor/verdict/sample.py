@@ -26,7 +26,8 @@ class Sample:
         scores: per-example scores between 0 and 1; shape (seeds, examples).
         counts: `metrics.confusion` of each seed where the metric is macro F1, None for metrics that are means of
             scores; over the labels of all samples of the comparison.
-        tuned: whether weights of the model were trained, so that another seed gives another model.
+        tuned: whether weights were trained by gradient, of the model or of its embedder, so that another seed gives
+            others.
     """
 
     spec: str
@@ -112,7 +113,7 @@ def samples(
     found = []
     for spec in dict.fromkeys(run.spec for run in runs):
         seeds = [t for run, t in zip(runs, texts, strict=True) if run.spec == spec]
-        tuned = any(run.tuned for run in runs if run.spec == spec)
+        tuned = any(run.drawn for run in runs if run.spec == spec)
         scores = np.stack([metrics.scores(metric, t, targets) for t in seeds])
         scores[np.array([_unanswered(run, ids) for run in runs if run.spec == spec])] = 0.0
         counts = tuple(metrics.confusion(t, targets, labels) for t in seeds) if labels else None

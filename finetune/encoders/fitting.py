@@ -22,6 +22,7 @@ from finetune.encoders.courses import Contrasting, Labelling, Masking
 from finetune.encoders.kept import TunedClassifier, read
 from finetune.encoders.settings import ContrastSettings, EncoderSettings, LabellingSettings
 from finetune.holding_out import held_out_of
+from finetune.overfitting import warnings
 from finetune.trainer import History
 from finetune.tuning import history_note
 
@@ -39,12 +40,14 @@ class _Lessons:
 
 @dataclass(frozen=True)
 class _Learned:
-    """A classifier, what its training came to, and what a reader must know of it."""
+    """A classifier, what its training came to, what a reader must know of it, and of how it went where that is told in
+    nats."""
 
     classifier: LinearClassifier
     history: History
     state: State
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def fit(settings: EncoderSettings, curated: Curated, model: LanguageModel, seed: int) -> Predictor:
@@ -72,8 +75,10 @@ def fit(settings: EncoderSettings, curated: Curated, model: LanguageModel, seed:
             *learned.notes,
             *note_of_cut(encoder, [example.input for example in task.train], "training inputs"),
             history_note(learned.history, epochs, len(lessons.train), held_out),
+            *learned.warnings,
         ),
         resolved={settings.name: {"epochs": epochs, "batch": batch}},
+        tokens_seen=encoder.learned,
     )
     return found
 
@@ -115,7 +120,8 @@ def _labelled(settings: LabellingSettings, encoder: TrainableEmbedder, lessons: 
     state = encoder.changed()
     encoder.serve()
     weights, biases = (p.detach().float().cpu().numpy() for p in course.head.parameters())
-    return _Learned(LinearClassifier(tuple(course.labels), weights, biases), history, state, notes)
+    classifier = LinearClassifier(tuple(course.labels), weights, biases)
+    return _Learned(classifier, history, state, notes, warnings(history.losses, history.held_out))
 
 
 def _of_words(losses: Sequence[float], fresh: bool, epochs: int) -> str:

@@ -159,6 +159,7 @@ def test_a_seed_decides_everything_and_nothing_else_is_drawn(spec: str, model: A
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert one.predict(QUERIES[:1])[0].confidence == same.predict(QUERIES[:1])[0].confidence
     assert one.predict(QUERIES[:1])[0].confidence != other.predict(QUERIES[:1])[0].confidence
+    assert one.facts.tokens_seen == same.facts.tokens_seen > sum(len(e.input.split()) for e in TASK.train) / 2
 
 
 @BOTH

@@ -290,6 +290,9 @@ def test_one_seed_of_training_leaves_a_small_lead_open_and_asks_for_seeds(run: R
     assert "2,000 test examples and one seed of training" in said(choice.caveats)
     steady = [replace(one, trainable_parameters=None) for one in runs]
     assert judge(comparison(steady)).recommendation.decided
+    embedder = [replace(one, spec=s, tokens_seen=5000) for one, s in zip(steady, ("setfit", "rag"), strict=True)]
+    choice = judge(comparison([embedder[0], steady[1]])).recommendation  # of the language model nothing was trained
+    assert not choice.decided and "setfit was trained with one seed" in said(choice.caveats)
 
 
 def test_the_best_of_several_is_corrected_for_having_been_picked(

@@ -29,11 +29,15 @@ class TrainableEmbedder(SentenceEmbedder):
 
     Args:
         pooling: how a text's vector is made of its tokens', where the embedder's own way is not to be kept.
+
+    Attributes:
+        learned: tokens that it has read in training.
     """
 
     def __init__(self, base: SentenceEmbedder, pooling: Pooled = "own") -> None:
         super().__init__(base.source, base.device, base.dtype)
         self.pooling = pooling
+        self.learned = 0
 
     @property
     def module(self) -> nn.Module:
@@ -53,6 +57,8 @@ class TrainableEmbedder(SentenceEmbedder):
     def features(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """A padded batch on the device: `input_ids` and `attention_mask`, of shape (len(texts), tokens)."""
         found = self._model.preprocess(list(texts), prompt=self._prompt)
+        if self.transformer.training:
+            self.learned += int(found["attention_mask"].sum())
         return {name: value.to(self.device) for name, value in found.items() if isinstance(value, torch.Tensor)}
 
     def read(self, texts: Sequence[str]) -> torch.Tensor:
