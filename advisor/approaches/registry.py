@@ -281,7 +281,7 @@ def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
 
 def _parse_part(text: str, spec: str) -> Part:
     name, _, rest = text.partition(":")
-    kind = part(name.strip())
+    kind = _kind(name.strip(), spec)
     known = {f.name: f for f in fields(kind)}
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -305,6 +305,20 @@ def _parse_part(text: str, spec: str) -> Part:
         return kind(**values)
     except ValueError as error:
         raise UserError(f"{spec!r}: {error}", f"advisor approaches {kind.name} says what it accepts") from None
+
+
+def _kind(name: str, spec: str) -> type[Part]:
+    """The class of that name; of what is a parameter of another part in the spec, that is said."""
+    try:
+        return part(name)
+    except UserError:
+        others = [text.partition(":")[0].strip() for text in pieces(spec)]
+        for other in (part(one) for one in others if one in installed()):
+            if name in {found for found, _, _ in parameters(other)}:
+                value = "true" if getattr(other, name, None) is False else "VALUE"
+                what = f"{spec!r}: {name!r} is no approach but a parameter of {other.name}"
+                raise UserError(what, f"{other.name}:{name}={value}") from None
+        raise
 
 
 def _ordered(kind: type[Part] | Part) -> list[Field[Any]]:

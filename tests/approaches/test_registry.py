@@ -60,6 +60,7 @@ CANONICAL = [
 MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
     ("LoRA", "'LoRA' is unknown", "did you mean 'lora'?"),
+    ("qlora+dora", "'dora' is no approach but a parameter of qlora", "qlora:dora=true"),
     ("", "'' is unknown", "installed are "),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
