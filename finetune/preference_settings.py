@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from finetune.training import TrainingSettings
+from finetune.training import OF_EXAMPLES, TrainingSettings
 
 PreferenceLoss = Literal[
     "sigmoid",
@@ -47,7 +47,7 @@ class PairSettings(TrainingSettings):
     beta: float = 0.1
     pairs: Pairs = "preferences"
 
-    instead: ClassVar[str] = "which of two answers is better"
+    lacks: ClassVar[tuple[str, ...]] = OF_EXAMPLES
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,7 +76,7 @@ class PolicySettings(TrainingSettings):
     samples: int = 4
     prompts: int = 64
 
-    instead: ClassVar[str] = "which of two answers is better"
+    lacks: ClassVar[tuple[str, ...]] = OF_EXAMPLES
 
     def __post_init__(self) -> None:
         super().__post_init__()

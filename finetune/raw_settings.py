@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from finetune.training import Objective, SearchRange, TrainingSettings
+from finetune.training import OF_EXAMPLES, Objective, SearchRange, TrainingSettings
 
 On = Literal["documents", "inputs", "both"]
 PASSES = 10
@@ -43,7 +43,7 @@ class RawTextSettings(TrainingSettings):
     stop: Objective = field(default="never", kw_only=True)
 
     chooses_lr: ClassVar[bool] = True
-    instead: ClassVar[str] = "raw text"
+    lacks: ClassVar[tuple[str, ...]] = OF_EXAMPLES
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from advisor.approaches.curation import NAMES as CURATED
@@ -177,12 +177,12 @@ class TrainingSettings(Schedule, Curation):
     Class attributes:
         ranges: what a search varies. A batch is searched around what this one has.
         learns_text: whether it learns the documents as raw text, so that their perplexity is told.
-        instead: what it learns from in place of training examples; empty where it learns from these.
+        lacks: as in `Part`.
     """
 
     ranges: ClassVar[Mapping[str, SearchRange]] = {}
     learns_text: ClassVar[bool] = False
-    instead: ClassVar[str] = ""
+    lacks: ClassVar[tuple[str, ...]] = ()
     search: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -192,8 +192,9 @@ class TrainingSettings(Schedule, Curation):
             raise ValueError("search must be at least 2 configurations, or 0 for none")
         if self.search and self.stop == "never":
             raise ValueError("search judges configurations by held-out examples: stop=loss or stop=metric")
-        if self.instead and (said := [n for n in _OF_EXAMPLES if getattr(self, n) != getattr(TrainingSettings, n)]):
-            raise ValueError(f"{said[0]} is about training examples, and what is learned here is {self.instead}")
+        defaults = {one.name: one.default for one in fields(self)}
+        if said := [name for name in self.lacks if name in defaults and getattr(self, name) != defaults[name]]:
+            raise ValueError(f"{said[0]} says nothing of what is learned here")
 
     def method(self) -> Any:
         """What it trains in a model, a `finetune.methods.contract.Method`; torch comes with it."""
@@ -217,7 +218,8 @@ class TrainingSettings(Schedule, Curation):
         return values
 
 
-_OF_EXAMPLES = ("also", "curriculum", *CURATED)
+OF_EXAMPLES = ("also", "mix", "conflicts", "modulation", "curriculum", *CURATED)
+"""What is said of training examples, for tuners that learn from something else."""
 
 
 def default_epochs(examples: int, own: float, shared: int) -> int:

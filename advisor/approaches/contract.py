@@ -174,6 +174,7 @@ class Part(ABC):
         unasked: whether it runs, with its default parameters, when the user names no approaches.
         variants: specs with other parameters that may run then too, for example `("few-shot:select=nearest",)`.
         defining: parameters that change what it is; what was learned of it holds for one value of each.
+        lacks: hyper-parameters of a class that it is made of which say nothing of it, and which no spec may give.
         positional: a parameter whose value stands first in a spec, without its name, as in `peft:vera`; empty for none.
         probed_as: the spec in which it is tried out before an advice, of a tuner that of one pass over the training
             examples, by which the speed of training is measured; empty where it is not.
@@ -183,6 +184,7 @@ class Part(ABC):
     unasked: ClassVar[bool] = False
     variants: ClassVar[tuple[str, ...]] = ()
     defining: ClassVar[tuple[str, ...]] = ()
+    lacks: ClassVar[tuple[str, ...]] = ()
     positional: ClassVar[str] = ""
     probed_as: ClassVar[str] = ""
 

@@ -275,14 +275,14 @@ def parameters(kind: type[Part]) -> list[tuple[str, str, Any]]:
     return [
         (f.name, _type_name(hints[f.name]), None if f.default is MISSING else f.default)
         for f in _ordered(kind)
-        if _is_plain(hints[f.name])
+        if _is_plain(hints[f.name]) and f.name not in kind.lacks
     ]
 
 
 def _parse_part(text: str, spec: str) -> Part:
     name, _, rest = text.partition(":")
     kind = _kind(name.strip(), spec)
-    known = {f.name: f for f in fields(kind)}
+    known = {f.name: f for f in fields(kind) if f.name not in kind.lacks}
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for key, equals, value in _pairs(kind, rest):

@@ -61,6 +61,8 @@ MISTAKES = [
     ("few-shto", "'few-shto' is unknown", "did you mean 'few-shot'?"),
     ("LoRA", "'LoRA' is unknown", "did you mean 'lora'?"),
     ("qlora+dora", "'dora' is no approach but a parameter of qlora", "qlora:dora=true"),
+    ("cpt:augment=2", "cpt has no parameter 'augment'", "it accepts: on, rank, block"),
+    ("lora+dpo:also=../other", "dpo has no parameter 'also'", "it accepts: loss, beta, pairs"),
     ("", "'' is unknown", "installed are "),
     ("rag+", "'' is unknown", "installed are"),
     ("rag:kk=3", "rag has no parameter 'kk'", "did you mean 'k'?"),
