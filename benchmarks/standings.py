@@ -11,8 +11,9 @@ from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
 from advisor.verdict.statistics import Contrasts
 
-SAYS = """Quality with its 95 % interval; differences with simultaneous intervals, * where one is shown, corrected for
-all pairs of a task's rows."""
+SAYS = """Quality with its 95 % interval; differences with the 95 % interval of that pair alone, in which what another
+seed of training would change is estimated from other tasks; * where one is shown, corrected for all pairs of a task's
+rows."""
 
 
 def table(
@@ -48,5 +49,5 @@ def _difference(contrasts: Contrasts, spec: str, against: str) -> str:
     if spec == against or against not in contrasts.samples:
         return ""
     between = contrasts.between(spec, against)
-    found = between.difference
+    found = between.alone
     return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]{'*' if between.shown else ''}"

@@ -48,7 +48,7 @@ def tune(tuner: PairSettings, training: TrainingSet, model: LanguageModel, seed:
     examined = examination(tuner, training, training.dev[:HELD_OUT]) if judged else None
     if cut:
         noted = (*noted, f"The inputs of {cut} of {len(rows)} pairs were cut to fit beside the longer answer.")
-    lesson = Lesson(SplitRows(rows, judged, examined), f"{len(judged)} held-out pairs", "pair", noted)
+    lesson = Lesson(SplitRows(rows, judged, examined), f"{len(judged)} held-out pairs", "pair", notes=noted)
     return fit(tuner, resolved(tuner, rows), lesson, local, seed)
 
 

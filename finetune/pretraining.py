@@ -35,7 +35,7 @@ def tune(tuner: RawTextSettings, training: TrainingSet, model: LanguageModel, se
     held_out, _ = rows_of(asked, local, 0)
     split = SplitRows(rows, held_out, examination(tuner, training, asked) if asked else None, training.documents)
     given = _resolved(tuner, rows)
-    lesson = Lesson(split, where(training, held_out), "block", texts, (_read(given, rows),))
+    lesson = Lesson(split, where(training, held_out), "block", texts=texts, notes=(_read(given, rows),))
     return _told(fit(tuner, given, lesson, local, seed), tuner)
 
 

@@ -371,7 +371,7 @@ def head_of(plan: Plan, task: Task, model: LanguageModel, chosen: Mapping[str, A
         "latency_examples": min(plan.latency_examples, len(task.test)),
         "task": asdict(replace(facts, caveats=(*language_caveats(task, model), *facts.caveats))),
         "fitting": task.for_fitting().fingerprint,
-        "outside": {spec: found for spec, approach in chosen.items() if (found := outside(task, approach))},
+        "outside": {spec: named for spec, approach in chosen.items() if (named := outside(task, approach))},
         "model": described,
         "settings": settings,
         "versions": dict(found),

@@ -47,7 +47,7 @@ def scores(model: LocalModel, prompts: Sequence[Prompt], adaptation: Adaptation 
 def without_memory(model: LocalModel, tuned: Tuned, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Tuned:
     """Saved, and restored where memory has room for nothing."""
     model.activate(None)
-    model._activation.originals = Originals(model.module)
+    model._activation._originals = [Originals(model.module)]
     monkeypatch.setenv("ADVISOR_MEMORY_GB", "0.001")
     return LORA.restore(_saved(tuned, folder), model)
 

@@ -237,6 +237,6 @@ def test_a_query_alone_is_answered_in_the_form_that_is_named(llama: LocalModel, 
 def test_they_are_asked_for_like_any_parameter() -> None:
     spec = "lora:schedule=cosine,decay=0.1,stop=metric,budget=2000,checkpointing=always"
     assert parse(spec) == parse(spec_of(parse(spec)))
-    for wrong in ("lora:budget=-1", "lora:stop=never", "lora:schedule=square", "lora:patience=0", "lora:warmup=1"):
+    for wrong in ("lora:budget=-1", "lora:stop=often", "lora:schedule=square", "lora:patience=0", "lora:warmup=1"):
         with pytest.raises(UserError):
             parse(wrong)

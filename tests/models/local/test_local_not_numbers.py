@@ -35,10 +35,10 @@ def test_no_label_is_chosen_and_no_answer_given(any_model: LocalModel, diverged:
 
 def test_the_models_own_weights_are_told_apart_from_tuned_ones(any_model: LocalModel, diverged: Merged) -> None:
     any_model.activate(diverged)
-    any_model._activation.active = None  # as if the folder had held them
+    placed, any_model._activation._placed = any_model._activation._placed, []  # as if the folder had held them
     with pytest.raises(UserError, match="scores are not numbers in float32"):
         any_model.score(ASKED, ["red", "blue"])
-    any_model._activation.active = diverged
+    any_model._activation._placed = placed
 
 
 def test_vectors_that_are_not_numbers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
