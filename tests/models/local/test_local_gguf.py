@@ -44,6 +44,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def file(llama: LocalModel, tmp_path: Path) -> Path:
     """The tiny Llama as a GGUF file of float32, as llama.cpp's converter lays it out."""
     path = tmp_path / "tiny-f32.gguf"
+    llama.activate(None)
     writer = GGUFWriter(path, "llama")
     _describe(writer, llama.module.config)
     _add_tokenizer(writer, llama.renderer.tokenizer)
