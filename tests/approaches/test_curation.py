@@ -20,22 +20,13 @@ from advisor.models import Prompt, Vectors
 from advisor.racing.setaside import set_aside
 from advisor.scratch import Scratch, lending
 from advisor.tasks import Example, Outline, Task
+from tests.models.axes import WordAxes
 
 COLOURS = ("red", "green", "blue")
 
 
-class Topics:
-    """An embedder: one axis for each colour's word, and a little noise that is the same for the same text."""
-
-    name, revision, dimension = "topics", "1", 5
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        rows = []
-        for text in texts:
-            noise = np.random.default_rng(len(text)).normal(scale=0.1, size=2)
-            row = np.array([*(float(colour in text) for colour in COLOURS), *noise])
-            rows.append(row / np.linalg.norm(row))
-        return np.array(rows, dtype=np.float32)
+class Topics(WordAxes):
+    words = COLOURS
 
 
 class Chance(Topics):

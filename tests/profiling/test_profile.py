@@ -11,6 +11,7 @@ from advisor.approaches.mislabelled import suspects
 from advisor.models import Vectors
 from advisor.profiling import Profile, profile
 from advisor.tasks import Document, Example, Task
+from tests.models.axes import WordAxes
 
 TOPICS = ("red", "green", "blue")
 
@@ -26,18 +27,8 @@ class Counter:
         return len(text)
 
 
-class Topics:
-    """An embedder: one axis for each topic's word, and a little noise that is the same for the same text."""
-
-    name, revision, dimension = "topics", "1", 5
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        rows = []
-        for text in texts:
-            noise = np.random.default_rng(len(text)).normal(scale=0.1, size=2)
-            row = np.array([*(float(topic in text) for topic in TOPICS), *noise])
-            rows.append(row / np.linalg.norm(row))
-        return np.array(rows, dtype=np.float32)
+class Topics(WordAxes):
+    words = TOPICS
 
 
 class Noise(Topics):
