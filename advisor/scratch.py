@@ -30,9 +30,11 @@ class Scratch:
 
     Args:
         every: seconds between two times that something is kept as it goes on.
+        program: digest of the program that works; another one's work is not taken over.
     """
 
-    def __init__(self, folder: Path, every: float = EVERY) -> None:
+    def __init__(self, folder: Path, every: float = EVERY, program: str = "") -> None:
+        self.program = program
         self._folder = folder
         self._every = every
         self._last = time.monotonic()
@@ -72,6 +74,10 @@ class Scratch:
     def kept(self, name: str) -> Path | None:
         """The folder with what was kept last under a name; None where nothing was."""
         return next((folder for folder in reversed(self._places(name)) if intact(folder)), None)
+
+    def beside(self) -> list[Path]:
+        """The folders that are beside it, in which other runs of the comparison keep what they fitted."""
+        return sorted(path for path in self._folder.parent.glob("*.seed*") if path.is_dir() and path != self._folder)
 
     def _places(self, name: str) -> list[Path]:
         found = [path for path in self._folder.glob(f"{name}.*") if path.suffix[1:].isdecimal()]

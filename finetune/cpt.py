@@ -46,6 +46,12 @@ class ContinuedPretraining(RawTextSettings, GradientTuner):
         """The documents, where they are read."""
         return 0.0 if self.on == "inputs" else self._taken(tokens)
 
+    def rests_on(self, training: TrainingSet) -> TrainingSet:
+        """The documents alone, where nothing else is read and nothing stops it early."""
+        if self.on != "documents" or self.stop != "never":
+            return super().rests_on(training)
+        return TrainingSet((), documents=training.documents)
+
     def tune(self, training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
         """Read, and keep what it came to."""
         tuned: Tuned = import_module("finetune.pretraining").tune(self, training, model, seed)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import fields, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from advisor.approaches import Facts, TrainingSet, Tuned, Tuner
+from advisor.approaches import TrainingSet, Tuned, Tuner
+from advisor.approaches.trained import OWN, holds, save, trained
 from advisor.errors import NotApplicable
 from advisor.models import LanguageModel, Stacked
-from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
 from advisor.scratch import scratch
 from finetune.session import local_of
 
 FIRST, THEN = "first", "then"  # folders of what is saved
-REUSED = "stages of a training that was interrupted"  # as the report names what was not done again
 Perplexities = tuple[float, float] | None
-_TUNED, _FACTS = "tuned", "stage.json"
 
 
 def tune(stages: tuple[Tuner, Tuner], training: TrainingSet, model: LanguageModel, seed: int) -> Tuned:
@@ -71,9 +65,8 @@ class TunedStages(Tuned):
 
     def save(self, folder: Path) -> None:
         """Write each as it saves itself."""
-        for name, one in ((FIRST, self.first), (THEN, self.then)):
-            (folder / name).mkdir()
-            one.save(folder / name)
+        save(self.first, folder / FIRST)
+        save(self.then, folder / THEN)
 
 
 def _from_to(below: Perplexities, upper: Perplexities) -> Perplexities:
@@ -98,42 +91,9 @@ def _check_merged(stages: tuple[Tuner, Tuner], first: Tuned) -> None:
 
 def _first(tuner: Tuner, training: TrainingSet, model: LocalModel, seed: int) -> Tuned:
     """A stage by itself; where it took long it is kept until all are done."""
-    lent = scratch()
-    if lent is None:
-        return tuner.tune(training, model, seed)
-    name, known = f"stage-{tuner.name}", _identity(tuner, training, model, seed)
-    kept = lent.kept(name)
-    if kept is not None:
-        about = json.loads((kept / _FACTS).read_text(encoding="utf-8"))
-        if about["identity"] == known:
-            tuned = tuner.restore(kept / _TUNED, model)
-            tuned.facts = _read(about["facts"])
-            clock.credit(REUSED, about["seconds"])
-            return tuned
-    began = clock.now()
-    tuned = tuner.tune(training, model, seed)
-
-    def write(folder: Path) -> None:
-        (folder / _TUNED).mkdir()
-        tuned.save(folder / _TUNED)
-        about = {"identity": known, "seconds": clock.now() - began, "facts": _written(tuned.facts)}
-        (folder / _FACTS).write_text(json.dumps(about), encoding="utf-8")
-
-    if lent.worth(clock.now() - began):
-        lent.keep(name, write)
+    lent, name = scratch(), f"stage-{tuner.name}"
+    kept = lent.kept(name) if lent else None
+    tuned = trained(tuner, training, model, seed, kept)
+    if lent and tuned.made and not holds(kept, tuned.made) and lent.worth(tuned.made.seconds):
+        lent.keep(name, lambda folder: save(tuned, folder / OWN))
     return tuned
-
-
-def _written(facts: Facts) -> dict[str, Any]:
-    return {field.name: getattr(facts, field.name) for field in fields(facts)}
-
-
-def _read(facts: dict[str, Any]) -> Facts:
-    known = facts["perplexity"]
-    return Facts(**facts | {"notes": tuple(facts["notes"]), "perplexity": known and (known[0], known[1])})
-
-
-def _identity(tuner: Tuner, training: TrainingSet, model: LocalModel, seed: int) -> str:
-    """Digest of all that decides what a stage makes."""
-    about = (tuner, seed, model.name, model.revision, model.dtype, model.device.type, version("torch"))
-    return hashlib.sha256(repr((*about, training)).encode()).hexdigest()

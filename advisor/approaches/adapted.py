@@ -21,6 +21,7 @@ from advisor.approaches.contract import (
 )
 from advisor.approaches.curation import AS_IT_IS, Curation, asked_of
 from advisor.approaches.judging import TrialJudge
+from advisor.approaches.trained import save, trained
 from advisor.approaches.training_sets import training_preferences, training_set
 from advisor.approaches.tuner import Tuned, Tuner
 from advisor.approaches.workload import (
@@ -205,7 +206,7 @@ class Adapted(Approach):
             training = training_set(beside, source, judge, seed)
             if self.tuner.learns_preferences:
                 training = replace(training, preferences=training_preferences(task, source, seed))
-            tuned = self.tuner.tune(training, model, seed)
+            tuned = trained(self.tuner, training, model, seed)
         predictor = AdaptedPredictor(source, tuned, self._asker(task.brief, model, tuned, decoding), curated.notes)
         if task.kind == "classification":
             predictor.notes += _choose_reading(predictor, task, seed)
@@ -310,8 +311,7 @@ class AdaptedPredictor(Predictor):
         (folder / "context").mkdir()
         self.source.save(folder / "context")
         if self.tuned is not None:
-            (folder / "weights").mkdir()
-            self.tuned.save(folder / "weights")
+            save(self.tuned, folder / "weights")
         saved = {
             "decoding": asdict(self.asker.decoding),
             "reading": asdict(self.asker.labels.reading),

@@ -55,10 +55,28 @@ class AnswerJudge(Protocol):
         """The same answers one by one, each with its worth; of the model as it is where there is no adaptation."""
 
 
+@dataclass(frozen=True)
+class Made:
+    """Which training made something.
+
+    Attributes:
+        digest: of all that decides what it makes.
+        seconds: what it took.
+    """
+
+    digest: str
+    seconds: float
+
+
 class Tuned(ABC):
-    """What a tuner learned."""
+    """What a tuner learned.
+
+    Attributes:
+        made: by which training, where other rows may share it.
+    """
 
     facts: Facts = Facts()
+    made: Made | None = None
 
     @property
     @abstractmethod
@@ -151,6 +169,10 @@ class Tuner(Part):
             ValueError: these two would, but not with these parameters.
         """
         return None
+
+    def rests_on(self, training: TrainingSet) -> TrainingSet:
+        """What of a training set decides what it makes; rows that agree in it share the training."""
+        return training if self.learns_preferences else replace(training, preferences=())
 
     def reads_documents(self, tokens: float) -> float:
         """Tokens that it will read of documents that have so many, beside the examples."""

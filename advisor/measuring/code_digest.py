@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from advisor.approaches import Approach, installed, parts
+from advisor.approaches import Approach, Part, Tuner, installed, parts
 from advisor.measuring.environment import versions
 from advisor.models import LanguageModel
 from advisor.models.store import digest
@@ -39,8 +39,16 @@ def program_of(approach: Approach, model: LanguageModel, outside: Mapping[str, s
     Args:
         outside: digests of that, by name.
     """
+    return _program(parts(approach), model, outside)
+
+
+def training_program_of(approach: Approach, model: LanguageModel) -> str:
+    """The same of what trains weights alone: rows that differ in their context agree in it."""
+    return _program([part for part in parts(approach) if isinstance(part, Tuner)], model)
+
+
+def _program(taking_part: Sequence[Part], model: LanguageModel, outside: Mapping[str, str] | None = None) -> str:
     found = versions()
-    taking_part = parts(approach)
     relied_on = {kind.__module__ for part in taking_part for kind in part.relies_on()}
     modules = {HOST, type(model).__module__, *(type(part).__module__ for part in taking_part), *relied_on}
     brought = [installed()[part.name].dist for part in taking_part if part.name in installed()]

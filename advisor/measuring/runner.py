@@ -13,6 +13,7 @@ from advisor.measuring import latency, run_cache, timing
 from advisor.measuring.assignment import Assignment
 from advisor.measuring.attempt import FIT, LATENCY, PREDICT, prediction_line, read_run
 from advisor.measuring.batches import OTHER, answered, batches
+from advisor.measuring.code_digest import training_program_of
 from advisor.measuring.further import FurtherMeasurement, lacks_further
 from advisor.measuring.keeping import keep
 from advisor.measuring.killed import given_up, noted
@@ -234,7 +235,7 @@ class Measurement:
         told = told_for(self.assignment.second)
         self.progress.step("fit", None)
         started = clock.now()
-        lent = Scratch(self.assignment.scratch)
+        lent = Scratch(self.assignment.scratch, program=training_program_of(self.approach, self.model))
         with listening(Fitting(self.progress)), clock.span(OTHER), lending(lent), handing(told):
             predictor = self.approach.fit(self.task.for_fitting(), self.model, self.assignment.seed)
         seconds = clock.now() - started + sum(one.seconds for one in told)

@@ -13,7 +13,9 @@ import pytest
 import torch
 
 from advisor.approaches import TrainingExample, TrainingSet, registry
+from advisor.approaches.trained import REUSED as DONE_BEFORE
 from advisor.errors import NotApplicable, UserError
+from advisor.measuring.comparing import compare
 from advisor.models import Adaptation
 from advisor.models.clock import clock
 from advisor.models.local.engine import LocalModel
@@ -25,7 +27,6 @@ from finetune.pretraining import tune
 from finetune.raw_text import blocks, ids_of, lead, perplexity
 from finetune.resuming import REUSED as STEPS_REUSED
 from finetune.session import SplitRows, beginning
-from finetune.staging import REUSED as STAGES_REUSED
 
 Bits = Callable[[LocalModel], dict[str, torch.Tensor]]
 Check = Callable[[LocalModel, dict[str, torch.Tensor]], None]
@@ -255,7 +256,7 @@ def test_stages_are_kept_go_on_behind_a_kill_and_tell_what_was_read(
     with lending(Scratch(tmp_path / "kept", 0.0)):
         resumed = chain.tune(library, llama, seed=3)
     reused = clock.drain().reused
-    assert reused[STAGES_REUSED] > 0 and reused[STEPS_REUSED] > 0
+    assert reused[DONE_BEFORE] > 0 and reused[STEPS_REUSED] > 0
     assert resumed.adaptation.key == whole.adaptation.key
     assert resumed.facts == whole.facts
     assert whole.facts.perplexity is not None and whole.facts.perplexity[1] < whole.facts.perplexity[0]
@@ -266,3 +267,23 @@ def test_stages_are_kept_go_on_behind_a_kill_and_tell_what_was_read(
     restored = chain.restore(saved, llama)
     assert llama.log_likelihoods(TEXTS, restored.adaptation) == llama.log_likelihoods(TEXTS, whole.adaptation)
     assert_untouched(llama, before)
+
+
+def test_rows_that_read_the_same_documents_read_them_once(llama: LocalModel, tmp_path: Path) -> None:
+    """What it took counts in each row, and no row answers otherwise than by itself."""
+    colours = ("red", "green", "dark blue")
+    rows = tuple(Example(f"t{n}", f"What is {n}?", colours[n % 3]) for n in range(6))
+    test = tuple(Example(f"q{n}", f"And {n}?", colours[n % 3]) for n in range(3))
+    task = Task("things", "qa", "Say which.", "token_f1", train=rows, test=test, documents=DOCUMENTS)
+    teach = "lora:rank=4,lr=0.01,epochs=1,batch=4"
+    read = "cpt:lr=0.001,epochs=2,block=48"
+    found = compare(task, llama, [read, f"{read}+{teach}", f"rag:retriever=bm25+{read}+{teach}"], out=tmp_path / "all")
+    reused = [run.reused.get(DONE_BEFORE, 0.0) for run in found.runs]
+    assert not [run.error for run in found.runs if run.error]
+    assert reused[0] == 0 < min(reused[1:])
+    assert all((run.fit_seconds or 0) > spared for run, spared in zip(found.runs, reused, strict=True))
+    alone = compare(task, llama, [f"{read}+{teach}"], out=tmp_path / "alone").runs[0]
+    assert [p.text for p in alone.predictions] == [p.text for p in found.runs[1].predictions]
+    assert alone.notes == found.runs[1].notes
+    other = compare(task, llama, [read.replace("2", "3", 1), f"{read}+{teach}"], seeds=2, out=tmp_path / "other").runs
+    assert not any(DONE_BEFORE in run.reused for run in other)

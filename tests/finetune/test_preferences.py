@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from advisor.approaches import TrainingExample, TrainingPreference, TrainingSet, Tuned, parse
+from advisor.approaches.trained import REUSED as DONE_BEFORE
 from advisor.errors import NotApplicable, UserError
 from advisor.measuring.comparing import compare
 from advisor.models import Adaptation
@@ -58,6 +59,7 @@ def test_the_better_answer_gains_and_the_model_is_what_it_was(
     bits_of: Callable[[LocalModel], dict[str, torch.Tensor]],
     assert_untouched: Callable[[LocalModel, dict[str, torch.Tensor]], None],
 ) -> None:
+    llama.activate(None)
     before = bits_of(llama)
     tuned = replace(DPO, loss=loss, dropout=0.0).tune(pairs, llama, seed=0)  # type: ignore[arg-type]
     assert_untouched(llama, before)
@@ -239,7 +241,9 @@ def test_in_a_comparison(llama: LocalModel, lessons: Sequence[TrainingExample], 
     task = with_preferences(Task("things", "qa", "Say which.", "token_f1", train=tuple(rows), test=tuple(test)), pairs)
     teach = "lora:rank=4,lr=0.01,epochs=1,batch=8"
     specs = ["zero-shot", teach, f"{teach}+dpo:rank=4,lr=0.01,epochs=2,batch=4"]
-    decision = decide(compare(task, llama, specs, out=tmp_path))
+    comparison = compare(task, llama, specs, out=tmp_path)
+    decision = decide(comparison)
+    assert [DONE_BEFORE in run.reused for run in comparison.runs] == ["dpo" in run.spec for run in comparison.runs]
     found = {row.spec: row for row in decision.rows}
     assert all(row.status == "ok" for row in decision.rows)
     before, after = sorted((row for row in decision.rows if row.tuned), key=lambda row: len(row.spec))

@@ -14,6 +14,7 @@ import torch
 from advisor.approaches import TrainingSet, Tuner
 from advisor.approaches.adapted import untrained
 from advisor.approaches.registry import configuration, spec_of, whole
+from advisor.approaches.trained import REUSED
 from advisor.errors import NotApplicable
 from advisor.models import Decoding, Prompt, Stacked
 from advisor.models.clock import clock
@@ -21,7 +22,6 @@ from advisor.models.local.engine import LocalModel
 from advisor.scratch import Scratch, lending
 from finetune import Bottleneck, Full, Lora, PrefixTuning, SoftPrompt
 from finetune.stages import Stages
-from finetune.staging import REUSED
 
 COLOURS = ["red", "green", "dark blue"]
 SHORT: dict[str, Any] = {"epochs": 2, "batch": 4}
