@@ -12,7 +12,9 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.prices import Tariff
 from advisor.verdict.race import Race
+from advisor.verdict.statistics import Contrasts
 
 FIT_MATTERS = 1.0
 """Seconds of fitting below which nobody asks whether they were more than they had to be."""
@@ -341,6 +343,21 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Grounds:
+    """What a decision rests on beside its rows, for whoever asks what other limits would come to.
+
+    Attributes:
+        contrasts: of all complete approaches.
+        tariffs: what each row is paid by.
+        doubts: why the choice stays provisional whatever the limits, in sentences.
+    """
+
+    contrasts: Contrasts
+    tariffs: Mapping[str, Tariff]
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Decision:
     """A comparison judged under limits and prices.
 
@@ -349,6 +366,7 @@ class Decision:
         margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
+        grounds: what it rests on; None where it was not judged here.
     """
 
     comparison: Comparison
@@ -360,3 +378,4 @@ class Decision:
     recommendation: Recommendation
     prices: str
     race: Race | None = None
+    grounds: Grounds | None = field(default=None, compare=False, repr=False)

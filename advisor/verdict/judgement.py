@@ -16,7 +16,7 @@ from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
-from advisor.verdict.decision import Decision, Recommendation, Row, Versus
+from advisor.verdict.decision import Decision, Grounds, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
 from advisor.verdict.forgetting import not_measured, with_forgetting
@@ -73,8 +73,9 @@ def decide(
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
+    grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
     doubts = (
-        *(provisional_because(comparison) if choice.chosen else ()),
+        *(grounds.doubts if choice.chosen else ()),
         *rests_on_open_limits(choice, rows, limits, again),
     )
     unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
@@ -91,6 +92,7 @@ def decide(
         break_even=points,
         recommendation=_recommended(choice, wording, more, cautions, flips, not doubts),
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
+        grounds=grounds,
     )
 
 
