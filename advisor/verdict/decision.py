@@ -12,8 +12,10 @@ from advisor.measuring.records import Comparison, Status
 from advisor.measuring.second_models import SecondModel
 from advisor.tasks import Limits
 from advisor.verdict.cells import Abstention, Citations, Forgotten, Interval, Preferring, Retrieval
+from advisor.verdict.errors import ErrorKind
 from advisor.verdict.prices import Tariff
 from advisor.verdict.race import Race
+from advisor.verdict.slices import GroupGap, Slice
 from advisor.verdict.statistics import Contrasts
 
 FIT_MATTERS = 1.0
@@ -173,6 +175,7 @@ class Row:
             none.
         asked: other models that were asked before it was fitted.
         preferring: how often it prefers the better answer; likewise.
+        errors: what is wrong with its answers that are not fully right, the most frequent kind first.
     """
 
     spec: str
@@ -232,6 +235,7 @@ class Row:
     pretrained: str = ""
     asked: tuple[SecondModel, ...] = ()
     preferring: Preferring | None = None
+    errors: tuple[ErrorKind, ...] = ()
 
     def is_busy(self, *steps: str) -> bool:
         """Whether the times of any of these steps were measured on a busy machine."""
@@ -366,6 +370,8 @@ class Decision:
         margin: the margin of non-inferiority, in units of the metric.
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
+        slices: parts of the test set, with the quality of every row there.
+        gaps: the largest difference between groups, of every row; empty where there are no two groups.
         grounds: what it rests on; None where it was not judged here.
     """
 
@@ -378,4 +384,6 @@ class Decision:
     recommendation: Recommendation
     prices: str
     race: Race | None = None
+    slices: tuple[Slice, ...] = ()
+    gaps: tuple[GroupGap, ...] = ()
     grounds: Grounds | None = field(default=None, compare=False, repr=False)

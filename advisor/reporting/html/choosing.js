@@ -156,5 +156,14 @@ const advisorChoice = (() => {
     return { choice, decided: !!choice && !choice.alternatives.length && !doubts.length, doubts, spent, held: found };
   }
 
-  return { costs, judge };
+  // The data as they stand in the page, ready to be judged.
+  function read(data) {
+    const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (mark) => mark.charCodeAt(0)).buffer);
+    const { selection } = data;
+    return selection
+      ? { ...data, selection: { ...selection, inside: floats(selection.inside), beyond: floats(selection.beyond) } }
+      : data;
+  }
+
+  return { costs, judge, read };
 })();

@@ -1,0 +1,67 @@
+"""Costs over time with sliders: the data that the script of the page reckons with, and what stands there without it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from advisor.verdict import costs
+from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, Exploration, Selection
+
+
+def values(found: Exploration) -> dict[str, Any]:
+    """All that the choice under other settings follows from, as JSON values; `choosing.js` says how."""
+    limits = found.now
+    return {
+        "rows": [_row(candidate) for candidate in found.candidates],
+        "margins": found.margins,
+        "queries": found.queries,
+        "horizons": found.horizons,
+        "changes": found.changes,
+        "now": {
+            "queries": limits.queries_per_day or ASSUMED_QUERIES,
+            "horizon": costs.horizon(limits),
+            "every": limits.documents_change_every_days,
+            "margin": found.margins.index(found.margin),
+        },
+        "assumed": limits.queries_per_day is None,
+        "budget": limits.budget_usd,
+        "min_quality": limits.min_quality,
+        "better": [_bits(line) for line in found.better],
+        "no_worse": [[_bits(line) for line in at_margin] for at_margin in found.no_worse],
+        "doubts": found.doubts,
+        "tolerance": costs.TOLERANCE,
+        "cent": costs.CENT,
+        "selection": _selection(found.selection) if found.selection else None,
+    }
+
+
+def _row(found: Candidate) -> dict[str, Any]:
+    spread = [found.quality, found.latency]
+    quality, latency = ([one.value, one.low, one.high] if one else None for one in spread)
+    return {
+        "spec": found.spec,
+        "quality": quality,
+        "terms": asdict(found.terms) if found.terms else None,
+        "latency": {"value": latency[0], "low": latency[1], "high": latency[2]} if latency else None,
+        "broken": found.broken,
+        "excluded": found.excluded,
+        "open": found.open,
+        "alike": found.alike,
+    }
+
+
+def _bits(line: tuple[bool, ...]) -> str:
+    return "".join("1" if one else "0" for one in line)
+
+
+def _selection(found: Selection) -> dict[str, Any]:
+    """Arrays of 32-bit floats, row by row, little-endian, in base64."""
+    inside, beyond = (
+        base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode("ascii")
+        for values in (found.repeats.inside, found.repeats.beyond)
+    )
+    return {"inside": inside, "beyond": beyond, "half": found.half.tolist(), "field": found.field}
