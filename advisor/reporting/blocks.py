@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.verdict.cells import Interval
+
 Medium = Literal["screen", "page"]
 Tone = Literal["", "strong", "good", "bad", "grave", "doubtful", "warning", "quiet"]
 """How a text is to be taken; colours and weights are the renderer's."""
@@ -183,6 +185,8 @@ class Column:
         left: aligned left.
         note: explains its figures, below the table.
         on: the one medium that shows it.
+        values: the cells as numbers, by which a reader can sort where a page allows it; None for what has none. A page
+            draws intervals.
     """
 
     title: tuple[str, ...]
@@ -194,6 +198,7 @@ class Column:
     left: bool = False
     note: str = ""
     on: Medium | None = None
+    values: Sequence[Interval | float | None] = ()
 
 
 @dataclass(frozen=True, slots=True)
