@@ -37,20 +37,16 @@ ASSUMED_QUERIES = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class CostTerms:
-    """What the cost of an approach adds up from, in US dollars.
+    """What the cost of an approach adds up from.
 
     Attributes:
-        fit, per_query, per_hour, queries_per_hour, error: as in `advisor.verdict.costs.Expenses`.
+        spent: at the margin of the decision.
         upkeep: of each change of the documents, at each margin: it decides what is fitted anew.
         stretch_fit, stretch_query: the factors by which either may be too high because the machine was busy.
     """
 
-    fit: float
-    per_query: float
+    spent: Expenses
     upkeep: tuple[float, ...]
-    per_hour: float | None
-    queries_per_hour: float | None
-    error: float | None
     stretch_fit: float
     stretch_query: float
 
@@ -128,7 +124,7 @@ def exploration(decision: Decision) -> Exploration | None:
     if grounds is None:
         return None
     margins = _with(MARGINS, decision.margin)
-    found = tuple(_candidate(row, grounds, limits, margins) for row in rows)
+    found = tuple(_candidate(row, decision, grounds, margins) for row in rows)
     if not any(candidate.terms for candidate in found):
         return None
     pairs = [[grounds.contrasts.between(a.spec, b.spec) if a is not b else None for b in rows] for a in rows]
@@ -154,14 +150,14 @@ def _with(grid: Sequence[float], value: float | None) -> tuple[float, ...]:
     return tuple(sorted({*grid, *([] if value is None else [value])}))
 
 
-def _candidate(row: Row, grounds: Grounds, limits: Limits, margins: Sequence[float]) -> Candidate:
+def _candidate(row: Row, decision: Decision, grounds: Grounds, margins: Sequence[float]) -> Candidate:
     assert row.quality is not None
-    whatever = replace(limits, budget_usd=None)
+    whatever = replace(decision.limits, budget_usd=None)
     broken = (*filter(None, [row.alike]), *violations(figures(row), whatever))
     return Candidate(
         spec=row.spec,
         quality=row.quality,
-        terms=_terms(row, grounds, limits, margins),
+        terms=_terms(row, decision, grounds, margins),
         latency=MEDIAN_LATENCY.of(row),
         broken=broken,
         excluded=bool(row.alike) or bool(shown_violations(row, whatever)),
@@ -170,24 +166,20 @@ def _candidate(row: Row, grounds: Grounds, limits: Limits, margins: Sequence[flo
     )
 
 
-def _terms(row: Row, grounds: Grounds, limits: Limits, margins: Sequence[float]) -> CostTerms | None:
+def _terms(row: Row, decision: Decision, grounds: Grounds, margins: Sequence[float]) -> CostTerms | None:
     def spent(margin: float) -> Expenses | None:
         held = replace(row, after=held_to(row.after, margin) if row.after else None)
-        return costs.expenses(costs.quantities(held), grounds.tariffs[row.spec], limits)
+        return costs.expenses(costs.quantities(held), grounds.tariffs[row.spec], decision.limits)
 
-    each = [found for margin in margins if (found := spent(margin))]
-    if not each:
+    now = spent(decision.margin)
+    if now is None:
         return None
-    one = each[0]
+    each = [spent(margin) for margin in margins] if row.after else [now] * len(margins)
     return CostTerms(
-        fit=one.fit,
-        per_query=one.per_query,
-        upkeep=tuple(found.upkeep for found in each),
-        per_hour=one.per_hour,
-        queries_per_hour=one.queries_per_hour,
-        error=one.error,
-        stretch_fit=1.0 if one.by_tokens else row.stretch(FIT),
-        stretch_query=1.0 if one.by_tokens else row.stretch(PREDICT),
+        now,
+        tuple(found.upkeep for found in each if found),
+        1.0 if now.by_tokens else row.stretch(FIT),
+        1.0 if now.by_tokens else row.stretch(PREDICT),
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from advisor.verdict import costs
-from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, Exploration, Selection
+from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, CostTerms, Exploration, Selection
 
 
 def values(found: Exploration) -> dict[str, Any]:
@@ -45,12 +44,22 @@ def _row(found: Candidate) -> dict[str, Any]:
     return {
         "spec": found.spec,
         "quality": quality,
-        "terms": asdict(found.terms) if found.terms else None,
+        "terms": _terms(found.terms) if found.terms else None,
         "latency": {"value": latency[0], "low": latency[1], "high": latency[2]} if latency else None,
         "broken": found.broken,
         "excluded": found.excluded,
         "open": found.open,
         "alike": found.alike,
+    }
+
+
+def _terms(found: CostTerms) -> dict[str, Any]:
+    names = ("fit", "per_query", "per_hour", "queries_per_hour", "error")
+    return {
+        **{name: getattr(found.spent, name) for name in names},
+        "upkeep": found.upkeep,
+        "stretch_fit": found.stretch_fit,
+        "stretch_query": found.stretch_query,
     }
 
 
