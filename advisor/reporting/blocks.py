@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.reporting.pictures import Picture
 from advisor.verdict.cells import Interval
 
 Medium = Literal["screen", "page"]
@@ -304,7 +305,21 @@ class Only:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Gap | Paragraph | Bullets | Numbered | Details | Remarks | Conclusion | Issue | Table | Figure | Only
+Block = (
+    Heading
+    | Gap
+    | Paragraph
+    | Bullets
+    | Numbered
+    | Details
+    | Remarks
+    | Conclusion
+    | Issue
+    | Table
+    | Figure
+    | Picture
+    | Only
+)
 
 
 @dataclass(frozen=True, slots=True)

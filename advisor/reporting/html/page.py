@@ -10,7 +10,7 @@ from advisor.reporting.blocks import Report
 from advisor.reporting.html.markup import text
 from advisor.reporting.html.palette import variables
 from advisor.reporting.html.parts import rendered
-from advisor.reporting.html.sections import Section, sections
+from advisor.reporting.html.sections import PagePart, sections
 
 _BRAND = "Advisor"
 _MOST_LINKS = 40
@@ -39,7 +39,7 @@ def html(report: Report, /, *, width: int, color: bool) -> str:
             "</head>",
             "<body>",
             '<a class="skip" href="#main">Skip to the report</a>',
-            '<header class="top"><div class="bar">',
+            '<header class="top"><div class="head">',
             f'<p class="brand">{_BRAND}</p>',
             '<button type="button" id="theme" class="quiet-button" hidden>Theme: auto</button>',
             f'</div><h1 dir="auto">{text(title)}</h1></header>',
@@ -57,15 +57,17 @@ def html(report: Report, /, *, width: int, color: bool) -> str:
     )
 
 
-def _section(section: Section) -> str:
-    inside = "\n".join(rendered(block, section.title) for block in section.blocks)
+def _section(section: PagePart) -> str:
+    inside = "\n".join(
+        rendered(block, section.title, f"{section.name}-{number}") for number, block in enumerate(section.blocks, 1)
+    )
     if not section.title:
         return f'<section class="lead" aria-label="Overview">\n{inside}\n</section>'
     heading = f'<h2 id="{section.name}">{text(section.title)}</h2>'
     return f'<section aria-labelledby="{section.name}">\n{heading}\n{inside}\n</section>'
 
 
-def _contents(found: list[Section]) -> list[str]:
+def _contents(found: list[PagePart]) -> list[str]:
     """Links to the sections, where there are some."""
     titled = [section for section in found if section.title]
     if not 2 < len(titled) <= _MOST_LINKS:

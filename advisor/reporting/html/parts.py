@@ -22,8 +22,12 @@ from advisor.reporting.blocks import (
     Table,
     Tone,
 )
+from advisor.reporting.html.forest_chart import forest_chart, stays_chart
+from advisor.reporting.html.lines_chart import lines_chart
 from advisor.reporting.html.markup import code, listed, tag, text, written
+from advisor.reporting.html.scatter_chart import scatter_chart
 from advisor.reporting.html.table import table
+from advisor.reporting.pictures import Forest, Lines, Scatter, Stays
 from advisor.reporting.plot import plot
 
 _REASONS = 3
@@ -32,11 +36,12 @@ _SIGNS: dict[Tone, str] = {"good": "✓", "bad": "✗", "grave": "✗", "doubtfu
 """What says the same as the colour of a tone."""
 
 
-def rendered(block: Block, title: str) -> str:
+def rendered(block: Block, title: str, name: str) -> str:
     """The block as HTML.
 
     Args:
         title: that of its section, for what has none of its own.
+        name: an id that no other block of the page has.
     """
     match block:
         case Paragraph():
@@ -55,6 +60,14 @@ def rendered(block: Block, title: str) -> str:
             return _issue(block)
         case Table():
             return table(block, title)
+        case Scatter():
+            return scatter_chart(block, name)
+        case Forest():
+            return forest_chart(block, name)
+        case Lines():
+            return lines_chart(block, name)
+        case Stays():
+            return stays_chart(block, name)
         case Figure():
             return tag("pre", escape("\n".join(plot(block))), "plot")
     return ""

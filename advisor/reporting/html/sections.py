@@ -39,7 +39,7 @@ ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class PagePart:
     """A part of a page with a heading; without a title it is what stands before the first.
 
     Attributes:
@@ -51,7 +51,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def sections(blocks: Iterable[Block]) -> list[Section]:
+def sections(blocks: Iterable[Block]) -> list[PagePart]:
     """The blocks by section, in the order of a page."""
     found = [(title, tuple(inside)) for title, inside in _split(blocks) if inside]
     ranks: list[int] = []
@@ -59,7 +59,7 @@ def sections(blocks: Iterable[Block]) -> list[Section]:
         ranks.append(_rank(title, ranks[-1] if ranks else -1))
     ordered = [found[place] for place in sorted(range(len(found)), key=lambda place: (ranks[place], place))]
     names: set[str] = set()
-    return [Section(title, _name(title, names), inside) for title, inside in ordered]
+    return [PagePart(title, _name(title, names), inside) for title, inside in ordered]
 
 
 def _split(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
