@@ -13,6 +13,8 @@ MARGIN = 0.02
 POWER = 0.80
 RIVALS_DIFFER = 0.2
 """Assumed before measuring: share of the test examples that exactly one of two serious rivals gets right."""
+SLICE = 20
+"""Test examples below which a part of the test set is not judged alone."""
 _INVERSE = NormalDist().inv_cdf
 
 

@@ -377,6 +377,7 @@ class Decision:
         prices: date and sources of the prices that were applied, for display.
         race: the race that chose the approaches; None where there was none.
         slices: parts of the test set, with the quality of every row there.
+        slice_notes: what was pooled or left out there, and by what it is judged.
         gaps: the largest difference between groups, of every row; empty where there are no two groups.
         grounds: what it rests on; None where it was not judged here.
     """
@@ -391,5 +392,6 @@ class Decision:
     prices: str
     race: Race | None = None
     slices: tuple[Slice, ...] = ()
+    slice_notes: tuple[str, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
     grounds: Grounds | None = field(default=None, compare=False, repr=False)

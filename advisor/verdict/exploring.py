@@ -1,8 +1,8 @@
 """What other limits would come to: the linear quantities of costs, and what is shown at each of several margins.
 
 Whoever varies traffic, horizon, changes of the documents and margin has to do sums and comparisons alone, since all
-that is judged is judged here: which approach is shown to be better, which to be no worse by each margin, which is fitted
-anew when the documents change, which limits are broken whatever is varied. Everything else is held as it was decided.
+that is judged is judged here: which approach is shown to be better, which to be no worse by each margin, which is
+fitted anew when the documents change, which limits are broken whatever is varied. All else stays as it was decided.
 """
 
 from __future__ import annotations

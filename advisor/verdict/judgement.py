@@ -30,6 +30,7 @@ from advisor.verdict.prices import Prices, Tariff, load_prices
 from advisor.verdict.reasons import Wording
 from advisor.verdict.rows import complete_runs, measured
 from advisor.verdict.sample import samples
+from advisor.verdict.slicing import with_parts
 from advisor.verdict.staleness import after_the_change
 from advisor.verdict.statistics import Contrasts
 from advisor.verdict.two_axes import across_models
@@ -47,8 +48,7 @@ def decide(
     """Judge a comparison: quality with intervals, costs, the diagnosis and the choice.
 
     The same records give the same decision on any machine and, but for the age of prices and for tokens that cost
-    something else from some day on, on any day. The rules of
-    the choice are those of `advisor.verdict.choice.choose`.
+    something else from some day on, on any day. The rules of the choice are those of `advisor.verdict.choice.choose`.
 
     Args:
         comparison: the recorded comparison.
@@ -80,16 +80,14 @@ def decide(
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
     grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
-    doubts = (
-        *(grounds.doubts if choice.chosen else ()),
-        *rests_on_open_limits(choice, rows, limits, again),
-    )
+    pending = grounds.doubts if choice.chosen else ()
+    doubts = (*pending, *rests_on_open_limits(choice, rows, limits, again))
     unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
     cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))
-    return Decision(
+    decision = Decision(
         comparison=comparison,
         limits=limits,
         margin=margin,
@@ -100,6 +98,7 @@ def decide(
         prices="; ".join(dict.fromkeys(said for one in tariffs.values() if (said := one.in_words()))),
         grounds=grounds,
     )
+    return with_parts(decision, contrasts.samples)
 
 
 def _tariffs(comparison: Comparison, rows: Sequence[Row], prices: Prices, today: date | None) -> dict[str, Tariff]:

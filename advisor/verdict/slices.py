@@ -21,6 +21,7 @@ class Slice:
         versus: by row, its quality minus that of the best row of the whole, in this slice; the intervals of all slices
             and rows hold together with 95 %.
         shown: rows whose difference to the best is shown here, corrected likewise.
+        pooled: whether it is several groups, labels or languages, each with too few examples to be judged alone.
     """
 
     by: str
@@ -29,6 +30,7 @@ class Slice:
     quality: Mapping[str, Interval]
     versus: Mapping[str, Interval]
     shown: frozenset[str]
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

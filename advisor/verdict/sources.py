@@ -61,7 +61,7 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
     task, answers = comparison.task, comparison.answers
     if not runs or not may_abstain(comparison):
         return None
-    hopeless = {key for key, answer in answers.items() if _is_unanswerable(answer)}
+    hopeless = {key for key, answer in answers.items() if is_unanswerable(answer)}
     judged = [p for run in runs for p in run.predictions if p.id in answers]
     silent = [p for p in judged if abstains(p)]
     right = sum(p.id in hopeless for p in silent)
@@ -85,15 +85,16 @@ def abstention(comparison: Comparison, runs: Sequence[Run]) -> Abstention | None
 def may_abstain(comparison: Comparison) -> bool:
     """Whether the test set holds questions that cannot be answered; labels and records are always given."""
     asks = comparison.task.kind not in ("classification", "extraction")
-    return asks and any(map(_is_unanswerable, comparison.answers.values()))
+    return asks and any(map(is_unanswerable, comparison.answers.values()))
 
 
-def _is_unanswerable(answer: Answer) -> bool:
+def is_unanswerable(answer: Answer) -> bool:
+    """Whether a question is one that cannot be answered."""
     return bool(answer.targets) and answer_tokens(answer.targets[0]) == (UNANSWERABLE,)
 
 
 def abstains(prediction: PredictionRecord) -> bool:
-    """Whether a question was answered by saying that it cannot be."""
+    """Whether an answer says that the question cannot be answered."""
     return answer_tokens(prediction.answer) == (UNANSWERABLE,)
 
 
