@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from advisor.reporting.interactive import Interactive
 from advisor.reporting.pictures import Picture
 from advisor.verdict.cells import Interval
 
@@ -318,6 +319,7 @@ Block = (
     | Table
     | Figure
     | Picture
+    | Interactive
     | Only
 )
 

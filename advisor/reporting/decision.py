@@ -24,6 +24,7 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
@@ -48,6 +49,7 @@ def decision_report(decision: Decision) -> Report:
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            Only("page", section("Examples", browser(decision))),
             *preferences(decision),
             *forgetting(decision),
             *_costs(decision),
@@ -124,6 +126,8 @@ def _costs(decision: Decision) -> Iterator[Block]:
     if decision.break_even:
         yield Only("screen", (Heading("Break-even"),))
         yield Bullets([statements.break_even(point) for point in decision.break_even], dashed=False)
+    if explorer := cost_explorer(decision):
+        yield Only("page", (explorer,))
 
 
 def _conclusion(decision: Decision) -> Conclusion:

@@ -22,6 +22,7 @@ class Slice:
             and rows hold together with 95 %.
         shown: rows whose difference to the best is shown here, corrected likewise.
         pooled: whether it is several groups, labels or languages, each with too few examples to be judged alone.
+        places: of its examples in the test set, from 0.
     """
 
     by: str
@@ -31,6 +32,7 @@ class Slice:
     versus: Mapping[str, Interval]
     shown: frozenset[str]
     pooled: bool = False
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

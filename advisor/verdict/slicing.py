@@ -83,6 +83,7 @@ def _slice(at: int, part: Subset, scored: Sequence[Sample], rivals: Sequence[Sam
         versus={spec: difference for spec, (difference, _) in versus.items()},
         pooled=part.pooled,
         shown=frozenset(spec for spec, (_, shown) in versus.items() if shown),
+        places=tuple(part.places.tolist()),
     )
 
 

@@ -164,8 +164,9 @@
       if (j <= i) continue;
       const [one, two] = [lines[i], lines[j]], off = (k) => (rows[k].terms.error || 0) * lines[k].b;
       if (Math.abs(one.b - two.b) <= Math.max(Math.hypot(off(i), off(j)), data.tolerance * Math.max(one.b, two.b))) continue;
-      const u = (two.a - one.a) / (one.b - two.b), x = unit(u);
-      if (!(u > 0) || x <= from || x >= to) continue;
+      const u = (two.a - one.a) / (one.b - two.b), x = unit(u), gap = (v) => Math.abs(one.a - two.a + (one.b - two.b) * unit(v));
+      if (!(u > 0) || x <= from || x >= to || (axis === "time" && x < 1)) continue;
+      if (Math.max(gap(Math.max(from, 1e-3)), gap(to)) < data.cent) continue;
       const y = one.a + one.b * u;
       const least = places.every((k) => lines[k].a + lines[k].b * u >= y * (1 - 1e-9));
       if (!least && i !== chosen && j !== chosen) continue;
@@ -192,7 +193,7 @@
     const places = rows.map((_, i) => i).filter((i) => rows[i].terms), chosen = here.choice ? here.choice.row : -1;
     const lines = rows.map((row, i) => row.terms && lineOf(i)), [from, to] = range(), log = axis !== "time";
     const wide = Math.max(280, figure.clientWidth || 640), high = Math.round(Math.min(400, Math.max(260, wide * 0.5)));
-    const [left, right, top, bottom] = [62, 34, 14, 40];
+    const named = wide >= 560, [left, right, top, bottom] = [62, named ? 190 : 44, 14, 40];
     const cost = (i, x) => lines[i].a + lines[i].b * unit(x);
     const ends = places.flatMap((i) => [cost(i, from), cost(i, to)]);
     const most = Math.max(...ends, 1e-9), least = log ? Math.max(Math.min(...ends.filter((y) => y > 0), most), most / 1e6) : 0;
@@ -218,10 +219,15 @@
       const points = Array.from({ length: 65 }, (_, k) => (log ? from * (to / from) ** (k / 64) : from + ((to - from) * k) / 64));
       draw(svg, "path", { class: kindOf(i), d: points.map((x, k) => `${k ? "L" : "M"}${px(x).toFixed(1)} ${py(cost(i, x)).toFixed(1)}`).join("") });
     }
-    const labels = places.map((i) => ({ i, y: py(cost(i, to)) })).sort((one, two) => one.y - two.y);
-    labels.forEach((one, k) => { if (k) one.y = Math.max(one.y, labels[k - 1].y + 12); });
-    for (let k = labels.length - 1, floor = high - bottom + 4; k >= 0; k--, floor -= 12) labels[k].y = Math.min(labels[k].y, floor);
-    for (const { i, y } of labels) draw(svg, "text", { class: `name ${kindOf(i)}`, x: wide - right + 6, y: y + 4 }, rows[i].key);
+    const labels = places.map((i) => ({ i, end: py(cost(i, to)), y: py(cost(i, to)) })).sort((one, two) => one.y - two.y);
+    labels.forEach((one, k) => { if (k) one.y = Math.max(one.y, labels[k - 1].y + 13); });
+    let floor = high - bottom + 4;
+    for (const one of labels.toReversed()) { one.y = Math.min(one.y, floor); floor = one.y - 13; }
+    for (const { i, end, y } of labels) {
+      const spec = rows[i].spec.length > 22 ? `${rows[i].spec.slice(0, 21)}…` : rows[i].spec;
+      draw(svg, "line", { class: "leader", x1: wide - right + 3, y1: end, x2: wide - right + 16, y2: y });
+      draw(svg, "text", { class: `name ${kindOf(i)}`, x: wide - right + 20, y: y + 4 }, named ? `${rows[i].key} ${spec}` : rows[i].key);
+    }
     const able = places.filter((i) => !here.held[i].broken), met = crossings(lines, able, chosen);
     for (const { x, y } of met) draw(svg, "circle", { class: "meet", cx: px(x), cy: py(y), r: 4 });
     figure.replaceChildren(svg.parentNode, make("figcaption", "note",
@@ -243,8 +249,8 @@
   }
 
   function showTable({ choice, decided, spent, held }) {
-    const head = make("tr");
-    for (const [title, kind] of [["", ""], ["approach", "left"], ["over the horizon", ""], ["95 %", ""], ["fitting", ""], ["upkeep", ""], ["queries", ""], ["machines kept on", ""], ["at these settings", "left"]])
+    const head = make("tr"), timed = spent.some((cost) => cost && cost.ends);
+    for (const [title, kind] of [["", ""], ["approach", "left"], ["over the horizon", ""], ...(timed ? [["95 %", ""]] : []), ["fitting", ""], ["upkeep", ""], ["queries", ""], ["machines kept on", ""], ["at these settings", "left"]])
       head.append(make("th", kind, title, { scope: "col" }));
     const body = make("tbody");
     rows.forEach((row, i) => {
@@ -254,9 +260,9 @@
       line.append(make("td", "key", row.key), name);
       const ends = cost && cost.ends ? `${usd(cost.ends[0])} to ${usd(cost.ends[1])}` : "";
       const cells = cost
-        ? [usd(cost.total), ends, usd(cost.fit), usd(cost.upkeep), usd(cost.total - cost.fixed),
+        ? [usd(cost.total), ...(timed ? [ends] : []), usd(cost.fit), usd(cost.upkeep), usd(cost.total - cost.fixed),
           cost.always === null ? "by the token" : `${usd(cost.always)} (${cost.machines})`]
-        : ["unknown", "", "", "", "", ""];
+        : ["unknown", ...Array(timed ? 5 : 4).fill("")];
       for (const cell of cells) line.append(make("td", "", cell));
       line.append(make("td", "left", standing(i, choice, decided, held[i])));
       body.append(line);
@@ -291,7 +297,8 @@
   }
   const beside = make("div", "beside");
   beside.append(flips, meets);
-  home.replaceChildren(panel, outcome, back, axes, figure, beside, table);
+  const legend = make("p", "note", "The band below a slider shows what would be chosen along it, by the numbers of the table; dashed where that would be provisional.");
+  home.replaceChildren(panel, legend, outcome, back, axes, figure, beside, table);
   show();
   let wide = home.clientWidth;
   addEventListener("resize", () => { if (home.clientWidth !== wide) { wide = home.clientWidth; show(); } });

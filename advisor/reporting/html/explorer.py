@@ -7,8 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from advisor.reporting.html.lines_chart import lines_chart
+from advisor.reporting.html.markup import data
+from advisor.reporting.interactive import CostExplorer
 from advisor.verdict import costs
 from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, CostTerms, Exploration, Selection
+
+
+def explorer(block: CostExplorer, name: str) -> str:
+    """What the script fills; until then, and without it, the costs under the limits of the report.
+
+    Args:
+        name: an id that no other block of the page has.
+    """
+    found = values(block.found)
+    rows = [{**row, "key": block.keys.get(row["spec"], "")} for row in found["rows"]]
+    return (
+        f"<h3>Costs over time</h3>{data({**found, 'rows': rows}, 'costs-data')}"
+        f'<div id="costs-explorer" class="explorer">{lines_chart(block.present, name)}</div>'
+    )
 
 
 def values(found: Exploration) -> dict[str, Any]:

@@ -22,11 +22,14 @@ from advisor.reporting.blocks import (
     Table,
     Tone,
 )
+from advisor.reporting.html.browser import browser
+from advisor.reporting.html.explorer import explorer
 from advisor.reporting.html.forest_chart import forest_chart, stays_chart
 from advisor.reporting.html.lines_chart import lines_chart
 from advisor.reporting.html.markup import code, listed, tag, text, written
 from advisor.reporting.html.scatter_chart import scatter_chart
 from advisor.reporting.html.table import table
+from advisor.reporting.interactive import Browser, CostExplorer
 from advisor.reporting.pictures import Forest, Lines, Scatter, Stays
 from advisor.reporting.plot import plot
 
@@ -68,6 +71,10 @@ def rendered(block: Block, title: str, name: str) -> str:
             return lines_chart(block, name)
         case Stays():
             return stays_chart(block, name)
+        case CostExplorer():
+            return explorer(block, name)
+        case Browser():
+            return browser(block)
         case Figure():
             return tag("pre", escape("\n".join(plot(block))), "plot")
     return ""
