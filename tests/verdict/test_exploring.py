@@ -64,7 +64,9 @@ def changed(whole: Comparison) -> Comparison:
     def after(one: Run) -> dict[str, AfterChange]:
         if one.spec not in right:
             return {}
-        kept = [PredictionRecord(p.id, p.text if i < N * right[one.spec] else "no") for i, p in enumerate(one.predictions)]
+        kept = [
+            PredictionRecord(p.id, p.text if i < N * right[one.spec] else "no") for i, p in enumerate(one.predictions)
+        ]
         return {"c": AfterChange(tuple(kept), ended=True, index_seconds=9.0 if "rag" in one.spec else None)}
 
     answers = {key: replace(answer, before=key) for key, answer in whole.answers.items()}

@@ -31,9 +31,7 @@ class Texts:
     def stored(self, room: int) -> tuple[list[str | list[Any]], int]:
         """The texts by place, a cut one with the number of characters that are left out; and how many of these."""
         sizes = [(len(whole), _bytes(whole), passage) for whole, passage in self._places]
-        passages, others = next(
-            ((p, o) for p, o in _ladder() if _taken(sizes, p, o) <= room), (_CUTS[-1], _CUTS[-1])
-        )
+        passages, others = next(((p, o) for p, o in _ladder() if _taken(sizes, p, o) <= room), (_CUTS[-1], _CUTS[-1]))
         found: list[str | list[Any]] = []
         for whole, passage in self._places:
             most = passages if passage else others

@@ -156,6 +156,46 @@ const advisorChoice = (() => {
     return { choice, decided: !!choice && !choice.alternatives.length && !doubts.length, doubts, spent, held: found };
   }
 
+  // The cost of a row as a + b u, with u the days so far ("time"), the queries a day, or the changes a day ("every").
+  function line(row, at, axis) {
+    const t = row.terms, upkeep = t.upkeep[at.margin], a_day = at.every === null ? 0 : upkeep / at.every;
+    if (axis === "time") return { a: t.fit, b: a_day + t.per_query * at.queries };
+    if (axis === "queries") return { a: t.fit + a_day * at.horizon, b: t.per_query * at.horizon };
+    return { a: t.fit + t.per_query * at.queries * at.horizon, b: upkeep * at.horizon };
+  }
+
+  // Rows that no other beats or equals in quality and in every kind of cost, as advisor/verdict/break_even.py has it.
+  function worthIt(data, at, places) {
+    const merits = (i) => {
+      const { fit, per_query, upkeep } = data.rows[i].terms;
+      return [data.rows[i].quality[0], -fit, -per_query, -upkeep[at.margin]];
+    };
+    const beats = (one, two) => one.some((x, k) => x !== two[k]) && one.every((x, k) => x >= two[k]);
+    return places.filter((i) => !places.some((j) => beats(merits(j), merits(i))));
+  }
+
+  // The break-even points along an axis: where two rows cost the same, `below` being the cheaper one up to there.
+  function meetings(data, at, axis, places) {
+    const among = worthIt(data, at, places.filter((i) => data.rows[i].terms)), found = [];
+    for (const i of among) for (const j of among) {
+      if (j <= i) continue;
+      const [one, two] = [line(data.rows[i], at, axis), line(data.rows[j], at, axis)];
+      const off = (part) => Math.hypot((data.rows[i].terms.error || 0) * one[part], (data.rows[j].terms.error || 0) * two[part]);
+      const u = (two.a - one.a) / (one.b - two.b), x = axis === "every" ? 1 / u : u;
+      if (!(u > 0) || !Number.isFinite(x)) continue;
+      if (axis === "every") {
+        if (Math.abs(one.a - two.a) <= Math.max(off("a"), data.cent) || x < data.shortest || x > at.horizon) continue;
+      } else {
+        const most = axis === "time" ? at.horizon : at.queries, gap = (v) => Math.abs(one.a - two.a + (one.b - two.b) * v);
+        if (Math.abs(one.b - two.b) <= Math.max(off("b"), data.tolerance * Math.max(one.b, two.b))) continue;
+        if (Math.max(gap(0), gap(most)) < data.cent || (axis === "time" ? x < 1 || x > most : x * at.horizon < at.queries)) continue;
+      }
+      const [flat, steep] = one.b < two.b ? [i, j] : [j, i];
+      found.push({ x, y: one.a + one.b * u, below: axis === "every" ? flat : steep, above: axis === "every" ? steep : flat });
+    }
+    return found.sort((one, two) => one.x - two.x);
+  }
+
   // The data as they stand in the page, ready to be judged.
   function read(data) {
     const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (mark) => mark.charCodeAt(0)).buffer);
@@ -165,5 +205,5 @@ const advisorChoice = (() => {
       : data;
   }
 
-  return { costs, judge, read };
+  return { judge, line, meetings, read };
 })();

@@ -146,35 +146,9 @@
     }
   }
 
-  // A cost is a + b u, with u the time, the queries a day, or the changes a day.
-  const lineOf = (i) => {
-    const t = rows[i].terms, upkeep = t.upkeep[at.margin], changes = at.every === null ? 0 : 1 / at.every;
-    if (axis === "time") return { a: t.fit, b: upkeep * changes + t.per_query * at.queries };
-    if (axis === "queries") return { a: t.fit + upkeep * changes * at.horizon, b: t.per_query * at.horizon };
-    return { a: t.fit + t.per_query * at.queries * at.horizon, b: upkeep * at.horizon };
-  };
   const unit = (value) => (axis === "every" ? 1 / value : value);
   const range = () => (axis === "time" ? [0, at.horizon]
-    : axis === "queries" ? [data.queries[0], data.queries[data.queries.length - 1]] : [data.changes[0], data.changes[data.changes.length - 1]]);
-
-  // Where two lines meet, of those that are the cheapest there or the choice, and differ by more than is measured.
-  function crossings(lines, places, chosen) {
-    const found = [], [from, to] = range();
-    for (const i of places) for (const j of places) {
-      if (j <= i) continue;
-      const [one, two] = [lines[i], lines[j]], off = (k) => (rows[k].terms.error || 0) * lines[k].b;
-      if (Math.abs(one.b - two.b) <= Math.max(Math.hypot(off(i), off(j)), data.tolerance * Math.max(one.b, two.b))) continue;
-      const u = (two.a - one.a) / (one.b - two.b), x = unit(u), gap = (v) => Math.abs(one.a - two.a + (one.b - two.b) * unit(v));
-      if (!(u > 0) || x <= from || x >= to || (axis === "time" && x < 1)) continue;
-      if (Math.max(gap(Math.max(from, 1e-3)), gap(to)) < data.cent) continue;
-      const y = one.a + one.b * u;
-      const least = places.every((k) => lines[k].a + lines[k].b * u >= y * (1 - 1e-9));
-      if (!least && i !== chosen && j !== chosen) continue;
-      const flat = one.b < two.b ? i : j, steep = flat === i ? j : i;
-      found.push({ x, y, below: axis === "every" ? flat : steep, above: axis === "every" ? steep : flat, least });
-    }
-    return found.sort((one, two) => one.x - two.x);
-  }
+    : axis === "queries" ? [data.queries[0], data.queries[data.queries.length - 1]] : [data.changes[0], Math.max(at.horizon, data.changes[data.changes.length - 1])]);
 
   function nice(low, high, count) {
     const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw || 1));
@@ -183,17 +157,18 @@
     for (let v = Math.ceil(low / step) * step; v <= high * 1.0001; v += step) found.push(v);
     return found;
   }
-  const powers = (low, high) => {
+  const powers = (low, high, most = 8) => {
     const found = [];
     for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p++) found.push(10 ** p);
-    return found.length > 8 ? found.filter((_, i) => i % 2 === 0) : found;
+    const step = Math.ceil(found.length / most);
+    return found.filter((_, i) => i % step === 0);
   };
 
   function showChart(here) {
     const places = rows.map((_, i) => i).filter((i) => rows[i].terms), chosen = here.choice ? here.choice.row : -1;
-    const lines = rows.map((row, i) => row.terms && lineOf(i)), [from, to] = range(), log = axis !== "time";
+    const lines = rows.map((row) => row.terms && advisorChoice.line(row, at, axis)), [from, to] = range(), log = axis !== "time";
     const wide = Math.max(280, figure.clientWidth || 640), high = Math.round(Math.min(400, Math.max(260, wide * 0.5)));
-    const named = wide >= 560, [left, right, top, bottom] = [62, named ? 190 : 44, 14, 40];
+    const named = wide >= 560, [left, right, top, bottom] = [72, named ? 190 : 44, 14, 40];
     const cost = (i, x) => lines[i].a + lines[i].b * unit(x);
     const ends = places.flatMap((i) => [cost(i, from), cost(i, to)]);
     const most = Math.max(...ends, 1e-9), least = log ? Math.max(Math.min(...ends.filter((y) => y > 0), most), most / 1e6) : 0;
@@ -208,7 +183,7 @@
       draw(svg, "line", { class: "grid", x1: left, x2: wide - right, y1: py(y), y2: py(y) });
       draw(svg, "text", { class: "tick", x: left - 8, y: py(y) + 4, "text-anchor": "end" }, usd(y));
     }
-    for (const x of log ? powers(from, to) : nice(from, to, wide < 480 ? 4 : 7))
+    for (const x of log ? powers(from, to, wide < 480 ? 4 : 8) : nice(from, to, wide < 480 ? 4 : 7))
       draw(svg, "text", { class: "tick", x: px(x), y: high - bottom + 18, "text-anchor": "middle" }, digits(x));
     draw(svg, "line", { class: "base", x1: left, x2: wide - right, y1: high - bottom, y2: high - bottom });
     draw(svg, "text", { class: "tick", x: (left + wide - right) / 2, y: high - 4, "text-anchor": "middle" }, title);
@@ -217,7 +192,8 @@
     const kindOf = (i) => (i === chosen ? "row chosen" : here.held[i].broken ? "row out" : "row");
     for (const i of order) {
       const points = Array.from({ length: 65 }, (_, k) => (log ? from * (to / from) ** (k / 64) : from + ((to - from) * k) / 64));
-      draw(svg, "path", { class: kindOf(i), d: points.map((x, k) => `${k ? "L" : "M"}${px(x).toFixed(1)} ${py(cost(i, x)).toFixed(1)}`).join("") });
+      const seen = points.filter((x) => cost(i, x) >= least);
+      draw(svg, "path", { class: kindOf(i), d: seen.map((x, k) => `${k ? "L" : "M"}${px(x).toFixed(1)} ${py(cost(i, x)).toFixed(1)}`).join("") });
     }
     const labels = places.map((i) => ({ i, end: py(cost(i, to)), y: py(cost(i, to)) })).sort((one, two) => one.y - two.y);
     labels.forEach((one, k) => { if (k) one.y = Math.max(one.y, labels[k - 1].y + 13); });
@@ -228,24 +204,24 @@
       draw(svg, "line", { class: "leader", x1: wide - right + 3, y1: end, x2: wide - right + 16, y2: y });
       draw(svg, "text", { class: `name ${kindOf(i)}`, x: wide - right + 20, y: y + 4 }, named ? `${rows[i].key} ${spec}` : rows[i].key);
     }
-    const able = places.filter((i) => !here.held[i].broken), met = crossings(lines, able, chosen);
+    const met = advisorChoice.meetings(data, at, axis, places.filter((i) => !here.held[i].broken)).filter(({ x }) => x > from && x < to);
     for (const { x, y } of met) draw(svg, "circle", { class: "meet", cx: px(x), cy: py(y), r: 4 });
     figure.replaceChildren(svg.parentNode, make("figcaption", "note",
       "Numbers are those of the table below; the line in colour is the choice, dashed lines break a limit, rings are break-even points."));
     for (const button of axes.children) button.setAttribute("aria-pressed", String(button.dataset.axis === axis));
-    showMeetings(met);
+    showMeetings(met, chosen);
   }
 
-  function showMeetings(met) {
-    const list = make("ul");
-    for (const { x, below, above } of met.slice(0, 8)) {
+  function showMeetings(met, chosen) {
+    const list = make("ul"), own = ({ below, above }) => below === chosen || above === chosen;
+    for (const { x, below, above } of [...met.filter(own), ...met.filter((one) => !own(one))].slice(0, 8)) {
       const where = { time: `${days(x)} (${digits(x * at.queries)} queries)`, queries: `${digits(x)} queries a day (${digits(x * at.horizon)} in all)`, every: `${days(x)} between changes` }[axis];
       const item = make("li");
       item.append(code(below), ` is cheaper than `, code(above), ` up to ${where}, and dearer from there on.`);
       list.append(item);
     }
     if (met.length > 8) list.append(make("li", "note", `and ${met.length - 8} more`));
-    meets.replaceChildren(make("h3", "", "Break-even"), met.length ? list : make("p", "note", "No two of them cost the same anywhere in this picture."));
+    meets.replaceChildren(make("h3", "", "Break-even"), met.length ? list : make("p", "note", "No two that are worth a choice cost the same anywhere in this picture."));
   }
 
   function showTable({ choice, decided, spent, held }) {

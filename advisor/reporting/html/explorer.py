@@ -11,6 +11,7 @@ from advisor.reporting.html.lines_chart import lines_chart
 from advisor.reporting.html.markup import data
 from advisor.reporting.interactive import CostExplorer
 from advisor.verdict import costs
+from advisor.verdict.break_even import SHORTEST_DAYS
 from advisor.verdict.exploring import ASSUMED_QUERIES, Candidate, CostTerms, Exploration, Selection
 
 
@@ -51,6 +52,7 @@ def values(found: Exploration) -> dict[str, Any]:
         "doubts": found.doubts,
         "tolerance": costs.TOLERANCE,
         "cent": costs.CENT,
+        "shortest": SHORTEST_DAYS,
         "selection": _selection(found.selection) if found.selection else None,
     }
 
