@@ -24,9 +24,12 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.cards import differences
+from advisor.reporting.errors import errors
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
+from advisor.reporting.slices import slices
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
 from advisor.verdict.race import Race
@@ -47,6 +50,9 @@ def decision_report(decision: Decision) -> Report:
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *slices(decision),
+            *errors(decision),
+            *differences(decision),
             *preferences(decision),
             *forgetting(decision),
             *_costs(decision),
