@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.cleaning import plain
 from advisor.reporting import figures, statements
@@ -33,11 +33,12 @@ def differences(decision: Decision) -> tuple[Block, ...]:
     if not decision.comparison.texts:
         return section("Where rows differ", Paragraph((_NO_TEXTS,)))
     best = statements.best_row(decision)
-    told = telling(cards(decision.comparison, decision.scores), best.spec if best else "")
+    order = [*([best.spec] if best else []), *(row.spec for row in decision.rows)]
+    told = telling(cards(decision.comparison, decision.scores), order[0])
     blocks: list[Block] = []
     for number, card in enumerate(told, start=1):
-        blocks += [Gap()] if number > 1 else []
-        blocks += [Paragraph((f"{number}. {_cut(card.input, _INPUT)}",), "strong"), Details(_details(card), _COLUMNS)]
+        asked = Paragraph((f"{number}. {_cut(card.input, _INPUT)}",), "strong")
+        blocks += [*([Gap()] if number > 1 else []), asked, Details(_details(card, order), _COLUMNS)]
     return section("Where rows differ", *blocks)
 
 
@@ -61,25 +62,31 @@ def _above(card: Card, best: str) -> float:
     return (card.answers[best].score or 0.0) - sum(others) / max(1, len(others))
 
 
-def _details(card: Card) -> tuple[Detail, ...]:
+def _details(card: Card, order: Sequence[str]) -> tuple[Detail, ...]:
+    """What is known of an example.
+
+    Args:
+        order: the best row, and all rows, best quality first.
+    """
+    given = {spec: card.answers[spec] for spec in order if spec in card.answers}
     wanted = words.listed([_cut(target, _TEXT) for target in card.targets[:_ROWS]])
-    found = [Detail("right", wanted)]
-    if card.group:
-        found.append(Detail("group", _cut(card.group, _TEXT)))
-    return (*found, *_answers(card), *_retrieved(card))
+    group = (Detail("group", _cut(card.group, _TEXT)),) if card.group else ()
+    return (Detail("right", wanted), *group, *_answers(given), *_retrieved(given))
 
 
-def _answers(card: Card) -> Iterator[Detail]:
-    """The different answers, best first, with the rows that gave each."""
+def _answers(given: Mapping[str, CardAnswer]) -> Iterator[Detail]:
+    """The different answers, best first, with the rows that gave each; that of the best row is always among them."""
     by_text: dict[tuple[float, str], list[str]] = {}
-    for spec, answer in card.answers.items():
+    for spec, answer in given.items():
         by_text.setdefault((answer.score or 0.0, _said(answer)), []).append(spec)
-    ranked = sorted(by_text.items(), key=lambda item: -item[0][0])
-    if len(ranked) > _ANSWERS:  # the best and the worst
-        ranked = [*ranked[: _ANSWERS // 2], *ranked[-(_ANSWERS - _ANSWERS // 2) :]]
-    for (score, text), specs in ranked:
-        yield Detail(figures.decimals(score), f"{text} - {_listed(specs)}")
-    if (rest := len(by_text) - len(ranked)) > 0:
+    first, *others = by_text
+    others.sort(key=lambda key: -key[0])
+    if len(others) >= _ANSWERS:  # the best and the worst
+        others = [*others[: (_ANSWERS - 1) // 2], *others[(_ANSWERS - 1) // 2 - _ANSWERS + 1 :]]
+    shown = sorted([first, *others], key=lambda key: -key[0])
+    for score, text in shown:
+        yield Detail(figures.decimals(score), f"{text} - {_listed(by_text[score, text])}")
+    if (rest := len(by_text) - len(shown)) > 0:
         yield Detail("", f"and {words.many(rest, 'other answer')}")
 
 
@@ -89,14 +96,12 @@ def _said(answer: CardAnswer) -> str:
     return _cut(answer.text, _TEXT) or '""'
 
 
-def _retrieved(card: Card) -> Iterator[Detail]:
+def _retrieved(given: Mapping[str, CardAnswer]) -> Iterator[Detail]:
     """The documents that were retrieved, the right ones marked."""
     by_found: dict[str, list[str]] = {}
-    for spec, answer in card.answers.items():
-        names = [
-            f"{_cut(one.document, 30)} (right)" if one.right else _cut(one.document, 30) for one in answer.passages
-        ]
-        names = list(dict.fromkeys(names))
+    for spec, answer in given.items():
+        every = [_cut(one.document, _DOCUMENT) + " (right)" * one.right for one in answer.passages]
+        names = list(dict.fromkeys(every))
         more = [f"{len(names) - _PASSAGES} more"] if len(names) > _PASSAGES else []
         if names:
             by_found.setdefault(words.listed([*names[:_PASSAGES], *more]), []).append(spec)

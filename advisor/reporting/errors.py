@@ -26,6 +26,8 @@ from advisor.verdict.errors import (
 
 _ON_SCREEN = 6
 """Rows on a screen: the best ones, the chosen one among them."""
+_CONFUSED = 3
+"""Rows whose confusions a screen tells where there is nothing else to tell."""
 _LABEL = 30  # columns
 _TITLES = {
     NO_ANSWER: ("no", "answer"),
@@ -46,9 +48,17 @@ def errors(decision: Decision) -> tuple[Block, ...]:
     rows = [row for row in decision.rows if row.quality and row.errors]
     if not rows:
         return ()
-    few = _few(rows, decision)
+    few, kinds = _few(rows, decision), {one.name for row in rows for one in row.errors}
     more = [f"The other {len(rows) - len(few)} rows are on a page (--format markdown)."] if len(few) < len(rows) else []
-    screen = (_table(few, decision, _count), Paragraph((*_meaning(rows), *_confused(few[:1]), *more)))
+    if len(kinds) > 1:
+        screen: tuple[Block, ...] = (
+            _table(few, decision, _count),
+            Paragraph((*_meaning(rows), *_confused(few[:1]), *more)),
+        )
+    else:  # its number is what quality says already
+        screen = (
+            Paragraph((f"All answers that are not right are of one kind: {kinds.pop()}.", *_confused(few[:_CONFUSED]))),
+        )
     page = (_table(rows, decision, _share), Paragraph((*_meaning(rows), _ORDER)), *_all_confused(rows))
     return section("Errors", Only("screen", screen), Only("page", page))
 
