@@ -24,10 +24,13 @@ from advisor.reporting.blocks import (
     listed,
     section,
 )
+from advisor.reporting.cards import differences
+from advisor.reporting.errors import errors
 from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
 from advisor.reporting.preferences import preferences
 from advisor.reporting.scatter import scatter
+from advisor.reporting.slices import slices
 from advisor.tasks.power import LEVEL
 from advisor.verdict.decision import Decision
 from advisor.verdict.race import Race
@@ -49,6 +52,9 @@ def decision_report(decision: Decision) -> Report:
             *section("Unanswerable questions", tables.abstention(decision)),
             *section("How it was trained", tables.training(decision)),
             *section("Diagnosis", _diagnosis(decision)),
+            *slices(decision),
+            *errors(decision),
+            *differences(decision),
             Only("page", section("Examples", browser(decision))),
             *preferences(decision),
             *forgetting(decision),

@@ -17,8 +17,7 @@ from advisor.verdict.exploring import ASSUMED_QUERIES, Exploration, exploration
 _HALF, _FULLY = 0.5, 0.05
 """An answer counts as right if its score is 1, or, where fewer than this share of all are, from a half on."""
 _NO_TEXTS = (
-    "The records hold no texts of the test set (--no-texts, or an earlier version), so that there are no examples to "
-    "look through."
+    "Inputs and passages were left out of the records (--no-texts), so that there are no examples to look through."
 )
 
 
@@ -55,7 +54,7 @@ def _present(decision: Decision, found: Exploration) -> Lines:
 def browser(decision: Decision) -> Browser | None:
     """The test examples; None where no row was judged."""
     comparison = decision.comparison
-    found = cards(comparison)
+    found = cards(comparison, decision.scores or None)
     if not found:
         return None
     rows = tuple(row.spec for row in decision.rows if row.spec in found[0].answers)
@@ -63,7 +62,7 @@ def browser(decision: Decision) -> Browser | None:
     graded = not {0.0, 1.0}.issuperset(scores)
     right_from = _HALF if graded and scores.count(1.0) < _FULLY * len(scores) else 1.0
     shown = Browser(found, rows, words.metric(comparison.task.metric), graded, right_from)
-    if not any(card.input for card in found):
+    if not comparison.texts:
         return replace(shown, cards=(), why_not=_NO_TEXTS)
     ids, groups = list(comparison.answers), sorted({card.group for card in found} - {""})
     parts = [Part("group", group, frozenset(card.id for card in found if card.group == group)) for group in groups]

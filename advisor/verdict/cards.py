@@ -70,28 +70,32 @@ class Card:
     spread: float = 0.0
 
 
-def cards(comparison: Comparison) -> tuple[Card, ...]:
+def cards(comparison: Comparison, known: Mapping[str, Sequence[float]] | None = None) -> tuple[Card, ...]:
     """Every test example with the answers of all rows that are judged; those on which rows differ most first.
 
     Among those that differ alike, the order of the test set. Empty where no row is judged.
+
+    Args:
+        known: the scores of each row's first seed, where they were computed already (`Decision.scores`).
     """
     runs = _first_seeds(complete_runs(comparison))
     if not runs:
         return ()
-    judged = samples(comparison.task.metric, comparison.answers, runs)
-    scores = np.stack([sample.scores[0] for sample in judged])
+    if known is None:
+        known = {one.spec: one.scores[0] for one in samples(comparison.task.metric, comparison.answers, runs)}
+    scores = np.array([known[run.spec] for run in runs])
     choosable = [place for place, run in enumerate(runs) if not run.control]
     spread = np.round(scores[choosable if len(choosable) > 1 else slice(None)].std(axis=0), _DIGITS)
     by_id = [{p.id: p for p in run.predictions} for run in runs]
     ids = list(comparison.answers)
     found = []
     for at in np.argsort(-spread, kind="stable"):
-        known = comparison.answers[ids[at]]
+        wanted = comparison.answers[ids[at]]
         answers = {
-            run.spec: _answer(predictions[ids[at]], known, float(scores[place, at]))
+            run.spec: _answer(predictions[ids[at]], wanted, float(scores[place, at]))
             for place, (run, predictions) in enumerate(zip(runs, by_id, strict=True))
         }
-        found.append(Card(ids[at], known.input, known.targets, known.group, answers, float(spread[at])))
+        found.append(Card(ids[at], wanted.input, wanted.targets, wanted.group, answers, float(spread[at])))
     return tuple(found)
 
 
@@ -99,21 +103,21 @@ def _first_seeds(runs: Sequence[Run]) -> list[Run]:
     return list({run.spec: run for run in reversed(runs)}.values())[::-1]
 
 
-def _answer(prediction: PredictionRecord, known: Answer, score: float) -> CardAnswer:
+def _answer(prediction: PredictionRecord, wanted: Answer, score: float) -> CardAnswer:
     return CardAnswer(
         text=prediction.text,
         score=score,
-        passages=_passages(prediction, known),
+        passages=_passages(prediction, wanted),
         failure=prediction.failure,
         confidence=prediction.confidence,
     )
 
 
-def _passages(prediction: PredictionRecord, known: Answer) -> tuple[CardPassage, ...]:
+def _passages(prediction: PredictionRecord, wanted: Answer) -> tuple[CardPassage, ...]:
     """What was retrieved; without texts, the documents that it came from."""
     pieces = [(one.source, one.text) for one in prediction.passages] or [(one, "") for one in prediction.evidence]
     reached = 0 if prediction.shown == 0 else max(len(pieces) - prediction.dropped, 0)
     return tuple(
-        CardPassage(source, text, source in known.evidence, place < reached)
+        CardPassage(source, text, source in wanted.evidence, place < reached)
         for place, (source, text) in enumerate(pieces)
     )

@@ -379,6 +379,7 @@ class Decision:
         slices: parts of the test set, with the quality of every row there.
         slice_notes: what was pooled or left out there, and by what it is judged.
         gaps: the largest difference between groups, of every row; empty where there are no two groups.
+        scores: by row the score of every test example with the first seed, in the order of `Comparison.answers`.
         grounds: what it rests on; None where it was not judged here.
     """
 
@@ -394,4 +395,5 @@ class Decision:
     slices: tuple[Slice, ...] = ()
     slice_notes: tuple[str, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
+    scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     grounds: Grounds | None = field(default=None, compare=False, repr=False)

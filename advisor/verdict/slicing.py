@@ -55,7 +55,8 @@ def with_parts(decision: Decision, samples: Mapping[str, Sample]) -> Decision:
         replace(row, errors=errors(comparison, runs[row.spec], samples[row.spec])) if row.spec in runs else row
         for row in decision.rows
     )
-    decision = replace(decision, rows=rows)
+    scores = {spec: tuple(samples[spec].scores[0].tolist()) for spec in runs}
+    decision = replace(decision, rows=rows, scores=scores)
     found = subsets(comparison, [run for of_row in runs.values() for run in of_row])
     scored = [samples[spec].accuracy for spec in runs]
     rivals = [samples[row.spec].accuracy for row in rows if row.spec in samples and not row.control]
