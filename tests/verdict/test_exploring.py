@@ -20,6 +20,7 @@ from advisor.models.contention import Contention
 from advisor.reporting.html.explorer import values
 from advisor.tasks import Limits
 from advisor.verdict import Decision, decide
+from advisor.verdict.break_even import DAYS, QUERIES
 from advisor.verdict.exploring import MARGINS, exploration
 from advisor.verdict.price_file import DevicePrice
 from advisor.verdict.prices import Prices
@@ -106,7 +107,11 @@ def by_script(data: Mapping[str, Any], at: list[dict[str, Any]]) -> list[dict[st
     script = files("advisor.reporting.html").joinpath("choosing.js").read_text(encoding="utf-8")
     job = (
         f"const data = advisorChoice.read({json.dumps(data)});\n"
-        f"JSON.stringify({json.dumps(at)}.map((one) => advisorChoice.judge(data, one)))"
+        "const meet = (one, found, axis) => advisorChoice.meetings(data, one, axis, "
+        "found.held.flatMap((held, i) => (held.broken ? [] : [i])));\n"
+        "const all = (one, found) => "
+        "({ ...found, queries: meet(one, found, 'queries'), every: meet(one, found, 'every') });\n"
+        f"JSON.stringify({json.dumps(at)}.map((one) => all(one, advisorChoice.judge(data, one))))"
     )
     if node := shutil.which("node"):
         printed = f"process.stdout.write(eval({json.dumps(job)}));"
@@ -158,14 +163,29 @@ def agrees(decision: Decision, found: Mapping[str, Any], specs: list[str]) -> No
         assert held["broken"] == (not rows[spec].eligible)
 
 
+BUSY = {"others": {step: Contention(10.0, 0.0, 40.0, 4.0, 10.0) for step in ("fit", "predict", "latency")}}
+"""Others took two fifths of the GPU."""
 SITUATIONS: dict[str, tuple[Limits, dict[str, Any], Callable[[Comparison], Comparison]]] = {
     "nothing else": (Limits(), {}, lambda whole: whole),
     "a budget": (Limits(budget_usd=4.0), {}, lambda whole: whole),
     "a least quality": (Limits(min_quality=0.82), {}, lambda whole: whole),
-    "latency and utilisation": (Limits(p95_ms=150.0, utilisation=0.2), {}, lambda whole: whole),
+    "latency, utilisation and a busy machine": (
+        Limits(p95_ms=150.0, utilisation=0.2),
+        {"rag": BUSY, "lora": BUSY},
+        lambda whole: whole,
+    ),
     "a change that was measured": (Limits(budget_usd=40.0, min_quality=0.79), {}, changed),
     "tokens": (Limits(), {}, with_tokens),
 }
+
+
+def same_points(decision: Decision, found: Mapping[str, Any], specs: list[str]) -> None:
+    """The break-even points in queries and in days are those of the report."""
+    days = decision.limits.horizon_days or 0.0
+    for name, axis, times in ((QUERIES, "queries", days), (DAYS, "every", 1.0)):
+        there = {(specs[one["below"]], specs[one["above"]]): times * one["x"] for one in found[axis]}
+        here = {(one.below, one.above): one.at for one in decision.break_even if one.variable == name}
+        assert there == pytest.approx(here, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -190,5 +210,7 @@ def test_the_script_decides_as_python_does(name: str, rivals: Any, comparison: C
         )
         decision = decide(whole, other, prices=prices, margin=explored.margins[at["margin"]])
         agrees(decision, found, specs)
+        if at["queries"] is not None:
+            same_points(decision, found, specs)
         seen.add((decision.recommendation.approach, decision.recommendation.decided))
     assert len(seen) > 1, "settings that change nothing test nothing"

@@ -24,7 +24,12 @@
   // Filters.
   const wanted = data.rows.map(() => "any");
   let threshold = data.right_from, part = null, first = 0;
-  const labelled = (title, field) => { const label = make("label", "field"); label.append(make("span", "", title), field); return label; };
+  const labelled = (title, field) => {
+    const label = make("label", "field");
+    field.setAttribute("aria-label", title);
+    label.append(make("span", "", title), field);
+    return label;
+  };
   const choices = (options) => {
     const select = make("select");
     for (const [value, title] of options) select.append(make("option", "", title, { value }));
@@ -46,6 +51,7 @@
   const selects = data.rows.map((spec, i) => {
     const select = choices([["any", "any"], ["right", "right"], ["wrong", "wrong"]]);
     const label = make("label");
+    select.setAttribute("aria-label", spec);
     label.append(make("code", "", spec, { dir: "auto" }), select);
     select.addEventListener("change", () => { wanted[i] = select.value; select.className = select.value; show(0); });
     answered.append(label);
