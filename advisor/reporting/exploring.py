@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from advisor.reporting import figures, statements
 from advisor.reporting.axes import linear_ticks
-from advisor.reporting.interactive import Browser, CostExplorer, Part
+from advisor.reporting.interactive import Browser, CostExplorer, TestPart
 from advisor.reporting.pictures import Axis, Lines, Trace
 from advisor.verdict import costs, words
 from advisor.verdict.cards import cards
@@ -65,7 +65,7 @@ def browser(decision: Decision) -> Browser | None:
     if not comparison.texts:
         return replace(shown, cards=(), why_not=_NO_TEXTS)
     ids, groups = list(comparison.answers), sorted({card.group for card in found} - {""})
-    parts = [Part("group", group, frozenset(card.id for card in found if card.group == group)) for group in groups]
+    parts = [TestPart("group", group, frozenset(card.id for card in found if card.group == group)) for group in groups]
     others = [one for one in decision.slices if one.by != "group"]
-    parts += [Part(one.by, one.name, frozenset(ids[place] for place in one.places)) for one in others]
+    parts += [TestPart(one.by, one.name, frozenset(ids[place] for place in one.places)) for one in others]
     return replace(shown, parts=tuple(parts))

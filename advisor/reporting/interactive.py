@@ -25,7 +25,7 @@ class CostExplorer:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TestPart:
     """A part of the test set that a reader may look at alone.
 
     Attributes:
@@ -55,7 +55,7 @@ class Browser:
     metric: str
     graded: bool
     right_from: float
-    parts: tuple[Part, ...] = ()
+    parts: tuple[TestPart, ...] = ()
     why_not: str = ""
 
 

@@ -63,27 +63,24 @@ def decide(
     """
     limits = _recorded_limits(comparison) if limits is None else limits
     _check(limits, margin)
-    prices = prices or load_prices()
     later = after_the_change(comparison, measured(comparison), margin)
-    told = with_preferences(comparison, with_forgetting(comparison, later.rows))
-    rows: Sequence[Row] = with_missing_partners(told)
-    tariffs = _tariffs(comparison, rows, prices, today)
+    rows: Sequence[Row] = with_missing_partners(with_preferences(comparison, with_forgetting(comparison, later.rows)))
+    tariffs = _tariffs(comparison, rows, prices or load_prices(), today)
     runs = complete_runs(comparison)
     judged = samples(comparison.task.metric, comparison.answers, runs)
     rows = with_confidences(rows, comparison, runs, judged, coverage)
     contrasts = Contrasts(judged, frozenset(row.spec for row in rows if row.control))
     spent = {row.spec: e for row in rows if (e := costs.expenses(costs.quantities(row), tariffs[row.spec], limits))}
-    rows = _ranked([replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows], contrasts)
-    rows = [_admitted(row, limits) for row in rows]
+    priced = [replace(row, cost=costs.cost(spent.get(row.spec), limits)) for row in rows]
+    rows = [_admitted(row, limits) for row in _ranked(priced, contrasts)]
     rows, choice = _chosen(rows, contrasts, limits, margin)
     points = break_even(rows, spent, limits)
     between = across_models(rows, contrasts, spent, limits, margin)
     again = partial(choose, contrasts=contrasts, margin=margin)
     grounds = Grounds(contrasts, tariffs, provisional_because(comparison))
-    pending = grounds.doubts if choice.chosen else ()
-    doubts = (*pending, *rests_on_open_limits(choice, rows, limits, again))
-    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison))
-    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured, *_old(tariffs, today))
+    doubts = (*(grounds.doubts if choice.chosen else ()), *rests_on_open_limits(choice, rows, limits, again))
+    unmeasured = (*later.cautions, *not_measured(comparison), *not_weighed(comparison), *_old(tariffs, today))
+    cautions = (*caveats(comparison, rows, contrasts, limits, margin, tariffs), *unmeasured)
     wording = Wording(choice, rows, contrasts, limits, margin, comparison.task)
     more = (*between.sentences, *later.sentences, *doubts)
     flips = (*wording.flips_when(points), *later.flips(choice.chosen))

@@ -46,15 +46,16 @@
   bar.append(labelled("Text", words), labelled("Part", parts));
   const least = make("input", "", "", { type: "number", min: 0, max: 1, step: 0.05, value: threshold });
   if (data.graded) bar.append(labelled(`Right from a ${data.metric} of`, least));
-  const answered = make("fieldset", "answered");
-  answered.append(make("legend", "", "Answered right or wrong by"));
+  const answered = make("details"), asked = make("div", "answered");
+  answered.append(make("summary", "", "Answered right or wrong by"), asked);
+  answered.open = data.rows.length <= 6 || home.clientWidth > 700;
   const selects = data.rows.map((spec, i) => {
     const select = choices([["any", "any"], ["right", "right"], ["wrong", "wrong"]]);
     const label = make("label");
     select.setAttribute("aria-label", spec);
     label.append(make("code", "", spec, { dir: "auto" }), select);
     select.addEventListener("change", () => { wanted[i] = select.value; select.className = select.value; show(0); });
-    answered.append(label);
+    asked.append(label);
     return select;
   });
   const clear = make("button", "quiet-button", "Clear filters", { type: "button" });

@@ -18,7 +18,7 @@ _CUTS = (20_000, 8_000, 4_000, 2_000, 1_000, 700, 500, 350, 250, 150, 80, 40)
 _LEAST = 350  # characters of passages that go before other texts do
 
 
-class Texts:
+class StoredTexts:
     """Every text once, by its place; longer ones without their ends."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ def browser(block: Browser) -> str:
 
 def values(block: Browser) -> tuple[dict[str, Any], int]:
     """The examples as JSON values, and how many of their texts are cut."""
-    texts, documents = Texts(), Texts()
+    texts, documents = StoredTexts(), StoredTexts()
     cards = [_card(card, block, texts, documents) for card in block.cards]
     rest = len(json.dumps(cards, separators=(",", ":")))
     stored, left_out = texts.stored(max(0, ROOM - rest))
@@ -98,7 +98,7 @@ def _parts(block: Browser) -> list[dict[str, Any]]:
     ]
 
 
-def _card(card: Card, block: Browser, texts: Texts, documents: Texts) -> list[Any]:
+def _card(card: Card, block: Browser, texts: StoredTexts, documents: StoredTexts) -> list[Any]:
     """Its id, input, right answers, group, and the answers by row."""
     return [
         card.id,
@@ -109,7 +109,7 @@ def _card(card: Card, block: Browser, texts: Texts, documents: Texts) -> list[An
     ]
 
 
-def _answer(found: CardAnswer, texts: Texts, documents: Texts) -> list[Any]:
+def _answer(found: CardAnswer, texts: StoredTexts, documents: StoredTexts) -> list[Any]:
     """Its text, score, confidence, failure, and passages: document, text, whether right, whether shown."""
     passages = [
         [documents.place(one.document), texts.place(one.text, True), int(one.right), int(one.shown)]
