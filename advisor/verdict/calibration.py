@@ -14,7 +14,7 @@ any size, and the sizes are kept for which the error as usually computed is at t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -34,8 +34,6 @@ SUREST = 1 - 1e-4
 _DRAWS = 1_000
 _HALVINGS = 10
 _SEED = 20_220_401
-
-Bins = tuple[tuple[float, float, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Calibration:
     brier: Interval
     log_loss: Interval
     overconfidence: Interval
-    bins: Bins
+    bins: tuple[tuple[float, float, int], ...]
     n: int
 
 
@@ -76,7 +74,7 @@ def calibration(confidences: Floats, scores: Floats) -> Calibration | None:
     if not known.any():
         return None
     seeds = [(c[told], s[told]) for c, s, told in zip(confidences, scores, known, strict=True) if told.any()]
-    errors = [_error(*_binned(c, s)) for c, s in seeds]
+    errors = [_error(*_binned([seed])) for seed in seeds]
     ends = [fmean(getattr(error, end) for error, _, _ in errors) for end in ("value", "low", "high")]
 
     def mean(measure: Callable[[Floats, Floats], Floats], least: float = 0.0, most: float = 1.0) -> Interval:
@@ -92,7 +90,7 @@ def calibration(confidences: Floats, scores: Floats) -> Calibration | None:
         brier=mean(lambda c, s: (c - s) ** 2),
         log_loss=mean(_log_loss, most=-float(np.log(1 - SUREST))),
         overconfidence=mean(lambda c, s: c - s, least=-1.0),
-        bins=_table(np.concatenate([c for c, _ in seeds]), np.concatenate([s for _, s in seeds])),
+        bins=tuple((float(c), float(r), int(n)) for n, c, r in zip(*_binned(seeds), strict=True)),
         n=int(known.any(axis=0).sum()),
     )
 
@@ -103,18 +101,14 @@ def _log_loss(confidences: Floats, scores: Floats) -> Floats:
     return found
 
 
-def _table(confidences: Floats, scores: Floats) -> Bins:
-    sizes, sure, right = _binned(confidences, scores)
-    return tuple((float(c), float(r), int(n)) for n, c, r in zip(sizes, sure, right, strict=True))
-
-
-def _binned(confidences: Floats, scores: Floats) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Answers, mean confidence and share right of each bin of equal mass, those without any left out.
+def _binned(seeds: Sequence[tuple[Floats, Floats]]) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Answers, mean confidence and share right of each bin of equal mass over all seeds, those without any left out.
 
     The edges are quantiles of the confidences, as those of scikit-learn's `calibration_curve`, so that answers of the
     same confidence share a bin.
     """
-    count = min(MOST_BINS, max(1, len(confidences) // FEWEST_IN_A_BIN))
+    confidences, scores = (np.concatenate(part) for part in zip(*seeds, strict=True))
+    count = min(MOST_BINS, max(1, len(confidences) // (FEWEST_IN_A_BIN * len(seeds))))
     edges = np.quantile(confidences, np.linspace(0, 1, count + 1))
     place = np.searchsorted(edges[1:-1], confidences)
     sizes = np.bincount(place, minlength=count)

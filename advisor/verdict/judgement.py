@@ -11,13 +11,12 @@ from functools import partial
 from advisor.errors import UserError
 from advisor.measuring.records import Comparison, facts_in
 from advisor.tasks import Limits
-from advisor.tasks.power import MARGIN
+from advisor.tasks.power import COVERAGE, MARGIN
 from advisor.verdict import costs, words
 from advisor.verdict.break_even import break_even
 from advisor.verdict.caveats import caveats
 from advisor.verdict.choice import Choice, choose, figures, optimism_of, violations, what_settles
 from advisor.verdict.confidences import with_confidences
-from advisor.verdict.coverage import COVERAGE
 from advisor.verdict.decision import Decision, Recommendation, Row, Versus
 from advisor.verdict.diagnosis import diagnose
 from advisor.verdict.doubts import provisional_because
