@@ -29,6 +29,12 @@ def unclassifiable(task: TaskShape) -> str:
     return "" if task.distinct_answers > 1 else "train has fewer than two labels"
 
 
+def uncalibrated(calibrate: bool, task: TaskShape) -> str:
+    """Why the confidences of what learns its vectors too cannot be calibrated; empty where they can, or are not to be:
+    vectors of what was learned by heart say nothing."""
+    return "calibrate needs dev examples: the weights learn from those of train" if calibrate and not task.dev else ""
+
+
 @dataclass(frozen=True, eq=False)
 class LinearClassifier:
     """Softmax over a linear map of a vector.

@@ -67,7 +67,7 @@ def _table(decision: Decision, found: Sequence[_Sure]) -> Table:
     shown = [figures.decimals(one) for one in chance]
     columns.insert(1, Column(("by", "chance"), shown, "error by chance", rank=4, values=chance))
     columns[0] = replace(columns[0], note=_NOTE)
-    metric = words.metric(decision.comparison.task.metric)
+    metric = _metric(decision)
     surest = (
         f"The surest {share} are the answers with the highest confidence, measured by {metric}; risk is 1 - quality."
     )
@@ -79,6 +79,12 @@ _NOTE = (
     "The calibration error is the mean distance of confidence and share right, in bins of as many answers each, "
     "corrected for what chance alone makes of it; its interval begins at 0 where no error is shown."
 )
+
+
+def _metric(decision: Decision) -> str:
+    """What single answers are scored by: of macro F1 whether they are right."""
+    metric = decision.comparison.task.metric
+    return words.metric("accuracy" if metric == "macro_f1" else metric)
 
 
 def _errors(found: Sequence[_Sure]) -> str:
@@ -119,7 +125,7 @@ def _reliabilities(decision: Decision, drawn: Sequence[_Sure]) -> Lines:
 def _coverages(decision: Decision, drawn: Sequence[_Sure]) -> Lines:
     """Quality by the share of the questions that is answered."""
     traces = _traces(decision, drawn, lambda one: one.coverage.points)
-    metric = words.metric(decision.comparison.task.metric)
+    metric = _metric(decision)
     low = min(y.value for trace in traces for _, y in trace.points)
     title = f"{metric[:1].upper()}{metric[1:]} of the surest answers"
     return Lines(title, _shares("share of the questions answered"), _shares(metric, low), traces)

@@ -9,7 +9,8 @@ share of right answers strays, and to either side that counts as an error (Bröc
 al. 2022). A bootstrap adds the same once more and is no way out. Therefore the figure and its interval are those errors
 under which what was seen is usual: bins are drawn again (a parametric bootstrap) under errors of the same pattern and
 any size, and the sizes are kept for which the error as usually computed is at the median, or within its middle 95 %
-(the interval inverts a test, DiCiccio & Romano 1990).
+(the interval inverts a test, DiCiccio & Romano 1990). An error is shown where answers that are as often right as their
+confidences say would seldom give what was seen (Bröcker & Smith 2007).
 """
 
 from __future__ import annotations
@@ -145,6 +146,12 @@ def _error(sizes: NDArray[np.intp], sure: Floats, right: Floats) -> tuple[Interv
             low, high = (middle, high) if smaller(middle) > share else (low, middle)
         return min(1.0, unit * low)
 
-    chance = float((weights @ np.abs(strayed)).mean())
+    # Where confidences are right it is known how answers stray: by coin flips, of which few bins have enough to be
+    # normal where rows are sure of nearly all.
+    flipped = np.random.default_rng(_SEED).binomial(sizes, sure, (_DRAWS, len(sizes))) / sizes
+    by_chance = np.abs(sure - flipped) @ weights
     low, value, high = (size(share) for share in (TAILS[1], 0.5, TAILS[0]))
+    if (by_chance <= plug_in + 1e-12).mean() <= TAILS[1]:
+        low = 0.0
+    chance = float(by_chance.mean())
     return Interval(value, low, max(high, chance)), plug_in, chance
