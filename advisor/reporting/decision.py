@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.measuring.records import Comparison, ModelFacts, TaskFacts
-from advisor.reporting import charts, figures, race, statements, tables
+from advisor.reporting import charts, figures, race, repeating, statements, tables
 from advisor.reporting.blocks import (
     Argument,
     Block,
@@ -25,6 +25,7 @@ from advisor.reporting.blocks import (
     section,
 )
 from advisor.reporting.cards import differences
+from advisor.reporting.confidences import confidences
 from advisor.reporting.errors import errors
 from advisor.reporting.exploring import browser, cost_explorer
 from advisor.reporting.forgetting import forgetting
@@ -58,6 +59,7 @@ def decision_report(decision: Decision) -> Report:
             Only("page", section("Examples", browser(decision))),
             *preferences(decision),
             *forgetting(decision),
+            *confidences(decision),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),
@@ -117,6 +119,7 @@ def _pictures(decision: Decision) -> Iterator[Block]:
     yield Only("page", section("Quality against cost", charts.against_cost(decision)))
     yield Only("page", section("Quality against latency", charts.against_latency(decision)))
     yield Only("page", section("Differences to the best", charts.differences(decision)))
+    yield Only("page", section("Calibration", *charts.reliability(decision), charts.coverage(decision)))
 
 
 def _diagnosis(decision: Decision) -> Details | None:
@@ -208,6 +211,7 @@ def _method(decision: Decision) -> Iterator[str]:
 def _setup(decision: Decision) -> Details:
     comparison = decision.comparison
     details = [
+        ("command", repeating.command(comparison)),
         ("task fingerprint", comparison.task.fingerprint),
         *_weights(comparison),
         ("embedder", comparison.model.embedder),
@@ -216,6 +220,7 @@ def _setup(decision: Decision) -> Details:
         ("settings", statements.settings(comparison.settings.items())),
         ("hardware", statements.settings(comparison.hardware.items())),
         ("versions", statements.settings(comparison.versions.items())),
+        ("prices", decision.prices),
         ("reused", statements.reused(decision)),
         ("time", statements.time_spent(decision)),
         ("share of ceiling", statements.share_of_ceiling(decision)),

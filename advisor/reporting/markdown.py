@@ -13,7 +13,6 @@ from advisor.reporting.blocks import (
     Conclusion,
     Detail,
     Details,
-    Figure,
     Heading,
     Issue,
     Item,
@@ -25,7 +24,7 @@ from advisor.reporting.blocks import (
     TableRow,
     Words,
 )
-from advisor.reporting.pictures import Forest, Scatter
+from advisor.reporting.pictures import Figure, Forest, Lines, Scatter
 from advisor.reporting.plot import plot
 
 _ACTIVE = re.compile(r"([\\`*\[\]<>|~$&#@!])|(?<![^\W_])_|_(?![^\W_])")
@@ -98,7 +97,13 @@ def _parts(block: Block) -> Iterator[str]:
         case Scatter() | Forest():
             yield text(block.instead)
         case Figure():
-            yield "\n".join(["```text", *plot(block), "```"])
+            yield _plotted(block)
+        case Lines(plain=Figure() as plain):
+            yield _plotted(plain)
+
+
+def _plotted(figure: Figure) -> str:
+    return "\n".join(["```text", *plot(figure), "```"])
 
 
 def _words(words: Words) -> str:
