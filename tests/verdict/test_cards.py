@@ -39,9 +39,7 @@ def test_a_card_shows_the_first_seed_and_marks_the_right_passages(comparison: Ma
     first = run("rag", ["yes"], seed=0, evidence=[("d2", "d1", "d3")])
     passages = tuple(Passage(name, "", f"text of {name}") for name in ("d2", "d1", "d3"))
     (prediction,) = first.predictions
-    first = replace(
-        first, predictions=(replace(prediction, passages=passages, shown=2, dropped=1, confidence=0.25),)
-    )
+    first = replace(first, predictions=(replace(prediction, passages=passages, shown=2, dropped=1, confidence=0.25),))
     made = comparison([first, run("rag", ["no"], seed=1, evidence=[("d3",)])], evidence={"q0": ("d1", "d9")})
     made = replace(made, answers={"q0": replace(made.answers["q0"], input="Is it?", group="billing")})
     (card,) = cards(made)
