@@ -81,6 +81,25 @@ CLAIMS = (
         'differ"; with what a query costs on either side, and from how many on it is cheaper in all',
     ),
     Claim(
+        "better or worse on a slice",
+        "paired on the examples of the slice, two-sided, corrected for all slices and all pairs of rows that can be "
+        "chosen: the pivot of two rows that differ, and the largest of all sign-flip tests (Westfall & Young 1993). A "
+        "training with one seed is judged as that very training",
+        f"{_LEVEL} over all slices and pairs together",
+        "approaches[].slices[].versus_best.shown, .low, .high; recommendation.against",
+        '"A is the best overall, but is shown to be worse than B in the group ..."; "in none of them is another row '
+        'shown to be better"',
+    ),
+    Claim(
+        "a gap between groups",
+        "the difference of a row's qualities in two groups, of variances with degrees of freedom of their own, "
+        "corrected for all rows and pairs of groups: the largest studentised difference by the wild bootstrap "
+        "(Wu 1986)",
+        f"{_LEVEL} over all rows and pairs of groups together",
+        "gaps[].shown, .low, .high",
+        '"A gap between groups is shown for 1 of 3 rows"',
+    ),
+    Claim(
         "the quality of the chosen approach",
         "bootstrap that repeats the choice and judges it on the examples left out (Tsamardinos et al. 2018)",
         "95 % interval",

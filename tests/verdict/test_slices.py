@@ -118,7 +118,7 @@ def test_lengths_are_parted_in_quantiles_with_their_bounds_in_words(comparison: 
     assert len(found) == 4
     assert sum(found.values()) == 200
     assert min(found.values()) > 35
-    assert list(found)[0].startswith("3 to ")
+    assert next(iter(found)).startswith("3 to ")
     assert all(name.endswith(" words") for name in found)
     alike = ["word"] * 150 + ["word " * length for length in range(2, 52)]
     decision = decide(with_facts(comparison(runs), input=alike))
