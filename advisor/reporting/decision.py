@@ -60,6 +60,7 @@ def decision_report(decision: Decision) -> Report:
             *preferences(decision),
             *forgetting(decision),
             *confidences(decision),
+            Only("page", section("Calibration", *charts.reliability(decision), charts.coverage(decision))),
             *_costs(decision),
             _conclusion(decision),
             *(_race(decision.race) if decision.race else ()),
@@ -119,7 +120,6 @@ def _pictures(decision: Decision) -> Iterator[Block]:
     yield Only("page", section("Quality against cost", charts.against_cost(decision)))
     yield Only("page", section("Quality against latency", charts.against_latency(decision)))
     yield Only("page", section("Differences to the best", charts.differences(decision)))
-    yield Only("page", section("Calibration", *charts.reliability(decision), charts.coverage(decision)))
 
 
 def _diagnosis(decision: Decision) -> Details | None:

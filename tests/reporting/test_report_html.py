@@ -7,21 +7,32 @@ import hashlib
 import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from advisor.reporting import report
+from advisor.advice import Answers, ask
+from advisor.curves.growing import read_growth
+from advisor.measuring.reading import read_comparison
+from advisor.profiling import profile
+from advisor.reporting import Subject, report
 from advisor.reporting.blocks import Conclusion, Heading, Only, Paragraph, Report, section
 from advisor.reporting.html.markup import data
 from advisor.reporting.html.page import html
 from advisor.reporting.html.palette import DARK, GROUNDS, LIGHT, SHAPES, TEXTS
 from advisor.reporting.html.sections import sections
+from advisor.tasks import load_task
+from advisor.verdict import decide
 from advisor.verdict.calibration import Calibration
 from advisor.verdict.cells import Interval
 from advisor.verdict.coverage import Coverage
+from advisor.verdict.curves import judge
 from advisor.verdict.decision import Decision
 from tests.reporting import pages
 from tests.reporting.pages import Parsed
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / "tests" / "kept"
 
 
 @pytest.fixture(params=["full", "single", "nothing_eligible", "twelve", "hostile"])
@@ -192,7 +203,6 @@ def test_calibration_is_drawn_for_each_row_that_has_confidences(full: Decision) 
     assert "Reliability of rag:k=3" in titles and "Quality at coverage" in titles
     said = [desc.text for desc in page.all("desc")]
     assert "rag:k=3: 0.350 [0.35, 0.35] at 0.4, 0.950 [0.95, 0.95] at 0.9." in said
-    assert "## Calibration" not in report(replace(full, rows=tuple(rows)), "markdown")
 
 
 def test_a_race_is_drawn_by_how_long_each_stayed(full: Decision) -> None:
@@ -231,3 +241,22 @@ def luminance(color: str) -> float:
 
     red, green, blue = (linear(int(color[place : place + 2], 16) / 255) for place in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("of", ["curve", "race", "estimate", "profile"])
+def test_every_subject_is_a_page(of: str) -> None:
+    subject: Subject
+    match of:
+        case "curve":
+            subject = judge(read_growth(KEPT / of))
+        case "race":
+            subject = decide(read_comparison(KEPT / of))
+        case "estimate":
+            subject = ask(Answers(output="label", classes=5, labelled=100))
+        case _:
+            subject = profile(load_task(ROOT / "examples" / "handbook-qa"))
+    page = Parsed(report(subject, "html"))
+    assert len(page.all("h1")) == 1 and len(page.all("h2")) >= 4
+    assert all(link.attributes["href"] != "#" for link in page.all("a"))
+    drawn = [picture for picture in page.all("svg") if picture.attributes.get("role") == "img"]
+    assert bool(drawn) is (of in ("curve", "race"))

@@ -112,6 +112,8 @@ def test_it_prints_everything_on_white(chromium: Any, full: Decision, tmp_path: 
         visit.page.emulate_media(media="print")
         assert visit.page.get_by_text("Reason 8.").is_visible()
         assert not visit.page.get_by_role("navigation").is_visible()
+        visit.page.set_viewport_size({"width": 690, "height": 1000})  # A4 less its margins
+        assert visit.page.evaluate(WIDER) <= 0
         assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert visit.page.pdf(format="A4").startswith(b"%PDF")
         visit.page.emulate_media(media="screen")

@@ -54,7 +54,7 @@ def _taken(sizes: Sequence[tuple[int, int, bool]], passages: int, others: int) -
 
 
 def _bytes(whole: str) -> int:
-    return len(json.dumps(whole, ensure_ascii=False).encode("utf-8", "replace")) + 5 * sum(map(whole.count, "<>&")) + 1
+    return len(json.dumps(whole)) + 5 * sum(map(whole.count, "<>&")) + 1
 
 
 def browser(block: Browser) -> str:

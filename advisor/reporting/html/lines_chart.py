@@ -13,6 +13,8 @@ _NAME = 190.0
 _APART = 15.0
 """Pixels between the names at the ends of lines."""
 _SHAPES = 4
+_MARKED = 16
+"""Points of a line up to which each is marked; of more the last alone."""
 _ASIDE = 5.0
 """Pixels between the points of several lines at one place, so that their intervals can be told apart."""
 
@@ -45,7 +47,7 @@ def _drawing(block: Lines, width: float, height: float) -> svg.Drawing:
     if block.diagonal:
         low, high = max(block.x.low, block.y.low), min(block.x.high, block.y.high)
         parts.append(svg.line((x.at(low), y.at(low)), (x.at(high), y.at(high)), "diagonal"))
-    for number, trace in enumerate(block.traces):
+    for number, trace in sorted(enumerate(block.traces), key=lambda one: one[1].strong):  # that one above the others
         aside = 0.0 if block.small else _ASIDE * (number - (len(block.traces) - 1) / 2)
         parts.append(_trace(trace, (number, aside), x, y))
     if named:
@@ -63,7 +65,8 @@ def _trace(trace: Trace, drawn: tuple[int, float], x: svg.Scale, y: svg.Scale) -
     kind = "strong" if trace.strong else f"s{number % _SHAPES}"
     curve = trace.curve or tuple((place, found.value) for place, found in trace.points)
     parts = [svg.path(((x.at(a), y.at(b)) for a, b in curve), f"trace {kind}")]
-    for place, found in trace.points:
+    marked = trace.points if len(trace.points) <= _MARKED else trace.points[-1:]
+    for place, found in marked:
         at = x.at(place) + (aside if trace.curve else 0.0)
         marks = (
             svg.line((at, y.at(found.low)), (at, y.at(found.high)), "whisker thin") if found.low < found.high else ""

@@ -34,9 +34,13 @@ def _drawing(block: Scatter, width: float, height: float) -> svg.Drawing:
         labels.block(x.at(spot.x.value), y.at(spot.y.value), _RADIUS + 1)
     front = [(x.at(spot.x.value), y.at(spot.y.value)) for spot in block.spots if spot.front]
     parts = [svg.across(x, top, bottom), svg.upright(y, left, right)]
-    parts += [_whiskers(spot, x, y) for spot in block.spots]
+    for spot in block.spots:
+        labels.avoid([(x.at(spot.x.value), y.at(end)) for end in (spot.y.low, spot.y.high)])
+        parts.append(_whiskers(spot, x, y))
     if len(front) > 1:
-        parts.append(svg.path(_steps(front), "front"))
+        stairs = list(_steps(front))
+        labels.avoid(stairs)
+        parts.append(svg.path(stairs, "front"))
     parts += [_point(spot, x.at(spot.x.value), y.at(spot.y.value)) for spot in block.spots]
     by_weight = sorted(block.spots, key=lambda spot: (spot.weight != "chosen", not spot.front))
     whole = width > svg.NARROW

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rich.cells import cell_len
 
@@ -67,24 +68,34 @@ class Labels:
 
     Attributes:
         frame: no label leaves it.
+        taken: points and labels.
+        lines: what labels avoid where they can.
     """
 
     frame: Box
     taken: list[Box] = field(default_factory=list)
+    lines: list[Box] = field(default_factory=list)
 
     def block(self, x: float, y: float, radius: float) -> None:
         """Keep a point free."""
         self.taken.append(Box(x - radius, y - radius, x + radius, y + radius))
+
+    def avoid(self, points: Sequence[tuple[float, float]]) -> None:
+        """Keep level and upright lines free from point to point, where that can be."""
+        for (a, b), (c, d) in pairwise(points):
+            self.lines.append(Box(min(a, c) - 1, min(b, d) - 1, max(a, c) + 1, max(b, d) + 1))
 
     def place(self, x: float, y: float, name: str, key: str) -> tuple[str, float, float, str] | None:
         """What fits beside a point: its name, else its key, which may stand farther off.
 
         Returns the words, where their base line begins, and their anchor; None where neither fits.
         """
-        for word, places in ((name, _BESIDE[:_NEAR]), (key, _BESIDE)):
+        near, all_of = _BESIDE[:_NEAR], _BESIDE
+        strict = [*self.taken, *self.lines]
+        for word, places, others in ((name, near, strict), (name, near, self.taken), (key, all_of, self.taken)):
             for dx, dy, anchor in places:
                 box = _box(x + dx, y + dy, word, anchor)
-                if box.inside(self.frame) and not any(box.meets(other) for other in self.taken):
+                if box.inside(self.frame) and not any(box.meets(other) for other in others):
                     self.taken.append(box)
                     return word, round(x + dx, 1), round(y + dy, 1), anchor
         return None
@@ -99,7 +110,7 @@ def _box(x: float, y: float, word: str, anchor: str) -> Box:
 
 _NEAR = 8
 _BESIDE = (
-    *((9, 4, "start"), (-9, 4, "end"), (8, -6, "start"), (8, 15, "start"), (-8, -6, "end"), (-8, 15, "end")),
+    *((11, 4, "start"), (-11, 4, "end"), (8, -6, "start"), (8, 15, "start"), (-8, -6, "end"), (-8, 15, "end")),
     *(
         (0, -10, "middle"),
         (0, 20, "middle"),
