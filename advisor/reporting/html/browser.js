@@ -77,12 +77,12 @@
   function wordsOf(place, kind = "") {
     const [text, missing] = whole(place), box = make("div", `words ${kind}`, "", { dir: "auto" });
     if (!text && !missing) return make("div", "words none", "(empty)");
-    const rest = missing ? ` … (${missing.toLocaleString("en-US")} more characters are not in this page)` : "";
+    const rest = missing ? ` \u2026 (${missing.toLocaleString("en-US")} more characters are not in this page)` : "";
     if (text.length <= folded * 1.25) { box.textContent = text + rest; return box; }
-    const shown = make("span", "", `${text.slice(0, folded)} …`), more = make("button", "more", "show more", { type: "button", "aria-expanded": "false" });
+    const shown = make("span", "", `${text.slice(0, folded)} \u2026`), more = make("button", "more", "show more", { type: "button", "aria-expanded": "false" });
     more.addEventListener("click", () => {
       const open = more.getAttribute("aria-expanded") === "false";
-      shown.textContent = open ? text + rest : `${text.slice(0, folded)} …`;
+      shown.textContent = open ? text + rest : `${text.slice(0, folded)} \u2026`;
       more.setAttribute("aria-expanded", String(open));
       more.textContent = open ? "show less" : "show more";
     });
@@ -101,7 +101,7 @@
         const item = make("li", good ? "right" : "");
         const head = make("p", "from");
         head.append(make("code", "", documentOf(document), { dir: "auto" }));
-        if (good) head.append(" ", make("span", "badge good", "✓ holds the answer"));
+        if (good) head.append(" ", make("span", "badge good", "\u2713 holds the answer"));
         if (!shown) head.append(" ", make("span", "badge", "did not fit the prompt"));
         item.append(head);
         if (whole(text)[0]) item.append(wordsOf(text));
@@ -125,7 +125,7 @@
     data.rows.forEach((spec, row) => {
       const answer = card.answers[row], right = isRight(answer), line = make("li", right ? "right" : "wrong");
       const head = make("div", "by");
-      const sign = answer.score === null ? "no score" : right ? "✓" : "✗";
+      const sign = answer.score === null ? "no score" : right ? "\u2713" : "\u2717";
       head.append(make("span", `sign ${right ? "good" : "bad"}`, sign, { "aria-label": answer.score === null ? "no score" : right ? "right" : "wrong", role: "img" }), " ", make("code", "", spec, { dir: "auto" }));
       const facts = [];
       if (data.graded && answer.score !== null) facts.push(`score ${answer.score.toFixed(2)}`);

@@ -103,7 +103,7 @@
 
   function showOutcome(here) {
     const { choice, decided, doubts } = here;
-    const settled = make("p", `certainty ${decided ? "sure" : ""}`, choice ? (decided ? "✓ Decided" : "? Open") : "✗ Nothing");
+    const settled = make("p", `certainty ${decided ? "sure" : ""}`, choice ? (decided ? "\u2713 Decided" : "? Open") : "\u2717 Nothing");
     const line = make("p", "answer");
     const said = make("p", "note");
     if (!choice) line.append("No approach keeps all limits at these settings.");
@@ -142,7 +142,7 @@
       const [x, width] = [(start / size) * wide, ((end - start) / size) * wide];
       const kind = `${same(there, here) ? "here" : ""} ${there.decided ? "sure" : "unsure"}`;
       draw(knob.strip, "rect", { class: kind, x: x + 0.5, width: Math.max(1, width - 1), y: 1, height: 16, rx: 2 });
-      if (width > 14) draw(knob.strip, "text", { class: kind, x: x + width / 2, y: 13 }, there.choice ? rows[there.choice.row].key : "–");
+      if (width > 14) draw(knob.strip, "text", { class: kind, x: x + width / 2, y: 13 }, there.choice ? rows[there.choice.row].key : "\u2013");
     }
   }
 
@@ -200,7 +200,7 @@
     let floor = high - bottom + 4;
     for (const one of labels.toReversed()) { one.y = Math.min(one.y, floor); floor = one.y - 13; }
     for (const { i, end, y } of labels) {
-      const spec = rows[i].spec.length > 22 ? `${rows[i].spec.slice(0, 21)}…` : rows[i].spec;
+      const spec = rows[i].spec.length > 22 ? `${rows[i].spec.slice(0, 21)}\u2026` : rows[i].spec;
       draw(svg, "line", { class: "leader", x1: wide - right + 3, y1: end, x2: wide - right + 16, y2: y });
       draw(svg, "text", { class: `name ${kindOf(i)}`, x: wide - right + 20, y: y + 4 }, named ? `${rows[i].key} ${spec}` : rows[i].key);
     }
@@ -254,7 +254,7 @@
       return `excluded: ${why.join("; ")}`;
     }
     if (!choice) return "";
-    if (choice.row === i) return decided ? "✓ the choice" : "named provisionally";
+    if (choice.row === i) return decided ? "\u2713 the choice" : "named provisionally";
     if (choice.alternatives.includes(i)) return "cannot be told apart";
     return choice.better.includes(i) ? "shown to be worse" : "dearer, and not better by the margin";
   }
